@@ -1,0 +1,50 @@
+# Everything a fresh machine needs: Python >= 3.11 with venv, git, make. `make help` lists the targets.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+JOBS   ?= 2
+
+.PHONY: help demo test check format bench docs clean
+.DEFAULT_GOAL := help
+
+help:            ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) cannot make a virtual environment; install its venv module (Debian: apt install python3-venv)."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS)
+
+$(STAMPS)/demo: pyproject.toml plugins/youtube_shorts/pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[taskmanager]' -e plugins/youtube_shorts
+	@touch $@
+
+$(STAMPS)/dev: pyproject.toml plugins/youtube_shorts/pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -e plugins/youtube_shorts
+	@touch $@ $(STAMPS)/demo
+
+demo: $(STAMPS)/demo  ## a TaskManager, a worker and three tasks, from submit to Shorts
+	$(BIN)/prismq-worker demo
+
+test: $(STAMPS)/dev   ## all tests
+	$(BIN)/python -m pytest -q -n $(JOBS)
+
+check: $(STAMPS)/dev  ## format, lint, types, floors
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMPS)/dev ## put the code in order
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMPS)/dev  ## start-up times, memory, throughput; prints figures, asserts nothing
+	$(BIN)/python -m tests.bench
+
+clean:           ## remove what make made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -1,0 +1,1 @@
+"""PrismQ worker plugin: YouTube Shorts by the official YouTube Data API."""

@@ -1,0 +1,13 @@
+"""A stand-in of the YouTube Data API on this machine: real HTTP, an invented catalogue, no Google.
+
+`python -m prismq_youtube_shorts.sandbox` runs it; `Sandbox()` is the same for tests and the demo.
+It shares no code with the plugin, so that a mistake of one does not hide in the other.
+"""
+
+from __future__ import annotations
+
+from prismq_youtube_shorts.sandbox.catalogue import Entry, invent
+from prismq_youtube_shorts.sandbox.faults import FAULTS
+from prismq_youtube_shorts.sandbox.server import SANDBOX_KEY, Asked, Sandbox
+
+__all__ = ["FAULTS", "SANDBOX_KEY", "Asked", "Entry", "Sandbox", "invent"]

@@ -1,0 +1,74 @@
+"""Runs the stand-in in the foreground: `python -m prismq_youtube_shorts.sandbox [--port N] [--fault …]`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import threading
+
+from prismq_youtube_shorts.sandbox import FAULTS, SANDBOX_KEY, Asked, Sandbox
+
+__all__ = ["main"]
+
+_ORDER = re.compile(r"(?P<name>\w+)(?:@(?P<call>search|videos))?(?:\*(?P<times>\d+))?")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until Ctrl-C; 0 then, 2 for a wrong argument."""
+    parser = argparse.ArgumentParser(
+        prog="python -m prismq_youtube_shorts.sandbox",
+        description="A local stand-in of the YouTube Data API with an invented catalogue.",
+        epilog=f"Faults: {', '.join(FAULTS)}.",
+    )
+    parser.add_argument("--port", type=int, default=8090, help="0 for any free one (default: 8090)")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME[@search|@videos][*TIMES]",
+        help="let this go wrong, always or so many times; repeatable",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        sandbox = Sandbox(port=options.port, on_request=_show)
+    except OSError as error:
+        parser.error(f"port {options.port} cannot be used: {error.strerror}; choose another one or 0")
+    try:
+        for order in options.fault:
+            _plan(sandbox, order)
+    except ValueError as error:
+        sandbox.close()
+        parser.error(str(error))
+    with sandbox:
+        _announce(sandbox)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            return 0
+    return 0
+
+
+def _plan(sandbox: Sandbox, order: str) -> None:
+    match = _ORDER.fullmatch(order)
+    if match is None:
+        raise ValueError(f"--fault {order!r} is not NAME[@search|@videos][*TIMES]")
+    sandbox.faults.add(match["name"], match["call"] or "", int(match["times"]) if match["times"] else None)
+
+
+def _announce(sandbox: Sandbox) -> None:
+    print("Local stand-in of the YouTube Data API: every video is invented. Ctrl-C ends it.")  # noqa: T201
+    print(f"YOUTUBE_API_ENDPOINT={sandbox.url}")  # noqa: T201
+    print(f"YOUTUBE_API_KEY={SANDBOX_KEY}", flush=True)  # noqa: T201
+
+
+def _show(asked: Asked) -> None:
+    about = ", ".join(
+        f"{name}={asked.params[name][0]!r}" for name in ("q", "pageToken") if name in asked.params
+    )
+    fault = f" -> fault {asked.fault}" if asked.fault else ""
+    print(f"{asked.call} {about}{fault}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

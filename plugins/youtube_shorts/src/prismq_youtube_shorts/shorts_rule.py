@@ -1,0 +1,95 @@
+"""Is this video a Short? Pure rule over what one videos.list answer tells.
+
+YouTube has no field and no filter for Shorts. What is known: a Short is square or vertical and lasts
+at most 180 s when it was published on or after 2024-10-15, at most 60 s before.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from fractions import Fraction
+
+__all__ = ["ShortsCheck", "Traits", "aspect_ratio", "check", "duration_seconds"]
+
+THREE_MINUTES_FROM = datetime(2024, 10, 15, tzinfo=UTC)
+LIMIT_SECONDS = 180
+EARLIER_LIMIT_SECONDS = 60
+ROUNDING_SECONDS = 1
+"""The API rounds a duration up to whole seconds: a Short of 60.4 s reads as 61."""
+SQUARE_TOLERANCE = 1.01
+"""Player sizes are scaled and rounded: 1 % wider than high still counts as square."""
+
+_DURATION = re.compile(
+    r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
+    r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)(?:\.\d+)?S)?)?"
+)
+_UNIT_SECONDS = {"weeks": 604_800, "days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
+
+
+class ShortsCheck(StrEnum):
+    """What can be said of a video."""
+
+    VERIFIED = "verified"
+    NOT_A_SHORT = "not_a_short"
+    UNVERIFIED = "unverified"
+    """Short enough, but nothing tells its shape or its age."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What the rule looks at.
+
+    Attributes:
+        duration: Whole seconds; None or 0 for a stream or a video that is still processed.
+        published: With time zone; None when unknown.
+        live: Live now or upcoming.
+        width: Of the embedded player, at its true ratio; None when unknown, as `height`.
+        shorts_thumbnail: Whether it carries a 9:16 thumbnail, which Shorts alone have.
+    """
+
+    duration: int | None
+    published: datetime | None
+    live: bool = False
+    width: int | None = None
+    height: int | None = None
+    shorts_thumbnail: bool = False
+
+
+def check(video: Traits) -> ShortsCheck:
+    """Whether the video is a Short, is none, or cannot be told."""
+    if video.live or not video.duration or video.duration > LIMIT_SECONDS + ROUNDING_SECONDS:
+        return ShortsCheck.NOT_A_SHORT
+    shape = _shape(video)
+    if shape is ShortsCheck.NOT_A_SHORT or video.duration <= EARLIER_LIMIT_SECONDS + ROUNDING_SECONDS:
+        return shape
+    if video.published is None:
+        return ShortsCheck.UNVERIFIED
+    return shape if video.published >= THREE_MINUTES_FROM else ShortsCheck.NOT_A_SHORT
+
+
+def duration_seconds(text: str | None) -> int | None:
+    """Whole seconds of an ISO 8601 duration (`PT1M5S`, `P1DT2H`); None for none or for no duration."""
+    match = _DURATION.fullmatch(text or "")
+    if match is None:
+        return None
+    return sum(int(number) * _UNIT_SECONDS[unit] for unit, number in match.groupdict(default="0").items())
+
+
+def aspect_ratio(width: int | None, height: int | None) -> str | None:
+    """The ratio as people write it, `9:16` for 1080 x 1920; None when a side is unknown."""
+    if not width or not height:
+        return None
+    ratio = Fraction(width, height).limit_denominator(20)
+    return f"{ratio.numerator}:{ratio.denominator}"
+
+
+def _shape(video: Traits) -> ShortsCheck:
+    if video.shorts_thumbnail:
+        return ShortsCheck.VERIFIED
+    if not video.width or not video.height:
+        return ShortsCheck.UNVERIFIED
+    fits = video.width <= video.height * SQUARE_TOLERANCE
+    return ShortsCheck.VERIFIED if fits else ShortsCheck.NOT_A_SHORT

@@ -1,0 +1,143 @@
+"""The client: what it asks, with which connections, and what it survives."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from prismq_youtube_shorts.client import YouTubeClient
+from prismq_youtube_shorts.errors import Misconfigured, YouTubeTrouble
+from prismq_youtube_shorts.sandbox import Entry
+
+
+def test_a_search_asks_for_fifty_short_videos_and_no_more_than_is_used(sandbox, client):
+    client.search("cooking tips", language="de")
+
+    (asked,) = sandbox.requests
+    assert asked.call == "search"
+    assert {
+        name: values for name, values in asked.params.items() if name not in {"key", "fields", "alt"}
+    } == {
+        "part": ["snippet"],
+        "q": ["cooking tips"],
+        "type": ["video"],
+        "videoDuration": ["short"],
+        "maxResults": ["50"],
+        "relevanceLanguage": ["de"],
+    }
+
+
+def test_chinese_is_asked_for_by_its_script(sandbox, client):
+    client.search("cooking", language="zh")
+
+    assert sandbox.requests[0].params["relevanceLanguage"] == ["zh-Hans"]
+
+
+@pytest.mark.parametrize("query", ["a|b -c", "50% & more?", "čaj 🫖", "x" * 200, "漢" * 200])
+def test_a_search_term_arrives_as_it_is(sandbox, client, query):
+    """A long one becomes a POST, which the API takes for a GET."""
+    client.search(query)
+
+    assert sandbox.requests[0].params["q"] == [query]
+
+
+def test_videos_come_with_their_true_shape_because_a_height_is_sent(make_sandbox, make_client):
+    sandbox = make_sandbox([Entry(video_id="tall"), Entry(video_id="wide", width=1920, height=1080)])
+
+    videos = make_client(sandbox).videos(["tall", "wide", "gone"])
+
+    assert sorted(videos) == ["tall", "wide"]
+    assert (videos["tall"].player.embed_width, videos["tall"].player.embed_height) == (1080, 1920)
+    assert (videos["wide"].player.embed_width, videos["wide"].player.embed_height) == (3413, 1920)
+
+
+def test_a_thread_keeps_its_connection_over_many_calls(sandbox, client):
+    for _ in range(5):
+        client.search("cooking")
+
+    assert sandbox.connections == 1
+
+
+def test_threads_do_not_share_connections_and_no_answers_cross(make_sandbox, make_client):
+    """One httplib2.Http in several threads gives answers to the wrong ones, without an error."""
+    names = [f"word{number:02d}" for number in range(64)]
+    sandbox = make_sandbox(
+        [Entry(video_id=f"id-{name}", title=f"{name} title") for name in names], search_quota=1_000
+    )
+    client = make_client(sandbox)
+    everybody = threading.Barrier(8)
+
+    def best(name: str) -> str:
+        return client.search(name).video_ids[0]
+
+    def some(worker: int) -> dict[str, str]:
+        everybody.wait()
+        return {name: best(name) for name in names[worker::8] * 4}
+
+    with ThreadPoolExecutor(8) as pool:
+        found = {name: video for part in pool.map(some, range(8)) for name, video in part.items()}
+
+    assert found == {name: f"id-{name}" for name in names}
+    assert sandbox.connections == 8
+    assert sandbox.calls("search") == 64 * 4
+
+
+def test_a_closed_client_can_ask_again(sandbox, client):
+    client.search("cooking")
+    client.close()
+
+    assert client.search("cooking").video_ids
+
+
+def test_a_kept_connection_takes_the_new_timeout(sandbox, client):
+    client.search("cooking", timeout=20)
+    sandbox.faults.add("stall")
+
+    with pytest.raises(YouTubeTrouble, match="silent for"):
+        client.search("cooking", timeout=0.2)
+
+
+def test_a_call_after_a_failed_one_works(sandbox, client):
+    for fault in ("reset", "truncated", "http_503", "html_200"):
+        sandbox.faults.add(fault)
+        with pytest.raises(YouTubeTrouble):
+            client.search("cooking")
+
+        assert client.search("cooking").video_ids
+
+
+def test_the_stand_in_is_reached_although_a_proxy_is_set(monkeypatch, sandbox, make_client):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+
+    assert make_client(sandbox).search("cooking").video_ids
+
+
+def test_a_proxy_without_the_package_for_it_says_what_to_install(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setattr("httplib2.socks", None)
+    client = YouTubeClient("some-key", "http://youtube.invalid")
+
+    with pytest.raises(Misconfigured, match="pip install PySocks"):
+        client.search("cooking")
+
+
+def test_an_endpoint_may_have_a_path(sandbox):
+    client = YouTubeClient(sandbox.key, f"{sandbox.url}mirror")
+
+    with pytest.raises(Exception, match="404"):
+        client.search("cooking")
+    client.close()
+
+    assert sandbox.requests[0].call == "/mirror/youtube/v3/search"
+
+
+@pytest.mark.parametrize("module", ["prismq_youtube_shorts.plugin", "prismq_youtube_shorts.client"])
+def test_googles_library_is_imported_at_the_first_call_only(module):
+    code = f"import sys, {module}; sys.exit(any(m in sys.modules for m in ('googleapiclient', 'httplib2')))"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,168 @@
+"""Every class of trouble, through Google's client, against the stand-in."""
+
+from __future__ import annotations
+
+import socket
+from datetime import UTC, datetime
+
+import pytest
+
+from prismq_worker_sdk.errors import Permanent, Transient, Unavailable
+from prismq_youtube_shorts.client import YouTubeClient
+from prismq_youtube_shorts.errors import (
+    DayQuotaUsedUp,
+    MinuteLimitReached,
+    Misconfigured,
+    PageTokenRefused,
+    RequestRefused,
+    YouTubeTrouble,
+    from_answer,
+)
+from prismq_youtube_shorts.sandbox import FAULTS
+from prismq_youtube_shorts.sandbox.faults import EDITS
+
+CREDENTIALS = "https://console.cloud.google.com/apis/credentials"
+TABLE = {
+    "search_quota_day": (DayQuotaUsedUp, Unavailable, "the day's search quota"),
+    "quota_day": (DayQuotaUsedUp, Unavailable, "the day's default quota"),
+    "daily_limit": (DayQuotaUsedUp, Unavailable, "the day's default quota"),
+    "rate_minute": (MinuteLimitReached, Transient, "too many calls in a minute"),
+    "rate_user": (MinuteLimitReached, Transient, "too many calls in a minute"),
+    "key_missing": (Misconfigured, Unavailable, "set YOUTUBE_API_KEY"),
+    "key_bad": (Misconfigured, Unavailable, f"not valid; take one from {CREDENTIALS}"),
+    "key_expired": (Misconfigured, Unavailable, f"has expired; renew it at {CREDENTIALS}"),
+    "key_blocked": (Misconfigured, Unavailable, "restrictions of this key"),
+    "not_enabled": (
+        Misconfigured,
+        Unavailable,
+        "enable it at https://console.cloud.google.com/apis/library/",
+    ),
+    "html_403": (Misconfigured, Unavailable, "look at YOUTUBE_API_ENDPOINT"),
+    "moved": (Misconfigured, Unavailable, "look at YOUTUBE_API_ENDPOINT"),
+    "page_token": (PageTokenRefused, Permanent, "invalid page token"),
+    "filter": (RequestRefused, Permanent, "invalid combination of filters"),
+    "http_500": (YouTubeTrouble, Transient, "with 500"),
+    "http_503": (YouTubeTrouble, Transient, "with 503"),
+    "html_502": (YouTubeTrouble, Transient, "with 502"),
+    "html_200": (YouTubeTrouble, Transient, "no JSON object"),
+    "not_utf8": (YouTubeTrouble, Transient, "UnicodeDecodeError"),
+    "odd_types": (YouTubeTrouble, Transient, "cannot be read, look at: items"),
+    "truncated": (YouTubeTrouble, Transient, "IncompleteRead"),
+    "reset": (YouTubeTrouble, Transient, "no usable answer"),
+    "hang_up": (YouTubeTrouble, Transient, "RemoteDisconnected"),
+    "stall": (YouTubeTrouble, Transient, "silent for"),
+}
+
+
+@pytest.mark.parametrize("call", ["search", "videos"])
+@pytest.mark.parametrize("fault", TABLE)
+def test_each_trouble_ends_the_task_in_its_own_way(sandbox, client, fault, call):
+    kind, signal, words = TABLE[fault]
+    sandbox.faults.add(fault, call, times=None)
+
+    with pytest.raises(signal) as caught:
+        ask(client, call, timeout=0.2 if fault == "stall" else 20)
+
+    assert type(caught.value) is kind
+    assert words in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+def test_the_table_has_every_fault_that_is_an_error():
+    assert set(TABLE) == set(FAULTS) - set(EDITS)
+
+
+@pytest.mark.parametrize("fault", sorted(set(TABLE) - {"hang_up"}))
+def test_no_trouble_is_answered_by_a_second_call(sandbox, client, fault):
+    """Every call costs quota; httplib2 alone repeats one, after a connection closed without an answer."""
+    sandbox.faults.add(fault, times=None)
+
+    with pytest.raises((Transient, Permanent, Unavailable)):
+        ask(client, "search", timeout=0.2 if fault == "stall" else 20)
+
+    assert len(sandbox.requests) == 1
+
+
+def test_a_missing_list_of_items_is_an_empty_page(sandbox, client):
+    sandbox.faults.add("no_items", times=None)
+
+    assert client.search("cooking").video_ids == []
+    assert client.videos(["standin0001"]) == {}
+
+
+def test_a_days_quota_pauses_the_type_until_a_minute_after_midnight_in_los_angeles(sandbox, client):
+    sandbox.faults.add("search_quota_day")
+
+    with pytest.raises(DayQuotaUsedUp) as caught:
+        client.search("cooking")
+
+    # By the clock of these tests it is 20:00 UTC; midnight there is 08:00 UTC.
+    assert caught.value.retry_in == 12 * 3_600 + 60
+    assert caught.value.bucket == "search"
+    assert "2026-11-24 08:00 UTC" in str(caught.value)
+
+
+def test_the_minute_limit_asks_for_another_try_in_a_minute(sandbox, client):
+    sandbox.faults.add("rate_minute")
+
+    with pytest.raises(MinuteLimitReached) as caught:
+        client.search("cooking")
+
+    assert caught.value.retry_in == 60
+
+
+def test_a_refused_parameter_is_named_as_the_task_names_it(client):
+    with pytest.raises(RequestRefused, match="look at language$"):
+        client.search("cooking", language="xx")
+
+
+def test_googles_html_is_not_quoted(sandbox, client):
+    sandbox.faults.add("filter")
+    told = from_answer(
+        "search.list", 400, '{"error": {"message": "see <a href=\'x\'>the\\n docs</a>"}}', now=NOW
+    )
+
+    assert str(told) == "YouTube answered search.list with 400 (see the docs)"
+
+
+@pytest.mark.parametrize("body", ["", "[]", "null", '{"error": "invalid_grant"}', '{"error": {"errors": 7}}'])
+def test_an_error_body_of_an_unknown_form_is_still_an_error(body):
+    assert type(from_answer("search.list", 503, body, now=NOW)) is YouTubeTrouble
+    assert type(from_answer("search.list", 429, body, now=NOW)) is MinuteLimitReached
+    assert type(from_answer("search.list", 403, body, now=NOW)) is Misconfigured
+
+
+def test_an_unknown_reason_for_403_points_at_the_key():
+    body = '{"error": {"message": "Something new", "errors": [{"reason": "somethingNew"}]}}'
+
+    told = from_answer("search.list", 403, body, now=NOW)
+
+    assert type(told) is Misconfigured
+    assert "Something new" in str(told)
+    assert CREDENTIALS in str(told)
+
+
+def test_a_per_day_limit_is_recognised_by_the_message_alone():
+    body = """{"error": {"message": "Quota exceeded ... and limit 'Search Queries per day' of service",
+               "errors": [{"reason": "rateLimitExceeded"}]}}"""
+
+    assert type(from_answer("search.list", 429, body, now=NOW)) is DayQuotaUsedUp
+
+
+def test_an_address_where_nobody_listens_is_worth_another_try():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    client = YouTubeClient("some-key", f"http://127.0.0.1:{port}")
+
+    with pytest.raises(YouTubeTrouble, match="ConnectionRefusedError"):
+        client.search("cooking")
+
+
+NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
+
+
+def ask(client, call, *, timeout):
+    if call == "search":
+        return client.search("cooking", timeout=timeout)
+    return client.videos(["standin0001"], timeout=timeout)

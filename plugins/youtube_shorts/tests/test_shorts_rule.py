@@ -1,0 +1,110 @@
+"""Which videos are Shorts: the labelled table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from prismq_youtube_shorts.shorts_rule import ShortsCheck, Traits, aspect_ratio, check, duration_seconds
+
+YES, NO, UNKNOWN = ShortsCheck.VERIFIED, ShortsCheck.NOT_A_SHORT, ShortsCheck.UNVERIFIED
+CHANGE = datetime(2024, 10, 15, tzinfo=UTC)
+AFTER, BEFORE = CHANGE + timedelta(days=200), CHANGE - timedelta(days=200)
+TALL, SQUARE, WIDE, NO_SIZE = (1080, 1920), (1080, 1080), (3413, 1920), (None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("PT0S", 0),
+        ("P0D", 0),
+        ("PT45S", 45),
+        ("PT1M", 60),
+        ("PT1M1S", 61),
+        ("PT3M", 180),
+        ("PT1H", 3_600),
+        ("PT1H2M3S", 3_723),
+        ("P1DT2H", 93_600),
+        ("P1W", 604_800),
+        ("PT12.5S", 12),
+        ("", None),
+        (None, None),
+        ("45", None),
+        ("PT5", None),
+        ("PT1M PT1M", None),
+    ],
+)
+def test_a_duration_is_read_whole_or_not_at_all(text, seconds):
+    assert duration_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("published", [BEFORE, CHANGE - timedelta(seconds=1), CHANGE, AFTER, None])
+@pytest.mark.parametrize("seconds", [1, 59, 60, 61])
+@pytest.mark.parametrize(("size", "verdict"), [(TALL, YES), (SQUARE, YES), (WIDE, NO), (NO_SIZE, UNKNOWN)])
+def test_up_to_a_minute_the_shape_decides_whenever_it_was_published(seconds, published, size, verdict):
+    assert check(Traits(seconds, published, width=size[0], height=size[1])) is verdict
+
+
+@pytest.mark.parametrize("seconds", [62, 120, 180, 181])
+@pytest.mark.parametrize(
+    ("published", "size", "verdict"),
+    [
+        (AFTER, TALL, YES),
+        (CHANGE, TALL, YES),
+        (CHANGE - timedelta(seconds=1), TALL, NO),
+        (BEFORE, TALL, NO),
+        (None, TALL, UNKNOWN),
+        (AFTER, SQUARE, YES),
+        (BEFORE, SQUARE, NO),
+        (AFTER, WIDE, NO),
+        (BEFORE, WIDE, NO),
+        (None, WIDE, NO),
+        (AFTER, NO_SIZE, UNKNOWN),
+        (BEFORE, NO_SIZE, NO),
+        (None, NO_SIZE, UNKNOWN),
+    ],
+)
+def test_up_to_three_minutes_only_those_since_the_change_are_shorts(seconds, published, size, verdict):
+    assert check(Traits(seconds, published, width=size[0], height=size[1])) is verdict
+
+
+@pytest.mark.parametrize("seconds", [182, 239, 3_600, 93_600])
+@pytest.mark.parametrize("size", [TALL, SQUARE, WIDE, NO_SIZE])
+def test_beyond_three_minutes_nothing_is_a_short(seconds, size):
+    video = Traits(seconds, AFTER, width=size[0], height=size[1], shorts_thumbnail=True)
+    assert check(video) is NO
+
+
+@pytest.mark.parametrize("seconds", [None, 0])
+def test_without_a_duration_it_is_no_short(seconds):
+    assert check(Traits(seconds, AFTER, width=1080, height=1920)) is NO
+
+
+def test_live_and_upcoming_videos_are_no_shorts():
+    assert check(Traits(30, AFTER, live=True, width=1080, height=1920)) is NO
+
+
+def test_a_shorts_thumbnail_proves_the_shape_but_not_the_length():
+    assert check(Traits(30, AFTER, shorts_thumbnail=True)) is YES
+    assert check(Traits(120, AFTER, shorts_thumbnail=True)) is YES
+    assert check(Traits(120, BEFORE, shorts_thumbnail=True)) is NO
+
+
+def test_one_percent_wider_than_high_is_still_square():
+    assert check(Traits(30, AFTER, width=1090, height=1080)) is YES
+    assert check(Traits(30, AFTER, width=1092, height=1080)) is NO
+
+
+@pytest.mark.parametrize(
+    ("size", "ratio"),
+    [
+        ((1080, 1920), "9:16"),
+        ((1079, 1920), "9:16"),
+        ((1080, 1080), "1:1"),
+        ((1536, 1920), "4:5"),
+        ((None, 9), None),
+    ],
+)
+def test_the_aspect_ratio_is_written_as_people_write_it(size, ratio):
+    assert aspect_ratio(*size) == ratio

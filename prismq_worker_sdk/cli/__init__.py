@@ -1,0 +1,47 @@
+"""The command line: one group, its commands loaded when they are used."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from prismq_worker_sdk.cli.lazy import LazyGroup
+
+__all__ = ["main", "prismq_worker"]
+
+
+@click.group(
+    cls=LazyGroup,
+    default="run",
+    commands={
+        "run": "prismq_worker_sdk.cli.run:run",
+        "plugins": "prismq_worker_sdk.cli.plugins:plugins",
+        "try": "prismq_worker_sdk.cli.try_:try_",
+        "submit": "prismq_worker_sdk.cli.submit:submit",
+        "tasks": "prismq_worker_sdk.cli.tasks:tasks",
+        "taskmanager": "prismq_worker_sdk.cli.taskmanager:taskmanager",
+        "demo": "prismq_worker_sdk.cli.demo:demo",
+    },
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="prismq-worker-sdk")
+def prismq_worker() -> None:
+    """Run PrismQ workers, and develop them.
+
+    Without a command it runs a worker:
+
+    \b
+        prismq-worker --plugin youtube_shorts
+        prismq-worker --plugin my_handlers.py --api-url http://localhost:8000/api
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; the exit code."""
+    from prismq_worker_sdk.cli.failures import carried_out
+
+    return carried_out(prismq_worker, list(sys.argv[1:] if arguments is None else arguments))
+
+

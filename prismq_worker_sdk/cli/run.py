@@ -1,0 +1,118 @@
+"""`prismq-worker run`: a worker with plugins, in the foreground."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from prismq_worker_sdk.errors import PluginError
+from prismq_worker_sdk.handlers.discovery import Plugins, load
+from prismq_worker_sdk.handlers.handler import Handler
+from prismq_worker_sdk.model.events import Event
+from prismq_worker_sdk.settings import WorkerSettings, load_settings, plugin_settings, secrets_of
+
+__all__ = ["ready_handlers", "run", "worker_options"]
+
+
+def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds every worker setting as an option; unset ones come from the environment or the config file."""
+    options = (
+        click.option("--api-url", metavar="URL", help="TaskManager, TASKMANAGER_API_URL [http://localhost:8000/api]"),
+        click.option("--worker-id", metavar="ID", help="WORKER_ID [generated]"),
+        click.option("--poll-interval", metavar="TIME", help="Longest idle wait, POLL_INTERVAL [10s]"),
+        click.option("--max-runs", metavar="N", type=int, help="Stop after N tasks, MAX_RUNS [0: never]"),
+        click.option("--concurrency", metavar="N", type=int, help="Tasks at the same time [4]"),
+        click.option("--isolation", metavar="KIND", help="Where handlers run: thread [thread]"),
+        click.option("--state-dir", metavar="DIR", help="Where results wait for delivery; a local folder"),
+        click.option("--instance", metavar="NAME", help="Part of the state folder [lowest free number]"),
+        click.option("--grace-period", metavar="TIME", help="From the stop signal to the exit [25s]"),
+        click.option("--startup-timeout", metavar="TIME", help="How long to try an unreachable server at start [30s]"),
+        click.option("--unreachable-timeout", metavar="TIME", help="How long to try it later [0: for ever]"),
+        click.option("--max-consecutive-errors", metavar="N", type=int, help="Errors in a row that pause a type [5]"),
+        click.option("--server-claim-timeout", metavar="TIME", help="Claim timeout of a server without renewal [300s]"),
+        click.option("--health-port", metavar="PORT", type=int, help="Serve /healthz, /readyz, /metrics [off]"),
+        click.option("--health-host", metavar="HOST", help="Where to serve them [127.0.0.1]"),
+        click.option("--log-format", metavar="FORMAT", help="console or json [console]"),
+        click.option("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR [INFO]"),
+        click.option("--dialect", metavar="NAME", help="auto or v1 [auto]"),
+        click.option("--debug", is_flag=True, default=None, help="Log everything, show tracebacks, DEBUG"),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command(short_help="Run a worker (the default).")
+@click.option(
+    "--plugin",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Entry point, module or .py file; may be repeated [all installed plugins]",
+)
+@worker_options
+def run(names: tuple[str, ...], **given: Any) -> int:
+    """Claim tasks, run their handlers, report the outcomes, until SIGTERM or Ctrl-C.
+
+    \b
+    Exit codes: 0 nothing left · 1 API not reachable at start, or too many errors
+                2 wrong use or settings · 75 results are left: start me again
+    """
+    from prismq_worker_sdk.worker.worker import Worker
+
+    settings = load_settings(given)
+    _log_from_the_first_line(settings)
+    plugins = load(names or None)
+    for broken in plugins.broken:
+        _say_broken(broken.name, broken.traceback)
+    handlers, secrets = ready_handlers(plugins)
+    if not handlers:
+        raise PluginError(
+            "there is no handler to run: install a plugin, or name one with --plugin NAME (see prismq-worker plugins)"
+        )
+    worker = Worker(handlers, settings=settings.with_secrets(secrets), listeners=[_events_to(plugins)])
+    return worker.run()
+
+
+def ready_handlers(plugins: Plugins) -> tuple[list[Handler], tuple[str, ...]]:
+    """The handlers with their plugin's settings in place, and the secrets among those.
+
+    Raises:
+        SettingsError: A plugin's settings cannot be used.
+    """
+    handlers: list[Handler] = []
+    secrets: list[str] = []
+    for plugin in plugins.loaded:
+        settings = [plugin_settings(cls) for cls in plugin.settings_classes]
+        secrets.extend(secrets_of(settings))
+        own = settings[0] if settings else None
+        handlers.extend(replace(handler, settings=own) for handler in plugin.handlers)
+    return handlers, tuple(secrets)
+
+
+def _log_from_the_first_line(settings: WorkerSettings) -> None:
+    """With --log-format json every line of stderr is one JSON object, those before the worker starts too."""
+    from prismq_worker_sdk.decide.redaction import Redactor
+    from prismq_worker_sdk.observe.logs import set_up_logging
+
+    config = settings.config()
+    level = "DEBUG" if config.debug else config.log_level
+    set_up_logging(log_format=config.log_format, level=level, redactor=Redactor(config.secrets))
+
+
+def _say_broken(name: str, traceback: str) -> None:
+    import logging
+
+    logging.getLogger("prismq.plugins").error("plugin %s does not load and is left out:\n%s", name, traceback)
+
+
+def _events_to(plugins: Plugins) -> Callable[[Event], None]:
+    def tell(event: Event) -> None:
+        plugins.call("prismq_worker_event", event=event)
+
+    return tell
+
+

@@ -1,0 +1,53 @@
+"""How long to wait before the next try."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prismq_worker_sdk.model.retry import RetryPolicy
+
+__all__ = ["REPORTS", "SERVER", "Backoff", "retry_pause"]
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """An exponential back-off with jitter.
+
+    Attributes:
+        initial: The longest first wait, seconds.
+        ceiling: The longest wait, seconds.
+        floor: The part of each wait that is certain, 0 (full jitter) to 1 (none).
+    """
+
+    initial: float
+    ceiling: float
+    factor: float = 2.0
+    floor: float = 0.0
+
+    def seconds(self, tries: int, jitter: float) -> float:
+        """The wait after the given number of failed tries.
+
+        Args:
+            tries: 1 after the first failure.
+            jitter: Evenly spread over 0 to 1.
+        """
+        exponent = min(max(tries, 1) - 1, 64)
+        longest = min(self.ceiling, self.initial * self.factor**exponent)
+        return longest * (self.floor + (1.0 - self.floor) * jitter)
+
+
+SERVER = Backoff(initial=1.0, ceiling=30.0, floor=0.25)
+"""A server that does not answer; the floor keeps a fleet from hammering it."""
+
+REPORTS = Backoff(initial=1.0, ceiling=60.0, floor=0.25)
+"""One report that fails while the server answers others (R23)."""
+
+
+def retry_pause(policy: RetryPolicy, tries: int, jitter: float) -> float | None:
+    """Seconds before the next try inside a claim, None when the policy allows no more (R13).
+
+    Full jitter, so that tasks which failed together do not come back together.
+    """
+    if tries >= policy.max_attempts:
+        return None
+    return Backoff(policy.initial, policy.ceiling, policy.factor).seconds(tries, jitter)

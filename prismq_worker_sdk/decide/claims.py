@@ -1,0 +1,103 @@
+"""When to claim, and how much (R4, R34)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from prismq_worker_sdk.decide.backoff import SERVER
+from prismq_worker_sdk.model.calls import (
+    Conflict,
+    Failure,
+    Foreign,
+    Rejected,
+    Throttled,
+    Unauthorised,
+    Unreachable,
+)
+
+__all__ = ["Ask", "ClaimPlan", "Hold", "Pace", "next_claim", "pace_after"]
+
+QUICK_CONFLICTS = 3
+"""Quick repeats after "somebody was faster", before the poll interval applies (R34)."""
+
+SHORTEST_IDLE = 0.25
+"""The first wait after an empty answer, seconds; it doubles up to the poll interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Claim up to so many tasks now."""
+
+    max_tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Do not claim until something changes; says why, for people."""
+
+    reason: str
+
+
+ClaimPlan: TypeAlias = Ask | Hold
+
+
+def next_claim(*, free: int, types: int, max_tasks: int, claimed: int, max_runs: int) -> ClaimPlan:
+    """Whether to claim now, and how many at most: `min(free, max_runs - claimed)` (R4).
+
+    Args:
+        free: Slots that are neither busy nor reserved.
+        types: How many task types may be claimed now.
+        max_tasks: What one answer of the server may hold.
+        claimed: Claims taken since the start.
+        max_runs: The limit on them, 0 for none.
+    """
+    if not types:
+        return Hold("no task type can be claimed now")
+    room = free if max_runs == 0 else min(free, max_runs - claimed)
+    if room <= 0:
+        return Hold("every slot is taken")
+    return Ask(min(room, max_tasks))
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How the last claims went; decides the wait before the next one.
+
+    Attributes:
+        empty: Empty answers in a row.
+        conflicts: 409 answers in a row.
+        failures: Answers in a row that were no answer.
+        wait: Seconds until the next claim.
+    """
+
+    empty: int = 0
+    conflicts: int = 0
+    failures: int = 0
+    wait: float = 0.0
+
+
+def pace_after(pace: Pace, answer: int | Failure, *, poll_interval: float, jitter: float) -> Pace:
+    """The pace after one more answer.
+
+    Args:
+        answer: How many tasks came, or the failure.
+        poll_interval: The longest idle wait, seconds.
+        jitter: Evenly spread over 0 to 1.
+    """
+    spread = 0.5 + 0.5 * jitter
+    match answer:
+        case int():
+            if answer:
+                return Pace()
+            wait = min(poll_interval, SHORTEST_IDLE * 2 ** min(pace.empty, 32))
+            return Pace(empty=pace.empty + 1, wait=wait * spread)
+        case Conflict():
+            quick = pace.conflicts < QUICK_CONFLICTS
+            wait = min(poll_interval, 0.2) * jitter if quick else poll_interval * spread
+            return Pace(conflicts=pace.conflicts + 1, wait=wait)
+        case Throttled(retry_after=seconds) if seconds is not None:
+            return Pace(failures=pace.failures + 1, wait=seconds + jitter)
+        case Throttled() | Unauthorised() | Foreign() | Rejected() | Unreachable():
+            failures = pace.failures + 1
+            return Pace(failures=failures, wait=SERVER.seconds(failures, jitter))

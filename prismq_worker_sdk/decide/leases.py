@@ -1,0 +1,76 @@
+"""How long a handler may run, and what happens when it does not end (R5, R15, R16)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from prismq_worker_sdk.model.cancel import CancelReason
+
+__all__ = ["ABANDON_AFTER", "Abandon", "Cancel", "Look", "time_limit", "watch"]
+
+ABANDON_AFTER = 10.0
+"""Seconds from the cancellation at the time limit until the failure is committed without the handler (R16)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """All is well until then, a clock reading."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Tell the handler to end."""
+
+    reason: CancelReason
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """Commit the failure without the handler; its thread is a stray from now on."""
+
+
+Action: TypeAlias = Look | Cancel | Abandon
+
+
+def time_limit(wanted: float, lease_seconds: float, *, renews: bool) -> float:
+    """The time a handler really has, seconds.
+
+    Where claims cannot be renewed the claim timeout is the hard end: a tenth of it, 15 s at most, is kept
+    for the report.
+
+    Args:
+        wanted: What the handler asks for.
+        lease_seconds: How long the claim lasts from the sending of its request.
+    """
+    if renews:
+        return wanted
+    return min(wanted, lease_seconds - min(15.0, lease_seconds / 10))
+
+
+def watch(
+    *,
+    now: float,
+    limit_at: float,
+    expires_at: float,
+    cancelled: CancelReason | None,
+) -> Action:
+    """What to do about a running handler.
+
+    Args:
+        now: Clock reading.
+        limit_at: When its time limit ends.
+        expires_at: When its claim ends by the local clock.
+        cancelled: Why it was told to end, if it was.
+    """
+    if now >= limit_at + ABANDON_AFTER:
+        return Abandon()
+    if cancelled is not None:
+        return Look(limit_at + ABANDON_AFTER)
+    if now >= limit_at:
+        return Cancel(CancelReason.TIME_LIMIT)
+    if now >= expires_at:
+        return Cancel(CancelReason.EXPIRED)
+    return Look(min(limit_at, expires_at))

@@ -1,0 +1,26 @@
+"""What becomes of claims that a crash left without an outcome (R27)."""
+
+from __future__ import annotations
+
+from prismq_worker_sdk.model.outcome import Failed
+
+__all__ = ["CRASHES_BEFORE_FAILED", "orphaned"]
+
+CRASHES_BEFORE_FAILED = 3
+"""How often one task may take the worker down before it is reported as failed."""
+
+
+def orphaned(*, crashes: int, releases: bool) -> Failed | None:
+    """What to report for an orphan; None: let it lapse.
+
+    A server that takes tasks back and counts attempts learns of every crash. One that does not would
+    charge nobody, so the task is left to lapse until it has crashed this worker too often.
+
+    Args:
+        crashes: How often this task was found orphaned here, this time included.
+    """
+    if releases:
+        return Failed("crashed: the worker ended while the task ran", "crashed", retryable=True)
+    if crashes >= CRASHES_BEFORE_FAILED:
+        return Failed(f"crashed: the worker ended {crashes} times while this task ran", "crashed")
+    return None

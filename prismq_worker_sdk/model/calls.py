@@ -1,0 +1,185 @@
+"""What the loops ask of a server, and every answer that can come, as values.
+
+The loops yield a call; the wire turns it into HTTP in the server's dialect. Nothing is raised:
+a failure is an answer like any other, and `decide` judges it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from prismq_worker_sdk.model.capabilities import Capabilities
+from prismq_worker_sdk.model.report import Report, Verdict
+from prismq_worker_sdk.model.task import Task
+
+__all__ = [
+    "BadGrant",
+    "ClaimWork",
+    "Conflict",
+    "Exchange",
+    "Exchanged",
+    "Failure",
+    "Foreign",
+    "Grant",
+    "Healthy",
+    "Probe",
+    "Rejected",
+    "ReportAnswer",
+    "ReportReply",
+    "Throttled",
+    "Unauthorised",
+    "Unreachable",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Ask for the server's health: is a TaskManager there, which one, what can it do?"""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimWork:
+    """Ask for tasks of these types; reserve the slots first (R4)."""
+
+    worker_id: str
+    task_types: tuple[str, ...]
+    max_tasks: int = 1
+    wait_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Report, claim, or both; a dialect may need several HTTP requests for it.
+
+    Attributes:
+        reports: At most `Capabilities.max_reports`, oldest first.
+        claim: What to claim, None for nothing.
+    """
+
+    reports: tuple[Report, ...] = ()
+    claim: ClaimWork | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """No usable answer: connection, time-out, cut body, 5xx, HTML. It may come later.
+
+    Attributes:
+        maybe_seen: Whether the request may have taken effect all the same.
+    """
+
+    reason: str
+    maybe_seen: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """The server asks for patience (429, 503 with Retry-After).
+
+    Attributes:
+        retry_after: Seconds to wait; None when it did not say.
+    """
+
+    reason: str
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthorised:
+    """The key is missing or wrong (401, 403)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Something answers, but not as a TaskManager does: HTML 404, redirect, foreign JSON."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Somebody was faster (409 at claim)."""
+
+    reason: str = "somebody was faster"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The server understood and refused the request itself (any other 4xx)."""
+
+    status: int
+    reason: str
+
+
+Failure: TypeAlias = Unreachable | Throttled | Unauthorised | Foreign | Conflict | Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Healthy:
+    """A TaskManager is there.
+
+    Attributes:
+        dialect: Its wire dialect, for example `v1`.
+        instance: The id of its database, "" where it announces none.
+        described: What it says of itself, for people.
+    """
+
+    dialect: str
+    capabilities: Capabilities
+    instance: str = ""
+    described: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One task handed out.
+
+    Attributes:
+        lease_seconds: How long, None where the server does not tell.
+    """
+
+    task: Task
+    token: str | None = None
+    lease_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BadGrant:
+    """A task in a claim answer that cannot be read (R3).
+
+    Attributes:
+        task_id: Its id, None when not even that is usable.
+    """
+
+    task_id: str | None
+    task_type: str
+    reason: str
+    raw: Any = None
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportAnswer:
+    """The server's verdict on one report."""
+
+    verdict: Verdict
+    detail: str = ""
+
+
+ReportReply: TypeAlias = ReportAnswer | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """The answer to an Exchange.
+
+    Attributes:
+        reports: One reply for each report, in the order sent.
+        tasks: What was handed out: empty for nothing, a Failure when the claim part failed.
+    """
+
+    reports: tuple[ReportReply, ...] = ()
+    tasks: tuple[Grant | BadGrant, ...] | Failure = ()

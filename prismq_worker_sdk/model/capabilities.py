@@ -1,0 +1,37 @@
+"""What the server at hand can do, found out once at start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["BASE", "Capabilities"]
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What the server at hand can do; the loops ask this and never the dialect's name.
+
+    Attributes:
+        max_tasks: Tasks in one claim answer.
+        max_reports: Reports in one call.
+        max_wait_seconds: How long the server holds an empty claim open.
+        renews: Whether leases can be renewed.
+        releases: Whether a task can be given back.
+        creates: Whether children travel inside a report.
+        max_result_bytes: Largest result, as JSON text in UTF-8.
+    """
+
+    max_tasks: int = 1
+    max_reports: int = 1
+    max_wait_seconds: float = 0.0
+    renews: bool = False
+    releases: bool = False
+    creates: bool = False
+    max_result_bytes: int = 8 * MIB
+    max_error_bytes: int = 64 * 1024
+
+
+BASE = Capabilities()
+"""A server of the base protocol: one task a claim, one report a call, nothing else (PROTOCOL, v1 base)."""

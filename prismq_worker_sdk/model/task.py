@@ -1,0 +1,60 @@
+"""A task as the server shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+__all__ = ["Task", "TaskStatus"]
+
+
+class TaskStatus(StrEnum):
+    """Where a task stands on the server."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the server will hand it out no more."""
+        return self in {TaskStatus.COMPLETED, TaskStatus.FAILED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A task as the server shows it.
+
+    The second group of fields comes from servers with extensions only; None means "not said".
+
+    Attributes:
+        params: The parameters, a JSON object.
+        result: What the handler returned, any JSON value.
+        attempt: Which attempt this is, counted from 1; for people, never an identity.
+        progress: Percent, 0 to 100.
+        not_before: The earliest instant of the next attempt, UTC.
+    """
+
+    id: str
+    type: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    status: TaskStatus = TaskStatus.PENDING
+    created_at: datetime | None = None
+    claimed_at: datetime | None = None
+    completed_at: datetime | None = None
+    worker_id: str | None = None
+    result: Any = None
+    error: str | None = None
+
+    attempt: int | None = None
+    max_attempts: int | None = None
+    priority: int | None = None
+    checkpoint: Any = None
+    progress: float | None = None
+    message: str | None = None
+    not_before: datetime | None = None
+    parent_id: str | None = None

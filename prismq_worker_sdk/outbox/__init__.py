@@ -1,0 +1,1 @@
+"""Durability: the outbox holds every claim from the moment it came and every outcome until its verdict."""

@@ -1,0 +1,191 @@
+"""The outbox: what the worker asks of it, each method one durable transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from sqlite3 import Connection
+
+from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle
+from prismq_worker_sdk.decide.orphans import orphaned
+from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
+from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.model.outcome import Child, Completed, Outcome
+from prismq_worker_sdk.model.report import Report, Settlement
+from prismq_worker_sdk.outbox import store
+from prismq_worker_sdk.outbox.schema import open_database
+from prismq_worker_sdk.outbox.transactions import GroupCommit, Transactions
+
+__all__ = ["Outbox"]
+
+
+class Outbox:
+    """Holds claims, outcomes and what is known of tasks, durably.
+
+    Every method is one transaction and returns once it is on disk; it raises OutboxError when it cannot be.
+    All may be called from any thread.
+    """
+
+    def __init__(self, transactions: Transactions, clock: Clock) -> None:
+        self._transactions = transactions
+        self._clock = clock
+
+    @classmethod
+    def open(cls, path: Path, clock: Clock) -> Outbox:
+        """The outbox in a file, made when it is new, with one writer thread.
+
+        Raises:
+            StateFolderError: The file cannot be used.
+        """
+        return cls(GroupCommit(open_database(path)), clock)
+
+    def close(self) -> None:
+        """Ends after what was begun; later calls raise OutboxError."""
+        self._transactions.close()
+
+    # claims
+
+    def hold(self, claim: Claim) -> store.HoldResult:
+        """Writes a claim down, or answers it with a completed outcome that is still here (R25)."""
+        now = self._now()
+        return self._transactions.run(lambda db: store.hold(db, claim, now))
+
+    def rehold(self, old: Identity, new: Claim) -> bool:
+        """Binds a running attempt to its new claim; False when it has ended meanwhile (R9)."""
+        now = self._now()
+        return self._transactions.run(lambda db: store.rehold(db, old, new, now))
+
+    def drop(self, identity: Identity) -> bool:
+        """Ends a claim without anything to report; False when it had another end before (R10)."""
+        return self._transactions.run(lambda db: store.drop_hold(db, identity))
+
+    def commit(
+        self,
+        identity: Identity,
+        outcome: Outcome,
+        *,
+        children: Sequence[Child] = (),
+        attempt: int | None = None,
+    ) -> bool:
+        """The commit point; False when the claim had another end before (R10)."""
+        now = self._now()
+        return self._transactions.run(
+            lambda db: store.commit(db, identity, outcome, children=children, attempt=attempt, now=now)
+        )
+
+    # reports
+
+    def due(self, limit: int) -> list[Report]:
+        """The reports whose next try has come, oldest first."""
+        now = self._now()
+        return self._transactions.run(lambda db: store.due(db, now, limit))
+
+    def after(self, number: int, limit: int) -> list[Report]:
+        """Waiting reports behind a place in the line, whatever their next try (R36)."""
+        now = self._now()
+        return self._transactions.run(lambda db: store.due(db, now, limit, beyond=max(number, 0)))
+
+    def seconds_to_next(self) -> float | None:
+        """Seconds until the next report is due, None when nothing waits."""
+        earliest = self._transactions.run(store.next_due)
+        return None if earliest is None else max(0.0, earliest - self._now())
+
+    def apply(self, report: Report, judgement: Judgement, *, retry_in: float = 0.0) -> bool:
+        """Stores what became of a report; False when it was not in the line any more.
+
+        Args:
+            report: A stored report, counted as sent.
+            retry_in: Seconds until its next try, where the judgement is Again.
+        """
+        now = self._now()
+        return self._transactions.run(lambda db: _apply(db, report, judgement, now, retry_in))
+
+    def count(self, state: str) -> int:
+        """How many reports are `waiting` or `parked`."""
+        return self._transactions.run(lambda db: store.count(db, state))
+
+    # after a crash
+
+    def recover(self) -> int:
+        """Makes the stored reports of an earlier process due; how many there are."""
+        now = self._now()
+
+        def recovering(db: Connection) -> int:
+            store.prune(db, now)
+            return store.recover_waiting(db, now)
+
+        return self._transactions.run(recovering)
+
+    def resolve_orphans(self, *, releases: bool) -> list[tuple[Identity, Outcome | None]]:
+        """Ends every claim that a crash left without an outcome: reported, or left to lapse (None) (R27)."""
+        now = self._now()
+
+        def resolving(db: Connection) -> list[tuple[Identity, Outcome | None]]:
+            ended: list[tuple[Identity, Outcome | None]] = []
+            for identity, attempt in store.holds(db):
+                crashes = store.crashed(db, identity.task_key, now)
+                outcome = orphaned(crashes=crashes, releases=releases)
+                if outcome is None:
+                    store.drop_hold(db, identity)
+                else:
+                    store.commit(db, identity, outcome, attempt=attempt, now=now)
+                ended.append((identity, outcome))
+            return ended
+
+        return self._transactions.run(resolving)
+
+    # what is known of tasks and types
+
+    def checkpoint(self, key: TaskKey, value: str) -> None:
+        """Stores the last checkpoint of a task, JSON text (R30)."""
+        now = self._now()
+        self._transactions.run(lambda db: store.store_checkpoint(db, key, value, now))
+
+    def pause(self, task_type: str, seconds: float, reason: str) -> None:
+        """Stores that a type is not to be claimed for a while (R18)."""
+        until = self._now() + seconds
+        self._transactions.run(lambda db: store.pause(db, task_type, until, reason))
+
+    def resume(self, task_type: str) -> None:
+        """Ends a pause."""
+        self._transactions.run(lambda db: store.resume(db, task_type))
+
+    def pauses(self) -> dict[str, tuple[float, str]]:
+        """Every pause that still lasts: type → (seconds left, reason)."""
+        now = self._now()
+        found = self._transactions.run(store.pauses)
+        return {name: (until - now, reason) for name, (until, reason) in found.items() if until > now}
+
+    def _now(self) -> float:
+        return self._clock.utc().timestamp()
+
+
+def _apply(db: Connection, report: Report, judgement: Judgement, now: float, retry_in: float) -> bool:
+    number = report.number
+    if number is None:
+        raise ValueError("only a stored report can be settled in the outbox")
+    match judgement:
+        case Again(maybe_seen=maybe_seen):
+            seen = report.maybe_seen or maybe_seen
+            store.again(db, replace(report, maybe_seen=seen), now + retry_in)
+            return True
+        case Park(detail=detail, replacement=replacement):
+            parked = store.park(db, number, detail)
+            if parked and replacement is not None:
+                store.insert_outcome(db, report.identity, replacement, "[]", report.attempt, now)
+            return parked
+        case Settle():
+            return _settle(db, report, judgement, now)
+
+
+def _settle(db: Connection, report: Report, judgement: Settle, now: float) -> bool:
+    if report.number is None or not store.remove(db, report.number):
+        return False
+    key = report.identity.task_key
+    if isinstance(report.outcome, Completed):
+        if judgement.keep:
+            store.keep_recent(db, key, report.outcome, now)
+        if judgement.settlement is Settlement.ACCEPTED:
+            store.clear_checkpoint(db, key)
+    return True

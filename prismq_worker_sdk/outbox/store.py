@@ -1,0 +1,293 @@
+"""Every change and every question to the outbox, as functions of a connection inside a transaction.
+
+Instants are seconds since 1970, UTC (R5). Nothing here begins, commits or waits: see `transactions`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from sqlite3 import Connection
+from typing import TypeAlias
+
+from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
+from prismq_worker_sdk.model.outcome import Child, Completed, Outcome
+from prismq_worker_sdk.model.report import Report
+from prismq_worker_sdk.outbox.rows import (
+    IDENTITY_COLUMNS,
+    REPORT_COLUMNS,
+    TASK_COLUMNS,
+    children_text,
+    encode,
+    identity_row,
+    report_of,
+    task_row,
+)
+
+__all__ = [
+    "Answered",
+    "Held",
+    "HoldResult",
+    "again",
+    "clear_checkpoint",
+    "commit",
+    "count",
+    "crashed",
+    "drop_hold",
+    "due",
+    "hold",
+    "holds",
+    "insert_outcome",
+    "keep_recent",
+    "last_checkpoint",
+    "next_due",
+    "park",
+    "pause",
+    "pauses",
+    "prune",
+    "recover_waiting",
+    "rehold",
+    "remove",
+    "resume",
+    "store_checkpoint",
+]
+
+FOREVER = 3600.0
+"""A next try further away than this comes from a clock that was set back: it is due."""
+
+RECENT_ROWS = 2_000
+RECENT_SECONDS = 24 * 3600.0
+RECENT_BYTES = 256 * 1024 * 1024
+CHECKPOINT_SECONDS = 7 * 24 * 3600.0
+CRASH_SECONDS = 7 * 24 * 3600.0
+
+_IDENTITY_IS = " AND ".join(f"{column} = ?" for column in IDENTITY_COLUMNS.split(", "))
+_TASK_IS = " AND ".join(f"{column} = ?" for column in TASK_COLUMNS.split(", "))
+_MARKS = ", ".join("?" for _ in IDENTITY_COLUMNS.split(", "))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The claim is in the outbox: run the task.
+
+    Attributes:
+        superseded: Stored failures of this task that its new claim made pointless (R25).
+        checkpoint: What the last attempt here stored, JSON text.
+    """
+
+    superseded: int = 0
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A completed outcome of this very task was still here: it is bound to the new claim (R25).
+
+    Attributes:
+        superseded: Reports under earlier claims that were withdrawn for it.
+    """
+
+    completed: Completed
+    superseded: int = 0
+
+
+HoldResult: TypeAlias = Held | Answered
+
+
+def hold(db: Connection, claim: Claim, now: float) -> HoldResult:
+    """Writes a claim down before anything is done about it, or answers it from what is here (R25)."""
+    key = task_row(claim.identity.task_key)
+    waiting = f"FROM outcomes WHERE {_TASK_IS} AND state = 'waiting'"
+    found = db.execute(
+        f"SELECT body, children {waiting} AND kind = 'completed' ORDER BY number DESC LIMIT 1", key
+    ).fetchone()
+    if found is None:
+        kept = db.execute(f"SELECT result FROM recent WHERE {_TASK_IS}", key).fetchone()
+        found = None if kept is None else (kept[0], "[]")
+    superseded = db.execute(f"DELETE {waiting}", key).rowcount
+    if found is not None:
+        completed = Completed(found[0])
+        insert_outcome(db, claim.identity, completed, found[1], claim.task.attempt, now)
+        db.execute(f"DELETE FROM recent WHERE {_TASK_IS}", key)
+        return Answered(completed, superseded)
+    db.execute(
+        f"INSERT OR REPLACE INTO holds ({IDENTITY_COLUMNS}, attempt, held_at) VALUES ({_MARKS}, ?, ?)",
+        (*identity_row(claim.identity), claim.task.attempt, now),
+    )
+    return Held(superseded, last_checkpoint(db, claim.identity.task_key))
+
+
+def rehold(db: Connection, old: Identity, new: Claim, now: float) -> bool:
+    """Binds a running attempt to its new claim; False when it has ended meanwhile (R9)."""
+    if not drop_hold(db, old):
+        return False
+    db.execute(
+        f"INSERT OR REPLACE INTO holds ({IDENTITY_COLUMNS}, attempt, held_at) VALUES ({_MARKS}, ?, ?)",
+        (*identity_row(new.identity), new.task.attempt, now),
+    )
+    return True
+
+
+def drop_hold(db: Connection, identity: Identity) -> bool:
+    """Ends a hold without an outcome; False when it was not there any more."""
+    return db.execute(f"DELETE FROM holds WHERE {_IDENTITY_IS}", identity_row(identity)).rowcount == 1
+
+
+def commit(
+    db: Connection,
+    identity: Identity,
+    outcome: Outcome,
+    *,
+    children: Sequence[Child] = (),
+    attempt: int | None = None,
+    now: float,
+) -> bool:
+    """The commit point: the hold goes and the outcome comes; False when an earlier end was first (R10)."""
+    if not drop_hold(db, identity):
+        return False
+    insert_outcome(db, identity, outcome, children_text(tuple(children)), attempt, now)
+    return True
+
+
+def insert_outcome(
+    db: Connection, identity: Identity, outcome: Outcome, children: str, attempt: int | None, now: float
+) -> None:
+    """Puts an outcome at the end of the line."""
+    kind, body = encode(outcome)
+    db.execute(
+        f"INSERT INTO outcomes (uid, {IDENTITY_COLUMNS}, attempt, kind, body, children, committed_at, next_try)"
+        f" VALUES (?, {_MARKS}, ?, ?, ?, ?, ?, ?)",
+        (secrets.token_hex(16), *identity_row(identity), attempt, kind, body, children, now, now),
+    )
+
+
+def due(db: Connection, now: float, limit: int, *, beyond: int = 0) -> list[Report]:
+    """The waiting reports whose next try has come, oldest first.
+
+    Args:
+        beyond: Only reports with a higher number, whatever their next try; 0 for the ordinary line.
+    """
+    if beyond:
+        when, values = "number > ?", (beyond,)
+    else:
+        when, values = f"(next_try <= ? OR next_try > ? + {FOREVER})", (now, now)  # type: ignore[assignment]
+    rows = db.execute(
+        f"SELECT {REPORT_COLUMNS} FROM outcomes WHERE state = 'waiting' AND {when} ORDER BY number LIMIT ?",
+        (*values, limit),
+    )
+    return [report_of(row) for row in rows]
+
+
+def next_due(db: Connection) -> float | None:
+    """The instant of the earliest next try, None when nothing waits."""
+    (earliest,) = db.execute("SELECT min(next_try) FROM outcomes WHERE state = 'waiting'").fetchone()
+    return None if earliest is None else float(earliest)
+
+
+def again(db: Connection, report: Report, next_try: float) -> None:
+    """Stores that a report was sent without a verdict."""
+    db.execute(
+        "UPDATE outcomes SET next_try = ?, tries = ?, maybe_seen = ?, passed = ? WHERE number = ?",
+        (next_try, report.tries, report.maybe_seen, report.passed, report.number),
+    )
+
+
+def remove(db: Connection, number: int) -> bool:
+    """Takes a settled report out of the line."""
+    return db.execute("DELETE FROM outcomes WHERE number = ?", (number,)).rowcount == 1
+
+
+def keep_recent(db: Connection, key: TaskKey, completed: Completed, now: float) -> None:
+    """Keeps a result whose fate is uncertain, should its task come again (R25)."""
+    db.execute(
+        f"INSERT OR REPLACE INTO recent ({TASK_COLUMNS}, result, kept_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (*task_row(key), completed.result, now),
+    )
+
+
+def park(db: Connection, number: int, detail: str) -> bool:
+    """Takes a report out of the line and keeps it, to be shown."""
+    changed = db.execute(
+        "UPDATE outcomes SET state = 'parked', detail = ? WHERE number = ? AND state = 'waiting'",
+        (detail, number),
+    )
+    return changed.rowcount == 1
+
+
+def recover_waiting(db: Connection, now: float) -> int:
+    """Makes every stored report due; each may have been sent by the process that died (R26)."""
+    return db.execute(
+        "UPDATE outcomes SET next_try = ?, maybe_seen = 1 WHERE state = 'waiting'", (now,)
+    ).rowcount
+
+
+def holds(db: Connection) -> list[tuple[Identity, int | None]]:
+    """Every claim without an outcome, with its attempt."""
+    rows = db.execute(f"SELECT {IDENTITY_COLUMNS}, attempt FROM holds ORDER BY held_at").fetchall()
+    return [(Identity(*row[:6], token=row[6] or None), row[7]) for row in rows]
+
+
+def crashed(db: Connection, key: TaskKey, now: float) -> int:
+    """Counts one more crash of this task here, and how many that makes (R27)."""
+    row = db.execute(
+        f"INSERT INTO crashes ({TASK_COLUMNS}, times, last_at) VALUES (?, ?, ?, ?, 1, ?)"
+        f" ON CONFLICT ({TASK_COLUMNS}) DO UPDATE SET times = times + 1, last_at = excluded.last_at"
+        " RETURNING times",
+        (*task_row(key), now),
+    ).fetchone()
+    return int(row[0])
+
+
+def store_checkpoint(db: Connection, key: TaskKey, value: str, now: float) -> None:
+    """Stores the last checkpoint of a task, JSON text (R30)."""
+    db.execute(
+        f"INSERT OR REPLACE INTO checkpoints ({TASK_COLUMNS}, value, stored_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (*task_row(key), value, now),
+    )
+
+
+def last_checkpoint(db: Connection, key: TaskKey) -> str | None:
+    """What the last attempt here stored, JSON text."""
+    row = db.execute(f"SELECT value FROM checkpoints WHERE {_TASK_IS}", task_row(key)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def clear_checkpoint(db: Connection, key: TaskKey) -> None:
+    """Forgets checkpoints and crashes of a task that is done."""
+    db.execute(f"DELETE FROM checkpoints WHERE {_TASK_IS}", task_row(key))
+    db.execute(f"DELETE FROM crashes WHERE {_TASK_IS}", task_row(key))
+
+
+def pause(db: Connection, task_type: str, until: float, reason: str) -> None:
+    """Stores that a type is not to be claimed until an instant (R18)."""
+    db.execute("INSERT OR REPLACE INTO pauses VALUES (?, ?, ?)", (task_type, until, reason))
+
+
+def resume(db: Connection, task_type: str) -> None:
+    """Ends a pause."""
+    db.execute("DELETE FROM pauses WHERE task_type = ?", (task_type,))
+
+
+def pauses(db: Connection) -> dict[str, tuple[float, str]]:
+    """Every pause: type → (until, reason)."""
+    return {row[0]: (row[1], row[2]) for row in db.execute("SELECT * FROM pauses")}
+
+
+def count(db: Connection, state: str) -> int:
+    """How many reports are `waiting` or `parked`."""
+    (number,) = db.execute("SELECT count(*) FROM outcomes WHERE state = ?", (state,)).fetchone()
+    return int(number)
+
+
+def prune(db: Connection, now: float) -> None:
+    """Forgets what is past its time, and bounds what is kept (R25)."""
+    db.execute("DELETE FROM recent WHERE kept_at < ?", (now - RECENT_SECONDS,))
+    db.execute(
+        "DELETE FROM recent WHERE rowid IN (SELECT rowid FROM (SELECT rowid,"
+        " row_number() OVER newest AS place, sum(length(result)) OVER newest AS bytes FROM recent"
+        " WINDOW newest AS (ORDER BY kept_at DESC, rowid DESC)) WHERE place > ? OR bytes > ?)",
+        (RECENT_ROWS, RECENT_BYTES),
+    )
+    db.execute("DELETE FROM checkpoints WHERE stored_at < ?", (now - CHECKPOINT_SECONDS,))
+    db.execute("DELETE FROM crashes WHERE last_at < ?", (now - CRASH_SECONDS,))

@@ -1,0 +1,133 @@
+"""How operations become transactions: one writer thread with group commit, or at once."""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from prismq_worker_sdk.errors import OutboxError
+
+__all__ = ["GroupCommit", "Immediate", "Operation", "Transactions"]
+
+T = TypeVar("T")
+Operation: TypeAlias = Callable[[sqlite3.Connection], T]
+
+BATCH = 256
+"""Operations in one transaction at most."""
+
+
+class Transactions(Protocol):
+    """Runs each operation in a transaction and returns once it is durable."""
+
+    def run(self, operation: Operation[T]) -> T:
+        """The operation's result, after its commit; raises OutboxError when it could not be stored."""
+        ...
+
+    def close(self) -> None:
+        """Ends after what was begun."""
+        ...
+
+
+class Immediate:
+    """Each operation at once, in a transaction of its own, on the calling thread; for tools and simulations."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def run(self, operation: Operation[T]) -> T:
+        """The operation's result, after its commit; raises OutboxError when it could not be stored."""
+        try:
+            return _transaction(self._connection, operation)
+        except sqlite3.Error as error:
+            raise _trouble(error) from error
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._connection.close()
+
+
+class GroupCommit:
+    """One writer thread; whatever waits shares a transaction, so a full sync is paid once for all (R11)."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._queue: queue.SimpleQueue[tuple[Operation[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._closed = False
+        self._door = threading.Lock()
+        self._thread = threading.Thread(target=self._write, name="prismq-outbox", daemon=True)
+        self._thread.start()
+
+    def run(self, operation: Operation[T]) -> T:
+        """The operation's result, after its commit; raises OutboxError when it could not be stored."""
+        future: Future[T] = Future()
+        with self._door:
+            if self._closed:
+                raise OutboxError("the outbox is closed; the worker has stopped")
+            self._queue.put((operation, future))
+        return future.result()
+
+    def close(self) -> None:
+        """Ends after what was begun, and closes the file."""
+        with self._door:
+            if self._closed:
+                return
+            self._closed = True
+            self._queue.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    def _write(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch = [first]
+            last = False
+            with suppress(queue.Empty):
+                while len(batch) < BATCH:
+                    item = self._queue.get_nowait()
+                    if item is None:
+                        last = True
+                        break
+                    batch.append(item)
+            self._commit(batch)
+            if last:
+                return
+
+    def _commit(self, batch: list[tuple[Operation[Any], Future[Any]]]) -> None:
+        try:
+            results = _transaction(
+                self._connection, lambda db: [operation(db) for operation, _future in batch]
+            )
+        except Exception:  # noqa: BLE001 - one bad operation must not spoil its neighbours: each alone now
+            self._one_by_one(batch)
+            return
+        for (_operation, future), result in zip(batch, results, strict=True):
+            future.set_result(result)
+
+    def _one_by_one(self, batch: list[tuple[Operation[Any], Future[Any]]]) -> None:
+        for operation, future in batch:
+            try:
+                future.set_result(_transaction(self._connection, operation))
+            except sqlite3.Error as error:
+                future.set_exception(_trouble(error))
+            except Exception as error:  # noqa: BLE001 - it is raised where the operation was asked for
+                future.set_exception(error)
+
+
+def _transaction(connection: sqlite3.Connection, operation: Operation[T]) -> T:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = operation(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # a full disk ends the transaction by itself
+            connection.execute("ROLLBACK")
+        raise
+    return result
+
+
+def _trouble(error: sqlite3.Error) -> OutboxError:
+    return OutboxError(f"the outbox could not be written ({error}); free disk space or mend the state folder")

@@ -1,0 +1,297 @@
+"""Settings: the only reader of the environment and of `prismq-worker.toml`.
+
+Precedence: command line > environment > `prismq-worker.toml` > default. Durations are `30`, `30s`, `5m` or `1h`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import platformdirs
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.wire.address import normalise
+from prismq_worker_sdk.worker.config import ProvidesConfig, WorkerConfig
+
+__all__ = ["CONFIG_FILE", "Duration", "PluginSettings", "WorkerSettings", "load_settings", "plugin_settings", "secrets_of"]
+
+CONFIG_FILE = "prismq-worker.toml"
+PREFIX = "PRISMQ_WORKER_"
+
+MISSION_NAMES = {
+    "api_url": "TASKMANAGER_API_URL",
+    "api_key": "TASKMANAGER_API_KEY",
+    "api_key_file": "TASKMANAGER_API_KEY_FILE",
+    "worker_id": "WORKER_ID",
+    "poll_interval": "POLL_INTERVAL",
+    "max_runs": "MAX_RUNS",
+    "debug": "DEBUG",
+}
+"""The names that are fixed; every other setting is read from PRISMQ_WORKER_<NAME>."""
+
+Duration = Annotated[float, BeforeValidator(duration.seconds)]
+"""Seconds, given as a number or as `30s`, `5m`, `1h`."""
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+class _FileSource(PydanticBaseSettingsSource):
+    """Reads a field from the file that `{NAME}_FILE` names, the way Docker and Kubernetes hand out secrets."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        name = f"{self.config.get('env_prefix', '')}{field_name}".upper()
+        path = os.environ.get(f"{name}_FILE")
+        return (None if not path else read_secret(Path(path), f"{name}_FILE")), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class PluginSettings(BaseSettings):
+    """The base of a plugin's settings: a field `my_key` comes from MY_KEY, or from the file in MY_KEY_FILE.
+
+    Give secrets the type SecretStr: every such value is kept out of logs and reports.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the files it names."""
+        return init_settings, env_settings, _FileSource(settings_cls)
+
+
+class _WorkerSource(PydanticBaseSettingsSource):
+    """Reads the worker's settings from the environment, under the mission's names where it has one."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        return os.environ.get(variable(field_name)) or None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class _TomlSource(PydanticBaseSettingsSource):
+    """Reads `prismq-worker.toml` in the working directory."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        return self().get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return read_config(Path(CONFIG_FILE), known=set(self.settings_cls.model_fields))
+
+
+class WorkerSettings(BaseSettings):
+    """Everything a worker can be told; unset fields come from the environment, the config file, or the default."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+
+    api_url: str = "http://localhost:8000/api"
+    api_key: SecretStr | None = None
+    api_key_file: Path | None = None
+    worker_id: str = Field("", max_length=255, pattern=r"^[ -~]*$")
+    poll_interval: Duration = Field(10.0, gt=0, le=3600)
+    max_runs: int = Field(0, ge=0)
+    debug: bool = False
+    concurrency: int = Field(4, ge=1, le=256)
+    isolation: Literal["thread", "process"] = "thread"
+    state_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_state_dir("prismq-worker", "PrismQ")))
+    instance: str | None = None
+    grace_period: Duration = Field(25.0, ge=0, le=86400)
+    startup_timeout: Duration = Field(30.0, ge=0)
+    unreachable_timeout: Duration = Field(0.0, ge=0)
+    max_consecutive_errors: int = Field(5, ge=0)
+    server_claim_timeout: Duration = Field(300.0, gt=0)
+    health_port: int | None = Field(None, ge=0, le=65535)
+    health_host: str = "127.0.0.1"
+    log_format: Literal["json", "console"] = "console"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    dialect: Literal["auto", "v1", "prismq-client"] = "auto"
+
+    @field_validator("api_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return normalise(value)
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("isolation")
+    @classmethod
+    def _threads_only(cls, value: str) -> str:
+        if value == "process":
+            raise ValueError("process slots are not in this version yet; use thread")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the names are the mission's, see _WorkerSource
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the config file."""
+        return init_settings, _WorkerSource(settings_cls), _TomlSource(settings_cls)
+
+    def key(self) -> str | None:
+        """The API key now; the file is read each time, so that a new key is taken up (R34).
+
+        Raises:
+            SettingsError: The file cannot be read.
+        """
+        if self.api_key is not None:
+            return self.api_key.get_secret_value()
+        if self.api_key_file is not None:
+            return read_secret(self.api_key_file, MISSION_NAMES["api_key_file"])
+        return None
+
+    def config(self, *, secrets: Iterable[str] = ()) -> WorkerConfig:
+        """The worker's configuration.
+
+        Args:
+            secrets: More values that no sink may show: those of the plugins' settings.
+
+        Raises:
+            SettingsError: The key file cannot be read, or both a key and a key file are given.
+        """
+        if self.api_key is not None and self.api_key_file is not None:
+            raise SettingsError("both TASKMANAGER_API_KEY and TASKMANAGER_API_KEY_FILE are set; keep one of them")
+        key = self.key()
+        fields = {
+            name: getattr(self, name)
+            for name in type(self).model_fields
+            if name not in {"api_key", "api_key_file"}
+        }
+        return WorkerConfig(**fields, key=self.key, secrets=(*([key] if key else ()), *secrets))
+
+    def with_secrets(self, secrets: Iterable[str]) -> ProvidesConfig:
+        """These settings, with more values that no sink may show, such as those of the plugins' settings."""
+        return _WithSecrets(self, tuple(secrets))
+
+
+class _WithSecrets:
+    """Settings of the worker and the secrets of its plugins."""
+
+    def __init__(self, settings: WorkerSettings, secrets: tuple[str, ...]) -> None:
+        self._settings = settings
+        self._secrets = secrets
+
+    def config(self) -> WorkerConfig:
+        """The worker's configuration."""
+        return self._settings.config(secrets=self._secrets)
+
+
+def variable(field_name: str) -> str:
+    """The environment variable of a worker setting."""
+    return MISSION_NAMES.get(field_name, PREFIX + field_name.upper())
+
+
+def load_settings(given: Mapping[str, Any] | None = None) -> WorkerSettings:
+    """The worker's settings.
+
+    Args:
+        given: What the command line said; None values count as unsaid.
+
+    Raises:
+        SettingsError: A value cannot be used; names each, with where it may come from.
+    """
+    said = {name: value for name, value in (given or {}).items() if value is not None}
+    try:
+        return WorkerSettings(**said)
+    except ValidationError as error:
+        raise SettingsError(_faults(error, variable)) from None
+
+
+def plugin_settings(cls: type[S]) -> S:
+    """The settings of a plugin, read from the environment.
+
+    Raises:
+        SettingsError: A value cannot be used; names each variable.
+    """
+    prefix = cls.model_config.get("env_prefix", "")
+    try:
+        return cls()
+    except ValidationError as error:
+        raise SettingsError(_faults(error, lambda name: f"{prefix}{name}".upper())) from None
+
+
+def secrets_of(settings: Iterable[BaseSettings]) -> Iterable[str]:
+    """Every SecretStr value in these settings."""
+    for one in settings:
+        for name in type(one).model_fields:
+            value = getattr(one, name)
+            if isinstance(value, SecretStr) and value.get_secret_value():
+                yield value.get_secret_value()
+
+
+def read_secret(path: Path, name: str) -> str:
+    """The text of a secret file, without the white space around it.
+
+    Raises:
+        SettingsError: It cannot be read, or is empty.
+    """
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name} names {path}, which cannot be read: {error}") from None
+    if not text:
+        raise SettingsError(f"{name} names {path}, which is empty")
+    return text
+
+
+def read_config(path: Path, *, known: set[str]) -> dict[str, Any]:
+    """What the config file says; nothing when there is none.
+
+    Raises:
+        SettingsError: It is not TOML, or has a key that does not exist.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from None
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from None
+    said = {name.replace("-", "_"): value for name, value in found.items()}
+    if "api_key" in said:
+        raise SettingsError(f"{path} must not hold api_key; use TASKMANAGER_API_KEY or TASKMANAGER_API_KEY_FILE")
+    unknown = sorted(set(said) - known)
+    if unknown:
+        raise SettingsError(f"{path} has unknown settings {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    return said
+
+
+def _faults(error: ValidationError, name_of: Any) -> str:
+    parts = []
+    for fault in error.errors(include_url=False, include_context=False):
+        field = str(fault["loc"][0]) if fault["loc"] else "settings"
+        message = fault["msg"].removeprefix("Value error, ")
+        shown = "" if "key" in field or "secret" in field or "token" in field else f"={fault['input']!r}"
+        parts.append(f"--{field.replace('_', '-')} ({name_of(field)}){shown}: {message}")
+    return "; ".join(parts)
+
+

@@ -1,0 +1,183 @@
+"""What the operating system gives: clock, locks, memory, file systems, signals.
+
+The one place with a branch for Windows. Those branches are type-checked; they are not run by the tests,
+which need Linux.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+if sys.platform == "win32":
+    import ctypes
+    import msvcrt
+else:
+    import fcntl
+    import resource
+
+__all__ = [
+    "FileLock",
+    "SystemClock",
+    "generated_worker_id",
+    "network_file_system",
+    "on_stop_signals",
+    "resident_memory",
+]
+
+GAP_SECONDS = 5.0
+"""A wall clock that ran so much further than the monotonic one means that the machine slept."""
+
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "ncpfs", "gpfs"}
+)
+DRIVE_REMOTE = 4
+"""What GetDriveTypeW answers for a network drive."""
+
+
+class SystemClock:
+    """The machine's clock; it goes on while the machine sleeps (R5)."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._slept = 0.0
+        self._last = (time.monotonic(), time.time())
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed moment."""
+        if hasattr(time, "CLOCK_BOOTTIME"):
+            return time.clock_gettime(time.CLOCK_BOOTTIME)
+        return self._monotonic_and_sleep()
+
+    def _monotonic_and_sleep(self) -> float:
+        with self._lock:
+            before, wall_before = self._last
+            now, wall = time.monotonic(), time.time()
+            gap = (wall - wall_before) - (now - before)
+            if gap > GAP_SECONDS:
+                self._slept += gap
+            self._last = (now, wall)
+            return now + self._slept
+
+    def utc(self) -> datetime:
+        """The instant now, UTC."""
+        return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class FileLock:
+    """An exclusive lock on a file of its own, held until closed; the system drops it when a process dies."""
+
+    file: IO[bytes]
+
+    @classmethod
+    def acquire(cls, path: Path) -> FileLock | None:
+        """The lock, or None when another process holds it.
+
+        Raises:
+            OSError: The file cannot be opened or the file system knows no locks.
+        """
+        file = path.open("a+b")
+        try:
+            if sys.platform == "win32":
+                file.seek(0)
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            file.close()
+            return None
+        except OSError:
+            file.close()
+            raise
+        return cls(file)
+
+    def release(self) -> None:
+        """Give the lock up; harmless when done twice."""
+        self.file.close()
+
+
+def resident_memory() -> int:
+    """Bytes of memory this process occupies now; 0 where the system does not tell."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    if sys.platform != "win32":
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+    return 0
+
+
+def network_file_system(path: Path, *, mounts: str | None = None) -> str | None:
+    """The kind of network file system that holds the path, or None (R39).
+
+    Args:
+        path: An existing path.
+        mounts: The text of /proc/self/mounts, for tests.
+    """
+    if sys.platform == "win32":
+        drive = Path(path).resolve().anchor
+        return "a network drive" if ctypes.windll.kernel32.GetDriveTypeW(drive) == DRIVE_REMOTE else None
+    if mounts is None:
+        try:
+            mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+    resolved = path.resolve()
+    best, kind = -1, ""
+    for line in mounts.splitlines():
+        fields = line.split(" ")
+        if len(fields) < 3:  # noqa: PLR2004 - device, mount point, kind
+            continue
+        point = Path(fields[1].replace("\\040", " "))
+        if resolved.is_relative_to(point) and len(point.parts) >= best:
+            best, kind = len(point.parts), fields[2]
+    if kind in NETWORK_FILE_SYSTEMS or kind.startswith(("fuse.sshfs", "fuse.gluster", "fuse.s3", "fuse.rclone")):
+        return kind
+    return None
+
+
+def generated_worker_id() -> str:
+    """A worker id that no other process has: host, process and eight random characters."""
+    host = "".join(c if c.isalnum() or c in "-_." else "-" for c in socket.gethostname())[:64] or "worker"
+    return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+@contextlib.contextmanager
+def on_stop_signals(stop: Callable[[str], None], show: Callable[[], None]) -> Iterator[None]:
+    """Calls `stop` with the signal's name on SIGTERM and SIGINT, `show` on SIGUSR1, while the block runs.
+
+    The handlers that were there before are put back. Outside the main thread, where Python delivers no
+    signals, it does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    wanted: dict[signal.Signals, Callable[[], None]] = {
+        signal.SIGTERM: lambda: stop("SIGTERM"),
+        signal.SIGINT: lambda: stop("SIGINT"),
+    }
+    if sys.platform == "win32":
+        wanted[signal.SIGBREAK] = lambda: stop("SIGBREAK")
+    else:
+        wanted[signal.SIGUSR1] = show
+    before = {
+        number: signal.signal(number, lambda _number, _frame, act=act: act())  # type: ignore[misc]
+        for number, act in wanted.items()
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

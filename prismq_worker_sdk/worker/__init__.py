@@ -1,0 +1,1 @@
+"""The worker: claim, hold, validate, run, commit, deliver."""

@@ -1,0 +1,149 @@
+"""What happens to a task that was handed out: held and started, answered from here, or let go (R3, R9, R25)."""
+
+from __future__ import annotations
+
+from prismq_worker_sdk.decide.leases import time_limit
+from prismq_worker_sdk.errors import OutboxError
+from prismq_worker_sdk.handlers.handler import Handler
+from prismq_worker_sdk.model.calls import BadGrant, Grant
+from prismq_worker_sdk.model.claim import Claim, Identity
+from prismq_worker_sdk.model.events import ClaimEnded, End, Notice, OutcomeCommitted, TaskClaimed, TaskRef
+from prismq_worker_sdk.model.json import digest
+from prismq_worker_sdk.model.outcome import Failed
+from prismq_worker_sdk.model.report import Settlement
+from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.outbox.store import Answered, Held
+from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.runtime import Runtime
+
+__all__ = ["admit", "admit_unreadable"]
+
+
+def admit(runtime: Runtime, grant: Grant, sent_at: float) -> bool:
+    """Deals with one task of a claim answer; whether it took a slot.
+
+    Args:
+        sent_at: Clock reading at the first sending of the claim (R5).
+    """
+    claim = _claim(runtime, grant, sent_at)
+    runtime.emit(TaskClaimed(_ref(claim.task)))
+    handler = runtime.registry.find(claim.task.type)
+    if handler is None:
+        _lapse(runtime, claim, f"nobody asked for tasks of type {claim.task.type!r}: look at the server")
+        return False
+    if not _time_left(runtime):
+        _lapse(runtime, claim, "it came while the worker stops")
+        return False
+    try:
+        return _held(runtime, claim, handler)
+    except OutboxError as error:
+        _lapse(runtime, claim, str(error))
+        return False
+
+
+def admit_unreadable(runtime: Runtime, grant: BadGrant) -> None:
+    """Fails a task that cannot be read, for good; one without even an id lapses (R3)."""
+    ref = TaskRef(grant.task_id or "?", grant.task_type)
+    runtime.emit(TaskClaimed(ref))
+    if grant.task_id is None:
+        _end(runtime, ref, End.LAPSED, f"the server handed out a task that cannot be read: {grant.reason}")
+        return
+    task = Task(id=grant.task_id, type=grant.task_type)
+    claim = Claim(_identity(runtime, task, grant.token), task, runtime.clock.monotonic(), 0.0)
+    failed = Failed(f"the task cannot be read: {grant.reason}", "unreadable_task", retryable=False)
+    try:
+        runtime.outbox.hold(claim)
+        runtime.outbox.commit(claim.identity, failed)
+    except OutboxError as error:
+        _end(runtime, ref, End.LAPSED, str(error))
+        return
+    runtime.ledger.commit()
+    runtime.emit(OutcomeCommitted(ref, End.FAILED, None, error=failed.error, error_type=failed.error_type))
+    runtime.ledger.end(End.FAILED)
+    runtime.emit(ClaimEnded(ref, End.FAILED, failed.error))
+    runtime.wakes.deliver()
+
+
+def _held(runtime: Runtime, claim: Claim, handler: Handler) -> bool:
+    live = runtime.table.of_task(claim.identity.server, claim.task.id)
+    if live is not None:
+        if live.stray or live.cancelled is not None:
+            _lapse(runtime, claim, "an earlier attempt of this task still runs here and does not end")
+            return False
+        if runtime.outbox.rehold(live.claim.identity, claim):
+            _take_over(runtime, live, claim, handler)
+            return False
+    match runtime.outbox.hold(claim):
+        case Answered(superseded=superseded):
+            _answer(runtime, claim, superseded)
+            return False
+        case Held(superseded=superseded, checkpoint=checkpoint):
+            runtime.ledger.settle(Settlement.SUPERSEDED, superseded)
+            limit = _limit(runtime, claim, handler)
+            attempt = Attempt(claim, handler, checkpoint=checkpoint, limit_at=limit)
+            runtime.table.add(attempt)
+            runtime.gate.started(claim.task.type, runtime.clock.monotonic())
+            runtime.slots.start(attempt)
+            runtime.wakes.lease()
+            return True
+
+
+def _take_over(runtime: Runtime, live: Attempt, claim: Claim, handler: Handler) -> None:
+    """A live attempt goes on under its new claim; the earlier one lapsed on the server (R9)."""
+    before = live.ref
+    live.claim = claim
+    live.limit_at = _limit(runtime, claim, handler)
+    _end(runtime, before, End.LAPSED, "handed out again while it still runs here; it goes on under the new claim")
+    runtime.wakes.lease()
+
+
+def _answer(runtime: Runtime, claim: Claim, superseded: int) -> None:
+    ref = _ref(claim.task)
+    runtime.ledger.settle(Settlement.SUPERSEDED, superseded)
+    runtime.ledger.commit()
+    runtime.emit(OutcomeCommitted(ref, End.COMPLETED, None, answered=True))
+    _end(runtime, ref, End.COMPLETED, "answered with the result that was still here")
+    runtime.wakes.deliver()
+
+
+def _lapse(runtime: Runtime, claim: Claim, why: str) -> None:
+    runtime.emit(Notice("warning", f"task {claim.task.id} is left to lapse: {why}"))
+    _end(runtime, _ref(claim.task), End.LAPSED, why)
+
+
+def _end(runtime: Runtime, ref: TaskRef, end: End, detail: str) -> None:
+    runtime.ledger.end(end)
+    runtime.emit(ClaimEnded(ref, end, detail))
+
+
+def _time_left(runtime: Runtime) -> bool:
+    """Whether a task may still be started: always, unless the worker is about to cancel what runs (R36)."""
+    return not runtime.life.cancel_due(runtime.clock.monotonic())
+
+
+def _claim(runtime: Runtime, grant: Grant, sent_at: float) -> Claim:
+    lease = grant.lease_seconds
+    if lease is None:
+        lease = runtime.config.server_claim_timeout
+    return Claim(_identity(runtime, grant.task, grant.token), grant.task, sent_at, lease)
+
+
+def _identity(runtime: Runtime, task: Task, token: str | None) -> Identity:
+    return Identity(
+        server=runtime.server,
+        dialect=runtime.health.dialect,
+        task_id=task.id,
+        task_type=task.type,
+        digest=digest(dict(task.params)),
+        worker_id=runtime.worker_id,
+        token=token,
+    )
+
+
+def _limit(runtime: Runtime, claim: Claim, handler: Handler) -> float:
+    renews = runtime.health.capabilities.renews
+    return claim.sent_at + time_limit(handler.time_limit, claim.lease_seconds, renews=renews)
+
+
+def _ref(task: Task) -> TaskRef:
+    return TaskRef(task.id, task.type, task.attempt)

@@ -1,0 +1,65 @@
+"""Everything a worker must know before it starts, as one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+__all__ = ["ProvidesConfig", "WorkerConfig", "no_key"]
+
+
+def no_key() -> str | None:
+    """For servers that want no key."""
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerConfig:
+    """Everything a worker must know before it starts; durations in seconds.
+
+    Attributes:
+        worker_id: "" for a generated one, which no other process has.
+        poll_interval: The longest idle wait between two claims.
+        max_runs: Tasks to end before the worker stops by itself, 0 for no limit.
+        concurrency: Slots, that is tasks at the same time.
+        instance: The name of the part of the state folder, None for the lowest free number.
+        grace_period: From the stop signal to the exit.
+        startup_timeout: How long an unreachable server is tried at start.
+        unreachable_timeout: How long it is tried later, 0 for ever.
+        max_consecutive_errors: Unexpected handler errors in a row that pause a type, 0 for no limit.
+        server_claim_timeout: When a server without renewal takes a claimed task back.
+        key: The API key now; asked again after the server refused it.
+        secrets: Values that no sink may show.
+    """
+
+    api_url: str
+    state_dir: Path
+    worker_id: str = ""
+    poll_interval: float = 10.0
+    max_runs: int = 0
+    concurrency: int = 4
+    isolation: Literal["thread", "process"] = "thread"
+    instance: str | None = None
+    grace_period: float = 25.0
+    startup_timeout: float = 30.0
+    unreachable_timeout: float = 0.0
+    max_consecutive_errors: int = 5
+    server_claim_timeout: float = 300.0
+    health_port: int | None = None
+    health_host: str = "127.0.0.1"
+    log_format: Literal["json", "console"] = "console"
+    log_level: str = "INFO"
+    debug: bool = False
+    dialect: str = "auto"
+    key: Callable[[], str | None] = no_key
+    secrets: tuple[str, ...] = ()
+
+
+class ProvidesConfig(Protocol):
+    """Settings that can say what the worker must know."""
+
+    def config(self) -> WorkerConfig:
+        """The configuration."""
+        ...

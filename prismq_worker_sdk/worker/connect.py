@@ -1,0 +1,43 @@
+"""The connections of a worker: one client for each loop, all in the dialect that was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prismq_worker_sdk.model.calls import Healthy
+from prismq_worker_sdk.model.events import Event
+from prismq_worker_sdk.wire.client import WireClient
+from prismq_worker_sdk.worker.config import WorkerConfig
+from prismq_worker_sdk.worker.driver import Perform
+
+__all__ = ["Connections"]
+
+
+class Connections:
+    """Opens and closes the clients; each is used by one thread only."""
+
+    def __init__(self, config: WorkerConfig, emit: Callable[[Event], None]) -> None:
+        self._config = config
+        self._emit = emit
+        self._clients: list[WireClient] = []
+
+    def probe(self) -> Perform:
+        """How to ask a server that is not known yet."""
+        return self._open(self._config.dialect).perform
+
+    def open(self, found: Healthy) -> Perform:
+        """How to talk to the server that was found."""
+        client = self._open(found.dialect)
+        return client.perform
+
+    def close(self) -> None:
+        """Closes every connection."""
+        for client in self._clients:
+            client.close()
+
+    def _open(self, dialect: str) -> WireClient:
+        client = WireClient(
+            self._config.api_url, key=self._config.key, dialect=dialect, on_call=self._emit
+        )
+        self._clients.append(client)
+        return client

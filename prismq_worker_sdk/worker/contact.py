@@ -1,0 +1,81 @@
+"""Whether the server answers, since when it does not, and whether it takes the key (R33, R34)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from prismq_worker_sdk.model.calls import Conflict, Failure, Throttled, Unauthorised
+from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.model.events import Event, Notice, ServerLost, ServerRegained
+
+__all__ = ["Contact"]
+
+
+class Contact:
+    """What the loops know of the server's health together; may be used from any thread."""
+
+    def __init__(self, clock: Clock, emit: Callable[[Event], None]) -> None:
+        self._clock = clock
+        self._emit = emit
+        self._lock = threading.Lock()
+        self._away_since: float | None = None
+        self._refused = False
+        self.answers = 0
+        """Good answers so far; tells whether others pass while one report does not (R23)."""
+        self.last_answer: float | None = None
+
+    def answered(self) -> None:
+        """A good answer came."""
+        now = self._clock.monotonic()
+        with self._lock:
+            self.answers += 1
+            self.last_answer = now
+            since, self._away_since = self._away_since, None
+            refused, self._refused = self._refused, False
+        if since is not None:
+            self._emit(ServerRegained(now - since))
+        if refused:
+            self._emit(Notice("info", "the server takes the API key again; claiming goes on"))
+
+    def failed(self, failure: Failure, retry_in: float) -> None:
+        """No good answer came."""
+        match failure:
+            case Conflict():
+                return
+            case Throttled(reason=reason):
+                self._lose(f"the server asks for patience ({reason})", retry_in)
+            case Unauthorised(reason=reason):
+                with self._lock:
+                    told, self._refused = self._refused, True
+                if not told:
+                    self._emit(
+                        Notice(
+                            "error",
+                            f"the server refuses the API key ({reason}); claiming pauses, results are kept; "
+                            "mend TASKMANAGER_API_KEY_FILE and it goes on by itself",
+                        )
+                    )
+            case _:
+                self._lose(failure.reason, retry_in)
+
+    def away_seconds(self) -> float:
+        """How long the server has not answered, 0 when it does."""
+        since = self._away_since
+        return 0.0 if since is None else self._clock.monotonic() - since
+
+    def trouble(self) -> str | None:
+        """Why the worker is not ready, None when the server answers and takes the key."""
+        if self._refused:
+            return "the server refuses the API key"
+        if self._away_since is not None:
+            return f"the server has not answered for {self.away_seconds():.0f} s"
+        return None
+
+    def _lose(self, reason: str, retry_in: float) -> None:
+        with self._lock:
+            first = self._away_since is None
+            if first:
+                self._away_since = self._clock.monotonic()
+        if first:
+            self._emit(ServerLost(reason, retry_in))

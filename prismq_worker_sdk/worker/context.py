@@ -1,0 +1,125 @@
+"""`ctx`: what a handler sees of its task and of the worker around it; it never touches the network."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from prismq_worker_sdk.errors import NotSupported, TaskCancelled
+from prismq_worker_sdk.handlers.log import TaskLog
+from prismq_worker_sdk.handlers.results import encode_result
+from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.events import TaskProgressed
+from prismq_worker_sdk.model.outcome import Child
+from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.runtime import Runtime
+
+__all__ = ["RunningContext"]
+
+MAX_CHECKPOINT_BYTES = 64 * 1024
+"""PROTOCOL, limits."""
+
+
+class RunningContext:
+    """The `ctx` of a task that runs in a worker; implements `handlers.context.TaskContext`."""
+
+    def __init__(self, runtime: Runtime, attempt: Attempt) -> None:
+        self._runtime = runtime
+        self._attempt = attempt
+        self._children: list[Child] = []
+        self.log = TaskLog()
+
+    @property
+    def task(self) -> Task:
+        """The task as it was claimed."""
+        return self._attempt.claim.task
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, from 1; 1 where the server does not tell."""
+        return self.task.attempt or 1
+
+    @property
+    def settings(self) -> Any:
+        """The settings of the handler's plugin, None when it has none."""
+        return self._attempt.handler.settings
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same text for every attempt of this task, and for no other task."""
+        return f"{self.task.type}:{self.task.id}"
+
+    @property
+    def last_checkpoint(self) -> Any:
+        """What the last `checkpoint` of this task stored, None when there was none."""
+        kept = self._attempt.checkpoint
+        return self.task.checkpoint if kept is None else json.loads(kept)
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until the task is told to end, 0 when its time is over."""
+        return max(0.0, self._attempt.limit_at - self._runtime.clock.monotonic())
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the worker stops: end soon, or give the task back."""
+        return not self._runtime.life.running
+
+    @property
+    def cancelled(self) -> CancelReason | None:
+        """Why the task must end, None while it may go on."""
+        return self._attempt.cancelled
+
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """What was submitted in this try."""
+        return tuple(self._children)
+
+    def check(self) -> None:
+        """Raises TaskCancelled when the task must end."""
+        reason = self._attempt.cancelled
+        if reason is not None:
+            raise TaskCancelled(reason)
+
+    def progress(self, percent: float, message: str = "") -> None:
+        """Tells how far the work is, 0 to 100; cheap, the last one wins."""
+        self.check()
+        within = min(100.0, max(0.0, float(percent)))
+        self._runtime.emit(TaskProgressed(self._attempt.ref, within, self._runtime.redactor.text(message)))
+
+    def checkpoint(self, value: Any) -> None:
+        """Stores where the work stands, for the next attempt; stores first, then checks (R30).
+
+        Raises:
+            UnfitResult: It is not JSON, or larger than 64 KiB.
+        """
+        text = encode_result(value, max_bytes=MAX_CHECKPOINT_BYTES)
+        self._runtime.outbox.checkpoint(self._attempt.claim.identity.task_key, text)
+        self._attempt.checkpoint = text
+        self.check()
+
+    def submit(self, task_type: str, params: dict[str, Any], *, priority: int | None = None) -> None:
+        """Creates a task together with the result of this one.
+
+        Raises:
+            NotSupported: The server cannot (the base protocol has no way to create tasks) (R22).
+        """
+        if not self._runtime.health.capabilities.creates:
+            raise NotSupported(
+                f"ctx.submit({task_type!r}, …) needs a TaskManager with the exchange extension; this one has "
+                "only the base protocol, so create the task with TaskManagerClient instead"
+            )
+        self.check()
+        text = encode_result(params, max_bytes=1024 * 1024)
+        self._children.append(Child(f"{len(self._children)}", task_type, text, priority))
+
+    def sleep(self, seconds: float) -> None:
+        """Waits, and raises TaskCancelled as soon as the task must end."""
+        self.check()
+        self._attempt.changed.wait(max(0.0, seconds))
+        self.check()
+
+    def forget_children(self) -> None:
+        """Begins another try inside the claim: it starts with no children (R13)."""
+        self._children.clear()

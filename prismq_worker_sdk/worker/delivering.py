@@ -1,0 +1,201 @@
+"""The delivery loop: sends committed outcomes, oldest first, until the server gives a verdict (R21, R23)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from prismq_worker_sdk.decide.backoff import REPORTS, SERVER
+from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle, judge
+from prismq_worker_sdk.errors import OutboxError
+from prismq_worker_sdk.model.calls import Exchange, Exchanged, Failure, ReportAnswer, ReportReply, Unreachable
+from prismq_worker_sdk.model.events import Notice, Phase, ReportDelayed, ReportSettled, TaskRef
+from prismq_worker_sdk.model.report import Report, Settlement
+from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.effects import Call, Loop, Reply, Wait
+from prismq_worker_sdk.worker.runtime import Runtime
+
+__all__ = ["delivery_loop"]
+
+LONGEST_WAIT = 3600.0
+"""However long the server wants us to wait, seconds."""
+
+DISK_PAUSE = 1.0
+
+
+def delivery_loop(runtime: Runtime) -> Loop:
+    """Delivers until the worker flushes; then sends everything once, whatever its back-off, and ends (R36)."""
+    delivery = _Delivery(runtime)
+    yield from delivery.sweep()
+    runtime.stored_sent = True
+    runtime.wakes.claim()
+    while runtime.life.phase in {Phase.RUNNING, Phase.DRAINING}:
+        yield from delivery.step()
+    if runtime.life.phase is Phase.FLUSHING:
+        yield from delivery.sweep()
+        runtime.flushed = True
+        runtime.wakes.supervise()
+
+
+class _Delivery:
+    """What delivery remembers between two reports; lost in a crash without harm."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._failures = 0
+        self._answers_at_failure: dict[int, int] = {}
+        self._offers: dict[Attempt, float] = {}
+
+    def step(self) -> Loop:
+        """Sends the oldest report that is due, or waits."""
+        runtime = self._runtime
+        offered = self._offered()
+        if offered is not None:
+            yield from self._send_offered(offered)
+            return
+        try:
+            due = runtime.outbox.due(1)
+            wait = None if due else runtime.outbox.seconds_to_next()
+        except OutboxError as error:
+            runtime.emit(Notice("error", str(error)))
+            yield Wait(DISK_PAUSE)
+            return
+        if not due:
+            yield Wait(wait if not self._offers else min(DISK_PAUSE, wait or DISK_PAUSE))
+            return
+        reply = yield from self._send(due[0])
+        yield from self._rest_after(reply)
+
+    def sweep(self) -> Loop:
+        """Sends every waiting report once, whatever its next try, oldest first."""
+        runtime = self._runtime
+        last = 0
+        while runtime.life.phase is not Phase.STOPPED:
+            try:
+                found = runtime.outbox.after(last, 1)
+            except OutboxError as error:
+                runtime.emit(Notice("error", str(error)))
+                return
+            if not found:
+                return
+            last = found[0].number or last
+            yield from self._send(found[0])
+
+    def _send(self, report: Report) -> Loop:
+        """One sending, its judgement stored; returns the reply."""
+        runtime = self._runtime
+        reply = _reply((yield Call(Exchange(reports=(report,)))))
+        judgement, retry_in = self._judge(report, reply)
+        sent = replace(report, tries=report.tries + 1, passed=self._passed(report, judgement))
+        while True:
+            try:
+                stored = runtime.outbox.apply(sent, judgement, retry_in=retry_in)
+            except OutboxError as error:
+                runtime.emit(Notice("error", str(error)))
+                if runtime.life.phase in {Phase.FLUSHING, Phase.STOPPED}:
+                    return reply
+                yield Wait(DISK_PAUSE)
+            else:
+                break
+        if stored:
+            self._book(sent, judgement, retry_in)
+        return reply
+
+    def _judge(self, report: Report, reply: ReportReply) -> tuple[Judgement, float]:
+        runtime = self._runtime
+        judgement = judge(report, reply)
+        jitter = runtime.dice.random()
+        if isinstance(reply, ReportAnswer):
+            runtime.contact.answered()
+            self._failures = 0
+        else:
+            self._failures += 1
+        match judgement:
+            case Again(retry_after=seconds) if seconds is not None:
+                retry_in = min(LONGEST_WAIT, seconds + jitter)
+            case Again(alone=True):
+                retry_in = REPORTS.seconds(report.tries + 1, jitter)
+            case Again():
+                retry_in = SERVER.seconds(self._failures, jitter)
+            case _:
+                retry_in = 0.0
+        if not isinstance(reply, ReportAnswer):
+            runtime.contact.failed(reply, retry_in)
+        return judgement, retry_in
+
+    def _passed(self, report: Report, judgement: Judgement) -> int:
+        """How often this report failed while others got through since its last failure."""
+        if report.number is None:
+            return 0
+        if not isinstance(judgement, Again) or not judgement.alone:
+            self._answers_at_failure.pop(report.number, None)
+            return report.passed
+        answers = self._runtime.contact.answers
+        before = self._answers_at_failure.get(report.number, answers)
+        self._answers_at_failure[report.number] = answers
+        return report.passed + (1 if answers > before else 0)
+
+    def _rest_after(self, reply: ReportReply) -> Loop:
+        """After a failure on the way to the server the whole line rests a little, growing with each failure."""
+        if isinstance(reply, ReportAnswer):
+            return
+        seconds = SERVER.seconds(self._failures, self._runtime.dice.random())
+        until = self._runtime.clock.monotonic() + seconds
+        while (left := until - self._runtime.clock.monotonic()) > 0:
+            if self._runtime.life.phase not in {Phase.RUNNING, Phase.DRAINING}:
+                return
+            yield Wait(left)
+
+    def _offered(self) -> Attempt | None:
+        """An outcome that the disk refuses and whose next try has come (R12)."""
+        now = self._runtime.clock.monotonic()
+        attempts = [attempt for attempt in self._runtime.table.all() if attempt.report() is not None]
+        self._offers = {attempt: self._offers.get(attempt, now) for attempt in attempts}
+        return next((attempt for attempt in attempts if self._offers[attempt] <= now), None)
+
+    def _send_offered(self, attempt: Attempt) -> Loop:
+        runtime = self._runtime
+        report = attempt.report()
+        if report is None:
+            return
+        reply = _reply((yield Call(Exchange(reports=(report,)))))
+        judgement, retry_in = self._judge(report, reply)
+        match judgement:
+            case Settle(settlement=settlement):
+                attempt.settle(settlement)
+                runtime.emit(ReportSettled(attempt.ref, settlement, judgement.detail))
+            case Park(detail=detail):
+                attempt.settle(Settlement.PARKED)
+                runtime.emit(ReportSettled(attempt.ref, Settlement.PARKED, detail))
+            case Again(reason=reason):
+                self._offers[attempt] = runtime.clock.monotonic() + retry_in
+                runtime.emit(ReportDelayed(attempt.ref, reason, retry_in, 1))
+
+    def _book(self, report: Report, judgement: Judgement, retry_in: float) -> None:
+        runtime = self._runtime
+        identity = report.identity
+        ref = TaskRef(identity.task_id, identity.task_type, report.attempt)
+        match judgement:
+            case Settle(settlement=settlement, detail=detail):
+                runtime.ledger.settle(settlement)
+                runtime.emit(ReportSettled(ref, settlement, detail))
+            case Park(detail=detail, replacement=replacement):
+                runtime.ledger.settle(Settlement.PARKED)
+                if replacement is not None:
+                    runtime.ledger.commit()
+                runtime.emit(ReportSettled(ref, Settlement.PARKED, detail))
+            case Again(reason=reason):
+                runtime.emit(ReportDelayed(ref, reason, retry_in, report.tries))
+
+
+def _reply(reply: Reply) -> ReportReply:
+    match reply:
+        case Exchanged(reports=(single,)):
+            return single
+        case Exchanged() | None:
+            return Unreachable("the server did not say what became of the report")
+        case _:
+            return _failure(reply)
+
+
+def _failure(reply: object) -> Failure:
+    return reply  # type: ignore[return-value]  # Healthy never answers an Exchange

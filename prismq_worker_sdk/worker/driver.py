@@ -1,0 +1,108 @@
+"""Runs a loop on a thread: performs its calls, and sleeps for it until something changes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from prismq_worker_sdk.model.calls import Exchange, Exchanged, Failure, Healthy, Probe
+from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.worker.effects import Call, Loop, Reply, Wait
+
+__all__ = ["LoopThread", "Perform", "Waker", "drive"]
+
+Perform = Callable[[Exchange | Probe], Healthy | Exchanged | Failure]
+
+STEP_LIMIT = 120.0
+"""Seconds after which a step counts as stuck (R31): more than any call with all its requests may take."""
+
+
+class Waker:
+    """Wakes one sleeper; a wake-up that comes before the sleep is not lost."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def wake(self) -> None:
+        """Something changed: look again."""
+        self._event.set()
+
+    def sleep(self, seconds: float | None) -> None:
+        """Returns when woken, or when the seconds are over."""
+        self._event.wait(None if seconds is None else max(0.0, seconds))
+        self._event.clear()
+
+
+def drive(loop: Loop, perform: Perform, waker: Waker, watch: Callable[[Any], None] | None = None) -> Any:
+    """Runs a loop to its end; what it returned.
+
+    Args:
+        watch: Is told each effect before it is carried out.
+    """
+    reply: Reply = None
+    while True:
+        try:
+            effect = loop.send(reply)
+        except StopIteration as end:
+            return end.value
+        if watch is not None:
+            watch(effect)
+        match effect:
+            case Call(request=request):
+                reply = perform(request)
+            case Wait(seconds=seconds):
+                waker.sleep(seconds)
+                reply = None
+        if watch is not None:
+            watch(None)
+
+
+class LoopThread:
+    """One loop on a thread of its own, watched from outside."""
+
+    def __init__(self, name: str, loop: Loop, *, perform: Perform, clock: Clock, ended: Callable[[], None]) -> None:
+        self.name = name
+        self.waker = Waker()
+        self.error: BaseException | None = None
+        self._loop = loop
+        self._perform = perform
+        self._clock = clock
+        self._ended = ended
+        self._busy_since: float | None = None
+        self._thread = threading.Thread(target=self._run, name=f"prismq-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begins."""
+        self._busy_since = self._clock.monotonic()
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the loop has not ended yet."""
+        return self._thread.is_alive()
+
+    def join(self, seconds: float) -> None:
+        """Waits for the end."""
+        self._thread.join(max(0.0, seconds))
+
+    def trouble(self) -> str | None:
+        """Why the worker must stop: the loop died, or a step of it is overdue (R31); None when all is well."""
+        if self.error is not None:
+            return f"the {self.name} loop died: {type(self.error).__name__}: {self.error}"
+        since = self._busy_since
+        if since is not None and self.alive and self._clock.monotonic() - since > STEP_LIMIT:
+            return f"the {self.name} loop hangs: one step took more than {STEP_LIMIT:.0f} s"
+        return None
+
+    def _run(self) -> None:
+        try:
+            drive(self._loop, self._perform, self.waker, self._mark)
+        except BaseException as error:  # noqa: BLE001 - whatever ends a loop ends the worker, with its reason
+            self.error = error
+        finally:
+            self._busy_since = None
+            self._ended()
+
+    def _mark(self, effect: object) -> None:
+        self._busy_since = None if isinstance(effect, Wait) else self._clock.monotonic()

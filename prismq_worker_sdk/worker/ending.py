@@ -1,0 +1,153 @@
+"""The end of a claim: the one commit, its books, and what it means for the type (R10, R12, R18, R19)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from prismq_worker_sdk.decide.backoff import Backoff
+from prismq_worker_sdk.decide.ends import end_of
+from prismq_worker_sdk.errors import HandlerSignal, InvalidParams, OutboxError, TaskCancelled, Unavailable
+from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.events import ClaimEnded, End, Notice, OutcomeCommitted
+from prismq_worker_sdk.model.outcome import Child, Failed, Outcome, Released
+from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.runtime import Runtime
+
+__all__ = ["Commit", "Ending", "finish", "try_finish"]
+
+DISK = Backoff(initial=0.5, ceiling=10.0, floor=0.5)
+"""How long to wait before a commit that the disk refused is tried again (R12)."""
+
+
+class Commit(Enum):
+    """What became of one try to commit an end."""
+
+    FIRST = "first"
+    SECOND = "second"
+    """The claim had another end before; this one is dropped (R10)."""
+    REFUSED = "refused"
+    """The disk did not take it (R12)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended.
+
+    Attributes:
+        outcome: None when the claim was lost while the handler ran (R15).
+        error: What the handler raised, for the log.
+        seconds: Handler time.
+    """
+
+    outcome: Outcome | None
+    error: BaseException | None = None
+    seconds: float | None = None
+    children: tuple[Child, ...] = ()
+
+
+def finish(runtime: Runtime, attempt: Attempt, ending: Ending) -> None:
+    """Commits an end, as often as the disk needs; until then the slot stays taken (R12)."""
+    tries = 0
+    while try_finish(runtime, attempt, ending) is Commit.REFUSED:
+        tries += 1
+        attempt.changed.wait(DISK.seconds(tries, runtime.dice.random()))
+        attempt.changed.clear()
+
+
+def try_finish(runtime: Runtime, attempt: Attempt, ending: Ending) -> Commit:
+    """Commits an end once; where the disk refuses it, it is offered from memory meanwhile (R12)."""
+    releases = runtime.health.capabilities.releases
+    end = end_of(ending.outcome, releases=releases)
+    reported = ending.outcome is not None and end is not End.LAPSED
+    try:
+        if attempt.settled is not None or not reported:
+            first = runtime.outbox.drop(attempt.claim.identity)
+        else:
+            first = runtime.outbox.commit(
+                attempt.claim.identity,
+                _require(ending.outcome),
+                children=ending.children,
+                attempt=attempt.claim.task.attempt,
+            )
+    except OutboxError as error:
+        if attempt.settled is None:
+            _offer(runtime, attempt, ending, str(error), reported=reported)
+            return Commit.REFUSED
+        first = True  # its verdict is in; the hold that stays behind is an orphan of the next start
+    if not first:
+        return Commit.SECOND
+    _book(runtime, attempt, ending, end, reported=reported)
+    return Commit.FIRST
+
+
+def _offer(runtime: Runtime, attempt: Attempt, ending: Ending, trouble: str, *, reported: bool) -> None:
+    if attempt.offered is None and reported:
+        attempt.offered = ending.outcome
+        runtime.emit(
+            Notice(
+                "error",
+                f"{trouble}; task {attempt.ref.task_id} keeps its slot and its result is reported from memory",
+            )
+        )
+    runtime.wakes.deliver()
+
+
+def _book(runtime: Runtime, attempt: Attempt, ending: Ending, end: End, *, reported: bool) -> None:
+    outcome = ending.outcome
+    if reported:
+        runtime.ledger.commit()
+        if attempt.settled is not None:
+            runtime.ledger.settle(attempt.settled)
+    runtime.ledger.end(end)
+    error = ""
+    error_type = ""
+    match outcome:
+        case Failed(error=error, error_type=error_type):
+            pass
+        case Released(reason=error):
+            pass
+    if reported:
+        runtime.emit(
+            OutcomeCommitted(attempt.ref, end, ending.seconds, error=error, error_type=error_type)
+        )
+    runtime.emit(ClaimEnded(attempt.ref, end, error))
+    _tell_type(runtime, attempt, ending)
+    runtime.wakes.everybody()
+
+
+def _tell_type(runtime: Runtime, attempt: Attempt, ending: Ending) -> None:
+    """What the end says about the type: all is well, not now, or something is broken (R18, R19)."""
+    task = attempt.claim.task
+    now = runtime.clock.monotonic()
+    match ending.error:
+        case Unavailable(retry_in=seconds) as error:
+            reason = runtime.redactor.text(str(error))
+            runtime.gate.pause(task.type, seconds, reason, now=now)
+            try:
+                runtime.outbox.pause(task.type, seconds, reason)
+            except OutboxError as trouble:
+                runtime.emit(Notice("warning", f"the pause of {task.type} will not survive a restart: {trouble}"))
+        case None if ending.outcome is not None and not isinstance(ending.outcome, Failed):
+            runtime.gate.succeeded(task.type)
+        case HandlerSignal() | InvalidParams() | TaskCancelled() | None:
+            pass
+        case _ if attempt.cancelled in {None, CancelReason.TIME_LIMIT}:
+            runtime.gate.errored(
+                task.type,
+                task.id,
+                error=_short(runtime, ending.error),
+                now=now,
+                jitter=runtime.dice.random(),
+            )
+
+
+def _short(runtime: Runtime, error: BaseException) -> str:
+    return runtime.redactor.text(f"{type(error).__name__}: {error}")[:200]
+
+
+def _require(outcome: Outcome | None) -> Outcome:
+    if outcome is None:
+        raise ValueError("a lost claim has nothing to commit")
+    return outcome
+

@@ -1,0 +1,142 @@
+"""Which task types may be claimed now, and why the others may not (R18, R19)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from prismq_worker_sdk.decide.rates import Bucket
+from prismq_worker_sdk.decide.streaks import Streak, extend, pause_of
+from prismq_worker_sdk.handlers.handler import Handler
+from prismq_worker_sdk.model.events import Event, TypePaused, TypeResumed
+
+__all__ = ["Gate"]
+
+
+@dataclass(slots=True)
+class _State:
+    handler: Handler
+    unready: str | None = "its handler is being set up"
+    paused_until: float = 0.0
+    pause_reason: str = ""
+    by_errors: bool = False
+    running: int = 0
+    streak: Streak = field(default_factory=Streak)
+    bucket: Bucket | None = None
+
+
+class Gate:
+    """The state of every task type; may be used from any thread."""
+
+    def __init__(self, handlers: Iterable[Handler], *, error_limit: int, emit: Callable[[Event], None]) -> None:
+        self._lock = threading.Lock()
+        self._error_limit = error_limit
+        self._emit = emit
+        self._states = {handler.task_type: _State(handler, bucket=_bucket(handler)) for handler in handlers}
+
+    def claimable(self, now: float) -> tuple[str, ...]:
+        """The types that may be claimed now."""
+        resumed = []
+        with self._lock:
+            for name, state in self._states.items():
+                if state.pause_reason and now >= state.paused_until:
+                    state.pause_reason = ""
+                    resumed.append(name)
+            found = tuple(name for name, state in self._states.items() if self._open(state, now))
+        for name in resumed:
+            self._emit(TypeResumed(name))
+        return found
+
+    def next_change(self, now: float) -> float | None:
+        """Seconds until a pause or a rate lets a type through again, None when only an event can."""
+        with self._lock:
+            waits = [
+                max(state.paused_until - now, state.bucket.wait(now) if state.bucket else 0.0)
+                for state in self._states.values()
+                if state.unready is None
+            ]
+        waits = [wait for wait in waits if wait > 0]
+        return min(waits) if waits else None
+
+    def set_ready(self, task_type: str, unready: str | None) -> None:
+        """Stores why a type's handler cannot work now, None when it can."""
+        with self._lock:
+            state = self._states[task_type]
+            before, state.unready = state.unready, unready
+            first = before == _State.__dataclass_fields__["unready"].default
+        if unready is not None and unready != before:
+            self._emit(TypePaused(task_type, unready))
+        elif unready is None and before is not None and not first:
+            self._emit(TypeResumed(task_type))
+
+    def pause(self, task_type: str, seconds: float, reason: str, *, now: float) -> None:
+        """Claims no more of a type for a while (R18)."""
+        with self._lock:
+            state = self._states.get(task_type)
+            if state is None or now + seconds <= state.paused_until:
+                return
+            state.paused_until, state.pause_reason, state.by_errors = now + seconds, reason, False
+        self._emit(TypePaused(task_type, reason, seconds))
+
+    def started(self, task_type: str, now: float) -> None:
+        """A task of the type was taken on."""
+        with self._lock:
+            state = self._states[task_type]
+            state.running += 1
+            if state.bucket is not None:
+                state.bucket = state.bucket.take(now)
+
+    def stopped(self, task_type: str) -> None:
+        """A task of the type left its slot."""
+        with self._lock:
+            self._states[task_type].running -= 1
+
+    def succeeded(self, task_type: str) -> None:
+        """A task of the type ended as its handler wished: the streak of errors is over."""
+        with self._lock:
+            self._states[task_type].streak = Streak()
+
+    def errored(self, task_type: str, task_id: str, *, error: str, now: float, jitter: float) -> None:
+        """A handler failed unexpectedly; pauses the type when that goes on (R19)."""
+        with self._lock:
+            state = self._states[task_type]
+            state.streak, pausing = extend(state.streak, task_id, limit=self._error_limit)
+            if not pausing:
+                return
+            seconds = pause_of(state.streak, jitter)
+            reason = f"{self._error_limit} tasks in a row failed unexpectedly, last: {error}"
+            state.paused_until, state.pause_reason, state.by_errors = now + seconds, reason, True
+        self._emit(TypePaused(task_type, reason, seconds))
+
+    def hopeless(self, now: float) -> str | None:
+        """Why the worker must give up: errors have paused every type (R19); None otherwise."""
+        with self._lock:
+            states = list(self._states.values())
+            if not states or not all(state.by_errors and now < state.paused_until for state in states):
+                return None
+            return states[0].pause_reason
+
+    def closed(self, now: float) -> dict[str, str]:
+        """Why each type that cannot be claimed cannot: type → reason."""
+        with self._lock:
+            return {
+                name: state.unready or state.pause_reason
+                for name, state in self._states.items()
+                if state.unready or now < state.paused_until
+            }
+
+    def _open(self, state: _State, now: float) -> bool:
+        most = state.handler.max_concurrent
+        return (
+            state.unready is None
+            and now >= state.paused_until
+            and (most is None or state.running < most)
+            and (state.bucket is None or state.bucket.wait(now) <= 0)
+        )
+
+
+def _bucket(handler: Handler) -> Bucket | None:
+    if handler.rate is None:
+        return None
+    return Bucket(handler.rate.count, handler.rate.period, float(handler.rate.count), 0.0)

@@ -1,0 +1,73 @@
+"""The lease loop: watches every running handler, its limit and its claim; it ends last (R16, R36)."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+from prismq_worker_sdk.decide.leases import ABANDON_AFTER, Abandon, Cancel, Look, watch
+from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.events import HandlerOverran, Phase
+from prismq_worker_sdk.model.outcome import Failed
+from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.effects import Loop, Wait
+from prismq_worker_sdk.worker.ending import Commit, Ending, try_finish
+from prismq_worker_sdk.worker.runtime import Runtime
+
+__all__ = ["lease_loop"]
+
+
+def lease_loop(runtime: Runtime) -> Loop:
+    """Cancels handlers whose time is over, and commits the failure of those that do not end."""
+    while runtime.life.phase is not Phase.STOPPED:
+        now = runtime.clock.monotonic()
+        if runtime.life.cancel_due(now):
+            for attempt in runtime.table.live():
+                attempt.cancel(CancelReason.STOPPING)
+        looks = [_watch(runtime, attempt, now) for attempt in runtime.table.live()]
+        plan = runtime.life.plan
+        if plan is not None and now < plan.cancel_at:
+            looks.append(plan.cancel_at)
+        yield Wait(max(0.0, min(looks) - now) if looks else None)
+
+
+def _watch(runtime: Runtime, attempt: Attempt, now: float) -> float:
+    """Does what is due about one attempt; the clock reading at which to look again."""
+    action = watch(
+        now=now,
+        limit_at=attempt.limit_at,
+        expires_at=attempt.claim.expires_at,
+        cancelled=attempt.cancelled,
+    )
+    match action:
+        case Look(at=at):
+            return at
+        case Cancel(reason=reason):
+            attempt.cancel(reason)
+            return attempt.limit_at + ABANDON_AFTER
+        case Abandon():
+            return _abandon(runtime, attempt, now)
+
+
+def _abandon(runtime: Runtime, attempt: Attempt, now: float) -> float:
+    """Commits the failure without the handler; its thread is a stray, its slot is lost (R16)."""
+    started = attempt.started_at if attempt.started_at is not None else now
+    limit = duration.text(attempt.limit_at - started)
+    text = f"the handler did not end within its time limit of {limit}, nor {ABANDON_AFTER:.0f} s after it was told to"
+    if attempt.offered is not None:
+        return now + ABANDON_AFTER
+    ending = Ending(Failed(text, "time_limit"), error=TimeoutError(text), seconds=now - started)
+    if try_finish(runtime, attempt, ending) is Commit.REFUSED:
+        return now + ABANDON_AFTER
+    attempt.stray = runtime.slots.lose(attempt)
+    if attempt.stray:
+        runtime.emit(HandlerOverran(attempt.ref, now - started, _stack(attempt)))
+        runtime.wakes.everybody()
+    return now + ABANDON_AFTER
+
+
+def _stack(attempt: Attempt) -> str:
+    """Where the handler is now, for the log."""
+    frame = sys._current_frames().get(attempt.thread_id or 0)  # noqa: SLF001 - the documented way to another stack
+    return "" if frame is None else "".join(traceback.format_stack(frame))

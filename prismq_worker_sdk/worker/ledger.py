@@ -1,0 +1,85 @@
+"""Counts where every claim and every outcome goes, for the sums of R38."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+from prismq_worker_sdk.decide.accounts import Accounts
+from prismq_worker_sdk.model.events import End
+from prismq_worker_sdk.model.report import Settlement
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """The worker's own books; the statistics that people see are kept from the events, apart."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._claimed = 0
+        self._committed = 0
+        self._recovered = 0
+        self._ends: Counter[End] = Counter()
+        self._settled: Counter[Settlement] = Counter()
+
+    @property
+    def claimed(self) -> int:
+        """Claims taken since the start."""
+        return self._claimed
+
+    @property
+    def ended(self) -> int:
+        """Claims that have ended since the start."""
+        with self._lock:
+            return sum(self._ends.values())
+
+    def claim(self) -> None:
+        """One more claim."""
+        with self._lock:
+            self._claimed += 1
+
+    def end(self, end: End) -> None:
+        """One claim ended."""
+        with self._lock:
+            self._ends[end] += 1
+
+    def commit(self) -> None:
+        """One more outcome stands in the line, or was offered from memory and settled (R12)."""
+        with self._lock:
+            self._committed += 1
+
+    def recover(self, number: int) -> None:
+        """Reports of earlier processes were found."""
+        with self._lock:
+            self._recovered += number
+
+    def settle(self, settlement: Settlement, number: int = 1) -> None:
+        """Reports left the line."""
+        with self._lock:
+            self._settled[settlement] += number
+
+    def accounts(self, *, waiting: int) -> Accounts:
+        """The books as they stand.
+
+        Args:
+            waiting: Reports in the line now.
+        """
+        with self._lock:
+            unconfirmed = self._settled[Settlement.UNCONFIRMED]
+            return Accounts(
+                claimed=self._claimed,
+                completed=self._ends[End.COMPLETED],
+                failed=self._ends[End.FAILED],
+                released=self._ends[End.RELEASED],
+                lapsed=self._ends[End.LAPSED],
+                lost_claims=self._ends[End.LOST],
+                committed=self._committed,
+                recovered=self._recovered,
+                accepted=self._settled[Settlement.ACCEPTED] + unconfirmed,
+                unconfirmed=unconfirmed,
+                superseded=self._settled[Settlement.SUPERSEDED],
+                lost_reports=self._settled[Settlement.LOST],
+                parked=self._settled[Settlement.PARKED],
+                waiting=waiting,
+            )

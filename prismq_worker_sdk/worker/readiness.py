@@ -1,0 +1,79 @@
+"""Keeps asking the handlers whether they can work, and sets them up once they can."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+from prismq_worker_sdk.decide.redaction import Redactor
+from prismq_worker_sdk.handlers.handler import Handler
+from prismq_worker_sdk.model.events import Event, Notice
+from prismq_worker_sdk.worker.gate import Gate
+
+__all__ = ["Readiness"]
+
+LOOK_EVERY = 15.0
+"""Seconds between two questions to a handler's `ready()`."""
+
+
+class Readiness:
+    """Asks on a thread of its own, so that a slow `ready()` or `setup()` hurts only its own type."""
+
+    def __init__(
+        self,
+        handlers: Iterable[Handler],
+        gate: Gate,
+        *,
+        redactor: Redactor,
+        emit: Callable[[Event], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._handlers = tuple(handlers)
+        self._gate = gate
+        self._redactor = redactor
+        self._emit = emit
+        self._changed = changed
+        self._set_up: list[Handler] = []
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._watch, args=(handler,), name=f"prismq-ready-{number}", daemon=True)
+            for number, handler in enumerate(self._handlers)
+        ]
+
+    def start(self) -> None:
+        """Begins to ask."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, seconds: float) -> None:
+        """Asks no more, and tears down what was set up; waits at most so long."""
+        self._stop.set()
+        thread = threading.Thread(target=self._tear_down, name="prismq-teardown", daemon=True)
+        thread.start()
+        thread.join(max(0.0, seconds))
+
+    def _watch(self, handler: Handler) -> None:
+        is_set_up = False
+        while not self._stop.is_set():
+            unready = self._ask(handler.ready, "ready")
+            if unready is None and not is_set_up:
+                unready = self._ask(handler.setup, "setup")
+                is_set_up = unready is None
+                if is_set_up:
+                    self._set_up.append(handler)
+            self._gate.set_ready(handler.task_type, unready)
+            self._changed()
+            self._stop.wait(LOOK_EVERY)
+
+    def _ask(self, question: Callable[[], str | None] | Callable[[], None], name: str) -> str | None:
+        try:
+            answer = question()
+        except Exception as error:  # noqa: BLE001 - a plugin's error closes its type and is shown
+            return self._redactor.text(f"{name}() raised {type(error).__name__}: {error}")
+        return None if answer is None else self._redactor.text(str(answer))
+
+    def _tear_down(self) -> None:
+        for handler in reversed(self._set_up):
+            trouble = self._ask(handler.teardown, "teardown")
+            if trouble is not None:
+                self._emit(Notice("warning", f"{handler.task_type}: {trouble}"))

@@ -1,0 +1,67 @@
+"""What a start finds in the state folder, and makes whole (R27, R39)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from prismq_worker_sdk.errors import StateFolderError
+from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.outbox.folder import Instance, free_bytes, free_siblings, take_instance
+from prismq_worker_sdk.outbox.inherit import inherit
+from prismq_worker_sdk.outbox.outbox import Outbox
+from prismq_worker_sdk.outbox.schema import open_database
+from prismq_worker_sdk.outbox.transactions import GroupCommit
+
+__all__ = ["State", "open_state"]
+
+ROOM_AT_START = 16 * 1024 * 1024
+"""Bytes that must be free for the worker to start at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The part of the state folder that belongs to this worker, opened."""
+
+    instance: Instance
+    outbox: Outbox
+    troubles: tuple[str, ...] = ()
+    """What of earlier workers could not be taken over, one sentence each."""
+
+    def free_bytes(self) -> int:
+        """Free space for more."""
+        return free_bytes(self.instance.path)
+
+    def close(self) -> None:
+        """Closes the outbox and leaves the instance to others."""
+        self.outbox.close()
+        self.instance.release()
+
+
+def open_state(state_dir: Path, name: str | None, clock: Clock) -> State:
+    """Takes an instance, opens its outbox, and takes over what free instances left behind.
+
+    Raises:
+        StateFolderError: The folder cannot be used, or has no room.
+    """
+    instance = take_instance(state_dir, name)
+    try:
+        free = free_bytes(instance.path)
+        if free < ROOM_AT_START:
+            raise StateFolderError(
+                f"the disk of {state_dir} is full ({free // 1024} KiB left); free at least "
+                f"{ROOM_AT_START // 2**20} MiB, or give --state-dir another disk"
+            )
+        connection = open_database(instance.database)
+        troubles = []
+        for sibling in free_siblings(state_dir, instance):
+            try:
+                inherit(connection, sibling)
+            except StateFolderError as error:
+                troubles.append(str(error))
+            finally:
+                sibling.release()
+    except BaseException:
+        instance.release()
+        raise
+    return State(instance, Outbox(GroupCommit(connection), clock), tuple(troubles))

@@ -1,0 +1,152 @@
+"""The path of one task inside its slot, from the claim to the commit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from prismq_worker_sdk.decide.backoff import retry_pause
+from prismq_worker_sdk.decide.ends import outcome_of_cancel, outcome_of_error, outcome_when_cancelled
+from prismq_worker_sdk.errors import InvalidParams, TaskCancelled, Transient, UnfitResult
+from prismq_worker_sdk.handlers.results import encode_result
+from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.events import TaskStarted
+from prismq_worker_sdk.model.outcome import Completed, Outcome
+from prismq_worker_sdk.observe.logs import task_scope
+from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.context import RunningContext
+from prismq_worker_sdk.worker.ending import Ending, finish
+from prismq_worker_sdk.worker.runtime import Runtime
+
+__all__ = ["run_attempt"]
+
+
+_LOG = logging.getLogger("prismq.task")
+
+
+@dataclass(frozen=True, slots=True)
+class _Returned:
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    error: BaseException
+
+
+def run_attempt(runtime: Runtime, attempt: Attempt) -> None:
+    """Runs a task in this thread: validate, run, encode, commit; raises nothing.
+
+    Whatever the handler does, exactly one end is committed, unless an end came before it (R10).
+    """
+    with task_scope(attempt.ref):
+        ctx = RunningContext(runtime, attempt)
+        begun = runtime.clock.monotonic()
+        attempt.started_at = begun
+        attempt.thread_id = threading.get_ident()
+        runtime.emit(TaskStarted(attempt.ref))
+        try:
+            outcome, error = _outcome(runtime, attempt, ctx)
+        except BaseException as trouble:  # noqa: BLE001 - a slot must live on, and the claim must have an end
+            outcome, error = outcome_of_error(trouble, redact=runtime.redactor.text), trouble
+        if error is not None:
+            _LOG.debug("the handler raised", exc_info=error)
+        seconds = runtime.clock.monotonic() - begun
+        ending = Ending(outcome, error=error, seconds=seconds, children=ctx.children)
+        finish(runtime, attempt, ending)
+
+
+def _outcome(
+    runtime: Runtime, attempt: Attempt, ctx: RunningContext
+) -> tuple[Outcome | None, BaseException | None]:
+    end = _tries(runtime, attempt, ctx)
+    if isinstance(end, _Returned):
+        limit = runtime.health.capabilities.max_result_bytes
+        try:
+            text = encode_result(end.value, max_bytes=limit)
+        except UnfitResult as error:
+            end = _Raised(error)
+        else:
+            lost = attempt.cancelled is CancelReason.LOST
+            return (None if lost else Completed(text)), None
+    return _judged(runtime, attempt, end.error), end.error
+
+
+def _judged(runtime: Runtime, attempt: Attempt, error: BaseException) -> Outcome | None:
+    reason = attempt.cancelled
+    redact = runtime.redactor.text
+    now = runtime.clock.utc()
+    if reason is None:
+        return outcome_of_error(error, redact=redact, now=now)
+    detail = _limit_text(attempt) if reason is CancelReason.TIME_LIMIT else ""
+    if isinstance(error, TaskCancelled):
+        return outcome_of_cancel(reason, detail=detail)
+    return outcome_when_cancelled(error, reason, redact=redact, now=now, detail=detail)
+
+
+def _tries(runtime: Runtime, attempt: Attempt, ctx: RunningContext) -> _Returned | _Raised:
+    """The handler, repeated inside the claim where it asked for that (R13)."""
+    handler = attempt.handler
+    tries = 0
+    try:
+        params = handler.params.parse(attempt.claim.task.params)
+    except InvalidParams as error:
+        return _Raised(error)
+    while True:
+        tries += 1
+        end = _once(attempt, lambda: handler.run(params, ctx))
+        if handler.retry is None or not isinstance(end, _Raised) or not isinstance(end.error, Transient):
+            return end
+        pause = retry_pause(handler.retry, tries, runtime.dice.random())
+        if pause is None or pause >= ctx.time_left or ctx.stopping:
+            return end
+        ctx.forget_children()
+        ctx.log.warning(f"try {tries} failed, again in {pause:.1f} s", error=str(end.error))
+        try:
+            ctx.sleep(pause)
+        except TaskCancelled as cancelled:
+            return _Raised(cancelled)
+
+
+def _once(attempt: Attempt, call: Callable[[], Any]) -> _Returned | _Raised:
+    try:
+        if attempt.handler.is_async:
+            return _Returned(_in_event_loop(attempt, call()))
+        return _Returned(call())
+    except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a handler end its task only
+        return _Raised(error)
+
+
+def _in_event_loop(attempt: Attempt, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Runs a coroutine in an event loop of this slot alone; a cancellation reaches it at its next await."""
+
+    async def cancellable() -> Any:
+        loop = asyncio.get_running_loop()
+        task = asyncio.ensure_future(coroutine)
+
+        def cancel() -> None:
+            loop.call_soon_threadsafe(task.cancel)
+
+        forget = attempt.on_cancel(cancel)
+        try:
+            return await task
+        except asyncio.CancelledError as error:
+            reason = attempt.cancelled
+            if reason is None:
+                raise
+            raise TaskCancelled(reason) from error
+        finally:
+            forget()
+
+    with asyncio.Runner() as runner:
+        return runner.run(cancellable())
+
+
+def _limit_text(attempt: Attempt) -> str:
+    limit = attempt.limit_at - (attempt.started_at or attempt.limit_at)
+    return f"the handler did not end within its time limit of {duration.text(limit)}"

@@ -1,0 +1,76 @@
+"""What the loops and the slots of one worker share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from prismq_worker_sdk.decide.redaction import Redactor
+from prismq_worker_sdk.handlers.registry import Registry
+from prismq_worker_sdk.model.calls import Healthy
+from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.model.events import Event
+from prismq_worker_sdk.outbox.outbox import Outbox
+from prismq_worker_sdk.worker.config import WorkerConfig
+from prismq_worker_sdk.worker.contact import Contact
+from prismq_worker_sdk.worker.gate import Gate
+from prismq_worker_sdk.worker.ledger import Ledger
+from prismq_worker_sdk.worker.lifecycle import Lifecycle
+from prismq_worker_sdk.worker.slots import SlotPool
+from prismq_worker_sdk.worker.table import AttemptTable
+
+__all__ = ["Runtime", "Wakes"]
+
+
+def _nobody() -> None:
+    """Nobody sleeps yet."""
+
+
+@dataclass(slots=True)
+class Wakes:
+    """How each loop is told that something changed."""
+
+    claim: Callable[[], None] = _nobody
+    lease: Callable[[], None] = _nobody
+    deliver: Callable[[], None] = _nobody
+    supervise: Callable[[], None] = _nobody
+
+    def everybody(self) -> None:
+        """Look again, all of you."""
+        for wake in (self.claim, self.lease, self.deliver, self.supervise):
+            wake()
+
+
+@dataclass(slots=True, kw_only=True)
+class Runtime:
+    """What the loops and the slots of one worker share; each part keeps its own lock.
+
+    Attributes:
+        worker_id: The id under which this process claims.
+        server: The identity of the server: normalised api_url and instance (R1).
+        dice: For jitter only.
+        free_bytes: Free space of the state folder.
+        stored_sent: Whether the reports of earlier processes were sent once (R27).
+    """
+
+    config: WorkerConfig
+    worker_id: str
+    server: str
+    health: Healthy
+    clock: Clock
+    dice: Random
+    outbox: Outbox
+    registry: Registry
+    table: AttemptTable
+    slots: SlotPool
+    gate: Gate
+    life: Lifecycle
+    contact: Contact
+    ledger: Ledger
+    redactor: Redactor
+    emit: Callable[[Event], None]
+    free_bytes: Callable[[], int]
+    wakes: Wakes = field(default_factory=Wakes)
+    stored_sent: bool = False
+    flushed: bool = False
