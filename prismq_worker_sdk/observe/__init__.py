@@ -1,0 +1,1 @@
+"""Events out: logs, statistics, metrics, health, terminal."""

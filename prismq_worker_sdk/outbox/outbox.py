@@ -83,8 +83,7 @@ class Outbox:
 
     def after(self, number: int, limit: int) -> list[Report]:
         """Waiting reports behind a place in the line, whatever their next try (R36)."""
-        now = self._now()
-        return self._transactions.run(lambda db: store.due(db, now, limit, beyond=max(number, 0)))
+        return self._transactions.run(lambda db: store.after(db, number, limit))
 
     def seconds_to_next(self) -> float | None:
         """Seconds until the next report is due, None when nothing waits."""

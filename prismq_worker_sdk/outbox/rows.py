@@ -16,6 +16,7 @@ __all__ = [
     "TASK_COLUMNS",
     "children_text",
     "encode",
+    "identity_of",
     "identity_row",
     "report_of",
     "task_row",
@@ -37,6 +38,12 @@ def identity_row(identity: Identity) -> tuple[str, ...]:
         identity.worker_id,
         identity.token or "",
     )
+
+
+def identity_of(row: tuple[Any, ...]) -> Identity:
+    """The identity in a row of IDENTITY_COLUMNS."""
+    server, dialect, task_id, task_type, digest, worker_id, token = row
+    return Identity(server, dialect, task_id, task_type, digest, worker_id, token or None)
 
 
 def task_row(key: TaskKey) -> tuple[str, ...]:
@@ -62,11 +69,12 @@ def children_text(children: tuple[Child, ...]) -> str:
 
 def report_of(row: tuple[Any, ...]) -> Report:
     """The report in a row of REPORT_COLUMNS."""
-    number, server, dialect, task_id, task_type, digest, worker_id, token, attempt, *rest = row
+    number, *identity = row[:8]
+    attempt, *rest = row[8:]
     kind, body, children, tries, maybe_seen, passed = rest
     return Report(
         number=number,
-        identity=Identity(server, dialect, task_id, task_type, digest, worker_id, token or None),
+        identity=identity_of(tuple(identity)),
         outcome=_decode(kind, body),
         children=tuple(Child(**child) for child in json.loads(children)),
         attempt=attempt,

@@ -20,6 +20,7 @@ from prismq_worker_sdk.outbox.rows import (
     TASK_COLUMNS,
     children_text,
     encode,
+    identity_of,
     identity_row,
     report_of,
     task_row,
@@ -29,6 +30,7 @@ __all__ = [
     "Answered",
     "Held",
     "HoldResult",
+    "after",
     "again",
     "clear_checkpoint",
     "commit",
@@ -162,19 +164,22 @@ def insert_outcome(
     )
 
 
-def due(db: Connection, now: float, limit: int, *, beyond: int = 0) -> list[Report]:
-    """The waiting reports whose next try has come, oldest first.
-
-    Args:
-        beyond: Only reports with a higher number, whatever their next try; 0 for the ordinary line.
-    """
-    if beyond:
-        when, values = "number > ?", (beyond,)
-    else:
-        when, values = f"(next_try <= ? OR next_try > ? + {FOREVER})", (now, now)  # type: ignore[assignment]
+def due(db: Connection, now: float, limit: int) -> list[Report]:
+    """The waiting reports whose next try has come, oldest first."""
     rows = db.execute(
-        f"SELECT {REPORT_COLUMNS} FROM outcomes WHERE state = 'waiting' AND {when} ORDER BY number LIMIT ?",
-        (*values, limit),
+        f"SELECT {REPORT_COLUMNS} FROM outcomes WHERE state = 'waiting'"
+        f" AND (next_try <= ? OR next_try > ? + {FOREVER}) ORDER BY number LIMIT ?",
+        (now, now, limit),
+    )
+    return [report_of(row) for row in rows]
+
+
+def after(db: Connection, number: int, limit: int) -> list[Report]:
+    """The waiting reports behind a place in the line, whatever their next try, oldest first."""
+    rows = db.execute(
+        f"SELECT {REPORT_COLUMNS} FROM outcomes WHERE state = 'waiting' AND number > ?"
+        " ORDER BY number LIMIT ?",
+        (number, limit),
     )
     return [report_of(row) for row in rows]
 
@@ -225,7 +230,7 @@ def recover_waiting(db: Connection, now: float) -> int:
 def holds(db: Connection) -> list[tuple[Identity, int | None]]:
     """Every claim without an outcome, with its attempt."""
     rows = db.execute(f"SELECT {IDENTITY_COLUMNS}, attempt FROM holds ORDER BY held_at").fetchall()
-    return [(Identity(*row[:6], token=row[6] or None), row[7]) for row in rows]
+    return [(identity_of(row[:7]), row[7]) for row in rows]
 
 
 def crashed(db: Connection, key: TaskKey, now: float) -> int:

@@ -25,6 +25,11 @@ class Lifecycle:
         """Whether new tasks may be claimed."""
         return self.phase is Phase.RUNNING
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it is over."""
+        return self.phase is Phase.STOPPED
+
     def ask_stop(self, reason: str, *, grace: float, now: float, failed: bool = False) -> bool:
         """Begins the stop; whether it was this call that began it.
 

@@ -10,6 +10,7 @@ from prismq_worker_sdk.errors import Unauthorised as UnauthorisedError
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.calls import Foreign, Healthy, Probe, Unauthorised
 from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.model.events import Phase
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.contact import Contact
 from prismq_worker_sdk.worker.effects import Call, Loop, Wait
@@ -51,7 +52,7 @@ def find_server(config: WorkerConfig, *, life: Lifecycle, contact: Contact, cloc
             raise _gave_up(config, reason)
         contact.failed(reply, wait)  # type: ignore[arg-type]  # a Failure: every other reply was dealt with
         until = clock.monotonic() + min(wait, left)
-        while life.running and (rest := until - clock.monotonic()) > 0:
+        while (rest := until - clock.monotonic()) > 0 and life.phase is Phase.RUNNING:
             yield Wait(rest)
     return None
 

@@ -252,12 +252,11 @@ class Supervisor:
 
     def _watch(self) -> None:
         """Leads the worker from phase to phase until it has stopped."""
-        while self._life.phase is not Phase.STOPPED:
+        while not self._life.stopped:
             self._ask_for_stop()
             self._advance()
-            if self._life.phase is Phase.STOPPED:
-                return
-            self._waker.sleep(self._next_look())
+            if not self._life.stopped:
+                self._waker.sleep(self._next_look())
 
     def _next_look(self) -> float:
         plan = self._life.plan

@@ -17,7 +17,8 @@ from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice, WorkerStopped
 from prismq_worker_sdk.observe.bus import EventBus
 from prismq_worker_sdk.observe.health import Health
-from prismq_worker_sdk.observe.logs import EventLog, set_up_logging
+from prismq_worker_sdk.observe.event_log import EventLog
+from prismq_worker_sdk.observe.logs import set_up_logging
 from prismq_worker_sdk.observe.statistics import Statistics, Summary
 from prismq_worker_sdk.system import SystemClock, generated_worker_id, on_stop_signals, resident_memory
 from prismq_worker_sdk.worker.config import ProvidesConfig, WorkerConfig
@@ -91,9 +92,9 @@ class Worker:
                 self._bus.emit(Notice("error", str(error)))
                 self._bus.emit(WorkerStopped(ExitCode.USAGE, str(error)))
                 return ExitCode.USAGE
-            code = self.wait()
+            self._ended.wait()
         self._show()
-        return code
+        return ExitCode.FAILED if self._exit_code is None else self._exit_code
 
     def start(self) -> None:
         """Opens the state folder and begins, on threads of its own.

@@ -8,6 +8,7 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+from types import SimpleNamespace
 
 import pytest
 
@@ -188,7 +189,7 @@ def test_the_catalogue_has_every_sort_of_video():
 
 
 def test_an_unknown_fault_is_refused_with_the_list(sandbox):
-    with pytest.raises(ValueError, match="there are: .*search_quota_day"):
+    with pytest.raises(ValueError, match=r"there are: .*search_quota_day"):
         sandbox.faults.add("earthquake")
     with pytest.raises(ValueError, match="search or videos"):
         sandbox.faults.add("reset", "captions")
@@ -207,10 +208,8 @@ def test_the_command_serves_says_how_to_use_it_and_lets_things_go_wrong():
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             said = [process.stdout.readline().strip() for _ in range(3)]
-            sandbox = type(
-                "Running", (), {"url": said[1].removeprefix("YOUTUBE_API_ENDPOINT="), "key": SANDBOX_KEY}
-            )
-            answers = [get(sandbox, "search", q="x")[0] for _ in range(2)]
+            running = SimpleNamespace(url=said[1].removeprefix("YOUTUBE_API_ENDPOINT="), key=SANDBOX_KEY)
+            answers = [get(running, "search", q="x")[0] for _ in range(2)]
         finally:
             process.terminate()
 

@@ -9,6 +9,7 @@ import pytest
 
 from prismq_worker_sdk.errors import HandlerSignal
 from prismq_youtube_shorts.sandbox import FAULTS
+from prismq_youtube_shorts.sandbox.faults import REFUSALS, refusal
 from prismq_youtube_shorts.secrecy import guard_client_logs, scrub
 
 CANARY = "canary-key-that-nobody-may-see"
@@ -53,15 +54,11 @@ def test_no_error_and_no_log_of_any_trouble_carries_the_key(make_sandbox, make_c
 
 
 def test_an_error_body_that_repeats_the_key_is_scrubbed(make_sandbox, make_client, monkeypatch):
-    sandbox = make_sandbox()
-    body = (
-        400,
-        {"error": {"message": f"the key {CANARY} is not valid", "errors": [{"reason": "keyInvalid"}]}},
-    )
-    monkeypatch.setitem(sandbox_refusals(), "key_bad", body)
+    told = refusal(400, "keyInvalid", f"the key {CANARY} is not valid")
+    monkeypatch.setitem(REFUSALS, "key_bad", told)
 
     with pytest.raises(HandlerSignal) as caught:
-        make_client(sandbox, key=CANARY).search("cooking")
+        make_client(make_sandbox(), key=CANARY).search("cooking")
 
     assert "the key [redacted] is not valid" in str(caught.value)
 
@@ -82,9 +79,3 @@ def test_guarding_twice_is_guarding_once():
     guard_client_logs()
 
     assert logging.getLogger("googleapiclient.http").filters == before
-
-
-def sandbox_refusals():
-    from prismq_youtube_shorts.sandbox import faults
-
-    return faults.REFUSALS

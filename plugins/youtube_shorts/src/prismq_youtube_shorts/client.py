@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import Any, TypeVar
@@ -48,7 +48,7 @@ def _utc_now() -> datetime:
 class YouTubeClient:
     """The two calls that finding Shorts needs; safe to share between threads.
 
-    Each thread has its own connection: one httplib2.Http in two threads mixes up answers without an error.
+    A connection serves one call at a time: two threads in one httplib2.Http get each other's answers.
 
     Args:
         key: The API key; it appears in no error and no log.
@@ -60,8 +60,7 @@ class YouTubeClient:
         self._key = key
         self._endpoint = endpoint if endpoint.endswith("/") else f"{endpoint}/"
         self._now = now
-        self._own = threading.local()
-        self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._idle: list[Any] = []
         self._service: Any = None
         self._lock = threading.Lock()
 
@@ -115,9 +114,10 @@ class YouTubeClient:
         return {video.id: video for video in answer.items}
 
     def close(self) -> None:
-        """Close the connections of all threads; a later call opens new ones."""
-        for connection in list(self._connections):
-            connection.close()
+        """Close the idle connections; a later call opens new ones."""
+        with self._lock:
+            while self._idle:
+                self._idle.pop().close()
 
     def _ask(self, call: str, request: Any, model: type[AnswerT], timeout: float) -> AnswerT:
         answer = self._perform(call, request, timeout)
@@ -125,9 +125,7 @@ class YouTubeClient:
         if isinstance(answer, HandlerSignal):
             raise answer
         if not isinstance(answer, dict):
-            raise YouTubeTrouble(
-                f"the answer to {call} is no JSON object; maybe a proxy or login page answered"
-            )
+            raise YouTubeTrouble(f"{call} got no JSON object; a proxy or a login page may be in between")
         try:
             return model.model_validate(answer)
         except ValidationError as error:
@@ -136,20 +134,21 @@ class YouTubeClient:
 
     def _perform(self, call: str, request: Any, timeout: float) -> object:
         """The decoded body, or the error to raise."""
-        from googleapiclient.errors import Error, HttpError  # noqa: PLC0415 - heavy, and already there
+        from googleapiclient.errors import Error, HttpError  # noqa: PLC0415 - see _api
         from httplib2 import HttpLib2Error, ProxiesUnavailableError  # noqa: PLC0415
 
         try:
-            return request.execute(http=self._connection(timeout), num_retries=0)
+            with self._connection(timeout) as http:
+                return request.execute(http=http, num_retries=0)
         except HttpError as error:
             body = scrub(error.content.decode("utf-8", "replace"), self._key)
             return from_answer(call, error.resp.status, body, now=self._now())
         except ProxiesUnavailableError:
             return Misconfigured(
-                f"{call} should go through the proxy of the environment; for that pip install PySocks"
+                f"{call} needs PySocks for the proxy of the environment: pip install PySocks"
             )
         except TimeoutError:
-            return YouTubeTrouble(f"YouTube was silent for {timeout:.0f} s at {call}")
+            return YouTubeTrouble(f"YouTube was silent for {timeout:.3g} s at {call}")
         except (OSError, HTTPException, HttpLib2Error, Error, UnicodeDecodeError) as error:
             reason = scrub(f"{type(error).__name__}: {error}", self._key)
             return YouTubeTrouble(f"no usable answer from YouTube to {call} ({reason})")
@@ -158,37 +157,45 @@ class YouTubeClient:
         """The service object, built once from the description that Google's client brings along."""
         with self._lock:
             if self._service is None:
-                from googleapiclient.discovery import build  # noqa: PLC0415 - 0.3 s and 30 MB, at first use only
+                import httplib2  # noqa: PLC0415 - these two take 0.3 s and 30 MB: at first use only
+                from googleapiclient.discovery import build  # noqa: PLC0415
 
                 guard_client_logs()
                 self._service = build(
                     "youtube",
                     "v3",
                     developerKey=self._key,
-                    http=self._connection(CALL_TIMEOUT),
+                    http=httplib2.Http(),  # never used: each call brings its own
                     static_discovery=True,
                     cache_discovery=False,
                     client_options={"api_endpoint": self._endpoint},
                 )
             return self._service
 
-    def _connection(self, timeout: float) -> Any:
-        """This thread's connection, set to bear so many seconds of silence."""
-        import httplib2  # noqa: PLC0415 - comes with Google's client
-
-        http = getattr(self._own, "http", None)
-        if http is None:
-            proxies = (
-                None
-                if urlsplit(self._endpoint).hostname in LOOPBACK
-                else httplib2.proxy_info_from_environment
-            )
-            http = self._own.http = httplib2.Http(timeout=timeout, proxy_info=proxies)
-            http.follow_redirects = False
-            self._connections.add(http)
+    @contextmanager
+    def _connection(self, timeout: float) -> Iterator[Any]:
+        """A connection for this call alone, set to bear so many seconds of silence."""
+        with self._lock:
+            http = self._idle.pop() if self._idle else self._new_connection()
         http.timeout = timeout
         for connection in http.connections.values():
             connection.timeout = timeout
             if connection.sock is not None:
                 connection.sock.settimeout(timeout)
+        usable = False
+        try:
+            yield http
+            usable = True
+        finally:
+            if not usable:
+                http.close()
+            with self._lock:
+                self._idle.append(http)
+
+    def _new_connection(self) -> Any:
+        import httplib2  # noqa: PLC0415 - see _api
+
+        here = urlsplit(self._endpoint).hostname in LOOPBACK
+        http = httplib2.Http(proxy_info=None if here else httplib2.proxy_info_from_environment)
+        http.follow_redirects = False
         return http

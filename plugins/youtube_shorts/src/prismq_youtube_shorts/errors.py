@@ -24,7 +24,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from prismq_worker_sdk.errors import HandlerSignal, Permanent, Transient, Unavailable
+from prismq_worker_sdk import Permanent, Transient, Unavailable
+from prismq_worker_sdk.errors import HandlerSignal
 from prismq_youtube_shorts.quota_day import next_reset
 
 __all__ = [

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from prismq_worker_sdk.handlers.context import TaskContext
-from prismq_worker_sdk.handlers.params import TaskParams
-from prismq_worker_sdk.handlers.task_handler import TaskHandler
 from pydantic import Field
 
-from prismq_worker_sdk.errors import Permanent
+from prismq_worker_sdk import Permanent, TaskContext, TaskHandler, TaskParams
 from prismq_youtube_shorts.answers import Video
 from prismq_youtube_shorts.client import CALL_TIMEOUT, YouTubeClient
 from prismq_youtube_shorts.errors import Misconfigured, PageTokenRefused
@@ -41,18 +38,18 @@ class ScrapeShorts(TaskHandler):
     params = ScrapeShortsParams
     time_limit = "2m"
 
-    settings: YouTubeSettings
+    settings: YouTubeSettings | None = None
     client: YouTubeClient | None = None
 
     def ready(self) -> str | None:
         """None with a key, else which variable to set."""
-        return None if self.settings.youtube_api_key else NO_KEY
+        return None if self._told().youtube_api_key else NO_KEY
 
     def setup(self) -> None:
         """Prepare the client; it imports Google's library and connects at its first call only."""
-        key = self.settings.youtube_api_key
-        if key is not None:
-            self.client = YouTubeClient(key.get_secret_value(), self.settings.youtube_api_endpoint)
+        told = self._told()
+        if told.youtube_api_key is not None:
+            self.client = YouTubeClient(told.youtube_api_key.get_secret_value(), told.youtube_api_endpoint)
 
     def process(self, params: ScrapeShortsParams, ctx: TaskContext) -> ScrapeShortsResult:
         """Find up to `max_results` verified Shorts."""
@@ -64,6 +61,10 @@ class ScrapeShorts(TaskHandler):
         """Close the connections."""
         if self.client is not None:
             self.client.close()
+
+    def _told(self) -> YouTubeSettings:
+        """The settings given, or, in an embedding program that gave none, those of the environment."""
+        return self.settings or YouTubeSettings()
 
 
 def find_shorts(client: YouTubeClient, params: ScrapeShortsParams, ctx: TaskContext) -> ScrapeShortsResult:
@@ -82,9 +83,7 @@ def find_shorts(client: YouTubeClient, params: ScrapeShortsParams, ctx: TaskCont
         token = find.read_page(page, query, params.language, token)
         if len(find.shorts) >= params.max_results or token is None:
             break
-        ctx.progress(
-            100 * page / MAX_PAGES, f"{len(find.shorts)} of {params.max_results} Shorts after page {page}"
-        )
+        ctx.progress(100 * page / MAX_PAGES, f"{len(find.shorts)} of {params.max_results} Shorts so far")
     shorts = tuple(find.shorts[: params.max_results])
     return ScrapeShortsResult(shorts=shorts, total_found=len(shorts), search_query=params.search_query)
 
@@ -107,19 +106,17 @@ class _Find:
                 raise
             self.ctx.log.warning("the search ends early", page=page, reason=str(refused))
             return None
+        self.ctx.progress(100 * (page - 0.5) / MAX_PAGES, f"page {page}: {len(answer.items)} videos to check")
         # YouTube repeats videos across pages; a dict keeps the first of each, in order.
         fresh = [video_id for video_id in dict.fromkeys(answer.video_ids) if video_id not in self.seen]
         self.seen.update(fresh)
         videos = self.client.videos(fresh, timeout=self._timeout()) if fresh else {}
-        self._sort_out(page, fresh, videos)
+        self._verify(page, fresh, videos)
         return answer.next_page_token
 
-    def _sort_out(self, page: int, ids: list[str], videos: dict[str, Video]) -> None:
-        checked = [
-            (video, check(video.traits))
-            for video in (videos.get(i) for i in ids)
-            if video and video.watchable
-        ]
+    def _verify(self, page: int, ids: list[str], videos: dict[str, Video]) -> None:
+        there = [videos[video_id] for video_id in ids if video_id in videos]
+        checked = [(video, check(video.traits)) for video in there if video.watchable]
         verdicts = [verdict for _, verdict in checked]
         self.shorts.extend(Short.of(video) for video, verdict in checked if verdict is ShortsCheck.VERIFIED)
         self.ctx.log.info(

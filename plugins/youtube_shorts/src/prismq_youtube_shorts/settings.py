@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from prismq_worker_sdk.settings import PluginSettings
 from pydantic import Field, SecretStr
 
+from prismq_worker_sdk import PluginSettings
 from prismq_youtube_shorts.client import GOOGLE
 
 __all__ = ["YouTubeSettings"]

@@ -62,7 +62,10 @@ class Api:
                 return REFUSALS["search_quota_day" if call == "search" else "quota_day"]
         if not _listed(params, "part"):
             return _missing("part")
-        return self._search(params) if call == "search" else self._videos(params)
+        try:
+            return self._search(params) if call == "search" else self._videos(params)
+        except ValueError as error:
+            return refusal(400, "badRequest", f"A parameter is no number: {error}.")
 
     def _search(self, params: Params) -> tuple[int, Body]:
         size, language = int(_one(params, "maxResults", "5")), _one(params, "relevanceLanguage")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import socket
 import struct
 import sys
@@ -25,6 +26,8 @@ __all__ = ["SANDBOX_KEY", "Asked", "Sandbox"]
 SANDBOX_KEY = "stand-in-key-that-google-does-not-know"
 HOST = "127.0.0.1"
 CLOSING_SECONDS = 5.0
+POLL_SECONDS = 0.02
+_LINGER_ZERO = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 _CALLS = {"/youtube/v3/search": "search", "/youtube/v3/videos": "videos"}
 
 
@@ -74,7 +77,7 @@ class Sandbox:
         self._listener = on_request
         api = Api(videos, key=key, search_quota=search_quota, unit_quota=unit_quota)
         self._server = _Server((HOST, port), api, self.faults, self._note)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True)
 
     @property
     def url(self) -> str:
@@ -212,7 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json(status, body, cut=True)
         elif fault == "reset":
             # Closing with a linger of zero sends RST; close() alone waits for the files made of the socket.
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
             socket.close(self.connection.detach())
         else:
             _hang_up(self.connection)

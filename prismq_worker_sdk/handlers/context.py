@@ -1,0 +1,86 @@
+"""`ctx`: what a handler may ask and say while its task runs."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from prismq_worker_sdk.handlers.log import TaskLog
+from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.task import Task
+
+__all__ = ["TaskContext"]
+
+
+class TaskContext(Protocol):
+    """What a handler may ask and say while its task runs.
+
+    Cheap and synchronous, callable from any kind of handler; nothing here touches the network. Its methods
+    raise TaskCancelled once the task must end.
+    """
+
+    log: TaskLog
+    """A logger whose lines carry worker, task, type and attempt."""
+
+    @property
+    def task(self) -> Task:
+        """The task as it was claimed."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, from 1; for people, never an identity."""
+        ...
+
+    @property
+    def settings(self) -> Any:
+        """The settings of the plugin, as `prismq_plugin_settings` declared them; None when it declared none."""
+        ...
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same text for every attempt of this task, and for no other task; for services that take one."""
+        ...
+
+    @property
+    def last_checkpoint(self) -> Any:
+        """What the last `checkpoint` of this task stored, in this or an earlier attempt; None when nothing."""
+        ...
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until the task is told to end, 0 when its time is over."""
+        ...
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the worker stops: end soon, or store a checkpoint."""
+        ...
+
+    @property
+    def cancelled(self) -> CancelReason | None:
+        """Why the task must end, None while it may go on."""
+        ...
+
+    def check(self) -> None:
+        """Raises TaskCancelled when the task must end."""
+        ...
+
+    def progress(self, percent: float, message: str = "") -> None:
+        """Tells how far the work is, 0 to 100; the last one wins. Also a cancellation point."""
+        ...
+
+    def checkpoint(self, value: Any) -> None:
+        """Stores where the work stands, at most 64 KiB of JSON; survives this attempt (R30)."""
+        ...
+
+    def submit(self, task_type: str, params: dict[str, Any], *, priority: int | None = None) -> None:
+        """Creates a task, committed together with the result of this one (R22).
+
+        Raises:
+            NotSupported: The server has only the base protocol.
+        """
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Waits, and raises TaskCancelled as soon as the task must end."""
+        ...

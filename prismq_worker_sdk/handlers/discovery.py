@@ -1,0 +1,199 @@
+"""Finding and loading plugins, one by one: a broken one is reported and stops no other."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from prismq_worker_sdk.errors import PluginError
+from prismq_worker_sdk.handlers import hookspecs
+from prismq_worker_sdk.handlers.handler import Handler, as_handler
+from prismq_worker_sdk.handlers.task_handler import TaskHandler
+
+__all__ = ["GROUP", "BrokenPlugin", "LoadedPlugin", "Plugins", "installed", "load"]
+
+GROUP = "prismq_worker.plugins"
+"""The entry-point group of plugins."""
+
+HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("prismq_"))
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPlugin:
+    """A plugin that was imported.
+
+    Attributes:
+        source: Where it came from: the distribution, the module, or the file.
+        settings_classes: What `prismq_plugin_settings` gave: one class, or none.
+    """
+
+    name: str
+    source: str
+    module: ModuleType
+    handlers: tuple[Handler, ...]
+    settings_classes: tuple[type[Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenPlugin:
+    """A plugin that could not be loaded, and the traceback that says why."""
+
+    name: str
+    source: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plugins:
+    """What was found."""
+
+    loaded: tuple[LoadedPlugin, ...]
+    broken: tuple[BrokenPlugin, ...] = ()
+
+    @property
+    def handlers(self) -> tuple[Handler, ...]:
+        """The handlers of every plugin."""
+        return tuple(handler for plugin in self.loaded for handler in plugin.handlers)
+
+    def call(self, hook: str, **arguments: Any) -> list[tuple[LoadedPlugin, Any]]:
+        """What each plugin that has this hook gives, plugin by plugin.
+
+        Raises:
+            PluginError: One or more raised; the others were called all the same.
+        """
+        given: list[tuple[LoadedPlugin, Any]] = []
+        failures: list[str] = []
+        for plugin in self.loaded:
+            try:
+                found = _call(plugin.module, hook, arguments)
+            except Exception as error:  # noqa: BLE001 - one plugin must not stop the others; it is raised below
+                failures.append(f"{plugin.name}: {hook}() raised {type(error).__name__}: {error}")
+                continue
+            given.extend((plugin, value) for value in found)
+        if failures:
+            raise PluginError("; ".join(failures))
+        return given
+
+
+def installed() -> tuple[EntryPoint, ...]:
+    """The installed plugins, by name; nothing of them is imported."""
+    return tuple(sorted(entry_points(group=GROUP), key=lambda point: point.name))
+
+
+def load(names: Sequence[str] | None) -> Plugins:
+    """Loads the named plugins, or every installed one.
+
+    Args:
+        names: Entry-point names, modules or `.py` files; None or empty for every installed plugin.
+
+    Raises:
+        PluginError: A named one does not exist or does not load.
+    """
+    if names:
+        return Plugins(tuple(_named(name) for name in dict.fromkeys(names)))
+    loaded: list[LoadedPlugin] = []
+    broken: list[BrokenPlugin] = []
+    for point in installed():
+        try:
+            loaded.append(_plugin(point.name, _source(point), point.load()))
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            broken.append(BrokenPlugin(point.name, _source(point), traceback.format_exc()))
+    return Plugins(tuple(loaded), tuple(broken))
+
+
+def _named(name: str) -> LoadedPlugin:
+    try:
+        module, source = _import(name)
+        return _plugin(name, source, module)
+    except PluginError as error:
+        raise PluginError(f"plugin {name!r}: {error}") from error
+    except Exception:
+        raise PluginError(f"plugin {name!r} does not load:\n{traceback.format_exc()}") from None
+
+
+def _import(name: str) -> tuple[ModuleType, str]:
+    for point in installed():
+        if point.name == name:
+            return point.load(), _source(point)
+    if name.endswith(".py") or "/" in name or "\\" in name:
+        return _import_file(Path(name)), name
+    if _exists(name):
+        return importlib.import_module(name), name
+    known = ", ".join(point.name for point in installed()) or "none"
+    raise PluginError(f"there is no such plugin; installed are: {known}; a module or a .py file may be given too")
+
+
+def _exists(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise PluginError(f"there is no file {path}")
+    name = f"prismq_plugin_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _plugin(name: str, source: str, module: ModuleType) -> LoadedPlugin:
+    given = _call(module, "prismq_task_handlers", {})
+    things: Iterable[Any] = [thing for things in given for thing in things] if given else _module_level(module)
+    handlers = tuple(as_handler(thing) for thing in things)
+    if not handlers and not any(hasattr(module, hook) for hook in HOOKS):
+        raise PluginError(f"{source} has no handler and no hook; decorate a function with @task_handler")
+    settings = tuple(_call(module, "prismq_plugin_settings", {}))
+    return LoadedPlugin(name, source, module, handlers, settings)
+
+
+def _module_level(module: ModuleType) -> Iterable[Any]:
+    """The handlers that stand in a module without a hook: its own, not those it imported."""
+    for value in list(vars(module).values()):
+        if isinstance(value, Handler):
+            yield value
+        elif isinstance(value, type) and issubclass(value, TaskHandler) and value.__module__ == module.__name__:
+            yield value
+
+
+def _call(module: ModuleType, hook: str, arguments: dict[str, Any]) -> list[Any]:
+    """Calls one hook of one plugin, with pluggy's checks of its arguments."""
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(module)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(f"a hook of {module.__name__} does not fit: {error}") from error
+    found: list[Any] = getattr(manager.hook, hook)(**arguments)
+    return found
+
+
+def _source(point: EntryPoint) -> str:
+    dist = point.dist
+    return point.value if dist is None else f"{dist.name} {dist.version}"

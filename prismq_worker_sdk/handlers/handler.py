@@ -1,0 +1,144 @@
+"""A handler: what runs for one task type, and how."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from prismq_worker_sdk.errors import PluginError
+from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.model.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from prismq_worker_sdk.handlers.schema import ParamsSpec
+
+__all__ = ["DEFAULT_TIME_LIMIT", "Handler", "Rate", "always_ready", "as_handler", "check_task_type", "nothing", "parse_rate"]
+
+DEFAULT_TIME_LIMIT = 3600.0
+"""Seconds that a handler has unless it says otherwise (R16)."""
+
+TASK_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*\Z")
+LONGEST_TYPE = 255
+_RATE = re.compile(r"(\d+)\s*/\s*(\d*\s*(?:s|sec|m|min|h|hour|d|day))\Z")
+_UNITS = {"sec": "s", "min": "m", "hour": "h", "day": "d"}
+
+
+def nothing() -> None:
+    """For handlers that need no set-up."""
+
+
+def always_ready() -> str | None:
+    """For handlers that can always work."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` starts in `period` seconds."""
+
+    count: int
+    period: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handler:
+    """What runs for one task type, and how; callable like the function it was made from.
+
+    Attributes:
+        run: Takes the parsed params and `ctx`; returns the result, or a coroutine where `is_async`.
+        ready: Why the type cannot be claimed now, None when it can.
+        time_limit: Seconds.
+        max_concurrent: Tasks of this type at the same time, None for no limit of its own.
+        origin: Where it was written, `module:name`.
+        settings: What `ctx.settings` gives.
+        bind: Hands the settings to an object that wants them, before `ready` is asked.
+    """
+
+    task_type: str
+    params: ParamsSpec
+    run: Callable[[Any, Any], Any]
+    origin: str
+    is_async: bool = False
+    ready: Callable[[], str | None] = always_ready
+    setup: Callable[[], None] = nothing
+    teardown: Callable[[], None] = nothing
+    time_limit: float = DEFAULT_TIME_LIMIT
+    max_concurrent: int | None = None
+    rate: Rate | None = None
+    retry: RetryPolicy | None = None
+    isolation: Literal["thread", "process"] | None = None
+    settings: Any = None
+    bind: Callable[[Any], None] | None = None
+
+    def __post_init__(self) -> None:
+        check_task_type(self.task_type, self.origin)
+        if not self.time_limit > 0:
+            raise PluginError(f"{self.origin}: time_limit={self.time_limit!r} must be more than 0")
+        if self.max_concurrent is not None and self.max_concurrent < 1:
+            raise PluginError(f"{self.origin}: max_concurrent={self.max_concurrent!r} must be 1 or more")
+        if self.isolation == "process":
+            raise PluginError(f"{self.origin}: isolation='process' is not in this version yet; use threads")
+
+    def __call__(self, params: Any, ctx: Any) -> Any:
+        """What the function itself gives."""
+        return self.run(params, ctx)
+
+    def with_settings(self, settings: Any) -> Handler:
+        """The same handler with its plugin's settings."""
+        if self.bind is not None:
+            self.bind(settings)
+        return replace(self, settings=settings)
+
+
+def as_handler(thing: object) -> Handler:
+    """The Handler that this is, or that it can be made into: a Handler, a TaskHandler or a TaskHandler class.
+
+    Raises:
+        PluginError: It is none of them.
+    """
+    from prismq_worker_sdk.handlers.task_handler import TaskHandler
+
+    if isinstance(thing, Handler):
+        return thing
+    if isinstance(thing, type) and issubclass(thing, TaskHandler):
+        thing = thing()
+    if isinstance(thing, TaskHandler):
+        return thing.as_handler()
+    raise PluginError(f"{thing!r} is no handler; decorate it with @task_handler, or subclass TaskHandler")
+
+
+def check_task_type(task_type: object, origin: str) -> None:
+    """Raises PluginError unless it is a task type: dotted names such as PrismQ.YouTube.ScrapeShorts (PROTOCOL)."""
+    if not isinstance(task_type, str) or len(task_type) > LONGEST_TYPE or not TASK_TYPE.match(task_type):
+        raise PluginError(
+            f"{origin}: {task_type!r} is no task type; write dotted names of letters, digits and _, such as "
+            "PrismQ.YouTube.ScrapeShorts"
+        )
+
+
+def parse_rate(value: str | None, origin: str) -> Rate | None:
+    """The rate of `30/min`, `5/s`, `100/h` or `10/30s`; None for None.
+
+    Raises:
+        PluginError: It is no rate.
+    """
+    if value is None:
+        return None
+    found = _RATE.match(value.strip())
+    if found is None or int(found[1]) < 1:
+        raise PluginError(f"{origin}: rate={value!r} is no rate; write for example 30/min, 5/s or 10/30s")
+    number, unit = re.fullmatch(r"(\d*)\s*(\D+)", found[2]).groups()  # type: ignore[union-attr]
+    return Rate(int(found[1]), duration.seconds(f"{number or 1}{_UNITS.get(unit, unit)}"))
+
+
+def takes_params_and_ctx(function: Callable[..., Any], origin: str) -> None:
+    """Raises PluginError unless it can be called as `function(params, ctx)` and returns rather than yields."""
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise PluginError(f"{origin}: a handler returns its result; it cannot be a generator")
+    try:
+        inspect.signature(function).bind(object(), object())
+    except TypeError:
+        raise PluginError(f"{origin}: a handler takes two arguments, (params, ctx)") from None

@@ -1,0 +1,40 @@
+"""Durations as people write them: `30`, `30s`, `5m`, `1h`."""
+
+from __future__ import annotations
+
+import math
+import re
+
+__all__ = ["seconds", "text"]
+
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_FORM = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", re.ASCII)
+
+
+def seconds(value: object) -> float:
+    """The seconds of `30`, `"30"`, `"30s"`, `"1.5m"`, `"1h"` or `"2d"`.
+
+    Raises:
+        ValueError: It is no duration; negative ones are none.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
+        return float(value)
+    found = _FORM.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f"{value!r} is not a duration; write for example 30, 30s, 5m or 1h")
+    return float(found[1]) * UNITS[found[2] or "s"]
+
+
+def text(duration: float) -> str:
+    """A duration for people, such as `45s`, `2m`, `1h 30m`; two units at most."""
+    if duration < 1:
+        return f"{duration:.2g}s"
+    if duration < UNITS["m"]:
+        return f"{duration:.3g}s"
+    whole = round(duration)
+    parts = []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, whole = divmod(whole, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return " ".join(parts[:2])

@@ -1,0 +1,185 @@
+"""Every event of a worker's life as one log line that says what happens next."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.model.events import (
+    ClaimEnded,
+    End,
+    Event,
+    HandlerOverran,
+    Notice,
+    OutcomeCommitted,
+    PhaseChanged,
+    ReportDelayed,
+    ReportSettled,
+    ServerLost,
+    ServerRegained,
+    TaskClaimed,
+    TaskProgressed,
+    TaskRef,
+    TaskStarted,
+    TypePaused,
+    TypeResumed,
+    WorkerStarted,
+    WorkerStopped,
+)
+from prismq_worker_sdk.model.report import Settlement
+
+__all__ = ["EventLog"]
+
+_LOG = logging.getLogger("prismq.worker")
+QUIET_SECONDS = 60.0
+"""A delay with the same reason is told once in so long."""
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+EXITS = {
+    0: "nothing is left",
+    1: "it could not go on",
+    2: "it was used wrongly",
+    75: "something is left: start it again on the same state folder",
+}
+
+
+class EventLog:
+    """Listens to events and writes them to the logger `prismq.worker`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._told: dict[str, float] = {}
+        self._unsaid = 0
+
+    def __call__(self, event: Event) -> None:
+        """Writes the event's line, if it has one."""
+        writers: dict[type, Callable[[Any], None]] = {
+            WorkerStarted: self._started,
+            PhaseChanged: self._phase,
+            TaskClaimed: lambda e: _write(logging.DEBUG, "claimed", "claimed", e.ref),
+            TaskStarted: lambda e: _write(logging.INFO, "task_started", "started", e.ref),
+            TaskProgressed: self._progress,
+            OutcomeCommitted: self._committed,
+            ClaimEnded: self._ended,
+            ReportSettled: self._settled,
+            ReportDelayed: self._delayed,
+            ServerLost: self._lost,
+            ServerRegained: self._regained,
+            TypePaused: self._paused,
+            TypeResumed: lambda e: _write(logging.INFO, "type_resumed", f"{e.task_type} is claimed again"),
+            HandlerOverran: self._overran,
+            Notice: lambda e: _write(LEVELS[e.level], "notice", e.message),
+            WorkerStopped: self._stopped,
+        }
+        writer = writers.get(type(event))
+        if writer is not None:
+            writer(event)
+
+    def _started(self, event: WorkerStarted) -> None:
+        text = (
+            f"worker started: {event.api_url} ({event.dialect}), {event.concurrency} slots, "
+            f"types {', '.join(event.task_types)}"
+        )
+        if event.recovered:
+            text += f"; {event.recovered} stored results are delivered first"
+        _write(
+            logging.INFO,
+            "worker_started",
+            text,
+            state_dir=event.state_dir,
+            grace=duration.text(event.grace_seconds),
+        )
+
+    def _phase(self, event: PhaseChanged) -> None:
+        left = "" if event.seconds_left is None else f", {duration.text(event.seconds_left)} left"
+        what = {
+            "draining": "nothing more is claimed, running tasks go on",
+            "flushing": "every stored result is sent once more",
+            "stopped": "the worker ends",
+        }.get(event.phase, str(event.phase))
+        _write(logging.INFO, f"worker_{event.phase}", f"{event.reason}: {what}{left}")
+
+    def _progress(self, event: TaskProgressed) -> None:
+        said = f" {event.message}" if event.message else ""
+        _write(logging.DEBUG, "progress", f"{event.percent:.0f} %{said}", event.ref)
+
+    def _committed(self, event: OutcomeCommitted) -> None:
+        took = "" if event.seconds is None else f" after {duration.text(event.seconds)}"
+        if event.answered:
+            text = "completed with the result that was still here; it is reported again, not computed again"
+        elif event.end is End.COMPLETED:
+            text = f"completed{took}; the result is stored and will be delivered"
+        else:
+            text = f"{event.end}{took}: {event.error}"
+        level = logging.INFO if event.end is End.COMPLETED else logging.WARNING
+        _write(level, "committed", text, event.ref, end=str(event.end), **_named(error_type=event.error_type))
+
+    def _ended(self, event: ClaimEnded) -> None:
+        if event.end in {End.RELEASED, End.LAPSED, End.LOST}:
+            why = f": {event.detail}" if event.detail else ""
+            _write(logging.INFO, "claim_ended", f"{event.end}{why}", event.ref, end=str(event.end))
+
+    def _settled(self, event: ReportSettled) -> None:
+        settled = str(event.settlement)
+        match event.settlement:
+            case Settlement.ACCEPTED:
+                _write(logging.DEBUG, "report_settled", "the server accepted the report", event.ref, verdict=settled)
+            case Settlement.UNCONFIRMED:
+                text = "an earlier try was probably accepted; the result is kept for a day should the task come again"
+                _write(logging.INFO, "report_settled", text, event.ref, verdict=settled)
+            case Settlement.LOST:
+                text = f"the claim is lost ({event.detail}); a result is kept for a day should the task come again"
+                _write(logging.WARNING, "report_settled", text, event.ref, verdict=settled)
+            case Settlement.PARKED:
+                text = f"the report is parked in the state folder and not sent again: {event.detail}"
+                _write(logging.ERROR, "report_settled", text, event.ref, verdict=settled)
+            case Settlement.SUPERSEDED:
+                pass
+
+    def _delayed(self, event: ReportDelayed) -> None:
+        now = self._clock.monotonic()
+        if now - self._told.get(event.reason, -QUIET_SECONDS) < QUIET_SECONDS:
+            self._unsaid += 1
+            return
+        self._told = {reason: at for reason, at in self._told.items() if now - at < QUIET_SECONDS}
+        self._told[event.reason] = now
+        more = f" ({self._unsaid} more since the last line)" if self._unsaid else ""
+        self._unsaid = 0
+        text = f"a report was not taken ({event.reason}); it is kept and sent again in {duration.text(event.retry_in)}"
+        _write(logging.WARNING, "report_delayed", text + more, event.ref, tries=event.tries)
+
+    def _lost(self, event: ServerLost) -> None:
+        text = f"the server does not answer ({event.reason}); results are kept, next try in "
+        _write(logging.WARNING, "server_lost", text + duration.text(event.retry_in))
+
+    def _regained(self, event: ServerRegained) -> None:
+        away = duration.text(event.away_seconds)
+        _write(logging.INFO, "server_regained", f"the server answers again after {away}")
+
+    def _paused(self, event: TypePaused) -> None:
+        until = "until that is mended" if event.seconds is None else f"for {duration.text(event.seconds)}"
+        _write(logging.WARNING, "type_paused", f"{event.task_type} is not claimed {until}: {event.reason}")
+
+    def _overran(self, event: HandlerOverran) -> None:
+        text = f"the handler does not end after {duration.text(event.seconds)}; its slot is lost, it is here:\n{event.stack}"
+        _write(logging.ERROR, "handler_overran", text, event.ref)
+
+    def _stopped(self, event: WorkerStopped) -> None:
+        meaning = EXITS.get(event.exit_code, "")
+        level = logging.INFO if event.exit_code == 0 else logging.ERROR
+        text = f"worker stopped, exit code {event.exit_code} ({meaning}): {event.reason}"
+        _write(level, "worker_stopped", text, exit_code=event.exit_code)
+
+
+def _write(level: int, event: str, text: str, ref: TaskRef | None = None, **fields: Any) -> None:
+    extra: dict[str, Any] = {"fields": {"event": event, **fields}}
+    if ref is not None:
+        extra["task"] = ref
+    _LOG.log(level, "%s", text, extra=extra)
+
+
+def _named(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value}

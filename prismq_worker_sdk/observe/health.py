@@ -1,0 +1,104 @@
+"""Health over HTTP: /healthz for "restart me", /readyz for "I can work", /metrics where metrics are on."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from prismq_worker_sdk.errors import SettingsError
+
+__all__ = ["Health", "HealthServer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a worker does.
+
+    Attributes:
+        live: Whether its loops run; where they do not, only a restart helps.
+        ready: Whether it can claim and report now.
+        reasons: Why it cannot.
+    """
+
+    live: bool
+    ready: bool
+    reasons: tuple[str, ...] = ()
+
+
+class HealthServer:
+    """Serves the health on a thread of its own.
+
+    Args:
+        port: 0 for any free one.
+        probe: The health now.
+        metrics: The metrics text now, None for no /metrics.
+
+    Raises:
+        SettingsError: The address is taken.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        probe: Callable[[], Health],
+        *,
+        metrics: Callable[[], bytes] | None = None,
+        host: str = "127.0.0.1",
+    ) -> None:
+        handler = type("Handler", (_Handler,), {"probe": (probe,), "metrics": (metrics,)})
+        try:
+            self._server = ThreadingHTTPServer((host, port), handler)
+        except OSError as error:
+            raise SettingsError(f"--health-port {port} cannot be used ({error.strerror}); choose another") from None
+        self._server.daemon_threads = True
+        self.port: int = self._server.server_address[1]
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="prismq-health", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begins to serve."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+        self._server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    probe: tuple[Callable[[], Health]]
+    metrics: tuple[Callable[[], bytes] | None]
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+
+    def do_GET(self) -> None:
+        path = self.path.split("?")[0]
+        (probe,), (metrics,) = self.probe, self.metrics
+        if path == "/metrics" and metrics is not None:
+            self._answer(200, "text/plain; version=0.0.4; charset=utf-8", metrics())
+            return
+        if path not in {"/healthz", "/readyz"}:
+            self._json(404, {"error": "there are /healthz, /readyz and, with the metrics extra, /metrics"})
+            return
+        health = probe()
+        good = health.live if path == "/healthz" else health.live and health.ready
+        self._json(200 if good else 503, {"live": health.live, "ready": health.ready, "reasons": health.reasons})
+
+    def _json(self, status: int, body: Any) -> None:
+        self._answer(status, "application/json", json.dumps(body).encode())
+
+    def _answer(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
+        """Probes come every few seconds: they are not logged."""

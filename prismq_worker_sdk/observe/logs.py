@@ -1,0 +1,184 @@
+"""Logs on stderr: every line with worker, task, type and attempt, and without secrets."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Literal, TextIO
+
+from prismq_worker_sdk.decide.redaction import Redactor
+from prismq_worker_sdk.model.events import TaskRef
+
+__all__ = ["ConsoleFormatter", "JsonFormatter", "log_handler", "set_up_logging", "task_scope"]
+
+_TASK: ContextVar[TaskRef | None] = ContextVar("prismq_task", default=None)
+_COLOURS = {"DEBUG": "\x1b[2m", "WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[1;31m"}
+
+
+@contextmanager
+def task_scope(ref: TaskRef) -> Iterator[None]:
+    """Every record emitted inside, those of other libraries too, carries this task."""
+    token = _TASK.set(ref)
+    try:
+        yield
+    finally:
+        _TASK.reset(token)
+
+
+class _Formatter(logging.Formatter):
+    """What both formats share: the parts of a record, redacted."""
+
+    def __init__(self, redactor: Redactor, worker_id: str) -> None:
+        super().__init__()
+        self._redactor = redactor
+        self._worker_id = worker_id
+
+    def parts(self, record: logging.LogRecord) -> tuple[str, dict[str, Any], str]:
+        """Message, fields and traceback; a record that cannot be formatted is said so instead of lost."""
+        try:
+            message = record.getMessage()
+        except Exception as error:  # noqa: BLE001 - a bad log call of a library must not stop the worker
+            message = f"{record.msg!r} (its arguments do not fit: {error})"
+        fields = getattr(record, "fields", None)
+        own = self._redactor.value(fields) if isinstance(fields, dict) else {}
+        trace = ""
+        if record.exc_info and record.exc_info[0] is not None:
+            trace = self.formatException(record.exc_info)
+        if record.stack_info:
+            trace = f"{trace}\n{record.stack_info}".strip()
+        return self._redactor.text(message), own, self._redactor.text(trace)
+
+    def task(self, record: logging.LogRecord) -> TaskRef | None:
+        """The task that the record belongs to."""
+        found = getattr(record, "task", None)
+        return found if isinstance(found, TaskRef) else _TASK.get()
+
+    def clean(self, text: str) -> str:
+        """A text without secrets."""
+        return self._redactor.text(text)
+
+
+class JsonFormatter(_Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        message, fields, trace = self.parts(record)
+        ref = self.task(record)
+        line: dict[str, Any] = {
+            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": message,
+            "worker": self._worker_id or None,
+            "task": ref.task_id if ref else None,
+            "type": ref.task_type if ref else None,
+            "attempt": ref.attempt if ref else None,
+        }
+        line.update({name: value for name, value in fields.items() if name not in line})
+        if trace:
+            line["exception"] = trace
+        text = json.dumps(line, ensure_ascii=False, default=lambda value: self.clean(str(value)))
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+class ConsoleFormatter(_Formatter):
+    """A line for people; the traceback, where there is one, below it."""
+
+    def __init__(self, redactor: Redactor, worker_id: str, *, colour: bool = False) -> None:
+        super().__init__(redactor, worker_id)
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        message, fields, trace = self.parts(record)
+        ref = self.task(record)
+        time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
+        words = [time, f"{record.levelname:<7}", message.rstrip("\n")]
+        words += [f"{name}={self.clean(str(value))}" for name, value in fields.items() if name != "event"]
+        if self._worker_id:
+            words.append(f"worker={self._worker_id}")
+        if ref is not None:
+            words.append(f"task={ref.task_id} type={ref.task_type}")
+            if ref.attempt is not None:
+                words.append(f"attempt={ref.attempt}")
+        line = " ".join(words)
+        paint = _COLOURS.get(record.levelname) if self._colour else None
+        line = f"{paint}{line}\x1b[0m" if paint else line
+        line = line if not trace else f"{line}\n{trace}"
+        return line.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def log_handler(
+    log_format: Literal["json", "console"],
+    redactor: Redactor,
+    worker_id: str = "",
+    stream: TextIO | None = None,
+    *,
+    colour: bool = False,
+) -> logging.Handler:
+    """A handler that writes one of the two formats."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    if log_format == "json":
+        handler.setFormatter(JsonFormatter(redactor, worker_id))
+    else:
+        handler.setFormatter(ConsoleFormatter(redactor, worker_id, colour=colour))
+    return handler
+
+
+def set_up_logging(
+    *,
+    log_format: Literal["json", "console"],
+    level: str,
+    redactor: Redactor,
+    worker_id: str = "",
+    stream: TextIO | None = None,
+    colour: bool = False,
+) -> None:
+    """Sets the process up: every record, warning and fatal error goes through the one handler.
+
+    Args:
+        level: The lowest level of our own records; other libraries begin at WARNING unless it is DEBUG.
+    """
+    handler = log_handler(log_format, redactor, worker_id, stream, colour=colour)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level if level == "DEBUG" else "WARNING")
+    logging.getLogger("prismq").setLevel(level)
+    for noisy in ("urllib3", "asyncio"):
+        logging.getLogger(noisy).setLevel("INFO" if level == "DEBUG" else "WARNING")
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _fatal
+    threading.excepthook = _fatal_in_thread
+    sys.unraisablehook = _unraisable
+
+
+def _fatal(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    logging.getLogger("prismq").critical("a fatal error ends the process", exc_info=(kind, error, trace))
+
+
+def _fatal_in_thread(arguments: threading.ExceptHookArgs) -> None:
+    name = arguments.thread.name if arguments.thread else "?"
+    error = arguments.exc_value
+    trace = arguments.exc_traceback
+    if error is not None:
+        logging.getLogger("prismq").error(
+            "thread %s ended by an error", name, exc_info=(arguments.exc_type, error, trace)
+        )
+
+
+def _unraisable(arguments: Any) -> None:
+    error = arguments.exc_value
+    if error is not None:
+        logging.getLogger("prismq").error(
+            "an error was ignored by the interpreter in %r",
+            arguments.object,
+            exc_info=(arguments.exc_type, error, arguments.exc_traceback),
+        )

@@ -1,0 +1,83 @@
+"""Prometheus metrics from the events (extra `metrics`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.model.events import (
+    ApiCalled,
+    ClaimEnded,
+    Event,
+    OutcomeCommitted,
+    ReportSettled,
+    TaskClaimed,
+    TypePaused,
+    TypeResumed,
+    WorkerStarted,
+)
+
+__all__ = ["PrometheusMetrics"]
+
+HANDLER_BUCKETS = (0.01, 0.05, 0.25, 1, 5, 15, 60, 300, 900, 3600)
+
+
+class PrometheusMetrics:
+    """Listens to events; `expose` gives the text that Prometheus scrapes.
+
+    Raises:
+        SettingsError: The extra is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            import prometheus_client as prometheus
+        except ImportError:
+            raise SettingsError("metrics need an extra: pip install 'prismq-worker-sdk[metrics]'") from None
+        registry = prometheus.CollectorRegistry()
+        self._expose: Callable[[], bytes] = partial(prometheus.generate_latest, registry)
+        counter, gauge, histogram = prometheus.Counter, prometheus.Gauge, prometheus.Histogram
+        prefix = "prismq_worker"
+        self._claims = counter(f"{prefix}_claims", "Tasks claimed", ["type"], registry=registry)
+        self._ends = counter(f"{prefix}_claim_ends", "How claims ended", ["type", "end"], registry=registry)
+        self._running = gauge(f"{prefix}_running", "Claims without an end", ["type"], registry=registry)
+        self._reports = counter(f"{prefix}_reports", "How reports left the line", ["settlement"], registry=registry)
+        self._waiting = gauge(f"{prefix}_reports_waiting", "Reports without a verdict", registry=registry)
+        self._handler = histogram(
+            f"{prefix}_handler_seconds", "Handler time", ["type"], buckets=HANDLER_BUCKETS, registry=registry
+        )
+        self._api = histogram(f"{prefix}_api_seconds", "API calls", ["call"], registry=registry)
+        self._api_errors = counter(f"{prefix}_api_errors", "API calls that failed", ["call", "error"], registry=registry)
+        self._paused = gauge(f"{prefix}_type_paused", "1 while a type is not claimed", ["type"], registry=registry)
+
+    def __call__(self, event: Event) -> None:
+        """Counts the event."""
+        match event:
+            case WorkerStarted(recovered=recovered):
+                self._waiting.inc(recovered)
+            case TaskClaimed(ref=ref):
+                self._claims.labels(ref.task_type).inc()
+                self._running.labels(ref.task_type).inc()
+            case ClaimEnded(ref=ref, end=end):
+                self._ends.labels(ref.task_type, str(end)).inc()
+                self._running.labels(ref.task_type).dec()
+            case OutcomeCommitted(ref=ref, seconds=seconds):
+                self._waiting.inc()
+                if seconds is not None:
+                    self._handler.labels(ref.task_type).observe(seconds)
+            case ReportSettled(settlement=settlement):
+                self._reports.labels(str(settlement)).inc()
+                self._waiting.dec()
+            case ApiCalled(call=call, seconds=seconds, error=error):
+                self._api.labels(call).observe(seconds)
+                if error:
+                    self._api_errors.labels(call, error).inc()
+            case TypePaused(task_type=task_type):
+                self._paused.labels(task_type).set(1)
+            case TypeResumed(task_type=task_type):
+                self._paused.labels(task_type).set(0)
+
+    def expose(self) -> bytes:
+        """The metrics now, in Prometheus' text format."""
+        return self._expose()

@@ -1,0 +1,195 @@
+"""The worker's numbers, kept from its events."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.model.events import (
+    ApiCalled,
+    ClaimEnded,
+    End,
+    Event,
+    OutcomeCommitted,
+    ReportSettled,
+    TaskClaimed,
+    WorkerStarted,
+)
+from prismq_worker_sdk.model.report import Settlement
+
+__all__ = ["CallSummary", "Statistics", "Summary", "Times"]
+
+_BOUNDS = tuple(0.0005 * 1.25**step for step in range(80))
+"""Upper ends of the buckets of durations, seconds: 0.5 ms to 7 hours, each a quarter more than the last."""
+
+
+class Times:
+    """Durations in buckets: bounded memory, quantiles to within a quarter."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = 0.0
+        self.longest = 0.0
+        self._buckets = [0] * (len(_BOUNDS) + 1)
+
+    def add(self, seconds: float) -> None:
+        """One more."""
+        self.count += 1
+        self.total += seconds
+        self.longest = max(self.longest, seconds)
+        self._buckets[bisect_left(_BOUNDS, seconds)] += 1
+
+    @property
+    def mean(self) -> float:
+        """Seconds, 0 for none."""
+        return self.total / self.count if self.count else 0.0
+
+    def quantile(self, share: float) -> float:
+        """The duration that this share did not exceed, seconds: the upper end of its bucket, 0 for none."""
+        wanted = share * self.count
+        seen = 0
+        for bound, number in zip((*_BOUNDS, self.longest), self._buckets, strict=True):
+            seen += number
+            if number and seen >= wanted:
+                return min(bound, self.longest)
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallSummary:
+    """One kind of API call; durations in seconds."""
+
+    count: int
+    errors: int
+    mean: float
+    p95: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The numbers at one moment; durations in seconds, memory in bytes."""
+
+    seconds: float
+    claimed: int
+    ends: dict[str, int]
+    committed: int
+    recovered: int
+    settled: dict[str, int]
+    waiting: int
+    success_rate: float | None
+    tasks_per_hour: float
+    handler_mean: float
+    handler_p50: float
+    handler_p95: float
+    handler_max: float
+    calls: dict[str, CallSummary] = field(default_factory=dict)
+    memory: int = 0
+    memory_peak: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """The same for people."""
+        ends, settled = self.ends, self.settled
+        rate = "-" if self.success_rate is None else f"{self.success_rate:.1%}"
+        lines = [
+            f"tasks    claimed {self.claimed} = "
+            + " + ".join(f"{name} {ends.get(name, 0)}" for name in map(str, End)),
+            f"reports  committed {self.committed} + recovered {self.recovered} = accepted "
+            f"{settled.get('accepted', 0) + settled.get('unconfirmed', 0)}"
+            f" (unconfirmed {settled.get('unconfirmed', 0)}) + superseded {settled.get('superseded', 0)}"
+            f" + lost {settled.get('lost', 0)} + parked {settled.get('parked', 0)} + waiting {self.waiting}",
+            f"success  {rate}, {self.tasks_per_hour:.0f} tasks/h over {duration.text(self.seconds)}",
+            f"handler  mean {duration.text(self.handler_mean)}, p50 {duration.text(self.handler_p50)}, "
+            f"p95 {duration.text(self.handler_p95)}, longest {duration.text(self.handler_max)}",
+        ]
+        lines += [
+            f"{f'api {name}':<9}{call.count} calls, {call.errors} errors, mean {call.mean * 1000:.1f} ms, "
+            f"p95 {call.p95 * 1000:.1f} ms"
+            for name, call in sorted(self.calls.items())
+        ]
+        lines.append(f"memory   {self.memory / 2**20:.0f} MiB now, {self.memory_peak / 2**20:.0f} MiB at most")
+        return lines
+
+
+class Statistics:
+    """Listens to events and keeps the numbers; may be asked from any thread.
+
+    Args:
+        memory: Bytes that the process occupies now.
+    """
+
+    def __init__(self, clock: Clock, *, memory: Callable[[], int] = lambda: 0) -> None:
+        self._clock = clock
+        self._memory = memory
+        self._lock = threading.Lock()
+        self._begun = clock.monotonic()
+        self._claimed = 0
+        self._committed = 0
+        self._recovered = 0
+        self._ends: Counter[str] = Counter()
+        self._settled: Counter[str] = Counter()
+        self._handler = Times()
+        self._calls: dict[str, Times] = {}
+        self._errors: Counter[str] = Counter()
+        self._peak = 0
+
+    def __call__(self, event: Event) -> None:
+        """Counts the event."""
+        with self._lock:
+            match event:
+                case ApiCalled(call=call, seconds=seconds, error=error):
+                    self._calls.setdefault(call, Times()).add(seconds)
+                    self._errors[call] += bool(error)
+                case TaskClaimed():
+                    self._claimed += 1
+                case ClaimEnded(end=end):
+                    self._ends[end] += 1
+                    self._peak = max(self._peak, self._memory())
+                case OutcomeCommitted(seconds=seconds):
+                    self._committed += 1
+                    if seconds is not None:
+                        self._handler.add(seconds)
+                case ReportSettled(settlement=settlement):
+                    self._settled[settlement] += 1
+                case WorkerStarted(recovered=recovered):
+                    self._recovered = recovered
+                    self._begun = self._clock.monotonic()
+
+    def snapshot(self) -> Summary:
+        """The numbers now."""
+        with self._lock:
+            seconds = max(0.0, self._clock.monotonic() - self._begun)
+            done = self._ends[End.COMPLETED] + self._ends[End.FAILED]
+            memory = self._memory()
+            self._peak = max(self._peak, memory)
+            settled = sum(self._settled.values())
+            return Summary(
+                seconds=seconds,
+                claimed=self._claimed,
+                ends={str(end): self._ends[end] for end in End},
+                committed=self._committed,
+                recovered=self._recovered,
+                settled={str(settlement): self._settled[settlement] for settlement in Settlement},
+                waiting=self._committed + self._recovered - settled,
+                success_rate=self._ends[End.COMPLETED] / done if done else None,
+                tasks_per_hour=done * 3600 / seconds if seconds > 0 else 0.0,
+                handler_mean=self._handler.mean,
+                handler_p50=self._handler.quantile(0.5),
+                handler_p95=self._handler.quantile(0.95),
+                handler_max=self._handler.longest,
+                calls={
+                    name: CallSummary(times.count, self._errors[name], times.mean, times.quantile(0.95))
+                    for name, times in self._calls.items()
+                },
+                memory=memory,
+                memory_peak=self._peak,
+            )

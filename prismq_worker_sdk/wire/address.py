@@ -1,0 +1,40 @@
+"""Addresses: one normal form, joined by hand (`urljoin` would drop `/api`)."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
+
+from prismq_worker_sdk.errors import SettingsError
+
+__all__ = ["join", "normalise"]
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+EXAMPLE = "write it like http://localhost:8000/api"
+
+
+def normalise(api_url: str) -> str:
+    """The one form of an api_url: lower-case scheme and host, no default port, no slash at the end (R1).
+
+    Raises:
+        SettingsError: It is no http or https address, or holds a user name, a query or a fragment.
+    """
+    text = api_url.strip()
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise SettingsError(f"the api_url is no address ({error}); {EXAMPLE}") from None
+    if parts.username is not None or parts.password is not None:
+        raise SettingsError(f"the api_url holds a user name or a password; keep secrets out of it, {EXAMPLE}")
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+        raise SettingsError(f"the api_url {text!r} is no http or https address; {EXAMPLE}")
+    if parts.query or parts.fragment or "?" in text or "#" in text:
+        raise SettingsError(f"the api_url must end after its path; take the ? or # away, {EXAMPLE}")
+    host = parts.hostname if ":" not in parts.hostname else f"[{parts.hostname}]"
+    shown = "" if port is None or port == DEFAULT_PORTS[parts.scheme] else f":{port}"
+    return f"{parts.scheme}://{host}{shown}{parts.path.rstrip('/')}"
+
+
+def join(base: str, *segments: str) -> str:
+    """A path below the api_url; every segment is quoted, so that none can leave its place."""
+    return "/".join([base, *(quote(segment, safe="") for segment in segments)])

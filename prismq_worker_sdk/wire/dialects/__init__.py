@@ -1,0 +1,14 @@
+"""Dialects: pure codecs between calls and HTTP; several steps as generators."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TypeAlias
+
+from prismq_worker_sdk.model.calls import Exchanged, Failure, Healthy, Unreachable
+from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
+
+__all__ = ["Steps"]
+
+Steps: TypeAlias = Generator[HttpRequest, HttpReply | Unreachable, Healthy | Exchanged | Failure]
+"""Yields each HTTP request, is sent its reply, returns the answer to the call."""

@@ -1,0 +1,58 @@
+"""HTTP as values: what a dialect asks for and what came back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+__all__ = ["HttpReply", "HttpRequest"]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP request, below the api_url.
+
+    Attributes:
+        call: What it is for, as events name it: `health`, `claim`, `complete`, `fail`, …
+        segments: The path below the api_url, unquoted.
+        body: JSON text, None for none.
+        query: Names and values after the `?`.
+    """
+
+    call: str
+    method: str
+    segments: tuple[str, ...]
+    body: str | None = None
+    query: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class HttpReply:
+    """One HTTP answer, read to its end.
+
+    Attributes:
+        headers: With lower-case names.
+    """
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def json(self) -> Any:
+        """The body as JSON; NOT_JSON where it is none."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return NOT_JSON
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the body is JSON, whatever the content type says."""
+        return self.json is not NOT_JSON
+
+
+NOT_JSON = object()

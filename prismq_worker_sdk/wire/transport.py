@@ -1,0 +1,191 @@
+"""The one place that touches the network: one HTTP request, bounded as a whole, never repeated (R31, R32)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+
+from prismq_worker_sdk.decide.redaction import Redactor
+from prismq_worker_sdk.model.calls import Unreachable
+from prismq_worker_sdk.wire.address import join, normalise
+from prismq_worker_sdk.wire.deadline import Deadline, pool_classes
+from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
+
+__all__ = ["Timeouts", "Transport"]
+
+MAX_ANSWER = 64 * 1024 * 1024
+"""Largest answer that is read, bytes."""
+
+MAX_IDLE = 4.0
+"""Seconds after which an idle connection is not used again: servers close theirs after 5."""
+
+VERSION = "0.1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a call may take as a whole, seconds; `connect` is a part of it.
+
+    Reports may be large, so they get longer.
+    """
+
+    connect: float = 5.0
+    default: float = 30.0
+    calls: dict[str, float] = field(default_factory=lambda: {"health": 10.0, "complete": 60.0, "fail": 60.0})
+
+    def of(self, call: str) -> float:
+        """The time for a call."""
+        return self.calls.get(call, self.default)
+
+
+class _Adapter(HTTPAdapter):
+    """Connections that keep the deadline of the call."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = pool_classes(self._deadline)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: object) -> urllib3.ProxyManager:
+        manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = pool_classes(self._deadline)
+        return manager
+
+
+class Transport:
+    """Sends one request at a time; for one thread.
+
+    Args:
+        api_url: Where the TaskManager is.
+        key: The API key now; asked at the first call and after each `forget_key`.
+        proxies: Scheme → proxy; the environment's unless given. Resolved once.
+        verify: Check certificates: True, or the path of a CA bundle.
+    """
+
+    def __init__(
+        self,
+        api_url: str,
+        *,
+        key: Callable[[], str | None],
+        timeouts: Timeouts | None = None,
+        proxies: dict[str, str] | None = None,
+        verify: bool | str | None = None,
+    ) -> None:
+        self._base = normalise(api_url)
+        self._key = key
+        self._secret: str | None = None
+        self._secret_known = False
+        self._timeouts = timeouts or Timeouts()
+        self._deadline = Deadline()
+        self._adapter = _Adapter(self._deadline)
+        settings = requests.Session().merge_environment_settings(self._base, {}, None, None, None)
+        self._proxies = dict(get_environ_proxies(self._base)) if proxies is None else proxies
+        self._verify: bool | str = (settings["verify"] or False) if verify is None else verify
+        self._used_at = time.monotonic()
+
+    def send(self, request: HttpRequest) -> HttpReply | Unreachable:
+        """The answer, read to its end; Unreachable when there is none. Raises nothing for what a network does."""
+        if time.monotonic() - self._used_at > MAX_IDLE:
+            self._adapter.close()
+        self._deadline.set(self._timeouts.of(request.call))
+        try:
+            return self._exchange(self._prepared(request))
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            self._adapter.close()
+            return Unreachable(self._reason(error), maybe_seen=_maybe_seen(error))
+        finally:
+            self._used_at = time.monotonic()
+
+    def forget_key(self) -> None:
+        """The key was refused: ask for it again at the next call (R34)."""
+        self._secret_known = False
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._adapter.close()
+
+    def _exchange(self, prepared: requests.PreparedRequest) -> HttpReply | Unreachable:
+        response = self._adapter.send(
+            prepared,
+            stream=True,
+            timeout=(self._timeouts.connect, self._deadline.left()),
+            verify=self._verify,
+            proxies=self._proxies,
+        )
+        try:
+            body = response.raw.read(MAX_ANSWER + 1, decode_content=True)
+            if len(body) > MAX_ANSWER:
+                return Unreachable(f"the answer is larger than {MAX_ANSWER // 2**20} MiB")
+            response.raw.drain_conn()
+        finally:
+            response.close()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return HttpReply(response.status_code, body, headers)
+
+    def _prepared(self, request: HttpRequest) -> requests.PreparedRequest:
+        prepared = requests.PreparedRequest()
+        query = f"?{urlencode(request.query)}" if request.query else ""
+        prepared.prepare_method(request.method)
+        prepared.url = join(self._base, *request.segments) + query
+        prepared.headers = requests.structures.CaseInsensitiveDict(
+            {
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                "User-Agent": f"prismq-worker-sdk/{VERSION}",
+            }
+        )
+        if not self._secret_known:
+            self._secret, self._secret_known = self._key(), True
+        if self._secret:
+            prepared.headers["X-API-Key"] = self._secret
+        if request.body is not None:
+            prepared.body = request.body.encode("utf-8")
+            prepared.headers["Content-Type"] = "application/json"
+            prepared.headers["Content-Length"] = str(len(prepared.body))
+        return prepared
+
+    def _reason(self, error: BaseException) -> str:
+        secrets = [self._secret] if self._secret else []
+        return Redactor(secrets).text(_sentence(error))[:300]
+
+
+def _root(error: BaseException) -> BaseException:
+    """The cause that says most: requests wraps urllib3, which wraps the system."""
+    for inner in (getattr(error, "reason", None), *error.args[:2]):
+        if isinstance(inner, BaseException):
+            return _root(inner)
+    return error
+
+
+def _sentence(error: BaseException) -> str:
+    root = _root(error)
+    if isinstance(root, urllib3.exceptions.NameResolutionError):
+        return "the name of the host cannot be resolved"
+    if isinstance(root, ConnectionRefusedError) or "Connection refused" in str(root):
+        return "the connection was refused"
+    if isinstance(root, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError):
+        return "the answer did not come in time"
+    if isinstance(root, ConnectionResetError | BrokenPipeError):
+        return "the connection was reset"
+    if isinstance(root, urllib3.exceptions.ProtocolError | urllib3.exceptions.IncompleteRead):
+        return "the answer was cut off"
+    text = str(root).split("object at 0x")[0].strip()
+    return f"{type(root).__name__}: {text}" if text else type(root).__name__
+
+
+def _maybe_seen(error: BaseException) -> bool:
+    """Whether the request may have reached the server: not when no connection was made."""
+    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.ProxyError):
+        return False
+    return not isinstance(_root(error), urllib3.exceptions.NewConnectionError | ConnectionRefusedError)

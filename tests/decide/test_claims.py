@@ -1,0 +1,52 @@
+"""When to claim, and how much."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prismq_worker_sdk.decide.claims import Ask, Hold, Pace, next_claim, pace_after
+from prismq_worker_sdk.model.calls import Conflict, Throttled, Unreachable
+
+
+@given(st.integers(0, 300), st.integers(1, 200), st.integers(0, 50), st.integers(0, 60))
+def test_r04_never_more_is_asked_for_than_free_slots_and_runs_left(free, max_tasks, claimed, max_runs):
+    plan = next_claim(free=free, types=1, max_tasks=max_tasks, claimed=claimed, max_runs=max_runs)
+
+    room = free if max_runs == 0 else min(free, max_runs - claimed)
+    assert plan == (Ask(min(room, max_tasks)) if room > 0 else Hold("every slot is taken"))
+
+
+def test_nothing_is_claimed_while_no_type_may_be():
+    assert isinstance(next_claim(free=4, types=0, max_tasks=1, claimed=0, max_runs=0), Hold)
+
+
+def test_idle_waits_grow_to_the_poll_interval_and_a_task_ends_them():
+    pace, waits = Pace(), []
+    for _ in range(8):
+        pace = pace_after(pace, 0, poll_interval=10.0, jitter=1.0)
+        waits.append(pace.wait)
+
+    assert waits == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+    assert pace_after(pace, 1, poll_interval=10.0, jitter=1.0) == Pace()
+
+
+def test_r34_a_conflict_is_repeated_quickly_three_times_and_then_at_the_poll_interval():
+    pace, waits = Pace(), []
+    for _ in range(5):
+        pace = pace_after(pace, Conflict(), poll_interval=10.0, jitter=1.0)
+        waits.append(pace.wait)
+
+    assert waits == [0.2, 0.2, 0.2, 10.0, 10.0]
+
+
+def test_the_server_s_own_wish_for_patience_is_followed():
+    pace = pace_after(Pace(), Throttled("429", retry_after=42.0), poll_interval=1.0, jitter=0.5)
+
+    assert 42.0 <= pace.wait <= 43.0
+
+
+def test_an_unreachable_server_is_tried_less_and_less_often_but_for_ever():
+    pace = Pace()
+    for _ in range(100):
+        pace = pace_after(pace, Unreachable("refused"), poll_interval=1.0, jitter=1.0)
+
+    assert pace.wait == 30.0

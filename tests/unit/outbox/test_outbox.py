@@ -1,0 +1,389 @@
+"""The outbox: one commit point, and nothing that was committed is lost."""
+
+import sqlite3
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from prismq_worker_sdk.decide.delivery import Again, Park, Settle
+from prismq_worker_sdk.errors import OutboxError, StateFolderError
+from prismq_worker_sdk.model.claim import Claim, Identity
+from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
+from prismq_worker_sdk.model.report import Settlement
+from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.outbox.folder import free_siblings, take_instance
+from prismq_worker_sdk.outbox.inherit import inherit
+from prismq_worker_sdk.outbox.outbox import Outbox
+from prismq_worker_sdk.outbox.schema import open_database
+from prismq_worker_sdk.outbox.store import Answered, Held
+
+
+class TurnedClock:
+    """A clock that stands until it is turned."""
+
+    def __init__(self):
+        self.now = datetime(2026, 11, 23, tzinfo=UTC)
+
+    def monotonic(self):
+        return self.now.timestamp()
+
+    def utc(self):
+        return self.now
+
+    def turn(self, seconds):
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock():
+    return TurnedClock()
+
+
+@pytest.fixture
+def outbox(tmp_path, clock):
+    opened = Outbox.open(tmp_path / "outbox.db", clock)
+    yield opened
+    opened.close()
+
+
+def claim_of(task_id="t1", *, worker="w1", digest="d", token=None):
+    identity = Identity("http://s/api", "v1", task_id, "T", digest, worker, token)
+    return Claim(identity, Task(id=task_id, type="T", attempt=2), 0.0, 300.0)
+
+
+def committed(outbox, claim, outcome):
+    outbox.hold(claim)
+    assert outbox.commit(claim.identity, outcome, attempt=2)
+    return outbox.due(100)[-1]
+
+
+def test_r10_the_first_end_of_a_claim_wins_and_the_second_is_dropped(outbox):
+    claim = claim_of()
+    outbox.hold(claim)
+
+    assert outbox.commit(claim.identity, Completed("1"))
+    assert not outbox.commit(claim.identity, Failed("late"))
+    assert not outbox.drop(claim.identity)
+    assert [report.outcome for report in outbox.due(9)] == [Completed("1")]
+
+
+def test_r10_an_outcome_without_a_hold_is_not_taken(outbox):
+    assert not outbox.commit(claim_of().identity, Completed("1"))
+    assert outbox.count("waiting") == 0
+
+
+@pytest.mark.parametrize("outcome", [Completed('{"a":"ž"}'), Failed("e", "E", False, 3.0), Released("r", 2.0)])
+def test_what_is_committed_comes_back_as_it_was(outbox, outcome):
+    claim = claim_of(token="lease")
+    children = (Child("0", "C", "{}", 5),)
+    outbox.hold(claim)
+    outbox.commit(claim.identity, outcome, children=children, attempt=2)
+    report = outbox.due(1)[0]
+
+    assert (report.identity, report.outcome, report.children) == (claim.identity, outcome, children)
+    assert (report.attempt, report.tries, report.maybe_seen) == (2, 0, False)
+
+
+def test_reports_come_oldest_first_and_each_has_its_own_next_try(outbox, clock):
+    first = committed(outbox, claim_of("a"), Completed("1"))
+    committed(outbox, claim_of("b"), Completed("2"))
+    outbox.apply(replace(first, tries=1), Again("503", maybe_seen=True), retry_in=60.0)
+
+    assert [report.identity.task_id for report in outbox.due(9)] == ["b"]
+    assert outbox.seconds_to_next() == 0.0
+    clock.turn(60)
+    due = outbox.due(9)
+    assert [report.identity.task_id for report in due] == ["a", "b"]
+    assert (due[0].tries, due[0].maybe_seen) == (1, True)
+
+
+def test_r36_a_sweep_sees_every_report_whatever_its_next_try(outbox):
+    first = committed(outbox, claim_of("a"), Completed("1"))
+    outbox.apply(first, Again("503", maybe_seen=True), retry_in=60.0)
+
+    swept = outbox.after(0, 1)
+    assert [report.identity.task_id for report in swept] == ["a"]
+    assert outbox.after(swept[0].number, 1) == []
+
+
+def test_r05_a_clock_that_was_set_back_does_not_hold_reports_up(outbox, clock):
+    first = committed(outbox, claim_of("a"), Completed("1"))
+    outbox.apply(first, Again("503", maybe_seen=True), retry_in=60.0)
+    clock.turn(-86_400)
+
+    assert len(outbox.due(1)) == 1
+
+
+def test_a_settled_report_is_gone_and_cannot_be_settled_twice(outbox):
+    report = committed(outbox, claim_of(), Completed("1"))
+
+    assert outbox.apply(report, Settle(Settlement.ACCEPTED))
+    assert not outbox.apply(report, Settle(Settlement.ACCEPTED))
+    assert outbox.count("waiting") == 0
+
+
+def test_r25_a_lost_result_answers_the_same_task_when_it_comes_again(outbox):
+    report = committed(outbox, claim_of(worker="w1"), Completed("[1]"))
+    outbox.apply(report, Settle(Settlement.LOST, keep=True))
+    again = claim_of(worker="w2")
+
+    assert outbox.hold(again) == Answered(Completed("[1]"), superseded=0)
+    assert [(r.identity.worker_id, r.outcome) for r in outbox.due(9)] == [("w2", Completed("[1]"))]
+
+
+def test_r25_a_waiting_result_is_bound_to_the_new_claim(outbox):
+    committed(outbox, claim_of(worker="w1"), Completed("[1]"))
+
+    assert outbox.hold(claim_of(worker="w2")) == Answered(Completed("[1]"), superseded=1)
+    assert [r.identity.worker_id for r in outbox.due(9)] == ["w2"]
+
+
+def test_r25_other_params_are_another_task(outbox):
+    report = committed(outbox, claim_of(digest="d1"), Completed("[1]"))
+    outbox.apply(report, Settle(Settlement.LOST, keep=True))
+
+    assert outbox.hold(claim_of(digest="d2")) == Held()
+
+
+def test_r25_a_stored_failure_is_superseded_and_the_task_runs(outbox):
+    committed(outbox, claim_of(), Failed("e"))
+
+    assert outbox.hold(claim_of(worker="w2")) == Held(superseded=1)
+    assert outbox.count("waiting") == 0
+
+
+def test_r25_a_result_is_kept_for_a_day(tmp_path, clock):
+    outbox = Outbox.open(tmp_path / "o.db", clock)
+    for days, expected in ((0.9, Answered), (1.1, Held)):
+        report = committed(outbox, claim_of(str(days)), Completed("1"))
+        outbox.apply(report, Settle(Settlement.LOST, keep=True))
+        clock.turn(days * 86_400)
+        outbox.recover()
+        assert isinstance(outbox.hold(claim_of(str(days))), expected)
+    outbox.close()
+
+
+def test_r24_a_parked_report_is_kept_and_its_replacement_takes_its_place(outbox):
+    report = committed(outbox, claim_of(), Completed("1"))
+    short = Failed("the server refused the result", "refused", retryable=False)
+    outbox.apply(report, Park("too large", short))
+
+    assert outbox.count("parked") == 1
+    assert [r.outcome for r in outbox.due(9)] == [short]
+
+
+def test_r27_orphans_lapse_twice_and_are_reported_at_the_third_crash(outbox):
+    for crash in (1, 2, 3):
+        outbox.hold(claim_of())
+        ((identity, outcome),) = outbox.resolve_orphans(releases=False)
+        assert identity.task_id == "t1"
+        assert (outcome is None) == (crash < 3)
+    assert [r.outcome.error_type for r in outbox.due(9)] == ["crashed"]
+    assert outbox.resolve_orphans(releases=False) == []
+
+
+def test_r26_a_report_of_an_earlier_process_may_have_been_seen_and_is_due_at_once(tmp_path, clock):
+    before = Outbox.open(tmp_path / "o.db", clock)
+    report = committed(before, claim_of(), Completed("1"))
+    before.apply(report, Again("503", maybe_seen=False), retry_in=60)
+    before.close()
+
+    after = Outbox.open(tmp_path / "o.db", clock)
+    assert after.recover() == 1
+    assert [(r.maybe_seen, r.identity) for r in after.due(9)] == [(True, claim_of().identity)]
+    after.close()
+
+
+def test_r09_a_running_attempt_takes_over_the_new_claim_unless_it_has_ended(outbox):
+    old, new = claim_of(token="a"), claim_of(token="b")
+    outbox.hold(old)
+
+    assert outbox.rehold(old.identity, new)
+    assert not outbox.commit(old.identity, Completed("1"))
+    assert outbox.commit(new.identity, Completed("1"))
+    assert not outbox.rehold(new.identity, claim_of(token="c"))
+
+
+def test_r30_the_last_checkpoint_comes_with_the_next_claim_until_the_task_is_done(outbox):
+    first = claim_of(worker="w1")
+    outbox.hold(first)
+    outbox.checkpoint(first.identity.task_key, '{"page":1}')
+    outbox.drop(first.identity)
+    second = claim_of(worker="w2")
+
+    assert outbox.hold(second) == Held(checkpoint='{"page":1}')
+    outbox.commit(second.identity, Completed("1"))
+    outbox.apply(outbox.due(1)[0], Settle(Settlement.ACCEPTED))
+    assert outbox.hold(claim_of(worker="w3")) == Held()
+
+
+def test_r18_a_pause_survives_a_restart_until_its_time_is_over(tmp_path, clock):
+    before = Outbox.open(tmp_path / "o.db", clock)
+    before.pause("T", 100.0, "quota used up")
+    before.close()
+
+    after = Outbox.open(tmp_path / "o.db", clock)
+    clock.turn(40)
+    assert after.pauses() == {"T": (60.0, "quota used up")}
+    clock.turn(60)
+    assert after.pauses() == {}
+    after.close()
+
+
+def test_r11_many_threads_share_transactions_and_every_commit_is_there(outbox):
+    def work(number):
+        for task in range(20):
+            claim = claim_of(f"{number}-{task}")
+            outbox.hold(claim)
+            assert outbox.commit(claim.identity, Completed("1"))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert outbox.count("waiting") == 320
+
+
+def test_r11_outcomes_are_committed_with_a_full_sync(tmp_path):
+    connection = open_database(tmp_path / "o.db")
+
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+def test_one_bad_operation_does_not_spoil_its_neighbours(tmp_path, clock):
+    connection = open_database(tmp_path / "o.db")
+    outbox = Outbox.open(tmp_path / "o2.db", clock)
+    gate = threading.Event()
+    results = {}
+
+    def blocked(_db):
+        gate.wait(10)
+
+    def run(name, operation):
+        try:
+            results[name] = outbox._transactions.run(operation)
+        except OutboxError as error:
+            results[name] = str(error)
+
+    def broken(db):
+        db.execute("INSERT INTO nowhere VALUES (1)")
+
+    threads = [
+        threading.Thread(target=run, args=("blocked", blocked)),
+        threading.Thread(target=run, args=("broken", broken)),
+        threading.Thread(target=run, args=("good", lambda _db: "good")),
+    ]
+    for thread in threads:
+        thread.start()
+    gate.set()
+    for thread in threads:
+        thread.join()
+    outbox.close()
+    connection.close()
+
+    assert results["good"] == "good"
+    assert "no such table" in results["broken"]
+
+
+def test_a_closed_outbox_says_so(tmp_path, clock):
+    outbox = Outbox.open(tmp_path / "o.db", clock)
+    outbox.close()
+    outbox.close()
+
+    with pytest.raises(OutboxError, match="closed"):
+        outbox.due(1)
+
+
+def test_r39_each_process_takes_the_lowest_free_instance(tmp_path):
+    first = take_instance(tmp_path)
+    second = take_instance(tmp_path)
+    assert [first.path.name, second.path.name] == ["instance-0", "instance-1"]
+    first.release()
+    third = take_instance(tmp_path)
+
+    assert third.path.name == "instance-0"
+    second.release()
+    third.release()
+
+
+def test_r39_a_named_instance_in_use_is_refused(tmp_path):
+    held = take_instance(tmp_path, "blue")
+
+    with pytest.raises(StateFolderError, match="in use"):
+        take_instance(tmp_path, "blue")
+    with pytest.raises(StateFolderError, match="instance name"):
+        take_instance(tmp_path, "../up")
+    held.release()
+
+
+def test_r39_what_free_siblings_left_is_taken_over_and_what_busy_ones_hold_is_not(tmp_path, clock):
+    for name, task in (("instance-0", "free"), ("instance-1", "busy")):
+        (tmp_path / name).mkdir()
+        left = Outbox.open(tmp_path / name / "outbox.db", clock)
+        committed(left, claim_of(task), Completed("1"))
+        left.hold(claim_of(f"{task}-running"))
+        left.close()
+    busy = take_instance(tmp_path, "instance-1")
+    mine = take_instance(tmp_path, "mine")
+    connection = open_database(mine.database)
+    for sibling in free_siblings(tmp_path, mine):
+        inherit(connection, sibling)
+        inherit(connection, sibling)
+        sibling.release()
+    connection.close()
+    taken = Outbox.open(mine.database, clock)
+
+    assert [r.identity.task_id for r in taken.due(9)] == ["free"]
+    assert [i.task_id for i, _ in taken.resolve_orphans(releases=False)] == ["free-running"]
+    taken.close()
+    for instance in (busy, mine):
+        instance.release()
+
+
+def test_a_crash_while_taking_over_leaves_no_outcome_twice(tmp_path, clock):
+    left = Outbox.open(tmp_path / "left.db", clock)
+    committed(left, claim_of(), Completed("1"))
+    left.close()
+    (tmp_path / "instance-0").mkdir()
+    image = (tmp_path / "left.db").read_bytes()
+    (tmp_path / "instance-0" / "outbox.db").write_bytes(image)
+    sibling = take_instance(tmp_path)
+    own = open_database(tmp_path / "own.db")
+    inherit(own, sibling)
+    (tmp_path / "instance-0" / "outbox.db").write_bytes(image)
+    inherit(own, sibling)
+
+    assert own.execute("SELECT count(*) FROM outcomes").fetchone() == (1,)
+    own.close()
+    sibling.release()
+
+
+def test_an_outbox_of_a_newer_version_is_left_alone(tmp_path):
+    connection = sqlite3.connect(tmp_path / "o.db")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+    with pytest.raises(StateFolderError, match="newer SDK"):
+        open_database(tmp_path / "o.db")
+
+
+def test_a_damaged_file_is_said_so_and_left_as_it_is(tmp_path):
+    path = tmp_path / "o.db"
+    path.write_bytes(b"not a database, but long enough to be taken for one" * 40)
+
+    with pytest.raises(StateFolderError, match="cannot be used"):
+        open_database(path)
+    assert path.read_bytes().startswith(b"not a database")
+
+
+def test_r39_a_file_in_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "state").write_text("")
+
+    with pytest.raises(StateFolderError, match="cannot be made"):
+        take_instance(tmp_path / "state")
