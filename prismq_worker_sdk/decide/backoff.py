@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from prismq_worker_sdk.model.retry import RetryPolicy
 
-__all__ = ["REPORTS", "SERVER", "Backoff", "retry_pause"]
+__all__ = ["REPORTS", "SERVER", "Backoff", "as_asked", "retry_pause"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,16 @@ class Backoff:
         return longest * (self.floor + (1.0 - self.floor) * jitter)
 
 
-SERVER = Backoff(initial=1.0, ceiling=30.0, floor=0.25)
+SERVER = Backoff(initial=0.2, ceiling=30.0, floor=0.25)
 """A server that does not answer; the floor keeps a fleet from hammering it."""
 
-REPORTS = Backoff(initial=1.0, ceiling=60.0, floor=0.25)
+REPORTS = Backoff(initial=0.5, ceiling=60.0, floor=0.25)
 """One report that fails while the server answers others (R23)."""
+
+
+def as_asked(retry_after: float, jitter: float) -> float:
+    """The wait that a server asked for, spread by a tenth so that a fleet does not come back at once."""
+    return retry_after * (1.0 + 0.1 * jitter) + 0.1 * jitter
 
 
 def retry_pause(policy: RetryPolicy, tries: int, jitter: float) -> float | None:

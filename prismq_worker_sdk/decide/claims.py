@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from prismq_worker_sdk.decide.backoff import SERVER
+from prismq_worker_sdk.decide.backoff import SERVER, as_asked
 from prismq_worker_sdk.model.calls import (
     Conflict,
     Failure,
@@ -97,7 +97,7 @@ def pace_after(pace: Pace, answer: int | Failure, *, poll_interval: float, jitte
             wait = min(poll_interval, 0.2) * jitter if quick else poll_interval * spread
             return Pace(conflicts=pace.conflicts + 1, wait=wait)
         case Throttled(retry_after=seconds) if seconds is not None:
-            return Pace(failures=pace.failures + 1, wait=seconds + jitter)
+            return Pace(failures=pace.failures + 1, wait=as_asked(seconds, jitter))
         case Throttled() | Unauthorised() | Foreign() | Rejected() | Unreachable():
             failures = pace.failures + 1
             return Pace(failures=failures, wait=SERVER.seconds(failures, jitter))

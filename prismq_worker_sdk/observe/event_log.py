@@ -100,7 +100,7 @@ class EventLog:
             "flushing": "every stored result is sent once more",
             "stopped": "the worker ends",
         }.get(event.phase, str(event.phase))
-        _write(logging.INFO, f"worker_{event.phase}", f"{event.reason}: {what}{left}")
+        _write(logging.INFO, f"phase_{event.phase}", f"{event.reason}: {what}{left}")
 
     def _progress(self, event: TaskProgressed) -> None:
         said = f" {event.message}" if event.message else ""

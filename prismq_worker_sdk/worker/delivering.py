@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from prismq_worker_sdk.decide.backoff import REPORTS, SERVER
+from prismq_worker_sdk.decide.backoff import REPORTS, SERVER, as_asked
 from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle, judge
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.model.calls import Exchange, Exchanged, Failure, ReportAnswer, ReportReply, Unreachable
@@ -111,7 +111,7 @@ class _Delivery:
             self._failures += 1
         match judgement:
             case Again(retry_after=seconds) if seconds is not None:
-                retry_in = min(LONGEST_WAIT, seconds + jitter)
+                retry_in = min(LONGEST_WAIT, as_asked(seconds, jitter))
             case Again(alone=True):
                 retry_in = REPORTS.seconds(report.tries + 1, jitter)
             case Again():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from prismq_worker_sdk import Permanent, TaskCancelled
 from prismq_worker_sdk.handlers.log import TaskLog
+from prismq_worker_sdk.handlers.results import encode_result
 from prismq_youtube_shorts.errors import DayQuotaUsedUp, PageTokenRefused, YouTubeTrouble
 from prismq_youtube_shorts.sandbox import Entry
 from prismq_youtube_shorts.scrape_shorts import MAX_PAGES, ScrapeShortsParams, find_shorts
@@ -113,6 +116,7 @@ def test_only_what_is_verified_is_given(make_sandbox, find):
             Entry(video_id="wide", width=1920, height=1080),
             Entry(video_id="shapeless", width=0, height=0),
             Entry(video_id="proven", width=0, height=0, thumbnails=("high", "shortsAspectRatio")),
+            Entry(video_id="statusless", absent=("status",)),
             Entry(video_id="live", live="live", duration="P0D"),
             Entry(video_id="upcoming", live="upcoming"),
             Entry(video_id="processing", upload_status="uploaded"),
@@ -126,7 +130,7 @@ def test_only_what_is_verified_is_given(make_sandbox, find):
         ]
     )
 
-    assert ids(find(sandbox)) == ["tall", "square", "proven", "three-minutes", "early-enough"]
+    assert ids(find(sandbox)) == ["tall", "square", "proven", "statusless", "three-minutes", "early-enough"]
 
 
 def test_the_invented_catalogue_gives_nothing_that_is_no_short(sandbox, find):
@@ -283,6 +287,31 @@ def test_each_page_is_logged_with_its_numbers(make_sandbox, find, caplog):
         "unverified": 1,
         "unavailable": 1,
     }
+
+
+def test_eight_threads_share_one_client_and_no_answers_cross(make_sandbox, make_client):
+    words = [f"word{number:02d}" for number in range(48)]
+    videos = [Entry(video_id=f"{word}-{n}", title=f"{word} {n}") for word in words for n in range(5)]
+    sandbox = make_sandbox(videos)
+    client = make_client(sandbox)
+
+    def work(word: str) -> list[str]:
+        params = ScrapeShortsParams(search_query=word, max_results=3)
+        return [short.video_id for short in find_shorts(client, params, Context()).shorts]
+
+    with ThreadPoolExecutor(8) as pool:
+        found = dict(zip(words, pool.map(work, words), strict=True))
+
+    assert found == {word: [f"{word}-{n}" for n in range(3)] for word in words}
+    assert sandbox.connections <= 8
+
+
+def test_the_result_is_taken_by_the_worker_as_it_is(sandbox, make_client):
+    params = ScrapeShortsParams(search_query="cooking", max_results=50)
+
+    result = find_shorts(make_client(sandbox), params, Context())
+
+    assert json.loads(encode_result(result, max_bytes=1_000_000)) == result.model_dump(mode="json")
 
 
 def test_the_search_term_is_sent_without_the_blanks_around_it_and_given_back_as_it_came(sandbox, find):

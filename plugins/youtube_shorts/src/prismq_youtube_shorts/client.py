@@ -58,7 +58,7 @@ class YouTubeClient:
 
     def __init__(self, key: str, endpoint: str = GOOGLE, *, now: Callable[[], datetime] = _utc_now) -> None:
         self._key = key
-        self._endpoint = endpoint if endpoint.endswith("/") else f"{endpoint}/"
+        self._endpoint = endpoint
         self._now = now
         self._idle: list[Any] = []
         self._service: Any = None
@@ -182,13 +182,9 @@ class YouTubeClient:
             connection.timeout = timeout
             if connection.sock is not None:
                 connection.sock.settimeout(timeout)
-        usable = False
         try:
             yield http
-            usable = True
         finally:
-            if not usable:
-                http.close()
             with self._lock:
                 self._idle.append(http)
 

@@ -1,0 +1,98 @@
+"""Handlers that leave traces in files and wait on files, for tests of real processes."""
+
+import logging
+import math
+import os
+import threading
+from pathlib import Path
+
+from prismq_worker_sdk import Permanent, TaskContext, task_handler
+
+
+def note(ctx, what="ran"):
+    """One line for each run, whole whatever else is written at the same time."""
+    line = f"{what} {ctx.task.id} {os.getpid()}\n".encode()
+    file = os.open(os.environ["RUNS_FILE"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(file, line)
+    os.close(file)
+
+
+@task_handler("Test.Counted")
+def counted(params: dict, ctx: TaskContext) -> dict:
+    note(ctx)
+    return {"n": params.get("n")}
+
+
+@task_handler("Test.Gated")
+def gated(params: dict, ctx: TaskContext) -> dict:
+    note(ctx)
+    gate = Path(os.environ["GATE_FILE"])
+    while not gate.exists():
+        ctx.sleep(0.02)
+    return {"gated": True}
+
+
+@task_handler("Test.Stubborn")
+def stubborn(params: dict, ctx: TaskContext) -> dict:
+    note(ctx)
+    threading.Event().wait()
+    return {}
+
+
+@task_handler("Test.Failing")
+def failing(params: dict, ctx: TaskContext) -> dict:
+    note(ctx)
+    raise RuntimeError("it is broken")
+
+
+@task_handler("Test.Gone")
+def gone(params: dict, ctx: TaskContext) -> dict:
+    raise Permanent("no such thing")
+
+
+@task_handler("Test.NotANumber")
+def not_a_number(params: dict, ctx: TaskContext) -> dict:
+    return {"x": math.nan}
+
+
+@task_handler("Test.NotJson")
+def not_json(params: dict, ctx: TaskContext) -> dict:
+    return {"x": {1, 2}}
+
+
+@task_handler("Test.TooLarge")
+def too_large(params: dict, ctx: TaskContext) -> str:
+    return "x" * (9 * 1024 * 1024)
+
+
+@task_handler("Test.Leaky")
+def leaky(params: dict, ctx: TaskContext) -> dict:
+    secret = os.environ["TASKMANAGER_API_KEY"]
+    logging.getLogger("somebody.else").warning("calling https://example.invalid/?key=%s", secret)
+    ctx.log.warning("about to fail", api_key=secret, note=f"with {secret}")
+    raise RuntimeError(f"GET https://example.invalid/?key={secret} was refused for {secret}")
+
+
+@task_handler("Test.Exits")
+def exits(params: dict, ctx: TaskContext) -> dict:
+    raise SystemExit(3)
+
+
+@task_handler("Test.Asynchronous")
+async def asynchronous(params: dict, ctx: TaskContext) -> dict:
+    note(ctx)
+    return {"async": True}
+
+
+@task_handler(
+    "Test.Strict", params={"q": {"type": "string", "required": True, "min": 1}, "n": {"type": "integer", "max": 5}}
+)
+def strict(params: dict, ctx: TaskContext) -> dict:
+    note(ctx)
+    return params
+
+
+@task_handler("Test.Crashes")
+def crashes(params: dict, ctx: TaskContext) -> dict:
+    note(ctx)
+    os._exit(9)
