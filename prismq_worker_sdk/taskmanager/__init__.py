@@ -1,0 +1,1 @@
+"""The embedded TaskManager, for development and tests (extra `taskmanager`)."""

@@ -1,0 +1,73 @@
+"""The TaskManager as an ASGI application."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.system import SystemClock
+from prismq_worker_sdk.taskmanager import routes_base, routes_manage
+from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
+from prismq_worker_sdk.taskmanager.desk import Desk
+from prismq_worker_sdk.taskmanager.problems import Problem, answer
+from prismq_worker_sdk.taskmanager.tables import connect, instance_of
+from prismq_worker_sdk.taskmanager.writer import Writer
+
+__all__ = ["PREFIX", "create_app"]
+
+PREFIX = "/api"
+_LOG = logging.getLogger("prismq.taskmanager")
+
+
+def create_app(config: TaskManagerConfig, *, clock: Clock | None = None) -> FastAPI:
+    """The application; its database is opened now, and closed when the application ends.
+
+    Args:
+        clock: Time; the machine's unless given.
+    """
+    engine = connect(config.url)
+    writer = Writer(engine)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        writer.close()
+        engine.dispose()
+
+    app = FastAPI(
+        title="PrismQ TaskManager",
+        version=routes_base.VERSION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=f"{PREFIX}/openapi.json",
+        redirect_slashes=False,
+    )
+    app.state.desk = Desk(config, clock or SystemClock(), writer, instance_of(engine))
+    app.include_router(routes_base.router, prefix=PREFIX)
+    app.include_router(routes_manage.router, prefix=PREFIX)
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+    return app
+
+
+async def _problem(_request: Request, error: Exception) -> JSONResponse:
+    return answer(error if isinstance(error, Problem) else Problem(500, str(error)))
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = {404: f"there is no {request.url.path} here", 405: f"{request.method} is not for {request.url.path}"}
+    return answer(Problem(status, detail.get(status, str(error))))
+
+
+async def _unexpected(_request: Request, error: Exception) -> JSONResponse:
+    _LOG.error("a request failed", exc_info=error)
+    return answer(Problem(500, "the server failed at this request; its log says why"))

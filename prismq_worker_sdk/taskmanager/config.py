@@ -1,0 +1,114 @@
+"""What a TaskManager must know before it starts."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from prismq_worker_sdk.errors import SettingsError
+
+__all__ = ["ApiKey", "Scope", "TaskManagerConfig", "read_keys"]
+
+SHORTEST_KEY = 8
+
+
+class Scope(StrEnum):
+    """What a key may do; `admin` may do everything."""
+
+    WORKER = "worker"
+    PRODUCER = "producer"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key as it is kept: its digest and its scope, never its text."""
+
+    digest: str = field(repr=False)
+    scope: Scope
+
+    @classmethod
+    def of(cls, text: str, scope: Scope) -> ApiKey:
+        """The key with this text."""
+        return cls(hashlib.sha256(text.encode()).hexdigest(), scope)
+
+    def fits(self, text: str) -> bool:
+        """Whether this is its text; takes the same time whatever the text is."""
+        return hmac.compare_digest(self.digest, hashlib.sha256(text.encode()).hexdigest())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskManagerConfig:
+    """What a TaskManager must know before it starts; durations in seconds.
+
+    Attributes:
+        database: A file for SQLite, or an SQLAlchemy URL; only SQLite is tested.
+        port: 0 for any free one.
+        claim_timeout: When a claimed task may be handed out again.
+        max_attempts: For tasks that do not say their own.
+        backoff: The wait before the second attempt; doubles up to `backoff_ceiling`.
+        keys: Without any, the server listens on loopback only.
+
+    Raises:
+        SettingsError: A host other than loopback without keys.
+    """
+
+    database: str = "taskmanager.db"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    claim_timeout: float = 300.0
+    max_attempts: int = 3
+    backoff: float = 5.0
+    backoff_ceiling: float = 600.0
+    keys: tuple[ApiKey, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.keys and not _is_loopback(self.host):
+            raise SettingsError(
+                f"--host {self.host} is open to others, and no API key is set; give --keys FILE, or keep to 127.0.0.1"
+            )
+
+    @property
+    def url(self) -> str:
+        """The SQLAlchemy URL of the database."""
+        return self.database if "://" in self.database else f"sqlite:///{self.database}"
+
+
+def read_keys(path: Path) -> tuple[ApiKey, ...]:
+    """The keys in a file of lines `scope key`; empty lines and `#` are passed over.
+
+    Raises:
+        SettingsError: The file cannot be read, or a line is no key; never shows a key.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise SettingsError(f"the key file {path} cannot be read: {error.strerror}") from None
+    return tuple(_keys(path, lines))
+
+
+def _keys(path: Path, lines: list[str]) -> Iterable[ApiKey]:
+    for number, line in enumerate(lines, 1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        if len(words) != 2 or words[0] not in set(Scope) or len(words[1]) < SHORTEST_KEY:  # noqa: PLR2004
+            raise SettingsError(
+                f"{path}:{number} is no key; write `worker KEY`, `producer KEY` or `admin KEY`, the key at least "
+                f"{SHORTEST_KEY} characters"
+            )
+        yield ApiKey.of(words[1], Scope(words[0]))
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

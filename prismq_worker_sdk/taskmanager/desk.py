@@ -1,0 +1,64 @@
+"""What every route needs: the writer, the time, and who asks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import sqlalchemy as sa
+from fastapi import Request
+
+from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.taskmanager.config import Scope, TaskManagerConfig
+from prismq_worker_sdk.taskmanager.problems import Problem
+from prismq_worker_sdk.taskmanager.writer import Operation, Writer
+
+__all__ = ["Desk", "admitted"]
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Desk:
+    """What every route needs.
+
+    Attributes:
+        instance: The id that was made with the database.
+    """
+
+    config: TaskManagerConfig
+    clock: Clock
+    writer: Writer
+    instance: str
+    _latest: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def now(self) -> float:
+        """Seconds since 1970, UTC; never runs back, whatever is done to the machine's clock."""
+        with self._lock:
+            self._latest = max(self._latest, self.clock.utc().timestamp())
+            return self._latest
+
+    async def run(self, operation: Operation[T]) -> T:
+        """The operation's result, once it is durable."""
+        return await self.writer.run(operation)
+
+
+def admitted(*scopes: Scope) -> Callable[[Request], None]:
+    """A check that the caller's key has one of these scopes; `admin` always has."""
+
+    def check(request: Request) -> None:
+        desk: Desk = request.app.state.desk
+        if not desk.config.keys:
+            return
+        given = request.headers.get("X-API-Key", "")
+        found = [key.scope for key in desk.config.keys if key.fits(given)]
+        if not found:
+            raise Problem(401, "the API key is missing or wrong; send it as X-API-Key")
+        if not any(scope is Scope.ADMIN or scope in scopes for scope in found):
+            wanted = " or ".join(scopes) or "admin"
+            raise Problem(403, f"this API key is not for this; it takes one of scope {wanted}")
+
+    return check

@@ -1,0 +1,40 @@
+"""Refusals as RFC 9457 problems."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi.responses import JSONResponse
+
+from prismq_worker_sdk.errors import Fault
+
+__all__ = ["Problem", "answer"]
+
+
+class Problem(Exception):  # noqa: N818 - the RFC's word
+    """A request that is refused.
+
+    Args:
+        detail: One sentence: what and why.
+        faults: The fields at fault.
+    """
+
+    def __init__(self, status: int, detail: str, faults: tuple[Fault, ...] = ()) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.faults = faults
+
+
+def answer(problem: Problem) -> JSONResponse:
+    """The problem on the wire."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+    }
+    if problem.faults:
+        body["errors"] = [{"pointer": fault.pointer, "message": fault.message} for fault in problem.faults]
+    return JSONResponse(body, problem.status, media_type="application/problem+json")

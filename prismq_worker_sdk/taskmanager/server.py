@@ -1,0 +1,90 @@
+"""The TaskManager as a server: in the foreground, or in a thread for demos and tests."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+
+from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.taskmanager.app import PREFIX, create_app
+from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
+
+__all__ = ["RunningServer", "serve"]
+
+_LOG = logging.getLogger("prismq.taskmanager")
+START_SECONDS = 30.0
+
+
+def serve(config: TaskManagerConfig) -> None:
+    """Serves until SIGTERM or Ctrl-C.
+
+    Raises:
+        SettingsError: The address is taken.
+    """
+    listening = _bind(config)
+    port = listening.getsockname()[1]
+    _LOG.info("TaskManager at %s, database %s", _url(config, port), config.database)
+    _server(config, None).run(sockets=[listening])
+
+
+class RunningServer:
+    """A TaskManager in a thread of this process: `with RunningServer(config) as server: server.url`."""
+
+    def __init__(self, config: TaskManagerConfig, *, clock: Clock | None = None) -> None:
+        self._listening = _bind(config)
+        self.port: int = self._listening.getsockname()[1]
+        self.url = _url(config, self.port)
+        self._server = _server(config, clock)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._listening]}, name="taskmanager", daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        self._thread.join(START_SECONDS)
+        self._listening.close()
+
+
+def _server(config: TaskManagerConfig, clock: Clock | None) -> uvicorn.Server:
+    return uvicorn.Server(
+        uvicorn.Config(
+            create_app(config, clock=clock),
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=5,
+            server_header=False,
+        )
+    )
+
+
+def _bind(config: TaskManagerConfig) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((config.host, config.port))
+        listening.listen(1024)
+    except OSError as error:
+        listening.close()
+        raise SettingsError(
+            f"{config.host}:{config.port} cannot be used ({error.strerror}); choose another --port"
+        ) from None
+    return listening
+
+
+def _url(config: TaskManagerConfig, port: int) -> str:
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return f"http://{host}:{port}{PREFIX}"

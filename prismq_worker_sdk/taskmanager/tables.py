@@ -1,0 +1,106 @@
+"""The tables: one row per task, one row per claim of it, one row per task type."""
+
+from __future__ import annotations
+
+import uuid
+
+import sqlalchemy as sa
+from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text
+
+__all__ = ["claims", "connect", "instance_of", "meta", "metadata", "task_types", "tasks"]
+
+metadata = MetaData()
+
+meta = Table("meta", metadata, Column("name", String(64), primary_key=True), Column("value", String(255), nullable=False))
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(36), nullable=False, unique=True),
+    Column("type", String(255), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("params", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("max_attempts", Integer, nullable=False),
+    Column("not_before", Float),
+    Column("created_at", Float, nullable=False),
+    Column("claimed_at", Float),
+    Column("completed_at", Float),
+    Column("worker_id", String(255)),
+    Column("claim", Integer, doc="the current or last claim"),
+    Column("claim_expires_at", Float),
+    Column("result", Text),
+    Column("error", Text),
+    Column("error_type", String(255)),
+    Column("cancel_asked", Integer, nullable=False, default=0),
+    Column("dedupe_key", String(255)),
+    Column("parent_id", String(36)),
+    Column("progress", Float),
+    Column("message", Text),
+    Column("checkpoint", Text),
+    Index("tasks_pending", "status", "type", "priority", "seq"),
+    Index("tasks_expiring", "status", "claim_expires_at"),
+    Index("tasks_dedupe", "dedupe_key"),
+    Index("tasks_worker", "worker_id"),
+    sqlite_autoincrement=True,
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("task_id", String(36), nullable=False, index=True),
+    Column("worker_id", String(255), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("token", String(64), unique=True),
+    Column("request_id", String(255), index=True),
+    Column("claimed_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("verdict", String(16), doc="completed, failed, expired, cancelled; NULL while it runs"),
+    Column("error", Text),
+    sqlite_autoincrement=True,
+)
+
+task_types = Table(
+    "task_types",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("version", String(64), nullable=False),
+    Column("param_schema", Text, nullable=False),
+    Column("result_schema", Text),
+    Column("updated_at", Float, nullable=False),
+)
+
+
+def connect(url: str) -> sa.Engine:
+    """An engine with the tables in place.
+
+    SQLite runs in WAL with a full sync at each commit: what is answered is on disk (R11).
+    """
+    sqlite = url.startswith("sqlite")
+    memory = sqlite and (url in {"sqlite://", "sqlite:///:memory:"})
+    options = {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}} if memory else {}
+    engine = sa.create_engine(url, **options)
+    if sqlite:
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+    metadata.create_all(engine)
+    return engine
+
+
+def instance_of(engine: sa.Engine) -> str:
+    """The id that was made with the database."""
+    with engine.begin() as db:
+        found = db.scalar(sa.select(meta.c.value).where(meta.c.name == "instance"))
+        if found is None:
+            found = str(uuid.uuid4())
+            db.execute(meta.insert().values(name="instance", value=found))
+        return str(found)
+
+
+def _prepare_sqlite(connection: object, _record: object) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 5000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

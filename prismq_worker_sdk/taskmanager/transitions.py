@@ -1,0 +1,202 @@
+"""Every transition of a task: one conditional update and a row count, inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
+from prismq_worker_sdk.taskmanager.problems import Problem
+from prismq_worker_sdk.taskmanager.rules import backoff, expired_error
+from prismq_worker_sdk.taskmanager.tables import claims, tasks
+
+__all__ = ["cancel", "claim", "complete", "fail", "retry"]
+
+Row = sa.Row[Any]
+CANCELLED = {"error": "cancelled on request", "error_type": "cancelled"}
+
+
+def claim(
+    db: sa.Connection, config: TaskManagerConfig, worker_id: str, types: Sequence[str], now: float
+) -> Row | None:
+    """Hands out one task: the highest priority, then the oldest; None when there is none.
+
+    An expired claim counts as an attempt; a task whose attempts are used up, or that somebody cancelled, fails.
+    """
+    while (row := _candidate(db, types, now)) is not None:
+        if row.status == "processing" and (row.cancel_asked or row.attempts >= row.max_attempts):
+            _give_up(db, row, now)
+            continue
+        if _take(db, config, row, worker_id, now):
+            return _row(db, row.id)
+    return None
+
+
+def complete(db: sa.Connection, task_id: str, worker_id: str, result: str, now: float) -> None:
+    """Ends a task well; also one whose cancellation was asked for: what is done is done (R29)."""
+    row = _mine(db, task_id, worker_id)
+    _end(db, row, worker_id, {"status": "completed", "result": result, "error": None, "error_type": None}, now)
+    _close_claim(db, row, "completed", None, now)
+
+
+def fail(
+    db: sa.Connection, config: TaskManagerConfig, task_id: str, worker_id: str, error: str, now: float
+) -> None:
+    """Ends an attempt badly: pending again after a back-off, or failed when the attempts are used up."""
+    row = _mine(db, task_id, worker_id)
+    if row.cancel_asked:
+        values: dict[str, Any] = {"status": "failed", **CANCELLED}
+    elif row.attempts >= row.max_attempts:
+        values = {"status": "failed", "error": error, "error_type": None}
+    else:
+        wait = backoff(row.attempts, first=config.backoff, ceiling=config.backoff_ceiling)
+        values = {"status": "pending", "error": error, "not_before": now + wait, "worker_id": None}
+    _end(db, row, worker_id, values, now)
+    _close_claim(db, row, "cancelled" if row.cancel_asked else "failed", error, now)
+
+
+def cancel(db: sa.Connection, task_id: str, now: float) -> Row:
+    """Fails a pending task at once; notes the wish for a running one.
+
+    Raises:
+        Problem: 404 no such task, 409 it is finished.
+    """
+    pending = {"status": "failed", "completed_at": now, **CANCELLED}
+    done = db.execute(
+        tasks.update().where(tasks.c.id == task_id, tasks.c.status == "pending").values(pending)
+    ).rowcount
+    done = done or db.execute(
+        tasks.update().where(tasks.c.id == task_id, tasks.c.status == "processing").values(cancel_asked=1)
+    ).rowcount
+    row = _row(db, task_id)
+    if not done:
+        raise Problem(409, f"task {task_id} is {row.status} already; only unfinished tasks can be cancelled")
+    return row
+
+
+def retry(db: sa.Connection, task_id: str) -> Row:
+    """Makes a failed task pending again, with all its attempts.
+
+    Raises:
+        Problem: 404 no such task, 409 it has not failed.
+    """
+    values = {
+        "status": "pending",
+        "attempts": 0,
+        "not_before": None,
+        "completed_at": None,
+        "worker_id": None,
+        "cancel_asked": 0,
+    }
+    done = db.execute(
+        tasks.update().where(tasks.c.id == task_id, tasks.c.status == "failed").values(values)
+    ).rowcount
+    row = _row(db, task_id)
+    if not done:
+        raise Problem(409, f"task {task_id} is {row.status}; only failed tasks can be tried again")
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """Which tasks may be handed out."""
+
+    types: Sequence[str]
+    now: float
+
+    def expired(self) -> sa.Select[Any]:
+        """Claimed, and the claim ran out."""
+        return (
+            sa.select(tasks)
+            .where(tasks.c.status == "processing", tasks.c.claim_expires_at <= self.now, tasks.c.type.in_(self.types))
+            .order_by(tasks.c.claim_expires_at)
+            .limit(1)
+        )
+
+    def pending(self) -> sa.Select[Any]:
+        """Waiting, and their time has come."""
+        due = sa.or_(tasks.c.not_before.is_(None), tasks.c.not_before <= self.now)
+        return (
+            sa.select(tasks)
+            .where(tasks.c.status == "pending", tasks.c.type.in_(self.types), due)
+            .order_by(tasks.c.priority.desc(), tasks.c.seq)
+            .limit(1)
+        )
+
+
+def _candidate(db: sa.Connection, types: Sequence[str], now: float) -> Row | None:
+    ready = _Ready(types, now)
+    return db.execute(ready.expired()).first() or db.execute(ready.pending()).first()
+
+
+def _take(db: sa.Connection, config: TaskManagerConfig, row: Row, worker_id: str, now: float) -> bool:
+    claimed = db.execute(
+        claims.insert().values(task_id=row.id, worker_id=worker_id, attempt=row.attempts + 1, claimed_at=now)
+    )
+    (number,) = claimed.inserted_primary_key or (None,)
+    values = {
+        "status": "processing",
+        "attempts": row.attempts + 1,
+        "claimed_at": now,
+        "claim_expires_at": now + config.claim_timeout,
+        "worker_id": worker_id,
+        "claim": number,
+        "progress": None,
+        "message": None,
+    }
+    unchanged = [tasks.c.id == row.id, tasks.c.status == row.status, tasks.c.claim.is_not_distinct_from(row.claim)]
+    if db.execute(tasks.update().where(*unchanged).values(values)).rowcount != 1:
+        db.execute(claims.delete().where(claims.c.id == number))
+        return False
+    if row.status == "processing":
+        _close_claim(db, row, "expired", None, now)
+    return True
+
+
+def _give_up(db: sa.Connection, row: Row, now: float) -> None:
+    said = CANCELLED if row.cancel_asked else {"error": expired_error(row.attempts), "error_type": "expired"}
+    unchanged = [tasks.c.id == row.id, tasks.c.status == "processing", tasks.c.claim == row.claim]
+    db.execute(tasks.update().where(*unchanged).values(status="failed", completed_at=now, **said))
+    _close_claim(db, row, "expired", None, now)
+
+
+def _end(db: sa.Connection, row: Row, worker_id: str, values: dict[str, Any], now: float) -> None:
+    finished = {"completed_at": now} if values["status"] != "pending" else {}
+    mine = [
+        tasks.c.id == row.id,
+        tasks.c.status == "processing",
+        tasks.c.worker_id == worker_id,
+        tasks.c.claim == row.claim,
+    ]
+    if db.execute(tasks.update().where(*mine).values({**values, **finished})).rowcount != 1:
+        raise _not_yours(row)
+
+
+def _close_claim(db: sa.Connection, row: Row, verdict: str, error: str | None, now: float) -> None:
+    db.execute(
+        claims.update()
+        .where(claims.c.id == row.claim, claims.c.verdict.is_(None))
+        .values(verdict=verdict, error=error, ended_at=now)
+    )
+
+
+def _mine(db: sa.Connection, task_id: str, worker_id: str) -> Row:
+    """The task, while this worker holds it; a claim that ran out is held until somebody else claims it (R8)."""
+    row = _row(db, task_id)
+    if row.status != "processing" or row.worker_id != worker_id:
+        raise _not_yours(row)
+    return row
+
+
+def _not_yours(row: Row) -> Problem:
+    return Problem(409, f"task {row.id} is {row.status}, and not, or no longer, claimed by this worker")
+
+
+def _row(db: sa.Connection, task_id: str) -> Row:
+    row = db.execute(sa.select(tasks).where(tasks.c.id == task_id)).first()
+    if row is None:
+        raise Problem(404, f"there is no task {task_id}")
+    return row
