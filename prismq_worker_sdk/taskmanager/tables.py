@@ -40,12 +40,13 @@ tasks = Table(
     Column("progress", Float),
     Column("message", Text),
     Column("checkpoint", Text),
-    Index("tasks_pending", "status", "type", "priority", "seq"),
     Index("tasks_expiring", "status", "claim_expires_at"),
     Index("tasks_dedupe", "dedupe_key"),
     Index("tasks_worker", "worker_id"),
     sqlite_autoincrement=True,
 )
+
+Index("tasks_pending", tasks.c.status, tasks.c.type, tasks.c.priority.desc(), tasks.c.seq)
 
 claims = Table(
     "claims",

@@ -83,19 +83,16 @@ class YouTubeClient:
         Raises:
             HandlerSignal: One of the errors of `prismq_youtube_shorts.errors`.
         """
-        request = (
-            self._api()
-            .search()
-            .list(
-                part="snippet",
-                q=query,
-                type="video",
-                videoDuration="short",
-                maxResults=PAGE_SIZE,
-                relevanceLanguage=LANGUAGES.get(language or "", language),
-                pageToken=page_token,
-                fields=SEARCH_FIELDS,
-            )
+        resource = self._api().search()
+        request = resource.list(
+            part="snippet",
+            q=query,
+            type="video",
+            videoDuration="short",
+            maxResults=PAGE_SIZE,
+            relevanceLanguage=LANGUAGES.get(language or "", language),
+            pageToken=page_token,
+            fields=SEARCH_FIELDS,
         )
         return self._ask("search.list", request, SearchListResponse, timeout)
 
@@ -105,10 +102,9 @@ class YouTubeClient:
         Raises:
             HandlerSignal: One of the errors of `prismq_youtube_shorts.errors`.
         """
-        request = (
-            self._api()
-            .videos()
-            .list(part=VIDEO_PARTS, id=",".join(ids), maxHeight=PLAYER_HEIGHT, fields=VIDEO_FIELDS)
+        resource = self._api().videos()
+        request = resource.list(
+            part=VIDEO_PARTS, id=",".join(ids), maxHeight=PLAYER_HEIGHT, fields=VIDEO_FIELDS
         )
         answer = self._ask("videos.list", request, VideoListResponse, timeout)
         return {video.id: video for video in answer.items}
