@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -14,7 +13,7 @@ from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.events import Event
 from prismq_worker_sdk.settings import WorkerSettings, load_settings, plugin_settings, secrets_of
 
-__all__ = ["ready_handlers", "run", "worker_options"]
+__all__ = ["event_listeners", "ready_handlers", "run", "worker_options"]
 
 
 def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,7 +72,7 @@ def run(names: tuple[str, ...], **given: Any) -> int:
         raise PluginError(
             "there is no handler to run: install a plugin, or name one with --plugin NAME (see prismq-worker plugins)"
         )
-    worker = Worker(handlers, settings=settings.with_secrets(secrets), listeners=[_events_to(plugins)])
+    worker = Worker(handlers, settings=settings.with_secrets(secrets), listeners=event_listeners(plugins))
     return worker.run()
 
 
@@ -89,7 +88,7 @@ def ready_handlers(plugins: Plugins) -> tuple[list[Handler], tuple[str, ...]]:
         settings = [plugin_settings(cls) for cls in plugin.settings_classes]
         secrets.extend(secrets_of(settings))
         own = settings[0] if settings else None
-        handlers.extend(replace(handler, settings=own) for handler in plugin.handlers)
+        handlers.extend(handler.with_settings(own) for handler in plugin.handlers)
     return handlers, tuple(secrets)
 
 
@@ -109,10 +108,9 @@ def _say_broken(name: str, traceback: str) -> None:
     logging.getLogger("prismq.plugins").error("plugin %s does not load and is left out:\n%s", name, traceback)
 
 
-def _events_to(plugins: Plugins) -> Callable[[Event], None]:
-    def tell(event: Event) -> None:
-        plugins.call("prismq_worker_event", event=event)
-
-    return tell
+def event_listeners(plugins: Plugins) -> list[Callable[[Event], None]]:
+    """Each plugin's `prismq_worker_event`, to be called plugin by plugin."""
+    hooks = (getattr(plugin.module, "prismq_worker_event", None) for plugin in plugins.loaded)
+    return [hook for hook in hooks if callable(hook)]
 
 

@@ -112,7 +112,7 @@ class Summary:
             f"p95 {duration.text(self.handler_p95)}, longest {duration.text(self.handler_max)}",
         ]
         lines += [
-            f"{f'api {name}':<9}{call.count} calls, {call.errors} errors, mean {call.mean * 1000:.1f} ms, "
+            f"api      {name}: {call.count} calls, {call.errors} errors, mean {call.mean * 1000:.1f} ms, "
             f"p95 {call.p95 * 1000:.1f} ms"
             for name, call in sorted(self.calls.items())
         ]

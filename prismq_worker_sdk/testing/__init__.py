@@ -1,0 +1,8 @@
+"""Kits for testing handlers, and the parts that tests of the SDK share."""
+
+from __future__ import annotations
+
+from prismq_worker_sdk.testing.clock import FakeClock
+from prismq_worker_sdk.testing.harness import HandlerHarness, HarnessResult
+
+__all__ = ["FakeClock", "HandlerHarness", "HarnessResult"]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import requests
 import urllib3
@@ -90,7 +90,7 @@ class Transport:
         self._deadline = Deadline()
         self._adapter = _Adapter(self._deadline)
         settings = requests.Session().merge_environment_settings(self._base, {}, None, None, None)
-        self._proxies = dict(get_environ_proxies(self._base)) if proxies is None else proxies
+        self._proxies = _proxies(self._base) if proxies is None else proxies
         self._verify: bool | str = (settings["verify"] or False) if verify is None else verify
         self._used_at = time.monotonic()
 
@@ -158,6 +158,13 @@ class Transport:
     def _reason(self, error: BaseException) -> str:
         secrets = [self._secret] if self._secret else []
         return Redactor(secrets).text(_sentence(error))[:300]
+
+
+def _proxies(api_url: str) -> dict[str, str]:
+    """The environment's proxies; none for this very machine, which no proxy can reach for us."""
+    host = urlsplit(api_url).hostname or ""
+    local = host == "localhost" or host == "::1" or host.startswith("127.")
+    return {} if local else dict(get_environ_proxies(api_url))
 
 
 def _root(error: BaseException) -> BaseException:

@@ -1,3 +1,6 @@
+import socket
+import subprocess
+
 import pytest
 
 from tests.support.base_server import BaseServer
@@ -37,3 +40,23 @@ def start_server(tmp_path):
     for running in started:
         if running.process.poll() is None:
             running.kill()
+
+
+@pytest.fixture
+def unused_port():
+    """A port that nobody listens on, and that nobody else gets while the test runs."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one MiB; needs the right to mount."""
+    place = tmp_path / "small"
+    place.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True)
+    if made.returncode != 0:
+        pytest.skip("mounting a small file system needs root")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)

@@ -8,6 +8,7 @@ Control, never faulted: GET /_control, POST /_control with {"add": […], "fault
 """
 
 import argparse
+import http.client
 import json
 import random
 import socket
@@ -37,6 +38,7 @@ class State:
         self.tasks = {}
         self.exchanges = []
         self.violations = []
+        self.upstream = None
         if journal is not None:
             self._replay()
 
@@ -209,6 +211,8 @@ class Handler(BaseHTTPRequestHandler):
         return "unknown", None
 
     def _carry_out(self, call, task_id, body):
+        if self.state.upstream is not None:
+            return self._forward(body)
         if call == "health":
             return 200, {"status": "healthy"}
         if self.state.key is not None and self.headers.get("X-API-Key") != self.state.key:
@@ -227,6 +231,17 @@ class Handler(BaseHTTPRequestHandler):
         if call == "complete":
             return self.state.end(task_id, body["worker_id"], "completed", result=body["result"])
         return self.state.end(task_id, body["worker_id"], "failed", error=body["error"])
+
+    def _forward(self, body):
+        """As a proxy: the answer of the server behind, which is another one than this."""
+        behind = http.client.HTTPConnection("127.0.0.1", self.state.upstream, timeout=30)
+        try:
+            data = None if body is None else json.dumps(body)
+            behind.request(self.command, self.path, data, {"Content-Type": "application/json"})
+            answer = behind.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            behind.close()
 
     def _violation(self, wanted, body):
         if wanted is None:

@@ -1,0 +1,98 @@
+"""`prismq-worker demo`: the whole path on one screen."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from prismq_worker_sdk.cli.run import event_listeners, ready_handlers
+from prismq_worker_sdk.cli.taskmanager import need_extra
+from prismq_worker_sdk.errors import PluginError
+from prismq_worker_sdk.handlers.discovery import Plugins, load
+from prismq_worker_sdk.handlers.hookspecs import Demo
+from prismq_worker_sdk.model.task import Task, TaskStatus
+
+__all__ = ["demo"]
+
+SECONDS = 120.0
+"""How long the sample tasks may take together."""
+
+
+@click.command(short_help="See it work: a TaskManager, a worker and three tasks.")
+@click.option(
+    "--plugin", "names", multiple=True, default=("youtube_shorts",), show_default=True, metavar="NAME", help="Plugin."
+)
+def demo(names: tuple[str, ...]) -> int:
+    """Start a TaskManager and a worker, submit sample tasks over REST, and show what comes of them.
+
+    Everything happens in a temporary folder on this machine. The exit code is 0 when every task completed.
+    """
+    need_extra()
+    from prismq_worker_sdk.observe.terminal import Screen
+
+    screen = Screen()
+    plugins = load(names)
+    demos = [found for _plugin, found in plugins.call("prismq_demo") if isinstance(found, Demo)]
+    if not demos:
+        raise PluginError(f"{', '.join(names)} has no demo; it would come from the hook prismq_demo")
+    with ExitStack() as stack:
+        for one in demos:
+            stack.callback(one.close)
+            os.environ.update(one.environment)
+            screen.say(one.note)
+        finished = _run(plugins, demos, screen, stack)
+    for task, one in finished:
+        screen.heading(f"{task.type} {dict(task.params)}: {task.status}")
+        if task.error:
+            screen.say(f"  {task.error}")
+        elif task.result is not None:
+            screen.table(_rows(one, task.result))
+    return 0 if all(task.status is TaskStatus.COMPLETED for task, _one in finished) else 1
+
+
+def _run(plugins: Plugins, demos: Sequence[Demo], screen: Any, stack: ExitStack) -> list[tuple[Task, Demo]]:
+    """The sample tasks once they are finished."""
+    from prismq_worker_sdk.decide.redaction import Redactor
+    from prismq_worker_sdk.observe.logs import set_up_logging
+    from prismq_worker_sdk.settings import WorkerSettings
+    from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
+    from prismq_worker_sdk.taskmanager.server import RunningServer
+    from prismq_worker_sdk.wire.producer import TaskManagerClient
+    from prismq_worker_sdk.worker.worker import Worker
+
+    handlers, secrets = ready_handlers(plugins)
+    set_up_logging(log_format="console", level="ERROR", redactor=Redactor(secrets))
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="prismq-demo-", ignore_cleanup_errors=True)))
+    config = TaskManagerConfig(database=str(folder / "taskmanager.db"), port=0)
+    server = stack.enter_context(RunningServer(config))
+    screen.say(f"TaskManager at {server.url}, SQLite at {config.database}")
+    settings = WorkerSettings(
+        api_url=server.url, api_key=None, api_key_file=None, worker_id="", state_dir=folder / "state", max_runs=0,
+        poll_interval=0.5, dialect="auto", instance=None, health_port=None,
+    )
+    client = TaskManagerClient(server.url)
+    stack.callback(client.close)
+    worker = Worker(
+        handlers, settings=settings.with_secrets(secrets), listeners=[screen, *event_listeners(plugins)]
+    )
+    samples = [(client.submit(task.type, task.params), one) for one in demos for task in one.tasks]
+    for handle, _one in samples:
+        screen.say(f"POST /api/tasks -> task {handle.id[:8]}  {handle.task.type} {dict(handle.task.params)}")
+    with worker:
+        finished = [(handle.wait(SECONDS), one) for handle, one in samples]
+    screen.heading("Worker statistics")
+    screen.lines(worker.stats.lines())
+    return finished
+
+
+def _rows(one: Demo, result: Any) -> Sequence[Mapping[str, str]]:
+    if one.rows is not None:
+        return one.rows(result)
+    shown = result if isinstance(result, dict) else {"result": result}
+    return [{name: str(value) for name, value in shown.items()}]

@@ -1,0 +1,77 @@
+"""`prismq-worker submit`: a task for the server."""
+
+from __future__ import annotations
+
+import click
+
+from prismq_worker_sdk.cli.server_options import api_url_option, client_of, show_task
+from prismq_worker_sdk.cli.try_ import json_object
+from prismq_worker_sdk.errors import RequestRefused, ServerError
+from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.model.task import TaskStatus
+
+__all__ = ["submit"]
+
+
+@click.command(short_help="Create a task on the server.")
+@click.argument("task_type", metavar="TYPE")
+@click.argument("params", default="{}")
+@click.option("--wait", is_flag=True, help="Wait until it has completed or failed, and print the result.")
+@click.option("--timeout", metavar="TIME", help="How long to wait [for ever]")
+@click.option("--priority", type=int, metavar="N", help="Higher runs first [0]")
+@click.option("--max-attempts", type=int, metavar="N", help="[the server's]")
+@click.option("--delay", metavar="TIME", help="Not before so long from now")
+@click.option("--dedupe-key", metavar="KEY", help="Create nothing while an unfinished task has this key")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@api_url_option
+def submit(  # noqa: PLR0913 - one argument for each option
+    task_type: str,
+    params: str,
+    *,
+    wait: bool,
+    timeout: str | None,
+    priority: int | None,
+    max_attempts: int | None,
+    delay: str | None,
+    dedupe_key: str | None,
+    as_json: bool,
+    api_url: str | None,
+) -> int:
+    """Create a task of TYPE with PARAMS (a JSON object) and print its id.
+
+    \b
+        prismq-worker submit PrismQ.YouTube.ScrapeShorts '{"search_query": "startup ideas"}' --wait
+
+    With --wait the exit code is 0 for completed, 1 for failed or not finished in time.
+    """
+    given = json_object(params)
+    seconds, limit = _seconds("--delay", delay), _seconds("--timeout", timeout)
+    try:
+        handle = client_of(api_url).submit(
+            task_type,
+            given,
+            priority=priority,
+            max_attempts=max_attempts,
+            delay_seconds=seconds,
+            dedupe_key=dedupe_key,
+        )
+    except RequestRefused as error:
+        faults = "".join(f"\n  {fault}" for fault in error.faults)
+        raise RequestRefused(f"the server refused the task: {error}{faults}", status=error.status) from None
+    if not wait:
+        click.echo(handle.id)
+        return 0
+    click.echo(f"task {handle.id}", err=True)
+    try:
+        task = handle.wait(limit)
+    except TimeoutError as error:
+        raise ServerError(str(error)) from None
+    show_task(task, as_json=as_json)
+    return 0 if task.status is TaskStatus.COMPLETED else 1
+
+
+def _seconds(name: str, value: str | None) -> float | None:
+    try:
+        return None if value is None else duration.seconds(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=name) from None

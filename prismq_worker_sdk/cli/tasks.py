@@ -1,0 +1,96 @@
+"""`prismq-worker tasks`: what the server holds."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from prismq_worker_sdk.cli.server_options import api_url_option, client_of, task_line
+
+__all__ = ["tasks"]
+
+
+@click.group(short_help="List tasks, or show one.", invoke_without_command=True)
+@click.option("--status", type=click.Choice(["pending", "processing", "completed", "failed"]))
+@click.option("--type", "task_type", metavar="TYPE")
+@click.option("--worker", "worker_id", metavar="ID")
+@click.option("--search", "q", metavar="TEXT", help="In id, type, params or error")
+@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
+@click.option("--cursor", metavar="CURSOR", help="The page behind the last one")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@api_url_option
+@click.pass_context
+def tasks(  # noqa: PLR0913 - one argument for each option
+    ctx: click.Context,
+    *,
+    status: str | None,
+    task_type: str | None,
+    worker_id: str | None,
+    q: str | None,
+    limit: int,
+    cursor: str | None,
+    as_json: bool,
+    api_url: str | None,
+) -> None:
+    """List tasks, newest first.
+
+    \b
+        prismq-worker tasks --status failed
+        prismq-worker tasks show ID --json
+    """
+    if ctx.invoked_subcommand is not None:
+        ctx.obj = api_url
+        return
+    page = client_of(api_url).tasks(
+        status=status, task_type=task_type, worker_id=worker_id, q=q, limit=limit, cursor=cursor
+    )
+    if as_json:
+        shown = [{"id": t.id, "type": t.type, "status": t.status, "error": t.error} for t in page.tasks]
+        click.echo(json.dumps({"tasks": shown, "next_cursor": page.next_cursor}, indent=2, ensure_ascii=False))
+        return
+    for task in page.tasks:
+        click.echo(task_line(task))
+    if page.next_cursor is not None:
+        click.echo(f"more: --cursor {page.next_cursor}", err=True)
+    if not page.tasks:
+        click.echo("no task", err=True)
+
+
+@tasks.command(short_help="Everything about one task.")
+@click.argument("task_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@api_url_option
+@click.pass_context
+def show(ctx: click.Context, task_id: str, *, as_json: bool, api_url: str | None) -> None:
+    """Show a task: params, result or error, and each attempt."""
+    found = client_of(api_url or ctx.obj).show(task_id)
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    for name, value in found.items():
+        if value is None or name == "history":
+            continue
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        click.echo(f"{name:<14}{text}")
+    for claim in found.get("history", []):
+        end = claim["verdict"] or "running"
+        click.echo(f"attempt {claim['attempt']:<6}{end} by {claim['worker_id']} at {claim['claimed_at']}")
+
+
+@tasks.command(short_help="Cancel a task.")
+@click.argument("task_id", metavar="ID")
+@api_url_option
+@click.pass_context
+def cancel(ctx: click.Context, task_id: str, *, api_url: str | None) -> None:
+    """Fail a pending task at once, or ask for the end of a running one."""
+    click.echo(task_line(client_of(api_url or ctx.obj).cancel(task_id)))
+
+
+@tasks.command(short_help="Try a failed task again.")
+@click.argument("task_id", metavar="ID")
+@api_url_option
+@click.pass_context
+def retry(ctx: click.Context, task_id: str, *, api_url: str | None) -> None:
+    """Make a failed task pending again, with all its attempts."""
+    click.echo(task_line(client_of(api_url or ctx.obj).retry(task_id)))

@@ -1,0 +1,96 @@
+"""A worker's events and results in a terminal, for `prismq-worker demo`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.model.events import (
+    End,
+    Event,
+    Notice,
+    OutcomeCommitted,
+    ReportSettled,
+    TaskClaimed,
+    TaskProgressed,
+    TaskRef,
+    TypePaused,
+    WorkerStarted,
+    WorkerStopped,
+)
+
+__all__ = ["Screen"]
+
+SHORT_ID = 8
+WIDEST = 44
+PLAIN_WIDTH = 140
+
+
+class Screen:
+    """Prints events as they come, and tables; plain lines where the output is no terminal."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+
+    def __call__(self, event: Event) -> None:
+        """Prints the event, if it is worth a line."""
+        match event:
+            case WorkerStarted(worker_id=worker_id, task_types=types):
+                self._line("worker", f"{worker_id} claims {', '.join(types)}")
+            case TaskClaimed(ref=ref):
+                self._task(ref, "claimed")
+            case TaskProgressed(ref=ref, percent=percent, message=message):
+                self._task(ref, f"{percent:3.0f} %  {message}".rstrip())
+            case OutcomeCommitted(ref=ref, end=End.COMPLETED, seconds=seconds):
+                took = "" if seconds is None else f" in {duration.text(seconds)}"
+                self._task(ref, f"completed{took}", "green")
+            case OutcomeCommitted(ref=ref, end=end, error=error):
+                self._task(ref, f"{end}: {error}", "red")
+            case ReportSettled(ref=ref, settlement=settlement):
+                self._task(ref, f"report {settlement}")
+            case TypePaused(task_type=task_type, reason=reason):
+                self._line("worker", f"{task_type} is not claimed: {reason}", "yellow")
+            case Notice(level="error" | "warning", message=message):
+                self._line("worker", message, "yellow")
+            case WorkerStopped(exit_code=code, reason=reason):
+                self._line("worker", f"stopped with exit code {code}: {reason}")
+
+    def say(self, text: str) -> None:
+        """A sentence."""
+        self._console.print(Text(text))
+
+    def heading(self, text: str) -> None:
+        """What the next lines are about."""
+        self._console.print()
+        self._console.print(Text(text, style="bold"))
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Lines as they are."""
+        for line in lines:
+            self._console.print(Text(f"  {line}"))
+
+    def table(self, rows: Sequence[Mapping[str, str]]) -> None:
+        """Rows, each a mapping of column to text."""
+        if not rows:
+            self.say("  nothing")
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in rows[0]:
+            longest = max(len(name), *(len(row[name]) for row in rows))
+            url = all(row[name].startswith("http") for row in rows)
+            width = longest if url else min(longest, WIDEST)
+            table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=width, min_width=width if url else min(width, len(name)))
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row.values()))
+        self._console.print(table)
+
+    def _task(self, ref: TaskRef, text: str, style: str = "") -> None:
+        self._line(f"task {ref.task_id[:SHORT_ID]}", text, style)
+
+    def _line(self, who: str, text: str, style: str = "") -> None:
+        self._console.print(Text(f"{who:<14}", style="dim") + Text(text, style=style))

@@ -1,0 +1,168 @@
+"""Real workers against the embedded TaskManager as its own process, killed and restarted too."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from prismq_worker_sdk import TaskManagerClient
+from tests.support.base_server import BaseServer
+from tests.support.processes import wait_until
+
+
+class TaskManager:
+    """`prismq-worker taskmanager` as its own process."""
+
+    def __init__(self, folder, port=0, claim_timeout="5m"):
+        self.folder = folder
+        self.log = folder / "taskmanager.log"
+        self.log.touch()
+        seen = len(self._addresses())
+        self._stderr = self.log.open("ab")
+        self.process = subprocess.Popen(
+            [
+                sys.executable, "-m", "prismq_worker_sdk", "taskmanager", "--port", str(port),
+                "--database", str(folder / "tasks.db"), "--claim-timeout", claim_timeout, "--log-format", "json",
+            ],
+            stderr=self._stderr,
+            start_new_session=True,
+        )
+        wait_until(lambda: len(self._addresses()) > seen, "the address of the TaskManager")
+        self.url = self._addresses()[-1]
+        self.port = int(self.url.split(":")[2].split("/")[0])
+        self.client = TaskManagerClient(self.url)
+        wait_until(self._answers, "the first answer")
+
+    def _addresses(self):
+        lines = [json.loads(line)["message"] for line in self.log.read_text().splitlines()]
+        return [line.split()[2].rstrip(",") for line in lines if line.startswith("TaskManager at ")]
+
+    def _answers(self):
+        try:
+            return self.client.stats() is not None
+        except Exception:
+            return False
+
+    def counts(self):
+        found = self.client.stats()["types"].values()
+        total = Counter()
+        for one in found:
+            total.update({name: one[name] for name in ("pending", "processing", "completed", "failed")})
+        return {name: number for name, number in total.items() if number}
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.close()
+
+    def close(self):
+        self.client.close()
+        self._stderr.close()
+
+
+@pytest.fixture
+def start_taskmanager(tmp_path):
+    started = []
+
+    def start(**options):
+        running = TaskManager(tmp_path, **options)
+        started.append(running)
+        return running
+
+    yield start
+    for running in started:
+        if running.process.poll() is None:
+            running.kill()
+
+
+def test_two_hundred_tasks_each_run_exactly_once(start_taskmanager, start_worker):
+    server = start_taskmanager()
+    ids = [server.client.submit("Test.Counted", {"n": n}).id for n in range(200)]
+    worker = start_worker(server.url, "--max-runs", "200")
+
+    assert worker.exit_code() == 0
+    assert server.counts() == {"completed": 200}
+    assert Counter(worker.runs()) == Counter(ids)
+
+
+def test_every_task_completes_under_one_quarter_of_faults_and_none_runs_twice(start_taskmanager, start_worker):
+    server = start_taskmanager(claim_timeout="5s")
+    ids = [server.client.submit("Test.Counted", {"n": n}, max_attempts=50).id for n in range(200)]
+    with BaseServer() as proxy:
+        proxy.state.upstream = server.port
+        proxy.state.faults = {"*": {"probability": 0.25}}
+        worker = start_worker(proxy.url, "--server-claim-timeout", "60s")
+        wait_until(lambda: server.counts() == {"completed": 200}, "the end of all tasks", deadline=100)
+        proxy.state.faults = {}
+        assert worker.terminate() == 0
+
+    assert set(worker.runs()) == set(ids)
+    claims = {task_id: server.client.show(task_id)["history"] for task_id in ids}
+    for task_id, runs in Counter(worker.runs()).items():
+        assert runs == 1 or len(claims[task_id]) > 1, f"{task_id} ran {runs} times without a lapsed claim"
+
+
+def test_a_result_survives_the_kill_of_the_worker_and_of_the_server(start_taskmanager, start_worker):
+    server = start_taskmanager()
+    ids = [server.client.submit("Test.Counted", {"n": n}).id for n in range(10)]
+    with BaseServer() as proxy:
+        proxy.state.upstream = server.port
+        proxy.state.faults = {"complete": {"kinds": ["reset"]}}
+        first = start_worker(proxy.url)
+        wait_until(lambda: first.stored() == 10, "ten stored results")
+        first.kill()
+        server.kill()
+        again = start_taskmanager(port=server.port)
+        proxy.state.faults = {}
+        second = start_worker(proxy.url)
+        wait_until(lambda: again.counts() == {"completed": 10}, "ten deliveries")
+        assert second.terminate() == 0
+
+    assert Counter(second.runs()) == Counter(ids)
+    history = again.client.show(ids[0])["history"]
+    assert [claim["verdict"] for claim in history] == ["completed"]
+
+
+def test_sigterm_lets_the_running_task_end_and_claims_nothing_new(start_taskmanager, start_worker):
+    server = start_taskmanager()
+    first, second = (server.client.submit("Test.Gated", {"n": n}).id for n in range(2))
+    worker = start_worker(server.url, "--concurrency", "1")
+    wait_until(lambda: worker.runs(), "the start of the first task")
+    worker.signal(signal.SIGTERM)
+    wait_until(lambda: worker.events("phase_draining"), "the drain")
+    worker.gate_file.touch()
+
+    assert worker.exit_code() == 0
+    assert server.client.get(first).status == "completed"
+    assert server.client.get(second).status == "pending"
+
+
+def test_submit_waits_for_the_result_and_tasks_shows_it(start_taskmanager, start_worker):
+    server = start_taskmanager()
+    worker = start_worker(server.url)
+
+    def prismq_worker(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "prismq_worker_sdk", *arguments, "--api-url", server.url],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    done = prismq_worker("submit", "Test.Strict", '{"q": "x"}', "--wait", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["result"] == {"q": "x"}
+    task_id = json.loads(done.stdout)["id"]
+    shown = json.loads(prismq_worker("tasks", "show", task_id, "--json").stdout)
+    assert (shown["status"], shown["history"][0]["verdict"]) == ("completed", "completed")
+    failed = prismq_worker("submit", "Test.Gone", "{}", "--wait", "--timeout", "0s")
+    assert failed.returncode == 1
+    listed = prismq_worker("tasks", "--type", "Test.Strict")
+    assert task_id in listed.stdout
+    assert prismq_worker("submit", "not a type", "{}").returncode == 1
+    assert prismq_worker("submit", "T.T", "{nope").returncode == 2
+
+    assert worker.terminate() == 0
