@@ -31,7 +31,15 @@ if TYPE_CHECKING:
     from prismq_worker_sdk.worker.worker import Worker
 
 _PLACES = {
-    "errors": ("Defer", "NotSupported", "Permanent", "PrismqError", "TaskCancelled", "Transient", "Unavailable"),
+    "errors": (
+        "Defer",
+        "NotSupported",
+        "Permanent",
+        "PrismqError",
+        "TaskCancelled",
+        "Transient",
+        "Unavailable",
+    ),
     "handlers.context": ("TaskContext",),
     "handlers.decorator": ("task_handler",),
     "handlers.handler": ("Handler",),

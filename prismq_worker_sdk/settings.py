@@ -21,7 +21,15 @@ from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.worker.config import ProvidesConfig, WorkerConfig
 
-__all__ = ["CONFIG_FILE", "Duration", "PluginSettings", "WorkerSettings", "load_settings", "plugin_settings", "secrets_of"]
+__all__ = [
+    "CONFIG_FILE",
+    "Duration",
+    "PluginSettings",
+    "WorkerSettings",
+    "load_settings",
+    "plugin_settings",
+    "secrets_of",
+]
 
 CONFIG_FILE = "prismq-worker.toml"
 PREFIX = "PRISMQ_WORKER_"
@@ -46,13 +54,16 @@ S = TypeVar("S", bound=BaseSettings)
 class _FileSource(PydanticBaseSettingsSource):
     """Reads a field from the file that `{NAME}_FILE` names, the way Docker and Kubernetes hand out secrets."""
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
         name = f"{self.config.get('env_prefix', '')}{field_name}".upper()
         path = os.environ.get(f"{name}_FILE")
         return (None if not path else read_secret(Path(path), f"{name}_FILE")), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        found = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
         return {name: value for name, value in found.items() if value is not None}
 
 
@@ -84,7 +95,10 @@ class _WorkerSource(PydanticBaseSettingsSource):
         return os.environ.get(variable(field_name)) or None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        found = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
         return {name: value for name, value in found.items() if value is not None}
 
 
@@ -112,7 +126,9 @@ class WorkerSettings(BaseSettings):
     debug: bool = False
     concurrency: int = Field(4, ge=1, le=256)
     isolation: Literal["thread", "process"] = "thread"
-    state_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_state_dir("prismq-worker", "PrismQ")))
+    state_dir: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_state_dir("prismq-worker", "PrismQ"))
+    )
     instance: str | None = None
     grace_period: Duration = Field(25.0, ge=0, le=86400)
     startup_timeout: Duration = Field(30.0, ge=0)
@@ -176,7 +192,9 @@ class WorkerSettings(BaseSettings):
             SettingsError: The key file cannot be read, or both a key and a key file are given.
         """
         if self.api_key is not None and self.api_key_file is not None:
-            raise SettingsError("both TASKMANAGER_API_KEY and TASKMANAGER_API_KEY_FILE are set; keep one of them")
+            raise SettingsError(
+                "both TASKMANAGER_API_KEY and TASKMANAGER_API_KEY_FILE are set; keep one of them"
+            )
         key = self.key()
         fields = {
             name: getattr(self, name)
@@ -278,10 +296,14 @@ def read_config(path: Path, *, known: set[str]) -> dict[str, Any]:
         raise SettingsError(f"{path} is not TOML: {error}") from None
     said = {name.replace("-", "_"): value for name, value in found.items()}
     if "api_key" in said:
-        raise SettingsError(f"{path} must not hold api_key; use TASKMANAGER_API_KEY or TASKMANAGER_API_KEY_FILE")
+        raise SettingsError(
+            f"{path} must not hold api_key; use TASKMANAGER_API_KEY or TASKMANAGER_API_KEY_FILE"
+        )
     unknown = sorted(set(said) - known)
     if unknown:
-        raise SettingsError(f"{path} has unknown settings {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        raise SettingsError(
+            f"{path} has unknown settings {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+        )
     return said
 
 
@@ -293,5 +315,3 @@ def _faults(error: ValidationError, name_of: Any) -> str:
         shown = "" if "key" in field or "secret" in field or "token" in field else f"={fault['input']!r}"
         parts.append(f"--{field.replace('_', '-')} ({name_of(field)}){shown}: {message}")
     return "; ".join(parts)
-
-

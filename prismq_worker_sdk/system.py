@@ -143,7 +143,9 @@ def network_file_system(path: Path, *, mounts: str | None = None) -> str | None:
         point = Path(fields[1].replace("\\040", " "))
         if resolved.is_relative_to(point) and len(point.parts) >= best:
             best, kind = len(point.parts), fields[2]
-    if kind in NETWORK_FILE_SYSTEMS or kind.startswith(("fuse.sshfs", "fuse.gluster", "fuse.s3", "fuse.rclone")):
+    if kind in NETWORK_FILE_SYSTEMS or kind.startswith(
+        ("fuse.sshfs", "fuse.gluster", "fuse.s3", "fuse.rclone")
+    ):
         return kind
     return None
 

@@ -43,5 +43,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from prismq_worker_sdk.cli.failures import carried_out
 
     return carried_out(prismq_worker, list(sys.argv[1:] if arguments is None else arguments))
-
-

@@ -26,7 +26,13 @@ SECONDS = 120.0
 
 @click.command(short_help="See it work: a TaskManager, a worker and three tasks.")
 @click.option(
-    "--plugin", "names", multiple=True, default=("youtube_shorts",), show_default=True, metavar="NAME", help="Plugin."
+    "--plugin",
+    "names",
+    multiple=True,
+    default=("youtube_shorts",),
+    show_default=True,
+    metavar="NAME",
+    help="Plugin.",
 )
 def demo(names: tuple[str, ...]) -> int:
     """Start a TaskManager and a worker, submit sample tasks over REST, and show what comes of them.
@@ -68,13 +74,23 @@ def _run(plugins: Plugins, demos: Sequence[Demo], screen: Any, stack: ExitStack)
 
     handlers, secrets = ready_handlers(plugins)
     set_up_logging(log_format="console", level="ERROR", redactor=Redactor(secrets))
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="prismq-demo-", ignore_cleanup_errors=True)))
+    folder = Path(
+        stack.enter_context(tempfile.TemporaryDirectory(prefix="prismq-demo-", ignore_cleanup_errors=True))
+    )
     config = TaskManagerConfig(database=str(folder / "taskmanager.db"), port=0)
     server = stack.enter_context(RunningServer(config))
     screen.say(f"TaskManager at {server.url}, SQLite at {config.database}")
     settings = WorkerSettings(
-        api_url=server.url, api_key=None, api_key_file=None, worker_id="", state_dir=folder / "state", max_runs=0,
-        poll_interval=0.5, dialect="auto", instance=None, health_port=None,
+        api_url=server.url,
+        api_key=None,
+        api_key_file=None,
+        worker_id="",
+        state_dir=folder / "state",
+        max_runs=0,
+        poll_interval=0.5,
+        dialect="auto",
+        instance=None,
+        health_port=None,
     )
     client = TaskManagerClient(server.url)
     stack.callback(client.close)

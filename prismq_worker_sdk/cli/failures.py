@@ -29,10 +29,12 @@ def carried_out(command: click.Command, arguments: list[str]) -> int:
         if debug:
             logging.getLogger("prismq").critical("traceback", exc_info=error)
         return _say(arguments, str(error), 2 if isinstance(error, UsageError) else 1)
-    except Exception as error:  # noqa: BLE001 - even a fault of our own leaves as one sentence
+    except Exception as error:
         if debug:
             logging.getLogger("prismq").critical("traceback", exc_info=error)
-        text = f"unexpected {type(error).__name__}: {error}; run it again with --debug and report the traceback"
+        text = (
+            f"unexpected {type(error).__name__}: {error}; run it again with --debug and report the traceback"
+        )
         return _say(arguments, text, 1)
     return code if isinstance(code, int) else 0
 
@@ -41,7 +43,11 @@ def _say(arguments: list[str], text: str, code: int) -> int:
     from prismq_worker_sdk.decide.redaction import Redactor
 
     clean = Redactor().text(text)
-    line = json.dumps({"level": "CRITICAL", "message": clean, "exit_code": code}) if _as_json(arguments) else None
+    line = (
+        json.dumps({"level": "CRITICAL", "message": clean, "exit_code": code})
+        if _as_json(arguments)
+        else None
+    )
     click.echo(line or f"prismq-worker: {clean}", err=True)
     return code
 
@@ -53,4 +59,6 @@ def _as_json(arguments: list[str]) -> bool:
         return "--log-format json" in said
     if os.environ.get("PRISMQ_WORKER_LOG_FORMAT") == "json":
         return True
-    return any(type(handler.formatter).__name__ == "JsonFormatter" for handler in logging.getLogger().handlers)
+    return any(
+        type(handler.formatter).__name__ == "JsonFormatter" for handler in logging.getLogger().handlers
+    )

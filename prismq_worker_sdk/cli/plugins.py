@@ -16,7 +16,9 @@ __all__ = ["plugins"]
 
 
 @click.command(short_help="List the installed plugins and their task types.")
-@click.option("--plugin", "names", multiple=True, metavar="NAME", help="Entry point, module or .py file [all installed]")
+@click.option(
+    "--plugin", "names", multiple=True, metavar="NAME", help="Entry point, module or .py file [all installed]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Everything, parameter schemas included, as JSON.")
 def plugins(names: tuple[str, ...], *, as_json: bool) -> int:
     """List plugins, their task types, and why a type cannot be claimed.
@@ -32,7 +34,9 @@ def plugins(names: tuple[str, ...], *, as_json: bool) -> int:
     for plugin in shown:
         click.echo(f"{plugin['name']}  ({plugin['source']})")
         for one in plugin["task_types"]:
-            click.echo(f"  {one['task_type']}  {'ready' if one['unready'] is None else 'not ready: ' + one['unready']}")
+            click.echo(
+                f"  {one['task_type']}  {'ready' if one['unready'] is None else 'not ready: ' + one['unready']}"
+            )
     for plugin in broken:
         click.echo(f"{plugin['name']}  ({plugin['source']})  does not load:\n{plugin['traceback']}", err=True)
     if not shown and not broken:

@@ -19,7 +19,9 @@ __all__ = ["event_listeners", "ready_handlers", "run", "worker_options"]
 def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds every worker setting as an option; unset ones come from the environment or the config file."""
     options = (
-        click.option("--api-url", metavar="URL", help="TaskManager, TASKMANAGER_API_URL [http://localhost:8000/api]"),
+        click.option(
+            "--api-url", metavar="URL", help="TaskManager, TASKMANAGER_API_URL [http://localhost:8000/api]"
+        ),
         click.option("--worker-id", metavar="ID", help="WORKER_ID [generated]"),
         click.option("--poll-interval", metavar="TIME", help="Longest idle wait, POLL_INTERVAL [10s]"),
         click.option("--max-runs", metavar="N", type=int, help="Stop after N tasks, MAX_RUNS [0: never]"),
@@ -28,11 +30,19 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--state-dir", metavar="DIR", help="Where results wait for delivery; a local folder"),
         click.option("--instance", metavar="NAME", help="Part of the state folder [lowest free number]"),
         click.option("--grace-period", metavar="TIME", help="From the stop signal to the exit [25s]"),
-        click.option("--startup-timeout", metavar="TIME", help="How long to try an unreachable server at start [30s]"),
+        click.option(
+            "--startup-timeout", metavar="TIME", help="How long to try an unreachable server at start [30s]"
+        ),
         click.option("--unreachable-timeout", metavar="TIME", help="How long to try it later [0: for ever]"),
-        click.option("--max-consecutive-errors", metavar="N", type=int, help="Errors in a row that pause a type [5]"),
-        click.option("--server-claim-timeout", metavar="TIME", help="Claim timeout of a server without renewal [300s]"),
-        click.option("--health-port", metavar="PORT", type=int, help="Serve /healthz, /readyz, /metrics [off]"),
+        click.option(
+            "--max-consecutive-errors", metavar="N", type=int, help="Errors in a row that pause a type [5]"
+        ),
+        click.option(
+            "--server-claim-timeout", metavar="TIME", help="Claim timeout of a server without renewal [300s]"
+        ),
+        click.option(
+            "--health-port", metavar="PORT", type=int, help="Serve /healthz, /readyz, /metrics [off]"
+        ),
         click.option("--health-host", metavar="HOST", help="Where to serve them [127.0.0.1]"),
         click.option("--log-format", metavar="FORMAT", help="console or json [console]"),
         click.option("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR [INFO]"),
@@ -112,5 +122,3 @@ def event_listeners(plugins: Plugins) -> list[Callable[[Event], None]]:
     """Each plugin's `prismq_worker_event`, to be called plugin by plugin."""
     hooks = (getattr(plugin.module, "prismq_worker_event", None) for plugin in plugins.loaded)
     return [hook for hook in hooks if callable(hook)]
-
-

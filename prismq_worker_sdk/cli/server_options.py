@@ -19,9 +19,9 @@ COLUMNS = 80
 
 def api_url_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds --api-url."""
-    return click.option("--api-url", metavar="URL", help="TaskManager, TASKMANAGER_API_URL [http://localhost:8000/api]")(
-        command
-    )
+    return click.option(
+        "--api-url", metavar="URL", help="TaskManager, TASKMANAGER_API_URL [http://localhost:8000/api]"
+    )(command)
 
 
 def client_of(api_url: str | None) -> TaskManagerClient:
@@ -39,7 +39,13 @@ def task_line(task: Task) -> str:
 def show_task(task: Task, *, as_json: bool) -> None:
     """Prints a finished task: its result, or why it failed."""
     if as_json:
-        body = {"id": task.id, "type": task.type, "status": task.status, "result": task.result, "error": task.error}
+        body = {
+            "id": task.id,
+            "type": task.type,
+            "status": task.status,
+            "result": task.result,
+            "error": task.error,
+        }
         click.echo(json.dumps(body, indent=2, ensure_ascii=False))
         return
     click.echo(task_line(task))

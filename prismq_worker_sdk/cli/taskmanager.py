@@ -14,11 +14,19 @@ __all__ = ["need_extra", "taskmanager"]
 
 @click.command(short_help="Run a TaskManager for development and tests.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Anything but loopback needs --keys.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 for any free one.")
-@click.option("--database", default="taskmanager.db", show_default=True, help="SQLite file, or an SQLAlchemy URL.")
-@click.option("--claim-timeout", default="5m", show_default=True, metavar="TIME", help="When a claim runs out.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 for any free one."
+)
+@click.option(
+    "--database", default="taskmanager.db", show_default=True, help="SQLite file, or an SQLAlchemy URL."
+)
+@click.option(
+    "--claim-timeout", default="5m", show_default=True, metavar="TIME", help="When a claim runs out."
+)
 @click.option("--max-attempts", type=click.IntRange(1, 1000), default=3, show_default=True)
-@click.option("--keys", type=click.Path(path_type=Path), help="File of lines `worker KEY`, `producer KEY`, `admin KEY`.")
+@click.option(
+    "--keys", type=click.Path(path_type=Path), help="File of lines `worker KEY`, `producer KEY`, `admin KEY`."
+)
 @click.option("--log-format", type=click.Choice(["console", "json"]), default="console", show_default=True)
 @click.option("--debug", is_flag=True, help="Log everything.")
 def taskmanager(  # noqa: PLR0913 - one argument for each option

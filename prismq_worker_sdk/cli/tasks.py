@@ -47,7 +47,9 @@ def tasks(  # noqa: PLR0913 - one argument for each option
     )
     if as_json:
         shown = [{"id": t.id, "type": t.type, "status": t.status, "error": t.error} for t in page.tasks]
-        click.echo(json.dumps({"tasks": shown, "next_cursor": page.next_cursor}, indent=2, ensure_ascii=False))
+        click.echo(
+            json.dumps({"tasks": shown, "next_cursor": page.next_cursor}, indent=2, ensure_ascii=False)
+        )
         return
     for task in page.tasks:
         click.echo(task_line(task))

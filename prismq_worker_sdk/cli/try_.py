@@ -19,7 +19,9 @@ __all__ = ["json_object", "try_"]
 @click.command("try", short_help="Run a handler once, without a server.")
 @click.argument("task_type", metavar="TYPE")
 @click.argument("params", default="{}")
-@click.option("--plugin", "names", multiple=True, metavar="NAME", help="Entry point, module or .py file [all installed]")
+@click.option(
+    "--plugin", "names", multiple=True, metavar="NAME", help="Entry point, module or .py file [all installed]"
+)
 def try_(task_type: str, params: str, names: tuple[str, ...]) -> int:
     """Run the handler of TYPE with PARAMS (a JSON object) and print the result.
 
@@ -62,7 +64,9 @@ def json_object(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except ValueError as error:
-        raise click.BadParameter(f"{text!r} is no JSON ({error}); quote it: '{{\"name\": \"value\"}}'") from None
+        raise click.BadParameter(
+            f'{text!r} is no JSON ({error}); quote it: \'{{"name": "value"}}\''
+        ) from None
     if not isinstance(found, dict):
-        raise click.BadParameter(f"{text!r} is no JSON object; write '{{\"name\": \"value\"}}'")
+        raise click.BadParameter(f'{text!r} is no JSON object; write \'{{"name": "value"}}\'')
     return found

@@ -35,7 +35,10 @@ _SHAPES = (
         r"\g<1>" + MARK,
     ),
     (re.compile(r"\b(bearer|basic)\s+(?!\[redacted\])[A-Za-z0-9._~+/=\-]{6,}", re.IGNORECASE), r"\1 " + MARK),
-    (re.compile(r"([a-z][a-z0-9+.\-]{1,20}://)[^/\s@:]{1,200}:[^/\s@]{1,200}@", re.IGNORECASE), r"\1" + MARK + "@"),
+    (
+        re.compile(r"([a-z][a-z0-9+.\-]{1,20}://)[^/\s@:]{1,200}:[^/\s@]{1,200}@", re.IGNORECASE),
+        r"\1" + MARK + "@",
+    ),
     (re.compile(r"AIza[0-9A-Za-z_\-]{30,}"), MARK),
     (re.compile(r"\b(?:sk|pk|rk)-[A-Za-z0-9_\-]{16,}"), MARK),
     (re.compile(r"\bgh[pousr]_[A-Za-z0-9]{20,}"), MARK),
@@ -97,7 +100,12 @@ class Redactor:
         return value
 
     def _item(self, key: object, item: Any) -> Any:
-        if isinstance(key, str) and is_secret_name(key) and item not in {None, ""} and not isinstance(item, bool):
+        if (
+            isinstance(key, str)
+            and is_secret_name(key)
+            and item not in {None, ""}
+            and not isinstance(item, bool)
+        ):
             return MARK
         return self.value(item)
 

@@ -14,7 +14,7 @@ from prismq_worker_sdk.model.retry import RetryPolicy
 __all__ = ["task_handler"]
 
 
-def task_handler(  # noqa: PLR0913 - each is one word that an author may want to say
+def task_handler(
     task_type: str,
     *,
     params: object = None,

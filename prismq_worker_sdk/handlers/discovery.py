@@ -119,7 +119,7 @@ def _named(name: str) -> LoadedPlugin:
         return _plugin(name, source, module)
     except PluginError as error:
         raise PluginError(f"plugin {name!r}: {error}") from error
-    except Exception:
+    except Exception:  # noqa: BLE001 - importing a plugin may raise anything; it is told with its traceback
         raise PluginError(f"plugin {name!r} does not load:\n{traceback.format_exc()}") from None
 
 
@@ -132,7 +132,9 @@ def _import(name: str) -> tuple[ModuleType, str]:
     if _exists(name):
         return importlib.import_module(name), name
     known = ", ".join(point.name for point in installed()) or "none"
-    raise PluginError(f"there is no such plugin; installed are: {known}; a module or a .py file may be given too")
+    raise PluginError(
+        f"there is no such plugin; installed are: {known}; a module or a .py file may be given too"
+    )
 
 
 def _exists(name: str) -> bool:
@@ -164,7 +166,9 @@ def _import_file(path: Path) -> ModuleType:
 
 def _plugin(name: str, source: str, module: ModuleType) -> LoadedPlugin:
     given = _call(module, "prismq_task_handlers", {})
-    things: Iterable[Any] = [thing for things in given for thing in things] if given else _module_level(module)
+    things: Iterable[Any] = (
+        [thing for things in given for thing in things] if given else _module_level(module)
+    )
     handlers = tuple(as_handler(thing) for thing in things)
     if not handlers and not any(hasattr(module, hook) for hook in HOOKS):
         raise PluginError(f"{source} has no handler and no hook; decorate a function with @task_handler")
@@ -175,9 +179,9 @@ def _plugin(name: str, source: str, module: ModuleType) -> LoadedPlugin:
 def _module_level(module: ModuleType) -> Iterable[Any]:
     """The handlers that stand in a module without a hook: its own, not those it imported."""
     for value in list(vars(module).values()):
-        if isinstance(value, Handler):
-            yield value
-        elif isinstance(value, type) and issubclass(value, TaskHandler) and value.__module__ == module.__name__:
+        if isinstance(value, Handler) or (
+            isinstance(value, type) and issubclass(value, TaskHandler) and value.__module__ == module.__name__
+        ):
             yield value
 
 

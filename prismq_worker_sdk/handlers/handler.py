@@ -15,7 +15,16 @@ from prismq_worker_sdk.model.retry import RetryPolicy
 if TYPE_CHECKING:
     from prismq_worker_sdk.handlers.schema import ParamsSpec
 
-__all__ = ["DEFAULT_TIME_LIMIT", "Handler", "Rate", "always_ready", "as_handler", "check_task_type", "nothing", "parse_rate"]
+__all__ = [
+    "DEFAULT_TIME_LIMIT",
+    "Handler",
+    "Rate",
+    "always_ready",
+    "as_handler",
+    "check_task_type",
+    "nothing",
+    "parse_rate",
+]
 
 DEFAULT_TIME_LIMIT = 3600.0
 """Seconds that a handler has unless it says otherwise (R16)."""

@@ -32,7 +32,7 @@ class TaskLog:
 
     def exception(self, message: str, **fields: Any) -> None:
         """An error with the traceback of the exception being handled."""
-        self._logger.error(message, exc_info=True, extra={"fields": fields}, stacklevel=2)
+        self._logger.exception("%s", message, extra={"fields": fields}, stacklevel=2)  # noqa: LOG004 - the caller's handler
 
     def _write(self, level: int, message: str, fields: dict[str, Any]) -> None:
         self._logger.log(level, "%s", message, extra={"fields": fields}, stacklevel=3)

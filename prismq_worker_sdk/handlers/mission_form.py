@@ -41,10 +41,14 @@ def json_schema_of(form: Mapping[str, Any]) -> dict[str, Any]:
 
 def _property(name: str, said: object) -> dict[str, Any]:
     if not isinstance(said, Mapping):
-        raise SchemaError(f"parameter {name!r} is {said!r}; write {{'type': 'string', 'required': true}} or the like")
+        raise SchemaError(
+            f"parameter {name!r} is {said!r}; write {{'type': 'string', 'required': true}} or the like"
+        )
     unknown = sorted(set(said) - set(KNOWN))
     if unknown:
-        raise SchemaError(f"parameter {name!r} has unknown keys {', '.join(unknown)}; known are {', '.join(KNOWN)}")
+        raise SchemaError(
+            f"parameter {name!r} has unknown keys {', '.join(unknown)}; known are {', '.join(KNOWN)}"
+        )
     kind = said.get("type")
     if kind not in TYPES:
         raise SchemaError(f"parameter {name!r} has type {kind!r}; choose one of {', '.join(TYPES)}")

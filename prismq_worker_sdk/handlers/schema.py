@@ -102,16 +102,22 @@ def _checked(schema: dict[str, Any]) -> dict[str, Any]:
         for pattern in _patterns(schema):
             _compiled(pattern)
     except jsonschema.SchemaError as error:
-        raise SchemaError(f"the parameter schema is no JSON Schema: {error.message} at {error.json_path}") from None
+        raise SchemaError(
+            f"the parameter schema is no JSON Schema: {error.message} at {error.json_path}"
+        ) from None
     except re.error as error:
         raise SchemaError(f"the parameter schema has a pattern that does not compile: {error}") from None
     if schema.get("type", "object") != "object":
-        raise SchemaError(f"the parameter schema is of type {schema['type']!r}; parameters are always an object")
+        raise SchemaError(
+            f"the parameter schema is of type {schema['type']!r}; parameters are always an object"
+        )
     for name, property_schema in schema.get("properties", {}).items():
         if isinstance(property_schema, Mapping) and "default" in property_schema:
             whole = {"$defs": schema.get("$defs", {}), **property_schema}
             for fault in _faults(whole, property_schema["default"]):
-                raise SchemaError(f"the default of parameter {name!r} does not fit its own schema: {fault.message}")
+                raise SchemaError(
+                    f"the default of parameter {name!r} does not fit its own schema: {fault.message}"
+                )
     return schema
 
 
@@ -128,7 +134,9 @@ def _patterns(schema: object) -> Iterator[str]:
 
 
 def _faults(schema: Mapping[str, Any], params: object) -> Iterator[Fault]:
-    for violation in sorted(_VALIDATOR(schema).iter_errors(params), key=lambda error: list(map(str, error.path))):
+    for violation in sorted(
+        _VALIDATOR(schema).iter_errors(params), key=lambda error: list(map(str, error.path))
+    ):
         yield from _fault(violation)
 
 
@@ -157,7 +165,9 @@ def _model_faults(error: ModelViolation) -> Iterator[Fault]:
 
 
 def _secret(schema: object) -> bool:
-    return isinstance(schema, Mapping) and (schema.get("writeOnly") is True or schema.get("format") == "password")
+    return isinstance(schema, Mapping) and (
+        schema.get("writeOnly") is True or schema.get("format") == "password"
+    )
 
 
 def _pointer(path: Any) -> str:
@@ -195,5 +205,3 @@ def _whole_numbers(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_whole_numbers(item) for item in value]
     return value
-
-

@@ -56,5 +56,3 @@ class Settlement(StrEnum):
     LOST = "lost"
     SUPERSEDED = "superseded"
     PARKED = "parked"
-
-

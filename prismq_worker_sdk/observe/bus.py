@@ -29,8 +29,10 @@ class EventBus:
         for listener in self._listeners:
             try:
                 listener(event)
-            except Exception:
+            except Exception:  # noqa: BLE001 - a listener is a plugin's; it must not stop a loop
                 kind = (id(listener), type(event).__name__)
                 if kind not in self._told:
                     self._told.add(kind)
-                    _LOG.exception("an event listener failed at %s; it is told of further events all the same", kind[1])
+                    _LOG.exception(
+                        "an event listener failed at %s; it is told of further events all the same", kind[1]
+                    )

@@ -126,7 +126,13 @@ class EventLog:
         settled = str(event.settlement)
         match event.settlement:
             case Settlement.ACCEPTED:
-                _write(logging.DEBUG, "report_settled", "the server accepted the report", event.ref, verdict=settled)
+                _write(
+                    logging.DEBUG,
+                    "report_settled",
+                    "the server accepted the report",
+                    event.ref,
+                    verdict=settled,
+                )
             case Settlement.UNCONFIRMED:
                 text = "an earlier try was probably accepted; the result is kept for a day should the task come again"
                 _write(logging.INFO, "report_settled", text, event.ref, verdict=settled)
@@ -164,7 +170,8 @@ class EventLog:
         _write(logging.WARNING, "type_paused", f"{event.task_type} is not claimed {until}: {event.reason}")
 
     def _overran(self, event: HandlerOverran) -> None:
-        text = f"the handler does not end after {duration.text(event.seconds)}; its slot is lost, it is here:\n{event.stack}"
+        limit = duration.text(event.seconds)
+        text = f"the handler does not end after {limit}; its slot is lost, it is here:\n{event.stack}"
         _write(logging.ERROR, "handler_overran", text, event.ref)
 
     def _stopped(self, event: WorkerStopped) -> None:

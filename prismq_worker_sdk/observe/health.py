@@ -53,11 +53,16 @@ class HealthServer:
         try:
             self._server = ThreadingHTTPServer((host, port), handler)
         except OSError as error:
-            raise SettingsError(f"--health-port {port} cannot be used ({error.strerror}); choose another") from None
+            raise SettingsError(
+                f"--health-port {port} cannot be used ({error.strerror}); choose another"
+            ) from None
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="prismq-health", daemon=True
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.1},
+            name="prismq-health",
+            daemon=True,
         )
 
     def start(self) -> None:
@@ -88,7 +93,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         health = probe()
         good = health.live if path == "/healthz" else health.live and health.ready
-        self._json(200 if good else 503, {"live": health.live, "ready": health.ready, "reasons": health.reasons})
+        self._json(
+            200 if good else 503, {"live": health.live, "ready": health.ready, "reasons": health.reasons}
+        )
 
     def _json(self, status: int, body: Any) -> None:
         self._answer(status, "application/json", json.dumps(body).encode())

@@ -42,16 +42,22 @@ class PrometheusMetrics:
         self._claims = counter(f"{prefix}_claims", "Tasks claimed", ["type"], registry=registry)
         self._ends = counter(f"{prefix}_claim_ends", "How claims ended", ["type", "end"], registry=registry)
         self._running = gauge(f"{prefix}_running", "Claims without an end", ["type"], registry=registry)
-        self._reports = counter(f"{prefix}_reports", "How reports left the line", ["settlement"], registry=registry)
+        self._reports = counter(
+            f"{prefix}_reports", "How reports left the line", ["settlement"], registry=registry
+        )
         self._waiting = gauge(f"{prefix}_reports_waiting", "Reports without a verdict", registry=registry)
         self._handler = histogram(
             f"{prefix}_handler_seconds", "Handler time", ["type"], buckets=HANDLER_BUCKETS, registry=registry
         )
         self._api = histogram(f"{prefix}_api_seconds", "API calls", ["call"], registry=registry)
-        self._api_errors = counter(f"{prefix}_api_errors", "API calls that failed", ["call", "error"], registry=registry)
-        self._paused = gauge(f"{prefix}_type_paused", "1 while a type is not claimed", ["type"], registry=registry)
+        self._api_errors = counter(
+            f"{prefix}_api_errors", "API calls that failed", ["call", "error"], registry=registry
+        )
+        self._paused = gauge(
+            f"{prefix}_type_paused", "1 while a type is not claimed", ["type"], registry=registry
+        )
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event) -> None:  # noqa: C901 - one short case for each kind of event
         """Counts the event."""
         match event:
             case WorkerStarted(recovered=recovered):

@@ -70,6 +70,11 @@ class CallSummary:
     mean: float
     p95: float
 
+    def line(self) -> str:
+        """The same for people."""
+        mean, p95 = self.mean * 1000, self.p95 * 1000
+        return f"{self.count} calls, {self.errors} errors, mean {mean:.1f} ms, p95 {p95:.1f} ms"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
@@ -100,24 +105,33 @@ class Summary:
         """The same for people."""
         ends, settled = self.ends, self.settled
         rate = "-" if self.success_rate is None else f"{self.success_rate:.1%}"
-        lines = [
-            f"tasks    claimed {self.claimed} = "
-            + " + ".join(f"{name} {ends.get(name, 0)}" for name in map(str, End)),
-            f"reports  committed {self.committed} + recovered {self.recovered} = accepted "
-            f"{settled.get('accepted', 0) + settled.get('unconfirmed', 0)}"
-            f" (unconfirmed {settled.get('unconfirmed', 0)}) + superseded {settled.get('superseded', 0)}"
-            f" + lost {settled.get('lost', 0)} + parked {settled.get('parked', 0)} + waiting {self.waiting}",
+        unconfirmed = settled.get("unconfirmed", 0)
+        reports = {
+            f"accepted (unconfirmed {unconfirmed})": settled.get("accepted", 0) + unconfirmed,
+            "superseded": settled.get("superseded", 0),
+            "lost": settled.get("lost", 0),
+            "parked": settled.get("parked", 0),
+            "waiting": self.waiting,
+        }
+        times = {
+            "mean": self.handler_mean,
+            "p50": self.handler_p50,
+            "p95": self.handler_p95,
+            "longest": self.handler_max,
+        }
+        left = f"committed {self.committed} + recovered {self.recovered}"
+        return [
+            f"tasks    claimed {self.claimed} = {_sum({str(end): ends.get(end, 0) for end in End})}",
+            f"reports  {left} = {_sum(reports)}",
             f"success  {rate}, {self.tasks_per_hour:.0f} tasks/h over {duration.text(self.seconds)}",
-            f"handler  mean {duration.text(self.handler_mean)}, p50 {duration.text(self.handler_p50)}, "
-            f"p95 {duration.text(self.handler_p95)}, longest {duration.text(self.handler_max)}",
+            "handler  " + ", ".join(f"{name} {duration.text(seconds)}" for name, seconds in times.items()),
+            *(f"api      {name}: {call.line()}" for name, call in sorted(self.calls.items())),
+            f"memory   {self.memory / 2**20:.0f} MiB now, {self.memory_peak / 2**20:.0f} MiB at most",
         ]
-        lines += [
-            f"api      {name}: {call.count} calls, {call.errors} errors, mean {call.mean * 1000:.1f} ms, "
-            f"p95 {call.p95 * 1000:.1f} ms"
-            for name, call in sorted(self.calls.items())
-        ]
-        lines.append(f"memory   {self.memory / 2**20:.0f} MiB now, {self.memory_peak / 2**20:.0f} MiB at most")
-        return lines
+
+
+def _sum(parts: dict[str, int]) -> str:
+    return " + ".join(f"{name} {number}" for name, number in parts.items())
 
 
 class Statistics:

@@ -35,7 +35,9 @@ class Screen:
     """Prints events as they come, and tables; plain lines where the output is no terminal."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+        self._console = console or Console(
+            highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH
+        )
 
     def __call__(self, event: Event) -> None:
         """Prints the event, if it is worth a line."""
@@ -84,7 +86,13 @@ class Screen:
             longest = max(len(name), *(len(row[name]) for row in rows))
             url = all(row[name].startswith("http") for row in rows)
             width = longest if url else min(longest, WIDEST)
-            table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=width, min_width=width if url else min(width, len(name)))
+            table.add_column(
+                name,
+                overflow="ellipsis",
+                no_wrap=True,
+                max_width=width,
+                min_width=width if url else min(width, len(name)),
+            )
         for row in rows:
             table.add_row(*(Text(cell) for cell in row.values()))
         self._console.print(table)

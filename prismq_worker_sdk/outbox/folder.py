@@ -46,10 +46,14 @@ def take_instance(state_dir: Path, name: str | None = None) -> Instance:
     _check(state_dir)
     if name is not None:
         if not NAME.match(name):
-            raise StateFolderError(f"instance name {name!r} must be letters, digits, '.', '_' or '-', at most 64")
+            raise StateFolderError(
+                f"instance name {name!r} must be letters, digits, '.', '_' or '-', at most 64"
+            )
         taken = _take(state_dir / name)
         if taken is None:
-            raise StateFolderError(f"instance {name!r} of {state_dir} is in use by another worker; give another name")
+            raise StateFolderError(
+                f"instance {name!r} of {state_dir} is in use by another worker; give another name"
+            )
         return taken
     for number in range(MOST):
         taken = _take(state_dir / f"instance-{number}")

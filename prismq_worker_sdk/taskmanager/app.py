@@ -64,7 +64,10 @@ async def _problem(_request: Request, error: Exception) -> JSONResponse:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    detail = {404: f"there is no {request.url.path} here", 405: f"{request.method} is not for {request.url.path}"}
+    detail = {
+        404: f"there is no {request.url.path} here",
+        405: f"{request.method} is not for {request.url.path}",
+    }
     return answer(Problem(status, detail.get(status, str(error))))
 
 

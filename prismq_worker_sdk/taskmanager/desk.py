@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import sqlalchemy as sa
 from fastapi import Request
 
 from prismq_worker_sdk.model.clock import Clock

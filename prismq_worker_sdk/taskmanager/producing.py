@@ -115,7 +115,9 @@ def publish(db: sa.Connection, name: str, new: NewTaskType, now: float) -> Row:
     if before is not None and not new.allow_breaking:
         breaks = list(breaking_changes(json.loads(before.param_schema), new.param_schema))
         if breaks:
-            raise Problem(409, f"{'; '.join(breaks)}: this breaks producers; send allow_breaking to do it all the same")
+            raise Problem(
+                409, f"{'; '.join(breaks)}: this breaks producers; send allow_breaking to do it all the same"
+            )
     values = {
         "version": new.version,
         "param_schema": json.dumps(new.param_schema),
@@ -149,9 +151,9 @@ def types(db: sa.Connection) -> list[Row]:
 def stats(db: sa.Connection, now: float) -> dict[str, dict[str, Any]]:
     """Numbers for each task type: depth, oldest pending age (seconds), in flight, ended, ended in the last hour."""
     found: dict[str, dict[str, Any]] = {}
-    counted = sa.select(tasks.c.type, tasks.c.status, sa.func.count(), sa.func.min(tasks.c.created_at)).group_by(
-        tasks.c.type, tasks.c.status
-    )
+    counted = sa.select(
+        tasks.c.type, tasks.c.status, sa.func.count(), sa.func.min(tasks.c.created_at)
+    ).group_by(tasks.c.type, tasks.c.status)
     for task_type, status, number, oldest in db.execute(counted):
         one = found.setdefault(task_type, _zeros())
         one[status] = number
@@ -198,4 +200,6 @@ def _place(cursor: str) -> int:
     try:
         return int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError:
-        raise Problem(422, f"cursor {cursor!r} was not made by this server; leave it out to begin anew") from None
+        raise Problem(
+            422, f"cursor {cursor!r} was not made by this server; leave it out to begin anew"
+        ) from None

@@ -9,7 +9,13 @@ from fastapi import APIRouter, Depends, Request
 from prismq_worker_sdk.taskmanager import transitions, views
 from prismq_worker_sdk.taskmanager.config import Scope
 from prismq_worker_sdk.taskmanager.desk import Desk, admitted
-from prismq_worker_sdk.taskmanager.messages import ClaimRequest, CompleteRequest, FailRequest, body_of, json_text
+from prismq_worker_sdk.taskmanager.messages import (
+    ClaimRequest,
+    CompleteRequest,
+    FailRequest,
+    body_of,
+    json_text,
+)
 from prismq_worker_sdk.taskmanager.openapi import takes
 
 __all__ = ["router"]
@@ -37,7 +43,9 @@ async def claim(request: Request) -> dict[str, Any] | None:
     desk: Desk = request.app.state.desk
     asked = await body_of(request, ClaimRequest)
     now = desk.now()
-    row = await desk.run(lambda db: transitions.claim(db, desk.config, asked.worker_id, asked.task_types, now))
+    row = await desk.run(
+        lambda db: transitions.claim(db, desk.config, asked.worker_id, asked.task_types, now)
+    )
     return None if row is None else views.task(row)
 
 

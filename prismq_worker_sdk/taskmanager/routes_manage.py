@@ -73,7 +73,9 @@ async def publish(request: Request, name: str) -> dict[str, Any]:
     """Registers a task type; a change that breaks producers is refused unless it is allowed to."""
     desk: Desk = request.app.state.desk
     if not is_task_type(name):
-        raise Problem(422, f"{name!r} is no task type; write dotted names such as PrismQ.YouTube.ScrapeShorts")
+        raise Problem(
+            422, f"{name!r} is no task type; write dotted names such as PrismQ.YouTube.ScrapeShorts"
+        )
     new = await body_of(request, NewTaskType)
     now = desk.now()
     return views.task_type(await desk.run(lambda db: producing.publish(db, name, new, now)))

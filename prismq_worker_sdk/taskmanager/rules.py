@@ -75,7 +75,9 @@ def breaking_changes(old: Mapping[str, Any], new: Mapping[str, Any], path: str =
 
 def _narrowed(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Iterator[str]:
     kinds = _kinds(old) - _kinds(new)
-    if "type" in new and ("type" not in old or (kinds and not (kinds == {"integer"} and "number" in _kinds(new)))):
+    if "type" in new and (
+        "type" not in old or (kinds and not (kinds == {"integer"} and "number" in _kinds(new)))
+    ):
         yield f"{path} changes its type from {old.get('type', 'anything')} to {new['type']}"
     if "enum" in new and not set(map(repr, old.get("enum", [object()]))) <= set(map(repr, new["enum"])):
         yield f"{path} takes fewer values"

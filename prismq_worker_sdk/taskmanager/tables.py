@@ -11,7 +11,12 @@ __all__ = ["claims", "connect", "instance_of", "meta", "metadata", "task_types",
 
 metadata = MetaData()
 
-meta = Table("meta", metadata, Column("name", String(64), primary_key=True), Column("value", String(255), nullable=False))
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", String(255), nullable=False),
+)
 
 tasks = Table(
     "tasks",

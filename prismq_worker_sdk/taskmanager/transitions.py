@@ -38,7 +38,9 @@ def claim(
 def complete(db: sa.Connection, task_id: str, worker_id: str, result: str, now: float) -> None:
     """Ends a task well; also one whose cancellation was asked for: what is done is done (R29)."""
     row = _mine(db, task_id, worker_id)
-    _end(db, row, worker_id, {"status": "completed", "result": result, "error": None, "error_type": None}, now)
+    _end(
+        db, row, worker_id, {"status": "completed", "result": result, "error": None, "error_type": None}, now
+    )
     _close_claim(db, row, "completed", None, now)
 
 
@@ -68,9 +70,12 @@ def cancel(db: sa.Connection, task_id: str, now: float) -> Row:
     done = db.execute(
         tasks.update().where(tasks.c.id == task_id, tasks.c.status == "pending").values(pending)
     ).rowcount
-    done = done or db.execute(
-        tasks.update().where(tasks.c.id == task_id, tasks.c.status == "processing").values(cancel_asked=1)
-    ).rowcount
+    done = (
+        done
+        or db.execute(
+            tasks.update().where(tasks.c.id == task_id, tasks.c.status == "processing").values(cancel_asked=1)
+        ).rowcount
+    )
     row = _row(db, task_id)
     if not done:
         raise Problem(409, f"task {task_id} is {row.status} already; only unfinished tasks can be cancelled")
@@ -111,7 +116,11 @@ class _Ready:
         """Claimed, and the claim ran out."""
         return (
             sa.select(tasks)
-            .where(tasks.c.status == "processing", tasks.c.claim_expires_at <= self.now, tasks.c.type.in_(self.types))
+            .where(
+                tasks.c.status == "processing",
+                tasks.c.claim_expires_at <= self.now,
+                tasks.c.type.in_(self.types),
+            )
             .order_by(tasks.c.claim_expires_at)
             .limit(1)
         )
@@ -147,7 +156,11 @@ def _take(db: sa.Connection, config: TaskManagerConfig, row: Row, worker_id: str
         "progress": None,
         "message": None,
     }
-    unchanged = [tasks.c.id == row.id, tasks.c.status == row.status, tasks.c.claim.is_not_distinct_from(row.claim)]
+    unchanged = [
+        tasks.c.id == row.id,
+        tasks.c.status == row.status,
+        tasks.c.claim.is_not_distinct_from(row.claim),
+    ]
     if db.execute(tasks.update().where(*unchanged).values(values)).rowcount != 1:
         db.execute(claims.delete().where(claims.c.id == number))
         return False

@@ -118,7 +118,13 @@ class HandlerHarness:
             attempt=self._attempt,
         )
         ctx = _HarnessContext(
-            task, handler, self._clock, self._last_checkpoint, creates=self._creates, cancel=cancel, after=cancel_after
+            task,
+            handler,
+            self._clock,
+            self._last_checkpoint,
+            creates=self._creates,
+            cancel=cancel,
+            after=cancel_after,
         )
         with _captured(ctx.lines):
             outcome, error = _outcome(handler, task, ctx)
@@ -133,7 +139,9 @@ class HandlerHarness:
         )
 
 
-def _outcome(handler: Handler, task: Task, ctx: _HarnessContext) -> tuple[Outcome | None, BaseException | None]:
+def _outcome(
+    handler: Handler, task: Task, ctx: _HarnessContext
+) -> tuple[Outcome | None, BaseException | None]:
     redact = Redactor().text
     try:
         parsed = handler.params.parse(task.params)

@@ -106,7 +106,12 @@ def health(wanted: str = "auto") -> Steps:
 
 
 def _stranger(body: object) -> str:
-    if isinstance(body, dict) and "success" in body and isinstance(body.get("data"), dict) and "status" in body["data"]:
+    if (
+        isinstance(body, dict)
+        and "success" in body
+        and isinstance(body.get("data"), dict)
+        and "status" in body["data"]
+    ):
         return "it speaks the dialect prismq-client, which this version does not know yet"
     return "its health answer has no status, so it is another service"
 

@@ -93,7 +93,7 @@ class TaskManagerClient:
         self._transport = Transport(api_url, key=lambda: secret, timeouts=timeouts)
         self._sleep = sleep
 
-    def submit(  # noqa: PLR0913 - the fields of the wire
+    def submit(
         self,
         task_type: str,
         params: Mapping[str, Any],
@@ -135,7 +135,7 @@ class TaskManagerClient:
         found: dict[str, Any] = self._call("get", "GET", "tasks", task_id).json
         return found
 
-    def tasks(  # noqa: PLR0913 - the filters of the wire
+    def tasks(
         self,
         *,
         status: str | None = None,
@@ -146,7 +146,14 @@ class TaskManagerClient:
         cursor: str | None = None,
     ) -> TaskPage:
         """Tasks, newest first."""
-        query = {"status": status, "type": task_type, "worker_id": worker_id, "q": q, "limit": limit, "cursor": cursor}
+        query = {
+            "status": status,
+            "type": task_type,
+            "worker_id": worker_id,
+            "q": q,
+            "limit": limit,
+            "cursor": cursor,
+        }
         said = tuple((name, str(value)) for name, value in query.items() if value is not None)
         found = self._call("list", "GET", "tasks", query=said).json
         return TaskPage(tuple(self._task(raw) for raw in found["tasks"]), found.get("next_cursor"))
@@ -210,7 +217,9 @@ class TaskManagerClient:
         try:
             return read_task(raw)
         except ValueError as error:
-            raise NotATaskManager(f"{self._api_url} answered with something that is no task: {error}") from None
+            raise NotATaskManager(
+                f"{self._api_url} answered with something that is no task: {error}"
+            ) from None
 
     def _call(
         self,
@@ -230,13 +239,17 @@ class TaskManagerClient:
         if reply.status in {200, 201} and reply.is_json:
             return reply
         if reply.status == 404 and reply.json == {"detail": "Not Found"}:  # noqa: PLR2004
-            raise NotSupported(f"{self._api_url} has no {method} /{'/'.join(segments)}: it has only the base protocol")
+            raise NotSupported(
+                f"{self._api_url} has no {method} /{'/'.join(segments)}: it has only the base protocol"
+            )
         raise RequestRefused(detail_of(reply), status=reply.status, faults=_faults(reply.json))
 
     def _error(self, failure: calls.Failure) -> Exception:
         match failure:
             case calls.Unauthorised(reason=reason):
-                return Unauthorised(f"{self._api_url} refuses the API key ({reason}); set TASKMANAGER_API_KEY")
+                return Unauthorised(
+                    f"{self._api_url} refuses the API key ({reason}); set TASKMANAGER_API_KEY"
+                )
             case calls.Foreign(reason=reason):
                 return NotATaskManager(f"{self._api_url} is not a TaskManager: {reason}; check --api-url")
             case calls.Rejected(status=status, reason=reason):

@@ -163,7 +163,7 @@ class Transport:
 def _proxies(api_url: str) -> dict[str, str]:
     """The environment's proxies; none for this very machine, which no proxy can reach for us."""
     host = urlsplit(api_url).hostname or ""
-    local = host == "localhost" or host == "::1" or host.startswith("127.")
+    local = host in {"localhost", "::1"} or host.startswith("127.")
     return {} if local else dict(get_environ_proxies(api_url))
 
 
@@ -193,6 +193,8 @@ def _sentence(error: BaseException) -> str:
 
 def _maybe_seen(error: BaseException) -> bool:
     """Whether the request may have reached the server: not when no connection was made."""
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.ProxyError):
+    if isinstance(
+        error, requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.ProxyError
+    ):
         return False
     return not isinstance(_root(error), urllib3.exceptions.NewConnectionError | ConnectionRefusedError)

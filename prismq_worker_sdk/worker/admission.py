@@ -93,7 +93,12 @@ def _take_over(runtime: Runtime, live: Attempt, claim: Claim, handler: Handler) 
     before = live.ref
     live.claim = claim
     live.limit_at = _limit(runtime, claim, handler)
-    _end(runtime, before, End.LAPSED, "handed out again while it still runs here; it goes on under the new claim")
+    _end(
+        runtime,
+        before,
+        End.LAPSED,
+        "handed out again while it still runs here; it goes on under the new claim",
+    )
     runtime.wakes.lease()
 
 

@@ -67,9 +67,7 @@ def _claim(runtime: Runtime, types: tuple[str, ...], number: int, pace: Pace) ->
     finally:
         runtime.slots.unreserve(number - used)
     answer = len(tasks) if isinstance(tasks, tuple) else tasks
-    pace = pace_after(
-        pace, answer, poll_interval=runtime.config.poll_interval, jitter=runtime.dice.random()
-    )
+    pace = pace_after(pace, answer, poll_interval=runtime.config.poll_interval, jitter=runtime.dice.random())
     if not isinstance(tasks, tuple):
         runtime.contact.failed(tasks, pace.wait)
     return pace
@@ -117,5 +115,3 @@ def _disk_lacks(runtime: Runtime) -> str | None:
         f"the disk of the state folder has {free // 2**20} MiB left, {needed // 2**20} MiB are needed for the "
         "results of every slot; nothing is claimed until there is room"
     )
-
-

@@ -36,8 +36,6 @@ class Connections:
             client.close()
 
     def _open(self, dialect: str) -> WireClient:
-        client = WireClient(
-            self._config.api_url, key=self._config.key, dialect=dialect, on_call=self._emit
-        )
+        client = WireClient(self._config.api_url, key=self._config.key, dialect=dialect, on_call=self._emit)
         self._clients.append(client)
         return client

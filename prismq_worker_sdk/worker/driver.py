@@ -61,7 +61,9 @@ def drive(loop: Loop, perform: Perform, waker: Waker, watch: Callable[[Any], Non
 class LoopThread:
     """One loop on a thread of its own, watched from outside."""
 
-    def __init__(self, name: str, loop: Loop, *, perform: Perform, clock: Clock, ended: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, loop: Loop, *, perform: Perform, clock: Clock, ended: Callable[[], None]
+    ) -> None:
         self.name = name
         self.waker = Waker()
         self.error: BaseException | None = None

@@ -108,9 +108,7 @@ def _book(runtime: Runtime, attempt: Attempt, ending: Ending, end: End, *, repor
         case Released(reason=error):
             pass
     if reported:
-        runtime.emit(
-            OutcomeCommitted(attempt.ref, end, ending.seconds, error=error, error_type=error_type)
-        )
+        runtime.emit(OutcomeCommitted(attempt.ref, end, ending.seconds, error=error, error_type=error_type))
     runtime.emit(ClaimEnded(attempt.ref, end, error))
     _tell_type(runtime, attempt, ending)
     runtime.wakes.everybody()
@@ -127,7 +125,9 @@ def _tell_type(runtime: Runtime, attempt: Attempt, ending: Ending) -> None:
             try:
                 runtime.outbox.pause(task.type, seconds, reason)
             except OutboxError as trouble:
-                runtime.emit(Notice("warning", f"the pause of {task.type} will not survive a restart: {trouble}"))
+                runtime.emit(
+                    Notice("warning", f"the pause of {task.type} will not survive a restart: {trouble}")
+                )
         case None if ending.outcome is not None and not isinstance(ending.outcome, Failed):
             runtime.gate.succeeded(task.type)
         case HandlerSignal() | InvalidParams() | TaskCancelled() | None:
@@ -150,4 +150,3 @@ def _require(outcome: Outcome | None) -> Outcome:
     if outcome is None:
         raise ValueError("a lost claim has nothing to commit")
     return outcome
-

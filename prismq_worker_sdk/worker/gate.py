@@ -29,7 +29,9 @@ class _State:
 class Gate:
     """The state of every task type; may be used from any thread."""
 
-    def __init__(self, handlers: Iterable[Handler], *, error_limit: int, emit: Callable[[Event], None]) -> None:
+    def __init__(
+        self, handlers: Iterable[Handler], *, error_limit: int, emit: Callable[[Event], None]
+    ) -> None:
         self._lock = threading.Lock()
         self._error_limit = error_limit
         self._emit = emit

@@ -106,7 +106,9 @@ def _tries(runtime: Runtime, attempt: Attempt, ctx: RunningContext) -> _Returned
         if pause is None or pause >= ctx.time_left or ctx.stopping:
             return end
         ctx.forget_children()
-        ctx.log.warning(f"try {tries} failed, again in {pause:.1f} s", error=str(end.error))
+        ctx.log.warning(
+            "a try failed and is repeated", tries=tries, retry_in=round(pause, 1), error=str(end.error)
+        )
         try:
             ctx.sleep(pause)
         except TaskCancelled as cancelled:

@@ -19,7 +19,9 @@ from prismq_worker_sdk.worker.lifecycle import Lifecycle
 __all__ = ["find_server"]
 
 
-def find_server(config: WorkerConfig, *, life: Lifecycle, contact: Contact, clock: Clock, dice: Random) -> Loop:
+def find_server(
+    config: WorkerConfig, *, life: Lifecycle, contact: Contact, clock: Clock, dice: Random
+) -> Loop:
     """Probes until a TaskManager answers; returns its Healthy, or None when the worker was stopped meanwhile.
 
     Raises:

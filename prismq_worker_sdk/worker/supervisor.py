@@ -26,6 +26,7 @@ from prismq_worker_sdk.model.events import (
 from prismq_worker_sdk.model.outcome import Outcome
 from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.wire.address import normalise
+from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.claiming import claim_loop
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.connect import Connections
@@ -42,7 +43,6 @@ from prismq_worker_sdk.worker.running import run_attempt
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.slots import Slot, SlotPool, ThreadSlot
 from prismq_worker_sdk.worker.table import AttemptTable
-from prismq_worker_sdk.worker.attempt import Attempt
 
 __all__ = ["Supervisor"]
 
@@ -170,7 +170,9 @@ class Supervisor:
         recovered = self._recover(runtime)
         self._announce(health, recovered)
         loops = [
-            LoopThread(name, loop, perform=self._connections.open(health), clock=self._clock, ended=self._waker.wake)
+            LoopThread(
+                name, loop, perform=self._connections.open(health), clock=self._clock, ended=self._waker.wake
+            )
             for name, loop in (
                 ("delivery", delivery_loop(runtime)),
                 ("claim", claim_loop(runtime)),
@@ -208,7 +210,10 @@ class Supervisor:
             ended.append((identity, outcome))
             fate = "is left to lapse on the server" if outcome is None else "is reported as failed"
             self._emit(
-                Notice("warning", f"task {identity.task_id} was cut off by a crash of an earlier worker; it {fate}")
+                Notice(
+                    "warning",
+                    f"task {identity.task_id} was cut off by a crash of an earlier worker; it {fate}",
+                )
             )
         recovered = outbox.recover()
         self._ledger.recover(recovered)
@@ -283,7 +288,9 @@ class Supervisor:
             self._stop(f"the server has not answered for {duration.text(limit)}", failed=True)
 
     def _stop(self, reason: str, *, failed: bool = False) -> None:
-        self._life.ask_stop(reason, grace=self._config.grace_period, now=self._clock.monotonic(), failed=failed)
+        self._life.ask_stop(
+            reason, grace=self._config.grace_period, now=self._clock.monotonic(), failed=failed
+        )
 
     def _advance(self) -> None:
         runtime = self._require()
@@ -327,9 +334,7 @@ class Supervisor:
         faults = accounts.faults()
         for fault in faults:
             self._emit(Notice("error", f"the books are off: {fault}; please report this"))
-        code = exit_code(
-            failed=self._life.failed, balanced=not faults, waiting=waiting, strays=strays
-        )
+        code = exit_code(failed=self._life.failed, balanced=not faults, waiting=waiting, strays=strays)
         return code, f"{self._life.reason}; {_left(waiting, strays)}"
 
     def _let_lapse(self, runtime: Runtime) -> int:
@@ -359,6 +364,4 @@ class Supervisor:
 def _left(waiting: int, strays: int) -> str:
     if not waiting and not strays:
         return "nothing is left"
-    return (
-        f"{waiting} reports and {strays} handlers are left: start me again on this state folder to deliver the reports"
-    )
+    return f"{waiting} reports and {strays} handlers are left: start me again on this state folder to deliver the reports"

@@ -16,8 +16,8 @@ from prismq_worker_sdk.handlers.task_handler import TaskHandler
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice, WorkerStopped
 from prismq_worker_sdk.observe.bus import EventBus
-from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.observe.event_log import EventLog
+from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.observe.logs import set_up_logging
 from prismq_worker_sdk.observe.statistics import Statistics, Summary
 from prismq_worker_sdk.system import SystemClock, generated_worker_id, on_stop_signals, resident_memory
@@ -165,5 +165,3 @@ class Worker:
     def _finished(self, code: int) -> None:
         self._exit_code = code
         self._ended.set()
-
-

@@ -19,7 +19,11 @@ def answer_with(status, body, **headers):
         def do_GET(self):
             data = body.encode()
             self.send_response(status)
-            for name, value in {"Content-Type": "text/html", "Content-Length": str(len(data)), **headers}.items():
+            for name, value in {
+                "Content-Type": "text/html",
+                "Content-Length": str(len(data)),
+                **headers,
+            }.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(data)
@@ -56,13 +60,20 @@ JSON = {"Content-Type": "application/json"}
     [
         (404, "<h1>Not Found</h1>", {}, "HTTP 404"),
         (404, '{"detail":"Not Found"}', JSON, "HTTP 404"),
-        (302, "", {"Location": "https://elsewhere.invalid/login?key=AAAA"}, "redirects to https://elsewhere.invalid/login"),
+        (
+            302,
+            "",
+            {"Location": "https://elsewhere.invalid/login?key=AAAA"},
+            "redirects to https://elsewhere.invalid/login",
+        ),
         (200, '{"name":"another service"}', JSON, "another service"),
         (200, "<h1>Welcome</h1>", {}, "not JSON"),
         (200, '{"success":true,"data":{"status":"healthy"}}', JSON, "prismq-client"),
     ],
 )
-def test_r33_a_wrong_address_is_said_so_and_ends_the_start(start_worker, stranger, status, body, headers, said):
+def test_r33_a_wrong_address_is_said_so_and_ends_the_start(
+    start_worker, stranger, status, body, headers, said
+):
     worker = start_worker(stranger(status, body, **headers))
 
     assert worker.exit_code() == 1
@@ -135,7 +146,9 @@ def test_invalid_params_fail_once_and_name_each_field(server, start_worker):
         ("Test.Exits", "SystemExit: 3"),
     ],
 )
-def test_a_handler_that_misbehaves_fails_its_task_and_the_worker_lives_on(server, start_worker, task_type, said):
+def test_a_handler_that_misbehaves_fails_its_task_and_the_worker_lives_on(
+    server, start_worker, task_type, said
+):
     bad, good = server.state.add([{"type": task_type}, {"type": "Test.Counted"}])
     worker = start_worker(server.url, "--max-runs", "2", "--concurrency", "1")
 
@@ -254,7 +267,9 @@ def test_a_wrong_setting_is_named_with_its_value_and_its_variable(server, start_
     assert "pass@" not in worker.text()
 
 
-def test_r39_a_state_folder_that_cannot_be_used_ends_the_worker_before_it_claims(server, start_worker, tmp_path):
+def test_r39_a_state_folder_that_cannot_be_used_ends_the_worker_before_it_claims(
+    server, start_worker, tmp_path
+):
     (tmp_path / "taken").write_text("a file")
     worker = start_worker(server.url, "--state-dir", str(tmp_path / "taken"))
 
@@ -290,7 +305,9 @@ def test_a_secret_is_in_no_sink(server, start_worker, log_format):
             assert canary.encode() not in path.read_bytes()
 
 
-def test_with_json_every_line_of_stderr_is_one_object_from_the_first_to_a_fatal_error(start_worker, tmp_path, server):
+def test_with_json_every_line_of_stderr_is_one_object_from_the_first_to_a_fatal_error(
+    start_worker, tmp_path, server
+):
     worker = start_worker(server.url, plugin="no_such_plugin")
 
     assert worker.exit_code() == 2

@@ -24,8 +24,18 @@ class TaskManager:
         self._stderr = self.log.open("ab")
         self.process = subprocess.Popen(
             [
-                sys.executable, "-m", "prismq_worker_sdk", "taskmanager", "--port", str(port),
-                "--database", str(folder / "tasks.db"), "--claim-timeout", claim_timeout, "--log-format", "json",
+                sys.executable,
+                "-m",
+                "prismq_worker_sdk",
+                "taskmanager",
+                "--port",
+                str(port),
+                "--database",
+                str(folder / "tasks.db"),
+                "--claim-timeout",
+                claim_timeout,
+                "--log-format",
+                "json",
             ],
             stderr=self._stderr,
             start_new_session=True,
@@ -88,7 +98,9 @@ def test_two_hundred_tasks_each_run_exactly_once(start_taskmanager, start_worker
     assert Counter(worker.runs()) == Counter(ids)
 
 
-def test_every_task_completes_under_one_quarter_of_faults_and_none_runs_twice(start_taskmanager, start_worker):
+def test_every_task_completes_under_one_quarter_of_faults_and_none_runs_twice(
+    start_taskmanager, start_worker
+):
     server = start_taskmanager(claim_timeout="5s")
     ids = [server.client.submit("Test.Counted", {"n": n}, max_attempts=50).id for n in range(200)]
     with BaseServer() as proxy:

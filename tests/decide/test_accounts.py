@@ -4,7 +4,9 @@ from prismq_worker_sdk.decide.accounts import Accounts
 
 
 def test_r38_books_that_balance_have_no_fault():
-    books = Accounts(claimed=4, completed=2, failed=1, lapsed=1, committed=3, recovered=1, accepted=3, waiting=1)
+    books = Accounts(
+        claimed=4, completed=2, failed=1, lapsed=1, committed=3, recovered=1, accepted=3, waiting=1
+    )
 
     assert books.faults() == ()
 

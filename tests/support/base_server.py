@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import uuid
+from pathlib import Path
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 CALLS = ("health", "claim", "complete", "fail")
@@ -44,7 +45,7 @@ class State:
 
     def _replay(self):
         try:
-            with open(self.journal, encoding="utf-8") as file:
+            with Path(self.journal).open(encoding="utf-8") as file:
                 for line in file:
                     task = json.loads(line)
                     self.tasks[task["id"]] = task
@@ -53,7 +54,7 @@ class State:
 
     def save(self, task):
         if self.journal is not None:
-            with open(self.journal, "a", encoding="utf-8") as file:
+            with Path(self.journal).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(task) + "\n")
 
     def add(self, tasks):
@@ -85,7 +86,10 @@ class State:
                 lapsed = task["status"] == "processing" and now - task["claimed_clock"] >= self.claim_timeout
                 if task["type"] in types and (task["status"] == "pending" or lapsed):
                     task.update(
-                        status="processing", worker_id=worker_id, claimed_clock=now, claimed_at="2026-11-23T10:00:01Z"
+                        status="processing",
+                        worker_id=worker_id,
+                        claimed_clock=now,
+                        claimed_at="2026-11-23T10:00:01Z",
                     )
                     self.save(task)
                     return 200, {name: value for name, value in task.items() if name != "claimed_clock"}
@@ -255,7 +259,9 @@ class Handler(BaseHTTPRequestHandler):
                 return f"{name} is {body[name]!r}"
         if not 1 <= len(body["worker_id"]) <= 255 or not body["worker_id"].isprintable():
             return f"worker_id {body['worker_id']!r}"
-        if "task_types" in body and (not body["task_types"] or not all(isinstance(t, str) for t in body["task_types"])):
+        if "task_types" in body and (
+            not body["task_types"] or not all(isinstance(t, str) for t in body["task_types"])
+        ):
             return f"task_types {body['task_types']!r}"
         return None
 

@@ -59,7 +59,9 @@ class Worker:
         }
         named = [str(part) for pair in given.items() for part in pair if pair[0] not in arguments]
         plugins = ["--plugin", str(plugin)] if plugin is not None else []
-        clean = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
+        clean = {
+            name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}
+        }
         clean |= {"RUNS_FILE": str(self.runs_file), "GATE_FILE": str(self.gate_file), "PYTHONUNBUFFERED": "1"}
         with self.log.open("wb") as stderr:
             self.process = subprocess.Popen(
@@ -99,7 +101,9 @@ class Worker:
         try:
             return self.process.wait(deadline)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"the worker did not exit within {deadline} s:\n{self.text()[-3000:]}") from None
+            raise AssertionError(
+                f"the worker did not exit within {deadline} s:\n{self.text()[-3000:]}"
+            ) from None
 
     def terminate(self, deadline=DEADLINE):
         self.signal(signal.SIGTERM)

@@ -13,14 +13,12 @@ from prismq_worker_sdk.system import (
     resident_memory,
 )
 
-MOUNTS = "\n".join(
-    [
-        "/dev/vda / ext4 rw 0 0",
-        "server:/export /mnt/share nfs4 rw 0 0",
-        "/dev/vdb /mnt/share/local xfs rw 0 0",
-        "//nas/x /mnt/with\\040blank cifs rw 0 0",
-    ]
-)
+MOUNTS = r"""
+/dev/vda / ext4 rw 0 0
+server:/export /mnt/share nfs4 rw 0 0
+/dev/vdb /mnt/share/local xfs rw 0 0
+//nas/x /mnt/with\040blank cifs rw 0 0
+"""
 
 
 def test_r39_network_file_systems_are_known_by_their_mount():

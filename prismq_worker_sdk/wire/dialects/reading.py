@@ -23,7 +23,9 @@ def failure_of(reply: HttpReply) -> Failure | None:
     status = reply.status
     if 300 <= status < 400:  # noqa: PLR2004
         place = urlsplit(reply.headers.get("location", ""))._replace(query="", fragment="").geturl()
-        return Foreign(f"it redirects to {place or 'nowhere'} (HTTP {status}); give that address as --api-url")
+        return Foreign(
+            f"it redirects to {place or 'nowhere'} (HTTP {status}); give that address as --api-url"
+        )
     if status in {401, 403}:
         return Unauthorised(detail_of(reply))
     if status == 429 or (status == 503 and "retry-after" in reply.headers):  # noqa: PLR2004

@@ -49,7 +49,8 @@ def exchange(call: Exchange) -> Steps:
     """
     replies: list[ReportReply] = []
     for report in call.reports:
-        replies.append(_report_reply((yield _report_request(report))))
+        answer = yield _report_request(report)
+        replies.append(_report_reply(answer))
     tasks: tuple[Grant | BadGrant, ...] | Failure = ()
     if call.claim is not None:
         trouble = next((reply for reply in replies if isinstance(reply, Unreachable)), None)
@@ -84,7 +85,10 @@ def read_task(raw: Any) -> Task:
         max_attempts=_read(raw, "max_attempts", int),
         priority=_read(raw, "priority", int),
         progress=_read(raw, "progress", float),
-        **{name: raw.get(name) for name in ("worker_id", "result", "error", "checkpoint", "message", "parent_id")},
+        **{
+            name: raw.get(name)
+            for name in ("worker_id", "result", "error", "checkpoint", "message", "parent_id")
+        },
     )
 
 

@@ -85,7 +85,8 @@ async def asynchronous(params: dict, ctx: TaskContext) -> dict:
 
 
 @task_handler(
-    "Test.Strict", params={"q": {"type": "string", "required": True, "min": 1}, "n": {"type": "integer", "max": 5}}
+    "Test.Strict",
+    params={"q": {"type": "string", "required": True, "min": 1}, "n": {"type": "integer", "max": 5}},
 )
 def strict(params: dict, ctx: TaskContext) -> dict:
     note(ctx)

@@ -74,7 +74,9 @@ def test_r10_an_outcome_without_a_hold_is_not_taken(outbox):
     assert outbox.count("waiting") == 0
 
 
-@pytest.mark.parametrize("outcome", [Completed('{"a":"ž"}'), Failed("e", "E", False, 3.0), Released("r", 2.0)])
+@pytest.mark.parametrize(
+    "outcome", [Completed('{"a":"ž"}'), Failed("e", "E", False, 3.0), Released("r", 2.0)]
+)
 def test_what_is_committed_comes_back_as_it_was(outbox, outcome):
     claim = claim_of(token="lease")
     children = (Child("0", "C", "{}", 5),)
