@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from prismq_worker_sdk.wire.producer import TaskHandle, TaskManagerClient
     from prismq_worker_sdk.worker.worker import Worker
 
+__version__ = "0.1.0"
+
 _PLACES = {
     "errors": (
         "Defer",

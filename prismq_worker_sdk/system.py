@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import secrets
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,12 +30,16 @@ else:
 
 __all__ = [
     "FileLock",
+    "SignalInbox",
     "SystemClock",
     "generated_worker_id",
     "network_file_system",
-    "on_stop_signals",
     "resident_memory",
+    "signals",
 ]
+
+LOOK_FOR_SIGNALS = 0.5 if sys.platform == "win32" else None
+"""Seconds; Windows runs no signal handler while the main thread waits for a lock."""
 
 GAP_SECONDS = 5.0
 """A wall clock that ran so much further than the monotonic one means that the machine slept."""
@@ -156,30 +161,49 @@ def generated_worker_id() -> str:
     return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
+class SignalInbox:
+    """Names of signals, in the order they came.
+
+    A signal handler may interrupt anything, another signal handler too: all it does is to put a name here,
+    and the thread that reads them does the rest.
+    """
+
+    def __init__(self) -> None:
+        self._names: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def put(self, name: str) -> None:
+        """Adds a name; may be called from anywhere, signal handlers included."""
+        self._names.put(name)
+
+    def next(self) -> str:
+        """The next name, once there is one."""
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._names.get(timeout=LOOK_FOR_SIGNALS)
+
+
 @contextlib.contextmanager
-def on_stop_signals(stop: Callable[[str], None], show: Callable[[], None]) -> Iterator[None]:
-    """Calls `stop` with the signal's name on SIGTERM and SIGINT, `show` on SIGUSR1, while the block runs.
+def signals() -> Iterator[SignalInbox]:
+    """An inbox for SIGTERM, SIGINT and, where it exists, SIGUSR1 (Windows: SIGBREAK), while the block runs.
 
     The handlers that were there before are put back. Outside the main thread, where Python delivers no
-    signals, it does nothing.
+    signals, the inbox gets none.
     """
+    inbox = SignalInbox()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield inbox
         return
-    wanted: dict[signal.Signals, Callable[[], None]] = {
-        signal.SIGTERM: lambda: stop("SIGTERM"),
-        signal.SIGINT: lambda: stop("SIGINT"),
-    }
+    wanted = [signal.SIGTERM, signal.SIGINT]
     if sys.platform == "win32":
-        wanted[signal.SIGBREAK] = lambda: stop("SIGBREAK")
+        wanted.append(signal.SIGBREAK)
     else:
-        wanted[signal.SIGUSR1] = show
+        wanted.append(signal.SIGUSR1)
     before = {
-        number: signal.signal(number, lambda _number, _frame, act=act: act())  # type: ignore[misc]
-        for number, act in wanted.items()
+        number: signal.signal(number, lambda _number, _frame, name=number.name: inbox.put(name))  # type: ignore[misc]
+        for number in wanted
     }
     try:
-        yield
+        yield inbox
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

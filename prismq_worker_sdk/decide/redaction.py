@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -53,7 +52,6 @@ def is_secret_name(name: str) -> bool:
     return _SECRET_NAME.search(_CAMEL.sub("_", name)) is not None or name.lower() == "key"
 
 
-@dataclass(frozen=True, slots=True)
 class Redactor:
     """Takes secrets out of texts and values; doing it twice changes nothing more.
 
@@ -61,23 +59,25 @@ class Redactor:
         secrets: Known values, such as the API key; also found URL-quoted and in Base64.
     """
 
-    secrets: frozenset[str] = frozenset()
-    _known: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
+    __slots__ = ("_known", "_secrets")
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = frozenset(secret for secret in secrets if len(secret) >= SHORTEST)
-        object.__setattr__(self, "secrets", known)
-        forms = {form for secret in known for form in _forms(secret)}
-        longest_first = sorted(forms, key=lambda form: (-len(form), form))
-        pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
-        object.__setattr__(self, "_known", pattern)
+        self._secrets: frozenset[str] = frozenset()
+        self._known: re.Pattern[str] | None = None
+        self.learn(*secrets)
 
     def __repr__(self) -> str:
-        return f"Redactor({len(self.secrets)} secrets)"
+        return f"Redactor({len(self._secrets)} secrets)"
 
-    def with_secrets(self, secrets: Iterable[str]) -> Redactor:
-        """One that knows more values."""
-        return Redactor(self.secrets | frozenset(secrets))
+    def learn(self, *secrets: str) -> None:
+        """Knows these values too from now on, such as a key that was changed; may be called from any thread."""
+        known = self._secrets | {secret for secret in secrets if len(secret) >= SHORTEST}
+        if known == self._secrets:
+            return
+        forms = {form for secret in known for form in _forms(secret)}
+        longest_first = sorted(forms, key=lambda form: (-len(form), form))
+        self._known = re.compile("|".join(map(re.escape, longest_first)))
+        self._secrets = known
 
     def text(self, text: str) -> str:
         """The text without secrets."""
@@ -103,8 +103,7 @@ class Redactor:
         if (
             isinstance(key, str)
             and is_secret_name(key)
-            and item not in {None, ""}
-            and not isinstance(item, bool)
+            and not (item is None or item == "" or isinstance(item, bool))
         ):
             return MARK
         return self.value(item)

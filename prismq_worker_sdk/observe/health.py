@@ -65,6 +65,12 @@ class HealthServer:
             daemon=True,
         )
 
+    @property
+    def url(self) -> str:
+        """Where it is served."""
+        host = str(self._server.server_address[0])
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
     def start(self) -> None:
         """Begins to serve."""
         self._thread.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.events import (
@@ -18,7 +19,7 @@ from prismq_worker_sdk.model.events import (
     WorkerStarted,
 )
 
-__all__ = ["PrometheusMetrics"]
+__all__ = ["PrometheusMetrics", "available_metrics"]
 
 HANDLER_BUCKETS = (0.01, 0.05, 0.25, 1, 5, 15, 60, 300, 900, 3600)
 
@@ -87,3 +88,8 @@ class PrometheusMetrics:
     def expose(self) -> bytes:
         """The metrics now, in Prometheus' text format."""
         return self._expose()
+
+
+def available_metrics() -> PrometheusMetrics | None:
+    """Metrics where the extra `metrics` is installed, else None."""
+    return PrometheusMetrics() if find_spec("prometheus_client") else None

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from prismq_worker_sdk import __version__
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.system import SystemClock
 from prismq_worker_sdk.taskmanager import routes_base, routes_manage
@@ -42,7 +43,7 @@ def create_app(config: TaskManagerConfig, *, clock: Clock | None = None) -> Fast
 
     app = FastAPI(
         title="PrismQ TaskManager",
-        version=routes_base.VERSION,
+        version=__version__,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

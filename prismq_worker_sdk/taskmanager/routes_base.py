@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 
+from prismq_worker_sdk import __version__
 from prismq_worker_sdk.taskmanager import transitions, views
 from prismq_worker_sdk.taskmanager.config import Scope
 from prismq_worker_sdk.taskmanager.desk import Desk, admitted
@@ -22,7 +23,6 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["base"])
 WORKER = [Depends(admitted(Scope.WORKER))]
-VERSION = "0.1.0"
 
 
 @router.get("/health")
@@ -31,7 +31,7 @@ async def health(request: Request) -> dict[str, Any]:
     desk: Desk = request.app.state.desk
     return {
         "status": "healthy",
-        "server": {"name": "prismq-taskmanager", "version": VERSION, "instance": desk.instance},
+        "server": {"name": "prismq-taskmanager", "version": __version__, "instance": desk.instance},
         "time": views.instant(desk.now()),
         "capabilities": {"manage": True},
     }

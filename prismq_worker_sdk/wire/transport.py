@@ -13,6 +13,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
+from prismq_worker_sdk import __version__
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model.calls import Unreachable
 from prismq_worker_sdk.wire.address import join, normalise
@@ -26,8 +27,6 @@ MAX_ANSWER = 64 * 1024 * 1024
 
 MAX_IDLE = 4.0
 """Seconds after which an idle connection is not used again: servers close theirs after 5."""
-
-VERSION = "0.1.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ class Transport:
             {
                 "Accept": "application/json",
                 "Accept-Encoding": "gzip",
-                "User-Agent": f"prismq-worker-sdk/{VERSION}",
+                "User-Agent": f"prismq-worker-sdk/{__version__}",
             }
         )
         if not self._secret_known:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 from prismq_worker_sdk.errors import StateFolderError
 from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.outbox.folder import Instance, free_bytes, free_siblings, take_instance
 from prismq_worker_sdk.outbox.inherit import inherit
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.schema import open_database
 from prismq_worker_sdk.outbox.transactions import GroupCommit
+from prismq_worker_sdk.worker.runtime import Runtime
 
-__all__ = ["State", "open_state"]
+__all__ = ["State", "open_state", "recover"]
 
 ROOM_AT_START = 16 * 1024 * 1024
 """Bytes that must be free for the worker to start at all."""
@@ -65,3 +67,25 @@ def open_state(state_dir: Path, name: str | None, clock: Clock) -> State:
         instance.release()
         raise
     return State(instance, Outbox(GroupCommit(connection), clock), tuple(troubles))
+
+
+def recover(runtime: Runtime, troubles: tuple[str, ...]) -> int:
+    """Makes what earlier processes left whole; how many reports there are to send (R27).
+
+    Args:
+        troubles: What could not be taken over.
+    """
+    for identity, outcome in runtime.outbox.resolve_orphans(releases=runtime.health.capabilities.releases):
+        fate = "is left to lapse on the server" if outcome is None else "is reported as failed"
+        runtime.emit(
+            Notice(
+                "warning", f"task {identity.task_id} was cut off by a crash of an earlier worker; it {fate}"
+            )
+        )
+    recovered = runtime.outbox.recover()
+    runtime.ledger.recover(recovered)
+    for task_type, (seconds, reason) in runtime.outbox.pauses().items():
+        runtime.gate.pause(task_type, seconds, reason, now=runtime.clock.monotonic())
+    for trouble in troubles:
+        runtime.emit(Notice("error", trouble))
+    return recovered

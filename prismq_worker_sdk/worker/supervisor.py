@@ -1,4 +1,4 @@
-"""Starts the loops of a worker, watches them, and leads it from one phase to the next (R31, R36 to R38)."""
+"""Leads a worker from one phase to the next, and watches its threads (R31, R36)."""
 
 from __future__ import annotations
 
@@ -7,50 +7,35 @@ from collections.abc import Callable
 from random import Random
 
 from prismq_worker_sdk.decide.redaction import Redactor
-from prismq_worker_sdk.decide.shutdown import ExitCode, exit_code
-from prismq_worker_sdk.errors import OutboxError, PrismqError
+from prismq_worker_sdk.decide.shutdown import ExitCode
+from prismq_worker_sdk.errors import PrismqError
 from prismq_worker_sdk.handlers.registry import Registry
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.calls import Healthy
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.model.events import (
-    ClaimEnded,
-    End,
-    Event,
-    Notice,
-    Phase,
-    PhaseChanged,
-    WorkerStarted,
-    WorkerStopped,
-)
-from prismq_worker_sdk.model.outcome import Outcome
+from prismq_worker_sdk.model.events import Event, Notice, Phase, PhaseChanged, WorkerStopped
 from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.wire.address import normalise
-from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker.announcing import announce
+from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.connect import Connections
 from prismq_worker_sdk.worker.contact import Contact
-from prismq_worker_sdk.worker.delivering import delivery_loop
-from prismq_worker_sdk.worker.driver import LoopThread, Waker, drive
+from prismq_worker_sdk.worker.crew import Crew, thread_slots
+from prismq_worker_sdk.worker.driver import Waker, drive
 from prismq_worker_sdk.worker.gate import Gate
-from prismq_worker_sdk.worker.leasing import lease_loop
 from prismq_worker_sdk.worker.ledger import Ledger
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
-from prismq_worker_sdk.worker.readiness import Readiness
-from prismq_worker_sdk.worker.recovery import State
-from prismq_worker_sdk.worker.running import run_attempt
+from prismq_worker_sdk.worker.recovery import State, recover
 from prismq_worker_sdk.worker.runtime import Runtime
-from prismq_worker_sdk.worker.slots import Slot, SlotPool, ThreadSlot
+from prismq_worker_sdk.worker.slots import SlotPool
+from prismq_worker_sdk.worker.startup import find_server
 from prismq_worker_sdk.worker.table import AttemptTable
 
 __all__ = ["Supervisor"]
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks at the loops (R31)."""
-
-LAST_JOIN = 0.5
-"""Seconds given to the loops to end once the worker has stopped."""
+"""Seconds between two looks at the threads (R31)."""
 
 
 class Supervisor:
@@ -62,8 +47,6 @@ class Supervisor:
         *,
         worker_id: str,
         registry: Registry,
-        state: State,
-        life: Lifecycle,
         clock: Clock,
         redactor: Redactor,
         emit: Callable[[Event], None],
@@ -71,38 +54,42 @@ class Supervisor:
         self._config = config
         self._worker_id = worker_id
         self._registry = registry
-        self._state = state
-        self._life = life
         self._clock = clock
         self._redactor = redactor
         self._emit = emit
-        self._dice = Random()
+        self._dice = Random()  # noqa: S311 - for jitter only
+        self._life = Lifecycle()
         self._waker = Waker()
         self._contact = Contact(clock, emit)
-        self._ledger = Ledger()
         self._connections = Connections(config, emit)
         self._gate = Gate(registry.handlers, error_limit=config.max_consecutive_errors, emit=emit)
-        self._readiness = Readiness(
-            registry.handlers, self._gate, redactor=redactor, emit=emit, changed=self._types_changed
-        )
         self._runtime: Runtime | None = None
-        self._loops: tuple[LoopThread, ...] = ()
-        self._done: Callable[[int], None] = lambda _code: None
+        self._crew: Crew | None = None
 
-    def start(self, done: Callable[[int], None]) -> None:
+    def start(self, state: State, done: Callable[[int], None]) -> None:
         """Begins; `done` is told the exit code."""
-        self._done = done
-        threading.Thread(target=self._run, name="prismq-supervisor", daemon=True).start()
+        threading.Thread(target=self._run, args=(state, done), name="prismq-supervisor", daemon=True).start()
 
-    def wake(self) -> None:
-        """Something changed: look again."""
-        self._waker.wake()
-        if self._runtime is not None:
-            self._runtime.wakes.everybody()
+    def ask_stop(self, reason: str, grace: float | None = None, *, failed: bool = False) -> None:
+        """Begins the stop; asked once more, its deadline can only come nearer.
+
+        Args:
+            grace: Seconds to the exit, the setting unless given; a second signal says 0.
+            failed: Whether the worker stops because of an error.
+        """
+        seconds = self._config.grace_period if grace is None else grace
+        now = self._clock.monotonic()
+        if self._life.ask_stop(reason, grace=seconds, now=now, failed=failed):
+            self._tell(Phase.DRAINING)
+        self._wake()
+
+    def signalled(self, name: str) -> None:
+        """A stop signal came; a second one sets the deadline to now (R36)."""
+        self.ask_stop(f"{name} received", None if self._life.running else 0.0)
 
     def health(self) -> Health:
         """Whether the worker lives and is ready, and why not."""
-        dead = [trouble for loop in self._loops if (trouble := loop.trouble())]
+        dead = () if self._crew is None else self._crew.troubles()
         reasons = list(dead)
         if self._runtime is None:
             reasons.append("the server has not been found yet")
@@ -114,15 +101,11 @@ class Supervisor:
         reasons.extend(f"{name}: {why}" for name, why in closed.items())
         return Health(live=not dead, ready=not reasons, reasons=tuple(reasons))
 
-    def _run(self) -> None:
+    def _run(self, state: State, done: Callable[[int], None]) -> None:
         code: int = ExitCode.FAILED
         reason = ""
         try:
-            found = self._find_server()
-            if found is not None:
-                self._begin(found)
-                self._watch()
-            code, reason = self._end()
+            code, reason = self._lead(state)
         except PrismqError as error:
             reason = self._redactor.text(str(error))
             self._emit(Notice("error", reason))
@@ -131,21 +114,38 @@ class Supervisor:
             self._emit(Notice("error", f"the worker broke: {reason}"))
         finally:
             self._life.ask_stop(reason, grace=0.0, now=self._clock.monotonic())
-            self._state.close()
+            state.close()
             self._connections.close()
             self._emit(WorkerStopped(code, reason))
-            self._done(code)
+            done(code)
+
+    def _lead(self, state: State) -> tuple[int, str]:
+        """The whole life, from finding the server to closing the books; the exit code and its reason."""
+        found = self._find_server()
+        if found is None:
+            return never_begun(self._life, state.outbox)
+        runtime = self._runtime = self._share(found, state)
+        recovered = recover(runtime, state.troubles)
+        announce(runtime, state_dir=str(state.instance.path), recovered=recovered)
+        crew = self._crew = Crew(runtime, self._connections, self._waker.wake)
+        crew.start()
+        while not self._life.stopped:
+            self._stop_if_due(runtime, crew)
+            self._advance(runtime, crew)
+            if not self._life.stopped:
+                self._waker.sleep(min(LOOK_EVERY, self._seconds_left(LOOK_EVERY)))
+        crew.end(self._seconds_left(0.0))
+        runtime.slots.close()
+        return close_books(runtime)
 
     def _find_server(self) -> Healthy | None:
-        from prismq_worker_sdk.worker.startup import find_server
-
         loop = find_server(
             self._config, life=self._life, contact=self._contact, clock=self._clock, dice=self._dice
         )
         found = drive(loop, self._connections.probe(), self._waker)
         return found if isinstance(found, Healthy) else None
 
-    def _begin(self, health: Healthy) -> None:
+    def _share(self, health: Healthy, state: State) -> Runtime:
         server = normalise(self._config.api_url) + (f"#{health.instance}" if health.instance else "")
         runtime = Runtime(
             config=self._config,
@@ -154,132 +154,28 @@ class Supervisor:
             health=health,
             clock=self._clock,
             dice=self._dice,
-            outbox=self._state.outbox,
+            outbox=state.outbox,
             registry=self._registry,
             table=AttemptTable(),
-            slots=SlotPool(self._config.concurrency, self._make_slot),
+            slots=SlotPool(self._config.concurrency, thread_slots(lambda: runtime)),
             gate=self._gate,
             life=self._life,
             contact=self._contact,
-            ledger=self._ledger,
+            ledger=Ledger(),
             redactor=self._redactor,
             emit=self._emit,
-            free_bytes=self._state.free_bytes,
+            free_bytes=state.free_bytes,
         )
-        self._runtime = runtime
-        recovered = self._recover(runtime)
-        self._announce(health, recovered)
-        loops = [
-            LoopThread(
-                name, loop, perform=self._connections.open(health), clock=self._clock, ended=self._waker.wake
-            )
-            for name, loop in (
-                ("delivery", delivery_loop(runtime)),
-                ("claim", claim_loop(runtime)),
-                ("lease", lease_loop(runtime)),
-            )
-        ]
-        self._loops = tuple(loops)
-        runtime.wakes.deliver, runtime.wakes.claim, runtime.wakes.lease = (loop.waker.wake for loop in loops)
-        runtime.wakes.supervise = self._waker.wake
-        for loop in loops:
-            loop.start()
-        self._readiness.start()
+        return runtime
 
-    def _make_slot(self, number: int) -> Slot:
-        return ThreadSlot(number, self._work, self._slot_done)
-
-    def _work(self, attempt: Attempt) -> None:
-        if self._runtime is not None:
-            run_attempt(self._runtime, attempt)
-
-    def _slot_done(self, slot: Slot, attempt: Attempt) -> None:
-        runtime = self._runtime
-        if runtime is None:
-            return
-        runtime.table.remove(attempt)
-        runtime.gate.stopped(attempt.claim.task.type)
-        runtime.slots.finished(slot, attempt)
-        runtime.wakes.everybody()
-
-    def _recover(self, runtime: Runtime) -> int:
-        """Makes what earlier processes left whole; how many reports there are to send."""
-        outbox = runtime.outbox
-        ended: list[tuple[object, Outcome | None]] = []
-        for identity, outcome in outbox.resolve_orphans(releases=runtime.health.capabilities.releases):
-            ended.append((identity, outcome))
-            fate = "is left to lapse on the server" if outcome is None else "is reported as failed"
-            self._emit(
-                Notice(
-                    "warning",
-                    f"task {identity.task_id} was cut off by a crash of an earlier worker; it {fate}",
-                )
-            )
-        recovered = outbox.recover()
-        self._ledger.recover(recovered)
-        for task_type, (seconds, reason) in outbox.pauses().items():
-            self._gate.pause(task_type, seconds, reason, now=self._clock.monotonic())
-        for trouble in self._state.troubles:
-            self._emit(Notice("error", trouble))
-        return recovered
-
-    def _announce(self, health: Healthy, recovered: int) -> None:
-        config = self._config
-        self._emit(
-            WorkerStarted(
-                worker_id=self._worker_id,
-                api_url=config.api_url,
-                dialect=health.dialect,
-                task_types=self._registry.types,
-                concurrency=config.concurrency,
-                state_dir=str(self._state.instance.path),
-                grace_seconds=config.grace_period,
-                recovered=recovered,
-            )
-        )
-        if config.worker_id and not health.capabilities.renews:
-            self._emit(
-                Notice(
-                    "warning",
-                    f"worker id {config.worker_id!r} was given by you; replicas that share it can complete each "
-                    "other's tasks on this server, so give each its own or none",
-                )
-            )
-        if not health.capabilities.renews:
-            limit = duration.text(config.server_claim_timeout)
-            self._emit(
-                Notice(
-                    "info",
-                    f"this server cannot renew claims; handlers are held to its claim timeout, taken to be {limit} "
-                    "(--server-claim-timeout)",
-                )
-            )
-
-    def _watch(self) -> None:
-        """Leads the worker from phase to phase until it has stopped."""
-        while not self._life.stopped:
-            self._ask_for_stop()
-            self._advance()
-            if not self._life.stopped:
-                self._waker.sleep(self._next_look())
-
-    def _next_look(self) -> float:
-        plan = self._life.plan
-        if plan is None:
-            return LOOK_EVERY
-        return min(LOOK_EVERY, max(0.0, plan.deadline - self._clock.monotonic()))
-
-    def _ask_for_stop(self) -> None:
+    def _stop_if_due(self, runtime: Runtime, crew: Crew) -> None:
         """Stops the worker when it has done its runs, or cannot go on."""
-        runtime = self._require()
-        now = self._clock.monotonic()
         most = self._config.max_runs
         if most and runtime.ledger.ended >= most:
             self._stop(f"{most} tasks have ended (--max-runs)")
-        dead = [trouble for loop in self._loops if (trouble := loop.trouble())]
-        if dead:
+        if dead := crew.troubles():
             self._stop("; ".join(dead), failed=True)
-        if (hopeless := runtime.gate.hopeless(now)) is not None:
+        if (hopeless := runtime.gate.hopeless(self._clock.monotonic())) is not None:
             self._stop(f"every task type is paused by errors: {hopeless}", failed=True)
         if runtime.slots.all_lost:
             self._stop("every slot is lost to a handler that does not end")
@@ -288,80 +184,25 @@ class Supervisor:
             self._stop(f"the server has not answered for {duration.text(limit)}", failed=True)
 
     def _stop(self, reason: str, *, failed: bool = False) -> None:
-        self._life.ask_stop(
-            reason, grace=self._config.grace_period, now=self._clock.monotonic(), failed=failed
-        )
+        if self._life.running or (failed and not self._life.failed):
+            self.ask_stop(reason, failed=failed)
 
-    def _advance(self) -> None:
-        runtime = self._require()
-        if self._life.phase is Phase.DRAINING and not self._told_draining:
-            self._told_draining = True
-            self._tell(Phase.DRAINING)
-            runtime.wakes.everybody()
-        delivery, claim, _lease = self._loops
-        busy = bool(runtime.table.live()) or claim.alive
-        flushed = runtime.flushed or not delivery.alive
-        while (
-            phase := self._life.advance(now=self._clock.monotonic(), busy=busy, flushed=flushed)
-        ) is not None:
+    def _advance(self, runtime: Runtime, crew: Crew) -> None:
+        busy = bool(runtime.table.live()) or crew.claiming
+        flushed = runtime.flushed or not crew.delivering
+        while phase := self._life.advance(now=self._clock.monotonic(), busy=busy, flushed=flushed):
             self._tell(phase)
             runtime.wakes.everybody()
 
-    _told_draining = False
-
     def _tell(self, phase: Phase) -> None:
-        plan = self._life.plan
-        left = None if plan is None else max(0.0, plan.deadline - self._clock.monotonic())
+        left = None if self._life.plan is None else max(0.0, self._seconds_left(0.0))
         self._emit(PhaseChanged(phase, self._life.reason, left))
 
-    def _end(self) -> tuple[int, str]:
-        """Ends what is left, closes the books, and says how it went."""
-        runtime = self._runtime
-        if runtime is None:
-            waiting = self._state.outbox.count("waiting")
-            code = exit_code(failed=self._life.failed, balanced=True, waiting=waiting, strays=0)
-            return code, f"{self._life.reason}; {_left(waiting, 0)}"
-        runtime.wakes.everybody()
-        for loop in self._loops:
-            loop.join(LAST_JOIN)
-        strays = self._let_lapse(runtime)
+    def _seconds_left(self, unplanned: float) -> float:
         plan = self._life.plan
-        left = 0.0 if plan is None else plan.deadline - self._clock.monotonic()
-        self._readiness.stop(max(LAST_JOIN, left))
-        runtime.slots.close()
-        waiting = runtime.outbox.count("waiting")
-        accounts = runtime.ledger.accounts(waiting=waiting)
-        faults = accounts.faults()
-        for fault in faults:
-            self._emit(Notice("error", f"the books are off: {fault}; please report this"))
-        code = exit_code(failed=self._life.failed, balanced=not faults, waiting=waiting, strays=strays)
-        return code, f"{self._life.reason}; {_left(waiting, strays)}"
+        return unplanned if plan is None else max(0.0, plan.deadline - self._clock.monotonic())
 
-    def _let_lapse(self, runtime: Runtime) -> int:
-        """Gives up the claims of handlers that did not end; how many handlers that leaves, strays included."""
-        left = runtime.table.all()
-        for attempt in runtime.table.live():
-            try:
-                first = runtime.outbox.drop(attempt.claim.identity)
-            except OutboxError as error:
-                self._emit(Notice("error", str(error)))
-                first = True
-            if first:
-                self._ledger.end(End.LAPSED)
-                self._emit(ClaimEnded(attempt.ref, End.LAPSED, "its handler did not end in time"))
-        return len(left)
-
-    def _types_changed(self) -> None:
+    def _wake(self) -> None:
+        self._waker.wake()
         if self._runtime is not None:
-            self._runtime.wakes.claim()
-
-    def _require(self) -> Runtime:
-        if self._runtime is None:
-            raise RuntimeError("the loops run only after the server was found")
-        return self._runtime
-
-
-def _left(waiting: int, strays: int) -> str:
-    if not waiting and not strays:
-        return "nothing is left"
-    return f"{waiting} reports and {strays} handlers are left: start me again on this state folder to deliver the reports"
+            self._runtime.wakes.everybody()

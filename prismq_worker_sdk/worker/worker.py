@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -17,16 +18,19 @@ from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice, WorkerStopped
 from prismq_worker_sdk.observe.bus import EventBus
 from prismq_worker_sdk.observe.event_log import EventLog
-from prismq_worker_sdk.observe.health import Health
+from prismq_worker_sdk.observe.health import Health, HealthServer
 from prismq_worker_sdk.observe.logs import set_up_logging
+from prismq_worker_sdk.observe.metrics import available_metrics
 from prismq_worker_sdk.observe.statistics import Statistics, Summary
-from prismq_worker_sdk.system import SystemClock, generated_worker_id, on_stop_signals, resident_memory
+from prismq_worker_sdk.system import SystemClock, generated_worker_id, resident_memory, signals
 from prismq_worker_sdk.worker.config import ProvidesConfig, WorkerConfig
-from prismq_worker_sdk.worker.lifecycle import Lifecycle
-from prismq_worker_sdk.worker.recovery import State, open_state
+from prismq_worker_sdk.worker.recovery import open_state
 from prismq_worker_sdk.worker.supervisor import Supervisor
 
 __all__ = ["Worker"]
+
+ENDED = "ended"
+"""What the inbox of `run` gets, among the names of signals, when the worker has ended."""
 
 
 class Worker:
@@ -51,15 +55,26 @@ class Worker:
         listeners: Iterable[Callable[[Event], None]] = (),
         clock: Clock | None = None,
     ) -> None:
-        self._config: WorkerConfig = settings.config()
+        config = settings.config()
+        self._redactor = Redactor(config.secrets)
+        self._config: WorkerConfig = replace(config, key=_learning(config.key, self._redactor))
         self._clock: Clock = clock or SystemClock()
-        self._redactor = Redactor(self._config.secrets)
-        self._registry = Registry([as_handler(handler) for handler in handlers])
-        self._worker_id = self._config.worker_id or generated_worker_id()
+        registry = Registry([as_handler(handler) for handler in handlers])
+        self._worker_id = config.worker_id or generated_worker_id()
         self._statistics = Statistics(self._clock, memory=resident_memory)
-        self._bus = EventBus([EventLog(self._clock), self._statistics, *listeners])
-        self._life = Lifecycle()
-        self._supervisor: Supervisor | None = None
+        self._metrics = None if config.health_port is None else available_metrics()
+        metrics = () if self._metrics is None else (self._metrics,)
+        self._bus = EventBus([EventLog(self._clock), self._statistics, *metrics, *listeners])
+        self._supervisor = Supervisor(
+            self._config,
+            worker_id=self._worker_id,
+            registry=registry,
+            clock=self._clock,
+            redactor=self._redactor,
+            emit=self._bus.emit,
+        )
+        self._health_server: HealthServer | None = None
+        self._started = False
         self._exit_code: int | None = None
         self._ended = threading.Event()
 
@@ -85,14 +100,18 @@ class Worker:
             redactor=self._redactor,
             worker_id=self._worker_id,
         )
-        with on_stop_signals(self._signalled, self._show):
+        with signals() as inbox:
             try:
-                self.start()
+                self._start(lambda: inbox.put(ENDED))
             except UsageError as error:
                 self._bus.emit(Notice("error", str(error)))
                 self._bus.emit(WorkerStopped(ExitCode.USAGE, str(error)))
                 return ExitCode.USAGE
-            self._ended.wait()
+            while (name := inbox.next()) != ENDED:
+                if name == "SIGUSR1":
+                    self._show()
+                else:
+                    self._supervisor.signalled(name)
         self._show()
         return ExitCode.FAILED if self._exit_code is None else self._exit_code
 
@@ -101,22 +120,10 @@ class Worker:
 
         Raises:
             StateFolderError: The state folder cannot be used; nothing was claimed.
+            SettingsError: The health port is taken.
             UsageError: It was started before.
         """
-        if self._supervisor is not None:
-            raise UsageError("this worker was started before; make a new one")
-        state: State = open_state(self._config.state_dir, self._config.instance, self._clock)
-        self._supervisor = Supervisor(
-            self._config,
-            worker_id=self._worker_id,
-            registry=self._registry,
-            state=state,
-            life=self._life,
-            clock=self._clock,
-            redactor=self._redactor,
-            emit=self._bus.emit,
-        )
-        self._supervisor.start(self._finished)
+        self._start(lambda: None)
 
     def stop(self, grace: float | None = None) -> None:
         """Asks it to stop, and returns at once.
@@ -124,7 +131,7 @@ class Worker:
         Args:
             grace: Seconds until it must have ended, the setting unless given; 0 for now.
         """
-        self._ask_stop("stop() was called", grace)
+        self._supervisor.ask_stop("stop() was called", grace)
 
     def wait(self, timeout: float | None = None) -> int | None:
         """The exit code, once it has ended; None when it has not within the timeout (seconds)."""
@@ -133,10 +140,7 @@ class Worker:
 
     def health(self) -> Health:
         """Whether it lives and is ready, and why not."""
-        supervisor = self._supervisor
-        if supervisor is None:
-            return Health(live=True, ready=False, reasons=("it has not been started",))
-        return supervisor.health()
+        return self._supervisor.health()
 
     def __enter__(self) -> Self:
         self.start()
@@ -148,20 +152,51 @@ class Worker:
         self.stop()
         self.wait()
 
-    def _signalled(self, name: str) -> None:
-        grace = None if self._life.running else 0.0
-        self._ask_stop(f"{name} received", grace)
+    def _start(self, done: Callable[[], None]) -> None:
+        if self._started:
+            raise UsageError("this worker was started before; make a new one")
+        self._started = True
+        self._serve_health()
+        try:
+            state = open_state(self._config.state_dir, self._config.instance, self._clock)
+        except UsageError:
+            self._stop_health()
+            raise
+        self._supervisor.start(state, lambda code: self._finished(code, done))
 
-    def _ask_stop(self, reason: str, grace: float | None) -> None:
-        seconds = self._config.grace_period if grace is None else grace
-        self._life.ask_stop(reason, grace=seconds, now=self._clock.monotonic())
-        if self._supervisor is not None:
-            self._supervisor.wake()
+    def _serve_health(self) -> None:
+        port = self._config.health_port
+        if port is None:
+            return
+        metrics = None if self._metrics is None else self._metrics.expose
+        server = HealthServer(port, self.health, metrics=metrics, host=self._config.health_host)
+        server.start()
+        self._health_server = server
+        paths = "/healthz and /readyz" if metrics is None else "/healthz, /readyz and /metrics"
+        self._bus.emit(Notice("info", f"{paths} at {server.url}"))
+
+    def _stop_health(self) -> None:
+        if self._health_server is not None:
+            self._health_server.stop()
 
     def _show(self) -> None:
         for line in self.stats.lines():
             self._bus.emit(Notice("info", line))
 
-    def _finished(self, code: int) -> None:
+    def _finished(self, code: int, done: Callable[[], None]) -> None:
+        self._stop_health()
         self._exit_code = code
         self._ended.set()
+        done()
+
+
+def _learning(key: Callable[[], str | None], redactor: Redactor) -> Callable[[], str | None]:
+    """The key, made known to the redactor each time it is read: it may have been changed (R34)."""
+
+    def now() -> str | None:
+        found = key()
+        if found is not None:
+            redactor.learn(found)
+        return found
+
+    return now

@@ -179,7 +179,7 @@ def test_r37_a_worker_that_leaves_results_behind_exits_with_75_and_says_what_to_
     wait_until(lambda: worker.events("report_delayed"), "the first try to report")
 
     assert worker.terminate() == 75
-    assert "1 reports and 0 handlers are left: start me again" in worker.text()
+    assert "1 report is left: start me again" in worker.text()
 
 
 def test_r36_a_handler_that_ignores_its_end_is_left_at_the_deadline(server, start_worker):

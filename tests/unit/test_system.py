@@ -9,8 +9,8 @@ from prismq_worker_sdk.system import (
     SystemClock,
     generated_worker_id,
     network_file_system,
-    on_stop_signals,
     resident_memory,
+    signals,
 )
 
 MOUNTS = r"""
@@ -70,12 +70,12 @@ def test_memory_is_told_in_bytes():
     assert resident_memory() > 1_000_000
 
 
-def test_stop_signals_are_heard_and_the_earlier_handlers_come_back():
-    heard = []
+def test_signals_arrive_in_order_and_the_earlier_handlers_come_back():
     before = signal.getsignal(signal.SIGTERM)
-    with on_stop_signals(heard.append, lambda: heard.append("show")):
-        os.kill(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGUSR1)
+    with signals() as inbox:
+        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+            os.kill(os.getpid(), number)
+        heard = [inbox.next() for _ in range(3)]
 
-    assert heard == ["SIGTERM", "show"]
+    assert heard == ["SIGTERM", "SIGUSR1", "SIGINT"]
     assert signal.getsignal(signal.SIGTERM) is before

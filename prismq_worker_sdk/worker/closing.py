@@ -1,0 +1,59 @@
+"""The end of a worker: gives up what is left, checks the books, and finds the exit code (R37, R38)."""
+
+from __future__ import annotations
+
+from prismq_worker_sdk.decide.shutdown import exit_code
+from prismq_worker_sdk.errors import OutboxError
+from prismq_worker_sdk.model.events import ClaimEnded, End, Notice
+from prismq_worker_sdk.outbox.outbox import Outbox
+from prismq_worker_sdk.worker.lifecycle import Lifecycle
+from prismq_worker_sdk.worker.runtime import Runtime
+
+__all__ = ["close_books", "never_begun"]
+
+
+def never_begun(life: Lifecycle, outbox: Outbox) -> tuple[int, str]:
+    """The exit code and the reason of a worker that was stopped before it found its server."""
+    waiting = outbox.count("waiting")
+    code = exit_code(failed=life.failed, balanced=True, waiting=waiting, strays=0)
+    return code, f"{life.reason}; {left_behind(waiting, 0)}"
+
+
+def close_books(runtime: Runtime) -> tuple[int, str]:
+    """The exit code and the reason of a worker whose loops have ended."""
+    strays = _let_lapse(runtime)
+    waiting = runtime.outbox.count("waiting")
+    faults = runtime.ledger.accounts(waiting=waiting).faults()
+    for fault in faults:
+        runtime.emit(Notice("error", f"the books are off: {fault}; please report this"))
+    code = exit_code(failed=runtime.life.failed, balanced=not faults, waiting=waiting, strays=strays)
+    return code, f"{runtime.life.reason}; {left_behind(waiting, strays)}"
+
+
+def left_behind(waiting: int, strays: int) -> str:
+    """What is left, for people."""
+    if not waiting and not strays:
+        return "nothing is left"
+    parts = [_count(waiting, "report"), _count(strays, "handler")]
+    left = " and ".join(part for part in parts if part)
+    verb = "is" if waiting + strays == 1 else "are"
+    return f"{left} {verb} left: start me again on this state folder"
+
+
+def _count(number: int, noun: str) -> str:
+    return "" if not number else f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _let_lapse(runtime: Runtime) -> int:
+    """Gives up the claims of handlers that did not end; how many handlers that leaves, strays included."""
+    left = runtime.table.all()
+    for attempt in runtime.table.live():
+        try:
+            first = runtime.outbox.drop(attempt.claim.identity)
+        except OutboxError as error:
+            runtime.emit(Notice("error", str(error)))
+            first = True
+        if first:
+            runtime.ledger.end(End.LAPSED)
+            runtime.emit(ClaimEnded(attempt.ref, End.LAPSED, "its handler did not end in time"))
+    return len(left)

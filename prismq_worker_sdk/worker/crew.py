@@ -1,0 +1,101 @@
+"""The threads of a worker that found its server: the three loops, the slots, and the watch on readiness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker.connect import Connections
+from prismq_worker_sdk.worker.delivering import delivery_loop
+from prismq_worker_sdk.worker.driver import LoopThread
+from prismq_worker_sdk.worker.effects import Loop
+from prismq_worker_sdk.worker.leasing import lease_loop
+from prismq_worker_sdk.worker.readiness import Readiness
+from prismq_worker_sdk.worker.running import run_attempt
+from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.slots import Slot, ThreadSlot
+
+__all__ = ["Crew", "thread_slots"]
+
+LAST_JOIN = 0.5
+"""Seconds given to the loops, and to teardown at the least, once the worker has stopped."""
+
+
+class Crew:
+    """Starts and ends the threads of one worker, and says how they do.
+
+    Args:
+        wake: Wakes whoever watches.
+    """
+
+    def __init__(self, runtime: Runtime, connections: Connections, wake: Callable[[], None]) -> None:
+        def thread(name: str, loop: Loop) -> LoopThread:
+            perform = connections.open(runtime.health)
+            return LoopThread(name, loop, perform=perform, clock=runtime.clock, ended=wake)
+
+        self._delivery = thread("delivery", delivery_loop(runtime))
+        self._claim = thread("claim", claim_loop(runtime))
+        self._lease = thread("lease", lease_loop(runtime))
+        self._readiness = Readiness(
+            runtime.registry.handlers,
+            runtime.gate,
+            redactor=runtime.redactor,
+            emit=runtime.emit,
+            changed=self._claim.waker.wake,
+        )
+        wakes = runtime.wakes
+        wakes.deliver, wakes.claim = self._delivery.waker.wake, self._claim.waker.wake
+        wakes.lease, wakes.supervise = self._lease.waker.wake, wake
+
+    @property
+    def claiming(self) -> bool:
+        """Whether a claim may still be in flight."""
+        return self._claim.alive
+
+    @property
+    def delivering(self) -> bool:
+        """Whether reports may still be sent."""
+        return self._delivery.alive
+
+    def start(self) -> None:
+        """Begins."""
+        for loop in self._loops:
+            loop.start()
+        self._readiness.start()
+
+    def troubles(self) -> tuple[str, ...]:
+        """Loops that died or hang (R31), one sentence each."""
+        return tuple(trouble for loop in self._loops if (trouble := loop.trouble()) is not None)
+
+    def end(self, seconds: float) -> None:
+        """Waits for the loops, and tears the handlers down within the seconds that are left."""
+        for loop in self._loops:
+            loop.waker.wake()
+        for loop in self._loops:
+            loop.join(LAST_JOIN)
+        self._readiness.stop(max(LAST_JOIN, seconds))
+
+    @property
+    def _loops(self) -> tuple[LoopThread, ...]:
+        return self._delivery, self._claim, self._lease
+
+
+def thread_slots(runtime: Callable[[], Runtime]) -> Callable[[int], Slot]:
+    """How to make slots that are threads.
+
+    Args:
+        runtime: What they work with; asked when the first task runs.
+    """
+
+    def work(attempt: Attempt) -> None:
+        run_attempt(runtime(), attempt)
+
+    def done(slot: Slot, attempt: Attempt) -> None:
+        shared = runtime()
+        shared.table.remove(attempt)
+        shared.gate.stopped(attempt.claim.task.type)
+        shared.slots.finished(slot, attempt)
+        shared.wakes.everybody()
+
+    return lambda number: ThreadSlot(number, work, done)
