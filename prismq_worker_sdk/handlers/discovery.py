@@ -138,6 +138,10 @@ def _import(name: str) -> tuple[ModuleType, str]:
 
 
 def _exists(name: str) -> bool:
+    """Whether there is such a module; the working directory counts, after everything that is installed."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
     try:
         return importlib.util.find_spec(name) is not None
     except (ImportError, ValueError):

@@ -26,9 +26,9 @@ def seconds(value: object) -> float:
 
 
 def text(duration: float) -> str:
-    """A duration for people, such as `45s`, `2m`, `1h 30m`; two units at most."""
-    if duration < 1:
-        return f"{duration:.2g}s"
+    """A duration for people, such as `7ms`, `45s`, `2m`, `1h 30m`; two units at most."""
+    if 0 < duration < 0.1:  # noqa: PLR2004 - below, milliseconds are easier to read
+        return f"{duration * 1000:.2g}ms"
     if duration < UNITS["m"]:
         return f"{duration:.3g}s"
     whole = round(duration)

@@ -60,9 +60,12 @@ class _Formatter(logging.Formatter):
         found = getattr(record, "task", None)
         return found if isinstance(found, TaskRef) else _TASK.get()
 
-    def clean(self, text: str) -> str:
-        """A text without secrets."""
-        return self._redactor.text(text)
+    def shown(self, value: object) -> str:
+        """Any value as text without secrets."""
+        try:
+            return self._redactor.text(str(value))
+        except Exception:  # noqa: BLE001 - a line is not lost because a value cannot be shown
+            return f"<{type(value).__name__}>"
 
 
 class JsonFormatter(_Formatter):
@@ -85,7 +88,13 @@ class JsonFormatter(_Formatter):
         line.update({name: value for name, value in fields.items() if name not in line})
         if trace:
             line["exception"] = trace
-        text = json.dumps(line, ensure_ascii=False, default=lambda value: self.clean(str(value)))
+        try:
+            text = json.dumps(line, ensure_ascii=False, allow_nan=False, default=self.shown)
+        except (TypeError, ValueError, RecursionError):
+            own = {name: line[name] for name in fields if name in line}
+            text = json.dumps(
+                {**line, **{name: self.shown(value) for name, value in own.items()}}, ensure_ascii=False
+            )
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -102,7 +111,7 @@ class ConsoleFormatter(_Formatter):
         ref = self.task(record)
         time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         words = [time, f"{record.levelname:<7}", message.rstrip("\n")]
-        words += [f"{name}={self.clean(str(value))}" for name, value in fields.items() if name != "event"]
+        words += [f"{name}={self.shown(value)}" for name, value in fields.items() if name != "event"]
         if self._worker_id:
             words.append(f"worker={self._worker_id}")
         if ref is not None:

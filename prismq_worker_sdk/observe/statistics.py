@@ -107,7 +107,7 @@ class Summary:
         rate = "-" if self.success_rate is None else f"{self.success_rate:.1%}"
         unconfirmed = settled.get("unconfirmed", 0)
         reports = {
-            f"accepted (unconfirmed {unconfirmed})": settled.get("accepted", 0) + unconfirmed,
+            "accepted": settled.get("accepted", 0) + unconfirmed,
             "superseded": settled.get("superseded", 0),
             "lost": settled.get("lost", 0),
             "parked": settled.get("parked", 0),
@@ -122,7 +122,7 @@ class Summary:
         left = f"committed {self.committed} + recovered {self.recovered}"
         return [
             f"tasks    claimed {self.claimed} = {_sum({str(end): ends.get(end, 0) for end in End})}",
-            f"reports  {left} = {_sum(reports)}",
+            f"reports  {left} = {_sum(reports)} ({unconfirmed} of the accepted unconfirmed)",
             f"success  {rate}, {self.tasks_per_hour:.0f} tasks/h over {duration.text(self.seconds)}",
             "handler  " + ", ".join(f"{name} {duration.text(seconds)}" for name, seconds in times.items()),
             *(f"api      {name}: {call.line()}" for name, call in sorted(self.calls.items())),

@@ -172,7 +172,7 @@ class Supervisor:
         """Stops the worker when it has done its runs, or cannot go on."""
         most = self._config.max_runs
         if most and runtime.ledger.ended >= most:
-            self._stop(f"{most} tasks have ended (--max-runs)")
+            self._stop(f"--max-runs {most} is reached")
         if dead := crew.troubles():
             self._stop("; ".join(dead), failed=True)
         if (hopeless := runtime.gate.hopeless(self._clock.monotonic())) is not None:
