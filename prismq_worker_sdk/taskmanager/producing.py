@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+import jsonschema
 import sqlalchemy as sa
 
 from prismq_worker_sdk.errors import InvalidParams, SchemaError
@@ -105,12 +106,13 @@ def publish(db: sa.Connection, name: str, new: NewTaskType, now: float) -> Row:
     Raises:
         Problem: 422 it is no schema, 409 the change breaks producers and is not allowed to.
     """
-    for schema in (new.param_schema, new.result_schema):
-        if schema is not None:
-            try:
-                ParamsSpec.of({"$schema": DRAFT, **schema})
-            except SchemaError as error:
-                raise Problem(422, str(error)) from None
+    try:
+        ParamsSpec.of({"$schema": DRAFT, **new.param_schema})
+        jsonschema.Draft202012Validator.check_schema(new.result_schema or {})
+    except SchemaError as error:
+        raise Problem(422, str(error)) from None
+    except jsonschema.SchemaError as error:
+        raise Problem(422, f"the result schema is no JSON Schema: {error.message}") from None
     before = db.execute(sa.select(task_types).where(task_types.c.name == name)).first()
     if before is not None and not new.allow_breaking:
         breaks = list(breaking_changes(json.loads(before.param_schema), new.param_schema))

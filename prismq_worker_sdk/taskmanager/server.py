@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -12,6 +13,7 @@ import uvicorn
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.system import signals
 from prismq_worker_sdk.taskmanager.app import PREFIX, create_app
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 
@@ -19,31 +21,46 @@ __all__ = ["RunningServer", "serve"]
 
 _LOG = logging.getLogger("prismq.taskmanager")
 START_SECONDS = 30.0
+ENDED = "ended by itself"
 
 
 def serve(config: TaskManagerConfig) -> None:
     """Serves until SIGTERM or Ctrl-C.
 
     Raises:
-        SettingsError: The address is taken.
+        SettingsError: The address is taken, or the database cannot be opened.
     """
-    listening = _bind(config)
-    port = listening.getsockname()[1]
-    _LOG.info("TaskManager at %s, database %s", _url(config, port), config.database)
-    _server(config, None).run(sockets=[listening])
+    with signals() as inbox, RunningServer(config, ended=lambda: inbox.put(ENDED)) as server:
+        _LOG.info("TaskManager at %s, database %s", server.url, config.database)
+        while (name := inbox.next()) == "SIGUSR1":
+            _LOG.info("SIGUSR1 has no meaning here")
+        _LOG.info("%s: the TaskManager ends", name)
 
 
 class RunningServer:
-    """A TaskManager in a thread of this process: `with RunningServer(config) as server: server.url`."""
+    """A TaskManager in a thread of this process: `with RunningServer(config) as server: server.url`.
 
-    def __init__(self, config: TaskManagerConfig, *, clock: Clock | None = None) -> None:
+    Args:
+        clock: Time; the machine's unless given.
+        ended: Called when it has ended.
+
+    Raises:
+        SettingsError: The address is taken, or the database cannot be opened.
+    """
+
+    def __init__(
+        self,
+        config: TaskManagerConfig,
+        *,
+        clock: Clock | None = None,
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._server = _server(config, clock)
         self._listening = _bind(config)
+        self._ended = ended
         self.port: int = self._listening.getsockname()[1]
         self.url = _url(config, self.port)
-        self._server = _server(config, clock)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._listening]}, name="taskmanager", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name="taskmanager", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -55,6 +72,12 @@ class RunningServer:
         self._server.should_exit = True
         self._thread.join(START_SECONDS)
         self._listening.close()
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self._listening])
+        finally:
+            self._ended()
 
 
 def _server(config: TaskManagerConfig, clock: Clock | None) -> uvicorn.Server:

@@ -7,6 +7,8 @@ import uuid
 import sqlalchemy as sa
 from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text
 
+from prismq_worker_sdk.errors import SettingsError
+
 __all__ = ["claims", "connect", "instance_of", "meta", "metadata", "task_types", "tasks"]
 
 metadata = MetaData()
@@ -84,6 +86,9 @@ def connect(url: str) -> sa.Engine:
     """An engine with the tables in place.
 
     SQLite runs in WAL with a full sync at each commit: what is answered is on disk (R11).
+
+    Raises:
+        SettingsError: The database cannot be opened.
     """
     sqlite = url.startswith("sqlite")
     memory = sqlite and (url in {"sqlite://", "sqlite:///:memory:"})
@@ -91,7 +96,12 @@ def connect(url: str) -> sa.Engine:
     engine = sa.create_engine(url, **options)
     if sqlite:
         sa.event.listen(engine, "connect", _prepare_sqlite)
-    metadata.create_all(engine)
+    try:
+        metadata.create_all(engine)
+    except sa.exc.DBAPIError as error:
+        engine.dispose()
+        shown = engine.url.render_as_string(hide_password=True)
+        raise SettingsError(f"--database {shown} cannot be opened: {error.orig}") from None
     return engine
 
 

@@ -27,6 +27,7 @@ def task(row: Row, claims: Iterable[Row] | None = None) -> dict[str, Any]:
         "worker_id": row.worker_id,
         "result": _json(row.result),
         "error": row.error,
+        "error_type": row.error_type,
         "priority": row.priority,
         "attempt": row.attempts,
         "max_attempts": row.max_attempts,

@@ -31,3 +31,7 @@ class FakeClock:
         if seconds < 0:
             raise ValueError(f"turn({seconds!r}): time does not run back")
         self._passed += seconds
+
+    def jump(self, seconds: float) -> None:
+        """Sets the wall clock forwards or back; `monotonic` does not notice."""
+        self._start += timedelta(seconds=seconds)

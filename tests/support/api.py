@@ -1,0 +1,54 @@
+"""A TaskManager over real HTTP, on a clock that the test turns."""
+
+from contextlib import contextmanager
+
+import requests
+
+from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
+from prismq_worker_sdk.taskmanager.server import RunningServer
+from prismq_worker_sdk.testing import FakeClock
+
+TYPE = "Test.Some"
+
+
+class Api:
+    def __init__(self, url, clock=None):
+        self.url = url
+        self.clock = clock
+        self.session = requests.Session()
+        self.session.trust_env = False
+
+    def call(self, method, path, body=None, *, key=None, data=None, **options):
+        headers = {} if key is None else {"X-API-Key": key}
+        given = {"json": body} if data is None and body is not None else {"data": data}
+        return self.session.request(method, self.url + path, headers=headers, timeout=20, **given, **options)
+
+    def submit(self, task_type=TYPE, params=None, **more):
+        answer = self.call("POST", "/tasks", {"type": task_type, "params": params or {}, **more})
+        assert answer.status_code in {200, 201}, answer.text
+        return answer.json()["id"]
+
+    def claim(self, worker="w1", types=(TYPE,)):
+        answer = self.call("POST", "/tasks/claim", {"worker_id": worker, "task_types": list(types)})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def complete(self, task_id, worker="w1", result=None):
+        body = {"worker_id": worker, "result": result}
+        return self.call("POST", f"/tasks/{task_id}/complete", body).status_code
+
+    def fail(self, task_id, worker="w1", error="it broke"):
+        return self.call("POST", f"/tasks/{task_id}/fail", {"worker_id": worker, "error": error}).status_code
+
+    def show(self, task_id):
+        return self.call("GET", f"/tasks/{task_id}").json()
+
+
+@contextmanager
+def running_api(folder, clock=None, **options):
+    clock = clock or FakeClock()
+    config = TaskManagerConfig(database=str(folder / "tasks.db"), port=0, **options)
+    with RunningServer(config, clock=clock) as server:
+        api = Api(server.url, clock)
+        with api.session:
+            yield api
