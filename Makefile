@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 JOBS   ?= 2
 
-.PHONY: help demo test check format bench docs clean
+.PHONY: help demo test check format bench clean
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
@@ -37,6 +37,7 @@ check: $(STAMPS)/dev  ## format, lint, types, floors
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32
 	$(BIN)/lint-imports
 
 format: $(STAMPS)/dev ## put the code in order

@@ -13,11 +13,14 @@ from prismq_worker_sdk.model.events import Event, TypePaused, TypeResumed
 
 __all__ = ["Gate"]
 
+SETTING_UP = "its handler is being set up"
+"""Why no type can be claimed before its handler was asked for the first time."""
+
 
 @dataclass(slots=True)
 class _State:
     handler: Handler
-    unready: str | None = "its handler is being set up"
+    unready: str | None = SETTING_UP
     paused_until: float = 0.0
     pause_reason: str = ""
     by_errors: bool = False
@@ -66,7 +69,7 @@ class Gate:
         with self._lock:
             state = self._states[task_type]
             before, state.unready = state.unready, unready
-            first = before == _State.__dataclass_fields__["unready"].default
+            first = before == SETTING_UP
         if unready is not None and unready != before:
             self._emit(TypePaused(task_type, unready))
         elif unready is None and before is not None and not first:
