@@ -209,6 +209,7 @@ def keep_recent(db: Connection, key: TaskKey, completed: Completed, now: float) 
         f"INSERT OR REPLACE INTO recent ({TASK_COLUMNS}, result, kept_at) VALUES (?, ?, ?, ?, ?, ?)",
         (*task_row(key), completed.result, now),
     )
+    prune(db, now)
 
 
 def park(db: Connection, number: int, detail: str) -> bool:

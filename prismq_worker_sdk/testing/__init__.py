@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prismq_worker_sdk.testing.clock import FakeClock
+from prismq_worker_sdk.testing.fault_proxy import Disturbance, FaultPlan, FaultProxy
 from prismq_worker_sdk.testing.harness import HandlerHarness, HarnessResult
 
-__all__ = ["FakeClock", "HandlerHarness", "HarnessResult"]
+__all__ = ["Disturbance", "FakeClock", "FaultPlan", "FaultProxy", "HandlerHarness", "HarnessResult"]

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from prismq_worker_sdk import TaskManagerClient
-from tests.support.base_server import BaseServer
+from prismq_worker_sdk.testing import Disturbance, FaultPlan, FaultProxy
 from tests.support.processes import wait_until
 
 
@@ -103,13 +103,12 @@ def test_every_task_completes_under_one_quarter_of_faults_and_none_runs_twice(
 ):
     server = start_taskmanager(claim_timeout="5s")
     ids = [server.client.submit("Test.Counted", {"n": n}, max_attempts=50).id for n in range(200)]
-    with BaseServer() as proxy:
-        proxy.state.upstream = server.port
-        proxy.state.faults = {"*": {"probability": 0.25}}
+    with FaultProxy(server.url, FaultPlan(share=0.25)) as proxy:
         worker = start_worker(proxy.url, "--server-claim-timeout", "60s")
         wait_until(lambda: server.counts() == {"completed": 200}, "the end of all tasks", deadline=100)
-        proxy.state.faults = {}
+        proxy.plan = FaultPlan()
         assert worker.terminate() == 0
+        assert len(proxy.counts) > len(Disturbance) / 2
 
     assert set(worker.runs()) == set(ids)
     claims = {task_id: server.client.show(task_id)["history"] for task_id in ids}
@@ -120,15 +119,14 @@ def test_every_task_completes_under_one_quarter_of_faults_and_none_runs_twice(
 def test_a_result_survives_the_kill_of_the_worker_and_of_the_server(start_taskmanager, start_worker):
     server = start_taskmanager()
     ids = [server.client.submit("Test.Counted", {"n": n}).id for n in range(10)]
-    with BaseServer() as proxy:
-        proxy.state.upstream = server.port
-        proxy.state.faults = {"complete": {"kinds": ["reset"]}}
+    resets = FaultPlan(1.0, (Disturbance.RESET_BEFORE,), lambda _method, path: path.endswith("/complete"))
+    with FaultProxy(server.url, resets) as proxy:
         first = start_worker(proxy.url)
         wait_until(lambda: first.stored() == 10, "ten stored results")
         first.kill()
         server.kill()
         again = start_taskmanager(port=server.port)
-        proxy.state.faults = {}
+        proxy.plan = FaultPlan()
         second = start_worker(proxy.url)
         wait_until(lambda: again.counts() == {"completed": 10}, "ten deliveries")
         assert second.terminate() == 0

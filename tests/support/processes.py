@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing, suppress
 from pathlib import Path
 
 import requests
@@ -113,9 +114,9 @@ class Worker:
         """How many rows the outboxes of the state folder hold; looked at from outside."""
         total = 0
         for path in self.state_dir.glob("*/outbox.db"):
-            with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+            db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+            with suppress(sqlite3.OperationalError), closing(db):  # the file is there before its tables
                 total += db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-            db.close()
         return total
 
     def clean_up(self):
