@@ -27,9 +27,10 @@ class Outbox:
     All may be called from any thread.
     """
 
-    def __init__(self, transactions: Transactions, clock: Clock) -> None:
+    def __init__(self, transactions: Transactions, clock: Clock, server: str | None = None) -> None:
         self._transactions = transactions
         self._clock = clock
+        self._server = server
 
     @classmethod
     def open(cls, path: Path, clock: Clock) -> Outbox:
@@ -39,6 +40,10 @@ class Outbox:
             StateFolderError: The file cannot be used.
         """
         return cls(GroupCommit(open_database(path)), clock)
+
+    def of(self, server: str) -> Outbox:
+        """The same outbox, seen by a worker of this server: reports and claims of others stay as they are (R1)."""
+        return Outbox(self._transactions, self._clock, server)
 
     def close(self) -> None:
         """Ends after what was begun; later calls raise OutboxError."""
@@ -79,15 +84,15 @@ class Outbox:
     def due(self, limit: int) -> list[Report]:
         """The reports whose next try has come, oldest first."""
         now = self._now()
-        return self._transactions.run(lambda db: store.due(db, now, limit))
+        return self._transactions.run(lambda db: store.due(db, self._server, now, limit))
 
     def after(self, number: int, limit: int) -> list[Report]:
         """Waiting reports behind a place in the line, whatever their next try (R36)."""
-        return self._transactions.run(lambda db: store.after(db, number, limit))
+        return self._transactions.run(lambda db: store.after(db, self._server, number, limit))
 
     def seconds_to_next(self) -> float | None:
         """Seconds until the next report is due, None when nothing waits."""
-        earliest = self._transactions.run(store.next_due)
+        earliest = self._transactions.run(lambda db: store.next_due(db, self._server))
         return None if earliest is None else max(0.0, earliest - self._now())
 
     def apply(self, report: Report, judgement: Judgement, *, retry_in: float = 0.0) -> bool:
@@ -102,7 +107,12 @@ class Outbox:
 
     def count(self, state: str) -> int:
         """How many reports are `waiting` or `parked`."""
-        return self._transactions.run(lambda db: store.count(db, state))
+        return self._transactions.run(lambda db: store.count(db, self._server, state))
+
+    def elsewhere(self) -> dict[str, int]:
+        """Waiting reports that go to other servers: server → how many (R1)."""
+        server = self._server
+        return {} if server is None else self._transactions.run(lambda db: store.elsewhere(db, server))
 
     # after a crash
 
@@ -112,7 +122,7 @@ class Outbox:
 
         def recovering(db: Connection) -> int:
             store.prune(db, now)
-            return store.recover_waiting(db, now)
+            return store.recover_waiting(db, self._server, now)
 
         return self._transactions.run(recovering)
 
@@ -122,7 +132,7 @@ class Outbox:
 
         def resolving(db: Connection) -> list[tuple[Identity, Outcome | None]]:
             ended: list[tuple[Identity, Outcome | None]] = []
-            for identity, attempt in store.holds(db):
+            for identity, attempt in store.holds(db, self._server):
                 crashes = store.crashed(db, identity.task_key, now)
                 outcome = orphaned(crashes=crashes, releases=releases)
                 if outcome is None:

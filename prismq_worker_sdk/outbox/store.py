@@ -38,6 +38,7 @@ __all__ = [
     "crashed",
     "drop_hold",
     "due",
+    "elsewhere",
     "hold",
     "holds",
     "insert_outcome",
@@ -66,6 +67,7 @@ CRASH_SECONDS = 7 * 24 * 3600.0
 
 _IDENTITY_IS = " AND ".join(f"{column} = ?" for column in IDENTITY_COLUMNS.split(", "))
 _TASK_IS = " AND ".join(f"{column} = ?" for column in TASK_COLUMNS.split(", "))
+_SERVER_IS = "(? IS NULL OR server = ?)"
 _MARKS = ", ".join("?" for _ in IDENTITY_COLUMNS.split(", "))
 
 
@@ -164,29 +166,35 @@ def insert_outcome(
     )
 
 
-def due(db: Connection, now: float, limit: int) -> list[Report]:
-    """The waiting reports whose next try has come, oldest first."""
+def due(db: Connection, server: str | None, now: float, limit: int) -> list[Report]:
+    """The waiting reports whose next try has come, oldest first.
+
+    Args:
+        server: Only those that go there (R1), here and below; None for all.
+    """
     rows = db.execute(
-        f"SELECT {REPORT_COLUMNS} FROM outcomes WHERE state = 'waiting'"
+        f"SELECT {REPORT_COLUMNS} FROM outcomes WHERE state = 'waiting' AND {_SERVER_IS}"
         f" AND (next_try <= ? OR next_try > ? + {FOREVER}) ORDER BY number LIMIT ?",
-        (now, now, limit),
+        (server, server, now, now, limit),
     )
     return [report_of(row) for row in rows]
 
 
-def after(db: Connection, number: int, limit: int) -> list[Report]:
+def after(db: Connection, server: str | None, number: int, limit: int) -> list[Report]:
     """The waiting reports behind a place in the line, whatever their next try, oldest first."""
     rows = db.execute(
-        f"SELECT {REPORT_COLUMNS} FROM outcomes WHERE state = 'waiting' AND number > ?"
+        f"SELECT {REPORT_COLUMNS} FROM outcomes WHERE state = 'waiting' AND {_SERVER_IS} AND number > ?"
         " ORDER BY number LIMIT ?",
-        (number, limit),
+        (server, server, number, limit),
     )
     return [report_of(row) for row in rows]
 
 
-def next_due(db: Connection) -> float | None:
+def next_due(db: Connection, server: str | None) -> float | None:
     """The instant of the earliest next try, None when nothing waits."""
-    (earliest,) = db.execute("SELECT min(next_try) FROM outcomes WHERE state = 'waiting'").fetchone()
+    (earliest,) = db.execute(
+        f"SELECT min(next_try) FROM outcomes WHERE state = 'waiting' AND {_SERVER_IS}", (server, server)
+    ).fetchone()
     return None if earliest is None else float(earliest)
 
 
@@ -221,16 +229,19 @@ def park(db: Connection, number: int, detail: str) -> bool:
     return changed.rowcount == 1
 
 
-def recover_waiting(db: Connection, now: float) -> int:
+def recover_waiting(db: Connection, server: str | None, now: float) -> int:
     """Makes every stored report due; each may have been sent by the process that died (R26)."""
     return db.execute(
-        "UPDATE outcomes SET next_try = ?, maybe_seen = 1 WHERE state = 'waiting'", (now,)
+        f"UPDATE outcomes SET next_try = ?, maybe_seen = 1 WHERE state = 'waiting' AND {_SERVER_IS}",
+        (now, server, server),
     ).rowcount
 
 
-def holds(db: Connection) -> list[tuple[Identity, int | None]]:
+def holds(db: Connection, server: str | None) -> list[tuple[Identity, int | None]]:
     """Every claim without an outcome, with its attempt."""
-    rows = db.execute(f"SELECT {IDENTITY_COLUMNS}, attempt FROM holds ORDER BY held_at").fetchall()
+    rows = db.execute(
+        f"SELECT {IDENTITY_COLUMNS}, attempt FROM holds WHERE {_SERVER_IS} ORDER BY held_at", (server, server)
+    ).fetchall()
     return [(identity_of(row[:7]), row[7]) for row in rows]
 
 
@@ -280,10 +291,21 @@ def pauses(db: Connection) -> dict[str, tuple[float, str]]:
     return {row[0]: (row[1], row[2]) for row in db.execute("SELECT * FROM pauses")}
 
 
-def count(db: Connection, state: str) -> int:
+def count(db: Connection, server: str | None, state: str) -> int:
     """How many reports are `waiting` or `parked`."""
-    (number,) = db.execute("SELECT count(*) FROM outcomes WHERE state = ?", (state,)).fetchone()
+    (number,) = db.execute(
+        f"SELECT count(*) FROM outcomes WHERE state = ? AND {_SERVER_IS}", (state, server, server)
+    ).fetchone()
     return int(number)
+
+
+def elsewhere(db: Connection, server: str) -> dict[str, int]:
+    """Waiting reports that go to other servers: server → how many (R1)."""
+    rows = db.execute(
+        "SELECT server, count(*) FROM outcomes WHERE state = 'waiting' AND server <> ? GROUP BY server",
+        (server,),
+    )
+    return dict(rows.fetchall())
 
 
 def prune(db: Connection, now: float) -> None:

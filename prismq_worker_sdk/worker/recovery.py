@@ -82,6 +82,14 @@ def recover(runtime: Runtime, troubles: tuple[str, ...]) -> int:
                 "warning", f"task {identity.task_id} was cut off by a crash of an earlier worker; it {fate}"
             )
         )
+    for server, number in runtime.outbox.elsewhere().items():
+        runtime.emit(
+            Notice(
+                "warning",
+                f"{number} results in this state folder belong to {server.partition('#')[0]}; they wait until a "
+                "worker with that --api-url runs on it",
+            )
+        )
     recovered = runtime.outbox.recover()
     runtime.ledger.recover(recovered)
     for task_type, (seconds, reason) in runtime.outbox.pauses().items():

@@ -154,7 +154,7 @@ class Supervisor:
             health=health,
             clock=self._clock,
             dice=self._dice,
-            outbox=state.outbox,
+            outbox=state.outbox.of(server),
             registry=self._registry,
             table=AttemptTable(),
             slots=SlotPool(self._config.concurrency, thread_slots(lambda: runtime)),

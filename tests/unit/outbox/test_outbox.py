@@ -3,7 +3,6 @@
 import sqlite3
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -18,27 +17,12 @@ from prismq_worker_sdk.outbox.inherit import inherit
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.schema import open_database
 from prismq_worker_sdk.outbox.store import Answered, Held
-
-
-class TurnedClock:
-    """A clock that stands until it is turned."""
-
-    def __init__(self):
-        self.now = datetime(2026, 11, 23, tzinfo=UTC)
-
-    def monotonic(self):
-        return self.now.timestamp()
-
-    def utc(self):
-        return self.now
-
-    def turn(self, seconds):
-        self.now += timedelta(seconds=seconds)
+from prismq_worker_sdk.testing import FakeClock
 
 
 @pytest.fixture
 def clock():
-    return TurnedClock()
+    return FakeClock()
 
 
 @pytest.fixture
@@ -389,3 +373,21 @@ def test_r39_a_file_in_place_of_the_folder_is_refused(tmp_path):
 
     with pytest.raises(StateFolderError, match="cannot be made"):
         take_instance(tmp_path / "state")
+
+
+def test_r01_reports_and_claims_of_another_server_stay_as_they_are(outbox):
+    here = outbox.of("http://s/api")
+    elsewhere = replace(claim_of("t2").identity, server="http://other/api")
+    foreign = replace(claim_of("t2"), identity=elsewhere)
+    committed(outbox, claim_of("t1"), Completed("1"))
+    committed(outbox, foreign, Completed("2"))
+    held = replace(claim_of("t3"), identity=replace(elsewhere, task_id="t3"))
+    outbox.hold(held)
+
+    assert [report.identity.task_id for report in here.due(9)] == ["t1"]
+    assert [report.identity.task_id for report in here.after(0, 9)] == ["t1"]
+    assert (here.count("waiting"), here.recover(), here.resolve_orphans(releases=False)) == (1, 1, [])
+    assert here.elsewhere() == {"http://other/api": 1}
+    assert here.apply(here.due(1)[0], Settle(Settlement.ACCEPTED))
+    assert here.seconds_to_next() is None
+    assert [report.identity.task_id for report in outbox.of("http://other/api").due(9)] == ["t2"]
