@@ -97,7 +97,7 @@ def test_r36_a_sweep_sees_every_report_whatever_its_next_try(outbox):
 def test_r05_a_clock_that_was_set_back_does_not_hold_reports_up(outbox, clock):
     first = committed(outbox, claim_of("a"), Completed("1"))
     outbox.apply(first, Again("503", maybe_seen=True), retry_in=60.0)
-    clock.turn(-86_400)
+    clock.jump(-86_400)
 
     assert len(outbox.due(1)) == 1
 
