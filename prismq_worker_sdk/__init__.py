@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from prismq_worker_sdk.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from prismq_worker_sdk.errors import (
         Defer,
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from prismq_worker_sdk.settings import PluginSettings, WorkerSettings
     from prismq_worker_sdk.wire.producer import TaskHandle, TaskManagerClient
     from prismq_worker_sdk.worker.worker import Worker
-
-__version__ = "0.1.0"
 
 _PLACES = {
     "errors": (

@@ -14,6 +14,7 @@ from prismq_worker_sdk.model.calls import (
     Throttled,
     Unauthorised,
     Unreachable,
+    Vanished,
 )
 
 __all__ = ["Ask", "ClaimPlan", "Hold", "Pace", "next_claim", "pace_after"]
@@ -98,6 +99,6 @@ def pace_after(pace: Pace, answer: int | Failure, *, poll_interval: float, jitte
             return Pace(conflicts=pace.conflicts + 1, wait=wait)
         case Throttled(retry_after=seconds) if seconds is not None:
             return Pace(failures=pace.failures + 1, wait=as_asked(seconds, jitter))
-        case Throttled() | Unauthorised() | Foreign() | Rejected() | Unreachable():
+        case Throttled() | Unauthorised() | Foreign() | Rejected() | Unreachable() | Vanished():
             failures = pace.failures + 1
             return Pace(failures=failures, wait=SERVER.seconds(failures, jitter))

@@ -14,6 +14,7 @@ from prismq_worker_sdk.model.calls import (
     Throttled,
     Unauthorised,
     Unreachable,
+    Vanished,
 )
 from prismq_worker_sdk.model.outcome import Completed, Failed
 from prismq_worker_sdk.model.report import Report, Settlement, Verdict
@@ -85,6 +86,8 @@ def judge(report: Report, reply: ReportReply) -> Judgement:
             return Again(reason, maybe_seen=False, alone=False)
         case Foreign(reason=reason):
             return _again(report, Again(reason, maybe_seen=False))
+        case Vanished(reason=reason):
+            return Again(reason, maybe_seen=False, alone=False)
         case Conflict(reason=reason):
             return _verdict(report, Verdict.CONFLICT, reason)
         case Rejected(status=status, reason=reason):

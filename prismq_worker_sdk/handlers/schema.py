@@ -11,13 +11,16 @@ from typing import Any
 import jsonschema
 from jsonschema.exceptions import ValidationError as SchemaViolation
 from jsonschema.validators import extend
+from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
 from pydantic import BaseModel
 from pydantic import ValidationError as ModelViolation
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from prismq_worker_sdk.errors import Fault, InvalidParams, SchemaError
 from prismq_worker_sdk.handlers.mission_form import json_schema_of
 
-__all__ = ["DRAFT", "ParamsSpec"]
+__all__ = ["DRAFT", "ParamsSpec", "checked_schema"]
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 LONGEST_MESSAGE = 300
@@ -96,29 +99,60 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 _VALIDATOR: Any = extend(jsonschema.Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
 
 
-def _checked(schema: dict[str, Any]) -> dict[str, Any]:
+def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    """The same JSON Schema, of any type.
+
+    Raises:
+        SchemaError: It is none, or refers to something that is not in it; nothing is ever fetched.
+    """
     try:
         jsonschema.Draft202012Validator.check_schema(schema)
         for pattern in _patterns(schema):
             _compiled(pattern)
     except jsonschema.SchemaError as error:
-        raise SchemaError(
-            f"the parameter schema is no JSON Schema: {error.message} at {error.json_path}"
-        ) from None
+        raise SchemaError(f"the schema is no JSON Schema: {error.message} at {error.json_path}") from None
     except re.error as error:
-        raise SchemaError(f"the parameter schema has a pattern that does not compile: {error}") from None
+        raise SchemaError(f"the schema has a pattern that does not compile: {error}") from None
+    resource = DRAFT202012.create_resource(schema)
+    for reference in _unresolved(resource, REGISTRY.resolver_with_root(resource)):
+        raise SchemaError(f"the schema refers to {reference!r}, which is not in it; give it whole")
+    return schema
+
+
+def _unresolved(resource: Any, resolver: Any) -> Iterator[str]:
+    if isinstance(resource.contents, Mapping):
+        for keyword in ("$ref", "$dynamicRef"):
+            reference = resource.contents.get(keyword)
+            if isinstance(reference, str):
+                try:
+                    resolver.lookup(reference)
+                except Unresolvable:
+                    yield reference
+    for part in resource.subresources():
+        yield from _unresolved(part, resolver.in_subresource(part))
+
+
+def _checked(schema: dict[str, Any]) -> dict[str, Any]:
+    checked_schema(schema)
     if schema.get("type", "object") != "object":
         raise SchemaError(
             f"the parameter schema is of type {schema['type']!r}; parameters are always an object"
         )
     for name, property_schema in schema.get("properties", {}).items():
         if isinstance(property_schema, Mapping) and "default" in property_schema:
-            whole = {"$defs": schema.get("$defs", {}), **property_schema}
-            for fault in _faults(whole, property_schema["default"]):
+            for fault in _default_faults(schema, property_schema):
                 raise SchemaError(
                     f"the default of parameter {name!r} does not fit its own schema: {fault.message}"
                 )
     return schema
+
+
+def _default_faults(schema: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[Fault]:
+    try:
+        for violation in _VALIDATOR(schema, registry=REGISTRY).descend(own["default"], own):
+            yield from _fault(violation)
+    except RecursionError:
+        yield Fault("", "it refers to itself without end")
 
 
 def _patterns(schema: object) -> Iterator[str]:
@@ -135,7 +169,8 @@ def _patterns(schema: object) -> Iterator[str]:
 
 def _faults(schema: Mapping[str, Any], params: object) -> Iterator[Fault]:
     for violation in sorted(
-        _VALIDATOR(schema).iter_errors(params), key=lambda error: list(map(str, error.path))
+        _VALIDATOR(schema, registry=REGISTRY).iter_errors(params),
+        key=lambda error: list(map(str, error.path)),
     ):
         yield from _fault(violation)
 

@@ -7,9 +7,11 @@ a failure is an answer like any other, and `decide` judges it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 from prismq_worker_sdk.model.capabilities import Capabilities
+from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.model.task import Task
 
@@ -23,13 +25,19 @@ __all__ = [
     "Foreign",
     "Grant",
     "Healthy",
+    "LeaseAnswer",
+    "LeaseReply",
+    "LeaseVerdict",
+    "Order",
     "Probe",
     "Rejected",
+    "Renewal",
     "ReportAnswer",
     "ReportReply",
     "Throttled",
     "Unauthorised",
     "Unreachable",
+    "Vanished",
 ]
 
 
@@ -49,16 +57,37 @@ class ClaimWork:
 
 
 @dataclass(frozen=True, slots=True)
+class Renewal:
+    """Keep a claim alive, and say how far its work is.
+
+    Attributes:
+        progress: Percent, None when nothing new is to be said.
+        checkpoint: JSON text, None when there is none that is new.
+    """
+
+    identity: Identity
+    progress: float | None = None
+    message: str = ""
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
-    """Report, claim, or both; a dialect may need several HTTP requests for it.
+    """Report, renew, claim, or all of it; a dialect may need several HTTP requests for it.
 
     Attributes:
         reports: At most `Capabilities.max_reports`, oldest first.
         claim: What to claim, None for nothing.
+        renewals: Only where `Capabilities.renews`.
+        worker_id: Who asks; recorded by servers with leases, not compared (R2).
+        request_id: The same for every repeat of a claim whose answer did not come (R6).
     """
 
     reports: tuple[Report, ...] = ()
     claim: ClaimWork | None = None
+    renewals: tuple[Renewal, ...] = ()
+    worker_id: str = ""
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +136,13 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
+class Vanished:
+    """An extension that was announced is not there (R35): probe again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """The server understood and refused the request itself (any other 4xx)."""
 
@@ -114,7 +150,7 @@ class Rejected:
     reason: str
 
 
-Failure: TypeAlias = Unreachable | Throttled | Unauthorised | Foreign | Conflict | Rejected
+Failure: TypeAlias = Unreachable | Throttled | Unauthorised | Foreign | Conflict | Vanished | Rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +208,37 @@ class ReportAnswer:
 ReportReply: TypeAlias = ReportAnswer | Failure
 
 
+class LeaseVerdict(StrEnum):
+    """What the server said of a renewal, in the words of the wire."""
+
+    RENEWED = "renewed"
+    LOST = "lost"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseAnswer:
+    """The server's word on one renewal.
+
+    Attributes:
+        lease_seconds: How long the claim lasts from the sending of the request; None where it is lost.
+    """
+
+    verdict: LeaseVerdict
+    lease_seconds: float | None = None
+
+
+LeaseReply: TypeAlias = LeaseAnswer | Failure
+
+
+class Order(StrEnum):
+    """What the server wants of this worker, in the words of the wire."""
+
+    RUN = "run"
+    QUIET = "quiet"
+    TERMINATE = "terminate"
+
+
 @dataclass(frozen=True, slots=True)
 class Exchanged:
     """The answer to an Exchange.
@@ -179,7 +246,10 @@ class Exchanged:
     Attributes:
         reports: One reply for each report, in the order sent.
         tasks: What was handed out: empty for nothing, a Failure when the claim part failed.
+        renewals: One reply for each renewal, in the order sent.
     """
 
     reports: tuple[ReportReply, ...] = ()
     tasks: tuple[Grant | BadGrant, ...] | Failure = ()
+    renewals: tuple[LeaseReply, ...] = ()
+    order: Order = Order.RUN

@@ -20,6 +20,7 @@ class Capabilities:
         renews: Whether leases can be renewed.
         releases: Whether a task can be given back.
         creates: Whether children travel inside a report.
+        max_request_bytes: Largest request.
         max_result_bytes: Largest result, as JSON text in UTF-8.
     """
 
@@ -29,6 +30,7 @@ class Capabilities:
     renews: bool = False
     releases: bool = False
     creates: bool = False
+    max_request_bytes: int = 16 * MIB
     max_result_bytes: int = 8 * MIB
     max_error_bytes: int = 64 * 1024
 

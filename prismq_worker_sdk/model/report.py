@@ -20,6 +20,7 @@ class Report:
         attempt: Which attempt it ends, for people; None where the server does not tell.
         tries: How often it was sent.
         maybe_seen: Whether an earlier sending may have reached the server without an answer (R26).
+        checkpoint: The last checkpoint of a task that has not completed, JSON text (R30).
         passed: How often it failed while others got through; decides on parking (R23).
     """
 
@@ -31,6 +32,7 @@ class Report:
     tries: int = 0
     maybe_seen: bool = False
     passed: int = 0
+    checkpoint: str | None = None
 
 
 class Verdict(StrEnum):

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from prismq_worker_sdk import __version__
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.system import SystemClock
 from prismq_worker_sdk.taskmanager import routes_base, routes_manage
@@ -19,10 +19,12 @@ from prismq_worker_sdk.taskmanager.desk import Desk
 from prismq_worker_sdk.taskmanager.problems import Problem, answer
 from prismq_worker_sdk.taskmanager.tables import connect, instance_of
 from prismq_worker_sdk.taskmanager.writer import Writer
+from prismq_worker_sdk.version import __version__
 
 __all__ = ["PREFIX", "create_app"]
 
 PREFIX = "/api"
+RETRY_SOON = {"Retry-After": "1"}
 _LOG = logging.getLogger("prismq.taskmanager")
 
 
@@ -31,8 +33,12 @@ def create_app(config: TaskManagerConfig, *, clock: Clock | None = None) -> Fast
 
     Args:
         clock: Time; the machine's unless given.
+
+    Raises:
+        SettingsError: The database cannot be used.
     """
     engine = connect(config.url)
+    instance = instance_of(engine)
     writer = Writer(engine)
 
     @asynccontextmanager
@@ -50,11 +56,12 @@ def create_app(config: TaskManagerConfig, *, clock: Clock | None = None) -> Fast
         openapi_url=f"{PREFIX}/openapi.json",
         redirect_slashes=False,
     )
-    app.state.desk = Desk(config, clock or SystemClock(), writer, instance_of(engine))
+    app.state.desk = Desk(config, clock or SystemClock(), writer, instance)
     app.include_router(routes_base.router, prefix=PREFIX)
     app.include_router(routes_manage.router, prefix=PREFIX)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OperationalError, _no_database)
     app.add_exception_handler(Exception, _unexpected)
     return app
 
@@ -69,9 +76,16 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
         404: f"there is no {request.url.path} here",
         405: f"{request.method} is not for {request.url.path}",
     }
-    return answer(Problem(status, detail.get(status, str(error))))
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return answer(Problem(status, detail.get(status, str(error))), headers)
 
 
 async def _unexpected(_request: Request, error: Exception) -> JSONResponse:
     _LOG.error("a request failed", exc_info=error)
-    return answer(Problem(500, "the server failed at this request; its log says why"))
+    closing = {"Connection": "close"}  # uvicorn closes it after an error, so nobody may send more
+    return answer(Problem(500, "the server failed at this request; its log says why"), closing)
+
+
+async def _no_database(_request: Request, error: Exception) -> JSONResponse:
+    _LOG.error("the database failed: %s", error.orig if isinstance(error, OperationalError) else error)
+    return answer(Problem(503, "the database cannot be used now; nothing was stored, try again"), RETRY_SOON)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -45,10 +45,10 @@ class Desk:
         return await self.writer.run(operation)
 
 
-def admitted(*scopes: Scope) -> Callable[[Request], None]:
+def admitted(*scopes: Scope) -> Callable[[Request], Awaitable[None]]:
     """A check that the caller's key has one of these scopes; `admin` always has."""
 
-    def check(request: Request) -> None:
+    async def check(request: Request) -> None:
         desk: Desk = request.app.state.desk
         if not desk.config.keys:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -27,7 +28,7 @@ class Problem(Exception):  # noqa: N818 - the RFC's word
         self.faults = faults
 
 
-def answer(problem: Problem) -> JSONResponse:
+def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The problem on the wire."""
     body: dict[str, Any] = {
         "type": "about:blank",
@@ -37,4 +38,4 @@ def answer(problem: Problem) -> JSONResponse:
     }
     if problem.faults:
         body["errors"] = [{"pointer": fault.pointer, "message": fault.message} for fault in problem.faults]
-    return JSONResponse(body, problem.status, media_type="application/problem+json")
+    return JSONResponse(body, problem.status, headers, media_type="application/problem+json")

@@ -6,13 +6,13 @@ import base64
 import json
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-import jsonschema
 import sqlalchemy as sa
 
 from prismq_worker_sdk.errors import InvalidParams, SchemaError
-from prismq_worker_sdk.handlers.schema import DRAFT, ParamsSpec
+from prismq_worker_sdk.handlers.schema import DRAFT, ParamsSpec, checked_schema
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.messages import NewTask, NewTaskType, TaskFilter
 from prismq_worker_sdk.taskmanager.problems import Problem
@@ -23,6 +23,7 @@ __all__ = ["create", "find", "history", "listed", "publish", "stats", "type_name
 
 Row = sa.Row[Any]
 UNFINISHED = ("pending", "processing")
+LARGEST_SEQ = 2**63 - 1
 
 
 def create(db: sa.Connection, config: TaskManagerConfig, new: NewTask, now: float) -> tuple[Row, bool]:
@@ -108,11 +109,9 @@ def publish(db: sa.Connection, name: str, new: NewTaskType, now: float) -> Row:
     """
     try:
         ParamsSpec.of({"$schema": DRAFT, **new.param_schema})
-        jsonschema.Draft202012Validator.check_schema(new.result_schema or {})
+        checked_schema(new.result_schema or {})
     except SchemaError as error:
         raise Problem(422, str(error)) from None
-    except jsonschema.SchemaError as error:
-        raise Problem(422, f"the result schema is no JSON Schema: {error.message}") from None
     before = db.execute(sa.select(task_types).where(task_types.c.name == name)).first()
     if before is not None and not new.allow_breaking:
         breaks = list(breaking_changes(json.loads(before.param_schema), new.param_schema))
@@ -189,9 +188,11 @@ def _check(db: sa.Connection, new: NewTask) -> None:
         return
     schema: Mapping[str, Any] = json.loads(row.param_schema)
     try:
-        ParamsSpec.of({"$schema": DRAFT, **schema}).parse(new.params)
+        ParamsSpec.of({**schema, "$schema": DRAFT}).parse(new.params)
     except InvalidParams as error:
         raise Problem(422, f"the params do not fit {new.type} {row.version}", error.faults) from None
+    except RecursionError:
+        raise Problem(422, f"the schema of {new.type} {row.version} refers to itself without end") from None
 
 
 def _cursor(seq: int) -> str:
@@ -199,9 +200,8 @@ def _cursor(seq: int) -> str:
 
 
 def _place(cursor: str) -> int:
-    try:
-        return int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except ValueError:
-        raise Problem(
-            422, f"cursor {cursor!r} was not made by this server; leave it out to begin anew"
-        ) from None
+    with suppress(ValueError):
+        place = int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if 0 < place <= LARGEST_SEQ:
+            return place
+    raise Problem(422, f"cursor {cursor[:80]!r} was not made by this server; leave it out to begin anew")

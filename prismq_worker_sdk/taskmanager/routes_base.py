@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
 
-from prismq_worker_sdk import __version__
 from prismq_worker_sdk.taskmanager import transitions, views
 from prismq_worker_sdk.taskmanager.config import Scope
 from prismq_worker_sdk.taskmanager.desk import Desk, admitted
@@ -18,6 +18,7 @@ from prismq_worker_sdk.taskmanager.messages import (
     json_text,
 )
 from prismq_worker_sdk.taskmanager.openapi import takes
+from prismq_worker_sdk.version import __version__
 
 __all__ = ["router"]
 
@@ -38,7 +39,7 @@ async def health(request: Request) -> dict[str, Any]:
 
 
 @router.post("/tasks/claim", dependencies=WORKER, openapi_extra=takes(ClaimRequest))
-async def claim(request: Request) -> dict[str, Any] | None:
+async def claim(request: Request) -> Response:
     """Hands out one task of these types; null when there is none."""
     desk: Desk = request.app.state.desk
     asked = await body_of(request, ClaimRequest)
@@ -46,7 +47,7 @@ async def claim(request: Request) -> dict[str, Any] | None:
     row = await desk.run(
         lambda db: transitions.claim(db, desk.config, asked.worker_id, asked.task_types, now)
     )
-    return None if row is None else views.task(row)
+    return JSONResponse(None if row is None else views.task(row))
 
 
 @router.post("/tasks/{task_id}/complete", dependencies=WORKER, openapi_extra=takes(CompleteRequest))

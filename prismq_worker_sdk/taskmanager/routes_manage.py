@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
@@ -18,6 +19,7 @@ from prismq_worker_sdk.taskmanager.rules import is_task_type
 __all__ = ["router"]
 
 router = APIRouter(tags=["manage"])
+WORKER = [Depends(admitted(Scope.WORKER))]
 PRODUCER = [Depends(admitted(Scope.PRODUCER))]
 ANY = [Depends(admitted(Scope.PRODUCER, Scope.WORKER))]
 ADMIN = [Depends(admitted())]
@@ -34,41 +36,49 @@ async def create(request: Request) -> Response:
 
 
 @router.get("/tasks", dependencies=ANY)
-async def listed(request: Request) -> dict[str, Any]:
+async def listed(request: Request) -> Response:
     """Tasks, newest first: status, type, worker_id, q, limit, cursor."""
     desk: Desk = request.app.state.desk
-    query: dict[str, Any] = dict(request.query_params)
-    if str(query.get("limit", "")).lstrip("-").isdecimal():
-        query["limit"] = int(query["limit"])
-    wanted = read(TaskFilter, query)
-    rows, cursor = await desk.run(lambda db: producing.listed(db, wanted))
-    return {"tasks": [views.task(row) for row in rows], "next_cursor": cursor}
+    wanted, now = read(TaskFilter, dict(request.query_params)), desk.now()
+
+    def look(db: sa.Connection) -> tuple[list[sa.Row[Any]], str | None]:
+        transitions.settle(db, now)
+        return producing.listed(db, wanted)
+
+    rows, cursor = await desk.run(look)
+    return JSONResponse({"tasks": [views.task(row) for row in rows], "next_cursor": cursor})
 
 
 @router.get("/tasks/{task_id}", dependencies=ANY)
-async def show(request: Request, task_id: str) -> dict[str, Any]:
+async def show(request: Request, task_id: str) -> Response:
     """A task with its history."""
     desk: Desk = request.app.state.desk
-    row, claims = await desk.run(lambda db: (producing.find(db, task_id), producing.history(db, task_id)))
-    return views.task(row, claims)
+    now = desk.now()
+
+    def look(db: sa.Connection) -> tuple[sa.Row[Any], list[sa.Row[Any]]]:
+        transitions.settle(db, now)
+        return producing.find(db, task_id), producing.history(db, task_id)
+
+    row, claims = await desk.run(look)
+    return JSONResponse(views.task(row, claims))
 
 
-@router.post("/tasks/{task_id}/cancel", dependencies=PRODUCER)
-async def cancel(request: Request, task_id: str) -> dict[str, Any]:
+@router.post("/tasks/{task_id}/cancel", dependencies=ADMIN)
+async def cancel(request: Request, task_id: str) -> Response:
     """Fails a pending task at once; asks for the end of a running one."""
     desk: Desk = request.app.state.desk
     now = desk.now()
-    return views.task(await desk.run(lambda db: transitions.cancel(db, task_id, now)))
+    return JSONResponse(views.task(await desk.run(lambda db: transitions.cancel(db, task_id, now))))
 
 
-@router.post("/tasks/{task_id}/retry", dependencies=PRODUCER)
-async def retry(request: Request, task_id: str) -> dict[str, Any]:
+@router.post("/tasks/{task_id}/retry", dependencies=ADMIN)
+async def retry(request: Request, task_id: str) -> Response:
     """Makes a failed task pending again."""
     desk: Desk = request.app.state.desk
-    return views.task(await desk.run(lambda db: transitions.retry(db, task_id)))
+    return JSONResponse(views.task(await desk.run(lambda db: transitions.retry(db, task_id))))
 
 
-@router.put("/task-types/{name}", dependencies=ANY, openapi_extra=takes(NewTaskType))
+@router.put("/task-types/{name}", dependencies=WORKER, openapi_extra=takes(NewTaskType))
 async def publish(request: Request, name: str) -> dict[str, Any]:
     """Registers a task type; a change that breaks producers is refused unless it is allowed to."""
     desk: Desk = request.app.state.desk
@@ -100,7 +110,7 @@ async def stats(request: Request) -> dict[str, Any]:
     """Numbers for each task type."""
     desk: Desk = request.app.state.desk
     now = desk.now()
-    return {"types": await desk.run(lambda db: producing.stats(db, now))}
+    return {"types": await desk.run(lambda db: _counted(db, now))}
 
 
 @router.get("/metrics", dependencies=ADMIN)
@@ -108,5 +118,10 @@ async def metrics(request: Request) -> Response:
     """The same for Prometheus."""
     desk: Desk = request.app.state.desk
     now = desk.now()
-    found = await desk.run(lambda db: producing.stats(db, now))
+    found = await desk.run(lambda db: _counted(db, now))
     return PlainTextResponse(views.prometheus(found), media_type="text/plain; version=0.0.4")
+
+
+def _counted(db: sa.Connection, now: float) -> dict[str, dict[str, Any]]:
+    transitions.settle(db, now)
+    return producing.stats(db, now)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 __all__ = [
+    "MAX_DEPTH",
     "MAX_ERROR_BYTES",
     "MAX_PARAMS_BYTES",
     "MAX_REQUEST_BYTES",
@@ -18,11 +19,16 @@ __all__ = [
     "is_worker_id",
 ]
 
+Schema: TypeAlias = "Mapping[str, Any] | bool"
+
 MAX_PARAMS_BYTES = 1024 * 1024
 MAX_RESULT_BYTES = 8 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 """PROTOCOL, limits."""
+
+MAX_DEPTH = 256
+"""Deepest nesting of a request; any task can be shown and listed, and a worker's deepest result fits."""
 
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*\Z")
 
@@ -54,8 +60,8 @@ def expired_error(attempts: int) -> str:
 def breaking_changes(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> Iterator[str]:
     """How params that fitted the old schema may fail the new one, one sentence each.
 
-    Looks at required fields, removed fields, types, enums and bounds, of nested objects too; a change it does
-    not know is taken for harmless.
+    Looks at required fields, removed fields, types, enums and bounds, of nested objects and lists too; a change it
+    does not know is taken for harmless.
     """
     before, after = old.get("properties", {}), new.get("properties", {})
     for name in new.get("required", []):
@@ -69,8 +75,20 @@ def breaking_changes(old: Mapping[str, Any], new: Mapping[str, Any], path: str =
                 yield f"{path}/{name} is taken away"
     for name in before:
         if name in after:
-            yield from _narrowed(before[name], after[name], f"{path}/{name}")
-            yield from breaking_changes(before[name], after[name], f"{path}/{name}")
+            yield from _changed(before[name], after[name], f"{path}/{name}")
+    if "items" in new:
+        yield from _changed(old.get("items", True), new["items"], f"{path}/*")
+
+
+def _changed(old: Schema, new: Schema, path: str) -> Iterator[str]:
+    if old is False or new is True:
+        return
+    if new is False:
+        yield f"{path} is no longer taken"
+        return
+    before = {} if old is True else old
+    yield from _narrowed(before, new, path)
+    yield from breaking_changes(before, new, path)
 
 
 def _narrowed(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Iterator[str]:

@@ -55,8 +55,12 @@ class RunningServer:
         clock: Clock | None = None,
         ended: Callable[[], None] = lambda: None,
     ) -> None:
-        self._server = _server(config, clock)
         self._listening = _bind(config)
+        try:
+            self._server = _server(config, clock)
+        except BaseException:
+            self._listening.close()
+            raise
         self._ended = ended
         self.port: int = self._listening.getsockname()[1]
         self.url = _url(config, self.port)

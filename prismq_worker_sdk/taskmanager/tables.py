@@ -6,6 +6,7 @@ import uuid
 
 import sqlalchemy as sa
 from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from prismq_worker_sdk.errors import SettingsError
 
@@ -85,23 +86,34 @@ task_types = Table(
 def connect(url: str) -> sa.Engine:
     """An engine with the tables in place.
 
-    SQLite runs in WAL with a full sync at each commit: what is answered is on disk (R11).
+    SQLite runs in WAL with a full sync at each commit: what is answered is on disk (R11). Its transactions take
+    the write lock at once: what one has read still holds when it writes, whoever shares the database.
 
     Raises:
-        SettingsError: The database cannot be opened.
+        SettingsError: It is no database, not one of a TaskManager, or cannot be opened.
     """
     sqlite = url.startswith("sqlite")
     memory = sqlite and (url in {"sqlite://", "sqlite:///:memory:"})
     options = {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}} if memory else {}
-    engine = sa.create_engine(url, **options)
+    try:
+        engine = sa.create_engine(url, **options)
+    except (SQLAlchemyError, ImportError) as error:
+        raise SettingsError(f"--database is no file and no URL that can be used: {error}") from None
     if sqlite:
         sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
     try:
-        metadata.create_all(engine)
-    except sa.exc.DBAPIError as error:
+        with engine.begin() as db:
+            metadata.create_all(db)
+            for table in metadata.sorted_tables:
+                db.execute(sa.select(table).limit(0))
+    except SQLAlchemyError as error:
         engine.dispose()
         shown = engine.url.render_as_string(hide_password=True)
-        raise SettingsError(f"--database {shown} cannot be opened: {error.orig}") from None
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise SettingsError(
+            f"--database {shown} cannot be opened as that of a TaskManager: {reason}"
+        ) from None
     return engine
 
 
@@ -116,7 +128,12 @@ def instance_of(engine: sa.Engine) -> str:
 
 
 def _prepare_sqlite(connection: object, _record: object) -> None:
+    connection.isolation_level = None  # type: ignore[attr-defined]
     cursor = connection.cursor()  # type: ignore[attr-defined]
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 5000"):
+    for pragma in ("busy_timeout = 10000", "journal_mode = WAL", "synchronous = FULL"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _begin_sqlite(db: sa.Connection) -> None:
+    db.exec_driver_sql("BEGIN IMMEDIATE")

@@ -13,10 +13,22 @@ from prismq_worker_sdk.taskmanager.problems import Problem
 from prismq_worker_sdk.taskmanager.rules import backoff, expired_error
 from prismq_worker_sdk.taskmanager.tables import claims, tasks
 
-__all__ = ["cancel", "claim", "complete", "fail", "retry"]
+__all__ = ["cancel", "claim", "complete", "fail", "retry", "settle"]
 
 Row = sa.Row[Any]
 CANCELLED = {"error": "cancelled on request", "error_type": "cancelled"}
+EXPIRED = "expired"
+
+
+def settle(db: sa.Connection, now: float) -> None:
+    """Fails the tasks whose claim ran out and that nobody may have again: cancelled (R29), or attempts used up."""
+    over = sa.select(tasks).where(
+        tasks.c.status == "processing",
+        tasks.c.claim_expires_at <= now,
+        sa.or_(tasks.c.cancel_asked == 1, tasks.c.attempts >= tasks.c.max_attempts),
+    )
+    for row in db.execute(over).all():
+        _give_up(db, row, now)
 
 
 def claim(
@@ -26,10 +38,8 @@ def claim(
 
     An expired claim counts as an attempt; a task whose attempts are used up, or that somebody cancelled, fails.
     """
+    settle(db, now)
     while (row := _candidate(db, types, now)) is not None:
-        if row.status == "processing" and (row.cancel_asked or row.attempts >= row.max_attempts):
-            _give_up(db, row, now)
-            continue
         if _take(db, config, row, worker_id, now):
             return _row(db, row.id)
     return None
@@ -55,7 +65,13 @@ def fail(
         values = {"status": "failed", "error": error, "error_type": None}
     else:
         wait = backoff(row.attempts, first=config.backoff, ceiling=config.backoff_ceiling)
-        values = {"status": "pending", "error": error, "not_before": now + wait, "worker_id": None}
+        values = {
+            "status": "pending",
+            "error": error,
+            "error_type": None,
+            "not_before": now + wait,
+            "worker_id": None,
+        }
     _end(db, row, worker_id, values, now)
     _close_claim(db, row, "cancelled" if row.cancel_asked else "failed", error, now)
 
@@ -86,8 +102,14 @@ def retry(db: sa.Connection, task_id: str) -> Row:
     """Makes a failed task pending again, with all its attempts.
 
     Raises:
-        Problem: 404 no such task, 409 it has not failed.
+        Problem: 404 no such task, 409 it has not failed, or another unfinished task has its dedupe key.
     """
+    row = _row(db, task_id)
+    if row.dedupe_key is not None and row.parent_id is None:
+        same = [tasks.c.dedupe_key == row.dedupe_key, tasks.c.type == row.type, tasks.c.id != row.id]
+        twin = db.scalar(sa.select(tasks.c.id).where(*same, tasks.c.status.in_(("pending", "processing"))))
+        if twin is not None:
+            raise Problem(409, f"task {twin} has the dedupe key {row.dedupe_key!r} and is unfinished")
     values = {
         "status": "pending",
         "attempts": 0,
@@ -95,6 +117,8 @@ def retry(db: sa.Connection, task_id: str) -> Row:
         "completed_at": None,
         "worker_id": None,
         "cancel_asked": 0,
+        "error": None,
+        "error_type": None,
     }
     done = db.execute(
         tasks.update().where(tasks.c.id == task_id, tasks.c.status == "failed").values(values)
@@ -121,7 +145,7 @@ class _Ready:
                 tasks.c.claim_expires_at <= self.now,
                 tasks.c.type.in_(self.types),
             )
-            .order_by(tasks.c.claim_expires_at)
+            .order_by(tasks.c.priority.desc(), tasks.c.seq)
             .limit(1)
         )
 
@@ -138,7 +162,10 @@ class _Ready:
 
 def _candidate(db: sa.Connection, types: Sequence[str], now: float) -> Row | None:
     ready = _Ready(types, now)
-    return db.execute(ready.expired()).first() or db.execute(ready.pending()).first()
+    found = [db.execute(query).first() for query in (ready.expired(), ready.pending())]
+    return min(
+        (row for row in found if row is not None), key=lambda row: (-row.priority, row.seq), default=None
+    )
 
 
 def _take(db: sa.Connection, config: TaskManagerConfig, row: Row, worker_id: str, now: float) -> bool:
@@ -170,7 +197,7 @@ def _take(db: sa.Connection, config: TaskManagerConfig, row: Row, worker_id: str
 
 
 def _give_up(db: sa.Connection, row: Row, now: float) -> None:
-    said = CANCELLED if row.cancel_asked else {"error": expired_error(row.attempts), "error_type": "expired"}
+    said = CANCELLED if row.cancel_asked else {"error": expired_error(row.attempts), "error_type": EXPIRED}
     unchanged = [tasks.c.id == row.id, tasks.c.status == "processing", tasks.c.claim == row.claim]
     db.execute(tasks.update().where(*unchanged).values(status="failed", completed_at=now, **said))
     _close_claim(db, row, "expired", None, now)
@@ -180,7 +207,7 @@ def _end(db: sa.Connection, row: Row, worker_id: str, values: dict[str, Any], no
     finished = {"completed_at": now} if values["status"] != "pending" else {}
     mine = [
         tasks.c.id == row.id,
-        tasks.c.status == "processing",
+        tasks.c.status == row.status,
         tasks.c.worker_id == worker_id,
         tasks.c.claim == row.claim,
     ]
@@ -191,15 +218,16 @@ def _end(db: sa.Connection, row: Row, worker_id: str, values: dict[str, Any], no
 def _close_claim(db: sa.Connection, row: Row, verdict: str, error: str | None, now: float) -> None:
     db.execute(
         claims.update()
-        .where(claims.c.id == row.claim, claims.c.verdict.is_(None))
+        .where(claims.c.id == row.claim, sa.or_(claims.c.verdict.is_(None), claims.c.verdict == EXPIRED))
         .values(verdict=verdict, error=error, ended_at=now)
     )
 
 
 def _mine(db: sa.Connection, task_id: str, worker_id: str) -> Row:
-    """The task, while this worker holds it; a claim that ran out is held until somebody else claims it (R8)."""
+    """The task, while this worker holds it; a claim that ran out is held until it is claimed again (R8)."""
     row = _row(db, task_id)
-    if row.status != "processing" or row.worker_id != worker_id:
+    held = row.status == "processing" or (row.status == "failed" and row.error_type == EXPIRED)
+    if not held or row.worker_id != worker_id:
         raise _not_yours(row)
     return row
 

@@ -13,14 +13,15 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
-from prismq_worker_sdk import __version__
-from prismq_worker_sdk.decide.redaction import Redactor
+from prismq_worker_sdk.decide.redaction import MARK, SHORTEST, Redactor
+from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.calls import Unreachable
+from prismq_worker_sdk.version import __version__
 from prismq_worker_sdk.wire.address import join, normalise
 from prismq_worker_sdk.wire.deadline import Deadline, pool_classes
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 
-__all__ = ["Timeouts", "Transport"]
+__all__ = ["Timeouts", "Transport", "checked_key"]
 
 MAX_ANSWER = 64 * 1024 * 1024
 """Largest answer that is read, bytes."""
@@ -100,9 +101,11 @@ class Transport:
         self._deadline.set(self._timeouts.of(request.call))
         try:
             return self._exchange(self._prepared(request))
+        except SettingsError as error:
+            return Unreachable(str(error), maybe_seen=False)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             self._adapter.close()
-            return Unreachable(self._reason(error), maybe_seen=_maybe_seen(error))
+            return Unreachable(self._reason(error), maybe_seen=self._deadline.sent)
         finally:
             self._used_at = time.monotonic()
 
@@ -118,7 +121,7 @@ class Transport:
         response = self._adapter.send(
             prepared,
             stream=True,
-            timeout=(self._timeouts.connect, self._deadline.left()),
+            timeout=(min(self._timeouts.connect, self._deadline.left()), self._deadline.left()),
             verify=self._verify,
             proxies=self._proxies,
         )
@@ -130,6 +133,10 @@ class Transport:
         finally:
             response.close()
         headers = {name.lower(): value for name, value in response.headers.items()}
+        secret = self._secret or ""
+        if response.status_code >= 300 and len(secret) >= SHORTEST:  # noqa: PLR2004 - what is told may repeat the key
+            body = body.replace(secret.encode(), MARK.encode())
+            headers = {name: value.replace(secret, MARK) for name, value in headers.items()}
         return HttpReply(response.status_code, body, headers)
 
     def _prepared(self, request: HttpRequest) -> requests.PreparedRequest:
@@ -145,7 +152,7 @@ class Transport:
             }
         )
         if not self._secret_known:
-            self._secret, self._secret_known = self._key(), True
+            self._secret, self._secret_known = checked_key(self._key()), True
         if self._secret:
             prepared.headers["X-API-Key"] = self._secret
         if request.body is not None:
@@ -157,6 +164,17 @@ class Transport:
     def _reason(self, error: BaseException) -> str:
         secrets = [self._secret] if self._secret else []
         return Redactor(secrets).text(_sentence(error))[:300]
+
+
+def checked_key(key: str | None) -> str | None:
+    """The key, when a header can carry it.
+
+    Raises:
+        SettingsError: It cannot; never shows it.
+    """
+    if key is None or (key.isprintable() and all(ord(sign) < 256 for sign in key)):  # noqa: PLR2004
+        return key
+    raise SettingsError("the API key holds a line break or a character that no HTTP header can carry")
 
 
 def _proxies(api_url: str) -> dict[str, str]:
@@ -188,12 +206,3 @@ def _sentence(error: BaseException) -> str:
         return "the answer was cut off"
     text = str(root).split("object at 0x")[0].strip()
     return f"{type(root).__name__}: {text}" if text else type(root).__name__
-
-
-def _maybe_seen(error: BaseException) -> bool:
-    """Whether the request may have reached the server: not when no connection was made."""
-    if isinstance(
-        error, requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.ProxyError
-    ):
-        return False
-    return not isinstance(_root(error), urllib3.exceptions.NewConnectionError | ConnectionRefusedError)

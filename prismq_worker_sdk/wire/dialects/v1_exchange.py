@@ -1,0 +1,232 @@
+"""The bundle `exchange` of v1: reports, renewals and a claim in one request (PROTOCOL, extensions)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+from prismq_worker_sdk.model.calls import (
+    BadGrant,
+    Exchange,
+    Exchanged,
+    Failure,
+    Grant,
+    LeaseAnswer,
+    LeaseReply,
+    LeaseVerdict,
+    Order,
+    Renewal,
+    ReportAnswer,
+    ReportReply,
+    Unreachable,
+    Vanished,
+)
+from prismq_worker_sdk.model.capabilities import Capabilities
+from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
+from prismq_worker_sdk.model.report import Report, Verdict
+from prismq_worker_sdk.wire.dialects import Steps
+from prismq_worker_sdk.wire.dialects.reading import detail_of, failure_of, rejected
+from prismq_worker_sdk.wire.dialects.v1 import read_task
+from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
+
+__all__ = ["capabilities", "exchange"]
+
+MAX_ERROR_BYTES = 64 * 1024
+VERDICTS = {
+    str(verdict): verdict for verdict in Verdict if verdict not in {Verdict.CONFLICT, Verdict.MISSING}
+}
+
+T = TypeVar("T")
+
+
+def capabilities(announced: Any) -> Capabilities | None:
+    """What the bundle allows, None when it is not announced whole: a bundle counts only when it is complete."""
+    if not isinstance(announced, dict):
+        return None
+    max_tasks, max_bytes = _number(announced.get("max_tasks")), _number(announced.get("max_bytes"))
+    max_wait, lease = _number(announced.get("max_wait_seconds")), _number(announced.get("lease_seconds"))
+    if max_tasks is None or max_bytes is None or max_wait is None or lease is None:
+        return None
+    if max_tasks < 1 or max_bytes < 1 or max_wait < 0 or lease <= 0:
+        return None
+    return Capabilities(
+        max_tasks=int(max_tasks),
+        max_reports=int(max_tasks),
+        max_wait_seconds=max_wait,
+        max_request_bytes=int(max_bytes),
+        renews=True,
+        releases=True,
+        creates=True,
+    )
+
+
+def exchange(call: Exchange) -> Steps:
+    """Everything of the call in one request."""
+    reply = yield HttpRequest(_name(call), "POST", ("tasks", "exchange"), _body(call))
+    return _read(call, reply)
+
+
+def _name(call: Exchange) -> str:
+    """What the request is counted as: by what it mostly is for."""
+    if call.reports:
+        return "report"
+    return "renew" if call.renewals else "claim"
+
+
+def _body(call: Exchange) -> str:
+    """The request as JSON text; results and checkpoints are JSON text already and go as they are."""
+    parts = [f'"worker_id":{_json(call.worker_id)}']
+    if call.request_id:
+        parts.append(f'"request_id":{_json(call.request_id)}')
+    if call.reports:
+        parts.append(f'"reports":[{",".join(map(_report, call.reports))}]')
+    if call.renewals:
+        parts.append(f'"leases":[{",".join(map(_renewal, call.renewals))}]')
+    if call.claim is not None:
+        wanted = {
+            "task_types": list(call.claim.task_types),
+            "max_tasks": call.claim.max_tasks,
+            "wait_seconds": call.claim.wait_seconds,
+        }
+        parts.append(f'"claim":{_json(wanted)}')
+    return f"{{{','.join(parts)}}}"
+
+
+def _report(report: Report) -> str:
+    identity = report.identity
+    parts = [f'"task_id":{_json(identity.task_id)}', f'"lease_token":{_json(identity.token or "")}']
+    match report.outcome:
+        case Completed(result=result):
+            parts += ['"outcome":"completed"', f'"result":{result}']
+        case Failed() as failed:
+            parts += ['"outcome":"failed"', f'"error":{_json(_within(failed.error))}']
+            parts += _said(error_type=failed.error_type or None, retryable=failed.retryable)
+            parts += _said(delay_seconds=failed.delay_seconds)
+        case Released(reason=reason, delay_seconds=delay):
+            parts += ['"outcome":"released"', f'"error":{_json(_within(reason))}']
+            parts += _said(delay_seconds=delay or None)
+    if report.checkpoint is not None:
+        parts.append(f'"checkpoint":{report.checkpoint}')
+    if report.children:
+        parts.append(f'"children":[{",".join(map(_child, report.children))}]')
+    return f"{{{','.join(parts)}}}"
+
+
+def _child(child: Child) -> str:
+    parts = [f'"key":{_json(child.key)}', f'"type":{_json(child.type)}', f'"params":{child.params}']
+    parts += _said(priority=child.priority)
+    return f"{{{','.join(parts)}}}"
+
+
+def _renewal(renewal: Renewal) -> str:
+    identity = renewal.identity
+    parts = [f'"task_id":{_json(identity.task_id)}', f'"lease_token":{_json(identity.token or "")}']
+    parts += _said(progress=renewal.progress, message=renewal.message or None)
+    if renewal.checkpoint is not None:
+        parts.append(f'"checkpoint":{renewal.checkpoint}')
+    return f"{{{','.join(parts)}}}"
+
+
+def _read(call: Exchange, reply: HttpReply | Unreachable) -> Exchanged | Failure:
+    if isinstance(reply, Unreachable):
+        return reply
+    if reply.status in {404, 405, 501}:
+        return Vanished(f"HTTP {reply.status} on tasks/exchange, which this server had announced")
+    failure = failure_of(reply)
+    if failure is not None:
+        return failure
+    if reply.status in {413, 422} and len(call.reports) == 1 and not call.renewals and call.claim is None:
+        return Exchanged((ReportAnswer(Verdict.REFUSED, detail_of(reply)),))
+    if reply.status != 200:  # noqa: PLR2004
+        return rejected(reply)
+    body = reply.json
+    if not isinstance(body, dict):
+        return Unreachable("an exchange was answered with something that is no object")
+    return Exchanged(
+        reports=tuple(_verdicts(call.reports, body.get("reports"))),
+        tasks=tuple(_grants(body.get("tasks"))),
+        renewals=tuple(_leases(call.renewals, body.get("leases"))),
+        order=_order(body.get("worker")),
+    )
+
+
+def _verdicts(sent: Sequence[Report], said: Any) -> Iterator[ReportReply]:
+    """One reply for each report; what carries no verdict, or another task's, is no answer."""
+    for report, item in _paired(sent, said):
+        verdict = VERDICTS.get(item.get("verdict", "")) if _is_of(item, report.identity.task_id) else None
+        if verdict is None:
+            yield Unreachable("the server did not say what became of the report")
+        else:
+            detail = item.get("detail")
+            yield ReportAnswer(verdict, detail[:500] if isinstance(detail, str) else "")
+
+
+def _leases(sent: Sequence[Renewal], said: Any) -> Iterator[LeaseReply]:
+    for renewal, item in _paired(sent, said):
+        verdict = item.get("verdict") if _is_of(item, renewal.identity.task_id) else None
+        seconds = _number(item.get("lease_seconds"))
+        if verdict == LeaseVerdict.LOST:
+            yield LeaseAnswer(LeaseVerdict.LOST)
+        elif verdict in {LeaseVerdict.RENEWED, LeaseVerdict.CANCEL} and seconds is not None and seconds > 0:
+            yield LeaseAnswer(LeaseVerdict(verdict), seconds)
+        else:
+            yield Unreachable("the server did not say what became of the lease")
+
+
+def _paired(sent: Sequence[T], said: Any) -> Iterator[tuple[T, dict[str, Any]]]:
+    """Verdicts come in the order sent; a missing one is an empty object."""
+    items = said if isinstance(said, list) else []
+    for place, one in enumerate(sent):
+        item = items[place] if place < len(items) else {}
+        yield one, item if isinstance(item, dict) else {}
+
+
+def _is_of(item: dict[str, Any], task_id: str) -> bool:
+    return item.get("task_id") == task_id and isinstance(item.get("verdict"), str)
+
+
+def _grants(said: Any) -> Iterator[Grant | BadGrant]:
+    for raw in said if isinstance(said, list) else []:
+        yield _grant(raw)
+
+
+def _grant(raw: Any) -> Grant | BadGrant:
+    found = raw if isinstance(raw, dict) else {}
+    task_id, kind, token = found.get("id"), found.get("type"), found.get("lease_token")
+    usable = token if isinstance(token, str) and token else None
+    try:
+        task = read_task(raw)
+        seconds = _number(found.get("lease_seconds"))
+        if usable is None:
+            raise ValueError("it has no lease_token")
+        if seconds is None or seconds <= 0:
+            raise ValueError(f"its lease_seconds is {found.get('lease_seconds')!r}, not a duration")
+    except ValueError as error:
+        readable = task_id if isinstance(task_id, str) and task_id and usable else None
+        return BadGrant(readable, kind if isinstance(kind, str) else "?", str(error), token=usable)
+    return Grant(task, usable, seconds)
+
+
+def _order(said: Any) -> Order:
+    return Order(said) if said in set(Order) else Order.RUN
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    return None
+
+
+def _said(**values: Any) -> list[str]:
+    """Fields that have a value, as JSON."""
+    return [f'"{name}":{_json(value)}' for name, value in values.items() if value is not None]
+
+
+def _within(error: str) -> str:
+    return error.encode("utf-8", "replace")[:MAX_ERROR_BYTES].decode("utf-8", "ignore")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

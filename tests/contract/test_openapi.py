@@ -1,0 +1,188 @@
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from prismq_worker_sdk.taskmanager.app import PREFIX
+from prismq_worker_sdk.taskmanager.messages import (
+    ClaimRequest,
+    CompleteRequest,
+    FailRequest,
+    NewTask,
+    NewTaskType,
+    TaskFilter,
+)
+from tests.support.api import TYPE, running_api
+
+FILE = Path(__file__).parents[2] / "docs" / "reference" / "openapi.yaml"
+DOCUMENT = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+FORMATS = jsonschema.Draft202012Validator.FORMAT_CHECKER
+METHODS = ("get", "put", "post", "delete", "patch")
+BOUNDS = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "default", "pattern")
+BODIES = {
+    ("POST", "/tasks/claim"): ClaimRequest,
+    ("POST", "/tasks/{task_id}/complete"): CompleteRequest,
+    ("POST", "/tasks/{task_id}/fail"): FailRequest,
+    ("POST", "/tasks"): NewTask,
+    ("PUT", "/task-types/{name}"): NewTaskType,
+}
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory):
+    with running_api(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+def operations(document):
+    return {
+        (method.upper(), path.removeprefix(PREFIX))
+        for path, item in document["paths"].items()
+        for method in item
+        if method in METHODS
+    }
+
+
+def resolved(found):
+    while "$ref" in found:
+        place = DOCUMENT
+        for step in found["$ref"].removeprefix("#/").split("/"):
+            place = place[step]
+        found = place
+    return found
+
+
+def body_schema(method, path):
+    return DOCUMENT["paths"][path][method.lower()]["requestBody"]["content"]["application/json"]["schema"]
+
+
+def flat(schema):
+    """A schema without the `anyOf` by which pydantic says that a value may be null."""
+    schema = resolved(schema)
+    branches = [one for one in schema.get("anyOf", []) if one.get("type") != "null"]
+    return {**schema, **branches[0]} if len(branches) == 1 else schema
+
+
+def checked(path, method, answer):
+    """The answer's body, once it fits what the file says of this operation."""
+    said = DOCUMENT["paths"][path][method.lower()]["responses"]
+    kind = answer.headers["content-type"].partition(";")[0]
+    content = resolved(said.get(str(answer.status_code)) or said["default"])["content"]
+    assert kind in content, f"{method} {path} answers {answer.status_code} with {kind}"
+    if kind == "text/plain":
+        return answer.text
+    whole = {**content[kind]["schema"], "components": DOCUMENT["components"]}
+    jsonschema.Draft202012Validator(whole, format_checker=FORMATS).validate(answer.json())
+    return answer.json()
+
+
+def test_the_file_and_the_server_have_the_same_operations(api):
+    served = operations(api.call("GET", "/openapi.json").json())
+
+    assert operations(DOCUMENT) == served, f"{FILE.name} and the routes of the TaskManager differ"
+
+
+@pytest.mark.parametrize("operation", BODIES, ids=" ".join)
+def test_the_file_and_the_server_want_the_same_fields(operation):
+    said, read = body_schema(*operation), BODIES[operation].model_json_schema()
+
+    assert set(said["properties"]) == set(read["properties"])
+    assert set(said["required"]) == set(read["required"])
+    assert said.get("additionalProperties", True) == read.get("additionalProperties", True)
+
+
+@pytest.mark.parametrize("operation", BODIES, ids=" ".join)
+def test_the_file_and_the_server_bound_every_field_alike(api, operation):
+    said, read = body_schema(*operation)["properties"], BODIES[operation].model_json_schema()["properties"]
+    named = {"worker_id": "WorkerId", "type": "TaskType"}
+    for name in said.keys() - named.keys():
+        ours, theirs = flat(said[name]), flat(read[name])
+        bounds = {key: ours[key] for key in BOUNDS if ours.get(key) is not None}
+        assert bounds == {key: theirs[key] for key in BOUNDS if theirs.get(key) not in (None, {})}, name
+    for name in said.keys() & named.keys():
+        assert said[name] == {"$ref": f"#/components/schemas/{named[name]}"}
+
+
+def test_the_file_and_the_server_know_the_same_query_of_tasks():
+    said = {one["name"]: one["schema"] for one in DOCUMENT["paths"]["/tasks"]["get"]["parameters"]}
+    read = TaskFilter.model_json_schema()["properties"]
+
+    assert said.keys() == read.keys()
+    for name, schema in said.items():
+        theirs = flat(read[name])
+        bounds = {key: schema[key] for key in BOUNDS if key in schema}
+        if "enum" in schema:
+            assert theirs["pattern"] == f"^({'|'.join(schema['enum'])})$"
+        else:
+            assert bounds == {key: theirs[key] for key in BOUNDS if theirs.get(key) is not None}, name
+
+
+def test_what_the_server_answers_through_the_life_of_a_task_is_what_the_file_says(api):
+    def call(method, path, body=None, **names):
+        return checked(path, method, api.call(method, path.format(**names), body))
+
+    schema = {"properties": {"n": {"type": "integer"}}}
+    call("GET", "/health")
+    call("PUT", "/task-types/{name}", {"version": "1", "param_schema": schema}, name=TYPE)
+    new = {"type": TYPE, "params": {"n": 1}, "priority": 2, "delay_seconds": 0, "parent_id": "p"}
+    task_id = call("POST", "/tasks", {**new, "dedupe_key": "k", "max_attempts": 2})["id"]
+    assert call("POST", "/tasks", {**new, "dedupe_key": "k"})["id"] == task_id
+    claiming = {"worker_id": "w", "task_types": [TYPE]}
+    assert call("POST", "/tasks/claim", claiming)["id"] == task_id
+    assert call("POST", "/tasks/claim", claiming) is None
+    call("POST", "/tasks/{task_id}/fail", {"worker_id": "w", "error": "broke"}, task_id=task_id)
+    assert call("GET", "/tasks/{task_id}", task_id=task_id)["not_before"] is not None
+    api.clock.turn(60)
+    call("POST", "/tasks/claim", claiming)
+    api.clock.turn(301)
+    assert call("GET", "/tasks/{task_id}", task_id=task_id)["error_type"] == "expired"
+    call("POST", "/tasks/{task_id}/retry", task_id=task_id)
+    call("POST", "/tasks/claim", claiming)
+    call("POST", "/tasks/{task_id}/cancel", task_id=task_id)
+    call("POST", "/tasks/{task_id}/complete", {"worker_id": "w", "result": [1.5]}, task_id=task_id)
+    told = call("GET", "/tasks/{task_id}", task_id=task_id)["history"]
+    assert [one["verdict"] for one in told] == ["failed", "expired", "completed"]
+    call("POST", "/tasks", {"type": TYPE})
+    assert len(call("GET", "/tasks")["tasks"]) == 2
+    call("GET", "/task-types")
+    call("GET", "/task-types/{name}", name=TYPE)
+    assert set(call("GET", "/stats")["types"]) == {TYPE}
+    assert TYPE in call("GET", "/metrics")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/tasks", {"type": "Test.Strict", "params": {"n": "x"}}, 422),
+        ("POST", "/tasks/claim", {}, 422),
+        ("GET", "/tasks/{task_id}", None, 404),
+        ("POST", "/tasks/{task_id}/complete", {"worker_id": "w"}, 404),
+        ("POST", "/tasks/{task_id}/fail", {"worker_id": "w", "error": ""}, 404),
+        ("POST", "/tasks/{task_id}/cancel", None, 404),
+        ("POST", "/tasks/{task_id}/retry", None, 404),
+        ("GET", "/task-types/{name}", None, 404),
+        ("PUT", "/task-types/{name}", {"version": "1", "param_schema": {"type": "nonsense"}}, 422),
+    ],
+)
+def test_what_the_server_refuses_is_a_problem_as_the_file_says(api, method, path, body, status):
+    strict = {"version": "1", "param_schema": {"properties": {"n": {"type": "integer"}}}}
+    api.call("PUT", "/task-types/Test.Strict", strict)
+    answer = api.call(method, path.format(task_id="none", name="Test.None"), body)
+
+    assert answer.status_code == status
+    assert checked(path, method, answer)["status"] == status
+
+
+def test_every_reference_in_the_file_leads_to_something():
+    def walk(found):
+        if isinstance(found, dict):
+            if "$ref" in found:
+                resolved(found)
+            for value in found.values():
+                walk(value)
+        if isinstance(found, list):
+            for value in found:
+                walk(value)
+
+    walk(DOCUMENT)

@@ -1,0 +1,121 @@
+import socket
+
+import pytest
+
+from prismq_worker_sdk.taskmanager.rules import breaking_changes
+from tests.support.api import TYPE
+
+
+def publish(api, schema, version="1", **more):
+    return api.call("PUT", f"/task-types/{TYPE}", {"version": version, "param_schema": schema, **more})
+
+
+def listening():
+    place = socket.create_server(("127.0.0.1", 0))
+    place.setblocking(False)
+    return place
+
+
+def test_a_schema_that_refers_elsewhere_is_refused_and_nothing_is_fetched(api):
+    with listening() as elsewhere:
+        url = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/schema"
+        refused = publish(api, {"properties": {"q": {"$ref": url}}})
+
+        assert refused.status_code == 422
+        assert url in refused.json()["detail"]
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"properties": {"q": {"$ref": "#/$defs/missing"}}},
+        {"$ref": "file:///etc/hostname"},
+        {"properties": {"q": {"$ref": "#/properties/q", "default": 1}}},
+        {"properties": {"q": {"type": "integer", "default": "x"}}},
+    ],
+)
+def test_a_schema_that_cannot_be_followed_is_refused(api, bad):
+    refused = publish(api, bad)
+
+    assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
+    assert api.call("GET", f"/task-types/{TYPE}").status_code == 404
+
+
+def test_a_schema_may_refer_to_its_own_parts(api):
+    tree = {"type": "object", "properties": {"next": {"$ref": "#/$defs/tree"}}, "additionalProperties": False}
+    assert (
+        publish(api, {"properties": {"t": {"$ref": "#/$defs/tree"}}, "$defs": {"tree": tree}}).status_code
+        == 200
+    )
+    refused = api.call("POST", "/tasks", {"type": TYPE, "params": {"t": {"next": {"other": 1}}}})
+
+    assert [fault["pointer"] for fault in refused.json()["errors"]] == ["/t/next/other"]
+
+
+def test_params_under_a_schema_that_never_ends_are_refused(api):
+    publish(api, {"$ref": "#"})
+
+    assert api.call("POST", "/tasks", {"type": TYPE}).status_code == 422
+
+
+def test_a_schema_with_a_lone_surrogate_is_refused_and_the_list_goes_on(api):
+    data = b'{"version": "1", "param_schema": {"title": "\\ud800"}}'
+
+    assert api.call("PUT", f"/task-types/{TYPE}", data=data).status_code == 422
+    assert api.call("GET", "/task-types").json() == {"task_types": []}
+
+
+def test_tasks_that_wait_are_not_touched_by_a_change_of_their_schema(api):
+    task_id = api.submit(params={"q": 1})
+    publish(api, {"properties": {"q": {"type": "string"}}})
+
+    assert api.claim()["id"] == task_id
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ({"x": True}, {"x": {"type": "string"}}, "/x changes its type from anything to string"),
+        ({"x": {"type": "string"}}, {"x": False}, "/x is no longer taken"),
+        ({"x": {"enum": [1, 2]}}, {"x": {"enum": [1]}}, "/x takes fewer values"),
+        ({"x": {}}, {"x": {"enum": [1]}}, "/x takes fewer values"),
+        ({"x": {"minLength": 1}}, {"x": {"minLength": 2}}, "/x has a higher minLength"),
+        ({"x": {}}, {"x": {"pattern": "a"}}, "/x has another pattern"),
+        (
+            {"x": {"properties": {"y": {"type": ["string", "null"]}}}},
+            {"x": {"properties": {"y": {"type": "string"}}}},
+            "/x/y changes its type from ['string', 'null'] to string",
+        ),
+        (
+            {"x": {"type": "array", "items": {"type": "string"}}},
+            {"x": {"type": "array", "items": {"type": "integer"}}},
+            "/x/* changes its type from string to integer",
+        ),
+        (
+            {"x": {"type": "array"}},
+            {"x": {"type": "array", "items": {"maxLength": 5}}},
+            "/x/* has a lower maxLength",
+        ),
+    ],
+)
+def test_what_breaks_producers_is_named(before, after, said):
+    assert list(breaking_changes({"properties": before}, {"properties": after})) == [said]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"x": False}, {"x": {"type": "string"}}),
+        ({"x": {"type": "string"}}, {"x": True}),
+        ({"x": {"type": "integer"}}, {"x": {"type": "number"}}),
+        ({"x": {"type": "integer"}}, {"x": {"type": ["integer", "null"]}}),
+        ({"x": {"enum": [1]}}, {"x": {"enum": [1, 2]}}),
+        ({"x": {"items": {"type": "integer"}}}, {"x": {"items": {"type": "number"}}}),
+        ({"x": {"items": False}}, {"x": {"items": {"type": "number"}}}),
+        ({}, {"x": {"type": "string"}}),
+    ],
+)
+def test_what_only_widens_breaks_nobody(before, after):
+    assert list(breaking_changes({"properties": before}, {"properties": after})) == []
