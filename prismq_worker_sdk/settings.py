@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
 import platformdirs
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+import pydantic_settings
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from prismq_worker_sdk.decide.redaction import Redactor, is_secret_name
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.wire.address import normalise
@@ -26,6 +29,7 @@ __all__ = [
     "Duration",
     "PluginSettings",
     "WorkerSettings",
+    "asked_for",
     "load_settings",
     "plugin_settings",
     "secrets_of",
@@ -44,6 +48,9 @@ MISSION_NAMES = {
     "debug": "DEBUG",
 }
 """The names that are fixed; every other setting is read from PRISMQ_WORKER_<NAME>."""
+
+NOT_ON_THE_COMMAND_LINE = frozenset({"api_key", "api_key_file"})
+"""Everybody on the machine can read a command line."""
 
 Duration = Annotated[float, BeforeValidator(duration.seconds)]
 """Seconds, given as a number or as `30s`, `5m`, `1h`."""
@@ -73,7 +80,9 @@ class PluginSettings(BaseSettings):
     Give secrets the type SecretStr: every such value is kept out of logs and reports.
     """
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -115,7 +124,7 @@ class _TomlSource(PydanticBaseSettingsSource):
 class WorkerSettings(BaseSettings):
     """Everything a worker can be told; unset fields come from the environment, the config file, or the default."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     api_url: str = "http://localhost:8000/api"
     api_key: SecretStr | None = None
@@ -144,7 +153,10 @@ class WorkerSettings(BaseSettings):
     @field_validator("api_url")
     @classmethod
     def _address(cls, value: str) -> str:
-        return normalise(value)
+        try:
+            return normalise(value)
+        except SettingsError as error:
+            raise SettingsError(f"{_option('api_url')}: {error}") from None
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -174,8 +186,12 @@ class WorkerSettings(BaseSettings):
         """The API key now; the file is read each time, so that a new key is taken up (R34).
 
         Raises:
-            SettingsError: The file cannot be read.
+            SettingsError: The key file cannot be read, or both a key and a key file are given.
         """
+        if self.api_key is not None and self.api_key_file is not None:
+            raise SettingsError(
+                "both TASKMANAGER_API_KEY and TASKMANAGER_API_KEY_FILE are set; keep one of them"
+            )
         if self.api_key is not None:
             return self.api_key.get_secret_value()
         if self.api_key_file is not None:
@@ -191,10 +207,6 @@ class WorkerSettings(BaseSettings):
         Raises:
             SettingsError: The key file cannot be read, or both a key and a key file are given.
         """
-        if self.api_key is not None and self.api_key_file is not None:
-            raise SettingsError(
-                "both TASKMANAGER_API_KEY and TASKMANAGER_API_KEY_FILE are set; keep one of them"
-            )
         key = self.key()
         fields = {
             name: getattr(self, name)
@@ -238,7 +250,19 @@ def load_settings(given: Mapping[str, Any] | None = None) -> WorkerSettings:
     try:
         return WorkerSettings(**said)
     except ValidationError as error:
-        raise SettingsError(_faults(error, variable)) from None
+        written = {field: said.get(field, asked_for(field)) for field in WorkerSettings.model_fields}
+        raise SettingsError(_faults(error, WorkerSettings, _option, written)) from None
+
+
+def asked_for(field_name: str) -> object:
+    """What the environment or the config file says of a worker setting, unchecked; None for nothing."""
+    said = os.environ.get(variable(field_name))
+    if said:
+        return said
+    try:
+        return read_config(Path(CONFIG_FILE), known=set(WorkerSettings.model_fields)).get(field_name)
+    except SettingsError:
+        return None
 
 
 def plugin_settings(cls: type[S]) -> S:
@@ -251,16 +275,31 @@ def plugin_settings(cls: type[S]) -> S:
     try:
         return cls()
     except ValidationError as error:
-        raise SettingsError(_faults(error, lambda name: f"{prefix}{name}".upper())) from None
+        raise SettingsError(_faults(error, cls, lambda name: f"{prefix}{name}".upper())) from None
+    except pydantic_settings.SettingsError as error:
+        raise SettingsError(f"{cls.__name__}: {error}; lists and mappings are written as JSON") from None
 
 
 def secrets_of(settings: Iterable[BaseSettings]) -> Iterable[str]:
-    """Every SecretStr value in these settings."""
+    """Every SecretStr value in these settings, those in lists, mappings and models inside them too."""
     for one in settings:
-        for name in type(one).model_fields:
-            value = getattr(one, name)
-            if isinstance(value, SecretStr) and value.get_secret_value():
-                yield value.get_secret_value()
+        yield from _secrets_in(one)
+
+
+def _secrets_in(value: object) -> Iterable[str]:
+    if isinstance(value, SecretStr):
+        if value.get_secret_value():
+            yield value.get_secret_value()
+        return
+    inside: Iterable[object] = ()
+    if isinstance(value, BaseModel):
+        inside = [getattr(value, name) for name in type(value).model_fields]
+    elif isinstance(value, Mapping):
+        inside = value.values()
+    elif isinstance(value, list | tuple | set | frozenset):
+        inside = value
+    for one in inside:
+        yield from _secrets_in(one)
 
 
 def read_secret(path: Path, name: str) -> str:
@@ -288,7 +327,7 @@ def read_config(path: Path, *, known: set[str]) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from None
     try:
         found = tomllib.loads(text)
@@ -299,6 +338,7 @@ def read_config(path: Path, *, known: set[str]) -> dict[str, Any]:
         raise SettingsError(
             f"{path} must not hold api_key; use TASKMANAGER_API_KEY or TASKMANAGER_API_KEY_FILE"
         )
+    known = known - {"api_key"}
     unknown = sorted(set(said) - known)
     if unknown:
         raise SettingsError(
@@ -307,11 +347,45 @@ def read_config(path: Path, *, known: set[str]) -> dict[str, Any]:
     return said
 
 
-def _faults(error: ValidationError, name_of: Any) -> str:
+def _option(field_name: str) -> str:
+    """Where a worker setting comes from: its option, where it has one, and its variable."""
+    if field_name in NOT_ON_THE_COMMAND_LINE:
+        return variable(field_name)
+    return f"--{field_name.replace('_', '-')} ({variable(field_name)})"
+
+
+def _faults(
+    error: ValidationError,
+    cls: type[BaseSettings],
+    place_of: Callable[[str], str],
+    written: Mapping[str, object] = MappingProxyType({}),
+) -> str:
+    """Every fault with its place; the value only where it is one plain value and cannot be a secret.
+
+    Args:
+        written: The values as people wrote them, `2d` where the fault is told of 172800.0.
+    """
     parts = []
     for fault in error.errors(include_url=False, include_context=False):
-        field = str(fault["loc"][0]) if fault["loc"] else "settings"
-        message = fault["msg"].removeprefix("Value error, ")
-        shown = "" if "key" in field or "secret" in field or "token" in field else f"={fault['input']!r}"
-        parts.append(f"--{field.replace('_', '-')} ({name_of(field)}){shown}: {message}")
+        name = str(fault["loc"][0]) if fault["loc"] else ""
+        given, message = written.get(name, fault["input"]), fault["msg"].removeprefix("Value error, ")
+        inside = "".join(f".{part}" for part in fault["loc"][1:])
+        if fault["type"] == "missing":
+            parts.append(f"{place_of(name)}{inside} is not set")
+            continue
+        plain = not inside and isinstance(given, str | int | float)
+        shown = f"={_text(given)}" if plain and not _may_be_secret(cls, name) else ""
+        if not shown:
+            message = Redactor([str(given)]).text(message)
+        parts.append(f"{place_of(name) if name else cls.__name__}{inside}{shown}: {message}")
     return "; ".join(parts)
+
+
+def _text(given: object) -> str:
+    """A value as it is shown: a number is the same number wherever it was written."""
+    return given if isinstance(given, str) and given.lstrip("-").isdecimal() else repr(given)
+
+
+def _may_be_secret(cls: type[BaseSettings], name: str) -> bool:
+    field = cls.model_fields.get(name)
+    return field is None or "Secret" in str(field.annotation) or is_secret_name(name)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import secrets
 import signal
 import socket
@@ -37,9 +36,6 @@ __all__ = [
     "resident_memory",
     "signals",
 ]
-
-LOOK_FOR_SIGNALS = 0.5 if sys.platform == "win32" else None
-"""Seconds; Windows runs no signal handler while the main thread waits for a lock."""
 
 GAP_SECONDS = 5.0
 """A wall clock that ran so much further than the monotonic one means that the machine slept."""
@@ -171,22 +167,28 @@ def generated_worker_id() -> str:
 class SignalInbox:
     """Names of signals, in the order they came.
 
-    A signal handler may interrupt anything, another signal handler too: all it does is to put a name here,
-    and the thread that reads them does the rest.
+    The interpreter writes each signal's number into a socket at the moment it arrives. A lock would not do: a
+    signal that comes just before the main thread waits for it is seen only when something else wakes the thread.
     """
 
     def __init__(self) -> None:
-        self._names: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._read, self.write = socket.socketpair()
+        self.write.settimeout(0)
 
-    def put(self, name: str) -> None:
-        """Adds a name; may be called from anywhere, signal handlers included."""
-        self._names.put(name)
+    def wake(self) -> None:
+        """Lets `next` return without a signal; may be called from any thread."""
+        with contextlib.suppress(OSError):  # closed already: nobody waits any more
+            self.write.send(bytes([0]))
 
-    def next(self) -> str:
-        """The next name, once there is one."""
-        while True:
-            with contextlib.suppress(queue.Empty):
-                return self._names.get(timeout=LOOK_FOR_SIGNALS)
+    def next(self) -> str | None:
+        """The name of the next signal, once there is one; None after `wake`."""
+        number = self._read.recv(1)[0]
+        return signal.Signals(number).name if number else None
+
+    def close(self) -> None:
+        """Ends it."""
+        self.write.close()
+        self._read.close()
 
 
 @contextlib.contextmanager
@@ -198,19 +200,24 @@ def signals() -> Iterator[SignalInbox]:
     """
     inbox = SignalInbox()
     if threading.current_thread() is not threading.main_thread():
-        yield inbox
+        with contextlib.closing(inbox):
+            yield inbox
         return
     wanted = [signal.SIGTERM, signal.SIGINT]
     if sys.platform == "win32":
         wanted.append(signal.SIGBREAK)
     else:
         wanted.append(signal.SIGUSR1)
-    before = {
-        number: signal.signal(number, lambda _number, _frame, name=number.name: inbox.put(name))  # type: ignore[misc]
-        for number in wanted
-    }
+    wakeup = signal.set_wakeup_fd(inbox.write.fileno(), warn_on_full_buffer=False)
+    before = {number: signal.signal(number, _heard) for number in wanted}
     try:
         yield inbox
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(wakeup)
+        inbox.close()
+
+
+def _heard(_number: int, _frame: object) -> None:
+    """The number is in the inbox already."""

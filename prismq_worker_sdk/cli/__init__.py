@@ -35,6 +35,8 @@ def prismq_worker() -> None:
     \b
         prismq-worker --plugin youtube_shorts
         prismq-worker --plugin my_handlers.py --api-url http://localhost:8000/api
+
+    Installed plugins may add commands; a name that nobody knows is answered with theirs.
     """
 
 

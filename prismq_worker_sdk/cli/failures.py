@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 
 import click
 
 from prismq_worker_sdk.errors import PrismqError, UsageError
 
-__all__ = ["carried_out"]
+__all__ = ["carried_out", "say"]
+
+ON = frozenset({"1", "true", "t", "yes", "y", "on"})
 
 
 def carried_out(command: click.Command, arguments: list[str]) -> int:
@@ -18,47 +18,64 @@ def carried_out(command: click.Command, arguments: list[str]) -> int:
 
     A traceback is shown with `--debug` (or DEBUG=1) only; with `--log-format json` the sentence is one JSON object.
     """
-    debug = "--debug" in arguments or os.environ.get("DEBUG", "").lower() in {"1", "true", "yes", "on"}
     try:
         code = command.main(args=arguments, prog_name="prismq-worker", standalone_mode=False)
     except click.exceptions.Abort:
         return 130
     except click.ClickException as error:
-        return _say(arguments, error.format_message(), error.exit_code)
+        return say(error.format_message(), arguments, code=error.exit_code)
     except PrismqError as error:
-        if debug:
-            logging.getLogger("prismq").critical("traceback", exc_info=error)
-        return _say(arguments, str(error), 2 if isinstance(error, UsageError) else 1)
-    except Exception as error:
-        if debug:
-            logging.getLogger("prismq").critical("traceback", exc_info=error)
+        ends = 2 if isinstance(error, UsageError) else 1
+        return say(str(error), arguments, code=ends, error=error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, people get a sentence
         text = (
             f"unexpected {type(error).__name__}: {error}; run it again with --debug and report the traceback"
         )
-        return _say(arguments, text, 1)
+        return say(text, arguments, code=1, error=error)
     return code if isinstance(code, int) else 0
 
 
-def _say(arguments: list[str], text: str, code: int) -> int:
-    from prismq_worker_sdk.decide.redaction import Redactor
+def say(text: str, arguments: list[str], *, code: int = 0, error: Exception | None = None) -> int:
+    """Writes one sentence to stderr, without the secrets that the logging knows; the exit code.
 
-    clean = Redactor().text(text)
-    line = (
-        json.dumps({"level": "CRITICAL", "message": clean, "exit_code": code})
-        if _as_json(arguments)
-        else None
-    )
-    click.echo(line or f"prismq-worker: {clean}", err=True)
+    Args:
+        arguments: Of the whole command line: whether it wants JSON, and tracebacks.
+        error: Whose traceback is shown when tracebacks are wanted.
+    """
+    from prismq_worker_sdk.decide.redaction import Redactor
+    from prismq_worker_sdk.observe.logs import ConsoleFormatter, JsonFormatter
+
+    level = logging.CRITICAL if code else logging.WARNING
+    record = logging.LogRecord("prismq", level, __file__, 0, text, None, None)
+    if error is not None and _wants_traceback(arguments):
+        record.exc_info = type(error), error, error.__traceback__
+    formatters = [handler.formatter for handler in logging.getLogger().handlers]
+    ours = [one for one in formatters if isinstance(one, JsonFormatter | ConsoleFormatter)]
+    in_use = ours[0] if ours else ConsoleFormatter(Redactor(), "")
+    clean, _fields, trace = in_use.parts(record)
+    if isinstance(in_use, JsonFormatter) or _wants_json(arguments):
+        record.msg, record.exc_info = clean, None
+        fields = {"exit_code": code or None, "exception": trace or None}
+        record.fields = {name: value for name, value in fields.items() if value is not None}
+        click.echo(JsonFormatter(Redactor(), "").format(record), err=True)
+    else:
+        click.echo(f"{trace}\n" * bool(trace) + f"prismq-worker: {clean}", err=True)
     return code
 
 
-def _as_json(arguments: list[str]) -> bool:
-    """Whether lines of stderr are JSON: by the argument, the environment, or the logging that is set up."""
+def _wants_json(arguments: list[str]) -> bool:
+    """Whether lines of stderr are JSON objects, by the command line, the environment or the config file."""
     said = " ".join(arguments).replace("=", " ")
     if "--log-format" in said:
         return "--log-format json" in said
-    if os.environ.get("PRISMQ_WORKER_LOG_FORMAT") == "json":
-        return True
-    return any(
-        type(handler.formatter).__name__ == "JsonFormatter" for handler in logging.getLogger().handlers
-    )
+    return _asked_for("log_format") == "json"
+
+
+def _wants_traceback(arguments: list[str]) -> bool:
+    return "--debug" in arguments or _asked_for("debug").lower() in ON
+
+
+def _asked_for(name: str) -> str:
+    from prismq_worker_sdk.settings import asked_for
+
+    return str(asked_for(name))

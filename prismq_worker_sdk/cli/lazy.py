@@ -10,6 +10,8 @@ import click
 
 __all__ = ["LazyGroup"]
 
+ARGUMENTS = f"{__name__}.arguments"
+
 
 class LazyGroup(click.Group):
     """A click group that imports a command on first use.
@@ -32,16 +34,29 @@ class LazyGroup(click.Group):
         """The command, imported now; None when there is none of this name."""
         place = self._lazy.get(cmd_name)
         if place is None:
-            return super().get_command(ctx, cmd_name)
+            return super().get_command(ctx, cmd_name) or self._of_a_plugin(ctx, cmd_name)
         module, attribute = place.split(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def _of_a_plugin(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command that an installed plugin adds; plugins are imported for names that are nobody else's."""
+        if ctx.resilient_parsing:
+            return None
+        from prismq_worker_sdk.cli.plugin_commands import plugin_commands
+
+        found = plugin_commands(ctx.meta.get(ARGUMENTS, []))
+        others = sorted(set(found) - set(self._lazy))
+        if cmd_name not in found and others:
+            ctx.fail(f"No such command {cmd_name!r}; plugins add {', '.join(others)}.")
+        return found.get(cmd_name)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Puts the default command in front of options that stand alone."""
         own = {"--help", "-h", "--version"}
         if not args or (args[0].startswith("-") and args[0] not in own):
             args = [self._default, *args]
+        ctx.meta[ARGUMENTS] = list(args)
         return super().parse_args(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

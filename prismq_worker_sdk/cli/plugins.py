@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.handlers.discovery import LoadedPlugin, load
 from prismq_worker_sdk.handlers.handler import Handler
-from prismq_worker_sdk.settings import plugin_settings
+from prismq_worker_sdk.settings import plugin_settings, secrets_of
 
 __all__ = ["plugins"]
 
@@ -27,7 +28,10 @@ def plugins(names: tuple[str, ...], *, as_json: bool) -> int:
     """
     found = load(names or None)
     shown = [_shown(plugin) for plugin in found.loaded]
-    broken = [{"name": one.name, "source": one.source, "traceback": one.traceback} for one in found.broken]
+    clean = Redactor().text
+    broken = [
+        {"name": one.name, "source": one.source, "traceback": clean(one.traceback)} for one in found.broken
+    ]
     if as_json:
         click.echo(json.dumps({"plugins": shown, "broken": broken}, indent=2, ensure_ascii=False))
         return 1 if broken else 0
@@ -45,24 +49,35 @@ def plugins(names: tuple[str, ...], *, as_json: bool) -> int:
 
 
 def _shown(plugin: LoadedPlugin) -> dict[str, Any]:
-    trouble, settings = None, None
+    trouble, settings, redact = None, None, Redactor()
     try:
         for cls in plugin.settings_classes:
             settings = plugin_settings(cls)
+            redact.learn(*secrets_of([settings]))
     except SettingsError as error:
         trouble = str(error)
     return {
         "name": plugin.name,
         "source": plugin.source,
-        "task_types": [_type(handler.with_settings(settings), trouble) for handler in plugin.handlers],
+        "task_types": [
+            _type(handler.with_settings(settings), trouble, redact) for handler in plugin.handlers
+        ],
     }
 
 
-def _type(handler: Handler, trouble: str | None) -> dict[str, Any]:
+def _type(handler: Handler, trouble: str | None, redact: Redactor) -> dict[str, Any]:
+    unready = trouble or _unready(handler)
     return {
         "task_type": handler.task_type,
         "handler": handler.origin,
         "time_limit_seconds": handler.time_limit,
-        "unready": trouble or handler.ready(),
+        "unready": None if unready is None else redact.text(unready),
         "params_schema": handler.params.schema,
     }
+
+
+def _unready(handler: Handler) -> str | None:
+    try:
+        return handler.ready()
+    except Exception as error:  # noqa: BLE001 - one plugin must not hide the others
+        return f"ready() raised {type(error).__name__}: {error}"

@@ -13,7 +13,7 @@ from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.events import Event
 from prismq_worker_sdk.settings import WorkerSettings, load_settings, plugin_settings, secrets_of
 
-__all__ = ["event_listeners", "ready_handlers", "run", "worker_options"]
+__all__ = ["event_listeners", "ready_handlers", "report_broken", "run", "worker_options"]
 
 
 def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -24,8 +24,8 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--worker-id", metavar="ID", help="WORKER_ID [generated]"),
         click.option("--poll-interval", metavar="TIME", help="Longest idle wait, POLL_INTERVAL [10s]"),
-        click.option("--max-runs", metavar="N", type=int, help="Stop after N tasks, MAX_RUNS [0: never]"),
-        click.option("--concurrency", metavar="N", type=int, help="Tasks at the same time [4]"),
+        click.option("--max-runs", metavar="N", help="Stop after N tasks, MAX_RUNS [0: never]"),
+        click.option("--concurrency", metavar="N", help="Tasks at the same time [4]"),
         click.option("--isolation", metavar="KIND", help="Where handlers run: thread [thread]"),
         click.option("--state-dir", metavar="DIR", help="Where results wait for delivery; a local folder"),
         click.option("--instance", metavar="NAME", help="Part of the state folder [lowest free number]"),
@@ -34,15 +34,11 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--startup-timeout", metavar="TIME", help="How long to try an unreachable server at start [30s]"
         ),
         click.option("--unreachable-timeout", metavar="TIME", help="How long to try it later [0: for ever]"),
-        click.option(
-            "--max-consecutive-errors", metavar="N", type=int, help="Errors in a row that pause a type [5]"
-        ),
+        click.option("--max-consecutive-errors", metavar="N", help="Errors in a row that pause a type [5]"),
         click.option(
             "--server-claim-timeout", metavar="TIME", help="Claim timeout of a server without renewal [300s]"
         ),
-        click.option(
-            "--health-port", metavar="PORT", type=int, help="Serve /healthz, /readyz, /metrics [off]"
-        ),
+        click.option("--health-port", metavar="PORT", help="Serve /healthz, /readyz, /metrics [off]"),
         click.option("--health-host", metavar="HOST", help="Where to serve them [127.0.0.1]"),
         click.option("--log-format", metavar="FORMAT", help="console or json [console]"),
         click.option("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR [INFO]"),
@@ -75,8 +71,7 @@ def run(names: tuple[str, ...], **given: Any) -> int:
     settings = load_settings(given)
     _log_from_the_first_line(settings)
     plugins = load(names or None)
-    for broken in plugins.broken:
-        _say_broken(broken.name, broken.traceback)
+    report_broken(plugins)
     handlers, secrets = ready_handlers(plugins)
     if not handlers:
         raise PluginError(
@@ -112,10 +107,14 @@ def _log_from_the_first_line(settings: WorkerSettings) -> None:
     set_up_logging(log_format=config.log_format, level=level, redactor=Redactor(config.secrets))
 
 
-def _say_broken(name: str, traceback: str) -> None:
+def report_broken(plugins: Plugins) -> None:
+    """Logs every plugin that does not load, with its traceback."""
     import logging
 
-    logging.getLogger("prismq.plugins").error("plugin %s does not load and is left out:\n%s", name, traceback)
+    for broken in plugins.broken:
+        logging.getLogger("prismq.plugins").error(
+            "plugin %s does not load and is left out:\n%s", broken.name, broken.traceback
+        )
 
 
 def event_listeners(plugins: Plugins) -> list[Callable[[Event], None]]:

@@ -59,7 +59,10 @@ def submit(  # noqa: PLR0913 - one argument for each option
         faults = "".join(f"\n  {fault}" for fault in error.faults)
         raise RequestRefused(f"the server refused the task: {error}{faults}", status=error.status) from None
     if not wait:
-        click.echo(handle.id)
+        if as_json:
+            show_task(handle.task, as_json=True)
+        else:
+            click.echo(handle.id)
         return 0
     click.echo(f"task {handle.id}", err=True)
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from prismq_worker_sdk.cli.run import ready_handlers
+from prismq_worker_sdk.cli.run import ready_handlers, report_broken
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.handlers.discovery import load
 from prismq_worker_sdk.handlers.registry import Registry
@@ -31,15 +31,20 @@ def try_(task_type: str, params: str, names: tuple[str, ...]) -> int:
     The exit code is 0 for completed, 1 for failed or given back.
     """
     from prismq_worker_sdk.decide.redaction import Redactor
+    from prismq_worker_sdk.observe.logs import set_up_logging
     from prismq_worker_sdk.testing.harness import HandlerHarness
 
     given = json_object(params)
-    handlers, secrets = ready_handlers(load(names or None))
+    redact = Redactor()
+    set_up_logging(log_format="console", level="WARNING", redactor=redact)
+    plugins = load(names or None)
+    report_broken(plugins)
+    handlers, secrets = ready_handlers(plugins)
+    redact.learn(*secrets)
     handler = Registry(handlers).get(task_type)
     unready = handler.ready()
     if unready is not None:
         raise SettingsError(f"{task_type} is not ready: {unready}")
-    redact = Redactor(secrets)
     found = HandlerHarness(handler).run(given)
     for level, message, fields in found.logs:
         said = " ".join(f"{name}={value}" for name, value in redact.value(fields).items())
@@ -62,11 +67,18 @@ def json_object(text: str) -> dict[str, Any]:
         click.BadParameter: It is none.
     """
     try:
-        found = json.loads(text)
-    except ValueError as error:
+        found = json.loads(text, parse_constant=_refuse)
+        json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
         raise click.BadParameter(
-            f'{text!r} is no JSON ({error}); quote it: \'{{"name": "value"}}\''
+            f'{text!r} is no JSON ({error}); quote it: \'{{"name": "value"}}\'', param_hint="PARAMS"
         ) from None
     if not isinstance(found, dict):
-        raise click.BadParameter(f'{text!r} is no JSON object; write \'{{"name": "value"}}\'')
+        raise click.BadParameter(
+            f'{text!r} is no JSON object; write \'{{"name": "value"}}\'', param_hint="PARAMS"
+        )
     return found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON number")

@@ -56,21 +56,25 @@ def watch(
     limit_at: float,
     expires_at: float,
     cancelled: CancelReason | None,
+    told_at: float | None = None,
 ) -> Action:
     """What to do about a running handler.
+
+    It is always told first: when the machine slept over its limit, its ten seconds begin afterwards. A claim
+    that ran out as well is revoked as expired: the server may have given it to somebody else (R5).
 
     Args:
         now: Clock reading.
         limit_at: When its time limit ends.
         expires_at: When its claim ends by the local clock.
         cancelled: Why it was told to end, if it was.
+        told_at: When that was.
     """
-    if now >= limit_at + ABANDON_AFTER:
-        return Abandon()
     if cancelled is not None:
-        return Look(limit_at + ABANDON_AFTER)
-    if now >= limit_at:
-        return Cancel(CancelReason.TIME_LIMIT)
+        abandon_at = max(limit_at, limit_at if told_at is None else told_at) + ABANDON_AFTER
+        return Abandon() if now >= abandon_at else Look(abandon_at)
     if now >= expires_at:
         return Cancel(CancelReason.EXPIRED)
+    if now >= limit_at:
+        return Cancel(CancelReason.TIME_LIMIT)
     return Look(min(limit_at, expires_at))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
+import socket
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +15,8 @@ from typing import Any
 from prismq_worker_sdk.errors import SettingsError
 
 __all__ = ["Health", "HealthServer"]
+
+_LOG = logging.getLogger("prismq.health")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +56,11 @@ class HealthServer:
     ) -> None:
         handler = type("Handler", (_Handler,), {"probe": (probe,), "metrics": (metrics,)})
         try:
-            self._server = ThreadingHTTPServer((host, port), handler)
+            self._server = (_ServerV6 if ":" in host else _Server)((host, port), handler)
         except OSError as error:
             raise SettingsError(
                 f"--health-port {port} cannot be used ({error.strerror}); choose another"
             ) from None
-        self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(
             target=self._server.serve_forever,
@@ -82,36 +86,53 @@ class HealthServer:
         self._server.server_close()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class names them
+        """A probe that went away is nobody's concern; anything else is logged, not printed."""
+        if not isinstance(sys.exception(), OSError):
+            _LOG.exception("a health request could not be answered")
+
+
+class _ServerV6(_Server):
+    address_family = socket.AF_INET6
+
+
 class _Handler(BaseHTTPRequestHandler):
     probe: tuple[Callable[[], Health]]
     metrics: tuple[Callable[[], bytes] | None]
     protocol_version = "HTTP/1.1"
     wbufsize = -1
+    timeout = 30.0
+    """Seconds after which a silent connection is closed."""
 
     def do_GET(self) -> None:
-        path = self.path.split("?")[0]
-        (probe,), (metrics,) = self.probe, self.metrics
-        if path == "/metrics" and metrics is not None:
-            self._answer(200, "text/plain; version=0.0.4; charset=utf-8", metrics())
-            return
-        if path not in {"/healthz", "/readyz"}:
-            self._json(404, {"error": "there are /healthz, /readyz and, with the metrics extra, /metrics"})
-            return
-        health = probe()
-        good = health.live if path == "/healthz" else health.live and health.ready
-        self._json(
-            200 if good else 503, {"live": health.live, "ready": health.ready, "reasons": health.reasons}
-        )
-
-    def _json(self, status: int, body: Any) -> None:
-        self._answer(status, "application/json", json.dumps(body).encode())
-
-    def _answer(self, status: int, kind: str, body: bytes) -> None:
+        try:
+            status, kind, body = self._found(self.path.split("?")[0])
+        except Exception:  # noqa: BLE001 - whatever the probe meets, the asker gets an answer
+            _LOG.exception("%s could not be answered", self.path)
+            status, kind, body = _json(500, {"error": "the worker cannot tell; its log says why"})
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
+    def _found(self, path: str) -> tuple[int, str, bytes]:
+        (probe,), (metrics,) = self.probe, self.metrics
+        if path == "/metrics" and metrics is not None:
+            return 200, "text/plain; version=0.0.4; charset=utf-8", metrics()
+        if path not in {"/healthz", "/readyz"}:
+            return _json(404, {"error": "there are /healthz, /readyz and, with the metrics extra, /metrics"})
+        health = probe()
+        good = health.live if path == "/healthz" else health.live and health.ready
+        said = {"live": health.live, "ready": health.ready, "reasons": health.reasons}
+        return _json(200 if good else 503, said)
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
         """Probes come every few seconds: they are not logged."""
+
+
+def _json(status: int, body: Any) -> tuple[int, str, bytes]:
+    return status, "application/json", json.dumps(body).encode()

@@ -19,6 +19,8 @@ from prismq_worker_sdk.model.events import TaskRef
 __all__ = ["ConsoleFormatter", "JsonFormatter", "log_handler", "set_up_logging", "task_scope"]
 
 _TASK: ContextVar[TaskRef | None] = ContextVar("prismq_task", default=None)
+_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
+"""Line ends to some readers, allowed as they are in JSON."""
 _COLOURS = {"DEBUG": "\x1b[2m", "WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[1;31m"}
 
 
@@ -45,15 +47,21 @@ class _Formatter(logging.Formatter):
         try:
             message = record.getMessage()
         except Exception as error:  # noqa: BLE001 - a bad log call of a library must not stop the worker
-            message = f"{record.msg!r} (its arguments do not fit: {error})"
+            message = f"{_repr(record.msg)} (its arguments do not fit: {_repr(error)})"
         fields = getattr(record, "fields", None)
         own = self._redactor.value(fields) if isinstance(fields, dict) else {}
         trace = ""
         if record.exc_info and record.exc_info[0] is not None:
-            trace = self.formatException(record.exc_info)
+            trace = self._trace(record.exc_info)
         if record.stack_info:
             trace = f"{trace}\n{record.stack_info}".strip()
         return self._redactor.text(message), own, self._redactor.text(trace)
+
+    def _trace(self, found: Any) -> str:
+        try:
+            return self.formatException(found)
+        except Exception:  # noqa: BLE001 - an exception whose parts cannot be shown is named all the same
+            return f"{found[0]!r} (its traceback cannot be shown)"
 
     def task(self, record: logging.LogRecord) -> TaskRef | None:
         """The task that the record belongs to."""
@@ -69,7 +77,15 @@ class _Formatter(logging.Formatter):
 
 
 class JsonFormatter(_Formatter):
-    """One JSON object a line."""
+    """One JSON object a line.
+
+    Args:
+        ascii_only: For a stream that does not take every character; JSON escapes stand for the others.
+    """
+
+    def __init__(self, redactor: Redactor, worker_id: str, *, ascii_only: bool = False) -> None:
+        super().__init__(redactor, worker_id)
+        self._ascii_only = ascii_only
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -85,17 +101,29 @@ class JsonFormatter(_Formatter):
             "type": ref.task_type if ref else None,
             "attempt": ref.attempt if ref else None,
         }
-        line.update({name: value for name, value in fields.items() if name not in line})
         if trace:
             line["exception"] = trace
+        own = {_beside(line, self.shown(name)): value for name, value in fields.items()}
         try:
-            text = json.dumps(line, ensure_ascii=False, allow_nan=False, default=self.shown)
+            text = self._dumps({**line, **own})
         except (TypeError, ValueError, RecursionError):
-            own = {name: line[name] for name in fields if name in line}
-            text = json.dumps(
-                {**line, **{name: self.shown(value) for name, value in own.items()}}, ensure_ascii=False
-            )
-        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+            text = self._dumps({**line, **{name: self.shown(value) for name, value in own.items()}})
+        return text.translate(_LINE_ENDS).encode("utf-8", "backslashreplace").decode("utf-8")
+
+    def _dumps(self, line: dict[str, Any]) -> str:
+        return json.dumps(line, ensure_ascii=self._ascii_only, allow_nan=False, default=self.shown)
+
+
+def _beside(line: dict[str, Any], name: str) -> str:
+    """The name of a field; one that every line has under another meaning is told apart: `type_`."""
+    return f"{name}_" if name in line else name
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - whatever it is, the line is written
+        return f"<{type(value).__name__}>"
 
 
 class ConsoleFormatter(_Formatter):
@@ -134,9 +162,12 @@ def log_handler(
     colour: bool = False,
 ) -> logging.Handler:
     """A handler that writes one of the two formats."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+    out = stream or sys.stderr
+    handler = logging.StreamHandler(out)
     if log_format == "json":
-        handler.setFormatter(JsonFormatter(redactor, worker_id))
+        encoding = getattr(out, "encoding", None) or "utf-8"
+        ascii_only = not encoding.lower().replace("-", "").startswith("utf")
+        handler.setFormatter(JsonFormatter(redactor, worker_id, ascii_only=ascii_only))
     else:
         handler.setFormatter(ConsoleFormatter(redactor, worker_id, colour=colour))
     return handler

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
@@ -46,6 +47,8 @@ class PrometheusMetrics:
         self._reports = counter(
             f"{prefix}_reports", "How reports left the line", ["settlement"], registry=registry
         )
+        self._lock = threading.Lock()
+        self._left = 0
         self._waiting = gauge(f"{prefix}_reports_waiting", "Reports without a verdict", registry=registry)
         self._handler = histogram(
             f"{prefix}_handler_seconds", "Handler time", ["type"], buckets=HANDLER_BUCKETS, registry=registry
@@ -62,7 +65,7 @@ class PrometheusMetrics:
         """Counts the event."""
         match event:
             case WorkerStarted(recovered=recovered):
-                self._waiting.inc(recovered)
+                self._wait(recovered)
             case TaskClaimed(ref=ref):
                 self._claims.labels(ref.task_type).inc()
                 self._running.labels(ref.task_type).inc()
@@ -70,12 +73,12 @@ class PrometheusMetrics:
                 self._ends.labels(ref.task_type, str(end)).inc()
                 self._running.labels(ref.task_type).dec()
             case OutcomeCommitted(ref=ref, seconds=seconds):
-                self._waiting.inc()
+                self._wait(1)
                 if seconds is not None:
                     self._handler.labels(ref.task_type).observe(seconds)
             case ReportSettled(settlement=settlement):
                 self._reports.labels(str(settlement)).inc()
-                self._waiting.dec()
+                self._wait(-1)
             case ApiCalled(call=call, seconds=seconds, error=error):
                 self._api.labels(call).observe(seconds)
                 if error:
@@ -84,6 +87,12 @@ class PrometheusMetrics:
                 self._paused.labels(task_type).set(1)
             case TypeResumed(task_type=task_type):
                 self._paused.labels(task_type).set(0)
+
+    def _wait(self, more: int) -> None:
+        """Counts waiting reports; a verdict may come before its outcome could be stored (R12)."""
+        with self._lock:
+            self._left += more
+            self._waiting.set(max(0, self._left))
 
     def expose(self) -> bytes:
         """The metrics now, in Prometheus' text format."""

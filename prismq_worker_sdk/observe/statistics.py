@@ -193,7 +193,7 @@ class Statistics:
                 committed=self._committed,
                 recovered=self._recovered,
                 settled={str(settlement): self._settled[settlement] for settlement in Settlement},
-                waiting=self._committed + self._recovered - settled,
+                waiting=max(0, self._committed + self._recovered - settled),
                 success_rate=self._ends[End.COMPLETED] / done if done else None,
                 tasks_per_hour=done * 3600 / seconds if seconds > 0 else 0.0,
                 handler_mean=self._handler.mean,

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.events import (
     End,
@@ -32,9 +33,10 @@ PLAIN_WIDTH = 140
 
 
 class Screen:
-    """Prints events as they come, and tables; plain lines where the output is no terminal."""
+    """Prints events as they come, and tables, without secrets; plain lines where the output is no terminal."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, redactor: Redactor | None = None) -> None:
+        self._redactor = redactor or Redactor()
         self._console = console or Console(
             highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH
         )
@@ -64,23 +66,24 @@ class Screen:
 
     def say(self, text: str) -> None:
         """A sentence."""
-        self._console.print(Text(text))
+        self._console.print(self._clean(text))
 
     def heading(self, text: str) -> None:
         """What the next lines are about."""
         self._console.print()
-        self._console.print(Text(text, style="bold"))
+        self._console.print(self._clean(text, "bold"))
 
     def lines(self, lines: Iterable[str]) -> None:
         """Lines as they are."""
         for line in lines:
-            self._console.print(Text(f"  {line}"))
+            self._console.print(self._clean(f"  {line}"))
 
     def table(self, rows: Sequence[Mapping[str, str]]) -> None:
         """Rows, each a mapping of column to text."""
         if not rows:
             self.say("  nothing")
             return
+        rows = [{name: self._redactor.text(cell) for name, cell in row.items()} for row in rows]
         table = Table(box=None, pad_edge=False, header_style="bold")
         for name in rows[0]:
             longest = max(len(name), *(len(row[name]) for row in rows))
@@ -101,4 +104,7 @@ class Screen:
         self._line(f"task {ref.task_id[:SHORT_ID]}", text, style)
 
     def _line(self, who: str, text: str, style: str = "") -> None:
-        self._console.print(Text(f"{who:<14}", style="dim") + Text(text, style=style))
+        self._console.print(Text(f"{who:<14}", style="dim") + self._clean(text, style))
+
+    def _clean(self, text: str, style: str = "") -> Text:
+        return Text(self._redactor.text(text), style=style)

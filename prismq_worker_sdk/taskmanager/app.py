@@ -13,9 +13,10 @@ from starlette.exceptions import HTTPException
 
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.system import SystemClock
-from prismq_worker_sdk.taskmanager import routes_base, routes_manage
+from prismq_worker_sdk.taskmanager import routes_base, routes_exchange, routes_manage
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.desk import Desk
+from prismq_worker_sdk.taskmanager.leases import spare
 from prismq_worker_sdk.taskmanager.problems import Problem, answer
 from prismq_worker_sdk.taskmanager.tables import connect, instance_of
 from prismq_worker_sdk.taskmanager.writer import Writer
@@ -56,8 +57,11 @@ def create_app(config: TaskManagerConfig, *, clock: Clock | None = None) -> Fast
         openapi_url=f"{PREFIX}/openapi.json",
         redirect_slashes=False,
     )
-    app.state.desk = Desk(config, clock or SystemClock(), writer, instance)
+    desk = app.state.desk = Desk(config, clock or SystemClock(), writer, instance)
+    with engine.begin() as db:
+        spare(db, desk.now() + config.lease_seconds)
     app.include_router(routes_base.router, prefix=PREFIX)
+    app.include_router(routes_exchange.router, prefix=PREFIX)
     app.include_router(routes_manage.router, prefix=PREFIX)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http)

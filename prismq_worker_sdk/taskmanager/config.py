@@ -50,6 +50,8 @@ class TaskManagerConfig:
         database: A file for SQLite, or an SQLAlchemy URL; only SQLite is tested.
         port: 0 for any free one.
         claim_timeout: When a claimed task may be handed out again.
+        lease_seconds: How long a claim with a token lasts unless it is renewed.
+        max_wait: The longest that a claim may wait for work.
         max_attempts: For tasks that do not say their own.
         backoff: The wait before the second attempt; doubles up to `backoff_ceiling`.
         keys: Without any, the server listens on loopback only.
@@ -62,6 +64,8 @@ class TaskManagerConfig:
     host: str = "127.0.0.1"
     port: int = 8000
     claim_timeout: float = 300.0
+    lease_seconds: float = 60.0
+    max_wait: float = 30.0
     max_attempts: int = 3
     backoff: float = 5.0
     backoff_ceiling: float = 600.0
@@ -89,6 +93,8 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise SettingsError(f"the key file {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"the key file {path} cannot be read: it is no UTF-8 text") from None
     return tuple(_keys(path, lines))
 
 

@@ -12,6 +12,7 @@ from fastapi import Request
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.taskmanager.config import Scope, TaskManagerConfig
 from prismq_worker_sdk.taskmanager.problems import Problem
+from prismq_worker_sdk.taskmanager.waiting import Waiting
 from prismq_worker_sdk.taskmanager.writer import Operation, Writer
 
 __all__ = ["Desk", "admitted"]
@@ -25,12 +26,14 @@ class Desk:
 
     Attributes:
         instance: The id that was made with the database.
+        waiting: Claims that wait for work.
     """
 
     config: TaskManagerConfig
     clock: Clock
     writer: Writer
     instance: str
+    waiting: Waiting = field(default_factory=Waiting)
     _latest: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -26,10 +26,12 @@ __all__ = [
     "ClaimRequest",
     "CompleteRequest",
     "FailRequest",
+    "Message",
     "NewTask",
     "NewTaskType",
     "TaskFilter",
     "TaskTypeName",
+    "WorkerId",
     "body_of",
     "json_text",
     "read",
@@ -54,32 +56,34 @@ WorkerId = Annotated[str, AfterValidator(_worker_id)]
 TaskTypeName = Annotated[str, AfterValidator(_task_type)]
 
 
-class _Message(BaseModel):
+class Message(BaseModel):
+    """The base of requests: values are not coerced, unknown fields are passed over."""
+
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
 
-class ClaimRequest(_Message):
+class ClaimRequest(Message):
     """`POST /tasks/claim`."""
 
     worker_id: WorkerId
     task_types: list[str] = Field(min_length=1, max_length=1000)
 
 
-class CompleteRequest(_Message):
+class CompleteRequest(Message):
     """`POST /tasks/{id}/complete`."""
 
     worker_id: WorkerId
     result: Any = None
 
 
-class FailRequest(_Message):
+class FailRequest(Message):
     """`POST /tasks/{id}/fail`."""
 
     worker_id: WorkerId
     error: str
 
 
-class NewTask(_Message):
+class NewTask(Message):
     """`POST /tasks`."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -93,7 +97,7 @@ class NewTask(_Message):
     parent_id: str | None = Field(None, min_length=1, max_length=36)
 
 
-class NewTaskType(_Message):
+class NewTaskType(Message):
     """`PUT /task-types/{name}`."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")

@@ -18,6 +18,7 @@ from prismq_worker_sdk.taskmanager.messages import (
     json_text,
 )
 from prismq_worker_sdk.taskmanager.openapi import takes
+from prismq_worker_sdk.taskmanager.routes_exchange import announced
 from prismq_worker_sdk.version import __version__
 
 __all__ = ["router"]
@@ -34,7 +35,7 @@ async def health(request: Request) -> dict[str, Any]:
         "status": "healthy",
         "server": {"name": "prismq-taskmanager", "version": __version__, "instance": desk.instance},
         "time": views.instant(desk.now()),
-        "capabilities": {"manage": True},
+        "capabilities": {"exchange": announced(desk), "manage": True},
     }
 
 
@@ -67,4 +68,5 @@ async def fail(request: Request, task_id: str) -> dict[str, str]:
     said = await body_of(request, FailRequest)
     now = desk.now()
     await desk.run(lambda db: transitions.fail(db, desk.config, task_id, said.worker_id, said.error, now))
+    desk.waiting.notify()
     return {"status": "success"}

@@ -32,6 +32,7 @@ async def create(request: Request) -> Response:
     new = await body_of(request, NewTask)
     now = desk.now()
     row, fresh = await desk.run(lambda db: producing.create(db, desk.config, new, now))
+    desk.waiting.notify()
     return JSONResponse(views.task(row), 201 if fresh else 200)
 
 
@@ -75,7 +76,9 @@ async def cancel(request: Request, task_id: str) -> Response:
 async def retry(request: Request, task_id: str) -> Response:
     """Makes a failed task pending again."""
     desk: Desk = request.app.state.desk
-    return JSONResponse(views.task(await desk.run(lambda db: transitions.retry(db, task_id))))
+    row = await desk.run(lambda db: transitions.retry(db, task_id))
+    desk.waiting.notify()
+    return JSONResponse(views.task(row))
 
 
 @router.put("/task-types/{name}", dependencies=WORKER, openapi_extra=takes(NewTaskType))

@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 __all__ = [
+    "MAX_CHECKPOINT_BYTES",
     "MAX_DEPTH",
     "MAX_ERROR_BYTES",
     "MAX_PARAMS_BYTES",
     "MAX_REQUEST_BYTES",
     "MAX_RESULT_BYTES",
+    "UNCONFIRMED_FREE",
+    "after_failure",
     "backoff",
     "breaking_changes",
     "expired_error",
@@ -24,8 +27,12 @@ Schema: TypeAlias = "Mapping[str, Any] | bool"
 MAX_PARAMS_BYTES = 1024 * 1024
 MAX_RESULT_BYTES = 8 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
+MAX_CHECKPOINT_BYTES = 64 * 1024
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 """PROTOCOL, limits."""
+
+UNCONFIRMED_FREE = 10
+"""Claims of a task that expire without a sign of life and do not count as attempts (R7)."""
 
 MAX_DEPTH = 256
 """Deepest nesting of a request; any task can be shown and listed, and a worker's deepest result fits."""
@@ -50,6 +57,22 @@ def backoff(attempts: int, *, first: float, ceiling: float) -> float:
         attempts: How many were made, 1 or more.
     """
     return float(min(ceiling, first * 2.0 ** min(attempts - 1, 60)))
+
+
+def after_failure(
+    attempts: int, most: int, *, retryable: bool | None, delay: float | None, first: float, ceiling: float
+) -> float | None:
+    """Seconds until a task that failed is tried again, None when it is not.
+
+    Args:
+        attempts: How many were made, this one included.
+        most: How many it may have.
+        retryable: What the worker knows: False for "no further try will help".
+        delay: When the worker thinks it may help, seconds.
+    """
+    if retryable is False or attempts >= most:
+        return None
+    return backoff(attempts, first=first, ceiling=ceiling) if delay is None else delay
 
 
 def expired_error(attempts: int) -> str:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 import uvicorn
+from fastapi import FastAPI
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.clock import Clock
@@ -21,7 +22,6 @@ __all__ = ["RunningServer", "serve"]
 
 _LOG = logging.getLogger("prismq.taskmanager")
 START_SECONDS = 30.0
-ENDED = "ended by itself"
 
 
 def serve(config: TaskManagerConfig) -> None:
@@ -30,11 +30,11 @@ def serve(config: TaskManagerConfig) -> None:
     Raises:
         SettingsError: The address is taken, or the database cannot be opened.
     """
-    with signals() as inbox, RunningServer(config, ended=lambda: inbox.put(ENDED)) as server:
+    with signals() as inbox, RunningServer(config, ended=inbox.wake) as server:
         _LOG.info("TaskManager at %s, database %s", server.url, config.database)
         while (name := inbox.next()) == "SIGUSR1":
             _LOG.info("SIGUSR1 has no meaning here")
-        _LOG.info("%s: the TaskManager ends", name)
+        _LOG.info("%s: the TaskManager ends", name or "it cannot go on")
 
 
 class RunningServer:
@@ -57,10 +57,11 @@ class RunningServer:
     ) -> None:
         self._listening = _bind(config)
         try:
-            self._server = _server(config, clock)
+            self._app = create_app(config, clock=clock)
         except BaseException:
             self._listening.close()
             raise
+        self._server = _server(self._app)
         self._ended = ended
         self.port: int = self._listening.getsockname()[1]
         self.url = _url(config, self.port)
@@ -73,6 +74,7 @@ class RunningServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._app.state.desk.waiting.closing = True
         self._server.should_exit = True
         self._thread.join(START_SECONDS)
         self._listening.close()
@@ -84,10 +86,10 @@ class RunningServer:
             self._ended()
 
 
-def _server(config: TaskManagerConfig, clock: Clock | None) -> uvicorn.Server:
+def _server(app: FastAPI) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
-            create_app(config, clock=clock),
+            app,
             log_config=None,
             access_log=False,
             timeout_keep_alive=30,

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from prismq_worker_sdk.errors import SettingsError
 
-__all__ = ["claims", "connect", "instance_of", "meta", "metadata", "task_types", "tasks"]
+__all__ = ["claims", "connect", "instance_of", "meta", "metadata", "task_types", "tasks", "workers"]
 
 metadata = MetaData()
 
@@ -39,6 +39,8 @@ tasks = Table(
     Column("worker_id", String(255)),
     Column("claim", Integer, doc="the current or last claim"),
     Column("claim_expires_at", Float),
+    Column("leased", Integer, nullable=False, default=0, doc="whether the claim is proved by a token (R2)"),
+    Column("unconfirmed", Integer, nullable=False, default=0, doc="claims that expired unconfirmed (R7)"),
     Column("result", Text),
     Column("error", Text),
     Column("error_type", String(255)),
@@ -66,10 +68,21 @@ claims = Table(
     Column("token", String(64), unique=True),
     Column("request_id", String(255), index=True),
     Column("claimed_at", Float, nullable=False),
+    Column("confirmed", Integer, nullable=False, default=1, doc="whether it counts as an attempt (R7)"),
     Column("ended_at", Float),
-    Column("verdict", String(16), doc="completed, failed, expired, cancelled; NULL while it runs"),
+    Column("verdict", String(16), doc="completed, failed, released, expired, cancelled; NULL while it runs"),
+    Column("outcome", String(80), doc="kind and digest of the report that ended it (R28)"),
     Column("error", Text),
     sqlite_autoincrement=True,
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("worker_id", String(255), primary_key=True),
+    Column("first_seen", Float, nullable=False),
+    Column("last_seen", Float, nullable=False),
+    Column("wanted", String(16), nullable=False, default="run", doc="run, quiet or terminate"),
 )
 
 task_types = Table(

@@ -10,10 +10,21 @@ import sqlalchemy as sa
 
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.problems import Problem
-from prismq_worker_sdk.taskmanager.rules import backoff, expired_error
+from prismq_worker_sdk.taskmanager.rules import UNCONFIRMED_FREE, backoff, expired_error
 from prismq_worker_sdk.taskmanager.tables import claims, tasks
 
-__all__ = ["cancel", "claim", "complete", "fail", "retry", "settle"]
+__all__ = [
+    "CANCELLED",
+    "EXPIRED",
+    "Lease",
+    "cancel",
+    "claim",
+    "complete",
+    "fail",
+    "retry",
+    "settle",
+    "take_next",
+]
 
 Row = sa.Row[Any]
 CANCELLED = {"error": "cancelled on request", "error_type": "cancelled"}
@@ -39,8 +50,29 @@ def claim(
     An expired claim counts as an attempt; a task whose attempts are used up, or that somebody cancelled, fails.
     """
     settle(db, now)
+    return take_next(db, Lease(config.claim_timeout), worker_id, types, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Under which terms a task is handed out.
+
+    Attributes:
+        token: None on the base protocol, where the worker id proves the claim.
+        request_id: Which request was answered with it (R6).
+    """
+
+    seconds: float
+    token: str | None = None
+    request_id: str | None = None
+
+
+def take_next(
+    db: sa.Connection, lease: Lease, worker_id: str, types: Sequence[str], now: float
+) -> Row | None:
+    """Hands out one task: the highest priority, then the oldest; None when there is none."""
     while (row := _candidate(db, types, now)) is not None:
-        if _take(db, config, row, worker_id, now):
+        if _take(db, lease, row, worker_id, now):
             return _row(db, row.id)
     return None
 
@@ -168,16 +200,27 @@ def _candidate(db: sa.Connection, types: Sequence[str], now: float) -> Row | Non
     )
 
 
-def _take(db: sa.Connection, config: TaskManagerConfig, row: Row, worker_id: str, now: float) -> bool:
+def _take(db: sa.Connection, lease: Lease, row: Row, worker_id: str, now: float) -> bool:
+    made, unconfirmed = _counted(db, row)
     claimed = db.execute(
-        claims.insert().values(task_id=row.id, worker_id=worker_id, attempt=row.attempts + 1, claimed_at=now)
+        claims.insert().values(
+            task_id=row.id,
+            worker_id=worker_id,
+            attempt=made + 1,
+            claimed_at=now,
+            token=lease.token,
+            request_id=lease.request_id,
+            confirmed=int(lease.token is None),
+        )
     )
     (number,) = claimed.inserted_primary_key or (None,)
     values = {
         "status": "processing",
-        "attempts": row.attempts + 1,
+        "attempts": made + (1 if lease.token is None else 0),
+        "unconfirmed": unconfirmed,
+        "leased": int(lease.token is not None),
         "claimed_at": now,
-        "claim_expires_at": now + config.claim_timeout,
+        "claim_expires_at": now + lease.seconds,
         "worker_id": worker_id,
         "claim": number,
         "progress": None,
@@ -194,6 +237,18 @@ def _take(db: sa.Connection, config: TaskManagerConfig, row: Row, worker_id: str
     if row.status == "processing":
         _close_claim(db, row, "expired", None, now)
     return True
+
+
+def _counted(db: sa.Connection, row: Row) -> tuple[int, int]:
+    """Attempts made, and claims in a row that expired unconfirmed, once the claim of this row is over (R7)."""
+    if row.status != "processing" or not row.leased:
+        return row.attempts, row.unconfirmed
+    confirmed = db.scalar(sa.select(claims.c.confirmed).where(claims.c.id == row.claim))
+    if confirmed:
+        return row.attempts, row.unconfirmed
+    if row.unconfirmed < UNCONFIRMED_FREE:
+        return row.attempts, row.unconfirmed + 1
+    return row.attempts + 1, row.unconfirmed
 
 
 def _give_up(db: sa.Connection, row: Row, now: float) -> None:

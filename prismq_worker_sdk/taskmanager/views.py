@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-__all__ = ["prometheus", "task", "task_type"]
+__all__ = ["prometheus", "task", "task_type", "worker"]
 
 Row = sa.Row[Any]
 
@@ -61,6 +61,17 @@ def task_type(row: Row) -> dict[str, Any]:
         "param_schema": json.loads(row.param_schema),
         "result_schema": _json(row.result_schema),
         "updated_at": instant(row.updated_at),
+    }
+
+
+def worker(row: Row, running: Iterable[str]) -> dict[str, Any]:
+    """A worker, with the ids of the tasks it holds."""
+    return {
+        "worker_id": row.worker_id,
+        "first_seen": instant(row.first_seen),
+        "last_seen": instant(row.last_seen),
+        "wanted": row.wanted,
+        "running": list(running),
     }
 
 

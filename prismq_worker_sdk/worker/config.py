@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -54,7 +54,7 @@ class WorkerConfig:
     debug: bool = False
     dialect: str = "auto"
     key: Callable[[], str | None] = no_key
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 class ProvidesConfig(Protocol):

@@ -29,9 +29,6 @@ from prismq_worker_sdk.worker.supervisor import Supervisor
 
 __all__ = ["Worker"]
 
-ENDED = "ended"
-"""What the inbox of `run` gets, among the names of signals, when the worker has ended."""
-
 
 class Worker:
     """Claims tasks, runs their handlers, reports the outcomes.
@@ -102,12 +99,12 @@ class Worker:
         )
         with signals() as inbox:
             try:
-                self._start(lambda: inbox.put(ENDED))
+                self._start(inbox.wake)
             except UsageError as error:
                 self._bus.emit(Notice("error", str(error)))
                 self._bus.emit(WorkerStopped(ExitCode.USAGE, str(error)))
                 return ExitCode.USAGE
-            while (name := inbox.next()) != ENDED:
+            while (name := inbox.next()) is not None:
                 if name == "SIGUSR1":
                     self._show()
                 else:

@@ -1,0 +1,37 @@
+"""The commands that installed plugins add by their hook `prismq_commands`."""
+
+from __future__ import annotations
+
+import click
+
+from prismq_worker_sdk.cli.failures import say
+from prismq_worker_sdk.errors import PluginError
+from prismq_worker_sdk.handlers.discovery import Plugins, load
+
+__all__ = ["plugin_commands"]
+
+
+def plugin_commands(arguments: list[str]) -> dict[str, click.Command]:
+    """The commands of every installed plugin, by name; a plugin that breaks is reported in one line.
+
+    Where two plugins add one name, the plugin that comes first in the alphabet keeps it.
+
+    Args:
+        arguments: Of the whole command line, for the form of the reports.
+    """
+    found: dict[str, click.Command] = {}
+    plugins = load(None)
+    for broken in plugins.broken:
+        say(f"plugin {broken.name} does not load: {broken.traceback.strip().splitlines()[-1]}", arguments)
+    for plugin in plugins.loaded:
+        own = click.Group(plugin.name)
+        try:
+            Plugins((plugin,)).call("prismq_commands", group=own)
+        except (PluginError, SystemExit) as error:
+            raised = f"{plugin.name}: prismq_commands() raised SystemExit: {error}"
+            told = str(error) if isinstance(error, PluginError) else raised
+            say(f"plugin {' '.join(told.split())}", arguments)
+            continue
+        for name, command in own.commands.items():
+            found.setdefault(name, command)
+    return found

@@ -1,0 +1,87 @@
+"""`prismq-worker taskmanager`: what keeps it from starting."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.surroundings import clean_environment
+
+
+@pytest.fixture
+def taken_port():
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        bound.listen()
+        yield bound.getsockname()[1]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "some.host"])
+def test_an_address_open_to_others_needs_keys(host, cli, tmp_path):
+    shown = cli("taskmanager", "--host", host)
+
+    assert (shown.code, shown.out) == (2, "")
+    assert shown.err == (
+        f"prismq-worker: --host {host} is open to others, and no API key is set; "
+        "give --keys FILE, or keep to 127.0.0.1\n"
+    )
+    assert not (tmp_path / "taskmanager.db").exists()
+
+
+def test_a_port_that_is_taken_is_told_with_what_to_do(cli, taken_port):
+    shown = cli("taskmanager", "--port", taken_port)
+
+    assert (shown.code, shown.out) == (2, "")
+    assert (
+        f"127.0.0.1:{taken_port} cannot be used (Address already in use); choose another --port" in shown.err
+    )
+    assert shown.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"worker canary-long-enough\nroot canary-long-enough\n", ":2 is no key; write `worker KEY`"),
+        (b"worker canary\n", ":1 is no key"),
+        (b"\xff\xfe", "cannot be read"),
+    ],
+)
+def test_a_key_file_that_cannot_be_used_is_told_without_showing_a_key(content, said, cli, tmp_path):
+    if content is not None:
+        (tmp_path / "keys").write_bytes(content)
+    shown = cli("taskmanager", "--keys", "keys", "--port", "0")
+
+    assert (shown.code, shown.out) == (2, "")
+    assert said in shown.err
+    assert "canary" not in shown.err
+
+
+def test_a_database_that_cannot_be_opened_is_told(cli):
+    shown = cli("taskmanager", "--port", "0", "--database", "no-such-folder/tasks.db")
+
+    assert (shown.code, shown.out) == (2, "")
+    assert "no-such-folder/tasks.db" in shown.err
+    assert "unable to open database file" in shown.err
+    assert shown.err.count("\n") == 1
+
+
+def test_it_says_its_address_and_ends_with_0_on_sigterm(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-m", "prismq_worker_sdk", "taskmanager", "--port", "0", "--log-format", "json"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        first = json.loads(process.stderr.readline())
+        process.send_signal(signal.SIGTERM)
+        rest = [json.loads(line) for line in process.stderr.read().splitlines()]
+
+    assert process.returncode == 0
+    assert first["message"].startswith("TaskManager at http://127.0.0.1:")
+    assert first["message"].endswith("/api, database taskmanager.db")
+    assert rest[-1]["message"] == "SIGTERM: the TaskManager ends"

@@ -1,0 +1,66 @@
+"""The bus tells every listener of every event."""
+
+from prismq_worker_sdk.model.events import Notice, TypeResumed
+from prismq_worker_sdk.observe.bus import EventBus
+
+NEWS = Notice("info", "news")
+
+
+def test_every_listener_hears_every_event_in_order():
+    first, second = [], []
+    bus = EventBus([first.append])
+    bus.emit(NEWS)
+    bus.add(second.append)
+    bus.emit(TypeResumed("PrismQ.Test.Echo"))
+
+    assert first == [NEWS, TypeResumed("PrismQ.Test.Echo")]
+    assert second == [TypeResumed("PrismQ.Test.Echo")]
+
+
+def test_a_listener_that_raises_stops_no_other_and_goes_on_being_told(logs):
+    logs.set_up()
+    calls, heard = [], []
+
+    def broken(event):
+        calls.append(event)
+        raise RuntimeError("listener broke")
+
+    bus = EventBus([broken, heard.append])
+    for _time in range(3):
+        bus.emit(NEWS)
+
+    assert calls == heard == [NEWS] * 3
+
+
+def test_a_listener_that_raises_is_reported_once_for_each_kind_of_event(logs):
+    logs.set_up()
+
+    def broken(event):
+        raise RuntimeError("listener broke")
+
+    bus = EventBus([broken])
+    for event in (NEWS, NEWS, TypeResumed("T"), NEWS, TypeResumed("T")):
+        bus.emit(event)
+
+    assert [line["message"].split(";")[0] for line in logs.lines] == [
+        "an event listener failed at Notice",
+        "an event listener failed at TypeResumed",
+    ]
+    assert all("RuntimeError: listener broke" in line["exception"] for line in logs.lines)
+
+
+def test_two_broken_listeners_are_both_reported(logs):
+    logs.set_up()
+
+    def one(event):
+        raise RuntimeError("the first broke")
+
+    def two(event):
+        raise RuntimeError("the second broke")
+
+    EventBus([one, two]).emit(NEWS)
+
+    assert [line["exception"].splitlines()[-1] for line in logs.lines] == [
+        "RuntimeError: the first broke",
+        "RuntimeError: the second broke",
+    ]

@@ -1,0 +1,202 @@
+"""Every event as one log line, each with its level."""
+
+import pytest
+
+from prismq_worker_sdk.model import events as ev
+from prismq_worker_sdk.model.report import Settlement
+from prismq_worker_sdk.observe.event_log import QUIET_SECONDS, EventLog
+from prismq_worker_sdk.testing.clock import FakeClock
+
+REF = ev.TaskRef("7b1f6a52-5d6b", "PrismQ.Test.Echo", 2)
+STARTED = {
+    "worker_id": "worker-1",
+    "api_url": "http://host/api",
+    "dialect": "v1",
+    "concurrency": 4,
+    "state_dir": "state/0",
+    "grace_seconds": 25.0,
+}
+
+LINES = [
+    (
+        ev.WorkerStarted(**STARTED, task_types=("PrismQ.Test.Echo",), recovered=2),
+        ("INFO", "worker_started"),
+        "worker started: http://host/api (v1), 4 slots, types PrismQ.Test.Echo; 2 stored results are delivered first",
+    ),
+    (
+        ev.PhaseChanged(ev.Phase.DRAINING, "SIGTERM received", 25.0),
+        ("INFO", "phase_draining"),
+        "SIGTERM received: nothing more is claimed, running tasks go on, 25s left",
+    ),
+    (
+        ev.PhaseChanged(ev.Phase.FLUSHING, "SIGTERM received", 8.0),
+        ("INFO", "phase_flushing"),
+        "SIGTERM received: every stored result is sent once more, 8s left",
+    ),
+    (ev.PhaseChanged(ev.Phase.STOPPED, "done"), ("INFO", "phase_stopped"), "done: the worker ends"),
+    (ev.TaskClaimed(REF), ("DEBUG", "claimed"), "claimed"),
+    (ev.TaskStarted(REF), ("INFO", "task_started"), "started"),
+    (ev.TaskProgressed(REF, 40.2, "page 1"), ("DEBUG", "progress"), "40 % page 1"),
+    (
+        ev.OutcomeCommitted(REF, ev.End.COMPLETED, 1.5),
+        ("INFO", "committed"),
+        "completed after 1.5s; the result is stored and will be delivered",
+    ),
+    (
+        ev.OutcomeCommitted(REF, ev.End.COMPLETED, None, answered=True),
+        ("INFO", "committed"),
+        "completed with the result that was still here; it is reported again, not computed again",
+    ),
+    (
+        ev.OutcomeCommitted(REF, ev.End.FAILED, 1.5, error="no such video", error_type="Permanent"),
+        ("WARNING", "committed"),
+        "failed after 1.5s: no such video",
+    ),
+    (
+        ev.OutcomeCommitted(REF, ev.End.RELEASED, 1.5, error="quota used up"),
+        ("WARNING", "committed"),
+        "released after 1.5s: quota used up",
+    ),
+    (ev.ClaimEnded(REF, ev.End.RELEASED, "deferred"), ("INFO", "claim_ended"), "released: deferred"),
+    (ev.ClaimEnded(REF, ev.End.LAPSED, "it came late"), ("INFO", "claim_ended"), "lapsed: it came late"),
+    (ev.ClaimEnded(REF, ev.End.LOST), ("INFO", "claim_ended"), "lost"),
+    (
+        ev.ReportSettled(REF, Settlement.ACCEPTED),
+        ("DEBUG", "report_settled"),
+        "the server accepted the report",
+    ),
+    (
+        ev.ReportSettled(REF, Settlement.UNCONFIRMED),
+        ("INFO", "report_settled"),
+        "an earlier try was probably accepted; the result is kept for a day should the task come again",
+    ),
+    (
+        ev.ReportSettled(REF, Settlement.LOST, "409"),
+        ("WARNING", "report_settled"),
+        "the claim is lost (409); a result is kept for a day should the task come again",
+    ),
+    (
+        ev.ReportSettled(REF, Settlement.PARKED, "413"),
+        ("ERROR", "report_settled"),
+        "the report is parked in the state folder and not sent again: 413",
+    ),
+    (
+        ev.ReportDelayed(REF, "http_503", 2.0, 3),
+        ("WARNING", "report_delayed"),
+        "a report was not taken (http_503); it is kept and sent again in 2s",
+    ),
+    (
+        ev.ServerLost("connection refused", 2.0),
+        ("WARNING", "server_lost"),
+        "the server does not answer (connection refused); results are kept, next try in 2s",
+    ),
+    (ev.ServerRegained(61.0), ("INFO", "server_regained"), "the server answers again after 1m 1s"),
+    (
+        ev.TypePaused("PrismQ.Test.Echo", "quota used up", 300.0),
+        ("WARNING", "type_paused"),
+        "PrismQ.Test.Echo is not claimed for 5m: quota used up",
+    ),
+    (
+        ev.TypePaused("PrismQ.Test.Echo", "no key"),
+        ("WARNING", "type_paused"),
+        "PrismQ.Test.Echo is not claimed until that is mended: no key",
+    ),
+    (ev.TypeResumed("PrismQ.Test.Echo"), ("INFO", "type_resumed"), "PrismQ.Test.Echo is claimed again"),
+    (
+        ev.HandlerOverran(REF, 10.0, "  File x, line 1"),
+        ("ERROR", "handler_overran"),
+        "the handler does not end after 10s; its slot is lost, it is here:\n  File x, line 1",
+    ),
+    *(
+        (ev.Notice(level, "news"), (level.upper(), "notice"), "news")
+        for level in ("debug", "info", "warning", "error")
+    ),
+    (
+        ev.WorkerStopped(0, "SIGTERM received"),
+        ("INFO", "worker_stopped"),
+        "worker stopped, exit code 0 (nothing is left): SIGTERM received",
+    ),
+    (
+        ev.WorkerStopped(75, "SIGTERM received"),
+        ("ERROR", "worker_stopped"),
+        "worker stopped, exit code 75 (something is left: start it again on the same state folder): SIGTERM received",
+    ),
+]
+SILENT = [
+    ev.ApiCalled("claim", 0.1, "http_503"),
+    ev.ClaimEnded(REF, ev.End.COMPLETED),
+    ev.ClaimEnded(REF, ev.End.FAILED, "no such video"),
+    ev.ReportSettled(REF, Settlement.SUPERSEDED),
+]
+
+
+@pytest.mark.parametrize(("event", "how", "said"), LINES)
+def test_an_event_is_one_line_with_its_level(logs, event, how, said):
+    logs.set_up()
+    EventLog(FakeClock())(event)
+
+    line = logs.only
+    assert line["logger"] == "prismq.worker"
+    assert (line["level"], line["event"]) == how
+    assert line["message"] == said
+
+
+def test_every_kind_of_event_has_its_line_or_is_silent_on_purpose():
+    told = {type(event) for event, _how, _said in LINES}
+
+    assert told | {ev.ApiCalled} == set(ev.Event.__args__)
+
+
+@pytest.mark.parametrize("event", SILENT)
+def test_an_event_that_another_line_told_is_silent(logs, event):
+    logs.set_up()
+    EventLog(FakeClock())(event)
+
+    assert logs.text == ""
+
+
+@pytest.mark.parametrize("event", [event for event, _how, _said in LINES if hasattr(event, "ref")])
+def test_a_line_about_a_task_names_it_whatever_thread_writes_it(logs, event):
+    logs.set_up()
+    EventLog(FakeClock())(event)
+
+    line = logs.only
+    assert (line["worker"], line["task"], line["type"], line["attempt"]) == (
+        "worker-1",
+        "7b1f6a52-5d6b",
+        "PrismQ.Test.Echo",
+        2,
+    )
+
+
+def test_lines_carry_what_a_machine_looks_for_as_fields(logs):
+    logs.set_up()
+    log = EventLog(FakeClock())
+    log(ev.OutcomeCommitted(REF, ev.End.FAILED, 1.5, error="x", error_type="Permanent"))
+    log(ev.ReportSettled(REF, Settlement.LOST, "409"))
+    log(ev.ReportDelayed(REF, "http_503", 2.0, 3))
+    log(ev.WorkerStopped(75, "x"))
+
+    committed, settled, delayed, stopped = logs.lines
+    assert (committed["end"], committed["error_type"]) == ("failed", "Permanent")
+    assert settled["verdict"] == "lost"
+    assert delayed["tries"] == 3
+    assert stopped["exit_code"] == 75
+
+
+def test_delays_for_one_reason_are_told_once_a_minute_with_their_number(logs):
+    logs.set_up()
+    clock = FakeClock()
+    log = EventLog(clock)
+    for _time in range(5):
+        log(ev.ReportDelayed(REF, "http_503", 2.0, 1))
+        clock.turn(QUIET_SECONDS / 5)
+    log(ev.ReportDelayed(REF, "http_503", 2.0, 1))
+    log(ev.ReportDelayed(REF, "unreachable", 2.0, 1))
+
+    again = "a report was not taken (http_503); it is kept and sent again in 2s"
+    assert [line["message"] for line in logs.lines] == [
+        again,
+        f"{again} (4 more since the last line)",
+        "a report was not taken (unreachable); it is kept and sent again in 2s",
+    ]

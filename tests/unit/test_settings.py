@@ -1,0 +1,265 @@
+"""Every worker setting: where it comes from, which source wins, and what a bad value is told."""
+
+from pathlib import Path
+
+import pytest
+
+from prismq_worker_sdk.cli.run import run
+from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.settings import (
+    CONFIG_FILE,
+    MISSION_NAMES,
+    NOT_ON_THE_COMMAND_LINE,
+    WorkerSettings,
+    load_settings,
+    variable,
+)
+from prismq_worker_sdk.worker.config import WorkerConfig
+from tests.support.surroundings import ROOT, forget_settings
+
+FIELDS = set(WorkerSettings.model_fields)
+MISSION = {
+    "api_url": "TASKMANAGER_API_URL",
+    "api_key": "TASKMANAGER_API_KEY",
+    "api_key_file": "TASKMANAGER_API_KEY_FILE",
+    "worker_id": "WORKER_ID",
+    "poll_interval": "POLL_INTERVAL",
+    "max_runs": "MAX_RUNS",
+    "debug": "DEBUG",
+}
+SAME = str
+SAID = {
+    "api_url": (SAME, "http://cli.test/api", "http://env.test/api", "http://toml.test/api"),
+    "worker_id": (SAME, "from-cli", "from-env", "from-toml"),
+    "poll_interval": (duration.seconds, "1m", "2m", "3m"),
+    "max_runs": (int, "1", "2", "3"),
+    "concurrency": (int, "1", "2", "3"),
+    "state_dir": (Path, "/from/cli", "/from/env", "/from/toml"),
+    "instance": (SAME, "cli", "env", "toml"),
+    "grace_period": (duration.seconds, "1h", "2h", "3h"),
+    "startup_timeout": (duration.seconds, "1s", "2s", "3s"),
+    "unreachable_timeout": (duration.seconds, "1", "2", "3"),
+    "max_consecutive_errors": (int, "1", "2", "3"),
+    "server_claim_timeout": (duration.seconds, "1.5m", "2.5m", "3.5m"),
+    "health_port": (int, "8081", "8082", "8083"),
+    "health_host": (SAME, "127.0.0.2", "127.0.0.3", "127.0.0.4"),
+    "log_format": (SAME, "json", "console", "json"),
+    "log_level": (SAME, "ERROR", "WARNING", "DEBUG"),
+    "dialect": (SAME, "v1", "auto", "prismq-client"),
+}
+"""Field → how it is read, then what the command line, the environment and the config file say."""
+
+ODD = {"debug", "isolation", "api_key", "api_key_file"}
+"""A flag, a choice of one, and what has no option: told on their own below."""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_set(monkeypatch, tmp_path):
+    forget_settings(monkeypatch, tmp_path)
+
+
+def option(field):
+    return "--" + field.replace("_", "-")
+
+
+def on_the_command_line(*arguments):
+    given = dict(run.make_context("run", list(arguments)).params)
+    del given["names"]
+    return given
+
+
+def config_file(text):
+    Path(CONFIG_FILE).write_text(text, encoding="utf-8")
+
+
+def test_the_table_of_this_test_has_every_setting():
+    assert set(SAID) | ODD == FIELDS
+
+
+def test_every_setting_but_the_keys_has_an_option_of_its_name():
+    assert FIELDS - set(on_the_command_line()) == NOT_ON_THE_COMMAND_LINE == {"api_key", "api_key_file"}
+    assert set(on_the_command_line()) <= FIELDS
+
+
+def test_the_variables_of_the_mission_are_fixed_and_all_others_have_the_prefix():
+    assert MISSION_NAMES == MISSION
+    for field in FIELDS - set(MISSION):
+        assert variable(field) == f"PRISMQ_WORKER_{field.upper()}"
+
+
+def test_every_setting_reaches_the_worker():
+    fields = set(WorkerConfig.__dataclass_fields__)
+
+    assert fields - {"key", "secrets"} == FIELDS - {"api_key", "api_key_file"}
+
+
+@pytest.mark.parametrize("field", sorted(FIELDS))
+def test_the_reference_names_the_option_and_the_variable_of_every_setting(field):
+    page = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
+
+    assert f"`{variable(field)}`" in page
+    assert field in NOT_ON_THE_COMMAND_LINE or f"`{option(field)}`" in page
+
+
+@pytest.mark.parametrize("field", sorted(SAID))
+def test_command_line_beats_environment_beats_config_file_beats_default(field, monkeypatch):
+    read, by_option, by_variable, by_file = SAID[field]
+    default = getattr(load_settings(), field)
+
+    config_file(f'{field} = "{by_file}"')
+    seen = [getattr(load_settings(on_the_command_line()), field)]
+    monkeypatch.setenv(variable(field), by_variable)
+    seen.append(getattr(load_settings(on_the_command_line()), field))
+    seen.append(getattr(load_settings(on_the_command_line(option(field), by_option)), field))
+
+    assert seen == [read(by_file), read(by_variable), read(by_option)]
+    assert seen[0] != default
+
+
+def test_debug_is_a_flag_on_the_command_line_and_a_truth_value_elsewhere(monkeypatch):
+    assert load_settings().debug is False
+    config_file("debug = true")
+    assert load_settings(on_the_command_line()).debug is True
+    monkeypatch.setenv("DEBUG", "0")
+    assert load_settings(on_the_command_line()).debug is False
+    assert load_settings(on_the_command_line("--debug")).debug is True
+
+
+def test_isolation_is_read_from_all_three_places(monkeypatch):
+    config_file('isolation = "process"')
+    with pytest.raises(SettingsError, match="not in this version yet"):
+        load_settings(on_the_command_line())
+    monkeypatch.setenv("PRISMQ_WORKER_ISOLATION", "thread")
+    assert load_settings(on_the_command_line()).isolation == "thread"
+    monkeypatch.setenv("PRISMQ_WORKER_ISOLATION", "process")
+    assert load_settings(on_the_command_line("--isolation", "thread")).isolation == "thread"
+
+
+@pytest.mark.parametrize("field", sorted(FIELDS - {"api_key", "api_key_file"}))
+def test_an_empty_variable_counts_as_unset(field, monkeypatch):
+    monkeypatch.setenv(variable(field), "")
+
+    assert getattr(load_settings(), field) == getattr(WorkerSettings(), field)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30", 30.0), ("30s", 30.0), ("5m", 300.0), ("1h", 3600.0), ("1.5m", 90.0)]
+)
+@pytest.mark.parametrize(
+    "field",
+    ["poll_interval", "grace_period", "startup_timeout", "unreachable_timeout", "server_claim_timeout"],
+)
+def test_durations_are_read_in_every_form(field, text, seconds, monkeypatch):
+    monkeypatch.setenv(variable(field), text)
+
+    assert getattr(load_settings(), field) == seconds
+
+
+def test_numbers_and_names_with_dashes_are_taken_from_the_config_file():
+    config_file('poll-interval = 2.5\nconcurrency = 8\ngrace_period = "1m"\nhealth-port = 0\n')
+    settings = load_settings()
+
+    found = settings.poll_interval, settings.concurrency, settings.grace_period, settings.health_port
+    assert found == (2.5, 8, 60.0, 0)
+
+
+def test_a_level_may_be_written_small_and_an_address_with_a_slash_at_its_end():
+    settings = load_settings({"log_level": "warning", "api_url": "HTTP://Some.Host:80/api/"})
+
+    assert settings.log_level == "WARNING"
+    assert settings.api_url == "http://some.host/api"
+
+
+BAD = [
+    ("api_url", "ftp://some.host"),
+    ("api_url", "no address"),
+    ("worker_id", "Zoë"),
+    ("poll_interval", "often"),
+    ("poll_interval", "0"),
+    ("poll_interval", "-5s"),
+    ("poll_interval", "nan"),
+    ("poll_interval", "2h"),
+    ("max_runs", "x"),
+    ("max_runs", "-1"),
+    ("max_runs", "1.5"),
+    ("concurrency", "0"),
+    ("concurrency", "257"),
+    ("isolation", "process"),
+    ("isolation", "fibre"),
+    ("grace_period", "2d"),
+    ("startup_timeout", "soon"),
+    ("unreachable_timeout", "inf"),
+    ("max_consecutive_errors", "-1"),
+    ("server_claim_timeout", "0"),
+    ("health_port", "70000"),
+    ("health_port", "http"),
+    ("log_format", "xml"),
+    ("log_level", "LOUD"),
+    ("dialect", "v9"),
+]
+
+
+@pytest.mark.parametrize("source", ["option", "variable", "file"])
+@pytest.mark.parametrize(("field", "text"), BAD)
+def test_a_bad_value_is_told_with_its_option_its_variable_and_itself(field, text, source, monkeypatch):
+    given = {}
+    if source == "variable":
+        monkeypatch.setenv(variable(field), text)
+    elif source == "file":
+        config_file(f'{field} = "{text}"')
+    else:
+        given = on_the_command_line(f"{option(field)}={text}")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(given)
+
+    said = str(caught.value)
+    assert said.startswith(f"{option(field)} ({variable(field)})")
+    assert text in said
+    assert "\n" not in said
+
+
+def test_a_truth_value_that_is_none_is_told_too(monkeypatch):
+    monkeypatch.setenv("DEBUG", "perhaps")
+
+    with pytest.raises(SettingsError, match=r"--debug \(DEBUG\)='perhaps'"):
+        load_settings()
+
+
+def test_all_bad_values_are_told_at_once(monkeypatch):
+    monkeypatch.setenv("MAX_RUNS", "many")
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"concurrency": "0"})
+
+    assert "--max-runs (MAX_RUNS)='many'" in str(caught.value)
+    assert "--concurrency (PRISMQ_WORKER_CONCURRENCY)=0" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"colour = 1\nconcurrency = 2\n", "has unknown settings colour; known are api_key_file, api_url,"),
+        (b"[worker]\nconcurrency = 2\n", "has unknown settings worker"),
+        (b"concurrency = \n", "is not TOML"),
+        (b"worker_id = '\xff'\n", "cannot be read"),
+    ],
+)
+def test_a_config_file_that_cannot_be_used_is_named_with_the_fault(content, said):
+    Path(CONFIG_FILE).write_bytes(content)
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value).startswith(f"{CONFIG_FILE} ")
+    assert said in str(caught.value)
+
+
+def test_a_folder_in_the_place_of_the_config_file_is_named():
+    Path(CONFIG_FILE).mkdir()
+
+    with pytest.raises(SettingsError, match=r"prismq-worker\.toml cannot be read"):
+        load_settings()
+
+
+def test_a_setting_that_does_not_exist_is_refused():
+    with pytest.raises(SettingsError, match="colour"):
+        load_settings({"colour": "red"})
