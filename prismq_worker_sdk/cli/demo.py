@@ -13,10 +13,12 @@ import click
 
 from prismq_worker_sdk.cli.run import event_listeners, ready_handlers
 from prismq_worker_sdk.cli.taskmanager import need_extra
+from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.discovery import Plugins, load
 from prismq_worker_sdk.handlers.hookspecs import Demo
 from prismq_worker_sdk.model.task import Task, TaskStatus
+from prismq_worker_sdk.observe.terminal import Screen
 
 __all__ = ["demo"]
 
@@ -40,9 +42,9 @@ def demo(names: tuple[str, ...]) -> int:
     Everything happens in a temporary folder on this machine. The exit code is 0 when every task completed.
     """
     need_extra()
-    from prismq_worker_sdk.observe.terminal import Screen
 
-    screen = Screen()
+    redactor = Redactor()
+    screen = Screen(redactor=redactor)
     plugins = load(names)
     demos = [found for _plugin, found in plugins.call("prismq_demo") if isinstance(found, Demo)]
     if not demos:
@@ -52,7 +54,7 @@ def demo(names: tuple[str, ...]) -> int:
             stack.callback(one.close)
             os.environ.update(one.environment)
             screen.say(one.note)
-        finished = _run(plugins, demos, screen, stack)
+        finished = _run(plugins, demos, screen, redactor, stack)
     for task, one in finished:
         screen.heading(f"{task.type} {dict(task.params)}: {task.status}")
         if task.error:
@@ -62,9 +64,10 @@ def demo(names: tuple[str, ...]) -> int:
     return 0 if all(task.status is TaskStatus.COMPLETED for task, _one in finished) else 1
 
 
-def _run(plugins: Plugins, demos: Sequence[Demo], screen: Any, stack: ExitStack) -> list[tuple[Task, Demo]]:
+def _run(
+    plugins: Plugins, demos: Sequence[Demo], screen: Screen, redactor: Redactor, stack: ExitStack
+) -> list[tuple[Task, Demo]]:
     """The sample tasks once they are finished."""
-    from prismq_worker_sdk.decide.redaction import Redactor
     from prismq_worker_sdk.observe.logs import set_up_logging
     from prismq_worker_sdk.settings import WorkerSettings
     from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
@@ -73,7 +76,8 @@ def _run(plugins: Plugins, demos: Sequence[Demo], screen: Any, stack: ExitStack)
     from prismq_worker_sdk.worker.worker import Worker
 
     handlers, secrets = ready_handlers(plugins)
-    set_up_logging(log_format="console", level="ERROR", redactor=Redactor(secrets))
+    redactor.learn(*secrets)
+    set_up_logging(log_format="console", level="ERROR", redactor=redactor)
     folder = Path(
         stack.enter_context(tempfile.TemporaryDirectory(prefix="prismq-demo-", ignore_cleanup_errors=True))
     )

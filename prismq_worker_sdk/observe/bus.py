@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
 
+from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model.events import Event
 
 __all__ = ["EventBus", "Listener"]
 
 Listener = Callable[[Event], None]
+TEXTS = ("reason", "detail", "error", "message", "api_url", "stack")
+"""The fields of events that may carry words of others: of servers, handlers, settings."""
+
 _LOG = logging.getLogger("prismq.events")
 
 
 class EventBus:
-    """Tells every listener of every event, on the thread where it happens."""
+    """Tells every listener of every event, on the thread where it happens.
 
-    def __init__(self, listeners: Iterable[Listener] = ()) -> None:
+    Args:
+        redactor: Takes secrets out of the texts of every event, so that no listener has to; none unless given.
+    """
+
+    def __init__(self, listeners: Iterable[Listener] = (), redactor: Redactor | None = None) -> None:
         self._listeners = list(listeners)
+        self._redactor = redactor
         self._told: set[tuple[int, str]] = set()
 
     def add(self, listener: Listener) -> None:
@@ -26,9 +37,10 @@ class EventBus:
 
     def emit(self, event: Event) -> None:
         """Tells everybody; raises nothing. A listener that raises is logged once for each kind of event."""
+        clean = self._clean(event)
         for listener in self._listeners:
             try:
-                listener(event)
+                listener(clean)
             except Exception:  # noqa: BLE001 - a listener is a plugin's; it must not stop a loop
                 kind = (id(listener), type(event).__name__)
                 if kind not in self._told:
@@ -36,3 +48,13 @@ class EventBus:
                     _LOG.exception(
                         "an event listener failed at %s; it is told of further events all the same", kind[1]
                     )
+
+    def _clean(self, event: Event) -> Event:
+        if self._redactor is None:
+            return event
+        told: dict[str, Any] = {}
+        for name in TEXTS:
+            text = getattr(event, name, "")
+            if text and (clean := self._redactor.text(text)) != text:
+                told[name] = clean
+        return replace(event, **told) if told else event

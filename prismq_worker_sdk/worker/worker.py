@@ -61,7 +61,7 @@ class Worker:
         self._statistics = Statistics(self._clock, memory=resident_memory)
         self._metrics = None if config.health_port is None else available_metrics()
         metrics = () if self._metrics is None else (self._metrics,)
-        self._bus = EventBus([EventLog(self._clock), self._statistics, *metrics, *listeners])
+        self._bus = EventBus([EventLog(self._clock), self._statistics, *metrics, *listeners], self._redactor)
         self._supervisor = Supervisor(
             self._config,
             worker_id=self._worker_id,

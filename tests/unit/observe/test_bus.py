@@ -1,5 +1,6 @@
 """The bus tells every listener of every event."""
 
+from prismq_worker_sdk.decide.redaction import MARK, Redactor
 from prismq_worker_sdk.model.events import Notice, TypeResumed
 from prismq_worker_sdk.observe.bus import EventBus
 
@@ -64,3 +65,12 @@ def test_two_broken_listeners_are_both_reported(logs):
         "RuntimeError: the first broke",
         "RuntimeError: the second broke",
     ]
+
+
+def test_listeners_are_told_without_secrets():
+    heard = []
+    bus = EventBus([heard.append], Redactor(["canary-7"]))
+    bus.emit(Notice("error", "the server says canary-7"))
+    bus.emit(NEWS)
+
+    assert heard == [Notice("error", f"the server says {MARK}"), NEWS]
