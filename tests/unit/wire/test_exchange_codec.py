@@ -1,0 +1,276 @@
+"""The bundle `exchange`: what is asked, and what each answer becomes."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prismq_worker_sdk.model.calls import (
+    BadGrant,
+    ClaimWork,
+    Exchange,
+    Exchanged,
+    Grant,
+    LeaseAnswer,
+    LeaseVerdict,
+    Order,
+    Rejected,
+    Renewal,
+    ReportAnswer,
+    Throttled,
+    Unauthorised,
+    Unreachable,
+    Vanished,
+)
+from prismq_worker_sdk.model.claim import Identity
+from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
+from prismq_worker_sdk.model.report import Report, Verdict
+from prismq_worker_sdk.wire.dialects.v1_exchange import capabilities, exchange
+from prismq_worker_sdk.wire.messages import HttpReply
+
+ANNOUNCED = {"max_tasks": 128, "max_bytes": 16777216, "max_wait_seconds": 30, "lease_seconds": 60}
+TASK = {
+    "id": "t1",
+    "type": "T.T",
+    "params": {"q": 1},
+    "status": "processing",
+    "lease_token": "k",
+    "lease_seconds": 60,
+}
+
+
+def identity(task_id="t1", token="k1"):
+    return Identity("http://s/api", "v1", task_id, "T.T", "d", "w-old", token)
+
+
+def report(outcome, task_id="t1", **more):
+    return Report(1, identity(task_id), outcome, **more)
+
+
+def asked(call):
+    request = next(exchange(call))
+    assert (request.method, request.segments) == ("POST", ("tasks", "exchange"))
+    return request.call, json.loads(request.body)
+
+
+def answered(call, status=200, body=None, *, raw=None, headers=None):
+    steps = exchange(call)
+    next(steps)
+    data = json.dumps(body).encode() if raw is None else raw
+    with pytest.raises(StopIteration) as end:
+        steps.send(HttpReply(status, data, headers or {"content-type": "application/json"}))
+    return end.value.value
+
+
+def test_a_claim_says_what_it_wants_and_who_asks():
+    work = ClaimWork("w", ("T.A", "T.B"), max_tasks=7, wait_seconds=20.0)
+
+    assert asked(Exchange(claim=work, worker_id="w", request_id="r")) == (
+        "claim",
+        {
+            "worker_id": "w",
+            "request_id": "r",
+            "claim": {"task_types": ["T.A", "T.B"], "max_tasks": 7, "wait_seconds": 20.0},
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (Completed('{"a":"ž"}'), {"outcome": "completed", "result": {"a": "ž"}}),
+        (Completed("null"), {"outcome": "completed", "result": None}),
+        (
+            Failed("x", "Permanent", retryable=False),
+            {"outcome": "failed", "error": "x", "error_type": "Permanent", "retryable": False},
+        ),
+        (
+            Failed("x", "Transient", True, 30.0),
+            {
+                "outcome": "failed",
+                "error": "x",
+                "error_type": "Transient",
+                "retryable": True,
+                "delay_seconds": 30.0,
+            },
+        ),
+        (Failed("x"), {"outcome": "failed", "error": "x"}),
+        (Released("later", 5.0), {"outcome": "released", "error": "later", "delay_seconds": 5.0}),
+    ],
+)
+def test_an_outcome_goes_as_the_protocol_names_it(outcome, said):
+    call, body = asked(Exchange(reports=(report(outcome),), worker_id="w"))
+
+    assert call == "report"
+    assert body["reports"] == [{"task_id": "t1", "lease_token": "k1", **said}]
+
+
+def test_children_and_checkpoints_go_inside_the_report_as_they_are():
+    child = Child("c1", "T.Child", '{"n":1}', 5)
+    _call, body = asked(
+        Exchange(reports=(report(Completed("1"), children=(child,), checkpoint='{"page":2}'),), worker_id="w")
+    )
+
+    assert body["reports"][0]["children"] == [
+        {"key": "c1", "type": "T.Child", "params": {"n": 1}, "priority": 5}
+    ]
+    assert body["reports"][0]["checkpoint"] == {"page": 2}
+
+
+def test_a_renewal_says_how_far_the_work_is_when_that_is_new():
+    silent, telling = Renewal(identity()), Renewal(identity("t2"), 40.0, "page 1", '{"p":1}')
+    call, body = asked(Exchange(renewals=(silent, telling), worker_id="w"))
+
+    assert call == "renew"
+    assert body["leases"] == [
+        {"task_id": "t1", "lease_token": "k1"},
+        {"task_id": "t2", "lease_token": "k1", "progress": 40.0, "message": "page 1", "checkpoint": {"p": 1}},
+    ]
+
+
+def test_verdicts_come_in_the_order_sent():
+    call = Exchange(
+        reports=(report(Completed("1")), report(Completed("2"), "t2")), renewals=(Renewal(identity("t3")),)
+    )
+    body = {
+        "reports": [
+            {"task_id": "t1", "verdict": "accepted"},
+            {"task_id": "t2", "verdict": "refused", "detail": "too large"},
+        ],
+        "leases": [{"task_id": "t3", "verdict": "cancel", "lease_seconds": 60}],
+        "tasks": [],
+        "worker": "quiet",
+    }
+
+    assert answered(call, body=body) == Exchanged(
+        (ReportAnswer(Verdict.ACCEPTED), ReportAnswer(Verdict.REFUSED, "too large")),
+        (),
+        (LeaseAnswer(LeaseVerdict.CANCEL, 60.0),),
+        Order.QUIET,
+    )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        [],
+        ["x"],
+        [{"task_id": "another", "verdict": "accepted"}],
+        [{"task_id": "t1", "verdict": "wonderful"}],
+        [{"task_id": "t1", "verdict": "conflict"}],
+        [{"task_id": "t1", "verdict": 7}],
+    ],
+)
+def test_what_is_no_verdict_on_this_report_is_no_answer(said):
+    found = answered(Exchange(reports=(report(Completed("1")),)), body={"reports": said})
+
+    assert isinstance(found.reports[0], Unreachable)
+
+
+@pytest.mark.parametrize(
+    ("item", "becomes"),
+    [
+        ({"verdict": "lost"}, LeaseAnswer(LeaseVerdict.LOST)),
+        ({"verdict": "renewed", "lease_seconds": 60}, LeaseAnswer(LeaseVerdict.RENEWED, 60.0)),
+        ({"verdict": "renewed"}, Unreachable),
+        ({"verdict": "renewed", "lease_seconds": -1}, Unreachable),
+        ({"verdict": "renewed", "lease_seconds": True}, Unreachable),
+        ({}, Unreachable),
+    ],
+)
+def test_a_renewal_without_a_duration_is_no_answer(item, becomes):
+    found = answered(Exchange(renewals=(Renewal(identity()),)), body={"leases": [{"task_id": "t1", **item}]})
+
+    assert found.renewals[0] == becomes or isinstance(found.renewals[0], becomes)
+
+
+def test_r03_a_bad_task_stands_beside_good_ones():
+    body = {
+        "tasks": [
+            TASK,
+            {**TASK, "id": "t2", "params": 7},
+            {**TASK, "id": 5},
+            "x",
+            {**TASK, "lease_token": ""},
+        ]
+    }
+    tasks = answered(Exchange(claim=ClaimWork("w", ("T.T",), 5)), body=body).tasks
+
+    assert isinstance(tasks[0], Grant)
+    assert (tasks[0].token, tasks[0].lease_seconds, tasks[0].task.params) == ("k", 60.0, {"q": 1})
+    assert [isinstance(task, BadGrant) for task in tasks[1:]] == [True] * 4
+    assert [task.task_id for task in tasks[1:]] == ["t2", None, None, None]
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_r35_an_announced_extension_that_is_not_there_is_said_so(status):
+    assert isinstance(
+        answered(Exchange(claim=ClaimWork("w", ("T",))), status, {"detail": "Not Found"}), Vanished
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "becomes"),
+    [(401, Unauthorised), (403, Unauthorised), (429, Throttled), (500, Unreachable), (400, Rejected)],
+)
+def test_other_failures_are_those_of_every_call(status, becomes):
+    assert isinstance(answered(Exchange(claim=ClaimWork("w", ("T",))), status, {"detail": "no"}), becomes)
+
+
+@pytest.mark.parametrize("status", [413, 422])
+def test_r24_a_report_alone_that_does_not_fit_is_refused_and_a_batch_is_rejected(status):
+    alone = answered(Exchange(reports=(report(Completed("1")),)), status, {"detail": "too large"})
+    batch = answered(
+        Exchange(reports=(report(Completed("1")), report(Completed("2"), "t2"))), status, {"detail": "x"}
+    )
+
+    assert alone.reports == (ReportAnswer(Verdict.REFUSED, "too large"),)
+    assert isinstance(batch, Rejected)
+
+
+def test_the_bundle_counts_only_when_it_is_complete():
+    found = capabilities(ANNOUNCED)
+
+    assert (found.max_tasks, found.max_wait_seconds, found.renews, found.releases, found.creates) == (
+        128,
+        30.0,
+        True,
+        True,
+        True,
+    )
+    for name in ANNOUNCED:
+        assert capabilities({key: value for key, value in ANNOUNCED.items() if key != name}) is None
+    for wrong in (None, [], {**ANNOUNCED, "max_tasks": "128"}, {**ANNOUNCED, "lease_seconds": 0}, True):
+        assert capabilities(wrong) is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
+)
+NAMES = st.sampled_from(
+    ["reports", "leases", "tasks", "worker", "id", "verdict", "lease_token", "lease_seconds", "task_id"]
+)
+
+
+@given(
+    st.integers(100, 599),
+    st.one_of(
+        st.binary(max_size=200),
+        JSON.map(json.dumps).map(str.encode),
+        st.dictionaries(NAMES, JSON).map(json.dumps).map(str.encode),
+    ),
+)
+def test_no_answer_whatever_raises(status, raw):
+    call = Exchange(
+        reports=(report(Completed("1")),),
+        renewals=(Renewal(identity("t2")),),
+        claim=ClaimWork("w", ("T",)),
+        worker_id="w",
+    )
+    found = answered(call, status, raw=raw)
+
+    assert not isinstance(found, Exchanged) or (len(found.reports), len(found.renewals)) == (1, 1)
