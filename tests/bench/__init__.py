@@ -1,0 +1,1 @@
+"""Figures of this machine: reported, never asserted. `python -m tests.bench --help`."""
