@@ -72,11 +72,18 @@ class Outbox:
         *,
         children: Sequence[Child] = (),
         attempt: int | None = None,
+        maybe_seen: bool = False,
     ) -> bool:
-        """The commit point; False when the claim had another end before (R10)."""
+        """The commit point; False when the claim had another end before (R10).
+
+        Args:
+            maybe_seen: Whether the server may have it already, reported from memory (R12, R26).
+        """
         now = self._now()
         return self._transactions.run(
-            lambda db: store.commit(db, identity, outcome, children=children, attempt=attempt, now=now)
+            lambda db: store.commit(
+                db, identity, outcome, children=children, attempt=attempt, maybe_seen=maybe_seen, now=now
+            )
         )
 
     # reports

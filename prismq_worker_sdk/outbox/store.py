@@ -145,25 +145,29 @@ def commit(
     *,
     children: Sequence[Child] = (),
     attempt: int | None = None,
+    maybe_seen: bool = False,
     now: float,
 ) -> bool:
     """The commit point: the hold goes and the outcome comes; False when an earlier end was first (R10)."""
     if not drop_hold(db, identity):
         return False
-    insert_outcome(db, identity, outcome, children_text(tuple(children)), attempt, now)
+    number = insert_outcome(db, identity, outcome, children_text(tuple(children)), attempt, now)
+    if maybe_seen:
+        db.execute("UPDATE outcomes SET maybe_seen = 1 WHERE number = ?", (number,))
     return True
 
 
 def insert_outcome(
     db: Connection, identity: Identity, outcome: Outcome, children: str, attempt: int | None, now: float
-) -> None:
-    """Puts an outcome at the end of the line."""
+) -> int:
+    """Puts an outcome at the end of the line; its place there."""
     kind, body = encode(outcome)
-    db.execute(
+    inserted = db.execute(
         f"INSERT INTO outcomes (uid, {IDENTITY_COLUMNS}, attempt, kind, body, children, committed_at, next_try)"
         f" VALUES (?, {_MARKS}, ?, ?, ?, ?, ?, ?)",
         (secrets.token_hex(16), *identity_row(identity), attempt, kind, body, children, now, now),
     )
+    return inserted.lastrowid or 0
 
 
 def due(db: Connection, server: str | None, now: float, limit: int) -> list[Report]:

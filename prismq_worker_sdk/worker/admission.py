@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from prismq_worker_sdk.decide.leases import time_limit
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.handlers.handler import Handler
@@ -16,11 +18,22 @@ from prismq_worker_sdk.outbox.store import Answered, Held
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.runtime import Runtime
 
-__all__ = ["admit", "admit_unreadable"]
+__all__ = ["Admission", "admit", "admit_unreadable"]
 
 
-def admit(runtime: Runtime, grant: Grant, sent_at: float) -> bool:
-    """Deals with one task of a claim answer; whether it took a slot.
+class Admission(Enum):
+    """What became of a task that was handed out."""
+
+    STARTED = "started"
+    """It took a slot."""
+    SETTLED = "settled"
+    """It needs no slot: answered from here, failed, or taken over by an attempt that runs."""
+    LAPSED = "lapsed"
+    """It could not be taken on."""
+
+
+def admit(runtime: Runtime, grant: Grant, sent_at: float) -> Admission:
+    """Deals with one task of a claim answer.
 
     Args:
         sent_at: Clock reading at the first sending of the claim (R5).
@@ -30,24 +43,24 @@ def admit(runtime: Runtime, grant: Grant, sent_at: float) -> bool:
     handler = runtime.registry.find(claim.task.type)
     if handler is None:
         _lapse(runtime, claim, f"nobody asked for tasks of type {claim.task.type!r}: look at the server")
-        return False
+        return Admission.LAPSED
     if not _time_left(runtime):
         _lapse(runtime, claim, "it came while the worker stops")
-        return False
+        return Admission.LAPSED
     try:
         return _held(runtime, claim, handler)
     except OutboxError as error:
         _lapse(runtime, claim, str(error))
-        return False
+        return Admission.LAPSED
 
 
-def admit_unreadable(runtime: Runtime, grant: BadGrant) -> None:
+def admit_unreadable(runtime: Runtime, grant: BadGrant) -> Admission:
     """Fails a task that cannot be read, for good; one without even an id lapses (R3)."""
     ref = TaskRef(grant.task_id or "?", grant.task_type)
     runtime.emit(TaskClaimed(ref))
     if grant.task_id is None:
         _end(runtime, ref, End.LAPSED, f"the server handed out a task that cannot be read: {grant.reason}")
-        return
+        return Admission.LAPSED
     task = Task(id=grant.task_id, type=grant.task_type)
     claim = Claim(_identity(runtime, task, grant.token), task, runtime.clock.monotonic(), 0.0)
     failed = Failed(f"the task cannot be read: {grant.reason}", "unreadable_task", retryable=False)
@@ -56,27 +69,27 @@ def admit_unreadable(runtime: Runtime, grant: BadGrant) -> None:
         runtime.outbox.commit(claim.identity, failed)
     except OutboxError as error:
         _end(runtime, ref, End.LAPSED, str(error))
-        return
+        return Admission.LAPSED
     runtime.ledger.commit()
     runtime.emit(OutcomeCommitted(ref, End.FAILED, None, error=failed.error, error_type=failed.error_type))
     runtime.ledger.end(End.FAILED)
     runtime.emit(ClaimEnded(ref, End.FAILED, failed.error))
     runtime.wakes.deliver()
+    return Admission.SETTLED
 
 
-def _held(runtime: Runtime, claim: Claim, handler: Handler) -> bool:
+def _held(runtime: Runtime, claim: Claim, handler: Handler) -> Admission:
     live = runtime.table.of_task(claim.identity.server, claim.task.id)
     if live is not None:
         if live.stray or live.cancelled is not None:
             _lapse(runtime, claim, "an earlier attempt of this task still runs here and does not end")
-            return False
-        if runtime.outbox.rehold(live.claim.identity, claim):
-            _take_over(runtime, live, claim, handler)
-            return False
+            return Admission.LAPSED
+        if _take_over(runtime, live, claim, handler):
+            return Admission.SETTLED
     match runtime.outbox.hold(claim):
         case Answered(superseded=superseded):
             _answer(runtime, claim, superseded)
-            return False
+            return Admission.SETTLED
         case Held(superseded=superseded, checkpoint=checkpoint):
             runtime.ledger.settle(Settlement.SUPERSEDED, superseded)
             limit = _limit(runtime, claim, handler)
@@ -85,14 +98,21 @@ def _held(runtime: Runtime, claim: Claim, handler: Handler) -> bool:
             runtime.gate.started(claim.task.type, runtime.clock.monotonic())
             runtime.slots.start(attempt)
             runtime.wakes.lease()
-            return True
+            return Admission.STARTED
 
 
-def _take_over(runtime: Runtime, live: Attempt, claim: Claim, handler: Handler) -> None:
-    """A live attempt goes on under its new claim; the earlier one lapsed on the server (R9)."""
+def _take_over(runtime: Runtime, live: Attempt, claim: Claim, handler: Handler) -> bool:
+    """A live attempt goes on under its new claim (R9), within its handler's own time limit (R16).
+
+    The earlier claim lapsed on the server. False when the attempt has ended meanwhile.
+    """
     before = live.ref
-    live.claim = claim
-    live.limit_at = _limit(runtime, claim, handler)
+    with live.binding:
+        if not runtime.outbox.rehold(live.claim.identity, claim):
+            return False
+        longest = live.claim.sent_at if live.started_at is None else live.started_at
+        live.limit_at = min(_limit(runtime, claim, handler), longest + handler.time_limit)
+        live.claim = claim
     _end(
         runtime,
         before,
@@ -100,6 +120,7 @@ def _take_over(runtime: Runtime, live: Attempt, claim: Claim, handler: Handler) 
         "handed out again while it still runs here; it goes on under the new claim",
     )
     runtime.wakes.lease()
+    return True
 
 
 def _answer(runtime: Runtime, claim: Claim, superseded: int) -> None:

@@ -21,8 +21,12 @@ class Attempt:
     Attributes:
         claim: The right it works under; a later claim of the same task may take its place (R9).
         limit_at: Clock reading at which its time is used up.
+        told_at: Clock reading when it was told to end, if it was.
         stray: Whether its end was committed without it (R16).
         offered: An outcome that the disk refuses and that is reported from memory (R12).
+        maybe_seen: Whether a sending from memory may have reached the server without an answer (R26).
+        committed: Whether its end is in the outbox.
+        binding: Held while the claim is changed, and while an end is committed under it.
     """
 
     def __init__(self, claim: Claim, handler: Handler, *, checkpoint: str | None, limit_at: float) -> None:
@@ -32,10 +36,14 @@ class Attempt:
         self.limit_at = limit_at
         self.started_at: float | None = None
         self.thread_id: int | None = None
+        self.told_at: float | None = None
         self.stray = False
         self.offered: Outcome | None = None
+        self.maybe_seen = False
+        self.committed = False
         self.settled: Settlement | None = None
         self.changed = threading.Event()
+        self.binding = threading.Lock()
         self._lock = threading.Lock()
         self._cancelled: CancelReason | None = None
         self._listeners: list[Callable[[], None]] = []
@@ -51,12 +59,16 @@ class Attempt:
         """Why it was told to end, None when it was not; the first reason stays."""
         return self._cancelled
 
-    def cancel(self, reason: CancelReason) -> bool:
-        """Tells the handler to end; whether this was the first time."""
+    def cancel(self, reason: CancelReason, now: float | None = None) -> bool:
+        """Tells the handler to end; whether this was the first time.
+
+        Args:
+            now: Clock reading.
+        """
         with self._lock:
             if self._cancelled is not None:
                 return False
-            self._cancelled = reason
+            self._cancelled, self.told_at = reason, now
             listeners = tuple(self._listeners)
         self.changed.set()
         for listener in listeners:
@@ -81,11 +93,21 @@ class Attempt:
 
     def report(self) -> Report | None:
         """The report of an outcome that the disk refuses, None when there is none to send (R12)."""
-        if self.offered is None or self.settled is not None:
+        if self.offered is None or self.committed or self.settled is not None:
             return None
-        return Report(None, self.claim.identity, self.offered, attempt=self.claim.task.attempt)
+        claim = self.claim
+        return Report(
+            None, claim.identity, self.offered, attempt=claim.task.attempt, maybe_seen=self.maybe_seen
+        )
 
-    def settle(self, settlement: Settlement) -> None:
-        """The server gave its verdict on the outcome that was offered from memory."""
-        self.settled = settlement
+    def settle(self, settlement: Settlement) -> bool:
+        """The server gave its verdict on the outcome that was offered from memory.
+
+        False when the outcome was committed meanwhile: then its stored report gets the verdict.
+        """
+        with self.binding:
+            if self.committed:
+                return False
+            self.settled = settlement
         self.changed.set()
+        return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prismq_worker_sdk.decide.claims import Ask, Hold, Pace, next_claim, pace_after
 from prismq_worker_sdk.model.calls import BadGrant, ClaimWork, Exchange, Exchanged, Failure, Grant
 from prismq_worker_sdk.model.events import Notice
-from prismq_worker_sdk.worker.admission import admit, admit_unreadable
+from prismq_worker_sdk.worker.admission import Admission, admit, admit_unreadable
 from prismq_worker_sdk.worker.effects import Call, Loop, Reply, Wait
 from prismq_worker_sdk.worker.runtime import Runtime
 
@@ -47,7 +47,10 @@ def claim_loop(runtime: Runtime) -> Loop:
 
 
 def _claim(runtime: Runtime, types: tuple[str, ...], number: int, pace: Pace) -> Loop:
-    """One claim, its tasks started; returns the pace."""
+    """One claim, its tasks started; returns the pace.
+
+    Tasks that could not be taken on count as none, so that a worker in trouble does not empty the queue.
+    """
     work = ClaimWork(
         runtime.worker_id,
         types,
@@ -55,7 +58,7 @@ def _claim(runtime: Runtime, types: tuple[str, ...], number: int, pace: Pace) ->
         wait_seconds=runtime.health.capabilities.max_wait_seconds,
     )
     runtime.slots.reserve(number)
-    used = 0
+    used = lapsed = 0
     try:
         sent_at = runtime.clock.monotonic()
         reply = yield Call(Exchange(claim=work))
@@ -63,10 +66,12 @@ def _claim(runtime: Runtime, types: tuple[str, ...], number: int, pace: Pace) ->
         if isinstance(tasks, tuple):
             runtime.contact.answered()
             for grant in tasks:
-                used += _start(runtime, grant, sent_at)
+                admission = _start(runtime, grant, sent_at)
+                used += admission is Admission.STARTED
+                lapsed += admission is Admission.LAPSED
     finally:
         runtime.slots.unreserve(number - used)
-    answer = len(tasks) if isinstance(tasks, tuple) else tasks
+    answer = len(tasks) - lapsed if isinstance(tasks, tuple) else tasks
     pace = pace_after(pace, answer, poll_interval=runtime.config.poll_interval, jitter=runtime.dice.random())
     if not isinstance(tasks, tuple):
         runtime.contact.failed(tasks, pace.wait)
@@ -83,14 +88,12 @@ def _tasks(reply: Reply) -> tuple[Grant | BadGrant, ...] | Failure:
             return reply  # type: ignore[return-value]  # Healthy never answers an Exchange
 
 
-def _start(runtime: Runtime, grant: Grant | BadGrant, sent_at: float) -> int:
-    """How many slots the grant took: 0 or 1."""
+def _start(runtime: Runtime, grant: Grant | BadGrant, sent_at: float) -> Admission:
     runtime.ledger.claim()
     try:
         if isinstance(grant, BadGrant):
-            admit_unreadable(runtime, grant)
-            return 0
-        return 1 if admit(runtime, grant, sent_at) else 0
+            return admit_unreadable(runtime, grant)
+        return admit(runtime, grant, sent_at)
     finally:
         runtime.wakes.supervise()
 

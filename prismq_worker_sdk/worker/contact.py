@@ -21,15 +21,12 @@ class Contact:
         self._lock = threading.Lock()
         self._away_since: float | None = None
         self._refused = False
-        self.answers = 0
-        """Good answers so far; tells whether others pass while one report does not (R23)."""
         self.last_answer: float | None = None
 
     def answered(self) -> None:
         """A good answer came."""
         now = self._clock.monotonic()
         with self._lock:
-            self.answers += 1
             self.last_answer = now
             since, self._away_since = self._away_since, None
             refused, self._refused = self._refused, False

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from prismq_worker_sdk.errors import NotSupported, TaskCancelled
+from prismq_worker_sdk.handlers.children import child_of
 from prismq_worker_sdk.handlers.log import TaskLog
 from prismq_worker_sdk.handlers.results import encode_result
 from prismq_worker_sdk.model.cancel import CancelReason
@@ -94,7 +95,7 @@ class RunningContext:
         Raises:
             UnfitResult: It is not JSON, or larger than 64 KiB.
         """
-        text = encode_result(value, max_bytes=MAX_CHECKPOINT_BYTES)
+        text = encode_result(value, max_bytes=MAX_CHECKPOINT_BYTES, name="checkpoint")
         self._runtime.outbox.checkpoint(self._attempt.claim.identity.task_key, text)
         self._attempt.checkpoint = text
         self.check()
@@ -104,6 +105,8 @@ class RunningContext:
 
         Raises:
             NotSupported: The server cannot (the base protocol has no way to create tasks) (R22).
+            PluginError: The type is no task type.
+            UnfitResult: The params are no JSON object, or too large.
         """
         if not self._runtime.health.capabilities.creates:
             raise NotSupported(
@@ -111,8 +114,7 @@ class RunningContext:
                 "only the base protocol, so create the task with TaskManagerClient instead"
             )
         self.check()
-        text = encode_result(params, max_bytes=1024 * 1024)
-        self._children.append(Child(f"{len(self._children)}", task_type, text, priority))
+        self._children.append(child_of(len(self._children), task_type, params, priority))
 
     def sleep(self, seconds: float) -> None:
         """Waits, and raises TaskCancelled as soon as the task must end."""

@@ -23,15 +23,22 @@ DISK_PAUSE = 1.0
 
 
 def delivery_loop(runtime: Runtime) -> Loop:
-    """Delivers until the worker flushes; then sends everything once, whatever its back-off, and ends (R36)."""
+    """Delivers until the worker flushes; then sends everything once, whatever its back-off, and ends (R36).
+
+    What waits is sent so as soon as handlers are being cancelled: one that does not end must not cost the
+    others their last try. The rest follows once every handler has ended.
+    """
     delivery = _Delivery(runtime)
     yield from delivery.sweep()
     runtime.stored_sent = True
     runtime.wakes.claim()
     while runtime.life.phase in {Phase.RUNNING, Phase.DRAINING}:
-        yield from delivery.step()
+        if delivery.last_call_due():
+            yield from delivery.last_call()
+        else:
+            yield from delivery.step()
     if runtime.life.phase is Phase.FLUSHING:
-        yield from delivery.sweep()
+        yield from delivery.last_call()
         runtime.flushed = True
         runtime.wakes.supervise()
 
@@ -42,8 +49,10 @@ class _Delivery:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._failures = 0
-        self._answers_at_failure: dict[int, int] = {}
+        self._verdicts = 0
+        self._verdicts_at_failure: dict[int, int] = {}
         self._offers: dict[Attempt, float] = {}
+        self._last_called: int | None = None
 
     def step(self) -> Loop:
         """Sends the oldest report that is due, or waits."""
@@ -65,20 +74,29 @@ class _Delivery:
         reply = yield from self._send(due[0])
         yield from self._rest_after(reply)
 
-    def sweep(self) -> Loop:
-        """Sends every waiting report once, whatever its next try, oldest first."""
+    def last_call_due(self) -> bool:
+        """Whether the worker is about to exit, and what waits was not sent once more yet."""
         runtime = self._runtime
-        last = 0
+        return self._last_called is None and runtime.life.cancel_due(runtime.clock.monotonic())
+
+    def last_call(self) -> Loop:
+        """Sends every waiting report once before the exit; called again, those that came since."""
+        self._last_called = yield from self.sweep(self._last_called or 0)
+
+    def sweep(self, last: int = 0) -> Loop:
+        """Sends every waiting report behind a place in the line once, whatever its next try; the last place."""
+        runtime = self._runtime
         while runtime.life.phase is not Phase.STOPPED:
             try:
                 found = runtime.outbox.after(last, 1)
             except OutboxError as error:
                 runtime.emit(Notice("error", str(error)))
-                return
+                break
             if not found:
-                return
+                break
             last = found[0].number or last
             yield from self._send(found[0])
+        return last
 
     def _send(self, report: Report) -> Loop:
         """One sending, its judgement stored; returns the reply."""
@@ -107,6 +125,7 @@ class _Delivery:
         if isinstance(reply, ReportAnswer):
             runtime.contact.answered()
             self._failures = 0
+            self._verdicts += 1
         else:
             self._failures += 1
         match judgement:
@@ -123,16 +142,18 @@ class _Delivery:
         return judgement, retry_in
 
     def _passed(self, report: Report, judgement: Judgement) -> int:
-        """How often this report failed while others got through since its last failure."""
+        """How often this report failed while other reports got a verdict since its last failure.
+
+        Claims that are answered say nothing: a server that can read but not write answers them too.
+        """
         if report.number is None:
             return 0
         if not isinstance(judgement, Again) or not judgement.alone:
-            self._answers_at_failure.pop(report.number, None)
+            self._verdicts_at_failure.pop(report.number, None)
             return report.passed
-        answers = self._runtime.contact.answers
-        before = self._answers_at_failure.get(report.number, answers)
-        self._answers_at_failure[report.number] = answers
-        return report.passed + (1 if answers > before else 0)
+        before = self._verdicts_at_failure.get(report.number, self._verdicts)
+        self._verdicts_at_failure[report.number] = self._verdicts
+        return report.passed + (1 if self._verdicts > before else 0)
 
     def _rest_after(self, reply: ReportReply) -> Loop:
         """After a failure on the way to the server the whole line rests a little, growing with each failure."""
@@ -141,7 +162,7 @@ class _Delivery:
         seconds = SERVER.seconds(self._failures, self._runtime.dice.random())
         until = self._runtime.clock.monotonic() + seconds
         while (left := until - self._runtime.clock.monotonic()) > 0:
-            if self._runtime.life.phase not in {Phase.RUNNING, Phase.DRAINING}:
+            if self._runtime.life.phase not in {Phase.RUNNING, Phase.DRAINING} or self.last_call_due():
                 return
             yield Wait(left)
 
@@ -157,16 +178,18 @@ class _Delivery:
         report = attempt.report()
         if report is None:
             return
+        attempt.maybe_seen = True
         reply = _reply((yield Call(Exchange(reports=(report,)))))
         judgement, retry_in = self._judge(report, reply)
         match judgement:
-            case Settle(settlement=settlement):
-                attempt.settle(settlement)
-                runtime.emit(ReportSettled(attempt.ref, settlement, judgement.detail))
+            case Settle(settlement=settlement, detail=detail):
+                if attempt.settle(settlement):
+                    runtime.emit(ReportSettled(attempt.ref, settlement, detail))
             case Park(detail=detail):
-                attempt.settle(Settlement.PARKED)
-                runtime.emit(ReportSettled(attempt.ref, Settlement.PARKED, detail))
-            case Again(reason=reason):
+                if attempt.settle(Settlement.PARKED):
+                    runtime.emit(ReportSettled(attempt.ref, Settlement.PARKED, detail))
+            case Again(reason=reason, maybe_seen=maybe_seen):
+                attempt.maybe_seen = report.maybe_seen or maybe_seen
                 self._offers[attempt] = runtime.clock.monotonic() + retry_in
                 runtime.emit(ReportDelayed(attempt.ref, reason, retry_in, 1))
 

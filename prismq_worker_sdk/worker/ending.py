@@ -61,15 +61,9 @@ def try_finish(runtime: Runtime, attempt: Attempt, ending: Ending) -> Commit:
     end = end_of(ending.outcome, releases=releases)
     reported = ending.outcome is not None and end is not End.LAPSED
     try:
-        if attempt.settled is not None or not reported:
-            first = runtime.outbox.drop(attempt.claim.identity)
-        else:
-            first = runtime.outbox.commit(
-                attempt.claim.identity,
-                _require(ending.outcome),
-                children=ending.children,
-                attempt=attempt.claim.task.attempt,
-            )
+        with attempt.binding:
+            first = _commit(runtime, attempt, ending, reported=reported)
+            attempt.committed = attempt.settled is None
     except OutboxError as error:
         if attempt.settled is None:
             _offer(runtime, attempt, ending, str(error), reported=reported)
@@ -79,6 +73,19 @@ def try_finish(runtime: Runtime, attempt: Attempt, ending: Ending) -> Commit:
         return Commit.SECOND
     _book(runtime, attempt, ending, end, reported=reported)
     return Commit.FIRST
+
+
+def _commit(runtime: Runtime, attempt: Attempt, ending: Ending, *, reported: bool) -> bool:
+    identity = attempt.claim.identity
+    if attempt.settled is not None or not reported:
+        return runtime.outbox.drop(identity)
+    return runtime.outbox.commit(
+        identity,
+        _require(ending.outcome),
+        children=ending.children,
+        attempt=attempt.claim.task.attempt,
+        maybe_seen=attempt.maybe_seen,
+    )
 
 
 def _offer(runtime: Runtime, attempt: Attempt, ending: Ending, trouble: str, *, reported: bool) -> None:

@@ -17,6 +17,9 @@ from prismq_worker_sdk.worker.runtime import Runtime
 
 __all__ = ["lease_loop"]
 
+LOOK_EVERY = 5.0
+"""Longest rest while a handler runs, seconds: rests do not end earlier when the machine slept (R5)."""
+
 
 def lease_loop(runtime: Runtime) -> Loop:
     """Cancels handlers whose time is over, and commits the failure of those that do not end."""
@@ -24,12 +27,13 @@ def lease_loop(runtime: Runtime) -> Loop:
         now = runtime.clock.monotonic()
         if runtime.life.cancel_due(now):
             for attempt in runtime.table.live():
-                attempt.cancel(CancelReason.STOPPING)
+                attempt.cancel(CancelReason.STOPPING, now)
+            runtime.wakes.deliver()
         looks = [_watch(runtime, attempt, now) for attempt in runtime.table.live()]
         plan = runtime.life.plan
         if plan is not None and now < plan.cancel_at:
             looks.append(plan.cancel_at)
-        yield Wait(max(0.0, min(looks) - now) if looks else None)
+        yield Wait(min(LOOK_EVERY, max(0.0, min(looks) - now)) if looks else None)
 
 
 def _watch(runtime: Runtime, attempt: Attempt, now: float) -> float:
@@ -39,13 +43,14 @@ def _watch(runtime: Runtime, attempt: Attempt, now: float) -> float:
         limit_at=attempt.limit_at,
         expires_at=attempt.claim.expires_at,
         cancelled=attempt.cancelled,
+        told_at=attempt.told_at,
     )
     match action:
         case Look(at=at):
             return at
         case Cancel(reason=reason):
-            attempt.cancel(reason)
-            return attempt.limit_at + ABANDON_AFTER
+            attempt.cancel(reason, now)
+            return max(attempt.limit_at, now) + ABANDON_AFTER
         case Abandon():
             return _abandon(runtime, attempt, now)
 

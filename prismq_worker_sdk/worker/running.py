@@ -150,5 +150,5 @@ def _in_event_loop(attempt: Attempt, coroutine: Coroutine[Any, Any, Any]) -> Any
 
 
 def _limit_text(attempt: Attempt) -> str:
-    limit = attempt.limit_at - (attempt.started_at or attempt.limit_at)
+    limit = attempt.limit_at - (attempt.claim.sent_at if attempt.started_at is None else attempt.started_at)
     return f"the handler did not end within its time limit of {duration.text(limit)}"

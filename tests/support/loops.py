@@ -1,0 +1,225 @@
+"""A worker's parts without its threads: loops stepped by hand over a real outbox, real slots and a fake clock."""
+
+import threading
+from dataclasses import replace
+from random import Random
+
+from prismq_worker_sdk import task_handler
+from prismq_worker_sdk.decide.redaction import Redactor
+from prismq_worker_sdk.handlers.registry import Registry
+from prismq_worker_sdk.model.calls import Exchange, Exchanged, Grant, Healthy, ReportAnswer
+from prismq_worker_sdk.model.capabilities import BASE
+from prismq_worker_sdk.model.events import ClaimEnded
+from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.outbox.outbox import Outbox
+from prismq_worker_sdk.outbox.schema import open_database
+from prismq_worker_sdk.outbox.transactions import GroupCommit
+from prismq_worker_sdk.testing import FakeClock
+from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker.config import WorkerConfig
+from prismq_worker_sdk.worker.contact import Contact
+from prismq_worker_sdk.worker.crew import thread_slots
+from prismq_worker_sdk.worker.effects import Call, Wait
+from prismq_worker_sdk.worker.gate import Gate
+from prismq_worker_sdk.worker.ledger import Ledger
+from prismq_worker_sdk.worker.lifecycle import Lifecycle
+from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.slots import SlotPool
+from prismq_worker_sdk.worker.table import AttemptTable
+from tests.support.processes import wait_until
+
+SERVER = "http://server.invalid/api"
+TYPE = "Test.Some"
+ROOM = 1 << 40
+
+
+class Stepped:
+    """A loop driven by hand: its effect is looked at, its reply is given."""
+
+    def __init__(self, loop):
+        self._loop = loop
+        self.effect = None
+        self.ended = False
+        self.answer(None)
+
+    def answer(self, reply):
+        """Gives the reply to a call; gives the next effect, None at the end."""
+        try:
+            self.effect = self._loop.send(reply)
+        except StopIteration:
+            self.effect, self.ended = None, True
+        return self.effect
+
+    def go_on(self):
+        """Ends a rest, as a change or the clock would."""
+        assert isinstance(self.effect, Wait), self.effect
+        return self.answer(None)
+
+    @property
+    def request(self):
+        assert isinstance(self.effect, Call), self.effect
+        return self.effect.request
+
+    @property
+    def wait(self):
+        assert isinstance(self.effect, Wait), self.effect
+        return self.effect.seconds
+
+    @property
+    def report(self):
+        """The report that is being sent."""
+        (report,) = self.request.reports
+        return report
+
+    def verdict(self, verdict, detail=""):
+        """Answers the report that is being sent."""
+        return self.answer(Exchanged(reports=(ReportAnswer(verdict, detail),)))
+
+    def hand_out(self, *grants):
+        """Answers the claim that is being sent."""
+        assert isinstance(self.request, Exchange)
+        assert self.request.claim is not None
+        return self.answer(Exchanged(tasks=grants))
+
+
+class Work:
+    """A handler that does as the test says: it begins, waits for its gate when it has one, and ends."""
+
+    def __init__(self, end=lambda ctx: {"done": ctx.task.id}, *, gated=False, task_type=TYPE, **options):
+        self.ran = []
+        self.contexts = []
+        self.begun = threading.Event()
+        self.gate = threading.Event()
+        if not gated:
+            self.gate.set()
+        self.end = end
+
+        @task_handler(task_type, **options)
+        def work(params: dict, ctx):
+            self.ran.append(ctx.task.id)
+            self.contexts.append(ctx)
+            self.begun.set()
+            self.gate.wait()
+            return self.end(ctx)
+
+        self.handler = replace(work, origin=f"{work.origin}:{task_type}")
+
+
+class Workplace:
+    """What the loops of one worker share, on an outbox in a folder; everything is real but the clock."""
+
+    def __init__(
+        self,
+        folder,
+        *works,
+        clock=None,
+        server=SERVER,
+        worker_id="w1",
+        capabilities=BASE,
+        stored_sent=True,
+        **config,
+    ):
+        self.works = works or (Work(),)
+        self.clock = clock or FakeClock()
+        self.events = []
+        self.free_bytes = ROOM
+        self.transactions = GroupCommit(open_database(folder / "outbox.db"))
+        self.outbox = Outbox(self.transactions, self.clock).of(server)
+        given = {"api_url": server, "state_dir": folder, "concurrency": 2, **config}
+        handlers = [work.handler for work in self.works]
+        settings = WorkerConfig(**given)
+        gate = Gate(handlers, error_limit=settings.max_consecutive_errors, emit=self.events.append)
+        for handler in handlers:
+            gate.set_ready(handler.task_type, None)
+        self.runtime = Runtime(
+            config=settings,
+            worker_id=worker_id,
+            server=server,
+            health=Healthy("v1", capabilities),
+            clock=self.clock,
+            dice=Random(1),
+            outbox=self.outbox,
+            registry=Registry(handlers),
+            table=AttemptTable(),
+            slots=SlotPool(settings.concurrency, thread_slots(lambda: self.runtime)),
+            gate=gate,
+            life=Lifecycle(),
+            contact=Contact(self.clock, self.events.append),
+            ledger=Ledger(),
+            redactor=Redactor(),
+            emit=self.events.append,
+            free_bytes=lambda: self.free_bytes,
+            stored_sent=stored_sent,
+        )
+
+    def give(self, *grants):
+        """One claim that is answered with these; gives the loop as it stands after it."""
+        loop = Stepped(claim_loop(self.runtime))
+        loop.hand_out(*grants)
+        return loop
+
+    def start(self, task_id="t1", **params):
+        """Claims one task and waits until its handler runs; gives the attempt."""
+        self.give(grant(task_id, **params))
+        work = self.works[0]
+        wait_until(lambda: task_id in work.ran, "the start of the handler", deadline=10)
+        (attempt,) = [found for found in self.runtime.table.all() if found.ref.task_id == task_id]
+        return attempt
+
+    def idle(self):
+        """Waits until every handler has left its slot."""
+        slots = self.runtime.slots
+        wait_until(lambda: not self.runtime.table.all() and not slots._running, "free slots", deadline=10)
+
+    def run(self, *task_ids):
+        """Claims tasks one by one and runs each to its commit."""
+        for task_id in task_ids:
+            self.give(grant(task_id))
+            self.idle()
+
+    def waiting(self):
+        return self.outbox.after(0, 1000)
+
+    def outcomes(self):
+        return [report.outcome for report in self.waiting()]
+
+    def of(self, kind):
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def ends(self):
+        """How the claims ended, in order: (task id, end)."""
+        return [(event.ref.task_id, event.end) for event in self.of(ClaimEnded)]
+
+    def faults(self):
+        return self.runtime.ledger.accounts(waiting=self.outbox.count("waiting")).faults()
+
+    def stop(self, grace=25.0):
+        self.runtime.life.ask_stop("the test stops it", grace=grace, now=self.clock.monotonic())
+
+    def advance(self, *, busy=False, flushed=False):
+        return self.runtime.life.advance(now=self.clock.monotonic(), busy=busy, flushed=flushed)
+
+    def fill_disk(self):
+        """From now on the outbox can grow no more, as on a full disk."""
+        self.transactions.run(lambda db: db.execute("PRAGMA max_page_count = 1").fetchone())
+
+    def lock_disk(self):
+        """From now on nothing can be written, as on a disk that was made read-only."""
+        self.transactions._connection.execute("PRAGMA query_only = 1")
+
+    def free_disk(self):
+        self.transactions._connection.execute("PRAGMA query_only = 0")
+        self.transactions.run(lambda db: db.execute("PRAGMA max_page_count = 1000000").fetchone())
+
+    def close(self):
+        for work in self.works:
+            work.gate.set()
+        for attempt in self.runtime.table.all():
+            attempt.changed.set()
+        self.idle()
+        self.runtime.slots.close()
+        self.outbox.close()
+
+
+def grant(task_id="t1", task_type=TYPE, *, token=None, **params):
+    return Grant(Task(id=task_id, type=task_type, params=params), token)

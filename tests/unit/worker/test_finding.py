@@ -1,0 +1,110 @@
+"""Finding the server: tried until it answers, or until it is plain that it never will."""
+
+from random import Random
+
+import pytest
+
+from prismq_worker_sdk.errors import NotATaskManager, ServerUnreachable, Unauthorised
+from prismq_worker_sdk.model.calls import Foreign, Healthy, Probe, Rejected, Throttled, Unreachable
+from prismq_worker_sdk.model.calls import Unauthorised as Refused
+from prismq_worker_sdk.model.capabilities import BASE
+from prismq_worker_sdk.model.events import ServerLost, ServerRegained
+from prismq_worker_sdk.worker.config import WorkerConfig
+from prismq_worker_sdk.worker.contact import Contact
+from prismq_worker_sdk.worker.lifecycle import Lifecycle
+from prismq_worker_sdk.worker.startup import find_server
+from tests.support.loops import SERVER, Stepped
+
+FOUND = Healthy("v1", BASE)
+
+
+class Search:
+    """The search for a server, stepped by hand."""
+
+    def __init__(self, clock, folder, **config):
+        self.events = []
+        self.found = None
+        self.life = Lifecycle()
+        self.clock = clock
+        self.contact = Contact(clock, self.events.append)
+        settings = WorkerConfig(api_url=SERVER, state_dir=folder, **config)
+        self.loop = Stepped(self._keep(settings))
+
+    def _keep(self, settings):
+        self.found = yield from find_server(
+            settings, life=self.life, contact=self.contact, clock=self.clock, dice=Random(1)
+        )
+
+    def failed(self, failure):
+        """One failed try and the rest after it."""
+        self.loop.answer(failure)
+        rest = self.loop.wait
+        self.clock.turn(rest)
+        self.loop.go_on()
+        return rest
+
+
+@pytest.fixture
+def search(clock, tmp_path):
+    return lambda **config: Search(clock, tmp_path, **config)
+
+
+def test_the_server_is_found_at_its_first_good_answer(search):
+    searching = search()
+
+    assert searching.loop.request == Probe()
+    searching.loop.answer(FOUND)
+    assert searching.found == FOUND
+    assert searching.loop.ended
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [Unreachable("refused"), Throttled("busy"), Rejected(400, "odd")],
+    ids=lambda value: type(value).__name__,
+)
+def test_r33_a_server_that_is_not_there_yet_is_asked_again_more_slowly_each_time(search, failure):
+    searching = search(startup_timeout=300.0)
+    rests = [searching.failed(failure) for _ in range(6)]
+
+    assert rests[-1] > 4 * rests[0]
+    searching.loop.answer(FOUND)
+    assert searching.found == FOUND
+    assert [type(event) for event in searching.events] == [ServerLost, ServerRegained]
+
+
+def test_r33_something_else_at_the_address_ends_the_search_with_the_setting_to_look_at(search):
+    searching = search()
+
+    with pytest.raises(NotATaskManager, match="HTML of a proxy; check --api-url") as told:
+        searching.loop.answer(Foreign("HTML of a proxy"))
+    assert SERVER in str(told.value)
+
+
+def test_r34_a_refused_key_ends_the_search_with_the_settings_to_look_at(search):
+    searching = search()
+
+    with pytest.raises(Unauthorised, match="TASKMANAGER_API_KEY_FILE"):
+        searching.loop.answer(Refused("HTTP 401"))
+
+
+def test_the_search_ends_after_the_startup_timeout_with_the_last_reason(search):
+    searching = search(startup_timeout=60.0)
+
+    def search_on():
+        for _ in range(100):
+            searching.failed(Unreachable("the connection was refused"))
+
+    with pytest.raises(ServerUnreachable, match=r"did not answer for 1m \(the connection was refused\)"):
+        search_on()
+    assert searching.clock.monotonic() == pytest.approx(60.0)
+
+
+def test_the_wish_to_stop_ends_the_search_in_the_middle_of_a_rest(search):
+    searching = search()
+    searching.loop.answer(Unreachable("refused"))
+    searching.life.ask_stop("stop", grace=1.0, now=0.0)
+    searching.loop.go_on()
+
+    assert searching.loop.ended
+    assert searching.found is None

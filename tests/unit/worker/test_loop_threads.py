@@ -1,0 +1,122 @@
+"""A loop on a thread of its own, and how it is watched."""
+
+import threading
+
+import pytest
+
+from prismq_worker_sdk.model.calls import Exchange, Exchanged
+from prismq_worker_sdk.worker.driver import STEP_LIMIT, LoopThread, Waker, drive
+from prismq_worker_sdk.worker.effects import Call, Wait
+from tests.support.processes import wait_until
+
+
+@pytest.fixture
+def start(clock):
+    threads = []
+
+    def start(loop, perform=lambda request: Exchanged()):
+        thread = LoopThread("claim", loop, perform=perform, clock=clock, ended=lambda: None)
+        thread.start()
+        threads.append(thread)
+        return thread
+
+    yield start
+    for thread in threads:
+        thread.waker.wake()
+        thread.join(10)
+
+
+def test_calls_are_answered_and_the_return_value_is_given():
+    def loop():
+        reply = yield Call(Exchange())
+        nothing = yield Wait(0)
+        return reply, nothing
+
+    assert drive(loop(), lambda request: Exchanged(tasks=()), Waker()) == (Exchanged(), None)
+
+
+def test_a_wake_up_before_the_rest_is_not_lost():
+    waker = Waker()
+    waker.wake()
+
+    def loop():
+        yield Wait(None)
+
+    drive(loop(), lambda request: None, waker)
+
+
+def test_r31_a_loop_that_dies_says_which_and_why(start):
+    def loop():
+        yield Wait(0)
+        raise KeyError("a bug")
+
+    thread = start(loop())
+    wait_until(lambda: not thread.alive, "the end of the loop", deadline=10)
+
+    assert thread.trouble() == "the claim loop died: KeyError: 'a bug'"
+
+
+def test_r31_a_call_that_raises_is_the_death_of_its_loop(start):
+    def loop():
+        yield Call(Exchange())
+
+    def perform(request):
+        raise MemoryError("no room")
+
+    thread = start(loop(), perform)
+    wait_until(lambda: not thread.alive, "the end of the loop", deadline=10)
+
+    assert thread.trouble() == "the claim loop died: MemoryError: no room"
+
+
+def test_r31_a_call_that_does_not_come_back_is_overdue(start, clock):
+    called, gate = threading.Event(), threading.Event()
+
+    def loop():
+        yield Call(Exchange())
+
+    def perform(request):
+        called.set()
+        gate.wait()
+        return Exchanged()
+
+    thread = start(loop(), perform)
+    assert called.wait(10)
+    clock.turn(STEP_LIMIT)
+    assert thread.trouble() is None
+    clock.turn(0.1)
+    assert thread.trouble() == "the claim loop hangs: one step took more than 120 s"
+    gate.set()
+    wait_until(lambda: not thread.alive, "the end of the loop", deadline=10)
+    assert thread.trouble() is None
+
+
+def test_r31_a_step_of_the_loop_itself_that_does_not_end_is_overdue(start, clock):
+    begun, gate = threading.Event(), threading.Event()
+
+    def loop():
+        yield Call(Exchange())
+        begun.set()
+        gate.wait()
+
+    thread = start(loop())
+    assert begun.wait(10)
+    clock.turn(STEP_LIMIT + 1)
+    assert thread.trouble() is not None
+    gate.set()
+
+
+def test_r31_a_loop_that_rests_is_never_overdue(start, clock):
+    resting = threading.Event()
+
+    def loop():
+        resting.set()
+        yield Wait(None)
+
+    thread = start(loop())
+    assert resting.wait(10)
+    wait_until(lambda: thread._busy_since is None, "the rest", deadline=10)
+    clock.turn(100 * STEP_LIMIT)
+
+    assert thread.alive
+    assert thread.trouble() is None

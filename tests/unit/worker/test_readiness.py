@@ -1,0 +1,172 @@
+"""Whether handlers can work, asked again and again, and their setting up and tearing down."""
+
+import threading
+
+import pytest
+
+from prismq_worker_sdk import TaskHandler
+from prismq_worker_sdk.decide.redaction import Redactor
+from prismq_worker_sdk.model.events import Notice, TypePaused, TypeResumed
+from prismq_worker_sdk.worker import readiness
+from prismq_worker_sdk.worker.gate import Gate
+from prismq_worker_sdk.worker.readiness import Readiness
+from tests.support.processes import wait_until
+
+
+class Resource(TaskHandler):
+    task_type = "Test.Some"
+
+    def __init__(self):
+        self.unready = None
+        self.calls = []
+
+    def ready(self):
+        self.calls.append("ready")
+        if isinstance(self.unready, Exception):
+            raise self.unready
+        return self.unready
+
+    def setup(self):
+        self.calls.append("setup")
+
+    def teardown(self):
+        self.calls.append("teardown")
+
+    def process(self, params, ctx):
+        return None
+
+
+class Asked:
+    """Readiness over handlers, with what came of it."""
+
+    def __init__(self, *resources):
+        handlers = [resource.as_handler() for resource in resources]
+        self.events = []
+        self.changed = threading.Semaphore(0)
+        self.gate = Gate(handlers, error_limit=5, emit=self.events.append)
+        self.asking = Readiness(
+            handlers,
+            self.gate,
+            redactor=Redactor(["hunter2hunter2"]),
+            emit=self.events.append,
+            changed=self.changed.release,
+        )
+
+    def start(self):
+        self.asking.start()
+        assert self.changed.acquire(timeout=10)
+
+    def of(self, kind):
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+@pytest.fixture
+def asked():
+    made = []
+
+    def make(*resources):
+        made.append(Asked(*resources))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.asking.stop(10)
+
+
+def test_no_type_is_claimed_before_its_handler_is_set_up(asked):
+    resource = Resource()
+    one = asked(resource)
+    assert one.gate.claimable(0.0) == ()
+    one.start()
+
+    assert one.gate.claimable(0.0) == ("Test.Some",)
+    assert resource.calls == ["ready", "setup"]
+    assert one.events == []
+
+
+def test_a_handler_that_is_not_ready_closes_its_type_and_is_asked_again(asked, monkeypatch):
+    monkeypatch.setattr(readiness, "LOOK_EVERY", 0.01)
+    resource = Resource()
+    resource.unready = "the disk is not mounted"
+    one = asked(resource)
+    one.start()
+    assert one.gate.closed(0.0) == {"Test.Some": "the disk is not mounted"}
+    assert "setup" not in resource.calls
+    resource.unready = None
+    wait_until(lambda: one.gate.claimable(0.0), "the opening of the type", deadline=10)
+    resource.unready = "gone again"
+    wait_until(lambda: not one.gate.claimable(0.0), "the closing of the type", deadline=10)
+    one.asking.stop(10)
+
+    assert resource.calls.count("setup") == 1
+    assert [event.reason for event in one.of(TypePaused)] == ["the disk is not mounted", "gone again"]
+    assert len(one.of(TypeResumed)) == 1
+
+
+def test_a_question_that_raises_closes_the_type_with_the_error_and_no_secret(asked):
+    resource = Resource()
+    resource.unready = RuntimeError("login with hunter2hunter2 failed")
+    one = asked(resource)
+    one.start()
+
+    (reason,) = one.gate.closed(0.0).values()
+    assert reason.startswith("ready() raised RuntimeError: login with")
+    assert "hunter2hunter2" not in reason
+
+
+def test_what_was_set_up_is_torn_down_and_nothing_else(asked):
+    good, bad = Resource(), Resource()
+    bad.unready = "never"
+    one = asked(good)
+    other = asked(bad)
+    one.start()
+    other.start()
+    one.asking.stop(10)
+    other.asking.stop(10)
+
+    assert good.calls == ["ready", "setup", "teardown"]
+    assert bad.calls == ["ready"]
+
+
+def test_a_teardown_that_raises_is_told(asked):
+    class Clumsy(Resource):
+        def teardown(self):
+            raise OSError("device busy")
+
+    one = asked(Clumsy())
+    one.start()
+    one.asking.stop(10)
+
+    assert [notice.message for notice in one.of(Notice)] == [
+        "Test.Some: teardown() raised OSError: device busy"
+    ]
+
+
+def test_a_teardown_that_does_not_end_is_not_waited_for(asked):
+    gate = threading.Event()
+
+    class Slow(Resource):
+        def teardown(self):
+            gate.wait()
+
+    one = asked(Slow())
+    one.start()
+    one.asking.stop(0.01)
+    gate.set()
+
+
+def test_a_slow_handler_holds_up_its_own_type_only(asked):
+    gate = threading.Event()
+
+    class Slow(Resource):
+        task_type = "Test.Slow"
+
+        def setup(self):
+            gate.wait()
+
+    one = asked(Resource(), Slow())
+    one.start()
+
+    assert one.gate.claimable(0.0) == ("Test.Some",)
+    gate.set()
+    wait_until(lambda: len(one.gate.claimable(0.0)) == 2, "the slow one", deadline=10)

@@ -1,0 +1,175 @@
+"""What a start finds in the state folder."""
+
+import pytest
+
+from prismq_worker_sdk import Unavailable
+from prismq_worker_sdk.errors import StateFolderError
+from prismq_worker_sdk.model.capabilities import Capabilities
+from prismq_worker_sdk.model.events import Notice, TypePaused
+from prismq_worker_sdk.model.outcome import Completed
+from prismq_worker_sdk.model.report import Verdict
+from prismq_worker_sdk.testing import FakeClock
+from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker.delivering import delivery_loop
+from prismq_worker_sdk.worker.recovery import open_state, recover
+from tests.support.loops import Stepped, Work, Workplace, grant
+
+
+def crashed(place, task_id="t1"):
+    """Leaves a held claim behind, as a process does that is killed while the task runs."""
+    place.works[0].gate.clear()
+    claim = place.start(task_id).claim
+    place.works[0].gate.set()
+    place.idle()
+    place.transactions.run(lambda db: db.execute("DELETE FROM outcomes"))
+    place.outbox.hold(claim)
+
+
+def said(place):
+    return [notice.message for notice in place.of(Notice)]
+
+
+def test_r27_an_orphan_is_left_to_lapse_and_reported_as_failed_at_its_third_crash(workplace):
+    place = workplace()
+    crashed(place)
+    for _ in range(2):
+        place = workplace()
+        assert recover(place.runtime, ()) == 0
+        assert "task t1 was cut off by a crash" in said(place)[0]
+        assert "left to lapse" in said(place)[0]
+        crashed(place)
+    place = workplace()
+
+    assert recover(place.runtime, ()) == 1
+    assert "reported as failed" in said(place)[0]
+    (failed,) = place.outcomes()
+    assert (failed.error_type, failed.retryable) == ("crashed", None)
+    assert "3 times" in failed.error
+
+
+def test_r27_where_the_server_takes_tasks_back_an_orphan_is_reported_at_once(workplace):
+    crashed(workplace())
+    place = workplace(capabilities=Capabilities(releases=True))
+
+    assert recover(place.runtime, ()) == 1
+    assert [(outcome.error_type, outcome.retryable) for outcome in place.outcomes()] == [("crashed", True)]
+
+
+def test_r27_an_orphan_that_lapsed_is_run_when_it_is_handed_out_again(workplace):
+    crashed(workplace())
+    work = Work()
+    place = workplace(work)
+    recover(place.runtime, ())
+    place.run("t1")
+
+    assert work.ran == ["t1"]
+    assert place.faults() == ()
+
+
+def test_r27_stored_reports_are_sent_before_the_first_claim_even_when_they_rested(workplace):
+    place = workplace()
+    place.run("t1", "t2")
+    place = workplace(stored_sent=False)
+    recovered = recover(place.runtime, ())
+    claiming = Stepped(claim_loop(place.runtime))
+    delivery = Stepped(delivery_loop(place.runtime))
+
+    assert recovered == 2
+    for task_id in ("t1", "t2"):
+        assert claiming.go_on().seconds is None
+        assert delivery.report.identity.task_id == task_id
+        delivery.verdict(Verdict.ACCEPTED)
+    claiming.go_on()
+    assert claiming.request.claim is not None
+    assert place.faults() == ()
+
+
+def test_r26_a_report_of_an_earlier_process_may_have_been_sent_by_it(workplace):
+    workplace().run("t1")
+    place = workplace()
+    recover(place.runtime, ())
+
+    assert Stepped(delivery_loop(place.runtime)).report.maybe_seen
+
+
+def test_r25_a_task_whose_result_an_earlier_process_left_is_not_run(workplace):
+    workplace(worker_id="w1").run("t1")
+    work = Work()
+    place = workplace(work, worker_id="w2")
+    recover(place.runtime, ())
+    place.give(grant("t1"))
+
+    assert work.ran == []
+    (report,) = place.waiting()
+    assert (report.identity.worker_id, report.outcome) == ("w2", Completed('{"done":"t1"}'))
+    assert place.faults() == ()
+
+
+def test_r18_a_pause_lasts_over_a_restart_and_is_shown(workplace, clock):
+    def unavailable(ctx):
+        raise Unavailable("quota used up", retry_in=600)
+
+    workplace(Work(unavailable)).run("t1")
+    clock.turn(100.0)
+    place = workplace()
+    recover(place.runtime, ())
+
+    (paused,) = place.of(TypePaused)
+    assert (paused.task_type, paused.reason, paused.seconds) == ("Test.Some", "quota used up", 500.0)
+    assert place.runtime.gate.closed(clock.monotonic()) == {"Test.Some": "quota used up"}
+    assert Stepped(claim_loop(place.runtime)).wait == 500.0
+    clock.turn(500.0)
+    later = workplace()
+    recover(later.runtime, ())
+    assert later.runtime.gate.closed(clock.monotonic()) == {}
+
+
+def test_r01_reports_that_belong_to_another_server_are_told_and_kept(workplace):
+    workplace(server="http://one.invalid/api").run("t1")
+    place = workplace(server="http://two.invalid/api")
+
+    assert recover(place.runtime, ()) == 0
+    (told,) = said(place)
+    assert told.startswith("1 results in this state folder belong to http://one.invalid/api;")
+    back = workplace(server="http://one.invalid/api")
+    assert recover(back.runtime, ()) == 1
+
+
+def test_r39_a_start_takes_over_what_a_free_instance_left(tmp_path, clock):
+    first = open_state(tmp_path, "0", clock)
+    other = open_state(tmp_path, None, clock)
+    left = Workplace(other.instance.path, clock=clock)
+    left.run("t1")
+    left.close()
+    other.close()
+    first.close()
+    again = open_state(tmp_path, None, clock)
+
+    assert [report.identity.task_id for report in again.outbox.due(9)] == ["t1"]
+    assert again.troubles == ()
+    again.close()
+
+
+def test_r39_an_instance_that_cannot_be_taken_over_is_told_and_does_not_stop_the_start(
+    tmp_path, workplace, clock
+):
+    folder = tmp_path / "state"
+    first, other = (open_state(folder, None, clock) for _ in range(2))
+    broken = other.instance.database
+    other.close()
+    first.close()
+    broken.write_bytes(b"this is no database" * 500)
+    again = open_state(folder, None, clock)
+    place = workplace()
+    recover(place.runtime, again.troubles)
+
+    assert str(broken) in said(place)[0]
+    again.close()
+
+
+def test_a_state_that_was_closed_is_free_for_others(tmp_path):
+    state = open_state(tmp_path, "mine", FakeClock())
+    with pytest.raises(StateFolderError):
+        open_state(tmp_path, "mine", FakeClock())
+    state.close()
+    open_state(tmp_path, "mine", FakeClock()).close()
