@@ -10,7 +10,7 @@ from prismq_worker_sdk.outbox.schema import open_database
 
 __all__ = ["inherit"]
 
-TABLES = ("holds", "outcomes", "recent", "crashes", "checkpoints")
+TABLES = ("holds", "outcomes", "recent", "crashes", "checkpoints", "pauses")
 
 
 def inherit(own: Connection, sibling: Instance) -> None:

@@ -21,6 +21,10 @@ BATCH = 256
 """Operations in one transaction at most."""
 
 
+CLOSE_SECONDS = 5.0
+"""How long the end waits for a disk that hangs; what was committed is on it, the rest was never promised."""
+
+
 class Transactions(Protocol):
     """Runs each operation in a transaction and returns once it is durable."""
 
@@ -78,8 +82,9 @@ class GroupCommit:
                 return
             self._closed = True
             self._queue.put(None)
-        self._thread.join()
-        self._connection.close()
+        self._thread.join(CLOSE_SECONDS)
+        if not self._thread.is_alive():
+            self._connection.close()
 
     def _write(self) -> None:
         while (first := self._queue.get()) is not None:

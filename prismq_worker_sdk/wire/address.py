@@ -19,13 +19,17 @@ def normalise(api_url: str) -> str:
         SettingsError: It is no http or https address, or holds a user name, a query or a fragment.
     """
     text = api_url.strip()
+    if "@" in text:
+        raise SettingsError(f"the api_url holds a user name or a password; keep secrets out of it, {EXAMPLE}")
+    if " " in text or not text.isprintable():
+        raise SettingsError(
+            f"the api_url {text!r} holds a blank or a character that no address has; {EXAMPLE}"
+        )
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as error:
         raise SettingsError(f"the api_url is no address ({error}); {EXAMPLE}") from None
-    if parts.username is not None or parts.password is not None:
-        raise SettingsError(f"the api_url holds a user name or a password; keep secrets out of it, {EXAMPLE}")
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
         raise SettingsError(f"the api_url {text!r} is no http or https address; {EXAMPLE}")
     if parts.query or parts.fragment or "?" in text or "#" in text:
@@ -36,5 +40,12 @@ def normalise(api_url: str) -> str:
 
 
 def join(base: str, *segments: str) -> str:
-    """A path below the api_url; every segment is quoted, so that none can leave its place."""
+    """A path below the api_url; every segment is quoted, so that none can leave its place.
+
+    Raises:
+        ValueError: A segment is empty or all dots, which no quoting keeps in its place.
+    """
+    for segment in segments:
+        if segment in {"", ".", ".."}:
+            raise ValueError(f"{segment!r} cannot be a part of a path")
     return "/".join([base, *(quote(segment, safe="") for segment in segments)])

@@ -20,14 +20,20 @@ SHORTEST = 0.001
 
 
 class Deadline:
-    """When the call that is under way must be over; one for each transport."""
+    """When the call that is under way must be over; one for each transport.
+
+    Attributes:
+        sent: Whether any of its request went out on a connection.
+    """
 
     def __init__(self) -> None:
         self._at = float("inf")
+        self.sent = False
 
     def set(self, seconds: float) -> None:
         """The call begins now and may take so long."""
         self._at = time.monotonic() + seconds
+        self.sent = False
 
     def left(self) -> float:
         """Seconds left.
@@ -75,6 +81,7 @@ class _TimedSocket:
 
     def sendall(self, data: Any) -> None:
         self._sock.settimeout(self._deadline.left())
+        self._deadline.sent = True
         self._sock.sendall(data)
 
     def makefile(self, mode: str = "rb", **_: Any) -> io.BufferedReader:

@@ -23,7 +23,7 @@ from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.wire.dialects.reading import detail_of, failure_of
 from prismq_worker_sdk.wire.dialects.v1 import read_task
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
-from prismq_worker_sdk.wire.transport import Timeouts, Transport
+from prismq_worker_sdk.wire.transport import Timeouts, Transport, checked_key
 
 __all__ = ["TaskHandle", "TaskManagerClient", "TaskPage"]
 
@@ -88,7 +88,7 @@ class TaskManagerClient:
         timeouts: Timeouts | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        secret = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
+        secret = checked_key(api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key)
         self._api_url = api_url
         self._transport = Transport(api_url, key=lambda: secret, timeouts=timeouts)
         self._sleep = sleep
@@ -132,8 +132,7 @@ class TaskManagerClient:
 
     def show(self, task_id: str) -> dict[str, Any]:
         """A task as the server tells it, its history included."""
-        found: dict[str, Any] = self._call("get", "GET", "tasks", task_id).json
-        return found
+        return self._object(self._call("get", "GET", "tasks", task_id))
 
     def tasks(
         self,
@@ -155,8 +154,12 @@ class TaskManagerClient:
             "cursor": cursor,
         }
         said = tuple((name, str(value)) for name, value in query.items() if value is not None)
-        found = self._call("list", "GET", "tasks", query=said).json
-        return TaskPage(tuple(self._task(raw) for raw in found["tasks"]), found.get("next_cursor"))
+        found = self._object(self._call("list", "GET", "tasks", query=said))
+        cursor_behind = found.get("next_cursor")
+        return TaskPage(
+            tuple(self._task(raw) for raw in self._list(found, "tasks")),
+            cursor_behind if isinstance(cursor_behind, str) else None,
+        )
 
     def cancel(self, task_id: str) -> Task:
         """Cancels a task: a pending one fails at once, a running one is told."""
@@ -175,19 +178,15 @@ class TaskManagerClient:
             RequestRefused: The change breaks existing producers, and is not allowed to (status 409).
         """
         body = {"version": version, "param_schema": dict(param_schema), "allow_breaking": allow_breaking}
-        found: dict[str, Any] = self._call("publish", "PUT", "task-types", task_type, body=body).json
-        return found
+        return self._object(self._call("publish", "PUT", "task-types", task_type, body=body))
 
     def task_types(self) -> list[dict[str, Any]]:
         """The registered task types."""
-        found = self._call("task_types", "GET", "task-types").json
-        listed: list[dict[str, Any]] = found["task_types"] if isinstance(found, dict) else found
-        return listed
+        return self._list(self._object(self._call("task_types", "GET", "task-types")), "task_types")
 
     def stats(self) -> dict[str, Any]:
         """Depth, oldest pending age, in flight and rates, per type."""
-        found: dict[str, Any] = self._call("stats", "GET", "stats").json
-        return found
+        return self._object(self._call("stats", "GET", "stats"))
 
     def wait(self, task_id: str, timeout: float | None = None) -> Task:
         """The task once it has completed or failed.
@@ -220,6 +219,18 @@ class TaskManagerClient:
             raise NotATaskManager(
                 f"{self._api_url} answered with something that is no task: {error}"
             ) from None
+
+    def _object(self, reply: HttpReply) -> dict[str, Any]:
+        found = reply.json
+        if isinstance(found, dict):
+            return found
+        raise NotATaskManager(f"{self._api_url} answered with {type(found).__name__} in place of an object")
+
+    def _list(self, found: dict[str, Any], name: str) -> list[Any]:
+        listed = found.get(name)
+        if isinstance(listed, list):
+            return listed
+        raise NotATaskManager(f"{self._api_url} answered without a list of {name}")
 
     def _call(
         self,

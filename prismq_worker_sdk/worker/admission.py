@@ -9,7 +9,15 @@ from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.calls import BadGrant, Grant
 from prismq_worker_sdk.model.claim import Claim, Identity
-from prismq_worker_sdk.model.events import ClaimEnded, End, Notice, OutcomeCommitted, TaskClaimed, TaskRef
+from prismq_worker_sdk.model.events import (
+    ClaimEnded,
+    End,
+    Notice,
+    OutcomeCommitted,
+    ReportSettled,
+    TaskClaimed,
+    TaskRef,
+)
 from prismq_worker_sdk.model.json import digest
 from prismq_worker_sdk.model.outcome import Failed
 from prismq_worker_sdk.model.report import Settlement
@@ -91,7 +99,7 @@ def _held(runtime: Runtime, claim: Claim, handler: Handler) -> Admission:
             _answer(runtime, claim, superseded)
             return Admission.SETTLED
         case Held(superseded=superseded, checkpoint=checkpoint):
-            runtime.ledger.settle(Settlement.SUPERSEDED, superseded)
+            _supersede(runtime, claim, superseded)
             limit = _limit(runtime, claim, handler)
             attempt = Attempt(claim, handler, checkpoint=checkpoint, limit_at=limit)
             runtime.table.add(attempt)
@@ -125,11 +133,18 @@ def _take_over(runtime: Runtime, live: Attempt, claim: Claim, handler: Handler) 
 
 def _answer(runtime: Runtime, claim: Claim, superseded: int) -> None:
     ref = _ref(claim.task)
-    runtime.ledger.settle(Settlement.SUPERSEDED, superseded)
+    _supersede(runtime, claim, superseded)
     runtime.ledger.commit()
     runtime.emit(OutcomeCommitted(ref, End.COMPLETED, None, answered=True))
     _end(runtime, ref, End.COMPLETED, "answered with the result that was still here")
     runtime.wakes.deliver()
+
+
+def _supersede(runtime: Runtime, claim: Claim, number: int) -> None:
+    """Stored reports of earlier claims of this task gave way to this one (R25)."""
+    runtime.ledger.settle(Settlement.SUPERSEDED, number)
+    for _ in range(number):
+        runtime.emit(ReportSettled(_ref(claim.task), Settlement.SUPERSEDED, "its task was claimed again"))
 
 
 def _lapse(runtime: Runtime, claim: Claim, why: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from prismq_worker_sdk.model.calls import Conflict, Failure, Throttled, Unauthorised
+from prismq_worker_sdk.model.calls import Conflict, Failure, Rejected, Throttled, Unauthorised
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice, ServerLost, ServerRegained
 
@@ -21,13 +21,11 @@ class Contact:
         self._lock = threading.Lock()
         self._away_since: float | None = None
         self._refused = False
-        self.last_answer: float | None = None
 
     def answered(self) -> None:
         """A good answer came."""
         now = self._clock.monotonic()
         with self._lock:
-            self.last_answer = now
             since, self._away_since = self._away_since, None
             refused, self._refused = self._refused, False
         if since is not None:
@@ -38,7 +36,7 @@ class Contact:
     def failed(self, failure: Failure, retry_in: float) -> None:
         """No good answer came."""
         match failure:
-            case Conflict():
+            case Conflict() | Rejected():
                 return
             case Throttled(reason=reason):
                 self._lose(f"the server asks for patience ({reason})", retry_in)

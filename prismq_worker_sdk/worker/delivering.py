@@ -8,7 +8,15 @@ from prismq_worker_sdk.decide.backoff import REPORTS, SERVER, as_asked
 from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle, judge
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.model.calls import Exchange, Exchanged, Failure, ReportAnswer, ReportReply, Unreachable
-from prismq_worker_sdk.model.events import Notice, Phase, ReportDelayed, ReportSettled, TaskRef
+from prismq_worker_sdk.model.events import (
+    End,
+    Notice,
+    OutcomeCommitted,
+    Phase,
+    ReportDelayed,
+    ReportSettled,
+    TaskRef,
+)
 from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.effects import Call, Loop, Reply, Wait
@@ -203,9 +211,11 @@ class _Delivery:
                 runtime.emit(ReportSettled(ref, settlement, detail))
             case Park(detail=detail, replacement=replacement):
                 runtime.ledger.settle(Settlement.PARKED)
+                runtime.emit(ReportSettled(ref, Settlement.PARKED, detail))
                 if replacement is not None:
                     runtime.ledger.commit()
-                runtime.emit(ReportSettled(ref, Settlement.PARKED, detail))
+                    error, kind = replacement.error, replacement.error_type
+                    runtime.emit(OutcomeCommitted(ref, End.FAILED, None, error=error, error_type=kind))
             case Again(reason=reason):
                 runtime.emit(ReportDelayed(ref, reason, retry_in, report.tries))
 

@@ -153,11 +153,11 @@ class Worker:
         if self._started:
             raise UsageError("this worker was started before; make a new one")
         self._started = True
-        self._serve_health()
         try:
+            self._serve_health()
             state = open_state(self._config.state_dir, self._config.instance, self._clock)
         except UsageError:
-            self._stop_health()
+            self._finished(ExitCode.USAGE, lambda: None)
             raise
         self._supervisor.start(state, lambda code: self._finished(code, done))
 

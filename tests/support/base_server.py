@@ -17,8 +17,8 @@ import sys
 import threading
 import time
 import uuid
-from pathlib import Path
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 CALLS = ("health", "claim", "complete", "fail")
 TROUBLES = ("reset", "lost_answer", "http_500", "http_503", "http_429", "html_502", "cut", "slow")

@@ -89,7 +89,9 @@ class Reader:
             )
             assert done.returncode == 0, f"{where}\n{done.stdout}"
             wanted = ".*".join(re.escape(line.rstrip()).replace("…", ".*") for line in expected)
-            assert re.search(wanted, done.stdout, re.DOTALL), f"{where}\nexpected\n{expected}\ngot\n{done.stdout}"
+            assert re.search(wanted, done.stdout, re.DOTALL), (
+                f"{where}\nexpected\n{expected}\ngot\n{done.stdout}"
+            )
 
     def _start(self, command):
         process = subprocess.Popen(

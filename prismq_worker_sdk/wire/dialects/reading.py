@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 from prismq_worker_sdk.model.calls import Failure, Foreign, Rejected, Throttled, Unauthorised, Unreachable
 from prismq_worker_sdk.wire.messages import HttpReply
 
-__all__ = ["detail_of", "failure_of", "instant", "retry_after"]
+__all__ = ["detail_of", "failure_of", "instant", "plain", "retry_after", "strict_params", "usable"]
 
 LONGEST_DETAIL = 500
+
+LONGEST_PATIENCE = 86400.0
+"""The most that a Retry-After is believed, seconds."""
+
+DEEPEST_PARAMS = 256
+"""Levels of params that can be digested, checked and handed on without fear for the stack."""
 
 
 def failure_of(reply: HttpReply) -> Failure | None:
@@ -22,9 +29,8 @@ def failure_of(reply: HttpReply) -> Failure | None:
     """
     status = reply.status
     if 300 <= status < 400:  # noqa: PLR2004
-        place = urlsplit(reply.headers.get("location", ""))._replace(query="", fragment="").geturl()
         return Foreign(
-            f"it redirects to {place or 'nowhere'} (HTTP {status}); give that address as --api-url"
+            f"it redirects to {_place(reply) or 'nowhere'} (HTTP {status}); give that address as --api-url"
         )
     if status in {401, 403}:
         return Unauthorised(detail_of(reply))
@@ -32,7 +38,7 @@ def failure_of(reply: HttpReply) -> Failure | None:
         return Throttled(f"HTTP {status}", retry_after(reply))
     if status >= 500:  # noqa: PLR2004
         return Unreachable(f"HTTP {status}: {detail_of(reply)}")
-    if not reply.is_json:
+    if not reply.is_json and status != 413:  # noqa: PLR2004 - a proxy's word for "too large" counts like the server's
         kind = reply.headers.get("content-type", "no content type")
         if status == 404:  # noqa: PLR2004
             return Foreign(f"HTTP 404 with {kind}, not a TaskManager's answer")
@@ -54,7 +60,7 @@ def detail_of(reply: HttpReply) -> str:
         for name in ("detail", "error", "message", "title"):
             value = found.get(name)
             if isinstance(value, str) and value:
-                return value[:LONGEST_DETAIL]
+                return plain(value[:LONGEST_DETAIL])
     return f"HTTP {reply.status}"
 
 
@@ -62,12 +68,12 @@ def retry_after(reply: HttpReply) -> float | None:
     """The seconds of Retry-After; a date counts from the answer's own Date, so that no clocks are compared."""
     value = reply.headers.get("retry-after", "").strip()
     if value.isdecimal():
-        return float(value)
+        return min(LONGEST_PATIENCE, float(value))
     try:
         until = parsedate_to_datetime(value)
         now = parsedate_to_datetime(reply.headers.get("date", ""))
-        return max(0.0, (until - now).total_seconds())
-    except (ValueError, TypeError):
+        return min(LONGEST_PATIENCE, max(0.0, (until - now).total_seconds()))
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
@@ -75,11 +81,50 @@ def instant(value: object) -> datetime | None:
     """An RFC 3339 instant as UTC; one without a zone is taken for UTC; None for null.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: It is neither, or lies outside the years 1 to 9999.
     """
     if value is None:
         return None
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no instant")
+        raise ValueError(f"{type(value).__name__} is no instant")
     found = datetime.fromisoformat(value)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    try:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(str(error)) from None
+
+
+def usable(value: object) -> TypeGuard[str]:
+    """Whether it can name something: a text that UTF-8 takes and that stays in its place of a path."""
+    return isinstance(value, str) and value not in {"", ".", ".."} and plain(value) == value
+
+
+def plain(text: str) -> str:
+    """The text without lone surrogates, which neither UTF-8 nor the outbox takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def strict_params(params: dict[str, Any]) -> dict[str, Any]:
+    """Params that are strict JSON.
+
+    Raises:
+        ValueError: They hold NaN or an infinity, or are nested too deep.
+    """
+    level: list[Any] = [params]
+    for _ in range(DEEPEST_PARAMS):
+        inside = [child for node in level for child in (node.values() if isinstance(node, dict) else node)]
+        if any(isinstance(child, float) and not math.isfinite(child) for child in inside):
+            raise ValueError("its params hold NaN or an infinity, which is no JSON")
+        level = [child for child in inside if isinstance(child, dict | list)]
+        if not level:
+            return params
+    raise ValueError(f"its params are nested deeper than {DEEPEST_PARAMS} levels")
+
+
+def _place(reply: HttpReply) -> str:
+    """Where a redirect leads, without what may be secret in it."""
+    try:
+        place = urlsplit(reply.headers.get("location", ""))
+    except ValueError:
+        return "something that is no address"
+    return place._replace(netloc=place.netloc.rpartition("@")[2], query="", fragment="").geturl()

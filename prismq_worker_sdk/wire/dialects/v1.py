@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from reprlib import repr as short
 from typing import Any
 
 from prismq_worker_sdk.model.calls import (
@@ -24,12 +25,23 @@ from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire.dialects import Steps
-from prismq_worker_sdk.wire.dialects.reading import detail_of, failure_of, instant, rejected
+from prismq_worker_sdk.wire.dialects.reading import (
+    detail_of,
+    failure_of,
+    instant,
+    plain,
+    rejected,
+    strict_params,
+    usable,
+)
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 
 __all__ = ["NAME", "exchange", "read_health", "read_task"]
 
 NAME = "v1"
+
+LARGEST_WHOLE = 2**53
+"""Whole numbers up to here mean the same to everyone who reads JSON."""
 
 
 def read_health(body: Any) -> Healthy | None:
@@ -38,8 +50,11 @@ def read_health(body: Any) -> Healthy | None:
         return None
     server = body.get("server")
     said = server if isinstance(server, dict) else {}
-    described = " ".join(str(said[name]) for name in ("name", "version") if said.get(name))
-    return Healthy(NAME, BASE, instance=str(said.get("instance") or ""), described=described)
+    name, version, instance = (
+        plain(value) if isinstance(value := said.get(field), str) else ""
+        for field in ("name", "version", "instance")
+    )
+    return Healthy(NAME, BASE, instance=instance, described=f"{name} {version}".strip())
 
 
 def exchange(call: Exchange) -> Steps:
@@ -67,23 +82,23 @@ def read_task(raw: Any) -> Task:
     if not isinstance(raw, dict):
         raise ValueError(f"a task is an object, not {type(raw).__name__}")
     for name in ("id", "type"):
-        if not isinstance(raw.get(name), str) or not raw[name]:
-            raise ValueError(f"its {name} is {raw.get(name)!r}, not a text")
+        if not usable(raw.get(name)):
+            raise ValueError(f"its {name} is {short(raw.get(name))}, not a usable text")
     params = raw.get("params", {})
     if not isinstance(params, dict):
         raise ValueError(f"its params are {type(params).__name__}, not an object")
     return Task(
         id=raw["id"],
         type=raw["type"],
-        params=params,
+        params=strict_params(params),
         status=_read(raw, "status", TaskStatus) or TaskStatus.PENDING,
         created_at=_read(raw, "created_at", instant),
         claimed_at=_read(raw, "claimed_at", instant),
         completed_at=_read(raw, "completed_at", instant),
         not_before=_read(raw, "not_before", instant),
-        attempt=_read(raw, "attempt", int),
-        max_attempts=_read(raw, "max_attempts", int),
-        priority=_read(raw, "priority", int),
+        attempt=_read(raw, "attempt", _whole),
+        max_attempts=_read(raw, "max_attempts", _whole),
+        priority=_read(raw, "priority", _whole),
         progress=_read(raw, "progress", float),
         **{
             name: raw.get(name)
@@ -98,8 +113,15 @@ def _read(raw: dict[str, Any], name: str, read: Any) -> Any:
         return None
     try:
         return read(value)
-    except (ValueError, TypeError):
-        raise ValueError(f"its {name} is {value!r}, which cannot be read") from None
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        raise ValueError(f"its {name} is {short(value)}, which cannot be read") from None
+
+
+def _whole(value: Any) -> int:
+    number = int(value)
+    if abs(number) > LARGEST_WHOLE:
+        raise ValueError(f"{number} is too large")
+    return number
 
 
 def _claim_request(claim: ClaimWork) -> HttpRequest:
@@ -133,8 +155,7 @@ def _grant(raw: dict[str, Any]) -> Grant | BadGrant:
         return Grant(read_task(raw))
     except ValueError as error:
         found, kind = raw.get("id"), raw.get("type")
-        task_id = found if isinstance(found, str) and found else None
-        return BadGrant(task_id, kind if isinstance(kind, str) else "?", str(error))
+        return BadGrant(found if usable(found) else None, kind if usable(kind) else "?", str(error))
 
 
 def _report_request(report: Report) -> HttpRequest:

@@ -1,0 +1,350 @@
+import re
+import threading
+import traceback
+
+import pytest
+from pydantic import SecretStr
+
+from prismq_worker_sdk.errors import (
+    Fault,
+    NotATaskManager,
+    NotSupported,
+    RequestRefused,
+    ServerUnreachable,
+    SettingsError,
+    Unauthorised,
+)
+from prismq_worker_sdk.model.task import TaskStatus
+from prismq_worker_sdk.taskmanager.config import ApiKey, Scope
+from prismq_worker_sdk.wire.producer import TaskManagerClient
+from tests.support.api import TYPE, running_api
+from tests.support.base_server import BaseServer
+from tests.support.raw_server import answer, raw_server, says
+
+CANARY = "CANARY-7f3a9c"
+SCHEMA = {
+    "type": "object",
+    "properties": {"query": {"type": "string", "minLength": 1}, "max/results": {"type": "integer"}},
+    "required": ["query"],
+    "additionalProperties": False,
+}
+CALLS = {
+    "submit": lambda client: client.submit(TYPE, {}),
+    "get": lambda client: client.get("t1"),
+    "show": lambda client: client.show("t1"),
+    "tasks": lambda client: client.tasks(),
+    "cancel": lambda client: client.cancel("t1"),
+    "retry": lambda client: client.retry("t1"),
+    "publish": lambda client: client.publish(TYPE, version="1", param_schema={}),
+    "task_types": lambda client: client.task_types(),
+    "stats": lambda client: client.stats(),
+}
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory):
+    with running_api(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture
+def client(api):
+    client = TaskManagerClient(api.url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def kind(request):
+    """A task type that no other test uses."""
+    return "Test." + re.sub(r"\W", "_", request.node.name)[:200]
+
+
+def whole_text(error):
+    return "".join(traceback.format_exception(error))
+
+
+def test_a_submitted_task_is_created_with_everything_that_was_said(api, client, kind):
+    parent = client.submit(kind, {}).id
+    handle = client.submit(
+        kind, {"text": "ü"}, priority=7, max_attempts=2, delay_seconds=60, dedupe_key="k", parent_id=parent
+    )
+
+    assert handle.created
+    assert handle.id == handle.task.id
+    assert handle.task.status is TaskStatus.PENDING
+    assert (handle.task.type, handle.task.params, handle.task.parent_id) == (kind, {"text": "ü"}, parent)
+    assert (handle.task.priority, handle.task.max_attempts) == (7, 2)
+    assert (handle.task.not_before - handle.task.created_at).total_seconds() == 60
+    assert client.get(handle.id) == handle.task
+
+
+def test_a_dedupe_key_gives_the_unfinished_task_that_has_it(api, client, kind):
+    first = client.submit(kind, {"n": 1}, dedupe_key="k")
+    again = client.submit(kind, {"n": 2}, dedupe_key="k")
+    assert (again.created, again.id, again.task.params) == (False, first.id, {"n": 1})
+
+    api.claim(types=[kind])
+    api.complete(first.id)
+    assert client.submit(kind, {"n": 3}, dedupe_key="k").created
+
+
+def test_waiting_ends_with_the_result(api, client, kind):
+    handle = client.submit(kind, {})
+    looks = []
+
+    def works(seconds):
+        looks.append(seconds)
+        if len(looks) == 3:
+            api.claim(types=[kind])
+            api.complete(handle.id, result={"n": [1, None]})
+
+    waiting = TaskManagerClient(api.url, sleep=works)
+    done = waiting.wait(handle.id)
+    waiting.close()
+
+    assert (done.status, done.result) == (TaskStatus.COMPLETED, {"n": [1, None]})
+    assert len(looks) == 3
+    assert looks == sorted(looks)
+
+
+def test_a_handle_waits_for_its_own_task_while_a_worker_works(api, client, kind):
+    handle = client.submit(kind, {})
+    worker = threading.Thread(
+        target=lambda: (api.claim(types=[kind]), api.complete(handle.id, result="done"))
+    )
+    worker.start()
+    done = handle.wait(30)
+    worker.join()
+
+    assert (done.id, done.result) == (handle.id, "done")
+
+
+def test_waiting_ends_with_the_failure(api, client, kind):
+    handle = client.submit(kind, {}, max_attempts=1)
+    api.claim(types=[kind])
+    api.fail(handle.id, error="it broke")
+    done = handle.wait(30)
+
+    assert (done.status, done.error) == (TaskStatus.FAILED, "it broke")
+
+
+def test_waiting_for_a_task_that_is_not_finished_in_time_ends_with_a_timeout(client, kind):
+    handle = client.submit(kind, {})
+
+    with pytest.raises(TimeoutError, match=f"task {handle.id} is still pending after 0 s"):
+        handle.wait(0)
+    assert client.get(handle.id).status is TaskStatus.PENDING
+
+
+def test_waiting_never_sleeps_beyond_its_timeout(api, client, kind):
+    handle = client.submit(kind, {})
+    looks = []
+    waiting = TaskManagerClient(api.url, sleep=looks.append)
+    with pytest.raises(TimeoutError):
+        waiting.wait(handle.id, timeout=0.2)
+    waiting.close()
+
+    assert max(looks, default=0) <= 0.2
+
+
+def test_pages_follow_each_other_newest_first_without_a_gap(client, kind):
+    made = [client.submit(kind, {"n": n}).id for n in range(5)]
+
+    seen, cursor = [], None
+    while True:
+        page = client.tasks(task_type=kind, limit=2, cursor=cursor)
+        seen.append([task.id for task in page.tasks])
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+        client.submit(kind, {})
+
+    assert seen == [made[:2:-1], made[2:0:-1], made[:1]]
+
+
+def test_tasks_are_found_by_what_they_are(api, client, kind):
+    mine = client.submit(f"{kind}.Mine", {"text": "needle & hay"})
+    client.submit(kind, {})
+    api.claim("w2", [kind])
+
+    def found(**wanted):
+        return [task.type for task in client.tasks(**wanted).tasks]
+
+    assert found(task_type=f"{kind}.Mine") == [f"{kind}.Mine"]
+    assert found(status="processing", q=kind) == [kind]
+    assert found(worker_id="w2") == [kind]
+    assert found(q="needle & hay") == [f"{kind}.Mine"]
+    assert found(q="nothing like it") == []
+    assert client.show(mine.id)["history"] == []
+
+
+def test_a_task_is_cancelled_and_tried_again(client, kind):
+    handle = client.submit(kind, {})
+
+    assert client.cancel(handle.id).status is TaskStatus.FAILED
+    assert client.retry(handle.id).status is TaskStatus.PENDING
+    with pytest.raises(RequestRefused) as refused:
+        client.retry(handle.id)
+    assert refused.value.status == 409
+
+
+def test_params_that_do_not_fit_are_refused_naming_every_field(client, kind):
+    client.publish(kind, version="1", param_schema=SCHEMA)
+    with pytest.raises(RequestRefused) as refused:
+        client.submit(kind, {"query": "", "max/results": "ten", "more": 1})
+
+    assert refused.value.status == 422
+    assert {fault.pointer for fault in refused.value.faults} == {"/query", "/max~1results", "/more"}
+    assert all(isinstance(fault, Fault) and fault.message for fault in refused.value.faults)
+    assert client.tasks(task_type=kind).tasks == ()
+
+
+def test_published_task_types_and_numbers_are_told(client, kind):
+    client.publish(kind, version="1", param_schema=SCHEMA)
+    client.submit(kind, {"query": "x"})
+
+    assert (kind, "1") in [(found["name"], found["version"]) for found in client.task_types()]
+    assert client.stats()["types"][kind]["pending"] == 1
+    with pytest.raises(RequestRefused) as refused:
+        client.publish(kind, version="2", param_schema={**SCHEMA, "required": ["query", "max/results"]})
+    assert refused.value.status == 409
+
+
+@pytest.mark.parametrize("name", ["get", "cancel", "retry"])
+def test_a_task_that_does_not_exist_is_refused_by_its_id(client, name):
+    with pytest.raises(RequestRefused, match="there is no task 00000000") as refused:
+        getattr(client, name)("00000000-0000-0000-0000-000000000000")
+
+    assert refused.value.status == 404
+
+
+@pytest.mark.parametrize("task_id", ["..", "", "a/b", "?q=1"])
+def test_no_id_leads_to_another_call(client, kind, task_id):
+    client.submit(kind, {})
+
+    with pytest.raises((ValueError, RequestRefused)):
+        client.get(task_id)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_server_of_the_base_alone_cannot_do_what_a_producer_asks(name):
+    with raw_server(says(answer(404, b'{"detail": "Not Found"}'))) as server:
+        client = TaskManagerClient(server.url)
+        with pytest.raises(NotSupported, match="only the base protocol"):
+            CALLS[name](client)
+        client.close()
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("status", [404, 302, 405])
+def test_r33_something_else_at_the_address_is_told_as_such(name, status):
+    with raw_server(says(answer(status, b"<html>", content_type="text/html", location="/login"))) as server:
+        client = TaskManagerClient(server.url)
+        with pytest.raises((NotATaskManager, ServerUnreachable)) as wrong:
+            CALLS[name](client)
+        client.close()
+
+    assert server.url in str(wrong.value)
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if name not in {"show", "publish", "stats"}])
+@pytest.mark.parametrize("body", [b"[]", b'"text"', b"7", b"null", b"{}", b'{"tasks": 1}', b'{"tasks": [7]}'])
+def test_r33_json_that_is_no_task_is_no_taskmanagers(name, body):
+    with raw_server(says(answer(200, body))) as server:
+        client = TaskManagerClient(server.url)
+        with pytest.raises(NotATaskManager, match=server.url):
+            CALLS[name](client)
+        client.close()
+
+
+@pytest.mark.parametrize("name", ["show", "publish", "stats"])
+@pytest.mark.parametrize("body", [b"[]", b'"text"', b"7", b"null"])
+def test_r33_json_that_is_no_object_is_no_taskmanagers(name, body):
+    with raw_server(says(answer(200, body))) as server:
+        client = TaskManagerClient(server.url)
+        with pytest.raises(NotATaskManager, match=server.url):
+            CALLS[name](client)
+        client.close()
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_server_that_is_not_there_is_unreachable(name):
+    with raw_server(says(b"")) as server:
+        url = server.url
+
+    with pytest.raises(ServerUnreachable, match="did not answer: the connection was refused"):
+        CALLS[name](TaskManagerClient(url))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [answer(503, b"{}"), answer(429, b"", retry_after="1"), answer(200, b"<html>"), b"", answer()[:-3]],
+)
+def test_a_server_in_trouble_is_unreachable(data):
+    with raw_server(says(data)) as server:
+        client = TaskManagerClient(server.url)
+        with pytest.raises(ServerUnreachable):
+            client.get("t1")
+        client.close()
+
+
+def test_a_strict_base_server_has_nothing_for_producers():
+    with BaseServer() as server:
+        client = TaskManagerClient(server.url)
+        with pytest.raises(RequestRefused) as refused:
+            client.submit(TYPE, {})
+        client.close()
+
+    assert refused.value.status == 400
+
+
+def test_a_key_opens_the_server_and_its_scope_bounds_it(tmp_path):
+    keys = (ApiKey.of("producer-key", Scope.PRODUCER), ApiKey.of("worker-key", Scope.WORKER))
+    with running_api(tmp_path, keys=keys) as api:
+        client = TaskManagerClient(api.url, api_key=SecretStr("producer-key"))
+        assert client.submit(TYPE, {}).created
+        client.close()
+        for key in (None, "another-key", "worker-key"):
+            shut = TaskManagerClient(api.url, api_key=key)
+            with pytest.raises(Unauthorised, match="TASKMANAGER_API_KEY"):
+                shut.submit(TYPE, {})
+            shut.close()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        answer(401, f'{{"detail": "{CANARY} is wrong"}}'.encode()),
+        answer(302, b"", location=f"/{CANARY}"),
+        answer(404, b"", content_type=CANARY),
+        answer(422, f'{{"detail": "{CANARY}", "errors": [{{"pointer": "/{CANARY}"}}]}}'.encode()),
+        answer(500, f'{{"detail": "{CANARY}"}}'.encode()),
+        f"{CANARY}\r\n\r\n".encode(),
+        b"",
+    ],
+)
+def test_a_server_that_repeats_the_key_does_not_bring_it_into_an_error(data):
+    with raw_server(says(data)) as server:
+        client = TaskManagerClient(server.url, api_key=CANARY)
+        with pytest.raises(Exception) as wrong:
+            client.submit(TYPE, {})
+        client.close()
+
+    assert server.asked[0].headers["x-api-key"] == CANARY
+    assert CANARY not in whole_text(wrong.value) + repr(getattr(wrong.value, "faults", ()))
+
+
+def test_a_key_that_no_header_can_carry_is_refused_at_once_without_showing_it():
+    with pytest.raises(SettingsError) as refused:
+        TaskManagerClient("http://127.0.0.1:9/api", api_key=f"{CANARY}\n")
+
+    assert CANARY not in whole_text(refused.value)
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "http://me:CANARY@localhost/api", ""])
+def test_a_wrong_address_is_refused_at_once(url):
+    with pytest.raises(SettingsError) as refused:
+        TaskManagerClient(url)
+
+    assert "CANARY" not in str(refused.value)
