@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from prismq_worker_sdk.model.calls import Conflict, Failure, Rejected, Throttled, Unauthorised
+from prismq_worker_sdk.model.calls import Conflict, Failure, Throttled, Unauthorised
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice, ServerLost, ServerRegained
 
@@ -36,7 +36,7 @@ class Contact:
     def failed(self, failure: Failure, retry_in: float) -> None:
         """No good answer came."""
         match failure:
-            case Conflict() | Rejected():
+            case Conflict():
                 return
             case Throttled(reason=reason):
                 self._lose(f"the server asks for patience ({reason})", retry_in)

@@ -7,7 +7,15 @@ from dataclasses import replace
 from prismq_worker_sdk.decide.backoff import REPORTS, SERVER, as_asked
 from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle, judge
 from prismq_worker_sdk.errors import OutboxError
-from prismq_worker_sdk.model.calls import Exchange, Exchanged, Failure, ReportAnswer, ReportReply, Unreachable
+from prismq_worker_sdk.model.calls import (
+    Exchange,
+    Exchanged,
+    Failure,
+    Rejected,
+    ReportAnswer,
+    ReportReply,
+    Unreachable,
+)
 from prismq_worker_sdk.model.events import (
     End,
     Notice,
@@ -145,7 +153,9 @@ class _Delivery:
                 retry_in = SERVER.seconds(self._failures, jitter)
             case _:
                 retry_in = 0.0
-        if not isinstance(reply, ReportAnswer):
+        if isinstance(reply, Rejected):
+            runtime.contact.answered()  # it is this report that does not pass, not the server that is away
+        elif not isinstance(reply, ReportAnswer):
             runtime.contact.failed(reply, retry_in)
         return judgement, retry_in
 
