@@ -16,7 +16,7 @@ from prismq_worker_sdk.model.calls import (
     Unreachable,
 )
 from prismq_worker_sdk.model.events import ApiCalled
-from prismq_worker_sdk.wire.dialects import Steps, v1
+from prismq_worker_sdk.wire.dialects import Steps, v1, v1_exchange
 from prismq_worker_sdk.wire.dialects.reading import failure_of, rejected
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 from prismq_worker_sdk.wire.transport import Timeouts, Transport
@@ -54,22 +54,34 @@ class WireClient:
         self._transport = Transport(api_url, key=key, timeouts=timeouts)
         self._dialect = dialect
         self._on_call = on_call
+        self._exchange = False
+
+    def use(self, found: Healthy) -> None:
+        """From now on calls go the way that this server takes."""
+        self._exchange = found.capabilities.renews
 
     def perform(self, call: Exchange | Probe) -> Healthy | Exchanged | Failure:
         """The answer to a call; raises nothing for what a server or a network does."""
-        steps = health(self._dialect) if isinstance(call, Probe) else v1.exchange(call)
+        steps = self._steps(call)
         reply: HttpReply | Unreachable | None = None
         while True:
             try:
                 request = next(steps) if reply is None else steps.send(reply)
             except StopIteration as end:
                 answer: Healthy | Exchanged | Failure = end.value
+                if isinstance(answer, Healthy):
+                    self.use(answer)
                 return answer
             reply = self._send(request)
 
     def close(self) -> None:
         """Closes the connections."""
         self._transport.close()
+
+    def _steps(self, call: Exchange | Probe) -> Steps:
+        if isinstance(call, Probe):
+            return health(self._dialect)
+        return v1_exchange.exchange(call) if self._exchange else v1.exchange(call)
 
     def _send(self, request: HttpRequest) -> HttpReply | Unreachable:
         begun = time.perf_counter()

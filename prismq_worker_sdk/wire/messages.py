@@ -20,6 +20,7 @@ class HttpRequest:
         segments: The path below the api_url, unquoted.
         body: JSON text, None for none.
         query: Names and values after the `?`.
+        wait: Seconds that the server may wait before it answers; the call may take so much longer.
     """
 
     call: str
@@ -27,6 +28,7 @@ class HttpRequest:
     segments: tuple[str, ...]
     body: str | None = None
     query: tuple[tuple[str, str], ...] = ()
+    wait: float = 0.0
 
 
 @dataclass(frozen=True)

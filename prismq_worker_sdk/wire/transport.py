@@ -39,7 +39,15 @@ class Timeouts:
 
     connect: float = 5.0
     default: float = 30.0
-    calls: dict[str, float] = field(default_factory=lambda: {"health": 10.0, "complete": 60.0, "fail": 60.0})
+    calls: dict[str, float] = field(
+        default_factory=lambda: {
+            "health": 10.0,
+            "complete": 60.0,
+            "fail": 60.0,
+            "report": 60.0,
+            "renew": 10.0,
+        }
+    )
 
     def of(self, call: str) -> float:
         """The time for a call."""
@@ -98,7 +106,7 @@ class Transport:
         """The answer, read to its end; Unreachable when there is none. Raises nothing for what a network does."""
         if time.monotonic() - self._used_at > MAX_IDLE:
             self._adapter.close()
-        self._deadline.set(self._timeouts.of(request.call))
+        self._deadline.set(self._timeouts.of(request.call) + request.wait)
         try:
             return self._exchange(self._prepared(request))
         except SettingsError as error:

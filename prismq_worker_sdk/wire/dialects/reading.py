@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from prismq_worker_sdk.model.calls import Failure, Foreign, Rejected, Throttled, Unauthorised, Unreachable
 from prismq_worker_sdk.wire.messages import HttpReply
 
-__all__ = ["detail_of", "failure_of", "instant", "plain", "retry_after", "strict_params", "usable"]
+__all__ = ["detail_of", "failure_of", "instant", "number", "plain", "retry_after", "strict_params", "usable"]
 
 LONGEST_DETAIL = 500
 
@@ -92,6 +92,13 @@ def instant(value: object) -> datetime | None:
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except OverflowError as error:
         raise ValueError(str(error)) from None
+
+
+def number(value: object) -> float | None:
+    """A finite number as it stands in JSON, None for anything else."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    return None
 
 
 def usable(value: object) -> TypeGuard[str]:

@@ -25,6 +25,7 @@ from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire.dialects import Steps
+from prismq_worker_sdk.wire.dialects.bundles import bundle
 from prismq_worker_sdk.wire.dialects.reading import (
     detail_of,
     failure_of,
@@ -54,7 +55,9 @@ def read_health(body: Any) -> Healthy | None:
         plain(value) if isinstance(value := said.get(field), str) else ""
         for field in ("name", "version", "instance")
     )
-    return Healthy(NAME, BASE, instance=instance, described=f"{name} {version}".strip())
+    announced = body.get("capabilities")
+    extended = bundle(announced.get("exchange")) if isinstance(announced, dict) else None
+    return Healthy(NAME, extended or BASE, instance=instance, described=f"{name} {version}".strip())
 
 
 def exchange(call: Exchange) -> Steps:
@@ -64,6 +67,9 @@ def exchange(call: Exchange) -> Steps:
     """
     replies: list[ReportReply] = []
     for report in call.reports:
+        if isinstance(report.outcome, Released):
+            replies.append(ReportAnswer(Verdict.LOST, "a base server takes nothing back; the claim lapses"))
+            continue
         answer = yield _report_request(report)
         replies.append(_report_reply(answer))
     tasks: tuple[Grant | BadGrant, ...] | Failure = ()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from prismq_worker_sdk.model.calls import (
@@ -13,6 +13,7 @@ from prismq_worker_sdk.model.calls import (
     Exchanged,
     Failure,
     Grant,
+    Healthy,
     LeaseAnswer,
     LeaseReply,
     LeaseVerdict,
@@ -23,15 +24,14 @@ from prismq_worker_sdk.model.calls import (
     Unreachable,
     Vanished,
 )
-from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
 from prismq_worker_sdk.model.report import Report, Verdict
-from prismq_worker_sdk.wire.dialects import Steps
-from prismq_worker_sdk.wire.dialects.reading import detail_of, failure_of, rejected
+from prismq_worker_sdk.wire.dialects import Steps, v1
+from prismq_worker_sdk.wire.dialects.reading import detail_of, failure_of, number, plain, rejected, usable
 from prismq_worker_sdk.wire.dialects.v1 import read_task
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 
-__all__ = ["capabilities", "exchange"]
+__all__ = ["exchange"]
 
 MAX_ERROR_BYTES = 64 * 1024
 VERDICTS = {
@@ -41,31 +41,40 @@ VERDICTS = {
 T = TypeVar("T")
 
 
-def capabilities(announced: Any) -> Capabilities | None:
-    """What the bundle allows, None when it is not announced whole: a bundle counts only when it is complete."""
-    if not isinstance(announced, dict):
-        return None
-    max_tasks, max_bytes = _number(announced.get("max_tasks")), _number(announced.get("max_bytes"))
-    max_wait, lease = _number(announced.get("max_wait_seconds")), _number(announced.get("lease_seconds"))
-    if max_tasks is None or max_bytes is None or max_wait is None or lease is None:
-        return None
-    if max_tasks < 1 or max_bytes < 1 or max_wait < 0 or lease <= 0:
-        return None
-    return Capabilities(
-        max_tasks=int(max_tasks),
-        max_reports=int(max_tasks),
-        max_wait_seconds=max_wait,
-        max_request_bytes=int(max_bytes),
-        renews=True,
-        releases=True,
-        creates=True,
-    )
-
-
 def exchange(call: Exchange) -> Steps:
-    """Everything of the call in one request."""
-    reply = yield HttpRequest(_name(call), "POST", ("tasks", "exchange"), _body(call))
+    """Everything of the call in one request; reports of claims without a token go the way of the base."""
+    without = tuple(report for report in call.reports if report.identity.token is None)
+    if not without:
+        return (yield from _one_request(call))
+    base = yield from v1.exchange(Exchange(reports=without))
+    rest = replace(
+        call, reports=tuple(report for report in call.reports if report.identity.token is not None)
+    )
+    found = Exchanged()
+    if rest.reports or rest.renewals or rest.claim is not None:
+        answer = yield from _one_request(rest)
+        found = answer if isinstance(answer, Exchanged) else _all_failed(rest, answer)
+    return replace(found, reports=_in_order(call.reports, base, found))
+
+
+def _one_request(call: Exchange) -> Generator[HttpRequest, HttpReply | Unreachable, Exchanged | Failure]:
+    wait = 0.0 if call.claim is None else call.claim.wait_seconds
+    reply = yield HttpRequest(_name(call), "POST", ("tasks", "exchange"), _body(call), wait=wait)
     return _read(call, reply)
+
+
+def _all_failed(call: Exchange, failure: Failure | Healthy) -> Exchanged:
+    if isinstance(failure, Healthy):
+        raise TypeError("an exchange is never answered with a health")
+    tasks = () if call.claim is None else failure
+    return Exchanged((failure,) * len(call.reports), tasks, (failure,) * len(call.renewals))
+
+
+def _in_order(sent: Sequence[Report], base: object, found: Exchanged) -> tuple[ReportReply, ...]:
+    """The replies of both ways in the order of the reports."""
+    plain = iter(base.reports if isinstance(base, Exchanged) else ())
+    tokened = iter(found.reports)
+    return tuple(next(plain if report.identity.token is None else tokened) for report in sent)
 
 
 def _name(call: Exchange) -> str:
@@ -160,13 +169,13 @@ def _verdicts(sent: Sequence[Report], said: Any) -> Iterator[ReportReply]:
             yield Unreachable("the server did not say what became of the report")
         else:
             detail = item.get("detail")
-            yield ReportAnswer(verdict, detail[:500] if isinstance(detail, str) else "")
+            yield ReportAnswer(verdict, plain(detail[:500]) if isinstance(detail, str) else "")
 
 
 def _leases(sent: Sequence[Renewal], said: Any) -> Iterator[LeaseReply]:
     for renewal, item in _paired(sent, said):
         verdict = item.get("verdict") if _is_of(item, renewal.identity.task_id) else None
-        seconds = _number(item.get("lease_seconds"))
+        seconds = number(item.get("lease_seconds"))
         if verdict == LeaseVerdict.LOST:
             yield LeaseAnswer(LeaseVerdict.LOST)
         elif verdict in {LeaseVerdict.RENEWED, LeaseVerdict.CANCEL} and seconds is not None and seconds > 0:
@@ -195,28 +204,22 @@ def _grants(said: Any) -> Iterator[Grant | BadGrant]:
 def _grant(raw: Any) -> Grant | BadGrant:
     found = raw if isinstance(raw, dict) else {}
     task_id, kind, token = found.get("id"), found.get("type"), found.get("lease_token")
-    usable = token if isinstance(token, str) and token else None
+    proof = token if usable(token) else None
     try:
         task = read_task(raw)
-        seconds = _number(found.get("lease_seconds"))
-        if usable is None:
+        seconds = number(found.get("lease_seconds"))
+        if proof is None:
             raise ValueError("it has no lease_token")
         if seconds is None or seconds <= 0:
             raise ValueError(f"its lease_seconds is {found.get('lease_seconds')!r}, not a duration")
     except ValueError as error:
-        readable = task_id if isinstance(task_id, str) and task_id and usable else None
-        return BadGrant(readable, kind if isinstance(kind, str) else "?", str(error), token=usable)
-    return Grant(task, usable, seconds)
+        readable = task_id if usable(task_id) and proof is not None else None
+        return BadGrant(readable, plain(kind) if isinstance(kind, str) else "?", str(error), token=proof)
+    return Grant(task, proof, seconds)
 
 
 def _order(said: Any) -> Order:
     return Order(said) if said in set(Order) else Order.RUN
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    return None
 
 
 def _said(**values: Any) -> list[str]:
@@ -229,4 +232,4 @@ def _within(error: str) -> str:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return plain(json.dumps(value, ensure_ascii=False, separators=(",", ":")))

@@ -1,6 +1,7 @@
 """The bundle `exchange`: what is asked, and what each answer becomes."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,8 @@ from prismq_worker_sdk.model.calls import (
 from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
 from prismq_worker_sdk.model.report import Report, Verdict
-from prismq_worker_sdk.wire.dialects.v1_exchange import capabilities, exchange
+from prismq_worker_sdk.wire.dialects.bundles import bundle
+from prismq_worker_sdk.wire.dialects.v1_exchange import exchange
 from prismq_worker_sdk.wire.messages import HttpReply
 
 ANNOUNCED = {"max_tasks": 128, "max_bytes": 16777216, "max_wait_seconds": 30, "lease_seconds": 60}
@@ -127,6 +129,29 @@ def test_a_renewal_says_how_far_the_work_is_when_that_is_new():
         {"task_id": "t1", "lease_token": "k1"},
         {"task_id": "t2", "lease_token": "k1", "progress": 40.0, "message": "page 1", "checkpoint": {"p": 1}},
     ]
+
+
+def test_texts_with_lone_surrogates_can_be_sent():
+    call = Exchange(
+        reports=(report(Failed("a\ud800b", "E\ud800")),), renewals=(Renewal(identity(), 1.0, "\ud800"),)
+    )
+    next(exchange(call)).body.encode()
+
+
+def test_a_report_of_a_claim_without_a_token_goes_the_way_of_the_base():
+    old = Report(2, replace(identity("t2"), token=None), Completed("2"))
+    steps = exchange(Exchange(reports=(report(Completed("1")), old), worker_id="w"))
+    first = next(steps)
+    assert (first.segments, json.loads(first.body)) == (
+        ("tasks", "t2", "complete"),
+        {"worker_id": "w-old", "result": 2},
+    )
+    second = steps.send(HttpReply(409, b'{"detail": "no"}'))
+    assert json.loads(second.body)["reports"][0]["task_id"] == "t1"
+    with pytest.raises(StopIteration) as end:
+        steps.send(HttpReply(200, b'{"reports": [{"task_id": "t1", "verdict": "accepted"}]}'))
+
+    assert [found.verdict for found in end.value.value.reports] == [Verdict.ACCEPTED, Verdict.CONFLICT]
 
 
 def test_verdicts_come_in_the_order_sent():
@@ -231,7 +256,7 @@ def test_r24_a_report_alone_that_does_not_fit_is_refused_and_a_batch_is_rejected
 
 
 def test_the_bundle_counts_only_when_it_is_complete():
-    found = capabilities(ANNOUNCED)
+    found = bundle(ANNOUNCED)
 
     assert (found.max_tasks, found.max_wait_seconds, found.renews, found.releases, found.creates) == (
         128,
@@ -241,9 +266,9 @@ def test_the_bundle_counts_only_when_it_is_complete():
         True,
     )
     for name in ANNOUNCED:
-        assert capabilities({key: value for key, value in ANNOUNCED.items() if key != name}) is None
+        assert bundle({key: value for key, value in ANNOUNCED.items() if key != name}) is None
     for wrong in (None, [], {**ANNOUNCED, "max_tasks": "128"}, {**ANNOUNCED, "lease_seconds": 0}, True):
-        assert capabilities(wrong) is None
+        assert bundle(wrong) is None
 
 
 JSON = st.recursive(

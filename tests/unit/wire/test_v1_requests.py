@@ -72,9 +72,11 @@ def test_an_error_with_lone_surrogates_can_be_sent():
     assert json.loads(request.body.encode())["error"] == "a?b"
 
 
-def test_a_base_server_takes_nothing_back():
-    with pytest.raises(ValueError, match="lapse"):
-        asked(Released("the worker stops"))
+def test_a_base_server_takes_nothing_back_so_nothing_is_sent_and_the_claim_lapses():
+    requests, exchanged = asked(Released("the worker stops"))
+
+    assert requests == []
+    assert exchanged.reports[0].verdict is Verdict.LOST
 
 
 def test_reports_go_out_one_by_one_before_the_claim_and_each_has_its_own_answer():

@@ -1,0 +1,31 @@
+"""Which extensions a v1 server announces (PROTOCOL, extensions)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prismq_worker_sdk.model.capabilities import Capabilities
+from prismq_worker_sdk.wire.dialects.reading import number
+
+__all__ = ["bundle"]
+
+
+def bundle(announced: Any) -> Capabilities | None:
+    """What the bundle allows, None when it is not announced whole: a bundle counts only when it is complete."""
+    if not isinstance(announced, dict):
+        return None
+    max_tasks, max_bytes = number(announced.get("max_tasks")), number(announced.get("max_bytes"))
+    max_wait, lease = number(announced.get("max_wait_seconds")), number(announced.get("lease_seconds"))
+    if max_tasks is None or max_bytes is None or max_wait is None or lease is None:
+        return None
+    if max_tasks < 1 or max_bytes < 1 or max_wait < 0 or lease <= 0:
+        return None
+    return Capabilities(
+        max_tasks=int(max_tasks),
+        max_reports=int(max_tasks),
+        max_wait_seconds=max_wait,
+        max_request_bytes=int(max_bytes),
+        renews=True,
+        releases=True,
+        creates=True,
+    )
