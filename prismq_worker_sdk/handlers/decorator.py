@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any, Literal, get_type_hints
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
-from prismq_worker_sdk.errors import PluginError
+from prismq_worker_sdk.errors import PluginError, SchemaError
 from prismq_worker_sdk.handlers.handler import DEFAULT_TIME_LIMIT, Handler, parse_rate, takes_params_and_ctx
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.retry import RetryPolicy
 
-__all__ = ["task_handler"]
+if TYPE_CHECKING:
+    from prismq_worker_sdk.handlers.schema import ParamsSpec
+
+__all__ = ["limit_of", "spec_of", "task_handler"]
 
 
 def task_handler(
@@ -40,16 +44,17 @@ def task_handler(
         PluginError: An argument cannot be used; names it and the function.
         SchemaError: The parameters are declared wrongly.
     """
+    if not isinstance(task_type, str):
+        raise PluginError(f'@task_handler({task_type!r}): write @task_handler("PrismQ.YouTube.ScrapeShorts")')
 
     def make(function: Callable[..., Any]) -> Handler:
-        from prismq_worker_sdk.handlers.schema import ParamsSpec
-
+        if not inspect.isroutine(function):
+            raise PluginError(f"{function!r} is no function; decorate one, or subclass TaskHandler")
         origin = f"{function.__module__}:{function.__qualname__}"
         takes_params_and_ctx(function, origin)
-        declared = declared_params(function) if params is None else params
         return Handler(
             task_type=task_type,
-            params=ParamsSpec.of(declared),
+            params=spec_of(function if params is None else None, params, origin),
             run=function,
             origin=origin,
             is_async=inspect.iscoroutinefunction(function),
@@ -63,15 +68,36 @@ def task_handler(
     return make
 
 
-def declared_params(function: Callable[..., Any]) -> object:
-    """What the annotation of the first parameter declares; `dict` when there is none."""
-    first = next(iter(inspect.signature(function).parameters))
+def spec_of(function: Callable[..., Any] | None, declared: object, origin: str) -> ParamsSpec:
+    """What parameters a handler takes: those that its function's first annotation declares, or the declared ones.
+
+    Raises:
+        SchemaError: They are declared wrongly; names the handler.
+    """
+    from prismq_worker_sdk.handlers.schema import ParamsSpec
+
     try:
-        annotation = get_type_hints(function).get(first, dict)
+        return ParamsSpec.of(declared if function is None else _annotated(function))
+    except SchemaError as error:
+        raise SchemaError(f"{origin}: {error}") from None
+
+
+def _annotated(function: Callable[..., Any]) -> object:
+    """What the annotation of the first parameter declares; `dict` when there is none."""
+    first = next(iter(inspect.signature(function).parameters.values()))
+    if first.annotation is first.empty:
+        return dict
+    alone = SimpleNamespace(__annotations__={"params": first.annotation})
+    try:
+        known = getattr(inspect.unwrap(function), "__globals__", {})
+        annotation = get_type_hints(alone, globalns=known)["params"]
     except NameError:
-        annotation = function.__annotations__.get(first, dict)
-    origin = getattr(annotation, "__origin__", None)
-    return dict if origin is dict or annotation is Any else annotation
+        raise SchemaError(
+            f"the annotation {first.annotation!r} is not known where the module is imported; import it there, "
+            "or give params=…"
+        ) from None
+    origin = getattr(annotation, "__origin__", annotation)
+    return dict if origin in (dict, Mapping, Any) else annotation
 
 
 def limit_of(time_limit: float | str | None, origin: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
@@ -94,13 +95,18 @@ def load(names: Sequence[str] | None) -> Plugins:
     """Loads the named plugins, or every installed one.
 
     Args:
-        names: Entry-point names, modules or `.py` files; None or empty for every installed plugin.
+        names: Entry-point names, modules or `.py` files; None or empty for every installed plugin. A plugin
+            that is named in two ways is loaded once.
 
     Raises:
         PluginError: A named one does not exist or does not load.
     """
     if names:
-        return Plugins(tuple(_named(name) for name in dict.fromkeys(names)))
+        named: dict[int, LoadedPlugin] = {}
+        for name in names:
+            plugin = _named(name)
+            named.setdefault(id(plugin.module), plugin)
+        return Plugins(tuple(named.values()))
     loaded: list[LoadedPlugin] = []
     broken: list[BrokenPlugin] = []
     for point in installed():
@@ -119,7 +125,7 @@ def _named(name: str) -> LoadedPlugin:
         return _plugin(name, source, module)
     except PluginError as error:
         raise PluginError(f"plugin {name!r}: {error}") from error
-    except Exception:  # noqa: BLE001 - importing a plugin may raise anything; it is told with its traceback
+    except (Exception, SystemExit):  # noqa: BLE001 - importing a plugin may raise anything; its traceback tells
         raise PluginError(f"plugin {name!r} does not load:\n{traceback.format_exc()}") from None
 
 
@@ -139,25 +145,34 @@ def _import(name: str) -> tuple[ModuleType, str]:
 
 def _exists(name: str) -> bool:
     """Whether there is such a module; the working directory counts, after everything that is installed."""
+    if not all(name.split(".")):
+        return False
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)
     try:
         return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+            return False
+        raise
+    except ValueError:
         return False
 
 
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise PluginError(f"there is no file {path}")
-    name = f"prismq_plugin_{path.stem}"
+    path = path.resolve()
+    name = _module_name(path)
+    if name in sys.modules:
+        return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise PluginError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    folder = str(path.resolve().parent)
+    folder = str(path.parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
     try:
@@ -168,7 +183,20 @@ def _import_file(path: Path) -> ModuleType:
     return module
 
 
+def _module_name(path: Path) -> str:
+    """The name of the module of a file: the same whenever it is loaded, another for another file of that name."""
+    for number in itertools.count(1):
+        name = f"prismq_plugin_{path.stem}" + (f"_{number}" if number > 1 else "")
+        other = sys.modules.get(name)
+        if other is None or other.__file__ == str(path):
+            return name
+    raise AssertionError
+
+
 def _plugin(name: str, source: str, module: ModuleType) -> LoadedPlugin:
+    for hook in HOOKS:
+        if callable(own := getattr(module, hook, None)) and not hasattr(own, f"{hookspecs.PROJECT}_impl"):
+            raise PluginError(f"{hook} of {source} is not marked; write @hookimpl above it")
     given = _call(module, "prismq_task_handlers", {})
     things: Iterable[Any] = (
         [thing for things in given for thing in things] if given else _module_level(module)
@@ -181,7 +209,7 @@ def _plugin(name: str, source: str, module: ModuleType) -> LoadedPlugin:
 
 
 def _module_level(module: ModuleType) -> Iterable[Any]:
-    """The handlers that stand in a module without a hook: its own, not those it imported."""
+    """The handlers that stand in a module without a hook; of classes those that are written there."""
     for value in list(vars(module).values()):
         if isinstance(value, Handler) or (
             isinstance(value, type) and issubclass(value, TaskHandler) and value.__module__ == module.__name__

@@ -31,7 +31,7 @@ DEFAULT_TIME_LIMIT = 3600.0
 
 TASK_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*\Z")
 LONGEST_TYPE = 255
-_RATE = re.compile(r"(\d+)\s*/\s*(\d*\s*(?:s|sec|m|min|h|hour|d|day))\Z")
+_RATE = re.compile(r"(\d+)\s*/\s*(\d*)\s*(s|sec|m|min|h|hour|d|day)\Z", re.ASCII)
 _UNITS = {"sec": "s", "min": "m", "hour": "h", "day": "d"}
 
 
@@ -86,10 +86,16 @@ class Handler:
         check_task_type(self.task_type, self.origin)
         if not self.time_limit > 0:
             raise PluginError(f"{self.origin}: time_limit={self.time_limit!r} must be more than 0")
-        if self.max_concurrent is not None and self.max_concurrent < 1:
-            raise PluginError(f"{self.origin}: max_concurrent={self.max_concurrent!r} must be 1 or more")
+        if self.max_concurrent is not None and not _is_count(self.max_concurrent):
+            raise PluginError(
+                f"{self.origin}: max_concurrent={self.max_concurrent!r} must be a whole number, 1 or more"
+            )
+        if self.retry is not None and not isinstance(self.retry, RetryPolicy):
+            raise PluginError(f"{self.origin}: retry={self.retry!r} is no RetryPolicy; write RetryPolicy(…)")
         if self.isolation == "process":
             raise PluginError(f"{self.origin}: isolation='process' is not in this version yet; use threads")
+        if self.isolation not in {None, "thread"}:
+            raise PluginError(f"{self.origin}: isolation={self.isolation!r} is unknown; write 'thread'")
 
     def __call__(self, params: Any, ctx: Any) -> Any:
         """What the function itself gives."""
@@ -106,13 +112,14 @@ def as_handler(thing: object) -> Handler:
     """The Handler that this is, or that it can be made into: a Handler, a TaskHandler or a TaskHandler class.
 
     Raises:
-        PluginError: It is none of them.
+        PluginError: It is none of them, or a class whose instances cannot be made without arguments.
     """
     from prismq_worker_sdk.handlers.task_handler import TaskHandler
 
     if isinstance(thing, Handler):
         return thing
     if isinstance(thing, type) and issubclass(thing, TaskHandler):
+        takes_nothing(thing)
         thing = thing()
     if isinstance(thing, TaskHandler):
         return thing.as_handler()
@@ -136,11 +143,26 @@ def parse_rate(value: str | None, origin: str) -> Rate | None:
     """
     if value is None:
         return None
-    found = _RATE.match(value.strip())
-    if found is None or int(found[1]) < 1:
-        raise PluginError(f"{origin}: rate={value!r} is no rate; write for example 30/min, 5/s or 10/30s")
-    number, unit = re.fullmatch(r"(\d*)\s*(\D+)", found[2]).groups()  # type: ignore[union-attr]
-    return Rate(int(found[1]), duration.seconds(f"{number or 1}{_UNITS.get(unit, unit)}"))
+    found = _RATE.match(str(value).strip())
+    if found is not None:
+        period = duration.seconds(f"{found[2] or 1}{_UNITS.get(found[3], found[3])}")
+        if int(found[1]) > 0 and period > 0:
+            return Rate(int(found[1]), period)
+    raise PluginError(f"{origin}: rate={value!r} is no rate; write for example 30/min, 5/s or 10/30s")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def takes_nothing(cls: type[Any]) -> None:
+    """Raises PluginError unless an instance can be made without arguments."""
+    try:
+        inspect.signature(cls).bind()
+    except TypeError as error:
+        raise PluginError(
+            f"{cls.__module__}:{cls.__qualname__} cannot be made without arguments ({error}); give an instance"
+        ) from None
 
 
 def takes_params_and_ctx(function: Callable[..., Any], origin: str) -> None:

@@ -32,7 +32,7 @@ def json_schema_of(form: Mapping[str, Any]) -> dict[str, Any]:
         SchemaError: The form has an unknown type or key; names the parameter.
     """
     properties = {name: _property(name, said) for name, said in form.items()}
-    required = [name for name, said in form.items() if said.get("required", False)]
+    required = [name for name, said in form.items() if _required(name, said)]
     schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
     if required:
         schema["required"] = required
@@ -44,7 +44,7 @@ def _property(name: str, said: object) -> dict[str, Any]:
         raise SchemaError(
             f"parameter {name!r} is {said!r}; write {{'type': 'string', 'required': true}} or the like"
         )
-    unknown = sorted(set(said) - set(KNOWN))
+    unknown = sorted(str(key) for key in said if key not in KNOWN)
     if unknown:
         raise SchemaError(
             f"parameter {name!r} has unknown keys {', '.join(unknown)}; known are {', '.join(KNOWN)}"
@@ -52,10 +52,31 @@ def _property(name: str, said: object) -> dict[str, Any]:
     kind = said.get("type")
     if kind not in TYPES:
         raise SchemaError(f"parameter {name!r} has type {kind!r}; choose one of {', '.join(TYPES)}")
-    found: dict[str, Any] = {"type": kind, **{key: said[key] for key in AS_IS if key in said}}
-    for key, bound in zip(("min", "max"), BOUNDS.get(kind, ()), strict=False):
-        if key in said:
-            found[bound] = said[key]
     if ("min" in said or "max" in said) and kind not in BOUNDS:
         raise SchemaError(f"parameter {name!r} of type {kind} cannot have min or max")
+    found = {key: value for key, value in said.items() if key not in {"required", "min", "max"}}
+    found |= _bounds(said)
+    if isinstance(said.get("items"), Mapping):
+        found["items"] = _items(said["items"])
     return found
+
+
+def _items(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What a list holds: JSON Schema, in which `min` and `max` mean what they mean for a parameter."""
+    found = {key: value for key, value in said.items() if key not in {"min", "max"}} | _bounds(said)
+    if isinstance(said.get("items"), Mapping):
+        found["items"] = _items(said["items"])
+    return found
+
+
+def _bounds(said: Mapping[str, Any]) -> dict[str, Any]:
+    kind = said.get("type")
+    bounds = BOUNDS.get(kind, ()) if isinstance(kind, str) else ()
+    return {bound: said[key] for key, bound in zip(("min", "max"), bounds, strict=False) if key in said}
+
+
+def _required(name: str, said: Mapping[str, Any]) -> bool:
+    required = said.get("required", False)
+    if not isinstance(required, bool):
+        raise SchemaError(f"parameter {name!r} has required={required!r}; write true or false")
+    return required

@@ -10,4 +10,4 @@ __all__ = ["TaskParams"]
 class TaskParams(BaseModel):
     """The base of parameter models: unknown keys are refused, values are not coerced, instances are frozen."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)

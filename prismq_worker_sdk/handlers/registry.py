@@ -21,7 +21,7 @@ class Registry:
         self._handlers: dict[str, Handler] = {}
         for handler in handlers:
             other = self._handlers.get(handler.task_type)
-            if other is not None and other.origin != handler.origin:
+            if other is not None and other != handler:
                 raise PluginError(
                     f"two handlers are for {handler.task_type}: {other.origin} and {handler.origin}; "
                     "load only one of their plugins (--plugin)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -14,19 +15,19 @@ from jsonschema.validators import extend
 from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
 from pydantic import BaseModel
 from pydantic import ValidationError as ModelViolation
+from pydantic.errors import PydanticUserError
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from prismq_worker_sdk.errors import Fault, InvalidParams, SchemaError
+from prismq_worker_sdk.handlers.faults import faults_of_json, faults_of_model, faults_of_violation
 from prismq_worker_sdk.handlers.mission_form import json_schema_of
 
 __all__ = ["DRAFT", "ParamsSpec", "checked_schema"]
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
-LONGEST_MESSAGE = 300
-SAFE_INTEGER = 2**53
 
-_END_OF_TEXT = re.compile(r"(\\.|\[(?:\\.|[^\]\\])*\])|\$", re.DOTALL)
+_END_OF_TEXT = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|\$", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class ParamsSpec:
 
     A declaration is one of four: a TaskParams (or other pydantic) model; a JSON Schema (2020-12), known by
     `"type": "object"` or `$schema` at its top; the mission's form, any other dict; or the type `dict`, for any
-    object. The published schema decides first, then the model, in pydantic's JSON mode. Two things are read
-    alike by both: `$` in a pattern means the end of the text, and 1.0 is an integer.
+    object. What is no JSON is refused, then the published schema decides, then the model, in pydantic's JSON
+    mode. Two things are read alike by both: `$` in a pattern means the end of the text, and 1.0 is an integer.
 
     Attributes:
         schema: The published JSON Schema.
@@ -58,11 +59,13 @@ class ParamsSpec:
         if declaration is dict:
             return cls({"$schema": DRAFT, "type": "object"})
         if isinstance(declaration, type) and issubclass(declaration, BaseModel):
-            return cls(_checked({"$schema": DRAFT, **declaration.model_json_schema()}), declaration)
+            try:
+                return cls(_published(declaration.model_json_schema()), declaration)
+            except PydanticUserError as error:
+                raise SchemaError(f"{declaration.__name__} has no JSON Schema: {error.message}") from None
         if isinstance(declaration, Mapping):
             own = "$schema" in declaration or declaration.get("type") == "object"
-            schema = dict(declaration) if own else json_schema_of(declaration)
-            return cls(_checked({"$schema": DRAFT, **schema}))
+            return cls(_published(declaration if own else json_schema_of(declaration)))
         raise SchemaError(
             f"params {declaration!r} is no declaration of parameters; give a TaskParams model, a JSON Schema, "
             "the {'name': {'type': …}} form, or dict"
@@ -74,17 +77,15 @@ class ParamsSpec:
         Raises:
             InvalidParams: They do not fit; names every field.
         """
-        faults = tuple(_faults(self.schema, params))
+        faults = tuple(faults_of_json(params)) or tuple(_faults(self.schema, params))
         if faults:
             raise InvalidParams(faults)
         if self.model is None:
-            return _with_defaults(self.schema, params)
+            return _handed(self.schema, params)
         try:
             return self.model.model_validate_json(json.dumps(_whole_numbers(params), allow_nan=False))
         except ModelViolation as error:
-            raise InvalidParams(tuple(_model_faults(error))) from None
-        except ValueError as error:
-            raise InvalidParams((Fault("", f"not JSON: {error}"),)) from None
+            raise InvalidParams(tuple(faults_of_model(error, params))) from None
 
 
 def _pattern(_validator: Any, pattern: str, instance: object, _schema: Any) -> Iterator[SchemaViolation]:
@@ -92,11 +93,31 @@ def _pattern(_validator: Any, pattern: str, instance: object, _schema: Any) -> I
         yield SchemaViolation(f"{instance!r} does not match {pattern!r}")
 
 
+def _named_properties(
+    validator: Any, properties: Any, instance: Any, _schema: Any
+) -> Iterator[SchemaViolation]:
+    """As jsonschema has it, but a property that is forbidden by `false` is named too."""
+    for name, own in properties.items() if isinstance(instance, Mapping) else ():
+        if name in instance and own is False:
+            yield SchemaViolation("is not allowed", path=[name])
+        elif name in instance:
+            yield from validator.descend(instance[name], own, path=name, schema_path=name)
+
+
+def _multiple_of(validator: Any, step: Any, instance: Any, schema: Any) -> Iterator[SchemaViolation]:
+    """As jsonschema has it, but a number too large to be divided is refused."""
+    try:
+        yield from jsonschema.Draft202012Validator.VALIDATORS["multipleOf"](validator, step, instance, schema)
+    except OverflowError:
+        yield SchemaViolation(f"is too large for a multiple of {step!r}")
+
+
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(_END_OF_TEXT.sub(lambda found: found[1] or r"\Z", pattern))
 
 
-_VALIDATOR: Any = extend(jsonschema.Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+_READINGS = {"multipleOf": _multiple_of, "pattern": _pattern, "properties": _named_properties}
+_VALIDATOR: Any = extend(jsonschema.Draft202012Validator, _READINGS)  # type: ignore[no-untyped-call]
 
 
 def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
@@ -107,13 +128,13 @@ def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """
     try:
         jsonschema.Draft202012Validator.check_schema(schema)
-        for pattern in _patterns(schema):
+        resource = DRAFT202012.create_resource(schema)
+        for pattern in _patterns(resource):
             _compiled(pattern)
     except jsonschema.SchemaError as error:
         raise SchemaError(f"the schema is no JSON Schema: {error.message} at {error.json_path}") from None
     except re.error as error:
         raise SchemaError(f"the schema has a pattern that does not compile: {error}") from None
-    resource = DRAFT202012.create_resource(schema)
     for reference in _unresolved(resource, REGISTRY.resolver_with_root(resource)):
         raise SchemaError(f"the schema refers to {reference!r}, which is not in it; give it whole")
     return schema
@@ -132,111 +153,89 @@ def _unresolved(resource: Any, resolver: Any) -> Iterator[str]:
         yield from _unresolved(part, resolver.in_subresource(part))
 
 
-def _checked(schema: dict[str, Any]) -> dict[str, Any]:
+def _published(declared: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema as others read it: JSON, of 2020-12, for an object, its defaults fitting."""
+    try:
+        schema = json.loads(json.dumps({"$schema": DRAFT, "type": "object", **declared}, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SchemaError(f"the parameter schema is no JSON: {error}") from None
+    if schema["$schema"] not in {DRAFT, f"{DRAFT}#"}:
+        raise SchemaError(f"the parameter schema is written for {schema['$schema']!r}; write it for {DRAFT}")
     checked_schema(schema)
-    if schema.get("type", "object") != "object":
+    if schema["type"] != "object":
         raise SchemaError(
             f"the parameter schema is of type {schema['type']!r}; parameters are always an object"
         )
-    for name, property_schema in schema.get("properties", {}).items():
-        if isinstance(property_schema, Mapping) and "default" in property_schema:
-            for fault in _default_faults(schema, property_schema):
+    for name, own in _properties(schema):
+        if "default" in own:
+            for fault in _default_faults(schema, own):
                 raise SchemaError(
                     f"the default of parameter {name!r} does not fit its own schema: {fault.message}"
                 )
-    return schema
+    return {**schema, "$schema": DRAFT}
+
+
+def _properties(schema: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every property of an object schema and of the schemas inside it."""
+    if not isinstance(schema, Mapping):
+        return
+    for name, own in schema.get("properties", {}).items():
+        if isinstance(own, Mapping):
+            yield name, own
+    for part in DRAFT202012.create_resource(schema).subresources():
+        yield from _properties(part.contents)
 
 
 def _default_faults(schema: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[Fault]:
     try:
-        for violation in _VALIDATOR(schema, registry=REGISTRY).descend(own["default"], own):
-            yield from _fault(violation)
+        for violation in _validator(schema).descend(own["default"], own):
+            yield from faults_of_violation(violation)
     except RecursionError:
         yield Fault("", "it refers to itself without end")
 
 
-def _patterns(schema: object) -> Iterator[str]:
-    if isinstance(schema, Mapping):
-        pattern = schema.get("pattern")
-        if isinstance(pattern, str):
-            yield pattern
-        for value in schema.values():
-            yield from _patterns(value)
-    elif isinstance(schema, list):
-        for value in schema:
-            yield from _patterns(value)
+def _patterns(resource: Any) -> Iterator[str]:
+    if isinstance(resource.contents, Mapping) and "pattern" in resource.contents:
+        yield resource.contents["pattern"]
+    for part in resource.subresources():
+        yield from _patterns(part)
+
+
+def _validator(schema: Mapping[str, Any]) -> Any:
+    """The validator of a schema; without `$schema`, which would bring back the plain one at `$ref: "#"`."""
+    own = {keyword: value for keyword, value in schema.items() if keyword != "$schema"}
+    return _VALIDATOR(own, registry=REGISTRY)
 
 
 def _faults(schema: Mapping[str, Any], params: object) -> Iterator[Fault]:
-    for violation in sorted(
-        _VALIDATOR(schema, registry=REGISTRY).iter_errors(params),
-        key=lambda error: list(map(str, error.path)),
-    ):
-        yield from _fault(violation)
+    violations = _validator(schema).iter_errors(params)
+    for violation in sorted(violations, key=lambda error: list(map(str, error.path))):
+        yield from faults_of_violation(violation)
 
 
-def _fault(violation: Any) -> Iterator[Fault]:
-    pointer = _pointer(violation.absolute_path)
-    instance = violation.instance
-    if violation.validator == "required":
-        for name in violation.validator_value:
-            if name not in instance and f"{name!r} is a required property" == violation.message:
-                yield Fault(f"{pointer}/{_escape(name)}", "is missing")
-    elif violation.validator == "additionalProperties" and violation.validator_value is False:
-        known = violation.schema.get("properties", {})
-        patterns = violation.schema.get("patternProperties", {})
-        for name in instance:
-            if name not in known and not any(re.search(pattern, name) for pattern in patterns):
-                yield Fault(f"{pointer}/{_escape(name)}", "is not a known parameter")
-    elif _secret(violation.schema):
-        yield Fault(pointer, f"does not fit ({violation.validator})")
-    else:
-        yield Fault(pointer, _short(violation.message))
-
-
-def _model_faults(error: ModelViolation) -> Iterator[Fault]:
-    for fault in error.errors(include_url=False, include_context=False, include_input=False):
-        yield Fault(_pointer(fault["loc"]), _short(fault["msg"].removeprefix("Value error, ")))
-
-
-def _secret(schema: object) -> bool:
-    return isinstance(schema, Mapping) and (
-        schema.get("writeOnly") is True or schema.get("format") == "password"
-    )
-
-
-def _pointer(path: Any) -> str:
-    return "".join(f"/{_escape(str(step))}" for step in path)
-
-
-def _escape(step: str) -> str:
-    return step.replace("~", "~0").replace("/", "~1")
-
-
-def _short(message: str) -> str:
-    return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
-
-
-def _with_defaults(schema: Mapping[str, Any], params: Any) -> dict[str, Any]:
-    """A copy of an object with the defaults of its properties, nested objects included."""
-    filled = dict(params)
-    properties: Mapping[str, Any] = schema.get("properties", {})
-    for name, own in properties.items():
-        if not isinstance(own, Mapping):
-            continue
-        if name not in filled and "default" in own:
-            filled[name] = json.loads(json.dumps(own["default"]))
-        elif isinstance(filled.get(name), Mapping) and "properties" in own:
-            filled[name] = _with_defaults(own, filled[name])
-    return filled
+def _handed(schema: Mapping[str, Any], value: Any) -> Any:
+    """A copy with the defaults of properties filled in, in objects and lists inside too, and 1.0 as the integer 1."""
+    if isinstance(value, Mapping):
+        filled = dict(value)
+        for name, own in schema.get("properties", {}).items():
+            if not isinstance(own, Mapping):
+                continue
+            if name not in filled and "default" in own:
+                filled[name] = copy.deepcopy(own["default"])
+            if name in filled:
+                filled[name] = _handed(own, filled[name])
+        return filled
+    if isinstance(value, list) and isinstance(schema.get("items"), Mapping):
+        return [_handed(schema["items"], item) for item in value]
+    return int(value) if isinstance(value, float) and schema.get("type") == "integer" else value
 
 
 def _whole_numbers(value: Any) -> Any:
     """The same JSON with 1.0 as 1: JSON Schema takes both for an integer, pydantic only the second."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < SAFE_INTEGER:
+    if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, Mapping):
         return {key: _whole_numbers(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return [_whole_numbers(item) for item in value]
     return value

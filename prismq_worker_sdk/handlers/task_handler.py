@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.context import TaskContext
-from prismq_worker_sdk.handlers.decorator import declared_params, limit_of
+from prismq_worker_sdk.handlers.decorator import limit_of, spec_of
 from prismq_worker_sdk.handlers.handler import Handler, parse_rate, takes_params_and_ctx
 from prismq_worker_sdk.model.retry import RetryPolicy
 
@@ -54,17 +54,14 @@ class TaskHandler:
         Raises:
             PluginError: A class attribute cannot be used; names it and the class.
         """
-        from prismq_worker_sdk.handlers.schema import ParamsSpec
-
         cls = type(self)
         origin = f"{cls.__module__}:{cls.__qualname__}"
         if cls.process is TaskHandler.process:
             raise PluginError(f"{origin} has no process(self, params, ctx); write it")
         takes_params_and_ctx(self.process, origin)
-        declared = declared_params(self.process) if cls.params is None else cls.params
         return Handler(
             task_type=getattr(cls, "task_type", ""),
-            params=ParamsSpec.of(declared),
+            params=spec_of(self.process if cls.params is None else None, cls.params, origin),
             run=self.process,
             origin=origin,
             is_async=inspect.iscoroutinefunction(self.process),

@@ -8,6 +8,9 @@ import re
 __all__ = ["seconds", "text"]
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+LONGEST = 1e9
+"""Seconds, some 30 years; every wait and every calendar of Python takes it."""
+
 _FORM = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", re.ASCII)
 
 
@@ -17,12 +20,16 @@ def seconds(value: object) -> float:
     Raises:
         ValueError: It is no duration; negative ones are none.
     """
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
-        return float(value)
     found = _FORM.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
+    if found is not None:
+        duration = float(found[1]) * UNITS[found[2] or "s"]
+    elif isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LONGEST:
+        duration = float(value)
+    else:
+        duration = math.inf
+    if duration > LONGEST:
         raise ValueError(f"{value!r} is not a duration; write for example 30, 30s, 5m or 1h")
-    return float(found[1]) * UNITS[found[2] or "s"]
+    return duration
 
 
 def text(duration: float) -> str:

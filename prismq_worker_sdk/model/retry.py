@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 __all__ = ["RetryPolicy"]
@@ -28,11 +29,16 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         ranges = {
-            "max_attempts": (self.max_attempts >= 1, "1 or more"),
-            "initial": (self.initial > 0, "more than 0"),
-            "factor": (self.factor >= 1, "1 or more"),
-            "ceiling": (self.ceiling >= self.initial, f"at least initial ({self.initial})"),
+            "max_attempts": (isinstance(self.max_attempts, int), 1, "a whole number, 1 or more"),
+            "initial": (self.initial != 0, 0, "more than 0"),
+            "factor": (True, 1, "1 or more"),
+            "ceiling": (True, self.initial, f"at least initial ({self.initial})"),
         }
-        for name, (fits, wanted) in ranges.items():
-            if not fits:
-                raise ValueError(f"RetryPolicy({name}={getattr(self, name)!r}) must be {wanted}")
+        for name, (fits, least, wanted) in ranges.items():
+            value = getattr(self, name)
+            if not (fits and _is_number(value) and value >= least):
+                raise ValueError(f"RetryPolicy({name}={value!r}) must be {wanted}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf

@@ -14,6 +14,7 @@ from prismq_worker_sdk.decide.backoff import retry_pause
 from prismq_worker_sdk.decide.ends import outcome_of_cancel, outcome_of_error, outcome_when_cancelled
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import NotSupported, TaskCancelled, Transient
+from prismq_worker_sdk.handlers.children import child_of
 from prismq_worker_sdk.handlers.handler import Handler, as_handler
 from prismq_worker_sdk.handlers.log import TaskLog
 from prismq_worker_sdk.handlers.results import encode_result
@@ -75,7 +76,7 @@ class HandlerHarness:
         settings: What `ctx.settings` gives.
         attempt: From 1.
         last_checkpoint: What an earlier attempt stored.
-        clock: Time for `ctx.time_left`; turned by `ctx.sleep`.
+        clock: Time for `ctx.time_left`; turned by `ctx.sleep`. A handler whose time is used up is cancelled.
         creates: Whether `ctx.submit` works; a base server cannot.
     """
 
@@ -107,7 +108,7 @@ class HandlerHarness:
 
         Args:
             cancel: Tell the handler to end, for this reason.
-            cancel_after: After so many calls of `ctx`.
+            cancel_after: After so many calls of `ctx`; 0 for before the first.
         """
         handler = self._handler
         task = Task(
@@ -172,7 +173,7 @@ def _tries(handler: Handler, parsed: Any, ctx: _HarnessContext) -> Any:
             return asyncio.run(value) if handler.is_async else value
         except Transient:
             pause = None if handler.retry is None else retry_pause(handler.retry, tries, jitter=1.0)
-            if pause is None:
+            if pause is None or pause >= ctx.time_left or ctx.stopping:
                 raise
             ctx.children.clear()
             ctx.sleep(pause)
@@ -196,6 +197,10 @@ class _HarnessContext:
     lines: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     slept: float = 0.0
     calls: int = 0
+    limit_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.limit_at = self.clock.monotonic() + self._handler.time_limit
 
     @property
     def attempt(self) -> int:
@@ -211,7 +216,7 @@ class _HarnessContext:
 
     @property
     def time_left(self) -> float:
-        return max(0.0, self._handler.time_limit - self.clock.monotonic())
+        return max(0.0, self.limit_at - self.clock.monotonic())
 
     @property
     def stopping(self) -> bool:
@@ -219,19 +224,23 @@ class _HarnessContext:
 
     @property
     def cancelled(self) -> CancelReason | None:
-        return self.cancel if self.cancel is not None and self.calls > self.after else None
+        if self.cancel is not None and self.calls >= self.after:
+            return self.cancel
+        return CancelReason.TIME_LIMIT if self.time_left == 0 else None
 
     def check(self) -> None:
-        self.calls += 1
         if self.cancelled is not None:
             raise TaskCancelled(self.cancelled)
+        self.calls += 1
 
     def progress(self, percent: float, message: str = "") -> None:
         self.check()
         self.progressed.append((min(100.0, max(0.0, float(percent))), message))
 
     def checkpoint(self, value: Any) -> None:
-        self.last_checkpoint = json.loads(encode_result(value, max_bytes=MAX_CHECKPOINT_BYTES))
+        self.last_checkpoint = json.loads(
+            encode_result(value, max_bytes=MAX_CHECKPOINT_BYTES, name="checkpoint")
+        )
         self.checkpoints.append(self.last_checkpoint)
         self.check()
 
@@ -239,13 +248,15 @@ class _HarnessContext:
         if not self.creates:
             raise NotSupported(f"ctx.submit({task_type!r}, …): this server has only the base protocol")
         self.check()
-        text = encode_result(params, max_bytes=1024 * 1024)
-        self.children.append(Child(str(len(self.children)), task_type, text, priority))
+        self.children.append(child_of(len(self.children), task_type, params, priority))
 
     def sleep(self, seconds: float) -> None:
         self.check()
-        self.clock.turn(max(0.0, seconds))
-        self.slept += max(0.0, seconds)
+        slept = min(max(0.0, seconds), self.time_left)
+        self.clock.turn(slept)
+        self.slept += slept
+        if self.cancelled is not None:
+            raise TaskCancelled(self.cancelled)
 
 
 class _Capture(logging.Handler):
