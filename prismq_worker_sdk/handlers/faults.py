@@ -1,0 +1,150 @@
+"""What is wrong with parameters, field by field, without telling a secret."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jsonschema.exceptions import ValidationError as SchemaViolation
+from pydantic import ValidationError as ModelViolation
+
+from prismq_worker_sdk.errors import Fault
+from prismq_worker_sdk.handlers.results import MAX_BITS, MAX_DEPTH
+
+__all__ = ["faults_of_json", "faults_of_model", "faults_of_violation"]
+
+LONGEST_MESSAGE = 300
+
+
+def faults_of_json(value: object, place: str = "", depth: int = MAX_DEPTH) -> Iterator[Fault]:
+    """Where a value is no strict JSON: NaN, a lone surrogate, a key that is no text, too deep, another type."""
+    if not isinstance(value, Mapping | list):
+        trouble = _unfit(value)
+        if trouble is not None:
+            yield Fault(place, trouble)
+        return
+    if depth == 0:
+        yield Fault("", f"is nested deeper than {MAX_DEPTH} levels")
+        return
+    for step, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+        if isinstance(value, Mapping) and (not isinstance(step, str) or _unfit(step)):
+            yield Fault(place, f"has the key {step!r}; JSON keys are texts")
+        else:
+            yield from faults_of_json(item, f"{place}/{_escape(step)}", depth - 1)
+
+
+def faults_of_violation(violation: SchemaViolation) -> Iterator[Fault]:
+    """The fields at fault in one violation of a schema."""
+    pointer = _pointer(violation.absolute_path)
+    instance: Any = violation.instance
+    schema: Any = violation.schema
+    if violation.validator == "required":
+        for name in schema["required"]:
+            if name not in instance and f"{name!r} is a required property" == violation.message:
+                yield Fault(f"{pointer}/{_escape(name)}", "is missing")
+    elif violation.validator == "additionalProperties" and schema["additionalProperties"] is False:
+        for name in _unknown(schema, instance):
+            yield Fault(f"{pointer}/{_escape(name)}", "is not a known parameter")
+    elif inside := _meant(violation):
+        for one in inside:
+            yield from faults_of_violation(one)
+    elif _secret(schema):
+        yield Fault(pointer, f"does not fit ({violation.validator})")
+    elif isinstance(instance, Mapping | list):
+        kind = "object" if isinstance(instance, Mapping) else "list"
+        yield Fault(pointer, _short(violation.message.replace(repr(instance), f"this {kind}")))
+    else:
+        yield Fault(pointer, _short(violation.message))
+
+
+def faults_of_model(error: ModelViolation, params: Any) -> Iterator[Fault]:
+    """The fields at fault in parameters that a model refused."""
+    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+        path = _path(fault["loc"], params)
+        if fault["type"] == "missing":
+            path.append(fault["loc"][-1])
+        yield Fault(_pointer(path), _short(fault["msg"].removeprefix("Value error, ")))
+
+
+def _unfit(value: object) -> str | None:
+    """Why a plain value is no JSON, None when it is."""
+    match value:
+        case str() if not _encodes(value):
+            return "has a lone surrogate, which no UTF-8 text can carry"
+        case float() if not math.isfinite(value):
+            return f"is {value}, which JSON does not know"
+        case int() if value.bit_length() > MAX_BITS:
+            return "is a number of more digits than JSON readers take"
+        case None | str() | float() | int():
+            return None
+        case _:
+            return f"is a {type(value).__name__}, which JSON does not know"
+
+
+def _unknown(schema: Mapping[str, Any], instance: Mapping[str, Any]) -> Iterator[str]:
+    patterns = schema.get("patternProperties", {})
+    for name in instance:
+        if name not in schema.get("properties", {}) and not any(re.search(one, name) for one in patterns):
+            yield name
+
+
+def _meant(violation: SchemaViolation) -> list[SchemaViolation]:
+    """Of alternatives, the violations of the only one that is for this kind of value; none when several are."""
+    if violation.validator not in {"anyOf", "oneOf"}:
+        return []
+    branches: dict[Any, list[SchemaViolation]] = {}
+    for one in violation.context or ():
+        if one.relative_schema_path:
+            branches.setdefault(one.relative_schema_path[0], []).append(one)
+    left = [branch for branch in branches.values() if not any(_of_another_kind(one) for one in branch)]
+    return left[0] if len(left) == 1 else []
+
+
+def _of_another_kind(violation: SchemaViolation) -> bool:
+    depth = len(violation.relative_path)
+    return (violation.validator == "type" and depth == 0) or (violation.validator == "const" and depth <= 1)
+
+
+def _path(loc: tuple[int | str, ...], params: Any) -> list[int | str]:
+    """The steps of a place that are in the parameters; pydantic adds names of its own for alternatives and keys."""
+    steps: list[int | str] = []
+    here = params
+    for step in loc:
+        known = range(len(here)) if isinstance(here, list) else here if isinstance(here, Mapping) else ()
+        if step in known:
+            here = here[step]
+            steps.append(step)
+    return steps
+
+
+def _secret(schema: object) -> bool:
+    if not isinstance(schema, Mapping):
+        return False
+    alternatives = (one for keyword in ("anyOf", "oneOf", "allOf") for one in schema.get(keyword, ()))
+    return (
+        schema.get("writeOnly") is True
+        or schema.get("format") == "password"
+        or any(_secret(one) for one in alternatives)
+    )
+
+
+def _pointer(path: Any) -> str:
+    return "".join(f"/{_escape(step)}" for step in path)
+
+
+def _escape(step: object) -> str:
+    return str(step).replace("~", "~0").replace("/", "~1")
+
+
+def _short(message: str) -> str:
+    return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
