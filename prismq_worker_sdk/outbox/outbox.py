@@ -11,7 +11,7 @@ from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle
 from prismq_worker_sdk.decide.orphans import orphaned
 from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.model.outcome import Child, Completed, Outcome
+from prismq_worker_sdk.model.outcome import Child, Completed, Outcome, Released
 from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.outbox import store
 from prismq_worker_sdk.outbox.schema import open_database
@@ -55,6 +55,13 @@ class Outbox:
         """Writes a claim down, or answers it with a completed outcome that is still here (R25)."""
         now = self._now()
         return self._transactions.run(lambda db: store.hold(db, claim, now))
+
+    def give_back(self, claim: Claim, released: Released) -> None:
+        """Stores that a claim goes back without having been begun."""
+        now = self._now()
+        self._transactions.run(
+            lambda db: store.insert_outcome(db, claim.identity, released, "[]", claim.task.attempt, now)
+        )
 
     def rehold(self, old: Identity, new: Claim) -> bool:
         """Binds a running attempt to its new claim; False when it has ended meanwhile (R9)."""
@@ -112,6 +119,15 @@ class Outbox:
         now = self._now()
         return self._transactions.run(lambda db: _apply(db, report, judgement, now, retry_in))
 
+    def apply_all(self, judged: Sequence[tuple[Report, Judgement, float]]) -> list[bool]:
+        """The same for many reports at once: each with its judgement and the seconds to its next try."""
+        now = self._now()
+        return self._transactions.run(
+            lambda db: [
+                _apply(db, report, judgement, now, retry_in) for report, judgement, retry_in in judged
+            ]
+        )
+
     def count(self, state: str) -> int:
         """How many reports are `waiting` or `parked`."""
         return self._transactions.run(lambda db: store.count(db, self._server, state))
@@ -120,6 +136,10 @@ class Outbox:
         """Waiting reports that go to other servers: server → how many (R1)."""
         server = self._server
         return {} if server is None else self._transactions.run(lambda db: store.elsewhere(db, server))
+
+    def claims_waiting(self, limit: int) -> list[Identity]:
+        """The claims of waiting reports that a token proves: they are renewed until their verdict (R21)."""
+        return self._transactions.run(lambda db: store.claims_waiting(db, self._server, limit))
 
     # after a crash
 

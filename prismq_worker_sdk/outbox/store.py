@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from sqlite3 import Connection
 from typing import TypeAlias
 
@@ -32,6 +32,7 @@ __all__ = [
     "HoldResult",
     "after",
     "again",
+    "claims_waiting",
     "clear_checkpoint",
     "commit",
     "count",
@@ -181,7 +182,7 @@ def due(db: Connection, server: str | None, now: float, limit: int) -> list[Repo
         f" AND (next_try <= ? OR next_try > ? + {FOREVER}) ORDER BY number LIMIT ?",
         (server, server, now, now, limit),
     )
-    return [report_of(row) for row in rows]
+    return [_with_checkpoint(db, report_of(row)) for row in rows]
 
 
 def after(db: Connection, server: str | None, number: int, limit: int) -> list[Report]:
@@ -191,7 +192,24 @@ def after(db: Connection, server: str | None, number: int, limit: int) -> list[R
         " ORDER BY number LIMIT ?",
         (server, server, number, limit),
     )
-    return [report_of(row) for row in rows]
+    return [_with_checkpoint(db, report_of(row)) for row in rows]
+
+
+def claims_waiting(db: Connection, server: str | None, limit: int) -> list[Identity]:
+    """The claims of waiting reports that a token proves, oldest first."""
+    rows = db.execute(
+        f"SELECT {IDENTITY_COLUMNS} FROM outcomes WHERE state = 'waiting' AND token <> '' AND {_SERVER_IS}"
+        " ORDER BY number LIMIT ?",
+        (server, server, limit),
+    )
+    return [identity_of(row) for row in rows]
+
+
+def _with_checkpoint(db: Connection, report: Report) -> Report:
+    """The report as it travels: what did not complete takes its last checkpoint along (R30)."""
+    if isinstance(report.outcome, Completed) or report.identity.token is None:
+        return report
+    return replace(report, checkpoint=last_checkpoint(db, report.identity.task_key))
 
 
 def next_due(db: Connection, server: str | None) -> float | None:

@@ -69,13 +69,13 @@ class FaultPlan:
     Attributes:
         share: The part of the requests that is disturbed, 0 to 1.
         kinds: What happens to them, each as likely as the others.
-        where: Which requests may be disturbed at all, by method and path.
+        where: Which requests may be disturbed at all, by method, path and body.
         seconds: How long a delay is.
     """
 
     share: float = 0.0
     kinds: tuple[Disturbance, ...] = tuple(Disturbance)
-    where: Callable[[str, str], bool] = lambda _method, _path: True
+    where: Callable[[str, str, bytes], bool] = lambda _method, _path, _body: True
     seconds: float = 0.5
     seed: int = 0
     _dice: Random = field(init=False, repr=False)
@@ -83,9 +83,9 @@ class FaultPlan:
     def __post_init__(self) -> None:
         self._dice = Random(self.seed)  # noqa: S311 - repeatable on purpose
 
-    def choose(self, method: str, path: str) -> Disturbance | None:
+    def choose(self, method: str, path: str, body: bytes = b"") -> Disturbance | None:
         """What happens to this request, None for nothing."""
-        if not self.where(method, path) or self._dice.random() >= self.share:
+        if not self.where(method, path, body) or self._dice.random() >= self.share:
             return None
         return self._dice.choice(self.kinds)
 
@@ -147,8 +147,9 @@ class FaultProxy:
                 if request is None:
                     break
                 method, path = request.split(b" ", 2)[:2]
+                body = request.partition(b"\r\n\r\n")[2]
                 with self._lock:
-                    disturbance = self.plan.choose(method.decode("latin-1"), path.decode("latin-1"))
+                    disturbance = self.plan.choose(method.decode("latin-1"), path.decode("latin-1"), body)
                     self.counts[disturbance or "passed"] += 1
                 if not self._carry(client, server, request, disturbance):
                     break

@@ -19,7 +19,7 @@ from prismq_worker_sdk.model.events import (
     TaskRef,
 )
 from prismq_worker_sdk.model.json import digest
-from prismq_worker_sdk.model.outcome import Failed
+from prismq_worker_sdk.model.outcome import Failed, Released
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.outbox.store import Answered, Held
@@ -27,6 +27,10 @@ from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.runtime import Runtime
 
 __all__ = ["Admission", "admit", "admit_unreadable"]
+
+
+RELEASE_DELAY = 5.0
+"""Seconds before a task that could not be taken on may be handed out again: time for whatever was in its way."""
 
 
 class Admission(Enum):
@@ -148,8 +152,25 @@ def _supersede(runtime: Runtime, claim: Claim, number: int) -> None:
 
 
 def _lapse(runtime: Runtime, claim: Claim, why: str) -> None:
+    """Gives a claim back where the server takes it, and lets it lapse where not (R9, R36)."""
+    if runtime.health.capabilities.releases and claim.identity.token is not None:
+        try:
+            _release(runtime, claim, why)
+        except OutboxError as error:
+            runtime.emit(Notice("error", str(error)))
+        else:
+            return
     runtime.emit(Notice("warning", f"task {claim.task.id} is left to lapse: {why}"))
     _end(runtime, _ref(claim.task), End.LAPSED, why)
+
+
+def _release(runtime: Runtime, claim: Claim, why: str) -> None:
+    ref = _ref(claim.task)
+    runtime.outbox.give_back(claim, Released(why, RELEASE_DELAY))
+    runtime.ledger.commit()
+    runtime.emit(OutcomeCommitted(ref, End.RELEASED, None, error=why))
+    _end(runtime, ref, End.RELEASED, why)
+    runtime.wakes.deliver()
 
 
 def _end(runtime: Runtime, ref: TaskRef, end: End, detail: str) -> None:

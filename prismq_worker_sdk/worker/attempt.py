@@ -22,6 +22,8 @@ class Attempt:
         claim: The right it works under; a later claim of the same task may take its place (R9).
         limit_at: Clock reading at which its time is used up.
         told_at: Clock reading when it was told to end, if it was.
+        progress: What the handler said last, percent (None for nothing yet) and message.
+        checkpoint: The last one, JSON text.
         stray: Whether its end was committed without it (R16).
         offered: An outcome that the disk refuses and that is reported from memory (R12).
         maybe_seen: Whether a sending from memory may have reached the server without an answer (R26).
@@ -37,6 +39,7 @@ class Attempt:
         self.started_at: float | None = None
         self.thread_id: int | None = None
         self.told_at: float | None = None
+        self.progress: tuple[float | None, str] = (None, "")
         self.stray = False
         self.offered: Outcome | None = None
         self.maybe_seen = False

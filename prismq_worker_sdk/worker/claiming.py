@@ -2,80 +2,190 @@
 
 from __future__ import annotations
 
-from prismq_worker_sdk.decide.claims import Ask, Hold, Pace, next_claim, pace_after
-from prismq_worker_sdk.model.calls import BadGrant, ClaimWork, Exchange, Exchanged, Failure, Grant
+import uuid
+from dataclasses import dataclass, replace
+
+from prismq_worker_sdk.decide.claims import Ask, Pace, next_claim, pace_after
+from prismq_worker_sdk.model.calls import (
+    BadGrant,
+    ClaimWork,
+    Exchange,
+    Exchanged,
+    Failure,
+    Grant,
+    Order,
+    Unreachable,
+)
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.worker.admission import Admission, admit, admit_unreadable
-from prismq_worker_sdk.worker.effects import Call, Loop, Reply, Wait
+from prismq_worker_sdk.worker.effects import Loop, Reply, Wait
 from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.talking import talk
 
-__all__ = ["claim_loop"]
+__all__ = ["Asked", "Claimer", "claim_loop"]
 
 DISK_PAUSE = 5.0
 """Seconds before a full disk is looked at again."""
+
+QUICK_ANSWER = 0.5
+"""A wait on the server that ended sooner than this was no wait: the worker rests by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A claim that is sent, and sent again until its answer is known (R6).
+
+    Attributes:
+        sent_at: Clock reading at its first sending (R5).
+    """
+
+    work: ClaimWork
+    request_id: str
+    sent_at: float
+
+
+class Claimer:
+    """One loop's way to tasks: reserves their slots before it asks, and remembers what it asked for (R4)."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._told_full = False
+        self.unanswered: Asked | None = None
+        """A claim whose answer was lost, where the server knows its request again."""
+
+    def ask(self, *, waits: bool) -> Asked | None:
+        """What to claim now, its slots reserved; None when nothing can be.
+
+        Args:
+            waits: Whether the server may wait for work.
+        """
+        if self.unanswered is not None:
+            return replace(self.unanswered, work=replace(self.unanswered.work, wait_seconds=0.0))
+        runtime = self._runtime
+        with runtime.planning:
+            types = self.types()
+            plan = next_claim(
+                free=runtime.slots.free,
+                types=len(types),
+                max_tasks=runtime.health.capabilities.max_tasks,
+                claimed=runtime.ledger.claimed + runtime.slots.reserved,
+                max_runs=runtime.config.max_runs,
+            )
+            if not isinstance(plan, Ask) or not self._has_room():
+                return None
+            runtime.slots.reserve(plan.max_tasks)
+        longest = min(runtime.health.capabilities.max_wait_seconds, runtime.config.poll_interval)
+        work = ClaimWork(
+            runtime.worker_id, types, max_tasks=plan.max_tasks, wait_seconds=longest if waits else 0.0
+        )
+        request_id = uuid.uuid4().hex if runtime.health.capabilities.renews else ""
+        return Asked(work, request_id, runtime.clock.monotonic())
+
+    def answered(self, asked: Asked, tasks: tuple[Grant | BadGrant, ...] | Failure) -> int | Failure:
+        """Starts what was handed out; how many tasks were taken on, or why there was no answer.
+
+        Tasks that could not be taken on count as none, so that a worker in trouble does not empty the queue.
+        """
+        runtime = self._runtime
+        if not isinstance(tasks, tuple):
+            again = isinstance(tasks, Unreachable) and tasks.maybe_seen and asked.request_id
+            if again and runtime.life.running:
+                self.unanswered = asked
+            else:
+                self.forget(asked)
+            return tasks
+        used = lapsed = 0
+        try:
+            runtime.contact.answered()
+            for grant in tasks:
+                admission = _start(runtime, grant, asked.sent_at)
+                used += admission is Admission.STARTED
+                lapsed += admission is Admission.LAPSED
+        finally:
+            self.forget(asked, used=used)
+        return len(tasks) - lapsed
+
+    def types(self) -> tuple[str, ...]:
+        """The task types that may be claimed now."""
+        runtime = self._runtime
+        if not runtime.stored_sent or not runtime.life.running or runtime.order is not Order.RUN:
+            return ()
+        return runtime.gate.claimable(runtime.clock.monotonic())
+
+    @property
+    def full(self) -> bool:
+        """Whether the disk keeps the worker from claiming."""
+        return self._told_full
+
+    def forget(self, asked: Asked, *, used: int = 0) -> None:
+        """Gives back the slots that a claim did not need."""
+        self.unanswered = None
+        self._runtime.slots.unreserve(asked.work.max_tasks - used)
+
+    def _has_room(self) -> bool:
+        """Whether the disk has room for every result that may come (R12)."""
+        lacking = _disk_lacks(self._runtime)
+        if lacking is not None and not self._told_full:
+            self._runtime.emit(Notice("error", lacking))
+        self._told_full = lacking is not None
+        return lacking is None
 
 
 def claim_loop(runtime: Runtime) -> Loop:
     """Claims while the worker runs; ends when it drains, after the answer to the last claim is dealt with.
 
-    The first claim waits until the reports of earlier processes were sent once (R27).
+    The first claim waits until the reports of earlier processes were sent once (R27). While reports go out,
+    claims go along with them, and this loop rests.
     """
     pace = Pace()
-    told_full = False
+    claimer = Claimer(runtime)
     while runtime.life.running:
-        now = runtime.clock.monotonic()
-        types = runtime.gate.claimable(now) if runtime.stored_sent else ()
-        plan = next_claim(
-            free=runtime.slots.free,
-            types=len(types),
-            max_tasks=runtime.health.capabilities.max_tasks,
-            claimed=runtime.ledger.claimed,
-            max_runs=runtime.config.max_runs,
-        )
-        match plan:
-            case Hold():
-                yield Wait(runtime.gate.next_change(now))
-            case Ask() if (lacking := _disk_lacks(runtime)) is not None:
-                if not told_full:
-                    runtime.emit(Notice("error", lacking))
-                told_full = True
-                yield from _rest(runtime, DISK_PAUSE)
-            case Ask(max_tasks=number):
-                told_full = False
-                pace = yield from _claim(runtime, types, number, pace)
-                yield from _rest(runtime, pace.wait)
+        if runtime.delivering and claimer.unanswered is None:
+            yield Wait(None)
+            continue
+        if runtime.order is Order.QUIET:
+            yield from _listen(runtime)
+            continue
+        asked = claimer.ask(waits=True)
+        if asked is not None:
+            pace = yield from _claim(runtime, claimer, asked, pace)
+            yield from _rest(runtime, pace.wait)
+        elif claimer.full:
+            yield from _rest(runtime, DISK_PAUSE)
+        else:
+            yield Wait(runtime.gate.next_change(runtime.clock.monotonic()))
+    if (asked := claimer.ask(waits=False)) is not None:
+        yield from _claim(runtime, claimer, asked, pace)
 
 
-def _claim(runtime: Runtime, types: tuple[str, ...], number: int, pace: Pace) -> Loop:
-    """One claim, its tasks started; returns the pace.
-
-    Tasks that could not be taken on count as none, so that a worker in trouble does not empty the queue.
-    """
-    work = ClaimWork(
-        runtime.worker_id,
-        types,
-        max_tasks=number,
-        wait_seconds=runtime.health.capabilities.max_wait_seconds,
-    )
-    runtime.slots.reserve(number)
-    used = lapsed = 0
+def _claim(runtime: Runtime, claimer: Claimer, asked: Asked, pace: Pace) -> Loop:
+    """One claim, its tasks started; returns the pace."""
+    call = Exchange(claim=asked.work, request_id=asked.request_id)
+    begun = runtime.clock.monotonic()
+    runtime.waiting = call if asked.work.wait_seconds else None
     try:
-        sent_at = runtime.clock.monotonic()
-        reply = yield Call(Exchange(claim=work))
-        tasks = _tasks(reply)
-        if isinstance(tasks, tuple):
-            runtime.contact.answered()
-            for grant in tasks:
-                admission = _start(runtime, grant, sent_at)
-                used += admission is Admission.STARTED
-                lapsed += admission is Admission.LAPSED
+        reply = yield from talk(runtime, call)
+    except BaseException:
+        claimer.forget(asked)
+        raise
     finally:
-        runtime.slots.unreserve(number - used)
-    answer = len(tasks) - lapsed if isinstance(tasks, tuple) else tasks
+        runtime.waiting = None
+    answer = claimer.answered(asked, _tasks(reply))
+    if answer == 0 and asked.work.wait_seconds and runtime.clock.monotonic() - begun > QUICK_ANSWER:
+        return Pace()
     pace = pace_after(pace, answer, poll_interval=runtime.config.poll_interval, jitter=runtime.dice.random())
-    if not isinstance(tasks, tuple):
-        runtime.contact.failed(tasks, pace.wait)
+    if not isinstance(answer, int):
+        runtime.contact.failed(answer, pace.wait)
     return pace
+
+
+def _listen(runtime: Runtime) -> Loop:
+    """Asks the server whether it still wants this worker quiet (R40)."""
+    reply = yield from talk(runtime, Exchange())
+    if isinstance(reply, Exchanged):
+        runtime.contact.answered()
+    if runtime.order is Order.QUIET:
+        yield from _rest(runtime, runtime.config.poll_interval)
 
 
 def _tasks(reply: Reply) -> tuple[Grant | BadGrant, ...] | Failure:

@@ -28,6 +28,7 @@ class Connections:
     def open(self, found: Healthy) -> Perform:
         """How to talk to the server that was found."""
         client = self._open(found.dialect)
+        client.use(found)
         return client.perform
 
     def close(self) -> None:

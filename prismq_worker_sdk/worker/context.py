@@ -22,6 +22,10 @@ MAX_CHECKPOINT_BYTES = 64 * 1024
 """PROTOCOL, limits."""
 
 
+LONGEST_MESSAGE = 2000
+"""Characters of a progress message that go to the server."""
+
+
 class RunningContext:
     """The `ctx` of a task that runs in a worker; implements `handlers.context.TaskContext`."""
 
@@ -87,7 +91,9 @@ class RunningContext:
         """Tells how far the work is, 0 to 100; cheap, the last one wins."""
         self.check()
         within = min(100.0, max(0.0, float(percent)))
-        self._runtime.emit(TaskProgressed(self._attempt.ref, within, self._runtime.redactor.text(message)))
+        clean = self._runtime.redactor.text(message)
+        self._attempt.progress = (within, clean[:LONGEST_MESSAGE])
+        self._runtime.emit(TaskProgressed(self._attempt.ref, within, clean))
 
     def checkpoint(self, value: Any) -> None:
         """Stores where the work stands, for the next attempt; stores first, then checks (R30).

@@ -25,10 +25,13 @@ from prismq_worker_sdk.model.events import (
     ReportSettled,
     TaskRef,
 )
-from prismq_worker_sdk.model.report import Report, Settlement
+from prismq_worker_sdk.model.outcome import Completed
+from prismq_worker_sdk.model.report import Report, Settlement, Verdict
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.effects import Call, Loop, Reply, Wait
+from prismq_worker_sdk.worker.claiming import Claimer
+from prismq_worker_sdk.worker.effects import Loop, Reply, Wait
 from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.talking import talk
 
 __all__ = ["delivery_loop"]
 
@@ -36,6 +39,12 @@ LONGEST_WAIT = 3600.0
 """However long the server wants us to wait, seconds."""
 
 DISK_PAUSE = 1.0
+
+LARGEST_BATCH = 128
+"""Reports in one call at most, however many the server takes."""
+
+BATCH_BYTES = 1024 * 1024
+"""Bytes in one call, or one report (R23)."""
 
 
 def delivery_loop(runtime: Runtime) -> Loop:
@@ -69,25 +78,32 @@ class _Delivery:
         self._verdicts_at_failure: dict[int, int] = {}
         self._offers: dict[Attempt, float] = {}
         self._last_called: int | None = None
+        self._batch = LARGEST_BATCH
+        self._claimer = Claimer(runtime)
 
     def step(self) -> Loop:
-        """Sends the oldest report that is due, or waits."""
+        """Sends the oldest reports that are due, a claim along with them where the server takes both, or waits."""
         runtime = self._runtime
+        if (waiting := runtime.waiting) is not None and not runtime.life.running:
+            yield from self._end_wait(waiting)
         offered = self._offered()
         if offered is not None:
             yield from self._send_offered(offered)
             return
         try:
-            due = runtime.outbox.due(1)
+            due = runtime.outbox.due(self._most())
             wait = None if due else runtime.outbox.seconds_to_next()
         except OutboxError as error:
             runtime.emit(Notice("error", str(error)))
             yield Wait(DISK_PAUSE)
             return
-        if not due:
+        if not due and self._claimer.unanswered is None:
+            if runtime.delivering:
+                runtime.delivering = False
+                runtime.wakes.claim()
             yield Wait(wait if not self._offers else min(DISK_PAUSE, wait or DISK_PAUSE))
             return
-        reply = yield from self._send(due[0])
+        reply = yield from self._send(_within_bytes(due), along=True)
         yield from self._rest_after(reply)
 
     def last_call_due(self) -> bool:
@@ -104,39 +120,82 @@ class _Delivery:
         runtime = self._runtime
         while runtime.life.phase is not Phase.STOPPED:
             try:
-                found = runtime.outbox.after(last, 1)
+                found = _within_bytes(runtime.outbox.after(last, self._most()))
             except OutboxError as error:
                 runtime.emit(Notice("error", str(error)))
                 break
             if not found:
                 break
-            last = found[0].number or last
-            yield from self._send(found[0])
+            last = found[-1].number or last
+            yield from self._send(found)
         return last
 
-    def _send(self, report: Report) -> Loop:
-        """One sending, its judgement stored; returns the reply."""
+    def _most(self) -> int:
+        """Reports in one call: all the server takes, fewer after a batch that did not pass (R23)."""
+        return max(1, min(self._batch, self._runtime.health.capabilities.max_reports))
+
+    def _end_wait(self, waiting: Exchange) -> Loop:
+        """Ends a claim that waits on the server: a repeat of it does (R6). Its own loop gets the answer."""
         runtime = self._runtime
-        reply = _reply((yield Call(Exchange(reports=(report,)))))
-        judgement, retry_in = self._judge(report, reply)
-        sent = replace(report, tries=report.tries + 1, passed=self._passed(report, judgement))
+        runtime.waiting = None
+        if waiting.claim is not None:
+            yield from talk(runtime, replace(waiting, claim=replace(waiting.claim, wait_seconds=0.0)))
+
+    def _send(self, reports: tuple[Report, ...], *, along: bool = False) -> Loop:
+        """One sending, its judgements stored; returns the reply that says most of the way to the server.
+
+        Args:
+            along: Whether a claim may go along.
+        """
+        runtime = self._runtime
+        asked = None
+        if along and runtime.health.capabilities.renews:
+            runtime.delivering = True
+            asked = self._claimer.ask(waits=False)
+        call = Exchange(reports=reports)
+        if asked is not None:
+            call = replace(call, claim=asked.work, request_id=asked.request_id)
+        whole = yield from talk(runtime, call)
+        replies = _replies(whole, len(reports))
+        yield from self._settle(reports, replies)
+        if asked is not None:
+            self._claimer.answered(asked, whole.tasks if isinstance(whole, Exchanged) else _failure(whole))
+        if not reports:
+            return ReportAnswer(Verdict.ACCEPTED) if isinstance(whole, Exchanged) else _failure(whole)
+        return next((reply for reply in replies if not isinstance(reply, ReportAnswer)), replies[0])
+
+    def _settle(self, reports: tuple[Report, ...], replies: tuple[ReportReply, ...]) -> Loop:
+        """Stores what became of each report, in one transaction, and tells it."""
+        runtime = self._runtime
+        batch = len(reports) > 1
+        if any(not isinstance(reply, ReportAnswer) for reply in replies):
+            self._batch = max(1, len(reports) // 2)
+        elif batch:
+            self._batch = min(LARGEST_BATCH, 2 * self._batch)
+        judged = []
+        for report, reply in zip(reports, replies, strict=True):
+            judgement, retry_in = self._judge(report, reply, alone=not batch)
+            passed = report.passed if batch else self._passed(report, judgement)
+            judged.append((replace(report, tries=report.tries + 1, passed=passed), judgement, retry_in))
         while True:
             try:
-                stored = runtime.outbox.apply(sent, judgement, retry_in=retry_in)
+                stored = runtime.outbox.apply_all(judged)
             except OutboxError as error:
                 runtime.emit(Notice("error", str(error)))
                 if runtime.life.phase in {Phase.FLUSHING, Phase.STOPPED}:
-                    return reply
+                    return
                 yield Wait(DISK_PAUSE)
             else:
                 break
-        if stored:
-            self._book(sent, judgement, retry_in)
-        return reply
+        for (sent, judgement, retry_in), changed in zip(judged, stored, strict=True):
+            if changed:
+                self._book(sent, judgement, retry_in)
 
-    def _judge(self, report: Report, reply: ReportReply) -> tuple[Judgement, float]:
+    def _judge(self, report: Report, reply: ReportReply, *, alone: bool = True) -> tuple[Judgement, float]:
         runtime = self._runtime
         judgement = judge(report, reply)
+        if isinstance(judgement, Again) and not alone:
+            judgement = replace(judgement, alone=False)  # among many, nobody knows whose trouble it is (R23)
         jitter = runtime.dice.random()
         if isinstance(reply, ReportAnswer):
             runtime.contact.answered()
@@ -197,7 +256,7 @@ class _Delivery:
         if report is None:
             return
         attempt.maybe_seen = True
-        reply = _reply((yield Call(Exchange(reports=(report,)))))
+        (reply,) = _replies((yield from talk(runtime, Exchange(reports=(report,)))), 1)
         judgement, retry_in = self._judge(report, reply)
         match judgement:
             case Settle(settlement=settlement, detail=detail):
@@ -230,14 +289,31 @@ class _Delivery:
                 runtime.emit(ReportDelayed(ref, reason, retry_in, report.tries))
 
 
-def _reply(reply: Reply) -> ReportReply:
-    match reply:
-        case Exchanged(reports=(single,)):
-            return single
-        case Exchanged() | None:
-            return Unreachable("the server did not say what became of the report")
+def _replies(whole: Reply, number: int) -> tuple[ReportReply, ...]:
+    """One reply for each report, whatever came."""
+    silent = Unreachable("the server did not say what became of the report")
+    match whole:
+        case Exchanged(reports=replies):
+            return (*replies[:number], *(silent,) * (number - len(replies)))
+        case None:
+            return (silent,) * number
         case _:
-            return _failure(reply)
+            return (_failure(whole),) * number
+
+
+def _within_bytes(reports: list[Report]) -> tuple[Report, ...]:
+    """The first reports of a line that fit into one call; at least one (R23)."""
+    room = BATCH_BYTES
+    for place, report in enumerate(reports):
+        room -= _bytes(report)
+        if room < 0 and place:
+            return tuple(reports[:place])
+    return tuple(reports)
+
+
+def _bytes(report: Report) -> int:
+    size = len(report.outcome.result) if isinstance(report.outcome, Completed) else 1024
+    return size + sum(len(child.params) for child in report.children) + 512
 
 
 def _failure(reply: object) -> Failure:

@@ -71,6 +71,10 @@ def try_finish(runtime: Runtime, attempt: Attempt, ending: Ending) -> Commit:
         first = True  # its verdict is in; the hold that stays behind is an orphan of the next start
     if not first:
         return Commit.SECOND
+    if reported and runtime.health.capabilities.renews:
+        runtime.delivering = (
+            True  # before the slot is free, so that the next claim goes along with this report
+        )
     _book(runtime, attempt, ending, end, reported=reported)
     return Commit.FIRST
 

@@ -1,4 +1,4 @@
-"""The lease loop: watches every running handler, its limit and its claim; it ends last (R16, R36)."""
+"""The lease loop: watches every running handler, its limit and its claim; it ends last (R16, R21, R36)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from prismq_worker_sdk.model.outcome import Failed
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.effects import Loop, Wait
 from prismq_worker_sdk.worker.ending import Commit, Ending, try_finish
+from prismq_worker_sdk.worker.renewing import Renewing
 from prismq_worker_sdk.worker.runtime import Runtime
 
 __all__ = ["lease_loop"]
@@ -22,9 +23,14 @@ LOOK_EVERY = 5.0
 
 
 def lease_loop(runtime: Runtime) -> Loop:
-    """Cancels handlers whose time is over, and commits the failure of those that do not end."""
+    """Renews claims, cancels handlers whose time is over, and commits the failure of those that do not end."""
+    renewing = Renewing(runtime)
     while runtime.life.phase is not Phase.STOPPED:
         now = runtime.clock.monotonic()
+        due_at = renewing.next_due()
+        if due_at is not None and due_at <= now:
+            yield from renewing.renew()
+            continue
         if runtime.life.cancel_due(now):
             for attempt in runtime.table.live():
                 attempt.cancel(CancelReason.STOPPING, now)
@@ -33,6 +39,8 @@ def lease_loop(runtime: Runtime) -> Loop:
         plan = runtime.life.plan
         if plan is not None and now < plan.cancel_at:
             looks.append(plan.cancel_at)
+        if due_at is not None:
+            looks.append(due_at)
         yield Wait(min(LOOK_EVERY, max(0.0, min(looks) - now)) if looks else None)
 
 

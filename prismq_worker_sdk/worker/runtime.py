@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.handlers.registry import Registry
-from prismq_worker_sdk.model.calls import Healthy
+from prismq_worker_sdk.model.calls import Exchange, Healthy, Order
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.model.events import Event
+from prismq_worker_sdk.model.events import Event, Notice
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.contact import Contact
@@ -51,6 +52,10 @@ class Runtime:
         server: The identity of the server: normalised api_url and instance (R1).
         dice: For jitter only.
         free_bytes: Free space of the state folder.
+        order: What the server wants of this worker (R40).
+        delivering: Whether reports go out now, so that claims go along with them.
+        waiting: The claim that waits on the server now, so that a stop can end its wait (R6).
+        planning: Held while a claim is planned and its slots are reserved (R4).
         stored_sent: Whether the reports of earlier processes were sent once (R27).
     """
 
@@ -74,3 +79,20 @@ class Runtime:
     wakes: Wakes = field(default_factory=Wakes)
     stored_sent: bool = False
     flushed: bool = False
+    order: Order = Order.RUN
+    delivering: bool = False
+    waiting: Exchange | None = None
+    planning: threading.Lock = field(default_factory=threading.Lock)
+
+    def obey(self, order: Order) -> None:
+        """The server said what it wants of this worker."""
+        if order is self.order:
+            return
+        self.order = order
+        said = {
+            Order.RUN: "the server lets this worker claim again",
+            Order.QUIET: "the server wants this worker quiet: nothing more is claimed until it says otherwise",
+            Order.TERMINATE: "the server wants this worker to end",
+        }
+        self.emit(Notice("info", said[order]))
+        self.wakes.everybody()

@@ -82,6 +82,12 @@ class SlotPool:
         with self._lock:
             return self._lost >= self._size
 
+    @property
+    def reserved(self) -> int:
+        """Slots kept for claims whose answer is not known yet."""
+        with self._lock:
+            return self._reserved
+
     def reserve(self, number: int) -> None:
         """Keeps free slots for the tasks of a claim about to be sent (R4)."""
         with self._lock:

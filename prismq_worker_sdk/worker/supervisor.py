@@ -11,7 +11,7 @@ from prismq_worker_sdk.decide.shutdown import ExitCode
 from prismq_worker_sdk.errors import PrismqError
 from prismq_worker_sdk.handlers.registry import Registry
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.calls import Healthy
+from prismq_worker_sdk.model.calls import Healthy, Order
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice, Phase, PhaseChanged, WorkerStopped
 from prismq_worker_sdk.observe.health import Health
@@ -173,6 +173,8 @@ class Supervisor:
         most = self._config.max_runs
         if most and runtime.ledger.ended >= most:
             self._stop(f"--max-runs {most} is reached")
+        if runtime.order is Order.TERMINATE:
+            self._stop("the server wants this worker to end")
         if dead := crew.troubles():
             self._stop("; ".join(dead), failed=True)
         if (hopeless := runtime.gate.hopeless(self._clock.monotonic())) is not None:

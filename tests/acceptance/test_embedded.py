@@ -119,7 +119,7 @@ def test_every_task_completes_under_one_quarter_of_faults_and_none_runs_twice(
 def test_a_result_survives_the_kill_of_the_worker_and_of_the_server(start_taskmanager, start_worker):
     server = start_taskmanager()
     ids = [server.client.submit("Test.Counted", {"n": n}).id for n in range(10)]
-    resets = FaultPlan(1.0, (Disturbance.RESET_BEFORE,), lambda _method, path: path.endswith("/complete"))
+    resets = FaultPlan(1.0, (Disturbance.RESET_BEFORE,), lambda _method, _path, body: b'"reports"' in body)
     with FaultProxy(server.url, resets) as proxy:
         first = start_worker(proxy.url)
         wait_until(lambda: first.stored() == 10, "ten stored results")

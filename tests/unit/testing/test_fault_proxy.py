@@ -106,7 +106,7 @@ def test_a_slow_answer_is_whole(proxy, kind):
 
 
 def test_a_plan_touches_only_the_requests_it_names_and_repeats_itself(proxy):
-    def completes(_method, path):
+    def completes(_method, path, _body):
         return path.endswith("/complete")
 
     first, again = (FaultPlan(share=0.5, where=completes, seed=7) for _ in range(2))

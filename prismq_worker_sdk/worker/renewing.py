@@ -1,0 +1,163 @@
+"""Keeps claims alive on servers with leases: those that run, and those whose report waits (R5, R7, R21)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from prismq_worker_sdk.decide.renewals import (
+    first_renewal,
+    next_renewal,
+    renewal_after_failure,
+    together,
+)
+from prismq_worker_sdk.errors import OutboxError
+from prismq_worker_sdk.model.calls import (
+    Exchange,
+    Exchanged,
+    Failure,
+    LeaseAnswer,
+    LeaseReply,
+    LeaseVerdict,
+    Renewal,
+    Unreachable,
+)
+from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.claim import Identity
+from prismq_worker_sdk.model.events import Notice
+from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.effects import Loop
+from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.talking import talk
+
+__all__ = ["Renewing"]
+
+UNTOLD_LEASE = 30.0
+"""Seconds that a claim of an earlier process is taken to last until its first renewal tells."""
+
+
+@dataclass(slots=True)
+class _Lease:
+    """One claim that is kept alive.
+
+    Attributes:
+        due_at: Clock reading of its next renewal; infinity once it is lost.
+        told: Progress and checkpoint that the server knows.
+    """
+
+    due_at: float
+    seconds: float
+    told: tuple[object, ...] = ()
+
+
+class Renewing:
+    """What the lease loop remembers of the claims it keeps alive; lost in a crash without harm."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._leases: dict[Identity, _Lease] = {}
+        self._attempts: dict[Identity, Attempt] = {}
+        self._failures = 0
+
+    def next_due(self) -> float | None:
+        """The clock reading of the next renewal, None when there is nothing to renew."""
+        if not self._runtime.health.capabilities.renews:
+            return None
+        self._look_around()
+        due = [lease.due_at for lease in self._leases.values() if lease.due_at != float("inf")]
+        return min(due) if due else None
+
+    def renew(self) -> Loop:
+        """Renews what is due, and what nearly is."""
+        runtime = self._runtime
+        now = runtime.clock.monotonic()
+        chosen = [
+            identity for identity, lease in self._leases.items() if together(now, lease.due_at, lease.seconds)
+        ]
+        batch = tuple(self._renewal(identity) for identity in chosen[: runtime.health.capabilities.max_tasks])
+        if not batch:
+            return
+        whole = yield from talk(runtime, Exchange(renewals=batch))
+        if isinstance(whole, Exchanged):
+            runtime.contact.answered()
+            self._failures = 0
+        for renewal, reply in zip(batch, _replies(whole, len(batch)), strict=True):
+            self._judge(renewal, reply, sent_at=now)
+        if not isinstance(whole, Exchanged) and whole is not None:
+            self._failures += 1
+
+    def _look_around(self) -> None:
+        """Takes on new claims and lets go of those that have ended."""
+        runtime = self._runtime
+        now = runtime.clock.monotonic()
+        self._attempts = {
+            attempt.claim.identity: attempt
+            for attempt in runtime.table.live()
+            if attempt.claim.identity.token is not None
+        }
+        try:
+            waiting = runtime.outbox.claims_waiting(runtime.health.capabilities.max_tasks)
+        except OutboxError as error:
+            runtime.emit(Notice("error", str(error)))
+            waiting = []
+        leases: dict[Identity, _Lease] = {}
+        for identity, attempt in self._attempts.items():
+            fresh = _Lease(first_renewal(attempt.started_at or now), attempt.claim.lease_seconds)
+            leases[identity] = self._leases.get(identity, fresh)
+        for identity in waiting:
+            leases.setdefault(identity, self._leases.get(identity, _Lease(first_renewal(now), UNTOLD_LEASE)))
+        self._leases = leases
+
+    def _renewal(self, identity: Identity) -> Renewal:
+        attempt = self._attempts.get(identity)
+        if attempt is None or _news(attempt) == self._leases[identity].told:
+            return Renewal(identity)
+        percent, message = attempt.progress
+        return Renewal(identity, percent, message, attempt.checkpoint)
+
+    def _judge(self, renewal: Renewal, reply: LeaseReply, *, sent_at: float) -> None:
+        """What a reply means; one for a claim that has ended meanwhile is ignored (R10)."""
+        runtime = self._runtime
+        identity = renewal.identity
+        lease, attempt = self._leases[identity], self._attempts.get(identity)
+        now = runtime.clock.monotonic()
+        match reply:
+            case LeaseAnswer(verdict=LeaseVerdict.LOST):
+                lease.due_at = float("inf")
+                if attempt is not None and not attempt.committed:
+                    attempt.cancel(CancelReason.LOST, now)
+            case LeaseAnswer(verdict=verdict, lease_seconds=seconds) if seconds is not None:
+                lease.due_at, lease.seconds = next_renewal(sent_at, seconds), seconds
+                if attempt is not None:
+                    self._extend(attempt, identity, sent_at, seconds)
+                    if renewal != Renewal(identity):
+                        lease.told = (renewal.progress, renewal.message, renewal.checkpoint)
+                    if verdict is LeaseVerdict.CANCEL:
+                        attempt.cancel(CancelReason.ASKED, now)
+            case _:
+                jitter = runtime.dice.random()
+                lease.due_at = renewal_after_failure(now, lease.seconds, self._failures + 1, jitter)
+
+    def _extend(self, attempt: Attempt, identity: Identity, sent_at: float, seconds: float) -> None:
+        with attempt.binding:
+            if attempt.claim.identity == identity:
+                attempt.claim = replace(attempt.claim, sent_at=sent_at, lease_seconds=seconds)
+
+
+def _news(attempt: Attempt) -> tuple[object, ...]:
+    return (*attempt.progress, attempt.checkpoint)
+
+
+def _replies(whole: object, number: int) -> tuple[LeaseReply, ...]:
+    """One reply for each renewal, whatever came."""
+    match whole:
+        case Exchanged(renewals=replies):
+            silent = Unreachable("the server did not say what became of the lease")
+            return (*replies[:number], *(silent,) * (number - len(replies)))
+        case None:
+            return (Unreachable("a renewal was answered with nothing at all"),) * number
+        case _:
+            return (_failure(whole),) * number
+
+
+def _failure(reply: object) -> Failure:
+    return reply  # type: ignore[return-value]  # Healthy never answers an Exchange
