@@ -80,6 +80,7 @@ class _Delivery:
         self._last_called: int | None = None
         self._batch = LARGEST_BATCH
         self._claimer = Claimer(runtime)
+        self._apart = False
 
     def step(self) -> Loop:
         """Sends the oldest reports that are due, a claim along with them where the server takes both, or waits."""
@@ -103,6 +104,8 @@ class _Delivery:
                 runtime.wakes.claim()
             yield Wait(wait if not self._offers else min(DISK_PAUSE, wait or DISK_PAUSE))
             return
+        if self._apart and self._claimer.unanswered is not None:
+            due = []
         reply = yield from self._send(_within_bytes(due), along=True)
         yield from self._rest_after(reply)
 
@@ -149,8 +152,8 @@ class _Delivery:
         """
         runtime = self._runtime
         asked = None
-        if along and runtime.health.capabilities.renews:
-            runtime.delivering = True
+        if along and runtime.health.capabilities.renews and not (self._apart and reports):
+            runtime.delivering = bool(reports)
             asked = self._claimer.ask(waits=False)
         call = Exchange(reports=reports)
         if asked is not None:
@@ -160,15 +163,20 @@ class _Delivery:
         yield from self._settle(reports, replies)
         if asked is not None:
             self._claimer.answered(asked, whole.tasks if isinstance(whole, Exchanged) else _failure(whole))
+        if not reports and not isinstance(whole, Exchanged):
+            self._failures += 1
+            return _failure(whole)
         if not reports:
-            return ReportAnswer(Verdict.ACCEPTED) if isinstance(whole, Exchanged) else _failure(whole)
+            self._failures = 0
+            return ReportAnswer(Verdict.ACCEPTED)
         return next((reply for reply in replies if not isinstance(reply, ReportAnswer)), replies[0])
 
     def _settle(self, reports: tuple[Report, ...], replies: tuple[ReportReply, ...]) -> Loop:
         """Stores what became of each report, in one transaction, and tells it."""
-        runtime = self._runtime
         batch = len(reports) > 1
-        if any(not isinstance(reply, ReportAnswer) for reply in replies):
+        if replies:
+            self._part(apart=any(not isinstance(reply, ReportAnswer) for reply in replies))
+        if self._apart:
             self._batch = max(1, len(reports) // 2)
         elif batch:
             self._batch = min(LARGEST_BATCH, 2 * self._batch)
@@ -177,19 +185,29 @@ class _Delivery:
             judgement, retry_in = self._judge(report, reply, alone=not batch)
             passed = report.passed if batch else self._passed(report, judgement)
             judged.append((replace(report, tries=report.tries + 1, passed=passed), judgement, retry_in))
-        while True:
-            try:
-                stored = runtime.outbox.apply_all(judged)
-            except OutboxError as error:
-                runtime.emit(Notice("error", str(error)))
-                if runtime.life.phase in {Phase.FLUSHING, Phase.STOPPED}:
-                    return
-                yield Wait(DISK_PAUSE)
-            else:
-                break
+        stored = yield from self._store(judged)
         for (sent, judgement, retry_in), changed in zip(judged, stored, strict=True):
             if changed:
                 self._book(sent, judgement, retry_in)
+
+    def _store(self, judged: list[tuple[Report, Judgement, float]]) -> Loop:
+        """Stores judgements, as often as the disk needs; which of them were still to be stored."""
+        runtime = self._runtime
+        while True:
+            try:
+                return runtime.outbox.apply_all(judged)
+            except OutboxError as error:
+                runtime.emit(Notice("error", str(error)))
+                if runtime.life.phase in {Phase.FLUSHING, Phase.STOPPED}:
+                    return [False] * len(judged)
+                yield Wait(DISK_PAUSE)
+
+    def _part(self, *, apart: bool) -> None:
+        """Whether claims go their own way: reports that do not pass must not keep tasks from coming (R23)."""
+        self._apart = apart
+        if apart and self._runtime.delivering:
+            self._runtime.delivering = False
+            self._runtime.wakes.claim()
 
     def _judge(self, report: Report, reply: ReportReply, *, alone: bool = True) -> tuple[Judgement, float]:
         runtime = self._runtime

@@ -72,9 +72,8 @@ def try_finish(runtime: Runtime, attempt: Attempt, ending: Ending) -> Commit:
     if not first:
         return Commit.SECOND
     if reported and runtime.health.capabilities.renews:
-        runtime.delivering = (
-            True  # before the slot is free, so that the next claim goes along with this report
-        )
+        # before the slot is free, so that the next claim goes along with this report
+        runtime.delivering = True
     _book(runtime, attempt, ending, end, reported=reported)
     return Commit.FIRST
 
