@@ -23,6 +23,9 @@ __all__ = ["need_extra", "taskmanager"]
 @click.option(
     "--claim-timeout", default="5m", show_default=True, metavar="TIME", help="When a claim runs out."
 )
+@click.option(
+    "--lease", default="1m", show_default=True, metavar="TIME", help="How long a renewed claim lasts."
+)
 @click.option("--max-attempts", type=click.IntRange(1, 1000), default=3, show_default=True)
 @click.option(
     "--keys", type=click.Path(path_type=Path), help="File of lines `worker KEY`, `producer KEY`, `admin KEY`."
@@ -35,6 +38,7 @@ def taskmanager(  # noqa: PLR0913 - one argument for each option
     port: int,
     database: str,
     claim_timeout: str,
+    lease: str,
     max_attempts: int,
     keys: Path | None,
     log_format: str,
@@ -50,10 +54,8 @@ def taskmanager(  # noqa: PLR0913 - one argument for each option
     from prismq_worker_sdk.taskmanager.config import TaskManagerConfig, read_keys
     from prismq_worker_sdk.taskmanager.server import serve
 
-    try:
-        timeout = duration.seconds(claim_timeout)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--claim-timeout") from None
+    timeout = _seconds("--claim-timeout", claim_timeout)
+    lease_seconds = _seconds("--lease", lease)
     set_up_logging(
         log_format="json" if log_format == "json" else "console",
         level="DEBUG" if debug else "INFO",
@@ -65,10 +67,21 @@ def taskmanager(  # noqa: PLR0913 - one argument for each option
             host=host,
             port=port,
             claim_timeout=timeout,
+            lease_seconds=lease_seconds,
             max_attempts=max_attempts,
             keys=() if keys is None else read_keys(keys),
         )
     )
+
+
+def _seconds(option: str, text: str) -> float:
+    try:
+        found = duration.seconds(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
+    if found <= 0:
+        raise click.BadParameter(f"{text!r} is no time; give more than 0", param_hint=option)
+    return found
 
 
 def need_extra() -> None:

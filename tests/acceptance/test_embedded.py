@@ -5,8 +5,10 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import requests
 
 from prismq_worker_sdk import TaskManagerClient
 from prismq_worker_sdk.testing import Disturbance, FaultPlan, FaultProxy
@@ -16,7 +18,7 @@ from tests.support.processes import wait_until
 class TaskManager:
     """`prismq-worker taskmanager` as its own process."""
 
-    def __init__(self, folder, port=0, claim_timeout="5m"):
+    def __init__(self, folder, port=0, claim_timeout="5m", lease="1m"):
         self.folder = folder
         self.log = folder / "taskmanager.log"
         self.log.touch()
@@ -34,6 +36,8 @@ class TaskManager:
                 str(folder / "tasks.db"),
                 "--claim-timeout",
                 claim_timeout,
+                "--lease",
+                lease,
                 "--log-format",
                 "json",
             ],
@@ -71,6 +75,21 @@ class TaskManager:
     def close(self):
         self.client.close()
         self._stderr.close()
+
+
+def call(server, method, path):
+    session = requests.Session()
+    session.trust_env = False
+    with session:
+        return session.request(method, server.url + path, timeout=10).json()
+
+
+def workers(server):
+    return call(server, "GET", "/workers")["workers"]
+
+
+def steer(server, worker_id, order):
+    return call(server, "POST", f"/workers/{worker_id}/{order}")
 
 
 @pytest.fixture
@@ -148,6 +167,41 @@ def test_sigterm_lets_the_running_task_end_and_claims_nothing_new(start_taskmana
     assert worker.exit_code() == 0
     assert server.client.get(first).status == "completed"
     assert server.client.get(second).status == "pending"
+
+
+def test_r21_a_handler_that_runs_longer_than_its_lease_keeps_its_task(start_taskmanager, start_worker):
+    server = start_taskmanager(lease="1s")
+    task_id = server.client.submit("Test.Gated", {}).id
+    one = start_worker(server.url, name="one")
+    wait_until(lambda: one.runs(), "the start of the task")
+    other = start_worker(server.url, name="other")
+    shown = server.client.show(task_id)["claimed_at"]
+    wait_until(
+        lambda: len(one.events("worker_started")) == 1 and other.events("worker_started"), "both workers"
+    )
+    lease_is_over = datetime.fromisoformat(shown) + timedelta(seconds=4)
+    wait_until(lambda: datetime.now(UTC) > lease_is_over, "four leases")
+    one.gate_file.touch()
+    wait_until(lambda: server.counts() == {"completed": 1}, "the end of the task")
+
+    assert (one.terminate(), other.terminate()) == (0, 0)
+    assert (one.runs(), other.runs()) == ([task_id], [])
+    assert [claim["verdict"] for claim in server.client.show(task_id)["history"]] == ["completed"]
+
+
+def test_r40_a_worker_is_told_to_be_quiet_and_to_end_by_the_server(start_taskmanager, start_worker):
+    server = start_taskmanager()
+    worker = start_worker(server.url)
+    (found,) = wait_until(lambda: workers(server), "the worker at the server")
+    steer(server, found["worker_id"], "quiet")
+    wait_until(lambda: "wants this worker quiet" in worker.text(), "the order")
+    task_id = server.client.submit("Test.Counted", {}).id
+    steer(server, found["worker_id"], "resume")
+    wait_until(lambda: server.client.get(task_id).status == "completed", "the task after the order")
+    steer(server, found["worker_id"], "terminate")
+
+    assert worker.exit_code() == 0
+    assert worker.runs() == [task_id]
 
 
 def test_submit_waits_for_the_result_and_tasks_shows_it(start_taskmanager, start_worker):
