@@ -22,6 +22,9 @@ SECONDS = 60.0
 """How long a silent peer is waited for."""
 
 TRICKLE_PAUSE = 0.05
+SIPS = 20
+"""In how many parts an answer trickles, at most; smaller than 64 bytes they are not."""
+
 HTML = b"<html><body><h1>Bad gateway</h1></body></html>"
 
 
@@ -187,8 +190,9 @@ class FaultProxy:
                 _reset(client)
                 return False
             case Disturbance.TRICKLE:
-                for start in range(0, len(answer), 64):
-                    client.sendall(answer[start : start + 64])
+                sip = max(64, len(answer) // SIPS)
+                for start in range(0, len(answer), sip):
+                    client.sendall(answer[start : start + sip])
                     self._stop.wait(TRICKLE_PAUSE)
             case _:
                 client.sendall(answer)

@@ -1,5 +1,6 @@
 import json
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def name(page):
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=name)
 def test_what_a_page_says_can_be_followed_word_by_word(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     reader = Reader(page, tmp_path, environment(tmp_path))
     for variable, value in reader.environment.items():
         monkeypatch.setenv(variable, value)

@@ -59,7 +59,7 @@ def install(tmp_path, monkeypatch):
     def make(name, source):
         folder = tmp_path / f"site-{name}"
         modules.append(write_distribution(folder, name, source))
-        monkeypatch.syspath_prepend(folder)
+        monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
         return modules[-1]
 
     yield make
