@@ -14,7 +14,9 @@ from prismq_worker_sdk.model.calls import (
     Failure,
     Grant,
     Order,
+    Rejected,
     Unreachable,
+    Vanished,
 )
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.worker.admission import Admission, admit, admit_unreadable
@@ -88,8 +90,9 @@ class Claimer:
         """
         runtime = self._runtime
         if not isinstance(tasks, tuple):
-            again = isinstance(tasks, Unreachable) and tasks.maybe_seen and asked.request_id
-            if again and runtime.life.running:
+            sent = self.unanswered is not None or (isinstance(tasks, Unreachable) and tasks.maybe_seen)
+            final = isinstance(tasks, Rejected | Vanished)
+            if sent and not final and asked.request_id and runtime.life.running:
                 self.unanswered = asked
             else:
                 self.forget(asked)

@@ -14,6 +14,7 @@ from prismq_worker_sdk.model.calls import (
     Probe,
     Rejected,
     ReportAnswer,
+    Throttled,
     Unreachable,
     Vanished,
 )
@@ -81,9 +82,15 @@ def test_r06_a_claim_whose_answer_was_lost_is_repeated_with_its_request_id_until
     here = place()
     loop = Stepped(claim_loop(here.runtime))
     first = loop.request
-    loop.answer(Unreachable("cut", maybe_seen=True))
-    here.clock.turn(60)
-    again = loop.go_on().request
+    for failure in (
+        Unreachable("cut", maybe_seen=True),
+        Unreachable("refused", maybe_seen=False),
+        Throttled("busy"),
+    ):
+        loop.answer(failure)
+        here.clock.turn(60)
+        loop.go_on()
+    again = loop.request
     assert (again.request_id, again.claim.max_tasks) == (first.request_id, first.claim.max_tasks)
     assert here.runtime.slots.free == 0
     loop.hand_out(grant("t1"))

@@ -1,0 +1,275 @@
+"""Plugins are found by entry-point name, module or file; a broken one stops no other."""
+
+import sys
+
+import pytest
+
+from prismq_worker_sdk.errors import PluginError
+from prismq_worker_sdk.handlers.discovery import installed, load
+from tests.support.surroundings import write_distribution
+
+HANDLER = """
+from prismq_worker_sdk import task_handler
+
+@task_handler("Test.{name}")
+def {name}(params: dict, ctx):
+    return "{name}"
+"""
+HOOK = """
+from prismq_worker_sdk import hookimpl
+
+@hookimpl
+def prismq_task_handlers():
+    return [{name}]
+"""
+BROKEN = "import no_such_library\n"
+INSTALLED = "no_such_plugin"
+
+
+def source(name):
+    return HANDLER.format(name=name)
+
+
+def hooked(name):
+    return source(name) + HOOK.format(name=name)
+
+
+def write(folder, path, text):
+    file = folder / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return str(file)
+
+
+def types(plugins):
+    return [handler.task_type for handler in plugins.handlers]
+
+
+def refusal(*names):
+    with pytest.raises(PluginError) as refused:
+        load(names)
+    return str(refused.value)
+
+
+@pytest.fixture
+def only_ours(imports, monkeypatch):
+    """No distribution is seen but those that the test writes."""
+    monkeypatch.setattr("prismq_worker_sdk.handlers.discovery.entry_points", ours(imports))
+    return imports
+
+
+def ours(folder):
+    from importlib.metadata import distributions
+
+    def points(*, group):
+        return [
+            point
+            for distribution in distributions(path=[str(folder)])
+            for point in distribution.entry_points
+            if point.group == group
+        ]
+
+    return points
+
+
+def test_a_plugin_is_found_by_the_name_of_its_entry_point(imports):
+    write_distribution(imports, "greeter", hooked("greet"))
+    plugins = load(["greeter"])
+    (plugin,) = plugins.loaded
+
+    assert types(plugins) == ["Test.greet"]
+    assert (plugin.name, plugin.source, plugin.module.__name__) == (
+        "greeter",
+        "greeter 1.0",
+        "installed_greeter",
+    )
+
+
+def test_installed_plugins_are_listed_without_importing_them(imports):
+    write_distribution(imports, "quiet", hooked("quiet"))
+
+    assert "quiet" in [point.name for point in installed()]
+    assert "installed_quiet" not in sys.modules
+
+
+def test_a_plugin_is_found_by_its_module(imports):
+    write(imports, "some_package/__init__.py", "")
+    write(imports, "some_package/some_tasks.py", source("in_a_package"))
+    (plugin,) = load(["some_package.some_tasks"]).loaded
+
+    assert [handler.task_type for handler in plugin.handlers] == ["Test.in_a_package"]
+    assert (plugin.name, plugin.source) == ("some_package.some_tasks", "some_package.some_tasks")
+
+
+def test_a_module_in_the_working_directory_is_found(imports, monkeypatch, tmp_path_factory):
+    here = tmp_path_factory.mktemp("here")
+    monkeypatch.chdir(here)
+    write(here, "module_right_here.py", source("right_here"))
+
+    assert types(load(["module_right_here"])) == ["Test.right_here"]
+
+
+def test_a_plugin_is_found_by_its_file_and_may_import_its_neighbours(imports, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    write(folder, "the_neighbour.py", "NAME = 'Test.From_neighbour'\n")
+    text = "from the_neighbour import NAME\nfrom prismq_worker_sdk import task_handler\n"
+    path = write(
+        folder, "with_neighbour.py", text + "@task_handler(NAME)\ndef h(params: dict, ctx): return 1\n"
+    )
+
+    assert types(load([path])) == ["Test.From_neighbour"]
+
+
+def test_an_entry_point_comes_before_a_module_of_the_same_name(imports):
+    write_distribution(imports, "twice_there", source("by_entry_point"))
+    write(imports, "twice_there.py", source("by_module"))
+
+    assert types(load(["twice_there"])) == ["Test.by_entry_point"]
+
+
+def test_handlers_of_a_module_are_taken_when_there_is_no_hook(imports):
+    write(
+        imports,
+        "base_of_others.py",
+        "from prismq_worker_sdk import TaskHandler\nclass Base(TaskHandler): pass\n",
+    )
+    text = (
+        "from base_of_others import Base\n"
+        + source("plain")
+        + "class Own(Base):\n    task_type = 'Test.Own'\n    def process(self, params, ctx): return 1\n"
+    )
+    write(imports, "module_level.py", text)
+
+    assert types(load(["module_level"])) == ["Test.plain", "Test.Own"]
+
+
+def test_only_what_the_hook_gives_is_taken_when_there_is_one(imports):
+    write(imports, "with_hook.py", source("hidden") + hooked("shown"))
+
+    assert types(load(["with_hook"])) == ["Test.shown"]
+
+
+def test_several_plugins_load_in_the_order_of_their_names(imports):
+    write(imports, "plug_b.py", source("b"))
+    write(imports, "plug_a.py", source("a"))
+
+    assert types(load(["plug_b", "plug_a", "plug_b"])) == ["Test.b", "Test.a"]
+
+
+def test_a_plugin_that_is_named_in_two_ways_is_loaded_once(imports):
+    text = "from prismq_worker_sdk import TaskHandler\n"
+    text += "class T(TaskHandler):\n    task_type = 'Test.T'\n    def process(self, params, ctx): return 1\n"
+    module = write_distribution(imports, "two_ways", text)
+    file = write(imports, "a_file.py", source("of_a_file"))
+
+    assert types(load(["two_ways", module])) == ["Test.T"]
+    assert types(load([file, f"{imports}/./a_file.py"])) == ["Test.of_a_file"]
+
+
+def test_files_of_the_same_name_are_two_plugins(imports):
+    first = write(imports, "one/handlers.py", source("first"))
+    second = write(imports, "two/handlers.py", source("second"))
+    plugins = load([first, second])
+
+    assert types(plugins) == ["Test.first", "Test.second"]
+    assert len({plugin.module.__name__ for plugin in plugins.loaded}) == 2
+    assert [handler(None, None) for handler in plugins.handlers] == ["first", "second"]
+
+
+def test_without_names_every_installed_plugin_loads(only_ours):
+    write_distribution(only_ours, "zebra", hooked("zebra"))
+    write_distribution(only_ours, "ant", hooked("ant"))
+
+    assert types(load(None)) == ["Test.ant", "Test.zebra"]
+    assert types(load([])) == ["Test.ant", "Test.zebra"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (BROKEN, "ModuleNotFoundError: No module named 'no_such_library'"),
+        ("raise RuntimeError('not today')\n", "RuntimeError: not today"),
+        ("raise SystemExit(0)\n", "SystemExit: 0"),
+        ("def broken(:\n", "SyntaxError"),
+        ("x = 1\n", "has no handler and no hook; decorate a function with @task_handler"),
+        (hooked("h").replace("return [h]", "return [5]"), "5 is no handler"),
+        (hooked("h").replace("return [h]", "raise OSError('disk')"), "OSError: disk"),
+        (
+            hooked("h").replace("@hookimpl\n", ""),
+            "prismq_task_handlers of",
+        ),
+        (hooked("h").replace("handlers():", "handlers(group):"), "a hook of installed_broken does not fit"),
+        (hooked("h") + "@hookimpl\ndef prismq_unknown(): pass\n", "a hook of installed_broken does not fit"),
+        (
+            "from prismq_worker_sdk import task_handler\n@task_handler('x y')\ndef h(p, c): pass\n",
+            "no task type",
+        ),
+    ],
+)
+def test_a_plugin_that_breaks_is_told_with_its_traceback_and_the_others_load(only_ours, text, said):
+    write_distribution(only_ours, "alpha", hooked("alpha"))
+    write_distribution(only_ours, "broken", text)
+    write_distribution(only_ours, "omega", hooked("omega"))
+    plugins = load(None)
+    (broken,) = plugins.broken
+
+    assert types(plugins) == ["Test.alpha", "Test.omega"]
+    assert (broken.name, broken.source) == ("broken", "broken 1.0")
+    assert broken.traceback.startswith("Traceback (most recent call last)")
+    assert said in broken.traceback
+    message = refusal("alpha", "broken")
+    assert message.startswith("plugin 'broken'")
+    assert said in message
+
+
+def test_an_interrupt_while_plugins_load_is_not_swallowed(only_ours):
+    write_distribution(only_ours, "slow", "raise KeyboardInterrupt\n")
+
+    with pytest.raises(KeyboardInterrupt):
+        load(None)
+
+
+def test_a_plugin_that_does_not_exist_is_told_with_those_that_do(only_ours):
+    write_distribution(only_ours, "beta", hooked("beta"))
+    write_distribution(only_ours, "alpha", hooked("alpha"))
+
+    assert refusal("gamma") == (
+        "plugin 'gamma': there is no such plugin; installed are: alpha, beta; a module or a .py file may be given too"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..gamma", "gamma.", "no_such.thing", "json.no_such", "json.decoder.no_such"]
+)
+def test_a_name_that_is_no_module_is_told_as_one_that_does_not_exist(only_ours, name):
+    assert refusal(name).startswith(f"plugin {name!r}: there is no such plugin; installed are: none")
+
+
+@pytest.mark.parametrize("path", ["missing.py", "./missing", "some/folder"])
+def test_a_file_that_does_not_exist_is_told(only_ours, path):
+    assert refusal(path).startswith(f"plugin {path!r}: there is no file ")
+
+
+def test_a_file_that_is_no_python_is_told(only_ours):
+    path = write(only_ours, "notes.txt", "hello")
+
+    assert refusal(path).endswith("notes.txt is no Python file")
+
+
+@pytest.mark.parametrize("text", [BROKEN, "from json import no_such_name\n"])
+def test_a_module_whose_package_breaks_is_told_with_what_broke(only_ours, text):
+    write(only_ours, "broken_parent/__init__.py", text)
+    write(only_ours, "broken_parent/tasks.py", source("t"))
+
+    message = refusal("broken_parent.tasks")
+    assert "does not load:\nTraceback" in message
+    assert "no_such" in message
+
+
+def test_a_file_that_breaks_leaves_no_half_of_itself(only_ours):
+    path = write(only_ours, "half.py", "x = 1\n" + BROKEN)
+
+    assert "No module named 'no_such_library'" in refusal(path)
+    assert not [name for name in sys.modules if name.startswith("prismq_plugin_half")]
+    write(only_ours, "half.py", source("mended"))
+    assert types(load([path])) == ["Test.mended"]
