@@ -55,6 +55,10 @@ __all__ = [
 ]
 
 
+LONGEST_DELAY = 366 * 86400.0
+"""PROTOCOL, exchange: the longest `delay_seconds`."""
+
+
 class PrismqError(Exception):
     """The root: whatever the SDK raises on purpose, except TaskCancelled."""
 
@@ -224,6 +228,6 @@ def _seconds(name: str, value: float | None) -> float | None:
     if value is None:
         return None
     seconds = float(value)
-    if not 0 <= seconds < float("inf"):
-        raise ValueError(f"{name}={value!r} must be a number of seconds, 0 or more")
+    if not 0 <= seconds <= LONGEST_DELAY:
+        raise ValueError(f"{name}={value!r} must be a number of seconds, 0 to {LONGEST_DELAY:.0f} (a year)")
     return seconds

@@ -14,7 +14,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,7 @@ __all__ = [
     "SignalInbox",
     "SystemClock",
     "generated_worker_id",
+    "ignore_stop_signals",
     "network_file_system",
     "resident_memory",
     "signals",
@@ -171,7 +172,8 @@ class SignalInbox:
     signal that comes just before the main thread waits for it is seen only when something else wakes the thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: Iterable[int] = ()) -> None:
+        self._wanted = frozenset(wanted)
         self._read, self.write = socket.socketpair()
         self.write.settimeout(0)
 
@@ -182,8 +184,10 @@ class SignalInbox:
 
     def next(self) -> str | None:
         """The name of the next signal, once there is one; None after `wake`."""
-        number = self._read.recv(1)[0]
-        return signal.Signals(number).name if number else None
+        while (number := self._read.recv(1)[0]) != 0:
+            if number in self._wanted:  # a handler may listen for others
+                return signal.Signals(number).name
+        return None
 
     def close(self) -> None:
         """Ends it."""
@@ -198,9 +202,8 @@ def signals() -> Iterator[SignalInbox]:
     The handlers that were there before are put back. Outside the main thread, where Python delivers no
     signals, the inbox gets none.
     """
-    inbox = SignalInbox()
     if threading.current_thread() is not threading.main_thread():
-        with contextlib.closing(inbox):
+        with contextlib.closing(SignalInbox()) as inbox:
             yield inbox
         return
     wanted = [signal.SIGTERM, signal.SIGINT]
@@ -208,6 +211,7 @@ def signals() -> Iterator[SignalInbox]:
         wanted.append(signal.SIGBREAK)
     else:
         wanted.append(signal.SIGUSR1)
+    inbox = SignalInbox(wanted)
     wakeup = signal.set_wakeup_fd(inbox.write.fileno(), warn_on_full_buffer=False)
     before = {number: signal.signal(number, _heard) for number in wanted}
     try:
@@ -217,6 +221,13 @@ def signals() -> Iterator[SignalInbox]:
             signal.signal(number, handler)
         signal.set_wakeup_fd(wakeup)
         inbox.close()
+
+
+def ignore_stop_signals() -> None:
+    """Nothing may cut off a process that has done its work and is about to exit."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _heard(_number: int, _frame: object) -> None:

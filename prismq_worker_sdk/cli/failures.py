@@ -20,6 +20,7 @@ def carried_out(command: click.Command, arguments: list[str]) -> int:
     """
     try:
         code = command.main(args=arguments, prog_name="prismq-worker", standalone_mode=False)
+        _flush_logs()
     except click.exceptions.Abort:
         return 130
     except click.ClickException as error:
@@ -45,6 +46,7 @@ def say(text: str, arguments: list[str], *, code: int = 0, error: Exception | No
     from prismq_worker_sdk.decide.redaction import Redactor
     from prismq_worker_sdk.observe.logs import ConsoleFormatter, JsonFormatter
 
+    _flush_logs()
     level = logging.CRITICAL if code else logging.WARNING
     record = logging.LogRecord("prismq", level, __file__, 0, text, None, None)
     if error is not None and _wants_traceback(arguments):
@@ -61,6 +63,12 @@ def say(text: str, arguments: list[str], *, code: int = 0, error: Exception | No
     else:
         click.echo(f"{trace}\n" * bool(trace) + f"prismq-worker: {clean}", err=True)
     return code
+
+
+def _flush_logs() -> None:
+    """What was logged comes before what is said now, and before the prompt."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
 
 
 def _wants_json(arguments: list[str]) -> bool:

@@ -12,6 +12,7 @@ from prismq_worker_sdk.handlers.discovery import Plugins, load
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.events import Event
 from prismq_worker_sdk.settings import WorkerSettings, load_settings, plugin_settings, secrets_of
+from prismq_worker_sdk.system import ignore_stop_signals
 
 __all__ = ["event_listeners", "ready_handlers", "report_broken", "run", "worker_options"]
 
@@ -78,7 +79,9 @@ def run(names: tuple[str, ...], **given: Any) -> int:
             "there is no handler to run: install a plugin, or name one with --plugin NAME (see prismq-worker plugins)"
         )
     worker = Worker(handlers, settings=settings.with_secrets(secrets), listeners=event_listeners(plugins))
-    return worker.run()
+    code = worker.run()
+    ignore_stop_signals()
+    return code
 
 
 def ready_handlers(plugins: Plugins) -> tuple[list[Handler], tuple[str, ...]]:

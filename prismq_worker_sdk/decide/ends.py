@@ -19,7 +19,19 @@ from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.events import End
 from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
 
-__all__ = ["MAX_ERROR_CHARS", "end_of", "outcome_of_cancel", "outcome_of_error", "outcome_when_cancelled"]
+__all__ = [
+    "MAX_ERROR_CHARS",
+    "end_of",
+    "outcome_of_cancel",
+    "outcome_of_error",
+    "outcome_when_cancelled",
+    "shown",
+    "single",
+]
+
+LONGEST_WORDS = 64 * 1024
+"""Characters of an exception that are looked at."""
+
 
 MAX_ERROR_CHARS = 8_000
 """Longest error text that is reported; the whole traceback stays in the worker's log."""
@@ -106,7 +118,7 @@ def end_of(outcome: Outcome | None, *, releases: bool) -> End:
 
 
 def _text(error: BaseException, redact: Callable[[str], str]) -> str:
-    said = str(error).strip()
+    said = shown(error).strip()
     name = type(error).__name__
     if isinstance(error, HandlerSignal | InvalidParams | UnfitResult):
         text = said or name
@@ -116,6 +128,21 @@ def _text(error: BaseException, redact: Callable[[str], str]) -> str:
     if len(clean) <= MAX_ERROR_CHARS:
         return clean
     return f"{clean[:MAX_ERROR_CHARS]}… ({len(clean)} characters)"
+
+
+def single(error: BaseException) -> BaseException:
+    """The one exception in a group, such as a TaskGroup raises for one task; any other as it is."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def shown(error: BaseException) -> str:
+    """The words of an exception, cut before they are looked at: there may be megabytes, or no words at all."""
+    try:
+        return str(error)[:LONGEST_WORDS]
+    except Exception:  # noqa: BLE001 - an exception that cannot be shown still has a name
+        return "(it cannot be shown)"
 
 
 def _delay(error: Defer, now: datetime | None) -> float:

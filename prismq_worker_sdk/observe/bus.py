@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -45,9 +46,11 @@ class EventBus:
                 kind = (id(listener), type(event).__name__)
                 if kind not in self._told:
                     self._told.add(kind)
-                    _LOG.exception(
-                        "an event listener failed at %s; it is told of further events all the same", kind[1]
-                    )
+                    with suppress(Exception):  # the logging itself may be what is broken
+                        _LOG.exception(
+                            "an event listener failed at %s; it is told of further events all the same",
+                            kind[1],
+                        )
 
     def _clean(self, event: Event) -> Event:
         if self._redactor is None:

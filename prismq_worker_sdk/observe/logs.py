@@ -15,6 +15,7 @@ from typing import Any, Literal, TextIO
 
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model.events import TaskRef
+from prismq_worker_sdk.observe.line_handler import LineHandler
 
 __all__ = ["ConsoleFormatter", "JsonFormatter", "log_handler", "set_up_logging", "task_scope"]
 
@@ -34,6 +35,20 @@ def task_scope(ref: TaskRef) -> Iterator[None]:
         _TASK.reset(token)
 
 
+LONGEST_MESSAGE = 64 * 1024
+LONGEST_TRACE = 256 * 1024
+"""Characters of a record that are written; to look through megabytes for secrets holds everything up."""
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
+
+
+def _one_line(text: str) -> str:
+    """The text with control characters escaped: what comes from a server cannot forge a line."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 class _Formatter(logging.Formatter):
     """What both formats share: the parts of a record, redacted."""
 
@@ -50,11 +65,13 @@ class _Formatter(logging.Formatter):
             message = f"{_repr(record.msg)} (its arguments do not fit: {_repr(error)})"
         fields = getattr(record, "fields", None)
         own = self._redactor.value(fields) if isinstance(fields, dict) else {}
+        message = _cut(message, LONGEST_MESSAGE)
         trace = ""
         if record.exc_info and record.exc_info[0] is not None:
             trace = self._trace(record.exc_info)
         if record.stack_info:
             trace = f"{trace}\n{record.stack_info}".strip()
+        trace = _cut(trace, LONGEST_TRACE)
         return self._redactor.text(message), own, self._redactor.text(trace)
 
     def _trace(self, found: Any) -> str:
@@ -139,11 +156,13 @@ class ConsoleFormatter(_Formatter):
         ref = self.task(record)
         time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         words = [time, f"{record.levelname:<7}", message.rstrip("\n")]
-        words += [f"{name}={self.shown(value)}" for name, value in fields.items() if name != "event"]
+        words += [
+            f"{name}={_one_line(self.shown(value))}" for name, value in fields.items() if name != "event"
+        ]
         if self._worker_id:
             words.append(f"worker={self._worker_id}")
         if ref is not None:
-            words.append(f"task={ref.task_id} type={ref.task_type}")
+            words.append(_one_line(f"task={ref.task_id} type={ref.task_type}"))
             if ref.attempt is not None:
                 words.append(f"attempt={ref.attempt}")
         line = " ".join(words)
@@ -163,7 +182,7 @@ def log_handler(
 ) -> logging.Handler:
     """A handler that writes one of the two formats."""
     out = stream or sys.stderr
-    handler = logging.StreamHandler(out)
+    handler = LineHandler(out) if stream is None else logging.StreamHandler(out)
     if log_format == "json":
         encoding = getattr(out, "encoding", None) or "utf-8"
         ascii_only = not encoding.lower().replace("-", "").startswith("utf")

@@ -113,7 +113,9 @@ def hold(db: Connection, claim: Claim, now: float) -> HoldResult:
     superseded = db.execute(f"DELETE {waiting}", key).rowcount
     if found is not None:
         completed = Completed(found[0])
-        insert_outcome(db, claim.identity, completed, found[1], claim.task.attempt, now)
+        number = insert_outcome(db, claim.identity, completed, found[1], claim.task.attempt, now)
+        if superseded:  # a report of it may be on its way (R26)
+            db.execute("UPDATE outcomes SET maybe_seen = 1 WHERE number = ?", (number,))
         db.execute(f"DELETE FROM recent WHERE {_TASK_IS}", key)
         return Answered(completed, superseded)
     db.execute(

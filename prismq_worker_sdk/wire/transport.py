@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -108,10 +109,12 @@ class Transport:
             self._adapter.close()
         self._deadline.set(self._timeouts.of(request.call) + request.wait)
         try:
-            return self._exchange(self._prepared(request))
+            prepared = self._prepared(request)
         except SettingsError as error:
             return Unreachable(str(error), maybe_seen=False)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        try:
+            return self._exchange(prepared)
+        except Exception as error:  # noqa: BLE001 - an answer may break any reader; it must not break the loop
             self._adapter.close()
             return Unreachable(self._reason(error), maybe_seen=self._deadline.sent)
         finally:
@@ -143,7 +146,8 @@ class Transport:
         headers = {name.lower(): value for name, value in response.headers.items()}
         secret = self._secret or ""
         if response.status_code >= 300 and len(secret) >= SHORTEST:  # noqa: PLR2004 - what is told may repeat the key
-            body = body.replace(secret.encode(), MARK.encode())
+            for form in _json_forms(secret):
+                body = body.replace(form.encode(), MARK.encode())
             headers = {name: value.replace(secret, MARK) for name, value in headers.items()}
         return HttpReply(response.status_code, body, headers)
 
@@ -172,6 +176,12 @@ class Transport:
     def _reason(self, error: BaseException) -> str:
         secrets = [self._secret] if self._secret else []
         return Redactor(secrets).text(_sentence(error))[:300]
+
+
+def _json_forms(secret: str) -> set[str]:
+    """How a server may write the key into JSON; some escape the slash too."""
+    escaped = {json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
+    return {secret, *escaped, *(form.replace("/", "\\/") for form in (secret, *escaped))}
 
 
 def checked_key(key: str | None) -> str | None:

@@ -26,7 +26,7 @@ from prismq_worker_sdk.outbox.store import Answered, Held
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.runtime import Runtime
 
-__all__ = ["Admission", "admit", "admit_unreadable"]
+__all__ = ["Admission", "admit", "admit_unreadable", "refuse"]
 
 
 RELEASE_DELAY = 5.0
@@ -66,6 +66,14 @@ def admit(runtime: Runtime, grant: Grant, sent_at: float) -> Admission:
         return Admission.LAPSED
 
 
+def refuse(runtime: Runtime, grant: Grant | BadGrant, sent_at: float) -> None:
+    """Gives back a task that was handed out beyond what was asked for (R4)."""
+    task = grant.task if isinstance(grant, Grant) else Task(id=grant.task_id or "?", type=grant.task_type)
+    claim = _claim(runtime, Grant(task, grant.token, 0.0), sent_at)
+    runtime.emit(TaskClaimed(_ref(task)))
+    _lapse(runtime, claim, "the server handed out more tasks than were asked for")
+
+
 def admit_unreadable(runtime: Runtime, grant: BadGrant) -> Admission:
     """Fails a task that cannot be read, for good; one without even an id lapses (R3)."""
     ref = TaskRef(grant.task_id or "?", grant.task_type)
@@ -75,9 +83,14 @@ def admit_unreadable(runtime: Runtime, grant: BadGrant) -> Admission:
         return Admission.LAPSED
     task = Task(id=grant.task_id, type=grant.task_type)
     claim = Claim(_identity(runtime, task, grant.token), task, runtime.clock.monotonic(), 0.0)
-    failed = Failed(f"the task cannot be read: {grant.reason}", "unreadable_task", retryable=False)
+    reason = runtime.redactor.text(grant.reason)
+    failed = Failed(f"the task cannot be read: {reason}", "unreadable_task", retryable=False)
     try:
-        runtime.outbox.hold(claim)
+        found = runtime.outbox.hold(claim)
+        if isinstance(found, Answered):
+            _answer(runtime, claim, found.superseded)
+            return Admission.SETTLED
+        _supersede(runtime, claim, found.superseded)
         runtime.outbox.commit(claim.identity, failed)
     except OutboxError as error:
         _end(runtime, ref, End.LAPSED, str(error))
@@ -93,7 +106,11 @@ def admit_unreadable(runtime: Runtime, grant: BadGrant) -> Admission:
 def _held(runtime: Runtime, claim: Claim, handler: Handler) -> Admission:
     live = runtime.table.of_task(claim.identity.server, claim.task.id)
     if live is not None:
-        if live.stray or live.cancelled is not None:
+        if (
+            live.stray
+            or live.cancelled is not None
+            or live.claim.identity.task_key != claim.identity.task_key
+        ):
             _lapse(runtime, claim, "an earlier attempt of this task still runs here and does not end")
             return Admission.LAPSED
         if _take_over(runtime, live, claim, handler):

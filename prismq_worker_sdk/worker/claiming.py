@@ -19,7 +19,7 @@ from prismq_worker_sdk.model.calls import (
     Vanished,
 )
 from prismq_worker_sdk.model.events import Notice
-from prismq_worker_sdk.worker.admission import Admission, admit, admit_unreadable
+from prismq_worker_sdk.worker.admission import Admission, admit, admit_unreadable, refuse
 from prismq_worker_sdk.worker.effects import Loop, Reply, Wait
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.talking import talk
@@ -100,10 +100,13 @@ class Claimer:
         used = lapsed = 0
         try:
             runtime.contact.answered()
-            for grant in tasks:
+            for grant in tasks[: asked.work.max_tasks]:
                 admission = _start(runtime, grant, asked.sent_at)
                 used += admission is Admission.STARTED
                 lapsed += admission is Admission.LAPSED
+            for grant in tasks[asked.work.max_tasks :]:
+                runtime.ledger.claim()
+                refuse(runtime, grant, asked.sent_at)
         finally:
             self.forget(asked, used=used)
         return len(tasks) - lapsed
@@ -131,6 +134,7 @@ class Claimer:
         if lacking is not None and not self._told_full:
             self._runtime.emit(Notice("error", lacking))
         self._told_full = lacking is not None
+        self._runtime.disk_trouble = lacking
         return lacking is None
 
 

@@ -18,6 +18,13 @@ STEP_LIMIT = 120.0
 """Seconds after which a step counts as stuck (R31): more than any call with all its requests may take."""
 
 
+LONGEST_LOOK = 5.0
+"""Seconds that one look adds to a step at most: while the process stood still, the step could not go on."""
+
+LONGEST_SLEEP = 3600.0
+"""Seconds; loops look again anyway, and no lock takes every number."""
+
+
 class Waker:
     """Wakes one sleeper; a wake-up that comes before the sleep is not lost."""
 
@@ -30,7 +37,7 @@ class Waker:
 
     def sleep(self, seconds: float | None) -> None:
         """Returns when woken, or when the seconds are over."""
-        self._event.wait(None if seconds is None else max(0.0, seconds))
+        self._event.wait(None if seconds is None else min(LONGEST_SLEEP, max(0.0, seconds)))
         self._event.clear()
 
 
@@ -72,6 +79,8 @@ class LoopThread:
         self._clock = clock
         self._ended = ended
         self._busy_since: float | None = None
+        self._looked_at = clock.monotonic()
+        self._overdue: tuple[float | None, float] = (None, 0.0)
         self._thread = threading.Thread(target=self._run, name=f"prismq-{name}", daemon=True)
 
     def start(self) -> None:
@@ -92,10 +101,19 @@ class LoopThread:
         """Why the worker must stop: the loop died, or a step of it is overdue (R31); None when all is well."""
         if self.error is not None:
             return f"the {self.name} loop died: {type(self.error).__name__}: {self.error}"
-        since = self._busy_since
-        if since is not None and self.alive and self._clock.monotonic() - since > STEP_LIMIT:
-            return f"the {self.name} loop hangs: one step took more than {STEP_LIMIT:.0f} s"
-        return None
+        now = self._clock.monotonic()
+        since, looked_at, self._looked_at = self._busy_since, self._looked_at, now
+        if since is None or not self.alive:
+            self._overdue = (None, 0.0)
+            return None
+        step, seen = self._overdue
+        seen = (seen if step == since else 0.0) + min(LONGEST_LOOK, max(0.0, now - max(since, looked_at)))
+        self._overdue = (since, seen)
+        return (
+            f"the {self.name} loop hangs: one step took more than {STEP_LIMIT:.0f} s"
+            if seen > STEP_LIMIT
+            else None
+        )
 
     def _run(self) -> None:
         try:

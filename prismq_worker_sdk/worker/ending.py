@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from prismq_worker_sdk.decide.backoff import Backoff
-from prismq_worker_sdk.decide.ends import end_of
+from prismq_worker_sdk.decide.ends import end_of, shown
 from prismq_worker_sdk.errors import HandlerSignal, InvalidParams, OutboxError, TaskCancelled, Unavailable
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.events import ClaimEnded, End, Notice, OutcomeCommitted
@@ -130,7 +130,7 @@ def _tell_type(runtime: Runtime, attempt: Attempt, ending: Ending) -> None:
     now = runtime.clock.monotonic()
     match ending.error:
         case Unavailable(retry_in=seconds) as error:
-            reason = runtime.redactor.text(str(error))
+            reason = runtime.redactor.text(shown(error))
             runtime.gate.pause(task.type, seconds, reason, now=now)
             try:
                 runtime.outbox.pause(task.type, seconds, reason)
@@ -153,7 +153,7 @@ def _tell_type(runtime: Runtime, attempt: Attempt, ending: Ending) -> None:
 
 
 def _short(runtime: Runtime, error: BaseException) -> str:
-    return runtime.redactor.text(f"{type(error).__name__}: {error}")[:200]
+    return runtime.redactor.text(f"{type(error).__name__}: {shown(error)[:1000]}")[:200]
 
 
 def _require(outcome: Outcome | None) -> Outcome:

@@ -30,8 +30,17 @@ class State:
     troubles: tuple[str, ...] = ()
     """What of earlier workers could not be taken over, one sentence each."""
 
+    file: tuple[int, int] = (0, 0)
+    """Device and number of the outbox file, as it was opened."""
+
     def free_bytes(self) -> int:
-        """Free space for more."""
+        """Free space for more.
+
+        Raises:
+            OSError: The folder cannot be looked at, or somebody replaced the outbox while it is in use.
+        """
+        if file_of(self.instance.database) != self.file:
+            raise OSError(f"{self.instance.database} was replaced while in use; start the worker again")
         return free_bytes(self.instance.path)
 
     def close(self) -> None:
@@ -46,6 +55,7 @@ def open_state(state_dir: Path, name: str | None, clock: Clock) -> State:
     Raises:
         StateFolderError: The folder cannot be used, or has no room.
     """
+    state_dir = state_dir.absolute()  # a handler may change the working directory
     instance = take_instance(state_dir, name)
     try:
         free = free_bytes(instance.path)
@@ -66,7 +76,18 @@ def open_state(state_dir: Path, name: str | None, clock: Clock) -> State:
     except BaseException:
         instance.release()
         raise
-    return State(instance, Outbox(GroupCommit(connection), clock), tuple(troubles))
+    outbox = Outbox(GroupCommit(connection), clock)
+    return State(instance, outbox, tuple(troubles), file_of(instance.database))
+
+
+def file_of(path: Path) -> tuple[int, int]:
+    """What tells a file from another one at the same place: device and number.
+
+    Raises:
+        OSError: There is none.
+    """
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def recover(runtime: Runtime, troubles: tuple[str, ...]) -> int:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from prismq_worker_sdk.decide.backoff import retry_pause
-from prismq_worker_sdk.decide.ends import outcome_of_cancel, outcome_of_error, outcome_when_cancelled
+from prismq_worker_sdk.decide.ends import (
+    outcome_of_cancel,
+    outcome_of_error,
+    outcome_when_cancelled,
+    shown,
+    single,
+)
 from prismq_worker_sdk.errors import InvalidParams, TaskCancelled, Transient, UnfitResult
 from prismq_worker_sdk.handlers.results import encode_result
 from prismq_worker_sdk.model import duration
@@ -27,6 +35,8 @@ __all__ = ["run_attempt"]
 
 
 _LOG = logging.getLogger("prismq.task")
+FORKED = 70
+"""Exit code of a forked child that comes back from its handler."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +60,16 @@ def run_attempt(runtime: Runtime, attempt: Attempt) -> None:
         attempt.started_at = begun
         attempt.thread_id = threading.get_ident()
         runtime.emit(TaskStarted(attempt.ref))
+        process = os.getpid()
         try:
             outcome, error = _outcome(runtime, attempt, ctx)
         except BaseException as trouble:  # noqa: BLE001 - a slot must live on, and the claim must have an end
             outcome, error = outcome_of_error(trouble, redact=runtime.redactor.text), trouble
+        if os.getpid() != process:
+            os._exit(FORKED)  # a fork of the handler came back from it; nothing of the worker runs in there
         if error is not None:
-            _LOG.debug("the handler raised", exc_info=error)
+            with suppress(Exception):  # whatever was done to logging, the claim must have an end
+                _LOG.debug("the handler raised", exc_info=error)
         seconds = runtime.clock.monotonic() - begun
         ending = Ending(outcome, error=error, seconds=seconds, children=ctx.children)
         finish(runtime, attempt, ending)
@@ -107,7 +121,7 @@ def _tries(runtime: Runtime, attempt: Attempt, ctx: RunningContext) -> _Returned
             return end
         ctx.forget_children()
         ctx.log.warning(
-            "a try failed and is repeated", tries=tries, retry_in=round(pause, 1), error=str(end.error)
+            "a try failed and is repeated", tries=tries, retry_in=round(pause, 1), error=shown(end.error)
         )
         try:
             ctx.sleep(pause)
@@ -121,7 +135,7 @@ def _once(attempt: Attempt, call: Callable[[], Any]) -> _Returned | _Raised:
             return _Returned(_in_event_loop(attempt, call()))
         return _Returned(call())
     except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a handler end its task only
-        return _Raised(error)
+        return _Raised(single(error))
 
 
 def _in_event_loop(attempt: Attempt, coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -56,6 +56,7 @@ class Runtime:
         delivering: Whether reports go out now, so that claims go along with them.
         waiting: The claim that waits on the server now, so that a stop can end its wait (R6).
         planning: Held while a claim is planned and its slots are reserved (R4).
+        disk_trouble: Why the disk keeps the worker from claiming, if it does.
         stored_sent: Whether the reports of earlier processes were sent once (R27).
     """
 
@@ -81,6 +82,7 @@ class Runtime:
     flushed: bool = False
     order: Order = Order.RUN
     delivering: bool = False
+    disk_trouble: str | None = None
     waiting: Exchange | None = None
     planning: threading.Lock = field(default_factory=threading.Lock)
 

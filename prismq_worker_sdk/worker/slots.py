@@ -47,8 +47,10 @@ class ThreadSlot:
 
     def _run(self) -> None:
         while (attempt := self._queue.get()) is not None:
-            self._work(attempt)
-            self._done(self, attempt)
+            try:
+                self._work(attempt)
+            finally:
+                self._done(self, attempt)
 
 
 class SlotPool:

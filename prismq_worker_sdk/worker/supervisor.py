@@ -93,6 +93,8 @@ class Supervisor:
         reasons = list(dead)
         if self._runtime is None:
             reasons.append("the server has not been found yet")
+        elif self._runtime.disk_trouble is not None:
+            reasons.append(self._runtime.disk_trouble)
         if not self._life.running:
             reasons.append(f"it is {self._life.phase}")
         if (trouble := self._contact.trouble()) is not None:

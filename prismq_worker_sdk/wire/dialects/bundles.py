@@ -9,6 +9,10 @@ from prismq_worker_sdk.wire.dialects.reading import number
 
 __all__ = ["bundle"]
 
+MOST_TASKS = 1024
+LONGEST_WAIT = 60.0
+"""What is believed of a server's numbers."""
+
 
 def bundle(announced: Any) -> Capabilities | None:
     """What the bundle allows, None when it is not announced whole: a bundle counts only when it is complete."""
@@ -21,10 +25,10 @@ def bundle(announced: Any) -> Capabilities | None:
     if max_tasks < 1 or max_bytes < 1 or max_wait < 0 or lease <= 0:
         return None
     return Capabilities(
-        max_tasks=int(max_tasks),
-        max_reports=int(max_tasks),
-        max_wait_seconds=max_wait,
-        max_request_bytes=int(max_bytes),
+        max_tasks=int(min(max_tasks, MOST_TASKS)),
+        max_reports=int(min(max_tasks, MOST_TASKS)),
+        max_wait_seconds=min(max_wait, LONGEST_WAIT),
+        max_request_bytes=int(min(max_bytes, 2**31)),
         renews=True,
         releases=True,
         creates=True,

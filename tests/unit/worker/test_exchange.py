@@ -6,6 +6,7 @@ import pytest
 
 from prismq_worker_sdk import Defer
 from prismq_worker_sdk.model.calls import (
+    BadGrant,
     Exchanged,
     Healthy,
     LeaseAnswer,
@@ -26,7 +27,7 @@ from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.worker.claiming import claim_loop
 from prismq_worker_sdk.worker.delivering import delivery_loop
 from prismq_worker_sdk.worker.leasing import lease_loop
-from tests.support.loops import Stepped, Work
+from tests.support.loops import TYPE, Stepped, Work
 from tests.support.loops import grant as base_grant
 
 LEASED = Capabilities(
@@ -284,6 +285,24 @@ def test_r36_a_task_that_comes_too_late_is_given_back(place):
     (released,) = here.outcomes()
     assert isinstance(released, Released)
     assert here.ends() == [("t1", End.RELEASED)]
+    assert here.faults() == ()
+
+
+def test_r04_tasks_beyond_what_was_asked_for_are_given_back(place):
+    here = place(Work(gated=True), concurrency=1)
+    here.give(grant("t1"), grant("t2"))
+
+    assert [attempt.ref.task_id for attempt in here.runtime.table.all()] == ["t1"]
+    assert here.ends() == [("t2", End.RELEASED)]
+
+
+def test_r03_an_unreadable_task_that_comes_twice_keeps_the_books_right(place):
+    here = place()
+    for _ in range(2):
+        here.runtime.delivering = False
+        here.give(BadGrant("t1", TYPE, "its params are a list", token="k"))
+
+    assert [type(outcome) for outcome in here.outcomes()] == [Failed]
     assert here.faults() == ()
 
 

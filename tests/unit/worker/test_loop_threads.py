@@ -69,6 +69,14 @@ def test_r31_a_call_that_raises_is_the_death_of_its_loop(start):
     assert thread.trouble() == "the claim loop died: MemoryError: no room"
 
 
+def watched(thread, clock, seconds):
+    """What the supervisor sees, who looks every second."""
+    for _ in range(int(seconds)):
+        clock.turn(1)
+        found = thread.trouble()
+    return found
+
+
 def test_r31_a_call_that_does_not_come_back_is_overdue(start, clock):
     called, gate = threading.Event(), threading.Event()
 
@@ -82,8 +90,7 @@ def test_r31_a_call_that_does_not_come_back_is_overdue(start, clock):
 
     thread = start(loop(), perform)
     assert called.wait(10)
-    clock.turn(STEP_LIMIT)
-    assert thread.trouble() is None
+    assert watched(thread, clock, STEP_LIMIT) is None
     clock.turn(0.1)
     assert thread.trouble() == "the claim loop hangs: one step took more than 120 s"
     gate.set()
@@ -101,8 +108,26 @@ def test_r31_a_step_of_the_loop_itself_that_does_not_end_is_overdue(start, clock
 
     thread = start(loop())
     assert begun.wait(10)
-    clock.turn(STEP_LIMIT + 1)
-    assert thread.trouble() is not None
+    assert watched(thread, clock, STEP_LIMIT + 1) is not None
+    gate.set()
+
+
+def test_r31_a_process_that_stood_still_in_the_middle_of_a_call_goes_on(start, clock):
+    called, gate = threading.Event(), threading.Event()
+
+    def loop():
+        yield Call(Exchange())
+
+    def perform(request):
+        called.set()
+        gate.wait()
+        return Exchanged()
+
+    thread = start(loop(), perform)
+    assert called.wait(10)
+    clock.turn(10 * STEP_LIMIT)
+
+    assert thread.trouble() is None
     gate.set()
 
 

@@ -1,0 +1,65 @@
+"""Log lines that never hold up the worker: a thread of its own writes them."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from contextlib import suppress
+from typing import TextIO
+
+__all__ = ["LineHandler"]
+
+MOST_LINES = 10_000
+"""Lines that wait for a reader that stands still; more are dropped and counted."""
+
+FLUSH_SECONDS = 2.0
+"""How long an end waits for the reader."""
+
+
+class LineHandler(logging.Handler):
+    """Writes each record as a line; whoever logs never waits, and never hears of a broken stream.
+
+    Args:
+        stream: Where the lines go; a pipe whose reader stands still costs lines, not the worker.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._lines: queue.Queue[str] = queue.Queue(MOST_LINES)
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._write, name="prismq-log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Takes a record; raises nothing, whatever was done to logging or to the stream."""
+        try:
+            self._lines.put_nowait(self.format(record))
+        except queue.Full:
+            self._dropped += 1
+        except Exception:  # noqa: BLE001 - a line is lost, the worker is not
+            self._dropped += 1
+
+    def flush(self) -> None:
+        """Returns when every line is written, or when the reader takes too long."""
+        give_up_at = time.monotonic() + FLUSH_SECONDS
+        with self._lines.all_tasks_done:
+            while self._lines.unfinished_tasks and (left := give_up_at - time.monotonic()) > 0:
+                self._lines.all_tasks_done.wait(left)
+
+    def _write(self) -> None:
+        while True:
+            line = self._lines.get()
+            with suppress(Exception):
+                self._stream.write(f"{line}\n")
+                if self._dropped and not self._lines.full():
+                    dropped, self._dropped = self._dropped, 0
+                    self._stream.write(f"{self._lost(dropped)}\n")
+                self._stream.flush()
+            self._lines.task_done()
+
+    def _lost(self, number: int) -> str:
+        text = f"{number} log lines were dropped: whoever reads them was too slow"
+        return self.format(logging.LogRecord("prismq", logging.WARNING, "", 0, text, None, None))

@@ -1,0 +1,74 @@
+import io
+import logging
+import os
+import threading
+
+import pytest
+
+from prismq_worker_sdk.observe import line_handler
+from prismq_worker_sdk.observe.line_handler import MOST_LINES, LineHandler
+
+
+class Slow(io.StringIO):
+    """A stream whose reader stands still until the gate opens."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = threading.Event()
+
+    def write(self, text):
+        self.gate.wait(10)
+        return super().write(text)
+
+
+def record(text):
+    return logging.LogRecord("t", logging.INFO, "", 0, text, None, None)
+
+
+def test_lines_are_written_in_order():
+    out = io.StringIO()
+    handler = LineHandler(out)
+    for number in range(100):
+        handler.emit(record(f"line {number}"))
+    handler.flush()
+
+    assert out.getvalue().splitlines() == [f"line {number}" for number in range(100)]
+
+
+def test_a_reader_that_stands_still_costs_lines_and_not_the_worker(monkeypatch):
+    monkeypatch.setattr(line_handler, "FLUSH_SECONDS", 0.01)
+    out = Slow()
+    handler = LineHandler(out)
+    for number in range(MOST_LINES + 50):
+        handler.emit(record(f"line {number}"))
+    handler.flush()
+    out.gate.set()
+    monkeypatch.setattr(line_handler, "FLUSH_SECONDS", 10.0)
+    handler.flush()
+
+    lines = out.getvalue().splitlines()
+    told = [line for line in lines if "log lines were dropped" in line]
+    assert len(told) == 1
+    assert len(lines) - 1 + int(told[0].split()[0]) == MOST_LINES + 50
+
+
+def test_a_stream_that_is_closed_is_borne():
+    read, write = os.pipe()
+    os.close(read)
+    out = os.fdopen(write, "w")
+    handler = LineHandler(out)
+    handler.emit(record("into nothing"))
+    handler.flush()
+    with pytest.raises(BrokenPipeError):
+        out.close()
+    closed = io.StringIO()
+    closed.close()
+    other = LineHandler(closed)
+    other.emit(record("into nothing"))
+    other.flush()
+
+
+def test_a_record_that_cannot_be_formatted_raises_nothing():
+    handler = LineHandler(io.StringIO())
+    handler.emit(logging.LogRecord("t", logging.INFO, "", 0, "%d", ("x",), None))
+    handler.flush()
