@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from prismq_worker_sdk.cli.run import event_listeners, ready_handlers
+from prismq_worker_sdk.cli.run import ready_handlers
 from prismq_worker_sdk.cli.taskmanager import need_extra
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import PluginError
@@ -99,7 +99,7 @@ def _run(
     client = TaskManagerClient(server.url)
     stack.callback(client.close)
     worker = Worker(
-        handlers, settings=settings.with_secrets(secrets), listeners=[screen, *event_listeners(plugins)]
+        handlers, settings=settings.with_secrets(secrets), listeners=[screen, *plugins.listeners()]
     )
     samples = [(client.submit(task.type, task.params), one) for one in demos for task in one.tasks]
     for handle, _one in samples:

@@ -10,11 +10,10 @@ import click
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.discovery import Plugins, load
 from prismq_worker_sdk.handlers.handler import Handler
-from prismq_worker_sdk.model.events import Event
 from prismq_worker_sdk.settings import WorkerSettings, load_settings, plugin_settings, secrets_of
 from prismq_worker_sdk.system import ignore_stop_signals
 
-__all__ = ["event_listeners", "ready_handlers", "report_broken", "run", "worker_options"]
+__all__ = ["ready_handlers", "report_broken", "run", "worker_options"]
 
 
 def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -78,7 +77,7 @@ def run(names: tuple[str, ...], **given: Any) -> int:
         raise PluginError(
             "there is no handler to run: install a plugin, or name one with --plugin NAME (see prismq-worker plugins)"
         )
-    worker = Worker(handlers, settings=settings.with_secrets(secrets), listeners=event_listeners(plugins))
+    worker = Worker(handlers, settings=settings.with_secrets(secrets), listeners=plugins.listeners())
     code = worker.run()
     ignore_stop_signals()
     return code
@@ -118,9 +117,3 @@ def report_broken(plugins: Plugins) -> None:
         logging.getLogger("prismq.plugins").error(
             "plugin %s does not load and is left out:\n%s", broken.name, broken.traceback
         )
-
-
-def event_listeners(plugins: Plugins) -> list[Callable[[Event], None]]:
-    """Each plugin's `prismq_worker_event`, to be called plugin by plugin."""
-    hooks = (getattr(plugin.module, "prismq_worker_event", None) for plugin in plugins.loaded)
-    return [hook for hook in hooks if callable(hook)]

@@ -7,8 +7,9 @@ import importlib.util
 import itertools
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -84,6 +85,15 @@ class Plugins:
         if failures:
             raise PluginError("; ".join(failures))
         return given
+
+    def listeners(self) -> list[Callable[[Any], None]]:
+        """Each plugin's `prismq_worker_event`, to be called plugin by plugin."""
+        found: list[Callable[[Any], None]] = []
+        for plugin in self.loaded:
+            hook = _registered(plugin.module).hook.prismq_worker_event
+            if hook.get_hookimpls():
+                found.append(partial(_tell, hook))
+        return found
 
 
 def installed() -> tuple[EntryPoint, ...]:
@@ -219,6 +229,12 @@ def _module_level(module: ModuleType) -> Iterable[Any]:
 
 def _call(module: ModuleType, hook: str, arguments: dict[str, Any]) -> list[Any]:
     """Calls one hook of one plugin, with pluggy's checks of its arguments."""
+    found: list[Any] = getattr(_registered(module).hook, hook)(**arguments)
+    return found
+
+
+def _registered(module: ModuleType) -> pluggy.PluginManager:
+    """A manager that knows this plugin only, so that one that raises stops no other."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     try:
@@ -226,8 +242,11 @@ def _call(module: ModuleType, hook: str, arguments: dict[str, Any]) -> list[Any]
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise PluginError(f"a hook of {module.__name__} does not fit: {error}") from error
-    found: list[Any] = getattr(manager.hook, hook)(**arguments)
-    return found
+    return manager
+
+
+def _tell(hook: pluggy.HookCaller, event: Any) -> None:
+    hook(event=event)
 
 
 def _source(point: EntryPoint) -> str:

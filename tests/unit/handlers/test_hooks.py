@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from prismq_worker_sdk import Demo, DemoTask, PluginSettings
-from prismq_worker_sdk.cli.run import event_listeners, ready_handlers
+from prismq_worker_sdk.cli.run import ready_handlers
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers import hookspecs
 from prismq_worker_sdk.handlers.discovery import HOOKS, Plugins, load
@@ -116,7 +116,7 @@ def test_prismq_plugin_settings_reach_every_handler_of_the_plugin_and_their_secr
 
 def test_prismq_worker_event_hears_everything_though_another_raises(plugins, caplog):
     found = plugins("prismq_worker_event", "event")
-    bus = EventBus(event_listeners(found))
+    bus = EventBus(found.listeners())
     events = [Notice("info", "first"), Notice("info", "second")]
     caplog.set_level(logging.ERROR)
     for event in events:
