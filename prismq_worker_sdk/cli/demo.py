@@ -46,12 +46,11 @@ def demo(names: tuple[str, ...]) -> int:
     redactor = Redactor()
     screen = Screen(redactor=redactor)
     plugins = load(names)
-    demos = [found for _plugin, found in plugins.call("prismq_demo") if isinstance(found, Demo)]
-    if not demos:
-        raise PluginError(f"{', '.join(names)} has no demo; it would come from the hook prismq_demo")
     with ExitStack() as stack:
+        demos = _started(plugins, stack)
+        if not demos:
+            raise PluginError(f"{', '.join(names)} has no demo; it would come from the hook prismq_demo")
         for one in demos:
-            stack.callback(one.close)
             os.environ.update(one.environment)
             screen.say(one.note)
         finished = _run(plugins, demos, screen, redactor, stack)
@@ -62,6 +61,17 @@ def demo(names: tuple[str, ...]) -> int:
         elif task.result is not None:
             screen.table(_rows(one, task.result))
     return 0 if all(task.status is TaskStatus.COMPLETED for task, _one in finished) else 1
+
+
+def _started(plugins: Plugins, stack: ExitStack) -> list[Demo]:
+    """The demo of every plugin that has one; what it started is stopped, whatever another plugin does."""
+    demos: list[Demo] = []
+    for plugin in plugins.loaded:
+        for _plugin, found in Plugins((plugin,)).call("prismq_demo"):
+            if isinstance(found, Demo):
+                stack.callback(found.close)
+                demos.append(found)
+    return demos
 
 
 def _run(
