@@ -232,6 +232,12 @@ class TaskManagerClient:
             return listed
         raise NotATaskManager(f"{self._api_url} answered without a list of {name}")
 
+    def _silent(self, reason: str) -> ServerUnreachable:
+        return ServerUnreachable(
+            f"{self._api_url} did not answer: {reason}; start the TaskManager, or check the address "
+            "(--api-url, TASKMANAGER_API_URL)"
+        )
+
     def _call(
         self,
         call: str,
@@ -243,7 +249,7 @@ class TaskManagerClient:
         text = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False)
         reply = self._transport.send(HttpRequest(call, method, segments, text, query))
         if isinstance(reply, calls.Unreachable):
-            raise ServerUnreachable(f"{self._api_url} did not answer: {reply.reason}")
+            raise self._silent(reply.reason)
         failure = failure_of(reply)
         if failure is not None:
             raise self._error(failure)
@@ -266,7 +272,7 @@ class TaskManagerClient:
             case calls.Rejected(status=status, reason=reason):
                 return RequestRefused(reason, status=status)
             case _:
-                return ServerUnreachable(f"{self._api_url} did not answer: {failure.reason}")
+                return self._silent(failure.reason)
 
 
 def _faults(body: Any) -> tuple[Fault, ...]:

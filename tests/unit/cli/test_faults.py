@@ -117,7 +117,10 @@ def test_a_server_that_does_not_answer_is_told_in_one_sentence_and_exits_with_1(
     for arguments in (("submit", "T.T"), ("tasks",), ("tasks", "show", "x"), ("tasks", "cancel", "x")):
         shown = cli(*arguments, "--api-url", unused_url)
         assert shown.code == 1
-        assert shown.err == f"prismq-worker: {unused_url} did not answer: the connection was refused\n"
+        assert shown.err == (
+            f"prismq-worker: {unused_url} did not answer: the connection was refused; start the TaskManager, or "
+            "check the address (--api-url, TASKMANAGER_API_URL)\n"
+        )
 
 
 BROKEN = """
