@@ -10,7 +10,7 @@ from prismq_worker_sdk.model.calls import Exchange, Exchanged, Failure, Healthy,
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.worker.effects import Call, Loop, Reply, Wait
 
-__all__ = ["LoopThread", "Perform", "Waker", "drive"]
+__all__ = ["LoopThread", "Perform", "Waker", "drive", "no_calls"]
 
 Perform = Callable[[Exchange | Probe], Healthy | Exchanged | Failure]
 
@@ -63,6 +63,11 @@ def drive(loop: Loop, perform: Perform, waker: Waker, watch: Callable[[Any], Non
                 reply = None
         if watch is not None:
             watch(None)
+
+
+def no_calls(request: Exchange | Probe) -> Failure:
+    """For loops that only watch."""
+    raise TypeError(f"this loop makes no calls, and made {request!r}")
 
 
 class LoopThread:

@@ -1,4 +1,4 @@
-"""Leads a worker from one phase to the next, and watches its threads (R31, R36)."""
+"""Leads one worker through its life: finds the server, starts the threads, closes the books."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.decide.shutdown import ExitCode
 from prismq_worker_sdk.errors import PrismqError
 from prismq_worker_sdk.handlers.registry import Registry
-from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.calls import Healthy, Order
+from prismq_worker_sdk.model.calls import Healthy
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.model.events import Event, Notice, Phase, PhaseChanged, WorkerStopped
+from prismq_worker_sdk.model.events import Event, Notice, WorkerStopped
 from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.worker.announcing import announce
@@ -22,7 +21,7 @@ from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.connect import Connections
 from prismq_worker_sdk.worker.contact import Contact
 from prismq_worker_sdk.worker.crew import Crew, thread_slots
-from prismq_worker_sdk.worker.driver import Waker, drive
+from prismq_worker_sdk.worker.driver import Waker, drive, no_calls
 from prismq_worker_sdk.worker.gate import Gate
 from prismq_worker_sdk.worker.ledger import Ledger
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
@@ -30,12 +29,10 @@ from prismq_worker_sdk.worker.recovery import State, recover
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.slots import SlotPool
 from prismq_worker_sdk.worker.startup import find_server
+from prismq_worker_sdk.worker.supervising import ask_stop, seconds_left, supervise
 from prismq_worker_sdk.worker.table import AttemptTable
 
 __all__ = ["Supervisor"]
-
-LOOK_EVERY = 1.0
-"""Seconds between two looks at the threads (R31)."""
 
 
 class Supervisor:
@@ -70,17 +67,14 @@ class Supervisor:
         """Begins; `done` is told the exit code."""
         threading.Thread(target=self._run, args=(state, done), name="prismq-supervisor", daemon=True).start()
 
-    def ask_stop(self, reason: str, grace: float | None = None, *, failed: bool = False) -> None:
+    def ask_stop(self, reason: str, grace: float | None = None) -> None:
         """Begins the stop; asked once more, its deadline can only come nearer.
 
         Args:
             grace: Seconds to the exit, the setting unless given; a second signal says 0.
-            failed: Whether the worker stops because of an error.
         """
         seconds = self._config.grace_period if grace is None else grace
-        now = self._clock.monotonic()
-        if self._life.ask_stop(reason, grace=seconds, now=now, failed=failed):
-            self._tell(Phase.DRAINING)
+        ask_stop(self._life, self._clock, self._emit, reason, grace=seconds)
         self._wake()
 
     def signalled(self, name: str) -> None:
@@ -131,12 +125,8 @@ class Supervisor:
         announce(runtime, state_dir=str(state.instance.path), recovered=recovered)
         crew = self._crew = Crew(runtime, self._connections, self._waker.wake)
         crew.start()
-        while not self._life.stopped:
-            self._stop_if_due(runtime, crew)
-            self._advance(runtime, crew)
-            if not self._life.stopped:
-                self._waker.sleep(min(LOOK_EVERY, self._seconds_left(LOOK_EVERY)))
-        crew.end(self._seconds_left(0.0))
+        drive(supervise(runtime, crew), no_calls, self._waker)
+        crew.end(seconds_left(self._life, self._clock, 0.0))
         runtime.slots.close()
         return close_books(runtime)
 
@@ -169,42 +159,6 @@ class Supervisor:
             free_bytes=state.free_bytes,
         )
         return runtime
-
-    def _stop_if_due(self, runtime: Runtime, crew: Crew) -> None:
-        """Stops the worker when it has done its runs, or cannot go on."""
-        most = self._config.max_runs
-        if most and runtime.ledger.ended >= most:
-            self._stop(f"--max-runs {most} is reached")
-        if runtime.order is Order.TERMINATE:
-            self._stop("the server wants this worker to end")
-        if dead := crew.troubles():
-            self._stop("; ".join(dead), failed=True)
-        if (hopeless := runtime.gate.hopeless(self._clock.monotonic())) is not None:
-            self._stop(f"every task type is paused by errors: {hopeless}", failed=True)
-        if runtime.slots.all_lost:
-            self._stop("every slot is lost to a handler that does not end")
-        limit = self._config.unreachable_timeout
-        if limit and self._contact.away_seconds() > limit:
-            self._stop(f"the server has not answered for {duration.text(limit)}", failed=True)
-
-    def _stop(self, reason: str, *, failed: bool = False) -> None:
-        if self._life.running or (failed and not self._life.failed):
-            self.ask_stop(reason, failed=failed)
-
-    def _advance(self, runtime: Runtime, crew: Crew) -> None:
-        busy = bool(runtime.table.live()) or crew.claiming
-        flushed = runtime.flushed or not crew.delivering
-        while phase := self._life.advance(now=self._clock.monotonic(), busy=busy, flushed=flushed):
-            self._tell(phase)
-            runtime.wakes.everybody()
-
-    def _tell(self, phase: Phase) -> None:
-        left = None if self._life.plan is None else max(0.0, self._seconds_left(0.0))
-        self._emit(PhaseChanged(phase, self._life.reason, left))
-
-    def _seconds_left(self, unplanned: float) -> float:
-        plan = self._life.plan
-        return unplanned if plan is None else max(0.0, plan.deadline - self._clock.monotonic())
 
     def _wake(self) -> None:
         self._waker.wake()
