@@ -99,7 +99,8 @@ class Claimer:
             return tasks
         used = lapsed = 0
         try:
-            runtime.contact.answered()
+            if runtime.contact.answered():
+                runtime.wakes.deliver()
             for grant in tasks[: asked.work.max_tasks]:
                 admission = _start(runtime, grant, asked.sent_at)
                 used += admission is Admission.STARTED

@@ -21,17 +21,25 @@ class Contact:
         self._lock = threading.Lock()
         self._away_since: float | None = None
         self._refused = False
+        self._answers = 0
 
-    def answered(self) -> None:
-        """A good answer came."""
+    @property
+    def answers(self) -> int:
+        """How many good answers came."""
+        return self._answers
+
+    def answered(self) -> bool:
+        """A good answer came; whether the server had been away."""
         now = self._clock.monotonic()
         with self._lock:
             since, self._away_since = self._away_since, None
             refused, self._refused = self._refused, False
+            self._answers += 1
         if since is not None:
             self._emit(ServerRegained(now - since))
         if refused:
             self._emit(Notice("info", "the server takes the API key again; claiming goes on"))
+        return since is not None or refused
 
     def failed(self, failure: Failure, retry_in: float) -> None:
         """No good answer came."""

@@ -251,13 +251,20 @@ class _Delivery:
         return report.passed + (1 if self._verdicts > before else 0)
 
     def _rest_after(self, reply: ReportReply) -> Loop:
-        """After a failure on the way to the server the whole line rests a little, growing with each failure."""
+        """After a failure on the way to the server the whole line rests a little, growing with each failure.
+
+        It goes on as soon as the server answers anything: one report that does not pass holds up no other.
+        """
         if isinstance(reply, ReportAnswer):
             return
-        seconds = SERVER.seconds(self._failures, self._runtime.dice.random())
-        until = self._runtime.clock.monotonic() + seconds
-        while (left := until - self._runtime.clock.monotonic()) > 0:
-            if self._runtime.life.phase not in {Phase.RUNNING, Phase.DRAINING} or self.last_call_due():
+        runtime = self._runtime
+        answers = runtime.contact.answers
+        until = runtime.clock.monotonic() + SERVER.seconds(self._failures, runtime.dice.random())
+        while (left := until - runtime.clock.monotonic()) > 0:
+            if runtime.life.phase not in {Phase.RUNNING, Phase.DRAINING} or self.last_call_due():
+                return
+            if runtime.contact.answers > answers:
+                self._failures = 0
                 return
             yield Wait(left)
 

@@ -67,8 +67,9 @@ def try_finish(runtime: Runtime, attempt: Attempt, ending: Ending) -> Commit:
     except OutboxError as error:
         if attempt.settled is None:
             _offer(runtime, attempt, ending, str(error), reported=reported)
+        if attempt.settled is None or runtime.life.running:
             return Commit.REFUSED
-        first = True  # its verdict is in; the hold that stays behind is an orphan of the next start
+        first = True  # its verdict is in and the worker stops: the hold is left as an orphan of the next start
     if not first:
         return Commit.SECOND
     if reported and runtime.health.capabilities.renews:

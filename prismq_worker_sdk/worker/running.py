@@ -31,7 +31,7 @@ from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.ending import Ending, finish
 from prismq_worker_sdk.worker.runtime import Runtime
 
-__all__ = ["run_attempt"]
+__all__ = ["run_attempt", "worked"]
 
 
 _LOG = logging.getLogger("prismq.task")
@@ -56,23 +56,28 @@ def run_attempt(runtime: Runtime, attempt: Attempt) -> None:
     """
     with task_scope(attempt.ref):
         ctx = RunningContext(runtime, attempt)
-        begun = runtime.clock.monotonic()
-        attempt.started_at = begun
+        attempt.started_at = runtime.clock.monotonic()
         attempt.thread_id = threading.get_ident()
         runtime.emit(TaskStarted(attempt.ref))
         process = os.getpid()
-        try:
-            outcome, error = _outcome(runtime, attempt, ctx)
-        except BaseException as trouble:  # noqa: BLE001 - a slot must live on, and the claim must have an end
-            outcome, error = outcome_of_error(trouble, redact=runtime.redactor.text), trouble
+        ending = worked(runtime, attempt, ctx)
         if os.getpid() != process:
             os._exit(FORKED)  # a fork of the handler came back from it; nothing of the worker runs in there
-        if error is not None:
+        if ending.error is not None:
             with suppress(Exception):  # whatever was done to logging, the claim must have an end
-                _LOG.debug("the handler raised", exc_info=error)
-        seconds = runtime.clock.monotonic() - begun
-        ending = Ending(outcome, error=error, seconds=seconds, children=ctx.children)
+                _LOG.debug("the handler raised", exc_info=ending.error)
         finish(runtime, attempt, ending)
+
+
+def worked(runtime: Runtime, attempt: Attempt, ctx: RunningContext) -> Ending:
+    """How a task ends that is worked on here and now: validated, run, encoded, judged; raises nothing."""
+    try:
+        outcome, error = _outcome(runtime, attempt, ctx)
+    except BaseException as trouble:  # noqa: BLE001 - a slot must live on, and the claim must have an end
+        outcome, error = outcome_of_error(trouble, redact=runtime.redactor.text), trouble
+    begun = attempt.started_at
+    seconds = None if begun is None else runtime.clock.monotonic() - begun
+    return Ending(outcome, error=error, seconds=seconds, children=ctx.children)
 
 
 def _outcome(

@@ -1,0 +1,122 @@
+"""Fault plans by chance: a number gives a plan, always the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from prismq_worker_sdk.testing.simulator.plan import (
+    Cancelled,
+    Crash,
+    Cut,
+    Dialect,
+    Disturbed,
+    Fault,
+    FullDisk,
+    Jump,
+    Outage,
+    Plan,
+    Refusal,
+    Steered,
+    Stop,
+    Suspend,
+    Work,
+)
+
+__all__ = ["random_plan"]
+
+HORIZON = 40.0
+"""Seconds in which things go wrong."""
+
+DISTURBANCES = (
+    "refused", "lost", "unanswered", "unanswered", "late", "twice", "slow", "500", "500 after", "busy", "html",
+    "redirect", "key", "gone",
+)  # fmt: skip
+THEMES = ("anything", "anything", "anything", "network", "crashes", "stops", "partitions", "lost claims")
+
+
+def random_plan(seed: int, dialect: Dialect | None = None) -> Plan:
+    """The plan of a number.
+
+    Args:
+        dialect: Left to the number unless given.
+    """
+    dice = Random(seed)  # noqa: S311 - repeatable on purpose
+    chosen: Dialect = dialect or dice.choice(("exchange", "exchange", "base"))
+    workers = dice.choice((1, 2, 2, 3, 3, 4, 5))
+    theme = dice.choice(THEMES)
+    works = tuple(_work(dice, chosen, theme) for _ in range(dice.randint(1, 8)))
+    return Plan(
+        seed=seed,
+        dialect=chosen,
+        workers=workers,
+        slots=dice.randint(1, 4),
+        works=works,
+        faults=tuple(_faults(dice, theme, workers, len(works))),
+    )
+
+
+def _work(dice: Random, dialect: Dialect, theme: str) -> Work:
+    exact = theme in {"stops", "lost claims"}
+    end = dice.choices(("complete", "flaky", "defer", "permanent", "error", "kill"), (60, 10, 10, 5, 5, 5))[0]
+    if exact:
+        end = dice.choice(("complete", "complete", "defer" if dialect == "exchange" else "complete"))
+    fate = dice.choices(("", "refused", "poison"), (100, 0 if exact else 3, 0 if exact else 2))[0]
+    troubled = end in {"permanent", "error", "kill"} or fate
+    length = dice.choice((0.05, 0.3, 2.0, 8.0)) if exact else dice.choice((0.05, 0.3, 1.0, 2.0, 8.0, 12.0, 20.0, 40.0))
+    obeys = exact or dice.random() < 0.8  # noqa: PLR2004
+    return Work(
+        seconds=length * (0.5 + dice.random()),
+        end=end,  # type: ignore[arg-type]  # choices() forgets the literals
+        obeys=obeys,
+        checkpoint=dice.random() < 0.3,  # noqa: PLR2004
+        children=dice.choice((0, 0, 0, 1, 2)) if dialect == "exchange" else 0,
+        max_attempts=dice.randint(1, 3) if troubled or length > 10 else (1 if exact and dialect == "exchange" else 100),  # noqa: PLR2004
+        fate=fate,  # type: ignore[arg-type]
+    )
+
+
+def _faults(dice: Random, theme: str, workers: int, works: int) -> list[Fault]:
+    def when() -> float:
+        return dice.random() * HORIZON
+
+    def who() -> int:
+        return dice.randrange(workers)
+
+    def disturbed() -> Fault:
+        return Disturbed(dice.randint(1, 12 * works + 20), dice.choice(DISTURBANCES))  # type: ignore[arg-type]
+
+    def unanswered() -> Fault:
+        return Disturbed(dice.randint(1, 6 * works + 6), dice.choice(("unanswered", "500 after", "lost")))  # type: ignore[arg-type]
+
+    def crash() -> Fault:
+        place = dice.choice(("step", "before", "after"))
+        return Crash(who(), place, dice.randint(1, 20 * works + 10), dice.choice((0.5, 3.0, 25.0)))  # type: ignore[arg-type]
+
+    def stop() -> Fault:
+        return Stop(who(), when(), dice.choice((0.0, 2.0, 10.0, 25.0)), dice.choice((0.5, 5.0, 30.0)))
+
+    def calm_stop() -> Fault:
+        return Stop(who(), when(), dice.choice((10.0, 25.0)), dice.choice((0.5, 5.0, 30.0)))
+
+    makers: dict[str, list[Callable[[], Fault]]] = {
+        "network": [disturbed],
+        "crashes": [crash],
+        "stops": [calm_stop],
+        "lost claims": [unanswered],
+        "partitions": [
+            lambda: Cut(who(), when(), dice.choice((1.0, 10.0, 30.0, 90.0))),
+            lambda: Outage(when(), dice.choice((1.0, 10.0, 60.0))),
+            lambda: Refusal(dice.choice(("report", "claim", "renew")), when(), dice.choice((5.0, 30.0, 90.0))),  # type: ignore[arg-type]
+            lambda: Suspend(who(), when(), dice.choice((2.0, 15.0, 60.0))),
+        ],
+        "rare": [
+            lambda: Jump(who(), when(), dice.choice((-86400.0, -60.0, 30.0, 3600.0, 7 * 86400.0))),
+            lambda: FullDisk(who(), when(), dice.choice((1.0, 10.0, 40.0))),
+            lambda: Cancelled(dice.randrange(works), when()),
+            lambda: Steered(when(), dice.choice((2.0, 20.0))),
+        ],
+    }
+    sorts = [theme] if theme in makers else ["network", "network", "crashes", "stops", "partitions", "rare", "rare"]
+    many = dice.choice((0, 1, 2, 3, 5, 8)) * (3 if theme in {"network", "lost claims"} else 1)
+    return [dice.choice(makers[dice.choice(sorts)])() for _ in range(many)]

@@ -1,0 +1,116 @@
+"""Handlers of simulated workers: they take simulated time, and end as their task's plan says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from prismq_worker_sdk.errors import Defer, OutboxError, Permanent, TaskCancelled, Transient
+from prismq_worker_sdk.testing.simulator.plan import Work
+from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.context import RunningContext
+from prismq_worker_sdk.worker.ending import Commit, Ending, try_finish
+from prismq_worker_sdk.worker.running import worked
+
+if TYPE_CHECKING:
+    from prismq_worker_sdk.testing.simulator.process import Process
+
+__all__ = ["CHILD", "SimulatedSlot", "act"]
+
+CHILD = "Simulated.Child"
+TOLD = 0.2
+"""Seconds in which a handler that obeys ends when it is told to."""
+
+DISK_PAUSE = 1.0
+
+
+def act(ctx: RunningContext, work: Work, starts: int) -> Any:
+    """What a handler does at its end.
+
+    Args:
+        starts: How often it was begun, this time included.
+    """
+    if work.obeys:
+        ctx.check()
+    for number in range(work.children):
+        ctx.submit(CHILD, {"number": number})
+    match work.end:
+        case "permanent":
+            raise Permanent("as planned")
+        case "error":
+            raise RuntimeError("as planned")
+        case "flaky" if starts == 1:
+            raise Transient("as planned", retry_in=1.0)
+        case "defer" if starts == 1:
+            raise Defer("as planned", retry_in=2.0)
+    return {"task": ctx.task.id}
+
+
+class SimulatedSlot:
+    """A slot whose handler takes simulated time."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def start(self, attempt: Attempt) -> None:
+        """Begins."""
+        _Run(self, self._process, attempt).begin()
+
+    def close(self) -> None:
+        """Takes no more."""
+
+
+class _Run:
+    """One handler on its way."""
+
+    def __init__(self, slot: SimulatedSlot, process: Process, attempt: Attempt) -> None:
+        if process.runtime is None:
+            raise RuntimeError("a task runs before its worker has found a server")
+        self._slot = slot
+        self._process = process
+        self._runtime = process.runtime
+        self._attempt = attempt
+        self._ctx = RunningContext(self._runtime, attempt)
+        self._work = process.world.work(attempt.claim.task.id)
+        self._over = False
+
+    def begin(self) -> None:
+        process, attempt, work = self._process, self._attempt, self._work
+        attempt.started_at = self._runtime.clock.monotonic()
+        process.world.watch.started(process, attempt, self._ctx.last_checkpoint)
+        process.later(work.seconds, self._end)
+        if work.end == "kill":
+            process.later(work.seconds / 2, self._kill)
+        if work.checkpoint:
+            process.later(work.seconds / 2, self._checkpoint)
+        if work.obeys:
+            attempt.on_cancel(lambda: process.later(TOLD, self._end))
+
+    def _checkpoint(self) -> None:
+        if self._over:
+            return
+        try:
+            self._ctx.checkpoint({"half": True})
+        except (TaskCancelled, OutboxError):
+            return
+        self._process.world.watch.checkpointed(self._process, self._attempt)
+
+    def _kill(self) -> None:
+        if not self._over:
+            self._process.host.crash(away=1.0)
+
+    def _end(self) -> None:
+        if self._over:
+            return
+        self._over = True
+        self._finish(worked(self._runtime, self._attempt, self._ctx))
+
+    def _finish(self, ending: Ending) -> None:
+        if try_finish(self._runtime, self._attempt, ending) is Commit.REFUSED:
+            self._process.later(DISK_PAUSE, lambda: self._finish(ending))
+            return
+        self._process.world.watch.left(self._process, self._attempt)
+        runtime, attempt = self._runtime, self._attempt
+        runtime.table.remove(attempt)
+        runtime.gate.stopped(attempt.claim.task.type)
+        runtime.slots.finished(self._slot, attempt)
+        runtime.wakes.everybody()

@@ -1,0 +1,155 @@
+"""A simulated machine: its disk, its clock, and what becomes of the worker that it keeps running."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from prismq_worker_sdk.errors import OutboxError
+from prismq_worker_sdk.outbox.schema import prepare
+from prismq_worker_sdk.outbox.transactions import Immediate, Operation
+from prismq_worker_sdk.testing.simulator.actor import Crashed
+from prismq_worker_sdk.testing.simulator.plan import Crash, FullDisk, Jump, Stop, Suspend
+from prismq_worker_sdk.testing.simulator.process import Process
+from prismq_worker_sdk.testing.simulator.schedule import LocalClock
+
+if TYPE_CHECKING:
+    from prismq_worker_sdk.testing.simulator.world import World
+
+__all__ = ["Host"]
+
+T = TypeVar("T")
+
+class Host:
+    """One machine with one worker process at a time; what is on its disk outlives every process.
+
+    Attributes:
+        troubles: When something happened to it that may cost it its claims.
+    """
+
+    def __init__(self, world: World, number: int) -> None:
+        self.world = world
+        self.number = number
+        self.clock = LocalClock(world.schedule)
+        self.disk = Immediate(empty_disk())
+        self.process: Process | None = None
+        self.lives = 0
+        self.steps = 0
+        self.transactions = 0
+        self.suspended_until = 0.0
+        self.troubles: list[float] = []
+        self.retired = False
+        faults = [fault for fault in world.plan.faults if getattr(fault, "worker", None) == number]
+        self._crashes = {(f.place, f.number): f.away for f in faults if isinstance(f, Crash)}
+        self._full = [fault for fault in faults if isinstance(fault, FullDisk)]
+        for fault in faults:
+            match fault:
+                case Stop():
+                    world.schedule.at(fault.at, lambda fault=fault: self._stop(fault))  # type: ignore[misc]
+                case Suspend():
+                    world.schedule.at(fault.at, lambda fault=fault: self._suspend(fault.seconds))  # type: ignore[misc]
+                case Jump():
+                    world.schedule.at(fault.at, lambda fault=fault: self._jump(fault.seconds))  # type: ignore[misc]
+
+    def start(self) -> None:
+        """Starts the worker, under a new id."""
+        if self.retired:
+            return
+        self.lives += 1
+        self.process = Process(self)
+
+    def later(self, seconds: float, do: Callable[[], None]) -> None:
+        """Does it in so many seconds, or when the machine is awake again."""
+
+        def awake() -> None:
+            if self.world.schedule.now < self.suspended_until:
+                self.world.schedule.at(self.suspended_until, awake)
+            else:
+                do()
+
+        self.world.schedule.after(seconds, awake)
+
+    def stepped(self) -> None:
+        """One more step of a loop; the process may end here."""
+        self.steps += 1
+        self._crash_if_planned("step", self.steps)
+
+    def transact(self, process: Process, operation: Operation[T]) -> T:
+        """One transaction on the disk; the process may end before it or after it."""
+        if process.dead:
+            raise Crashed
+        self.transactions += 1
+        number = self.transactions
+        self._crash_if_planned("before", number)
+        if self.disk_is_full:
+            raise OutboxError("the outbox could not be written (disk full)")
+        result = self.disk.run(operation)
+        self._crash_if_planned("after", number)
+        return result
+
+    @property
+    def disk_is_full(self) -> bool:
+        """Whether nothing can be written now."""
+        now = self.world.schedule.now
+        return any(full.at <= now < full.at + full.seconds for full in self._full)
+
+    def crash(self, away: float) -> None:
+        """The process ends at once; it is started again later."""
+        if self.process is not None:
+            self.process.dead = True
+        self.process = None
+        self.trouble()
+        self.world.schedule.after(away, self.start)
+
+    def ended(self, away: float) -> None:
+        """The process has ended by itself; its supervisor starts it again."""
+        self.process = None
+        self.trouble()
+        self.world.schedule.after(away, self.start)
+
+    def trouble(self) -> None:
+        """Something happened that may cost it its claims."""
+        self.troubles.append(max(self.world.schedule.now, self.suspended_until))
+
+    def _crash_if_planned(self, place: str, number: int) -> None:
+        away = self._crashes.pop((place, number), None)
+        if away is not None:
+            self.crash(away)
+            raise Crashed
+
+    def _stop(self, fault: Stop) -> None:
+        self.trouble()
+        if self.process is not None and now_or_never(self):
+            self.process.stop(fault.grace, fault.away)
+
+    def _suspend(self, seconds: float) -> None:
+        self.suspended_until = max(self.suspended_until, self.world.schedule.now + seconds)
+        self.trouble()
+
+    def _jump(self, seconds: float) -> None:
+        self.clock.off += seconds
+
+
+def now_or_never(host: Host) -> bool:
+    """Whether its machine is awake: a signal to one that sleeps is left out."""
+    return host.world.schedule.now >= host.suspended_until
+
+
+def empty_disk() -> sqlite3.Connection:
+    """A disk with an outbox that has nothing in it."""
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.deserialize(_image())
+    return connection
+
+
+_IMAGES: list[bytes] = []
+
+
+def _image() -> bytes:
+    if not _IMAGES:
+        fresh = sqlite3.connect(":memory:", isolation_level=None)
+        prepare(fresh)
+        _IMAGES.append(fresh.serialize())
+        fresh.close()
+    return _IMAGES[0]

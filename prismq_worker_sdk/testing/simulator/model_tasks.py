@@ -1,0 +1,90 @@
+"""What the model of a TaskManager keeps: tasks, and one row for each claim."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["ModelClaim", "ModelTask"]
+
+
+@dataclass(slots=True, eq=False)
+class ModelTask:
+    """A task.
+
+    Attributes:
+        number: Its place in the line.
+        expires_at: When its claim runs out.
+    """
+
+    id: str
+    type: str
+    number: int
+    max_attempts: int = 3
+    parent: str | None = None
+    key: str = ""
+    status: str = "pending"
+    attempts: int = 0
+    unconfirmed: int = 0
+    not_before: float = 0.0
+    claim: ModelClaim | None = None
+    expires_at: float = 0.0
+    cancel_asked: bool = False
+    checkpoint: Any = None
+    result: Any = None
+    error: str = ""
+
+    def ready(self, now: float) -> bool:
+        """Whether it may be handed out."""
+        if self.status == "pending":
+            return self.not_before <= now
+        return self.status == "processing" and self.expires_at <= now
+
+    def held_by(self, claim: ModelClaim) -> bool:
+        """Whether this is its current claim; one that ran out is, until the task is claimed again (R8)."""
+        open_still = self.status == "processing" or (self.status == "failed" and self.error == "expired")
+        return self.claim is claim and open_still and not claim.accepted
+
+    def end(self, status: str, error: str = "", result: Any = None) -> None:
+        """It is over."""
+        self.status, self.error, self.result = status, error, result
+
+    def wait_until(self, instant: float) -> None:
+        """It waits for its next attempt."""
+        self.status, self.not_before = "pending", instant
+
+    def shown(self) -> dict[str, Any]:
+        """As the wire shows it."""
+        return {
+            "id": self.id,
+            "type": self.type,
+            "params": {"task": self.id},
+            "status": self.status,
+            "checkpoint": self.checkpoint,
+        }
+
+
+@dataclass(slots=True, eq=False)
+class ModelClaim:
+    """One claim of a task; its row stays (R28).
+
+    Attributes:
+        outcome: What was reported under it, None while nothing was.
+        accepted: How it ended by a report, "" while it has not.
+    """
+
+    task: ModelTask
+    worker_id: str
+    claimed_at: float
+    token: str = ""
+    request_id: str = ""
+    confirmed: bool = False
+    outcome: Any = None
+    accepted: str = ""
+    acceptances: int = 0
+    result: Any = None
+
+    def accept(self, kind: str, result: Any, outcome: Any = None) -> None:
+        """A report under it was accepted."""
+        self.accepted, self.result, self.outcome = kind, result, outcome
+        self.acceptances += 1

@@ -1,0 +1,288 @@
+"""One life of a simulated worker: the real loops, decisions and outbox, without threads and without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, TypeVar
+
+from prismq_worker_sdk.decide.delivery import Judgement
+from prismq_worker_sdk.decide.redaction import Redactor
+from prismq_worker_sdk.errors import PrismqError
+from prismq_worker_sdk.handlers.registry import Registry
+from prismq_worker_sdk.model.calls import Exchange, Healthy, Probe
+from prismq_worker_sdk.model.claim import Claim, Identity
+from prismq_worker_sdk.model.events import Event
+from prismq_worker_sdk.model.outcome import Child, Outcome
+from prismq_worker_sdk.model.report import Report
+from prismq_worker_sdk.outbox.outbox import Outbox
+from prismq_worker_sdk.outbox.store import HoldResult
+from prismq_worker_sdk.outbox.transactions import Operation
+from prismq_worker_sdk.testing.simulator.actor import Actor, Crashed
+from prismq_worker_sdk.testing.simulator.handling import SimulatedSlot
+from prismq_worker_sdk.wire.client import health
+from prismq_worker_sdk.wire.dialects import v1, v1_exchange
+from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker.closing import close_books, never_begun
+from prismq_worker_sdk.worker.config import WorkerConfig
+from prismq_worker_sdk.worker.contact import Contact
+from prismq_worker_sdk.worker.delivering import delivery_loop
+from prismq_worker_sdk.worker.effects import Reply
+from prismq_worker_sdk.worker.gate import Gate
+from prismq_worker_sdk.worker.leasing import lease_loop
+from prismq_worker_sdk.worker.ledger import Ledger
+from prismq_worker_sdk.worker.lifecycle import Lifecycle
+from prismq_worker_sdk.worker.recovery import recover
+from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.slots import SlotPool
+from prismq_worker_sdk.worker.startup import find_server
+from prismq_worker_sdk.worker.supervising import ask_stop, supervise
+from prismq_worker_sdk.worker.table import AttemptTable
+
+if TYPE_CHECKING:
+    from prismq_worker_sdk.testing.simulator.host import Host
+
+__all__ = ["Process"]
+
+T = TypeVar("T")
+
+ADDRESS = "http://model.invalid/api"
+GRACE = 10.0
+ROOM = 1 << 40
+RESTART = 1.0
+"""Seconds after which a worker that ended by itself is started again."""
+
+
+class Process:
+    """One worker process, from its start to its end.
+
+    Attributes:
+        dead: Whether it has ended; nothing of it goes on.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.world = host.world
+        self.dead = False
+        self.worker_id = f"worker-{host.number}.{host.lives}"
+        self.runtime: Runtime | None = None
+        self.config = WorkerConfig(
+            api_url=ADDRESS,
+            state_dir=Path(),
+            concurrency=self.world.plan.slots,
+            grace_period=GRACE,
+            poll_interval=5.0,
+            server_claim_timeout=60.0,
+            startup_timeout=30.0,
+        )
+        self._dice = Random(self.world.dice.random())  # noqa: S311 - repeatable on purpose
+        self.life = Lifecycle()
+        self._contact = Contact(host.clock, self.emit)
+        self._away = 0.0
+        self._finder = self._actor(
+            "startup",
+            find_server(
+                self.config, life=self.life, contact=self._contact, clock=host.clock, dice=self._dice
+            ),
+            self._found,
+        )
+        self._crew: list[Actor] = []
+        self._finder.start()
+
+    # what its loops are stepped by
+
+    def stepped(self) -> None:
+        """A step was made."""
+        self.host.stepped()
+        self.world.watch.step(self)
+
+    def later(self, seconds: float, do: Callable[[], None]) -> None:
+        """Does it in so many seconds, unless the process has ended by then."""
+
+        def alive() -> None:
+            if not self.dead:
+                with suppress(Crashed):
+                    do()
+
+        self.host.later(seconds, alive)
+
+    def perform(self, request: Exchange | Probe, receive: Callable[[Reply], None]) -> None:
+        """Performs a call in the server's dialect, one HTTP request after the other."""
+        renews = self.runtime is not None and self.runtime.health.capabilities.renews
+        if isinstance(request, Probe):
+            steps = health()
+        else:
+            self.world.watch.calls(self, request)
+            steps = v1_exchange.exchange(request) if renews else v1.exchange(request)
+
+        def go_on(reply: object) -> None:
+            try:
+                asked = next(steps) if reply is None else steps.send(reply)  # type: ignore[arg-type]
+            except StopIteration as end:
+                receive(end.value)
+            else:
+                self.world.network.send(
+                    self.host.number, asked, lambda answer: self.later(0.0, lambda: go_on(answer))
+                )
+
+        go_on(None)
+
+    def emit(self, event: Event) -> None:
+        """Something happened in it."""
+        self.world.watch.event(self, event)
+
+    # its life
+
+    def stop(self, grace: float, away: float) -> None:
+        """SIGTERM."""
+        self._away = away
+        ask_stop(self.life, self.host.clock, self.emit, "the plan stops it", grace=grace)
+        self.world.watch.stopped(self, grace)
+        self._finder.wake()
+        for actor in self._crew:
+            actor.wake()
+
+    @property
+    def claiming(self) -> bool:
+        """Whether a claim may still be in flight."""
+        return self._crew[1].alive
+
+    @property
+    def delivering(self) -> bool:
+        """Whether reports may still be sent."""
+        return self._crew[0].alive
+
+    def troubles(self) -> tuple[str, ...]:
+        """Loops that died."""
+        return tuple(f"{actor.name}: {actor.error!r}" for actor in self._crew if actor.error is not None)
+
+    def _found(self) -> None:
+        """The search for the server is over; like `Supervisor._lead`."""
+        outbox, found, error = SimulatedOutbox(self), self._finder.result, self._finder.error
+        try:
+            if isinstance(found, Healthy):
+                self._begin(found, outbox)
+                return
+            if error is None:
+                never_begun(self.life, outbox)
+        except PrismqError as trouble:
+            error = trouble
+        if error is not None and not isinstance(error, PrismqError):
+            self.world.watch.died(self, repr(error))
+        self._exit()
+
+    def _begin(self, found: Healthy, outbox: Outbox) -> None:
+        runtime = self.runtime = self._share(found, outbox)
+        recover(runtime, ())
+        self.world.watch.recovered(self)
+        wakes = runtime.wakes
+        self._crew = [
+            self._actor("delivery", delivery_loop(runtime), lambda: wakes.supervise()),
+            self._actor("claim", claim_loop(runtime), lambda: wakes.supervise()),
+            self._actor("lease", lease_loop(runtime), lambda: wakes.supervise()),
+            self._actor("supervisor", supervise(runtime, self), self._over),
+        ]
+        wakes.deliver, wakes.claim, wakes.lease, wakes.supervise = (actor.wake for actor in self._crew)
+        for actor in self._crew:
+            actor.start()
+
+    def _share(self, found: Healthy, outbox: Outbox) -> Runtime:
+        handlers = self.world.handlers
+        gate = Gate(handlers, error_limit=self.config.max_consecutive_errors, emit=self.emit)
+        for handler in handlers:
+            gate.set_ready(handler.task_type, None)
+        return Runtime(
+            config=self.config,
+            worker_id=self.worker_id,
+            server=f"{ADDRESS}#{found.instance}",
+            health=found,
+            clock=self.host.clock,
+            dice=self._dice,
+            outbox=outbox,
+            registry=Registry(handlers),
+            table=AttemptTable(),
+            slots=SlotPool(self.config.concurrency, lambda _number: SimulatedSlot(self)),
+            gate=gate,
+            life=self.life,
+            contact=self._contact,
+            ledger=Ledger(),
+            redactor=Redactor(),
+            emit=self.emit,
+            free_bytes=lambda: 0 if self.host.disk_is_full else ROOM,
+        )
+
+    def _over(self) -> None:
+        """The supervisor has ended: the books are closed, the process exits."""
+        if self.runtime is None:
+            raise RuntimeError("a worker that found no server has no supervisor")
+        for trouble in self.troubles():
+            self.world.watch.died(self, trouble)
+        try:
+            code, reason = close_books(self.runtime)
+        except PrismqError as error:
+            self.world.watch.note(self, f"exit: {error}")
+        else:
+            self.world.watch.exited(self, code, reason)
+        self._exit()
+
+    def _exit(self) -> None:
+        self.dead = True
+        self.host.ended(self._away or RESTART)
+
+    def _actor(self, name: str, loop: object, ended: Callable[[], None]) -> Actor:
+        return Actor(name, loop, self, ended)  # type: ignore[arg-type]
+
+
+class _Disk:
+    """The transactions of one process on its host's disk."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def run(self, operation: Operation[T]) -> T:
+        return self._process.host.transact(self._process, operation)
+
+    def close(self) -> None:
+        """The disk stays."""
+
+
+class SimulatedOutbox(Outbox):
+    """The real outbox, watched."""
+
+    def __init__(self, process: Process) -> None:
+        super().__init__(_Disk(process), process.host.clock, None)
+        self._process = process
+        self._watch = process.world.watch
+
+    def hold(self, claim: Claim) -> HoldResult:
+        """Writes a claim down, or answers it."""
+        found = super().hold(claim)
+        self._watch.held(self._process, claim, found)
+        return found
+
+    def commit(
+        self,
+        identity: Identity,
+        outcome: Outcome,
+        *,
+        children: Sequence[Child] = (),
+        attempt: int | None = None,
+        maybe_seen: bool = False,
+    ) -> bool:
+        """The commit point."""
+        first = super().commit(
+            identity, outcome, children=children, attempt=attempt, maybe_seen=maybe_seen
+        )
+        if first:
+            self._watch.committed(self._process, identity, outcome)
+        return first
+
+    def apply_all(self, judged: Sequence[tuple[Report, Judgement, float]]) -> list[bool]:
+        """Stores what became of reports."""
+        done = super().apply_all(judged)
+        for (report, judgement, _), changed in zip(judged, done, strict=True):
+            if changed:
+                self._watch.judged(self._process, report, judgement)
+        return done

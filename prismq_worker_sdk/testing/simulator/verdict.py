@@ -1,0 +1,71 @@
+"""What must hold once a simulation is over: nothing lost, nothing twice, every claim with one end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from prismq_worker_sdk.testing.simulator.model_tasks import ModelTask
+from prismq_worker_sdk.testing.simulator.plan import Cancelled
+
+if TYPE_CHECKING:
+    from prismq_worker_sdk.testing.simulator.world import World
+
+__all__ = ["final_findings"]
+
+Finding = tuple[str, str]
+
+
+def final_findings(world: World) -> Iterator[Finding]:
+    """What must not be, with the rule that it breaks."""
+    for task in tuple(world.server.tasks.values()):
+        yield from _of_task(world, task)
+    for claim in world.server.claims:
+        if claim.acceptances > 1:
+            yield "R28", f"a claim of {claim.task.id} was accepted {claim.acceptances} times"
+
+
+def _of_task(world: World, task: ModelTask) -> Iterator[Finding]:
+    accepted = [claim for claim in world.server.claims if claim.task is task and claim.accepted == "completed"]
+    if len(accepted) > 1:
+        yield "twice", f"{task.id} was completed {len(accepted)} times"
+    if task.status == "completed" and len(accepted) != 1:
+        yield "twice", f"{task.id} is completed without a claim that did it"
+    yield from _children(world, task)
+    if task.status == "failed":
+        yield from _failed(world, task)
+    elif task.result != {"task": task.id}:
+        yield "lost", f"{task.id} has the result {task.result!r}"
+
+
+def _children(world: World, task: ModelTask) -> Iterator[Finding]:
+    if not world.server.exchange:
+        return
+    wanted = world.work(task.id).children if task.status == "completed" else 0
+    children = [child for child in world.server.tasks.values() if child.parent == task.id]
+    if len(children) != wanted:
+        yield "R22", f"{task.id} is {task.status} and has {len(children)} children, not {wanted}"
+
+
+def _failed(world: World, task: ModelTask) -> Iterator[Finding]:
+    work = world.work(task.id)
+    cancelled = any(
+        isinstance(fault, Cancelled) and f"task-{fault.task}" == task.id for fault in world.plan.faults
+    )
+    if cancelled and (task.error == "cancelled" or not world.server.exchange):
+        return
+    if work.fate == "refused":
+        if "refused" not in task.error and task.attempts < task.max_attempts:
+            yield "R24", f"{task.id} was refused for its content, and failed as {task.error!r}"
+    elif work.end in {"permanent", "error", "kill"} or work.fate == "poison" or work.seconds > world.limit:
+        if task.attempts < task.max_attempts and work.end != "permanent" and "time_limit" not in task.error:
+            yield from _too_few(world, task)
+    elif world.server.exchange:
+        yield from _too_few(world, task)
+
+
+def _too_few(world: World, task: ModelTask) -> Iterator[Finding]:
+    """A task may fail once its attempts are used up, and only attempts that somebody began count (R7)."""
+    begun = world.watch.holds[task.id]
+    if task.attempts < task.max_attempts or begun < task.max_attempts:
+        yield "lost", f"{task.id} failed ({task.error}) after {begun} of {task.max_attempts} attempts"

@@ -1,0 +1,289 @@
+"""What must hold at every moment of a simulation; each breach is one sentence with the rule it breaks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from prismq_worker_sdk.decide.delivery import Judgement, Park, Settle
+from prismq_worker_sdk.decide.leases import ABANDON_AFTER
+from prismq_worker_sdk.model.calls import Exchange
+from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.claim import Claim, Identity
+from prismq_worker_sdk.model.events import Event
+from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
+from prismq_worker_sdk.model.report import Report, Settlement
+from prismq_worker_sdk.outbox import store
+from prismq_worker_sdk.outbox.store import Held, HoldResult
+from prismq_worker_sdk.testing.simulator.model_tasks import ModelClaim
+from prismq_worker_sdk.worker.attempt import Attempt
+
+if TYPE_CHECKING:
+    from prismq_worker_sdk.testing.simulator.process import Process
+    from prismq_worker_sdk.testing.simulator.world import World
+
+__all__ = ["Watch"]
+
+SLACK = 6.0
+"""Seconds that a loop may rest before it looks again."""
+
+AT_ONCE = 1.5
+CALM = 20.0
+"""Seconds after which a disturbance is over for certain."""
+
+ENDS = ("the plan stops it", "every slot is lost", "every task type is paused")
+"""Why a worker may end."""
+
+
+class Watch:
+    """Sees everything that happens in a simulation.
+
+    Attributes:
+        findings: What must not be, one sentence each.
+        starts: How often each handler was begun.
+        holds: How often each task was held to be run.
+        trace: What happened, for people.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.findings: list[str] = []
+        self.trace: list[str] = []
+        self.starts: Counter[str] = Counter()
+        self.holds: Counter[str] = Counter()
+        self._completed: dict[tuple[int, str], tuple[float, int, Process]] = {}
+        self._checkpoints: set[tuple[int, str]] = set()
+        self._running: dict[tuple[Process, str], tuple[float, int]] = {}
+        self._here: set[tuple[Process, str]] = set()
+        self._stored: dict[Process, set[Identity]] = {}
+        self._sent: dict[Process, set[Identity]] = {}
+
+    def find(self, rule: str, what: str) -> None:
+        """Something that must not be."""
+        self.findings.append(f"{rule}: {what} (at {self._world.schedule.now:.3f} s)")
+
+    def note(self, process: Process, what: object) -> None:
+        """Something for the trace."""
+        if self._world.traced:
+            self.trace.append(f"{self._world.schedule.now:9.3f} {process.worker_id:12} {what}")
+
+    # the process
+
+    def step(self, process: Process) -> None:
+        """A loop made a step."""
+        runtime = process.runtime
+        if runtime is None:
+            return
+        if runtime.slots.free < 0:
+            self.find("R4", f"{process.worker_id} has claimed more than it has slots for")
+        for attempt in runtime.table.live():
+            self._check_lease(process, attempt)
+
+    def event(self, process: Process, event: Event) -> None:
+        """Something happened in a worker."""
+        self.note(process, event)
+
+    def calls(self, process: Process, call: Exchange) -> None:
+        """A worker calls the server."""
+        self.note(process, call)
+        self._sent.setdefault(process, set()).update(report.identity for report in call.reports)
+        if call.claim is None:
+            return
+        unsent = self._stored.get(process, set()) - self._sent[process]
+        if unsent:
+            self.find("R27", f"{process.worker_id} claims before it has sent its stored reports")
+
+    def recovered(self, process: Process) -> None:
+        """A worker has made whole what it found on its disk."""
+        found = process.host.disk.run(lambda db: store.after(db, None, 0, 1000))
+        self._stored[process] = {report.identity for report in found}
+
+    def stopped(self, process: Process, grace: float) -> None:
+        """A worker is told to stop."""
+        runtime = process.runtime
+        since, seen = self._world.schedule.now, self._world.network.disturbed[process.host.number]
+        calm = not self._troubled(process, since - CALM, seen, most=0) and not self._world.network.disturbances(
+            process.host.number, since - CALM
+        )
+        idle = runtime is not None and not runtime.table.all() and not self._waiting(process) and grace > AT_ONCE
+
+        def look(name: str) -> None:
+            if not process.dead and not self._troubled(process, since, seen, most=0):
+                self.find("R36", f"{process.worker_id} was told to stop and has not ended {name}")
+
+        if idle and calm:
+            self._world.schedule.after(
+                AT_ONCE, lambda: None if self._busy(process) else look("at once, though it was idle")
+            )
+        self._world.schedule.after(grace + 1.0, lambda: look("within its grace period"))
+
+    def died(self, process: Process, what: str) -> None:
+        """A loop of a worker died."""
+        self.find("R31", f"{process.worker_id}: {what}")
+
+    def exited(self, process: Process, code: int, reason: str) -> None:
+        """A worker has ended."""
+        self.note(process, f"exit {code}: {reason}")
+        runtime = process.runtime
+        if runtime is None:
+            return
+        waiting, left = self._waiting(process), len(runtime.table.all())
+        faults = runtime.ledger.accounts(waiting=waiting).faults()
+        if faults and not process.host.disk_is_full:
+            self.find("R38", f"{process.worker_id}: {'; '.join(faults)}")
+        if code == 0 and (waiting or left):
+            self.find("R37", f"{process.worker_id} exits with 0 and leaves {waiting} reports, {left} handlers")
+        if not any(reason.startswith(end) for end in ENDS):
+            self.find("R34", f"{process.worker_id} ended by itself: {reason}")
+
+    # its claims
+
+    def held(self, process: Process, claim: Claim, found: HoldResult) -> None:
+        """A claim was written down, or answered."""
+        task = claim.task.id
+        if isinstance(found, Held):
+            self.holds[task] += 1
+            if (process.host.number, task) in self._completed and not self._world.work(task).fate:
+                self.find("R25", f"{task} is to be computed again where its result still is")
+
+    def started(self, process: Process, attempt: Attempt, last_checkpoint: Any) -> None:
+        """A handler begins."""
+        task, host = attempt.claim.task.id, process.host.number
+        self.starts[task] += 1
+        self.note(process, f"starts {task}")
+        if (process, task) in self._here:
+            self.find("R9", f"{task} runs twice at a time in {process.worker_id}")
+        if (host, task) in self._checkpoints and last_checkpoint is None:
+            self.find("R30", f"{task} begins without the checkpoint that it stored on this host")
+        for other, since, seen in self._elsewhere(process, task):
+            if not self._troubled(other, since, seen, most=2):
+                self.find("R21", f"{task} is begun by {process.worker_id} while {other.worker_id} has it, in good health")
+        self._check_unconfirmed(process, task)
+        now, seen = self._world.schedule.now, self._world.network.disturbed[host]
+        self._running[process, task] = (now, seen)
+        self._here.add((process, task))
+        self._watch_limit(process, attempt)
+
+    def checkpointed(self, process: Process, attempt: Attempt) -> None:
+        """A handler has stored a checkpoint."""
+        self._checkpoints.add((process.host.number, attempt.claim.task.id))
+
+    def left(self, process: Process, attempt: Attempt) -> None:
+        """A handler has left its slot."""
+        self._running.pop((process, attempt.claim.task.id), None)
+        self._here.discard((process, attempt.claim.task.id))
+
+    def committed(self, process: Process, identity: Identity, outcome: Outcome) -> None:
+        """An outcome was committed."""
+        self.note(process, f"commits {outcome}")
+        now, host = self._world.schedule.now, process.host.number
+        self._running.pop((process, identity.task_id), None)
+        if isinstance(outcome, Completed):
+            self._completed[host, identity.task_id] = (now, self._world.network.disturbed[host], process)
+        attempt = next(
+            (one for one in (process.runtime.table.all() if process.runtime else ()) if one.claim.identity == identity),
+            None,
+        )
+        if attempt is None or attempt.cancelled is None:
+            return
+        told = isinstance(outcome, Failed) and outcome.error_type in {"", "TaskCancelled"}
+        match attempt.cancelled:
+            case CancelReason.STOPPING | CancelReason.EXPIRED if told:
+                self.find("R15", f"{identity.task_id} fails because its worker stops or its claim ran out")
+            case CancelReason.ASKED if isinstance(outcome, Released):
+                self.find("R15", f"{identity.task_id} goes back though it was cancelled")
+            case CancelReason.LOST if isinstance(outcome, Completed | Released):
+                self.find("R15", f"{identity.task_id} is reported though its claim was lost")
+
+    def judged(self, process: Process, report: Report, judgement: Judgement) -> None:
+        """A worker has stored what became of a report."""
+        self.note(process, f"judges {report.identity.task_id}: {judgement}")
+        identity = report.identity
+        claims = list(self._claims(identity))
+        match judgement:
+            case Settle(settlement=Settlement.ACCEPTED):
+                if not any(claim.accepted for claim in claims):
+                    self.find("R26", f"{identity.task_id} counts as accepted, and the server never took it")
+            case Settle(settlement=Settlement.LOST) if any(claim.accepted for claim in claims):
+                self.find("R26", f"{identity.task_id} counts as lost, and the server took it")
+            case Settle(settlement=Settlement.LOST | Settlement.UNCONFIRMED):
+                if any(claim.task.held_by(claim) for claim in claims):
+                    self.find("R21", f"the report of {identity.task_id} is given up while its claim is open")
+            case Park(detail=detail) if not self._world.work(identity.task_id).fate:
+                self.find("R23", f"the report of {identity.task_id} is parked: {detail}")
+
+    # means
+
+    def _claims(self, identity: Identity) -> Iterator[ModelClaim]:
+        server = self._world.server
+        if identity.token is not None:
+            claim = server.by_token.get(identity.token)
+            return iter(() if claim is None else (claim,))
+        return (
+            claim
+            for claim in server.claims
+            if claim.task.id == identity.task_id and claim.worker_id == identity.worker_id
+        )
+
+    def _check_lease(self, process: Process, attempt: Attempt) -> None:
+        token = attempt.claim.identity.token
+        claim = None if token is None else self._world.server.by_token.get(token)
+        if claim is None or claim.task.claim is not claim or claim.accepted or attempt.cancelled is not None:
+            return
+        if attempt.claim.expires_at > claim.task.expires_at + 1e-6:
+            self.find("R5", f"{process.worker_id} believes to hold {claim.task.id} longer than the server says")
+
+    def _elsewhere(self, process: Process, task: str) -> Iterator[tuple[Process, float, int]]:
+        """Who else has this task in work, or its result: process, since when, disturbances by then."""
+        for (other, name), (since, seen) in self._running.items():
+            if name == task and other is not process and not other.dead:
+                yield other, since, seen
+        for (_, name), (since, seen, other) in self._completed.items():
+            if name == task and other is not process and not other.dead and not self._world.work(task).fate:
+                yield other, since, seen
+
+    def _troubled(self, process: Process, since: float, seen: int, *, most: int) -> bool:
+        """Whether something happened to a worker since then that may cost it a claim."""
+        host, network = process.host, self._world.network
+        return (
+            process.dead
+            or any(at >= since for at in host.troubles)
+            or network.disturbed[host.number] - seen > most
+            or not network.undisturbed(host.number, since)
+        )
+
+    def _check_unconfirmed(self, process: Process, task: str) -> None:
+        """No claim runs out unnoticed with a worker that is well (R6)."""
+        for claim in self._world.server.claims:
+            host = next((one for one in self._world.hosts if one.process and one.process.worker_id == claim.worker_id), None)
+            if claim.task.id != task or claim.confirmed or claim.task.claim is claim or host is None or host.process is None:
+                continue
+            seen = self._world.network.disturbed[host.number]
+            if not self._troubled(host.process, claim.claimed_at - SLACK, seen, most=0):
+                quiet = self._world.network.disturbances(host.number, claim.claimed_at - SLACK) <= 1
+                if quiet:
+                    self.find("R6", f"{task} was handed to {claim.worker_id} and ran out there, unconfirmed")
+
+    def _watch_limit(self, process: Process, attempt: Attempt) -> None:
+        def look() -> None:
+            now = self._world.schedule.now
+            due = max(attempt.limit_at, attempt.told_at or 0.0, self._last_trouble(process)) + ABANDON_AFTER + SLACK
+            runtime = process.runtime
+            if process.dead or runtime is None or attempt not in runtime.table.live() or attempt.committed:
+                return
+            if now < due:
+                self._world.schedule.at(due, look)
+            else:
+                self.find("R16", f"{attempt.claim.task.id} is past its limit and nobody has given it up")
+
+        self._world.schedule.at(attempt.limit_at + ABANDON_AFTER + SLACK, look)
+
+    def _last_trouble(self, process: Process) -> float:
+        return max((*process.host.troubles, self._world.plan.healed_at))
+
+    def _busy(self, process: Process) -> bool:
+        return process.runtime is not None and bool(process.runtime.table.all())
+
+    def _waiting(self, process: Process) -> int:
+        return process.host.disk.run(lambda db: store.count(db, None, "waiting"))
