@@ -17,10 +17,13 @@ from prismq_worker_sdk.model.calls import (
     Vanished,
 )
 
-__all__ = ["Ask", "ClaimPlan", "Hold", "Pace", "next_claim", "pace_after"]
+__all__ = ["Ask", "ClaimPlan", "Hold", "Pace", "next_claim", "pace_after", "worth_repeating"]
 
 QUICK_CONFLICTS = 3
 """Quick repeats after "somebody was faster", before the poll interval applies (R34)."""
+
+FRESH_SHARE = 0.8
+"""The part of a lease that a request may be old and still be repeated."""
 
 SHORTEST_IDLE = 0.25
 """The first wait after an empty answer, seconds; it doubles up to the poll interval."""
@@ -59,6 +62,19 @@ def next_claim(*, free: int, types: int, max_tasks: int, claimed: int, max_runs:
     if room <= 0:
         return Hold("every slot is taken")
     return Ask(min(room, max_tasks))
+
+
+def worth_repeating(age: float, lease_seconds: float) -> bool:
+    """Whether to repeat an unanswered claim, or to ask afresh and let what it was given run out unconfirmed.
+
+    A lease counts from the first sending of its request (R5): what an old request brings has hardly begun before
+    it is over.
+
+    Args:
+        age: Seconds since the first sending.
+        lease_seconds: What the server announced.
+    """
+    return age < FRESH_SHARE * lease_seconds
 
 
 @dataclass(frozen=True, slots=True)

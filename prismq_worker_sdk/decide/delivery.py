@@ -21,6 +21,9 @@ from prismq_worker_sdk.model.report import Report, Settlement, Verdict
 
 __all__ = ["PARK_AFTER", "Again", "Judgement", "Park", "Settle", "judge"]
 
+CRASHED = "crashed"
+"""An orphan's failure is short: it is refused only where its claim had another end, reported before the crash."""
+
 PARK_AFTER = 12
 """Failures of one report, while others got through, after which it is parked (R23)."""
 
@@ -108,6 +111,8 @@ def _verdict(report: Report, verdict: Verdict, detail: str) -> Judgement:
             return Settle(Settlement.LOST, detail or "the claim is somebody else's now", keep=True)
         case Verdict.MISSING:
             return Park(detail or "the server knows no such task")
+        case Verdict.REFUSED if isinstance(report.outcome, Failed) and report.outcome.error_type == CRASHED:
+            return Settle(Settlement.LOST, detail or "the server knows another end of this claim")
         case Verdict.REFUSED:
             return Park(detail or "the server refused the content", _short_failure(report, detail))
 

@@ -35,8 +35,8 @@ class Abandon:
 Action: TypeAlias = Look | Cancel | Abandon
 
 
-def time_limit(wanted: float, lease_seconds: float, *, renews: bool) -> float:
-    """The time a handler really has, seconds.
+def time_limit(wanted: float, lease_seconds: float, *, renews: bool, age: float = 0.0) -> float:
+    """The time a handler that starts now really has, seconds.
 
     Where claims cannot be renewed the claim timeout is the hard end: a tenth of it, 15 s at most, is kept
     for the report.
@@ -44,10 +44,11 @@ def time_limit(wanted: float, lease_seconds: float, *, renews: bool) -> float:
     Args:
         wanted: What the handler asks for.
         lease_seconds: How long the claim lasts from the sending of its request.
+        age: Seconds since that.
     """
     if renews:
         return wanted
-    return min(wanted, lease_seconds - min(15.0, lease_seconds / 10))
+    return min(wanted, lease_seconds - min(15.0, lease_seconds / 10) - age)
 
 
 def watch(

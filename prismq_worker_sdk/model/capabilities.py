@@ -17,6 +17,7 @@ class Capabilities:
         max_tasks: Tasks in one claim answer.
         max_reports: Reports in one call.
         max_wait_seconds: How long the server holds an empty claim open.
+        lease_seconds: How long a claim lasts unless it is renewed; 0 where the server does not tell.
         renews: Whether leases can be renewed.
         releases: Whether a task can be given back.
         creates: Whether children travel inside a report.
@@ -27,6 +28,7 @@ class Capabilities:
     max_tasks: int = 1
     max_reports: int = 1
     max_wait_seconds: float = 0.0
+    lease_seconds: float = 0.0
     renews: bool = False
     releases: bool = False
     creates: bool = False

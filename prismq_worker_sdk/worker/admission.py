@@ -59,6 +59,11 @@ def admit(runtime: Runtime, grant: Grant, sent_at: float) -> Admission:
     if not _time_left(runtime):
         _lapse(runtime, claim, "it came while the worker stops")
         return Admission.LAPSED
+    if runtime.clock.monotonic() >= claim.expires_at:
+        _lapse(
+            runtime, claim, "its claim had run out when it came: the machine slept, or the answer was late"
+        )
+        return Admission.LAPSED
     try:
         return _held(runtime, claim, handler)
     except OutboxError as error:
@@ -221,7 +226,9 @@ def _identity(runtime: Runtime, task: Task, token: str | None) -> Identity:
 
 def _limit(runtime: Runtime, claim: Claim, handler: Handler) -> float:
     renews = runtime.health.capabilities.renews
-    return claim.sent_at + time_limit(handler.time_limit, claim.lease_seconds, renews=renews)
+    now = runtime.clock.monotonic()
+    age = now - claim.sent_at
+    return now + time_limit(handler.time_limit, claim.lease_seconds, renews=renews, age=age)
 
 
 def _ref(task: Task) -> TaskRef:

@@ -9,7 +9,7 @@ from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import TaskRef
-from prismq_worker_sdk.model.outcome import Outcome
+from prismq_worker_sdk.model.outcome import Child, Outcome
 from prismq_worker_sdk.model.report import Report, Settlement
 
 __all__ = ["Attempt"]
@@ -25,7 +25,7 @@ class Attempt:
         progress: What the handler said last, percent (None for nothing yet) and message.
         checkpoint: The last one, JSON text.
         stray: Whether its end was committed without it (R16).
-        offered: An outcome that the disk refuses and that is reported from memory (R12).
+        offered: An outcome that the disk refuses and that is reported from memory (R12), with its children.
         maybe_seen: Whether a sending from memory may have reached the server without an answer (R26).
         committed: Whether its end is in the outbox.
         binding: Held while the claim is changed, and while an end is committed under it.
@@ -42,6 +42,7 @@ class Attempt:
         self.progress: tuple[float | None, str] = (None, "")
         self.stray = False
         self.offered: Outcome | None = None
+        self.children: tuple[Child, ...] = ()
         self.maybe_seen = False
         self.committed = False
         self.settled: Settlement | None = None
@@ -100,7 +101,12 @@ class Attempt:
             return None
         claim = self.claim
         return Report(
-            None, claim.identity, self.offered, attempt=claim.task.attempt, maybe_seen=self.maybe_seen
+            None,
+            claim.identity,
+            self.offered,
+            children=self.children,
+            attempt=claim.task.attempt,
+            maybe_seen=self.maybe_seen,
         )
 
     def settle(self, settlement: Settlement) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, replace
 
-from prismq_worker_sdk.decide.claims import Ask, Pace, next_claim, pace_after
+from prismq_worker_sdk.decide.claims import Ask, Pace, next_claim, pace_after, worth_repeating
 from prismq_worker_sdk.model.calls import (
     BadGrant,
     ClaimWork,
@@ -61,9 +61,12 @@ class Claimer:
         Args:
             waits: Whether the server may wait for work.
         """
-        if self.unanswered is not None:
-            return replace(self.unanswered, work=replace(self.unanswered.work, wait_seconds=0.0))
         runtime = self._runtime
+        if self.unanswered is not None:
+            age = runtime.clock.monotonic() - self.unanswered.sent_at
+            if worth_repeating(age, runtime.health.capabilities.lease_seconds):
+                return replace(self.unanswered, work=replace(self.unanswered.work, wait_seconds=0.0))
+            self.forget(self.unanswered)
         with runtime.planning:
             types = self.types()
             plan = next_claim(

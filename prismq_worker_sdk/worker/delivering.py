@@ -40,6 +40,9 @@ LONGEST_WAIT = 3600.0
 
 DISK_PAUSE = 1.0
 
+END_WAIT_PAUSE = 0.25
+"""Seconds before the wait of a claim is ended once more."""
+
 LARGEST_BATCH = 128
 """Reports in one call at most, however many the server takes."""
 
@@ -99,15 +102,23 @@ class _Delivery:
             yield Wait(DISK_PAUSE)
             return
         if not due and self._claimer.unanswered is None:
-            if runtime.delivering:
-                runtime.delivering = False
-                runtime.wakes.claim()
-            yield Wait(wait if not self._offers else min(DISK_PAUSE, wait or DISK_PAUSE))
+            runtime.deliver_with_claims(now=False)
+            yield Wait(self._until_next(wait))
             return
         if self._apart and self._claimer.unanswered is not None:
             due = []
         reply = yield from self._send(_within_bytes(due), along=True)
         yield from self._rest_after(reply)
+
+    def _until_next(self, wait: float | None) -> float | None:
+        """Seconds to rest when nothing is due now."""
+        runtime = self._runtime
+        waits = [wait] if wait is not None else []
+        if self._offers:
+            waits.append(DISK_PAUSE)
+        if runtime.waiting is not None and not runtime.life.running:
+            waits.append(END_WAIT_PAUSE)
+        return min(waits, default=None)
 
     def last_call_due(self) -> bool:
         """Whether the worker is about to exit, and what waits was not sent once more yet."""
@@ -138,9 +149,11 @@ class _Delivery:
         return max(1, min(self._batch, self._runtime.health.capabilities.max_reports))
 
     def _end_wait(self, waiting: Exchange) -> Loop:
-        """Ends a claim that waits on the server: a repeat of it does (R6). Its own loop gets the answer."""
+        """Ends a claim that waits on the server: a repeat of it does (R6). Its own loop gets the answer.
+
+        The repeat may be at the server before the claim itself, so it is sent again until there is an answer.
+        """
         runtime = self._runtime
-        runtime.waiting = None
         if waiting.claim is not None:
             yield from talk(runtime, replace(waiting, claim=replace(waiting.claim, wait_seconds=0.0)))
 
@@ -153,7 +166,7 @@ class _Delivery:
         runtime = self._runtime
         asked = None
         if along and runtime.health.capabilities.renews and not (self._apart and reports):
-            runtime.delivering = bool(reports)
+            runtime.deliver_with_claims(now=bool(reports))
             asked = self._claimer.ask(waits=False)
         call = Exchange(reports=reports)
         if asked is not None:
@@ -163,6 +176,8 @@ class _Delivery:
         yield from self._settle(reports, replies)
         if asked is not None:
             self._claimer.answered(asked, whole.tasks if isinstance(whole, Exchanged) else _failure(whole))
+            if not runtime.delivering:
+                runtime.wakes.claim()  # the slots that were kept for this claim may be free again
         if not reports and not isinstance(whole, Exchanged):
             self._failures += 1
             return _failure(whole)
@@ -205,9 +220,8 @@ class _Delivery:
     def _part(self, *, apart: bool) -> None:
         """Whether claims go their own way: reports that do not pass must not keep tasks from coming (R23)."""
         self._apart = apart
-        if apart and self._runtime.delivering:
-            self._runtime.delivering = False
-            self._runtime.wakes.claim()
+        if apart:
+            self._runtime.deliver_with_claims(now=False)
 
     def _judge(self, report: Report, reply: ReportReply, *, alone: bool = True) -> tuple[Judgement, float]:
         runtime = self._runtime

@@ -69,12 +69,14 @@ def try_finish(runtime: Runtime, attempt: Attempt, ending: Ending) -> Commit:
             _offer(runtime, attempt, ending, str(error), reported=reported)
         if attempt.settled is None or runtime.life.running:
             return Commit.REFUSED
-        first = True  # its verdict is in and the worker stops: the hold is left as an orphan of the next start
+        first = (
+            True  # its verdict is in and the worker stops: the hold is left as an orphan of the next start
+        )
     if not first:
         return Commit.SECOND
     if reported and runtime.health.capabilities.renews:
         # before the slot is free, so that the next claim goes along with this report
-        runtime.delivering = True
+        runtime.deliver_with_claims(now=True)
     _book(runtime, attempt, ending, end, reported=reported)
     return Commit.FIRST
 
@@ -94,7 +96,7 @@ def _commit(runtime: Runtime, attempt: Attempt, ending: Ending, *, reported: boo
 
 def _offer(runtime: Runtime, attempt: Attempt, ending: Ending, trouble: str, *, reported: bool) -> None:
     if attempt.offered is None and reported:
-        attempt.offered = ending.outcome
+        attempt.offered, attempt.children = ending.outcome, ending.children
         runtime.emit(
             Notice(
                 "error",

@@ -86,6 +86,12 @@ class Runtime:
     waiting: Exchange | None = None
     planning: threading.Lock = field(default_factory=threading.Lock)
 
+    def deliver_with_claims(self, *, now: bool) -> None:
+        """Whether reports go out now; when they do no more, the claim loop claims by itself again."""
+        before, self.delivering = self.delivering, now
+        if before and not now:
+            self.wakes.claim()
+
     def obey(self, order: Order) -> None:
         """The server said what it wants of this worker."""
         if order is self.order:

@@ -11,12 +11,17 @@ from prismq_worker_sdk.testing.simulator.plan import (
     Cut,
     Dialect,
     Disturbed,
+    End,
+    Fate,
     Fault,
     FullDisk,
+    How,
     Jump,
     Outage,
+    Place,
     Plan,
     Refusal,
+    Sort,
     Steered,
     Stop,
     Suspend,
@@ -28,10 +33,26 @@ __all__ = ["random_plan"]
 HORIZON = 40.0
 """Seconds in which things go wrong."""
 
-DISTURBANCES = (
+EXACT = ("stops", "lost claims")
+"""Themes in which no task may lose an attempt."""
+
+LONG = 12.0
+"""Seconds of a handler that may reach its time limit."""
+
+MANY = 100
+"""Attempts that are never used up."""
+
+SOME, MOST = 0.3, 0.8
+FATES: tuple[Fate, ...] = ("", "refused", "poison")
+ENDS: tuple[End, ...] = ("complete", "flaky", "defer", "permanent", "error", "kill")
+PLACES: tuple[Place, ...] = ("step", "before", "after")
+SORTS: tuple[Sort, ...] = ("report", "claim", "renew")
+DISTURBANCES: tuple[How, ...] = (
     "refused", "lost", "unanswered", "unanswered", "late", "twice", "slow", "500", "500 after", "busy", "html",
     "redirect", "key", "gone",
 )  # fmt: skip
+UNANSWERED: tuple[How, ...] = ("unanswered", "500 after", "lost")
+DIALECTS: tuple[Dialect, ...] = ("exchange", "exchange", "base")
 THEMES = ("anything", "anything", "anything", "network", "crashes", "stops", "partitions", "lost claims")
 
 
@@ -42,7 +63,8 @@ def random_plan(seed: int, dialect: Dialect | None = None) -> Plan:
         dialect: Left to the number unless given.
     """
     dice = Random(seed)  # noqa: S311 - repeatable on purpose
-    chosen: Dialect = dialect or dice.choice(("exchange", "exchange", "base"))
+    found: Dialect = dice.choice(DIALECTS)
+    chosen = dialect or found
     workers = dice.choice((1, 2, 2, 3, 3, 4, 5))
     theme = dice.choice(THEMES)
     works = tuple(_work(dice, chosen, theme) for _ in range(dice.randint(1, 8)))
@@ -57,22 +79,34 @@ def random_plan(seed: int, dialect: Dialect | None = None) -> Plan:
 
 
 def _work(dice: Random, dialect: Dialect, theme: str) -> Work:
-    exact = theme in {"stops", "lost claims"}
-    end = dice.choices(("complete", "flaky", "defer", "permanent", "error", "kill"), (60, 10, 10, 5, 5, 5))[0]
-    if exact:
-        end = dice.choice(("complete", "complete", "defer" if dialect == "exchange" else "complete"))
-    fate = dice.choices(("", "refused", "poison"), (100, 0 if exact else 3, 0 if exact else 2))[0]
-    troubled = end in {"permanent", "error", "kill"} or fate
-    length = dice.choice((0.05, 0.3, 2.0, 8.0)) if exact else dice.choice((0.05, 0.3, 1.0, 2.0, 8.0, 12.0, 20.0, 40.0))
-    obeys = exact or dice.random() < 0.8  # noqa: PLR2004
+    return _exact_work(dice, dialect) if theme in EXACT else _any_work(dice, dialect)
+
+
+def _exact_work(dice: Random, dialect: Dialect) -> Work:
+    """A task that must complete at its first attempt: nothing that goes wrong here may cost it one."""
+    takes_back = dialect == "exchange"
+    return Work(
+        seconds=dice.choice((0.05, 0.3, 2.0, 8.0)) * (0.5 + dice.random()),
+        end=dice.choice(("complete", "complete", "defer" if takes_back else "complete")),
+        checkpoint=dice.random() < SOME,
+        children=dice.choice((0, 0, 1)) if takes_back else 0,
+        max_attempts=1 if takes_back else MANY,
+    )
+
+
+def _any_work(dice: Random, dialect: Dialect) -> Work:
+    fate = dice.choices(FATES, (100, 3, 2))[0]
+    end = dice.choices(ENDS, (60, 10, 10, 5, 5, 5))[0] if not fate else "complete"
+    length = dice.choice((0.05, 0.3, 1.0, 2.0, 8.0, 12.0, 20.0, 40.0))
+    fails = bool(fate) or end in {"permanent", "error", "kill"} or length >= LONG
     return Work(
         seconds=length * (0.5 + dice.random()),
-        end=end,  # type: ignore[arg-type]  # choices() forgets the literals
-        obeys=obeys,
-        checkpoint=dice.random() < 0.3,  # noqa: PLR2004
+        end=end,
+        obeys=dice.random() < MOST,
+        checkpoint=dice.random() < SOME,
         children=dice.choice((0, 0, 0, 1, 2)) if dialect == "exchange" else 0,
-        max_attempts=dice.randint(1, 3) if troubled or length > 10 else (1 if exact and dialect == "exchange" else 100),  # noqa: PLR2004
-        fate=fate,  # type: ignore[arg-type]
+        max_attempts=dice.randint(1, 3) if fails else MANY,
+        fate=fate,
     )
 
 
@@ -84,14 +118,15 @@ def _faults(dice: Random, theme: str, workers: int, works: int) -> list[Fault]:
         return dice.randrange(workers)
 
     def disturbed() -> Fault:
-        return Disturbed(dice.randint(1, 12 * works + 20), dice.choice(DISTURBANCES))  # type: ignore[arg-type]
+        return Disturbed(dice.randint(1, 12 * works + 20), dice.choice(DISTURBANCES))
 
     def unanswered() -> Fault:
-        return Disturbed(dice.randint(1, 6 * works + 6), dice.choice(("unanswered", "500 after", "lost")))  # type: ignore[arg-type]
+        return Disturbed(dice.randint(1, 6 * works + 6), dice.choice(UNANSWERED))
 
     def crash() -> Fault:
-        place = dice.choice(("step", "before", "after"))
-        return Crash(who(), place, dice.randint(1, 20 * works + 10), dice.choice((0.5, 3.0, 25.0)))  # type: ignore[arg-type]
+        return Crash(
+            who(), dice.choice(PLACES), dice.randint(1, 20 * works + 10), dice.choice((0.5, 3.0, 25.0))
+        )
 
     def stop() -> Fault:
         return Stop(who(), when(), dice.choice((0.0, 2.0, 10.0, 25.0)), dice.choice((0.5, 5.0, 30.0)))
@@ -107,7 +142,9 @@ def _faults(dice: Random, theme: str, workers: int, works: int) -> list[Fault]:
         "partitions": [
             lambda: Cut(who(), when(), dice.choice((1.0, 10.0, 30.0, 90.0))),
             lambda: Outage(when(), dice.choice((1.0, 10.0, 60.0))),
-            lambda: Refusal(dice.choice(("report", "claim", "renew")), when(), dice.choice((5.0, 30.0, 90.0))),  # type: ignore[arg-type]
+            lambda: Refusal(
+                dice.choice(("report", "claim", "renew")), when(), dice.choice((5.0, 30.0, 90.0))
+            ),
             lambda: Suspend(who(), when(), dice.choice((2.0, 15.0, 60.0))),
         ],
         "rare": [
@@ -117,6 +154,10 @@ def _faults(dice: Random, theme: str, workers: int, works: int) -> list[Fault]:
             lambda: Steered(when(), dice.choice((2.0, 20.0))),
         ],
     }
-    sorts = [theme] if theme in makers else ["network", "network", "crashes", "stops", "partitions", "rare", "rare"]
+    sorts = (
+        [theme]
+        if theme in makers
+        else ["network", "network", "crashes", "stops", "partitions", "rare", "rare"]
+    )
     many = dice.choice((0, 1, 2, 3, 5, 8)) * (3 if theme in {"network", "lost claims"} else 1)
     return [dice.choice(makers[dice.choice(sorts)])() for _ in range(many)]

@@ -21,6 +21,7 @@ __all__ = ["Host"]
 
 T = TypeVar("T")
 
+
 class Host:
     """One machine with one worker process at a time; what is on its disk outlives every process.
 
@@ -41,7 +42,9 @@ class Host:
         self.troubles: list[float] = []
         self.retired = False
         faults = [fault for fault in world.plan.faults if getattr(fault, "worker", None) == number]
-        self._crashes = {(f.place, f.number): f.away for f in faults if isinstance(f, Crash)}
+        self._crashes: dict[tuple[str, int], float] = {
+            (f.place, f.number): f.away for f in faults if isinstance(f, Crash)
+        }
         self._full = [fault for fault in faults if isinstance(fault, FullDisk)]
         for fault in faults:
             match fault:
@@ -93,6 +96,11 @@ class Host:
         """Whether nothing can be written now."""
         now = self.world.schedule.now
         return any(full.at <= now < full.at + full.seconds for full in self._full)
+
+    @property
+    def had_full_disk(self) -> bool:
+        """Whether it ever came to that."""
+        return any(full.at <= self.world.schedule.now for full in self._full)
 
     def crash(self, away: float) -> None:
         """The process ends at once; it is started again later."""

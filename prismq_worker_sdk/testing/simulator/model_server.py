@@ -98,7 +98,9 @@ class ModelServer:
     def look(self, wait: Waits, now: float) -> HttpReply | None:
         """The answer to a claim that waits, None while there is none."""
         if wait.answer is None:
-            tasks = [] if self.order != "run" else self._grants(wait.worker_id, wait.request_id, wait.wanted, now)
+            tasks = (
+                [] if self.order != "run" else self._grants(wait.worker_id, wait.request_id, wait.wanted, now)
+            )
             if tasks or wait.over or self.order != "run" or now >= wait.until:
                 wait.answer = self._answer(tasks=tasks)
                 self.waits.remove(wait)
@@ -138,7 +140,7 @@ class ModelServer:
         if call == "complete":
             task.end("completed", result=body["result"])
         else:
-            self._failed(task, body["error"], None, None, now)
+            self._failed(task, body["error"], now)
         return _said({"status": "success"})
 
     # the bundle
@@ -171,12 +173,16 @@ class ModelServer:
     def _grants(
         self, worker: str, request: str, wanted: Mapping[str, Any], now: float
     ) -> list[dict[str, Any]]:
-        same = [claim for claim in self.claims if request and claim.request_id == request and claim.worker_id == worker]
+        same = [
+            claim
+            for claim in self.claims
+            if request and claim.request_id == request and claim.worker_id == worker
+        ]
         held = [claim for claim in same if claim.task.claim is claim and claim.task.status == "processing"]
         current = [claim for claim in held if claim.task.expires_at > now]
         if current:  # what its first sending was given, with the seconds that remain (R6)
             return [_granted(claim, claim.task.expires_at - now) for claim in current]
-        found = []
+        found: list[dict[str, Any]] = []
         while len(found) < min(wanted["max_tasks"], MAX_TASKS):
             task = self._next(wanted["task_types"], now)
             if task is None:
@@ -190,7 +196,9 @@ class ModelServer:
 
     def _renew(self, item: Mapping[str, Any], now: float) -> dict[str, Any]:
         claim = self.by_token.get(item["lease_token"])
-        if claim is None or not claim.task.held_by(claim):  # an expired token is valid until the next claim (R8)
+        if claim is None or not claim.task.held_by(
+            claim
+        ):  # an expired token is valid until the next claim (R8)
             return {"task_id": item["task_id"], "verdict": "lost"}
         task = claim.task
         self._confirm(claim)
@@ -206,8 +214,8 @@ class ModelServer:
             return {**said, "verdict": "unknown"}
         outcome = [item["outcome"], item.get("result"), item.get("children", [])]
         if claim.outcome is not None:  # one row per claim: a repeat is a duplicate (R28)
-            same = claim.outcome == outcome
-            return {**said, "verdict": "duplicate" if same else "refused", "detail": "reported before"}
+            verdict = "duplicate" if claim.outcome == outcome else "refused"
+            return {**said, "verdict": verdict, "detail": "reported before"}
         task = claim.task
         if not task.held_by(claim):
             return {**said, "verdict": "lost"}
@@ -230,8 +238,8 @@ class ModelServer:
             task.attempts -= 1
             task.wait_until(now + item.get("delay_seconds", 0.0))
         else:
-            said = item.get("error_type", ""), item.get("retryable"), item.get("delay_seconds")
-            self._failed(task, *said, now)
+            hints = {"retryable": item.get("retryable"), "delay": item.get("delay_seconds")}
+            self._failed(task, item.get("error_type", ""), now, **hints)
 
     def _create_child(self, parent: ModelTask, child: Mapping[str, Any]) -> None:
         same = [one for one in self.tasks.values() if one.parent == parent.id and one.key == child["key"]]
@@ -274,7 +282,13 @@ class ModelServer:
             claim.task.unconfirmed = 0
 
     def _failed(
-        self, task: ModelTask, error: str, retryable: bool | None, delay: float | None, now: float
+        self,
+        task: ModelTask,
+        error: str,
+        now: float,
+        *,
+        retryable: bool | None = None,
+        delay: float | None = None,
     ) -> None:
         if task.cancel_asked:
             task.end("failed", "cancelled")

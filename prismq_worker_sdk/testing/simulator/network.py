@@ -55,13 +55,15 @@ class Network:
     """
 
     def __init__(self, plan: Plan, schedule: Schedule, server: ModelServer, dice: Random) -> None:
+        self._how = {fault.request: fault.how for fault in plan.faults if isinstance(fault, Disturbed)}
         self.carried = 0
         self.disturbed = [0] * plan.workers
+        self.plain = not {"late", "twice", "slow"} & set(self._how.values())
+        """Whether every request arrives at once, if it arrives, and only once."""
         self._times: list[tuple[int, float]] = []
         self._schedule = schedule
         self._server = server
         self._dice = dice
-        self._how = {fault.request: fault.how for fault in plan.faults if isinstance(fault, Disturbed)}
         self._cuts = [fault for fault in plan.faults if isinstance(fault, Cut)]
         self._outages = [fault for fault in plan.faults if isinstance(fault, Outage)]
         self._refusals = [fault for fault in plan.faults if isinstance(fault, Refusal)]
@@ -78,7 +80,7 @@ class Network:
     def undisturbed(self, worker: int, since: float) -> bool:
         """Whether no cut and no outage fell into the time since then."""
         now = self._schedule.now
-        mine = (*(cut for cut in self._cuts if cut.worker == worker), *self._outages)
+        mine: list[Cut | Outage] = [*(cut for cut in self._cuts if cut.worker == worker), *self._outages]
         return not any(fault.at <= now and fault.at + fault.seconds >= since for fault in mine)
 
     def disturbances(self, worker: int, since: float) -> int:
@@ -102,8 +104,12 @@ class Network:
         patience = PATIENCE + request.wait
         self._schedule.after(patience, lambda: exchange.received(Unreachable("no answer in time")))
         if how != "lost":
-            up = self._latency() + (patience + 1.0 if late else 3.0 * self._dice.random() if how == "slow" else 0.0)
-            self._schedule.after(up, lambda: self._arrive(exchange, answered=how not in {"unanswered", "500 after"}))
+            up = self._latency() + (
+                patience + 1.0 if late else 3.0 * self._dice.random() if how == "slow" else 0.0
+            )
+            self._schedule.after(
+                up, lambda: self._arrive(exchange, answered=how not in {"unanswered", "500 after"})
+            )
         if how == "500 after":
             self._schedule.after(0.1, lambda: exchange.received(GATEWAY["500"]))
         if how == "unanswered":
@@ -151,7 +157,9 @@ class Network:
         """Whether the server is in no state to deal with this sort of request."""
         now, body = self._schedule.now, request.body or ""
         sorts = {fault.sort for fault in self._refusals if fault.at <= now < fault.at + fault.seconds}
-        poison = now < POISON_UNTIL and any(f'{{"task":"{task_id}"}}' in body and '"result"' in body for task_id in self._poison)
+        poison = now < POISON_UNTIL and any(
+            f'{{"task":"{task_id}"}}' in body and '"result"' in body for task_id in self._poison
+        )
         return (
             poison
             or ("report" in sorts and ('"outcome"' in body or request.call in {"complete", "fail"}))

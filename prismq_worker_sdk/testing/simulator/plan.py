@@ -11,13 +11,19 @@ __all__ = [
     "Cancelled",
     "Crash",
     "Cut",
+    "Dialect",
     "Disturbed",
+    "End",
+    "Fate",
     "Fault",
     "FullDisk",
+    "How",
     "Jump",
     "Outage",
+    "Place",
     "Plan",
     "Refusal",
+    "Sort",
     "Steered",
     "Stop",
     "Suspend",
@@ -26,6 +32,14 @@ __all__ = [
 
 End: TypeAlias = Literal["complete", "flaky", "permanent", "error", "defer", "kill"]
 Dialect: TypeAlias = Literal["base", "exchange"]
+Fate: TypeAlias = Literal["", "refused", "poison"]
+Place: TypeAlias = Literal["step", "before", "after"]
+Sort: TypeAlias = Literal["report", "claim", "renew"]
+How: TypeAlias = Literal[
+    "refused", "lost", "unanswered", "late", "twice", "slow", "500", "500 after", "busy", "html", "redirect", "key",
+    "gone",
+]  # fmt: skip
+"""What can happen to one request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +63,7 @@ class Work:
     checkpoint: bool = False
     children: int = 0
     max_attempts: int = 100
-    fate: Literal["", "refused", "poison"] = ""
+    fate: Fate = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +72,7 @@ class Disturbed:
 
     kind: ClassVar[str] = "disturbed"
     request: int
-    how: Literal[
-        "refused", "lost", "unanswered", "late", "twice", "slow", "500", "500 after", "busy", "html", "redirect",
-        "key", "gone",
-    ]  # fmt: skip
+    how: How
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +86,7 @@ class Crash:
 
     kind: ClassVar[str] = "crash"
     worker: int
-    place: Literal["step", "before", "after"]
+    place: Place
     number: int
     away: float
 
@@ -104,7 +115,7 @@ class Refusal:
     """The server answers 500 to every call of one sort, as with a table that is locked."""
 
     kind: ClassVar[str] = "refusal"
-    sort: Literal["report", "claim", "renew"]
+    sort: Sort
     at: float
     seconds: float
 

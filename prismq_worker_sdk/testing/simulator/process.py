@@ -17,6 +17,7 @@ from prismq_worker_sdk.model.claim import Claim, Identity
 from prismq_worker_sdk.model.events import Event
 from prismq_worker_sdk.model.outcome import Child, Outcome
 from prismq_worker_sdk.model.report import Report
+from prismq_worker_sdk.outbox import store
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.store import HoldResult
 from prismq_worker_sdk.outbox.transactions import Operation
@@ -178,10 +179,14 @@ class Process:
         recover(runtime, ())
         self.world.watch.recovered(self)
         wakes = runtime.wakes
+
+        def ended() -> None:
+            wakes.supervise()
+
         self._crew = [
-            self._actor("delivery", delivery_loop(runtime), lambda: wakes.supervise()),
-            self._actor("claim", claim_loop(runtime), lambda: wakes.supervise()),
-            self._actor("lease", lease_loop(runtime), lambda: wakes.supervise()),
+            self._actor("delivery", delivery_loop(runtime), ended),
+            self._actor("claim", claim_loop(runtime), ended),
+            self._actor("lease", lease_loop(runtime), ended),
             self._actor("supervisor", supervise(runtime, self), self._over),
         ]
         wakes.deliver, wakes.claim, wakes.lease, wakes.supervise = (actor.wake for actor in self._crew)
@@ -258,7 +263,14 @@ class SimulatedOutbox(Outbox):
 
     def hold(self, claim: Claim) -> HoldResult:
         """Writes a claim down, or answers it."""
-        found = super().hold(claim)
+        try:
+            found = super().hold(claim)
+        except Crashed:
+            if claim.identity in (
+                held for held, _ in self._process.host.disk.run(lambda db: store.holds(db, None))
+            ):
+                self._watch.holds[claim.task.id] += 1
+            raise
         self._watch.held(self._process, claim, found)
         return found
 
@@ -272,9 +284,7 @@ class SimulatedOutbox(Outbox):
         maybe_seen: bool = False,
     ) -> bool:
         """The commit point."""
-        first = super().commit(
-            identity, outcome, children=children, attempt=attempt, maybe_seen=maybe_seen
-        )
+        first = super().commit(identity, outcome, children=children, attempt=attempt, maybe_seen=maybe_seen)
         if first:
             self._watch.committed(self._process, identity, outcome)
         return first

@@ -26,7 +26,9 @@ def final_findings(world: World) -> Iterator[Finding]:
 
 
 def _of_task(world: World, task: ModelTask) -> Iterator[Finding]:
-    accepted = [claim for claim in world.server.claims if claim.task is task and claim.accepted == "completed"]
+    accepted = [
+        claim for claim in world.server.claims if claim.task is task and claim.accepted == "completed"
+    ]
     if len(accepted) > 1:
         yield "twice", f"{task.id} was completed {len(accepted)} times"
     if task.status == "completed" and len(accepted) != 1:

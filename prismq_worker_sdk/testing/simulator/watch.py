@@ -54,7 +54,7 @@ class Watch:
         self.holds: Counter[str] = Counter()
         self._completed: dict[tuple[int, str], tuple[float, int, Process]] = {}
         self._checkpoints: set[tuple[int, str]] = set()
-        self._running: dict[tuple[Process, str], tuple[float, int]] = {}
+        self._running: dict[tuple[Process, str], tuple[float, int, Attempt]] = {}
         self._here: set[tuple[Process, str]] = set()
         self._stored: dict[Process, set[Identity]] = {}
         self._sent: dict[Process, set[Identity]] = {}
@@ -103,10 +103,12 @@ class Watch:
         """A worker is told to stop."""
         runtime = process.runtime
         since, seen = self._world.schedule.now, self._world.network.disturbed[process.host.number]
-        calm = not self._troubled(process, since - CALM, seen, most=0) and not self._world.network.disturbances(
-            process.host.number, since - CALM
+        calm = not self._troubled(
+            process, since - CALM, seen, most=0
+        ) and not self._world.network.disturbances(process.host.number, since - CALM)
+        idle = (
+            runtime is not None and not runtime.table.all() and not self._waiting(process) and grace > AT_ONCE
         )
-        idle = runtime is not None and not runtime.table.all() and not self._waiting(process) and grace > AT_ONCE
 
         def look(name: str) -> None:
             if not process.dead and not self._troubled(process, since, seen, most=0):
@@ -133,7 +135,9 @@ class Watch:
         if faults and not process.host.disk_is_full:
             self.find("R38", f"{process.worker_id}: {'; '.join(faults)}")
         if code == 0 and (waiting or left):
-            self.find("R37", f"{process.worker_id} exits with 0 and leaves {waiting} reports, {left} handlers")
+            self.find(
+                "R37", f"{process.worker_id} exits with 0 and leaves {waiting} reports, {left} handlers"
+            )
         if not any(reason.startswith(end) for end in ENDS):
             self.find("R34", f"{process.worker_id} ended by itself: {reason}")
 
@@ -158,16 +162,19 @@ class Watch:
             self.find("R30", f"{task} begins without the checkpoint that it stored on this host")
         for other, since, seen in self._elsewhere(process, task):
             if not self._troubled(other, since, seen, most=2):
-                self.find("R21", f"{task} is begun by {process.worker_id} while {other.worker_id} has it, in good health")
-        self._check_unconfirmed(process, task)
+                self.find(
+                    "R21",
+                    f"{task} is begun by {process.worker_id} while {other.worker_id} has it, in good health",
+                )
+        self._check_unconfirmed(task)
         now, seen = self._world.schedule.now, self._world.network.disturbed[host]
-        self._running[process, task] = (now, seen)
+        self._running[process, task] = (now, seen, attempt)
         self._here.add((process, task))
         self._watch_limit(process, attempt)
 
-    def checkpointed(self, process: Process, attempt: Attempt) -> None:
+    def checkpointed(self, host: int, task_id: str) -> None:
         """A handler has stored a checkpoint."""
-        self._checkpoints.add((process.host.number, attempt.claim.task.id))
+        self._checkpoints.add((host, task_id))
 
     def left(self, process: Process, attempt: Attempt) -> None:
         """A handler has left its slot."""
@@ -182,7 +189,11 @@ class Watch:
         if isinstance(outcome, Completed):
             self._completed[host, identity.task_id] = (now, self._world.network.disturbed[host], process)
         attempt = next(
-            (one for one in (process.runtime.table.all() if process.runtime else ()) if one.claim.identity == identity),
+            (
+                one
+                for one in (process.runtime.table.all() if process.runtime else ())
+                if one.claim.identity == identity
+            ),
             None,
         )
         if attempt is None or attempt.cancelled is None:
@@ -205,6 +216,8 @@ class Watch:
             case Settle(settlement=Settlement.ACCEPTED):
                 if not any(claim.accepted for claim in claims):
                     self.find("R26", f"{identity.task_id} counts as accepted, and the server never took it")
+            case Settle() if isinstance(report.outcome, Failed) and report.outcome.error_type == "crashed":
+                pass  # an orphan may have been reported from memory before its worker ended
             case Settle(settlement=Settlement.LOST) if any(claim.accepted for claim in claims):
                 self.find("R26", f"{identity.task_id} counts as lost, and the server took it")
             case Settle(settlement=Settlement.LOST | Settlement.UNCONFIRMED):
@@ -220,11 +233,8 @@ class Watch:
         if identity.token is not None:
             claim = server.by_token.get(identity.token)
             return iter(() if claim is None else (claim,))
-        return (
-            claim
-            for claim in server.claims
-            if claim.task.id == identity.task_id and claim.worker_id == identity.worker_id
-        )
+        same = [one for one in server.claims if one.task.id == identity.task_id]
+        return iter([one for one in same if one.worker_id == identity.worker_id][-1:])
 
     def _check_lease(self, process: Process, attempt: Attempt) -> None:
         token = attempt.claim.identity.token
@@ -232,12 +242,14 @@ class Watch:
         if claim is None or claim.task.claim is not claim or claim.accepted or attempt.cancelled is not None:
             return
         if attempt.claim.expires_at > claim.task.expires_at + 1e-6:
-            self.find("R5", f"{process.worker_id} believes to hold {claim.task.id} longer than the server says")
+            self.find(
+                "R5", f"{process.worker_id} believes to hold {claim.task.id} longer than the server says"
+            )
 
     def _elsewhere(self, process: Process, task: str) -> Iterator[tuple[Process, float, int]]:
         """Who else has this task in work, or its result: process, since when, disturbances by then."""
-        for (other, name), (since, seen) in self._running.items():
-            if name == task and other is not process and not other.dead:
+        for (other, name), (since, seen, attempt) in self._running.items():
+            if name == task and other is not process and not other.dead and attempt.settled is None:
                 yield other, since, seen
         for (_, name), (since, seen, other) in self._completed.items():
             if name == task and other is not process and not other.dead and not self._world.work(task).fate:
@@ -253,22 +265,28 @@ class Watch:
             or not network.undisturbed(host.number, since)
         )
 
-    def _check_unconfirmed(self, process: Process, task: str) -> None:
+    def _check_unconfirmed(self, task: str) -> None:
         """No claim runs out unnoticed with a worker that is well (R6)."""
+        if not self._world.network.plain:
+            return
         for claim in self._world.server.claims:
-            host = next((one for one in self._world.hosts if one.process and one.process.worker_id == claim.worker_id), None)
-            if claim.task.id != task or claim.confirmed or claim.task.claim is claim or host is None or host.process is None:
+            process = self._world.process(claim.worker_id)
+            if claim.task.id != task or claim.confirmed or claim.task.claim is claim or process is None:
                 continue
-            seen = self._world.network.disturbed[host.number]
-            if not self._troubled(host.process, claim.claimed_at - SLACK, seen, most=0):
-                quiet = self._world.network.disturbances(host.number, claim.claimed_at - SLACK) <= 1
-                if quiet:
-                    self.find("R6", f"{task} was handed to {claim.worker_id} and ran out there, unconfirmed")
+            since, number = claim.claimed_at - CALM, process.host.number
+            few = self._world.network.disturbances(number, since) <= 1
+            seen = self._world.network.disturbed[number]
+            if few and not process.host.had_full_disk and not self._troubled(process, since, seen, most=0):
+                self.find("R6", f"{task} was handed to {claim.worker_id} and ran out there, unconfirmed")
 
     def _watch_limit(self, process: Process, attempt: Attempt) -> None:
         def look() -> None:
             now = self._world.schedule.now
-            due = max(attempt.limit_at, attempt.told_at or 0.0, self._last_trouble(process)) + ABANDON_AFTER + SLACK
+            due = (
+                max(attempt.limit_at, attempt.told_at or 0.0, self._last_trouble(process))
+                + ABANDON_AFTER
+                + SLACK
+            )
             runtime = process.runtime
             if process.dead or runtime is None or attempt not in runtime.table.live() or attempt.committed:
                 return

@@ -14,7 +14,7 @@ from prismq_worker_sdk.testing.simulator.host import Host
 from prismq_worker_sdk.testing.simulator.model_server import ModelServer
 from prismq_worker_sdk.testing.simulator.network import Network
 from prismq_worker_sdk.testing.simulator.plan import Cancelled, Plan, Steered, Work
-from prismq_worker_sdk.testing.simulator.process import GRACE
+from prismq_worker_sdk.testing.simulator.process import GRACE, Process
 from prismq_worker_sdk.testing.simulator.schedule import Schedule
 from prismq_worker_sdk.testing.simulator.verdict import final_findings
 from prismq_worker_sdk.testing.simulator.watch import Watch
@@ -95,6 +95,11 @@ class World:
         """How a task's handler goes."""
         return self._works.get(task_id, Work(seconds=0.05))
 
+    def process(self, worker_id: str) -> Process | None:
+        """The process with this id, None when it has ended."""
+        running = (host.process for host in self.hosts)
+        return next((one for one in running if one is not None and one.worker_id == worker_id), None)
+
     def run(self) -> None:
         """Goes on until everything has ended, or something must not be."""
         for host in self.hosts:
@@ -128,10 +133,16 @@ class World:
             if host.process is not None:
                 host.process.stop(GRACE, 0.0)
         until = self.schedule.now + 2 * GRACE
-        while self.schedule.now < until and any(host.process for host in self.hosts) and not self.watch.findings:
+        while (
+            self.schedule.now < until and any(host.process for host in self.hosts) and not self.watch.findings
+        ):
             if not self.schedule.step():
                 break
-        left = [host.process.worker_id for host in self.hosts if host.process is not None and not self.watch.findings]
+        left = [
+            host.process.worker_id
+            for host in self.hosts
+            if host.process is not None and not self.watch.findings
+        ]
         if left:
             self.watch.find("R36", f"{', '.join(left)} did not end")
 

@@ -11,6 +11,7 @@ __all__ = ["bundle"]
 
 MOST_TASKS = 1024
 LONGEST_WAIT = 60.0
+LONGEST_LEASE = 86400.0
 """What is believed of a server's numbers."""
 
 
@@ -28,6 +29,7 @@ def bundle(announced: Any) -> Capabilities | None:
         max_tasks=int(min(max_tasks, MOST_TASKS)),
         max_reports=int(min(max_tasks, MOST_TASKS)),
         max_wait_seconds=min(max_wait, LONGEST_WAIT),
+        lease_seconds=min(lease, LONGEST_LEASE),
         max_request_bytes=int(min(max_bytes, 2**31)),
         renews=True,
         releases=True,

@@ -31,7 +31,7 @@ from tests.support.loops import TYPE, Stepped, Work
 from tests.support.loops import grant as base_grant
 
 LEASED = Capabilities(
-    max_tasks=128, max_reports=128, max_wait_seconds=30.0, renews=True, releases=True, creates=True
+    max_tasks=128, max_reports=128, max_wait_seconds=30.0, lease_seconds=60.0, renews=True, releases=True, creates=True
 )
 ACCEPTED = ReportAnswer(Verdict.ACCEPTED)
 
@@ -89,7 +89,7 @@ def test_r06_a_claim_whose_answer_was_lost_is_repeated_with_its_request_id_until
         Throttled("busy"),
     ):
         loop.answer(failure)
-        here.clock.turn(60)
+        here.clock.turn(10)
         loop.go_on()
     again = loop.request
     assert (again.request_id, again.claim.max_tasks) == (first.request_id, first.claim.max_tasks)
@@ -112,6 +112,43 @@ def test_r05_the_lease_of_a_repeated_claim_counts_from_its_first_sending(place):
 
     (attempt,) = here.runtime.table.all()
     assert attempt.claim.expires_at == 60.0
+
+
+def test_r05_a_claim_as_old_as_its_lease_is_not_repeated_but_asked_afresh(place):
+    here = place()
+    loop = Stepped(claim_loop(here.runtime))
+    first = loop.request
+    loop.answer(Unreachable("cut", maybe_seen=True))
+    here.clock.turn(50)
+    loop.go_on()
+
+    assert loop.request.request_id != first.request_id
+    assert here.runtime.slots.free == 0
+    loop.hand_out(grant("t1"))
+    here.idle()
+    assert here.ends() == [("t1", End.COMPLETED)]
+
+
+def test_r05_a_task_that_comes_after_its_lease_is_over_is_given_back_and_not_begun(place):
+    here = place()
+    loop = Stepped(claim_loop(here.runtime))
+    here.clock.turn(61)
+    loop.hand_out(grant("t1"))
+
+    assert here.ends() == [("t1", End.RELEASED)]
+    assert here.works[0].ran == []
+
+
+def test_r16_the_time_limit_counts_from_the_start_however_long_the_claim_took(place):
+    here = place(Work(gated=True, time_limit=100.0))
+    loop = Stepped(claim_loop(here.runtime))
+    loop.answer(Unreachable("cut", maybe_seen=True))
+    here.clock.turn(40)
+    loop.go_on()
+    loop.hand_out(grant("t1"))
+
+    (attempt,) = here.runtime.table.all()
+    assert attempt.limit_at == 140.0
 
 
 def test_a_claim_that_never_reached_the_server_gives_its_slots_back(place):
