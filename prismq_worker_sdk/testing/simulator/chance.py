@@ -53,7 +53,18 @@ DISTURBANCES: tuple[How, ...] = (
 )  # fmt: skip
 UNANSWERED: tuple[How, ...] = ("unanswered", "500 after", "lost")
 DIALECTS: tuple[Dialect, ...] = ("exchange", "exchange", "base")
-THEMES = ("anything", "anything", "anything", "network", "crashes", "stops", "partitions", "lost claims")
+THEMES = (
+    "anything",
+    "anything",
+    "anything",
+    "network",
+    "crashes",
+    "stops",
+    "partitions",
+    "lost claims",
+    "outages",
+    "sleeps",
+)
 
 
 def random_plan(seed: int, dialect: Dialect | None = None) -> Plan:
@@ -147,6 +158,8 @@ def _faults(dice: Random, theme: str, workers: int, works: int) -> list[Fault]:
             ),
             lambda: Suspend(who(), when(), dice.choice((2.0, 15.0, 60.0))),
         ],
+        "outages": [lambda: Outage(when(), dice.choice((5.0, 15.0, 20.0, 30.0)))],
+        "sleeps": [lambda: Suspend(who(), when(), dice.choice((5.0, 20.0, 25.0, 60.0)))],
         "rare": [
             lambda: Jump(who(), when(), dice.choice((-86400.0, -60.0, 30.0, 3600.0, 7 * 86400.0))),
             lambda: FullDisk(who(), when(), dice.choice((1.0, 10.0, 40.0))),

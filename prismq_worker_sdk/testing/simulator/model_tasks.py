@@ -34,6 +34,11 @@ class ModelTask:
     result: Any = None
     error: str = ""
 
+    @property
+    def claimed_at(self) -> float:
+        """When it was handed out last."""
+        return 0.0 if self.claim is None else self.claim.claimed_at
+
     def ready(self, now: float) -> bool:
         """Whether it may be handed out."""
         if self.status == "pending":

@@ -74,14 +74,28 @@ class Network:
     def passes(self, worker: int) -> bool:
         """Whether packets pass between this worker and a server that runs."""
         now = self._schedule.now
-        cut = any(cut.worker == worker and cut.at <= now < cut.at + cut.seconds for cut in self._cuts)
-        return not cut and not any(out.at <= now < out.at + out.seconds for out in self._outages)
+        down = any(out.at <= now < out.at + out.seconds for out in self._outages)
+        return not down and not self._is_cut(worker)
 
     def undisturbed(self, worker: int, since: float) -> bool:
-        """Whether no cut and no outage fell into the time since then."""
+        """Whether nothing that costs claims fell into the time since then.
+
+        An outage does where nothing can be renewed; else the server spares every claim at its start (R8).
+        """
         now = self._schedule.now
-        mine: list[Cut | Outage] = [*(cut for cut in self._cuts if cut.worker == worker), *self._outages]
+        mine: list[Cut | Outage | Refusal] = [cut for cut in self._cuts if cut.worker == worker]
+        mine += [one for one in self._refusals if one.sort == "renew" or not self._server.exchange]
+        mine += self._outages if not self._server.exchange else []
         return not any(fault.at <= now and fault.at + fault.seconds >= since for fault in mine)
+
+    def takes_reports(self, since: float) -> bool:
+        """Whether the server was there and took reports all the time since then."""
+        now = self._schedule.now
+        bad: list[Outage | Refusal] = [
+            *self._outages,
+            *(one for one in self._refusals if one.sort == "report"),
+        ]
+        return not any(fault.at <= now and fault.at + fault.seconds >= since for fault in bad)
 
     def disturbances(self, worker: int, since: float) -> int:
         """How many requests of a worker went wrong since then."""
@@ -91,7 +105,7 @@ class Network:
         """Sends a request; the answer, or that there was none, is received later."""
         self.carried += 1
         how = self._how.get(self.carried, "")
-        if how or not self.passes(worker):
+        if how or self._is_cut(worker) or not (self.passes(worker) or self._server.exchange):
             self._disturb(worker)
         if how == "refused" or not self.passes(worker):
             self._give(receive, Unreachable("connection refused", maybe_seen=False))
@@ -166,6 +180,10 @@ class Network:
             or ("claim" in sorts and ('"task_types"' in body))
             or ("renew" in sorts and '"leases"' in body)
         )
+
+    def _is_cut(self, worker: int) -> bool:
+        now = self._schedule.now
+        return any(cut.worker == worker and cut.at <= now < cut.at + cut.seconds for cut in self._cuts)
 
     def _disturb(self, worker: int) -> None:
         self.disturbed[worker] += 1

@@ -68,6 +68,6 @@ def _failed(world: World, task: ModelTask) -> Iterator[Finding]:
 
 def _too_few(world: World, task: ModelTask) -> Iterator[Finding]:
     """A task may fail once its attempts are used up, and only attempts that somebody began count (R7)."""
-    begun = world.watch.holds[task.id]
+    begun = world.watch.holds[task.id] - world.watch.given_back[task.id]
     if task.attempts < task.max_attempts or begun < task.max_attempts:
         yield "lost", f"{task.id} failed ({task.error}) after {begun} of {task.max_attempts} attempts"

@@ -29,6 +29,7 @@ SLACK = 6.0
 """Seconds that a loop may rest before it looks again."""
 
 AT_ONCE = 1.5
+LONGEST_LINE = 45.0
 CALM = 20.0
 """Seconds after which a disturbance is over for certain."""
 
@@ -43,6 +44,7 @@ class Watch:
         findings: What must not be, one sentence each.
         starts: How often each handler was begun.
         holds: How often each task was held to be run.
+        given_back: How often of that it had to go back without losing an attempt.
         trace: What happened, for people.
     """
 
@@ -52,6 +54,7 @@ class Watch:
         self.trace: list[str] = []
         self.starts: Counter[str] = Counter()
         self.holds: Counter[str] = Counter()
+        self.given_back: Counter[str] = Counter()
         self._completed: dict[tuple[int, str], tuple[float, int, Process]] = {}
         self._checkpoints: set[tuple[int, str]] = set()
         self._running: dict[tuple[Process, str], tuple[float, int, Attempt]] = {}
@@ -154,12 +157,15 @@ class Watch:
     def started(self, process: Process, attempt: Attempt, last_checkpoint: Any) -> None:
         """A handler begins."""
         task, host = attempt.claim.task.id, process.host.number
+        now = self._world.schedule.now
         self.starts[task] += 1
         self.note(process, f"starts {task}")
         if (process, task) in self._here:
             self.find("R9", f"{task} runs twice at a time in {process.worker_id}")
         if (host, task) in self._checkpoints and last_checkpoint is None:
             self.find("R30", f"{task} begins without the checkpoint that it stored on this host")
+        if self._world.cancelled_at.get(task, now) < self._world.server.tasks[task].claimed_at:
+            self.find("R29", f"{task} is begun though it was cancelled before")
         for other, since, seen in self._elsewhere(process, task):
             if not self._troubled(other, since, seen, most=2):
                 self.find(
@@ -167,7 +173,7 @@ class Watch:
                     f"{task} is begun by {process.worker_id} while {other.worker_id} has it, in good health",
                 )
         self._check_unconfirmed(task)
-        now, seen = self._world.schedule.now, self._world.network.disturbed[host]
+        seen = self._world.network.disturbed[host]
         self._running[process, task] = (now, seen, attempt)
         self._here.add((process, task))
         self._watch_limit(process, attempt)
@@ -186,6 +192,7 @@ class Watch:
         self.note(process, f"commits {outcome}")
         now, host = self._world.schedule.now, process.host.number
         self._running.pop((process, identity.task_id), None)
+        self._watch_delivery(process, identity)
         if isinstance(outcome, Completed):
             self._completed[host, identity.task_id] = (now, self._world.network.disturbed[host], process)
         attempt = next(
@@ -196,6 +203,8 @@ class Watch:
             ),
             None,
         )
+        if attempt is not None:
+            self._count_given_back(attempt)
         if attempt is None or attempt.cancelled is None:
             return
         told = isinstance(outcome, Failed) and outcome.error_type in {"", "TaskCancelled"}
@@ -218,6 +227,8 @@ class Watch:
                     self.find("R26", f"{identity.task_id} counts as accepted, and the server never took it")
             case Settle() if isinstance(report.outcome, Failed) and report.outcome.error_type == "crashed":
                 pass  # an orphan may have been reported from memory before its worker ended
+            case Settle() if not self._tells_apart:
+                pass
             case Settle(settlement=Settlement.LOST) if any(claim.accepted for claim in claims):
                 self.find("R26", f"{identity.task_id} counts as lost, and the server took it")
             case Settle(settlement=Settlement.LOST | Settlement.UNCONFIRMED):
@@ -255,11 +266,17 @@ class Watch:
             if name == task and other is not process and not other.dead and not self._world.work(task).fate:
                 yield other, since, seen
 
+    @property
+    def _tells_apart(self) -> bool:
+        """Whether a request that comes twice cannot end a later claim: a base server knows worker ids only."""
+        return self._world.network.plain or self._world.server.exchange
+
     def _troubled(self, process: Process, since: float, seen: int, *, most: int) -> bool:
         """Whether something happened to a worker since then that may cost it a claim."""
         host, network = process.host, self._world.network
         return (
             process.dead
+            or not self._tells_apart
             or any(at >= since for at in host.troubles)
             or network.disturbed[host.number] - seen > most
             or not network.undisturbed(host.number, since)
@@ -296,6 +313,32 @@ class Watch:
                 self.find("R16", f"{attempt.claim.task.id} is past its limit and nobody has given it up")
 
         self._world.schedule.at(attempt.limit_at + ABANDON_AFTER + SLACK, look)
+
+    def _watch_delivery(self, process: Process, identity: Identity) -> None:
+        """No report waits for long because another one does not pass (R23)."""
+        since, seen = self._world.schedule.now, self._world.network.disturbed[process.host.number]
+
+        def look() -> None:
+            waiting = process.host.disk.run(
+                lambda db: [one.identity for one in store.after(db, None, 0, 1000)]
+            )
+            well = not self._troubled(process, since, seen, most=0) and self._world.network.takes_reports(
+                since - CALM
+            )
+            if identity in waiting and well and not self._world.work(identity.task_id).fate:
+                self.find("R23", f"the report of {identity.task_id} waits for more than {LONGEST_LINE:.0f} s")
+
+        if not process.host.had_full_disk:
+            self._world.schedule.after(LONGEST_LINE, look)
+
+    def _count_given_back(self, attempt: Attempt) -> None:
+        """Runs that must not cost their task an attempt: deferred as planned, or ended by a stop."""
+        task = attempt.claim.task.id
+        defers = self._world.work(task).end == "defer" and self.starts[task] == 1
+        if attempt.cancelled in {CancelReason.STOPPING, CancelReason.EXPIRED} or (
+            defers and attempt.cancelled is None
+        ):
+            self.given_back[task] += 1
 
     def _last_trouble(self, process: Process) -> float:
         return max((*process.host.troubles, self._world.plan.healed_at))

@@ -84,6 +84,7 @@ class World:
         self._works = {f"task-{number}": work for number, work in enumerate(plan.works)}
         for task_id, work in self._works.items():
             self.server.add(task_id, TYPE, max_attempts=work.max_attempts)
+        self.cancelled_at: dict[str, float] = {}
         self._plan_wishes()
 
     @property
@@ -162,10 +163,14 @@ class World:
         for fault in self.plan.faults:
             match fault:
                 case Cancelled(task=task, at=at):
-                    self.schedule.at(at, lambda task=task: self.server.cancel(f"task-{task}"))  # type: ignore[misc]
+                    self.schedule.at(at, lambda task=task: self._cancel(f"task-{task}"))  # type: ignore[misc]
                 case Steered(at=at, seconds=seconds):
                     self.schedule.at(at, lambda: self._order("quiet"))
                     self.schedule.at(at + seconds, lambda: self._order("run"))
+
+    def _cancel(self, task_id: str) -> None:
+        self.cancelled_at.setdefault(task_id, self.schedule.now)
+        self.server.cancel(task_id)
 
     def _order(self, order: str) -> None:
         self.server.order = order

@@ -1,0 +1,268 @@
+"""Rules taken out, each by one small change of the source; the simulator must find every one."""
+
+from dataclasses import dataclass
+
+__all__ = ["MUTANTS", "Mutant"]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change.
+
+    Attributes:
+        rule: Of RULES.
+        what: What is no longer done.
+        module: Below prismq_worker_sdk.
+        old: Text that stands in the module just once.
+        new: What stands there instead.
+    """
+
+    rule: str
+    what: str
+    module: str
+    old: str
+    new: str
+
+
+MUTANTS = (
+    Mutant(
+        "R1",
+        "a report carries the id its task was claimed under",
+        "worker.admission",
+        "        worker_id=runtime.worker_id,\n",
+        '        worker_id="another",\n',
+    ),
+    Mutant(
+        "R4",
+        "no more is claimed than there are free slots",
+        "decide.claims",
+        "    return Ask(min(room, max_tasks))",
+        "    return Ask(min(room + 1, max_tasks))",
+    ),
+    Mutant(
+        "R5",
+        "a lease counts from the first sending of its request",
+        "worker.claiming",
+        "                admission = _start(runtime, grant, asked.sent_at)",
+        "                admission = _start(runtime, grant, runtime.clock.monotonic())",
+    ),
+    Mutant(
+        "R5",
+        "a claim that has run out here is not begun",
+        "worker.admission",
+        "    if runtime.clock.monotonic() >= claim.expires_at:",
+        "    if False:",
+    ),
+    Mutant(
+        "R6",
+        "a claim without an answer is sent again under its request id",
+        "worker.claiming",
+        "            if sent and not final and asked.request_id and runtime.life.running:",
+        "            if False:",
+    ),
+    Mutant(
+        "R6",
+        "the server answers a repeat with what the first sending was given",
+        "testing.simulator.model_server",
+        "        if current:",
+        "        if False:",
+    ),
+    Mutant(
+        "R6",
+        "a stop ends the wait on the server",
+        "worker.delivering",
+        "        if (waiting := runtime.waiting) is not None and not runtime.life.running:",
+        "        if (waiting := None) is not None:",
+    ),
+    Mutant(
+        "R7",
+        "unconfirmed claims that run out do not count as attempts",
+        "testing.simulator.model_server",
+        "            if task.unconfirmed < UNCONFIRMED_FREE:",
+        "            if False:",
+    ),
+    Mutant(
+        "R8",
+        "a server that starts again takes no claim away for one lease",
+        "testing.simulator.model_server",
+        "                task.expires_at = max(task.expires_at, now + self.lease_seconds)",
+        "                task.expires_at = max(task.expires_at, now)",
+    ),
+    Mutant(
+        "R8",
+        "an expired token stays valid until the task is claimed again",
+        "testing.simulator.model_server",
+        "        if not task.held_by(claim):\n            return {**said",
+        "        if not task.held_by(claim) or now > task.expires_at:\n            return {**said",
+    ),
+    Mutant(
+        "R9",
+        "a task that runs here is not begun a second time here",
+        "worker.admission",
+        "    if live is not None:",
+        "    if live is not None and False:",
+    ),
+    Mutant(
+        "R10",
+        "the first end of a claim wins",
+        "outbox.store",
+        '    """The commit point: the hold goes and the outcome comes; False when an earlier end was first (R10)."""\n'
+        "    if not drop_hold(db, identity):",
+        '    """The commit point: the hold goes and the outcome comes; False when an earlier end was first (R10)."""\n'
+        "    if not drop_hold(db, identity) and False:",
+    ),
+    Mutant(
+        "R12",
+        "a commit that the disk refuses is repeated",
+        "worker.ending",
+        "        if attempt.settled is None or runtime.life.running:",
+        "        if False:",
+    ),
+    Mutant(
+        "R15",
+        "a handler that is told to end because the worker stops gives its task back",
+        "decide.ends",
+        '            return Released(detail or "the worker stops")',
+        '            return Failed(detail or "the worker stops")',
+    ),
+    Mutant(
+        "R16",
+        "a handler that does not end is given up",
+        "decide.leases",
+        "        return Abandon() if now >= abandon_at else Look(abandon_at)",
+        "        return Look(now + 3600.0)",
+    ),
+    Mutant(
+        "R17",
+        "an unexpected error leaves the retry to the server",
+        "decide.ends",
+        "            return Failed(text, type(error).__name__)",
+        "            return Failed(text, type(error).__name__, retryable=False)",
+    ),
+    Mutant(
+        "R18",
+        "Defer gives the task back",
+        "decide.ends",
+        "            return Released(text, _delay(error, now))",
+        '            return Failed(text, "Defer")',
+    ),
+    Mutant(
+        "R21",
+        "claims of waiting reports are renewed",
+        "worker.renewing",
+        "        for identity in waiting:",
+        "        for identity in ():",
+    ),
+    Mutant(
+        "R21",
+        "running claims are renewed in time",
+        "decide.renewals",
+        "    return sent_at + lease_seconds * SHARE",
+        "    return sent_at + lease_seconds * 3",
+    ),
+    Mutant(
+        "R22",
+        "children are committed with their result",
+        "outbox.store",
+        "    number = insert_outcome(db, identity, outcome, children_text(tuple(children)), attempt, now)",
+        '    number = insert_outcome(db, identity, outcome, "[]", attempt, now)',
+    ),
+    Mutant(
+        "R23",
+        "a batch that does not pass is halved",
+        "worker.delivering",
+        "            self._batch = max(1, len(reports) // 2)",
+        "            self._batch = LARGEST_BATCH",
+    ),
+    Mutant(
+        "R24",
+        "refused content is replaced by a short failure",
+        "decide.delivery",
+        '            return Park(detail or "the server refused the content", _short_failure(report, detail))',
+        '            return Park(detail or "the server refused the content")',
+    ),
+    Mutant(
+        "R25",
+        "a result that is still here answers its task",
+        "outbox.store",
+        "    if found is not None:\n        completed",
+        "    if found is not None and False:\n        completed",
+    ),
+    Mutant(
+        "R25",
+        "a result of uncertain fate is kept",
+        "outbox.outbox",
+        "        if judgement.keep:",
+        "        if False:",
+    ),
+    Mutant(
+        "R26",
+        "a conflict after an unanswered try may mean accepted",
+        "decide.delivery",
+        "        case Verdict.CONFLICT if report.maybe_seen:",
+        "        case Verdict.CONFLICT if False:",
+    ),
+    Mutant(
+        "R27",
+        "stored reports go out before the first claim",
+        "worker.claiming",
+        "        if not runtime.stored_sent or not runtime.life.running or runtime.order is not Order.RUN:",
+        "        if not runtime.life.running or runtime.order is not Order.RUN:",
+    ),
+    Mutant(
+        "R28",
+        "a repeated report is a duplicate",
+        "testing.simulator.model_server",
+        "        if claim.outcome is not None:",
+        "        if False:",
+    ),
+    Mutant(
+        "R29",
+        "any other end of a cancelled claim ends the task",
+        "testing.simulator.model_server",
+        "        elif task.cancel_asked:  #",
+        "        elif False:  #",
+    ),
+    Mutant(
+        "R30",
+        "the last checkpoint is there for the next attempt",
+        "outbox.store",
+        "    return Held(superseded, last_checkpoint(db, claim.identity.task_key))",
+        "    return Held(superseded, None)",
+    ),
+    Mutant(
+        "R34",
+        "a refused key keeps the reports",
+        "decide.delivery",
+        "        case Unauthorised(reason=reason):\n            return Again(reason, maybe_seen=False, alone=False)",
+        "        case Unauthorised(reason=reason):\n            return Park(reason)",
+    ),
+    Mutant(
+        "R36",
+        "what still runs is told to end before the deadline",
+        "worker.leasing",
+        "        if runtime.life.cancel_due(now):",
+        "        if False:",
+    ),
+    Mutant(
+        "R37",
+        "exit 0 only with nothing left",
+        "decide.shutdown",
+        "    return ExitCode.SOMETHING_LEFT if waiting or strays else ExitCode.NOTHING_LEFT",
+        "    return ExitCode.NOTHING_LEFT",
+    ),
+    Mutant(
+        "R38",
+        "every end of a claim is counted",
+        "worker.admission",
+        "    runtime.ledger.end(end)\n    runtime.emit(ClaimEnded(ref, end, detail))",
+        "    runtime.emit(ClaimEnded(ref, end, detail))",
+    ),
+    Mutant(
+        "R40",
+        "a quiet worker keeps asking, so that it hears `run`",
+        "worker.claiming",
+        "    reply = yield from talk(runtime, Exchange())",
+        "    reply = yield Wait(1.0)",
+    ),
+)

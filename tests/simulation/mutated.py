@@ -1,0 +1,61 @@
+"""Runs fault plans on a source with one rule taken out: `python -m tests.simulation.mutated NUMBER FIRST PLANS`.
+
+Prints one JSON line: after how many plans it was found, and by what.
+"""
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import json
+import sys
+import time
+
+from tests.simulation.mutants import MUTANTS, Mutant
+
+
+class _Mutated(importlib.machinery.SourceFileLoader):
+    """Loads a module from its changed source, never from a cache."""
+
+    def __init__(self, name, path, mutant):
+        super().__init__(name, path)
+        self._mutant = mutant
+
+    def path_stats(self, path):
+        raise OSError("a changed source has no cache")
+
+    def get_data(self, path):
+        text = super().get_data(path).decode()
+        if text.count(self._mutant.old) != 1:
+            raise ValueError(f"{self._mutant.old!r} stands {text.count(self._mutant.old)} times in {path}")
+        return text.replace(self._mutant.old, self._mutant.new).encode()
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def __init__(self, mutant):
+        self._mutant = mutant
+
+    def find_spec(self, fullname, path, target=None):
+        if fullname != f"prismq_worker_sdk.{self._mutant.module}":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+        loader = _Mutated(fullname, spec.origin, self._mutant)
+        return importlib.util.spec_from_file_location(fullname, spec.origin, loader=loader)
+
+
+def hunt(mutant: Mutant, first: int, plans: int) -> dict:
+    """How many plans it took to find it, None when they did not."""
+    sys.meta_path.insert(0, _Finder(mutant))
+    from prismq_worker_sdk.testing.simulator import random_plan, simulate
+
+    begun = time.perf_counter()
+    for tried in range(1, plans + 1):
+        findings = simulate(random_plan(first + tried - 1)).findings
+        if findings:
+            seconds = round(time.perf_counter() - begun, 2)
+            return {"plans": tried, "seed": first + tried - 1, "finding": findings[0], "seconds": seconds}
+    return {"plans": None, "tried": plans, "seconds": round(time.perf_counter() - begun, 2)}
+
+
+if __name__ == "__main__":
+    number, start, most = (int(word) for word in sys.argv[1:])
+    print(json.dumps(hunt(MUTANTS[number], start, most)))
