@@ -64,6 +64,9 @@ def admit(runtime: Runtime, grant: Grant, sent_at: float) -> Admission:
             runtime, claim, "its claim had run out when it came: the machine slept, or the answer was late"
         )
         return Admission.LAPSED
+    if runtime.accepted.since(claim.identity.task_key, sent_at):
+        _lapse(runtime, claim, "its result was accepted while this claim was on its way")
+        return Admission.LAPSED
     try:
         return _held(runtime, claim, handler)
     except OutboxError as error:
