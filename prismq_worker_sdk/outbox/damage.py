@@ -116,7 +116,7 @@ def _salvage(path: Path, copy: Path, fresh: Path) -> tuple[int, int]:
 
 
 def _fill_up(copy: Path) -> None:
-    """Gives a file the length that its header tells: SQLite reads no shorter one, and throws an empty one's log away."""
+    """Gives a file the length that its header tells: of a shorter one SQLite reads nothing."""
     with copy.open("r+b") as file:
         header = file.read(32)
         pages, size = int.from_bytes(header[28:32]), int.from_bytes(header[16:18]) or PAGE

@@ -52,6 +52,8 @@ class Runtime:
         server: The identity of the server: normalised api_url and instance (R1).
         dice: For jitter only.
         free_bytes: Free space of the state folder.
+        stored_bytes: How large the outbox file is.
+        parked: Reports that earlier processes parked, whichever server they are for.
         order: What the server wants of this worker (R40).
         delivering: Whether reports go out now, so that claims go along with them.
         waiting: The claim that waits on the server now, so that a stop can end its wait (R6).
@@ -77,12 +79,14 @@ class Runtime:
     redactor: Redactor
     emit: Callable[[Event], None]
     free_bytes: Callable[[], int]
+    stored_bytes: Callable[[], int] = lambda: 0
     wakes: Wakes = field(default_factory=Wakes)
     stored_sent: bool = False
     flushed: bool = False
     order: Order = Order.RUN
     delivering: bool = False
     disk_trouble: str | None = None
+    parked: int = 0
     waiting: Exchange | None = None
     planning: threading.Lock = field(default_factory=threading.Lock)
 

@@ -101,7 +101,8 @@ class Supervisor:
             reasons.append(trouble)
         closed = self._gate.closed(self._clock.monotonic())
         reasons.extend(f"{name}: {why}" for name, why in closed.items())
-        return Health(live=not dead, ready=not reasons, reasons=tuple(reasons))
+        parked = 0 if self._runtime is None else self._runtime.parked + self._runtime.ledger.parked
+        return Health(live=not dead, ready=not reasons, reasons=tuple(reasons), parked=parked)
 
     def _run(self, state: State, done: Callable[[int], None]) -> None:
         code: int = ExitCode.FAILED
@@ -123,6 +124,8 @@ class Supervisor:
 
     def _lead(self, state: State) -> tuple[int, str]:
         """The whole life, from finding the server to closing the books; the exit code and its reason."""
+        for said in state.mended:
+            self._emit(Notice("error", said))
         found = self._find_server()
         if found is None:
             return never_begun(self._life, state.outbox)
@@ -167,6 +170,7 @@ class Supervisor:
             redactor=self._redactor,
             emit=self._emit,
             free_bytes=state.free_bytes,
+            stored_bytes=state.stored_bytes,
         )
         return runtime
 
@@ -181,6 +185,8 @@ class Supervisor:
             self._stop("; ".join(dead), failed=True)
         if (hopeless := runtime.gate.hopeless(self._clock.monotonic())) is not None:
             self._stop(f"every task type is paused by errors: {hopeless}", failed=True)
+        if (damage := runtime.outbox.damage) is not None:
+            self._stop(damage, failed=True)
         if runtime.slots.all_lost:
             self._stop("every slot is lost to a handler that does not end")
         limit = self._config.unreachable_timeout

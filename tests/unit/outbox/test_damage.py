@@ -96,7 +96,9 @@ def test_a_damaged_page_costs_the_reports_on_it_and_no_other(path, line, clock):
     image_page = next(
         number
         for number in range(len(image) // PAGE)
-        if number != root - 1 and image[number * PAGE] == 13 and image.count(b"x" * 900, number * PAGE, (number + 1) * PAGE) > 1
+        if number != root - 1
+        and image[number * PAGE] == 13
+        and image.count(b"x" * 900, number * PAGE, (number + 1) * PAGE) > 1
     )
     image[image_page * PAGE : image_page * PAGE + 200] = b"\xff" * 200
     path.write_bytes(bytes(image))
