@@ -162,6 +162,6 @@ def test_without_room_to_look_into_it_nothing_is_touched(path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("prismq_worker_sdk.outbox.damage.shutil.copyfile", full)
-    with pytest.raises(StateFolderError, match="No space left on device.*free twice its size"):
+    with pytest.raises(StateFolderError, match=r"No space left on device.*free twice its size"):
         mend(path, NOW)
     assert [name for name in names(path) if not name.endswith("-shm")] == ["outbox.db"]
