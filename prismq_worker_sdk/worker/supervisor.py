@@ -15,11 +15,10 @@ from prismq_worker_sdk.model.calls import Healthy, Order
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice, Phase, PhaseChanged, WorkerStopped
 from prismq_worker_sdk.observe.health import Health
-from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.worker.announcing import announce
 from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.config import WorkerConfig
-from prismq_worker_sdk.worker.connect import Connections
+from prismq_worker_sdk.worker.connect import Connections, server_identity
 from prismq_worker_sdk.worker.contact import Contact
 from prismq_worker_sdk.worker.crew import Crew, thread_slots
 from prismq_worker_sdk.worker.driver import Waker, drive
@@ -151,7 +150,7 @@ class Supervisor:
         return found if isinstance(found, Healthy) else None
 
     def _share(self, health: Healthy, state: State) -> Runtime:
-        server = normalise(self._config.api_url) + (f"#{health.instance}" if health.instance else "")
+        server = server_identity(self._config, health)
         runtime = Runtime(
             config=self._config,
             worker_id=self._worker_id,
