@@ -45,7 +45,9 @@ def store(folder):
 
         def commit(task_id, outcome=None, children=()):
             one = claim(task_id)
-            box.commit(one.identity, outcome or Completed(f'{{"of": "{task_id}"}}'), children=children, attempt=2)
+            box.commit(
+                one.identity, outcome or Completed(f'{{"of": "{task_id}"}}'), children=children, attempt=2
+            )
             return box.after(0, 99)[-1]
 
         return SimpleNamespace(box=box, claim=claim, commit=commit, close=box.close)
@@ -237,7 +239,11 @@ def test_drop_deletes_and_prints_what_can_be_kept_as_one_json_line(outbox, fille
 
     assert (shown.code, shown.err) == (0, "")
     first, second = (json.loads(line) for line in shown.out.splitlines())
-    assert (first["ref"], first["outcome"], first["detail"][:8]) == ("instance-0/1", {"of": "big"}, "HTTP 413")
+    assert (first["ref"], first["outcome"], first["detail"][:8]) == (
+        "instance-0/1",
+        {"of": "big"},
+        "HTTP 413",
+    )
     assert second["task_id"] == "slow"
     assert states(outbox) == {"instance-0/2": "waiting", "instance-0/-": "held"}
 
