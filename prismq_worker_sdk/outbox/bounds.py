@@ -55,7 +55,10 @@ def shrink(db: Connection) -> bool:
     free = _pragma(db, "freelist_count")
     if free <= FREE_PAGES:
         return False
-    db.execute(f"PRAGMA incremental_vacuum({min(PAGES_AT_ONCE, free - FREE_PAGES)})").fetchall()
+    for _ in range(min(PAGES_AT_ONCE, free - FREE_PAGES)):
+        db.execute(
+            "PRAGMA incremental_vacuum(1)"
+        )  # Python's sqlite3 takes one step of it, whatever it is asked for
     left = _pragma(db, "freelist_count")
     return FREE_PAGES < left < free
 

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass, replace
 
 from prismq_worker_sdk.decide.claims import Ask, Pace, next_claim, pace_after
+from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.model.calls import (
     BadGrant,
     ClaimWork,
@@ -28,6 +29,10 @@ __all__ = ["Asked", "Claimer", "claim_loop"]
 
 DISK_PAUSE = 5.0
 """Seconds before a full disk is looked at again."""
+
+MOST_REPORTS = 100_000
+MOST_BYTES = 1 << 30
+"""What may wait in the outbox, in reports and in bytes, before nothing more is claimed."""
 
 QUICK_ANSWER = 0.5
 """A wait on the server that ended sooner than this was no wait: the worker rests by itself."""
@@ -130,7 +135,7 @@ class Claimer:
 
     def _has_room(self) -> bool:
         """Whether the disk has room for every result that may come (R12)."""
-        lacking = _disk_lacks(self._runtime)
+        lacking = _outbox_full(self._runtime) or _disk_lacks(self._runtime)
         if lacking is not None and not self._told_full:
             self._runtime.emit(Notice("error", lacking))
         self._told_full = lacking is not None
@@ -220,6 +225,25 @@ def _rest(runtime: Runtime, seconds: float) -> Loop:
     until = runtime.clock.monotonic() + seconds
     while runtime.life.running and (left := until - runtime.clock.monotonic()) > 0:
         yield Wait(left)
+
+
+def _outbox_full(runtime: Runtime) -> str | None:
+    """Why nothing more can be stored without a verdict for what waits; None while it can."""
+    waiting = runtime.ledger.waiting
+    if waiting >= MOST_REPORTS:
+        return f"{waiting} reports wait for the server; nothing is claimed until some of them are delivered"
+    if runtime.stored_bytes() < MOST_BYTES:  # a look at the file costs less than a question to the outbox
+        return None
+    try:
+        used = runtime.outbox.used_bytes()
+    except OutboxError as error:
+        return str(error)
+    if used < MOST_BYTES:
+        return None
+    return (
+        f"the outbox holds {used // 2**20} MiB; nothing is claimed until reports are delivered, or parked ones are "
+        "dropped (prismq-worker outbox list)"
+    )
 
 
 def _disk_lacks(runtime: Runtime) -> str | None:

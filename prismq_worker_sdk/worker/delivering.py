@@ -40,6 +40,9 @@ LONGEST_WAIT = 3600.0
 
 DISK_PAUSE = 1.0
 
+TIDY_PAUSE = 0.05
+"""Seconds between two steps of giving disk space back: commits come first."""
+
 LARGEST_BATCH = 128
 """Reports in one call at most, however many the server takes."""
 
@@ -81,6 +84,7 @@ class _Delivery:
         self._batch = LARGEST_BATCH
         self._claimer = Claimer(runtime)
         self._apart = False
+        self._untidy = True
 
     def step(self) -> Loop:
         """Sends the oldest reports that are due, a claim along with them where the server takes both, or waits."""
@@ -102,12 +106,23 @@ class _Delivery:
             if runtime.delivering:
                 runtime.delivering = False
                 runtime.wakes.claim()
+            if self._untidy and self._tidy():
+                wait = TIDY_PAUSE
             yield Wait(wait if not self._offers else min(DISK_PAUSE, wait or DISK_PAUSE))
             return
         if self._apart and self._claimer.unanswered is not None:
             due = []
         reply = yield from self._send(_within_bytes(due), along=True)
         yield from self._rest_after(reply)
+
+    def _tidy(self) -> bool:
+        """Gives the disk back what delivered reports held; whether there is more to give."""
+        try:
+            self._untidy = self._runtime.outbox.tidy()
+        except OutboxError as error:
+            self._runtime.emit(Notice("error", str(error)))
+            self._untidy = False
+        return self._untidy
 
     def last_call_due(self) -> bool:
         """Whether the worker is about to exit, and what waits was not sent once more yet."""
@@ -186,6 +201,7 @@ class _Delivery:
             passed = report.passed if batch else self._passed(report, judgement)
             judged.append((replace(report, tries=report.tries + 1, passed=passed), judgement, retry_in))
         stored = yield from self._store(judged)
+        self._untidy = True
         for (sent, judgement, retry_in), changed in zip(judged, stored, strict=True):
             if changed:
                 self._book(sent, judgement, retry_in)
