@@ -13,12 +13,12 @@ from prismq_worker_sdk.cli.state_folder import (
     as_dict,
     folder_of,
     line,
-    one_line,
     reference,
     state_dir_option,
     taken,
 )
 from prismq_worker_sdk.errors import PrismqError, StateFolderError, UsageError
+from prismq_worker_sdk.observe.logs import one_line
 from prismq_worker_sdk.outbox.looking import Entry, instances, look, look_closely
 from prismq_worker_sdk.system import SystemClock
 

@@ -14,6 +14,7 @@ import click
 
 from prismq_worker_sdk.errors import StateFolderError, UsageError
 from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.observe.logs import one_line
 from prismq_worker_sdk.outbox.damage import mend
 from prismq_worker_sdk.outbox.folder import DATABASE, LOCK
 from prismq_worker_sdk.outbox.looking import Entry
@@ -21,7 +22,7 @@ from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.settings import load_settings
 from prismq_worker_sdk.system import FileLock, SystemClock
 
-__all__ = ["as_dict", "folder_of", "line", "one_line", "reference", "state_dir_option", "taken"]
+__all__ = ["as_dict", "folder_of", "line", "reference", "state_dir_option", "taken"]
 
 SHOWN_OF_A_TOKEN = 4
 COLUMNS = 80
@@ -118,11 +119,6 @@ def as_dict(entry: Entry, now: float) -> dict[str, Any]:
         shown["outcome"] = _json(entry.body)
         shown["children"] = _json(entry.children or "[]")
     return shown
-
-
-def one_line(text: str) -> str:
-    """The text with control characters escaped, so that nothing stored can forge a line."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _json(text: str) -> Any:
