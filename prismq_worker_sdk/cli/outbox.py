@@ -140,8 +140,8 @@ def drop(refs: tuple[tuple[str, int], ...], *, yes: bool, state_dir: str | None)
         with taken(folder / ref[0], tell=_tell) as stored:
             if not yes:
                 _ask(entry)
+            click.echo(json.dumps(as_dict(entry, _now()), ensure_ascii=False))  # before it is gone
             stored.delete(ref[1])
-        click.echo(json.dumps(as_dict(entry, _now()), ensure_ascii=False))
 
 
 @outbox.command(short_help="Deliver what waits, without a worker.")

@@ -210,8 +210,6 @@ def test_parked_reports_are_told_those_of_earlier_processes_and_those_since():
         recovered=0,
         parked=3,
     )
-    samples = Samples(
-        after(started, ReportSettled(REF, Settlement.PARKED), ReportSettled(REF, Settlement.LOST))
-    )
+    samples = after(started, ReportSettled(REF, Settlement.PARKED), ReportSettled(REF, Settlement.LOST))
 
     assert samples.value("reports_parked") == 4
