@@ -135,6 +135,25 @@ class Outbox:
             ]
         )
 
+    def settle_and_hold(
+        self, judged: Sequence[tuple[Report, Judgement, float]], claims: Sequence[Claim | None]
+    ) -> tuple[list[bool], list[store.HoldResult | None]]:
+        """Stores the verdicts of an answer and then holds its tasks, all or nothing (R25).
+
+        So a task that is handed out again is answered with the result whose verdict came with it.
+
+        Args:
+            judged: As for `apply_all`.
+            claims: To be held; None leaves its place in the answer empty.
+        """
+        now = self._now()
+        return self._transactions.run(
+            lambda db: (
+                [_apply(db, report, judgement, now, retry_in) for report, judgement, retry_in in judged],
+                [None if claim is None else store.hold(db, claim, now) for claim in claims],
+            )
+        )
+
     def count(self, state: str) -> int:
         """How many reports are `waiting` or `parked`."""
         return self._transactions.run(lambda db: store.count(db, self._server, state))

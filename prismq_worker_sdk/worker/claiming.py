@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from prismq_worker_sdk.decide.claims import Ask, Pace, next_claim, pace_after
 from prismq_worker_sdk.errors import OutboxError
@@ -19,8 +21,10 @@ from prismq_worker_sdk.model.calls import (
     Unreachable,
     Vanished,
 )
+from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import Notice
-from prismq_worker_sdk.worker.admission import Admission, admit, admit_unreadable, refuse
+from prismq_worker_sdk.outbox.store import HoldResult
+from prismq_worker_sdk.worker.admission import Admission, admit, admit_unreadable, refuse, to_hold
 from prismq_worker_sdk.worker.effects import Loop, Reply, Wait
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.talking import talk
@@ -88,10 +92,23 @@ class Claimer:
         request_id = uuid.uuid4().hex if runtime.health.capabilities.renews else ""
         return Asked(work, request_id, runtime.clock.monotonic())
 
-    def answered(self, asked: Asked, tasks: tuple[Grant | BadGrant, ...] | Failure) -> int | Failure:
+    def to_hold(self, asked: Asked, tasks: tuple[Grant | BadGrant, ...]) -> tuple[Claim | None, ...]:
+        """The claims of an answer that can be held in one transaction, one place for each task."""
+        wanted = tasks[: asked.work.max_tasks]
+        return tuple(to_hold(self._runtime, grant, asked.sent_at) for grant in wanted)
+
+    def answered(
+        self,
+        asked: Asked,
+        tasks: tuple[Grant | BadGrant, ...] | Failure,
+        early: Sequence[HoldResult | None] = (),
+    ) -> int | Failure:
         """Starts what was handed out; how many tasks were taken on, or why there was no answer.
 
         Tasks that could not be taken on count as none, so that a worker in trouble does not empty the queue.
+
+        Args:
+            early: What the holds gave that were made already, one place for each task; none unless given.
         """
         runtime = self._runtime
         if not isinstance(tasks, tuple):
@@ -105,8 +122,8 @@ class Claimer:
         used = lapsed = 0
         try:
             runtime.contact.answered()
-            for grant in tasks[: asked.work.max_tasks]:
-                admission = _start(runtime, grant, asked.sent_at)
+            for grant, held in zip_longest(tasks[: asked.work.max_tasks], early):
+                admission = _start(runtime, grant, asked.sent_at, held)
                 used += admission is Admission.STARTED
                 lapsed += admission is Admission.LAPSED
             for grant in tasks[asked.work.max_tasks :]:
@@ -210,12 +227,12 @@ def _tasks(reply: Reply) -> tuple[Grant | BadGrant, ...] | Failure:
             return reply  # type: ignore[return-value]  # Healthy never answers an Exchange
 
 
-def _start(runtime: Runtime, grant: Grant | BadGrant, sent_at: float) -> Admission:
+def _start(runtime: Runtime, grant: Grant | BadGrant, sent_at: float, early: HoldResult | None) -> Admission:
     runtime.ledger.claim()
     try:
         if isinstance(grant, BadGrant):
             return admit_unreadable(runtime, grant)
-        return admit(runtime, grant, sent_at)
+        return admit(runtime, grant, sent_at, early)
     finally:
         runtime.wakes.supervise()
 

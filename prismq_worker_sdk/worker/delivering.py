@@ -16,6 +16,7 @@ from prismq_worker_sdk.model.calls import (
     ReportReply,
     Unreachable,
 )
+from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import (
     End,
     Notice,
@@ -175,9 +176,11 @@ class _Delivery:
             call = replace(call, claim=asked.work, request_id=asked.request_id)
         whole = yield from talk(runtime, call)
         replies = _replies(whole, len(reports))
-        yield from self._settle(reports, replies)
+        tasks = whole.tasks if isinstance(whole, Exchanged) else _failure(whole)
+        claims = self._claimer.to_hold(asked, tasks) if asked is not None and isinstance(tasks, tuple) else ()
+        early = yield from self._settle(reports, replies, claims)
         if asked is not None:
-            self._claimer.answered(asked, whole.tasks if isinstance(whole, Exchanged) else _failure(whole))
+            self._claimer.answered(asked, tasks, early)
         if not reports and not isinstance(whole, Exchanged):
             self._failures += 1
             return _failure(whole)
@@ -186,8 +189,13 @@ class _Delivery:
             return ReportAnswer(Verdict.ACCEPTED)
         return next((reply for reply in replies if not isinstance(reply, ReportAnswer)), replies[0])
 
-    def _settle(self, reports: tuple[Report, ...], replies: tuple[ReportReply, ...]) -> Loop:
-        """Stores what became of each report, in one transaction, and tells it."""
+    def _settle(
+        self,
+        reports: tuple[Report, ...],
+        replies: tuple[ReportReply, ...],
+        claims: tuple[Claim | None, ...] = (),
+    ) -> Loop:
+        """Stores what became of each report, and then the claims, in one transaction (R25); what the holds gave."""
         batch = len(reports) > 1
         if replies:
             self._part(apart=any(not isinstance(reply, ReportAnswer) for reply in replies))
@@ -200,23 +208,29 @@ class _Delivery:
             judgement, retry_in = self._judge(report, reply, alone=not batch)
             passed = report.passed if batch else self._passed(report, judgement)
             judged.append((replace(report, tries=report.tries + 1, passed=passed), judgement, retry_in))
-        stored = yield from self._store(judged)
+        stored, early = yield from self._store(judged, claims)
         self._untidy = True
         for (sent, judgement, retry_in), changed in zip(judged, stored, strict=True):
             if changed:
                 self._book(sent, judgement, retry_in)
+        return early
 
-    def _store(self, judged: list[tuple[Report, Judgement, float]]) -> Loop:
-        """Stores judgements, as often as the disk needs; which of them were still to be stored."""
+    def _store(self, judged: list[tuple[Report, Judgement, float]], claims: tuple[Claim | None, ...]) -> Loop:
+        """Stores judgements, as often as the disk needs; which of them were still to be stored.
+
+        Only the first try holds the claims too: after a rest each is looked at anew.
+        """
         runtime = self._runtime
-        while True:
+        while judged or any(claims):
             try:
-                return runtime.outbox.apply_all(judged)
+                return runtime.outbox.settle_and_hold(judged, claims)
             except OutboxError as error:
                 runtime.emit(Notice("error", str(error)))
+                claims = ()
                 if runtime.life.phase in {Phase.FLUSHING, Phase.STOPPED}:
-                    return [False] * len(judged)
+                    break
                 yield Wait(DISK_PAUSE)
+        return [False] * len(judged), ()
 
     def _part(self, *, apart: bool) -> None:
         """Whether claims go their own way: reports that do not pass must not keep tasks from coming (R23)."""

@@ -391,3 +391,18 @@ def test_r01_reports_and_claims_of_another_server_stay_as_they_are(outbox):
     assert here.apply(here.due(1)[0], Settle(Settlement.ACCEPTED))
     assert here.seconds_to_next() is None
     assert [report.identity.task_id for report in outbox.of("http://other/api").due(9)] == ["t2"]
+
+
+def test_r25_verdicts_and_tasks_of_one_answer_are_stored_together_or_not_at_all(outbox):
+    report = committed(outbox, claim_of("t1", worker="w1"), Completed("[1]"))
+    lost = (report, Settle(Settlement.LOST, keep=True), 0.0)
+    again, other = claim_of("t1", worker="w2"), claim_of("t2")
+    broken = replace(other, identity=replace(other.identity, worker_id=None))
+    with pytest.raises(OutboxError, match="worker_id"):
+        outbox.settle_and_hold([lost], [again, broken])
+    assert [left.identity.worker_id for left in outbox.due(9)] == ["w1"]
+
+    changed, holds = outbox.settle_and_hold([lost], [again, None, other])
+    assert changed == [True]
+    assert holds == [Answered(Completed("[1]")), None, Held()]
+    assert [left.identity.worker_id for left in outbox.due(9)] == ["w2"]

@@ -243,7 +243,7 @@ def test_r27_stored_reports_go_out_before_the_first_claim(server, start):
 
 
 def test_r31_a_loop_that_dies_stops_the_worker_with_a_clear_message(server, start, monkeypatch):
-    def broken(runtime, grant, sent_at):
+    def broken(runtime, grant, sent_at, early=None):
         raise LookupError("a bug in the claim loop")
 
     monkeypatch.setattr(claiming, "admit", broken)
@@ -257,7 +257,7 @@ def test_r31_a_loop_that_dies_stops_the_worker_with_a_clear_message(server, star
 def test_r31_a_loop_that_hangs_stops_the_worker_with_a_clear_message(server, start, monkeypatch):
     gate = threading.Event()
 
-    def hanging(runtime, grant, sent_at):
+    def hanging(runtime, grant, sent_at, early=None):
         gate.wait()
 
     monkeypatch.setattr(claiming, "admit", hanging)
@@ -271,7 +271,7 @@ def test_r31_a_loop_that_hangs_stops_the_worker_with_a_clear_message(server, sta
 
 
 def test_r31_a_worker_with_a_dead_loop_is_not_live(server, start, monkeypatch):
-    def broken(runtime, grant, sent_at):
+    def broken(runtime, grant, sent_at, early=None):
         raise LookupError("a bug")
 
     monkeypatch.setattr(claiming, "admit", broken)
