@@ -238,11 +238,16 @@ def keep_recent(db: Connection, key: TaskKey, completed: Completed, now: float) 
 
 
 def recover_waiting(db: Connection, server: str | None, now: float) -> int:
-    """Makes every stored report due; each may have been sent by the process that died (R26)."""
-    return db.execute(
-        f"UPDATE outcomes SET next_try = ?, maybe_seen = 1 WHERE state = 'waiting' AND {_SERVER_IS}",
-        (now, server, server),
-    ).rowcount
+    """Makes every stored report due, and counts them; each may have been sent by the process that died (R26).
+
+    Rows that say so already are left alone: SQLite writes a whole row anew, its result with it.
+    """
+    db.execute(
+        f"UPDATE outcomes SET next_try = ?, maybe_seen = 1 WHERE state = 'waiting' AND {_SERVER_IS}"
+        " AND (maybe_seen = 0 OR next_try > ?)",
+        (now, server, server, now),
+    )
+    return count(db, server, "waiting")
 
 
 def holds(db: Connection, server: str | None) -> list[tuple[Identity, int | None]]:

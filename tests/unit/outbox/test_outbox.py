@@ -182,6 +182,18 @@ def test_r26_a_report_of_an_earlier_process_may_have_been_seen_and_is_due_at_onc
     after.close()
 
 
+def test_a_start_writes_no_stored_result_anew_that_says_already_what_it_must(outbox):
+    committed(outbox, claim_of(), Completed(f'"{"x" * 1_000_000}"'))
+    assert outbox.recover() == 1
+
+    def changes():
+        return outbox._transactions.run(lambda db: db.execute("SELECT total_changes()").fetchone()[0])
+
+    before = changes()
+    assert outbox.recover() == 1
+    assert changes() == before
+
+
 def test_r09_a_running_attempt_takes_over_the_new_claim_unless_it_has_ended(outbox):
     old, new = claim_of(token="a"), claim_of(token="b")
     outbox.hold(old)
