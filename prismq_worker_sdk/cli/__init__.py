@@ -21,6 +21,7 @@ __all__ = ["main", "prismq_worker"]
         "try": "prismq_worker_sdk.cli.try_:try_",
         "submit": "prismq_worker_sdk.cli.submit:submit",
         "tasks": "prismq_worker_sdk.cli.tasks:tasks",
+        "outbox": "prismq_worker_sdk.cli.outbox:outbox",
         "taskmanager": "prismq_worker_sdk.cli.taskmanager:taskmanager",
         "demo": "prismq_worker_sdk.cli.demo:demo",
     },

@@ -72,6 +72,7 @@ SHORT = {
     "try": "Run a handler once, without a server.",
     "submit": "Create a task on the server.",
     "tasks": "List tasks, or show one.",
+    "outbox": "Look at stored results, and deal with them.",
     "taskmanager": "Run a TaskManager for development and tests.",
     "demo": "See it work: a TaskManager, a worker and three tasks.",
 }

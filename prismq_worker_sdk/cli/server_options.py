@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.observe.logs import one_line
 from prismq_worker_sdk.settings import load_settings
 from prismq_worker_sdk.wire.producer import TaskManagerClient
 
@@ -33,7 +34,7 @@ def client_of(api_url: str | None) -> TaskManagerClient:
 def task_line(task: Task) -> str:
     """A task on one line."""
     error = f"  {task.error[:COLUMNS]}" if task.error else ""
-    return f"{task.id}  {task.status:<10}  {task.type}{error}"
+    return one_line(f"{task.id}  {task.status:<10}  {task.type}{error}")
 
 
 def show_task(task: Task, *, as_json: bool) -> None:

@@ -78,6 +78,8 @@ class WorkerStarted:
     grace_seconds: float
     recovered: int
     """Reports of earlier processes found in the outbox."""
+    parked: int = 0
+    """Reports that earlier processes parked there, whichever server they are for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,8 @@ class EventLog:
         )
         if event.recovered:
             text += f"; {event.recovered} stored results are delivered first"
+        if event.parked:
+            text += f"; {event.parked} reports are parked"
         _write(
             logging.INFO,
             "worker_started",

@@ -27,11 +27,13 @@ class Health:
         live: Whether its loops run; where they do not, only a restart helps.
         ready: Whether it can claim and report now.
         reasons: Why it cannot.
+        parked: Reports that are kept and not sent; an operator should look, the worker goes on.
     """
 
     live: bool
     ready: bool
     reasons: tuple[str, ...] = ()
+    parked: int = 0
 
 
 class HealthServer:
@@ -127,7 +129,12 @@ class _Handler(BaseHTTPRequestHandler):
             return _json(404, {"error": "there are /healthz, /readyz and, with the metrics extra, /metrics"})
         health = probe()
         good = health.live if path == "/healthz" else health.live and health.ready
-        said = {"live": health.live, "ready": health.ready, "reasons": health.reasons}
+        said = {
+            "live": health.live,
+            "ready": health.ready,
+            "reasons": health.reasons,
+            "parked": health.parked,
+        }
         return _json(200 if good else 503, said)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so

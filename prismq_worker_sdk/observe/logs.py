@@ -17,7 +17,7 @@ from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model.events import TaskRef
 from prismq_worker_sdk.observe.line_handler import LineHandler
 
-__all__ = ["ConsoleFormatter", "JsonFormatter", "log_handler", "set_up_logging", "task_scope"]
+__all__ = ["ConsoleFormatter", "JsonFormatter", "log_handler", "one_line", "set_up_logging", "task_scope"]
 
 _TASK: ContextVar[TaskRef | None] = ContextVar("prismq_task", default=None)
 _LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
@@ -44,9 +44,14 @@ def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """The text with control characters escaped: what comes from a server cannot forge a line."""
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _lines(message: str) -> str:
+    """A message for people: its further lines are indented, so that none of them passes for a line of the log."""
+    return "\n    ".join(one_line(line) for line in message.rstrip("\n").split("\n"))
 
 
 class _Formatter(logging.Formatter):
@@ -155,14 +160,14 @@ class ConsoleFormatter(_Formatter):
         message, fields, trace = self.parts(record)
         ref = self.task(record)
         time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
-        words = [time, f"{record.levelname:<7}", message.rstrip("\n")]
+        words = [time, f"{record.levelname:<7}", _lines(message)]
         words += [
-            f"{name}={_one_line(self.shown(value))}" for name, value in fields.items() if name != "event"
+            f"{name}={one_line(self.shown(value))}" for name, value in fields.items() if name != "event"
         ]
         if self._worker_id:
             words.append(f"worker={self._worker_id}")
         if ref is not None:
-            words.append(_one_line(f"task={ref.task_id} type={ref.task_type}"))
+            words.append(one_line(f"task={ref.task_id} type={ref.task_type}"))
             if ref.attempt is not None:
                 words.append(f"attempt={ref.attempt}")
         line = " ".join(words)

@@ -19,6 +19,7 @@ from prismq_worker_sdk.model.events import (
     TypeResumed,
     WorkerStarted,
 )
+from prismq_worker_sdk.model.report import Settlement
 
 __all__ = ["PrometheusMetrics", "available_metrics"]
 
@@ -50,6 +51,9 @@ class PrometheusMetrics:
         self._lock = threading.Lock()
         self._left = 0
         self._waiting = gauge(f"{prefix}_reports_waiting", "Reports without a verdict", registry=registry)
+        self._parked = gauge(
+            f"{prefix}_reports_parked", "Reports kept in the state folder and not sent", registry=registry
+        )
         self._handler = histogram(
             f"{prefix}_handler_seconds", "Handler time", ["type"], buckets=HANDLER_BUCKETS, registry=registry
         )
@@ -64,8 +68,9 @@ class PrometheusMetrics:
     def __call__(self, event: Event) -> None:  # noqa: C901 - one short case for each kind of event
         """Counts the event."""
         match event:
-            case WorkerStarted(recovered=recovered):
+            case WorkerStarted(recovered=recovered, parked=parked):
                 self._wait(recovered)
+                self._parked.set(parked)
             case TaskClaimed(ref=ref):
                 self._claims.labels(ref.task_type).inc()
                 self._running.labels(ref.task_type).inc()
@@ -79,6 +84,8 @@ class PrometheusMetrics:
             case ReportSettled(settlement=settlement):
                 self._reports.labels(str(settlement)).inc()
                 self._wait(-1)
+                if settlement is Settlement.PARKED:
+                    self._parked.inc()
             case ApiCalled(call=call, seconds=seconds, error=error):
                 self._api.labels(call).observe(seconds)
                 if error:

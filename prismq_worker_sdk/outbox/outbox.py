@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from sqlite3 import Connection
+from typing import Any
 
 from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle
 from prismq_worker_sdk.decide.orphans import orphaned
@@ -13,11 +14,16 @@ from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.outcome import Child, Completed, Outcome, Released
 from prismq_worker_sdk.model.report import Report, Settlement
-from prismq_worker_sdk.outbox import store
+from prismq_worker_sdk.outbox import bounds, store
+from prismq_worker_sdk.outbox import parked as shelf
+from prismq_worker_sdk.outbox.parked import Parked, Unreadable
 from prismq_worker_sdk.outbox.schema import open_database
 from prismq_worker_sdk.outbox.transactions import GroupCommit, Transactions
 
 __all__ = ["Outbox"]
+
+PRUNE_EVERY = 3600.0
+"""Seconds between two looks for what is past its time."""
 
 
 class Outbox:
@@ -31,6 +37,7 @@ class Outbox:
         self._transactions = transactions
         self._clock = clock
         self._server = server
+        self._pruned_at = self._now()
 
     @classmethod
     def open(cls, path: Path, clock: Clock) -> Outbox:
@@ -128,6 +135,25 @@ class Outbox:
             ]
         )
 
+    def settle_and_hold(
+        self, judged: Sequence[tuple[Report, Judgement, float]], claims: Sequence[Claim | None]
+    ) -> tuple[list[bool], list[store.HoldResult | None]]:
+        """Stores the verdicts of an answer and then holds its tasks, all or nothing (R25).
+
+        So a task that is handed out again is answered with the result whose verdict came with it.
+
+        Args:
+            judged: As for `apply_all`.
+            claims: To be held; None leaves its place in the answer empty.
+        """
+        now = self._now()
+        return self._transactions.run(
+            lambda db: (
+                [_apply(db, report, judgement, now, retry_in) for report, judgement, retry_in in judged],
+                [None if claim is None else store.hold(db, claim, now) for claim in claims],
+            )
+        )
+
     def count(self, state: str) -> int:
         """How many reports are `waiting` or `parked`."""
         return self._transactions.run(lambda db: store.count(db, self._server, state))
@@ -137,18 +163,73 @@ class Outbox:
         server = self._server
         return {} if server is None else self._transactions.run(lambda db: store.elsewhere(db, server))
 
+    def parked(self) -> list[Parked]:
+        """What is parked in this file, of every server: how many reports for each reason."""
+        return self._transactions.run(shelf.reasons)
+
+    def retry(self, number: int) -> bool:
+        """Puts a parked report back into the line; whether the failure that stood in for it was withdrawn.
+
+        Raises:
+            UsageError: It is not parked, or its claim has another end already.
+        """
+        now = self._now()
+        return self._transactions.run(lambda db: shelf.retry(db, number, now))
+
+    def delete(self, number: int) -> dict[str, Any]:
+        """Deletes a report, waiting or parked; what it was, column by column.
+
+        Raises:
+            UsageError: There is none.
+        """
+        return self._transactions.run(lambda db: shelf.delete(db, number))
+
     def claims_waiting(self, limit: int) -> list[Identity]:
         """The claims of waiting reports that a token proves: they are renewed until their verdict (R21)."""
         return self._transactions.run(lambda db: store.claims_waiting(db, self._server, limit))
 
+    # room
+
+    def tidy(self) -> bool:
+        """Forgets what is past its time once an hour, and gives free pages back; whether more are left to give."""
+        now = self._now()
+        due = abs(now - self._pruned_at) > PRUNE_EVERY
+        self._pruned_at = now if due else self._pruned_at
+
+        def tidying(db: Connection) -> bool:
+            if due:
+                bounds.prune(db, now)
+            return bounds.shrink(db)
+
+        return self._transactions.run(tidying)
+
+    def used_bytes(self) -> int:
+        """Bytes of the file that hold something."""
+        return self._transactions.run(bounds.used_bytes)
+
+    @property
+    def damage(self) -> str | None:
+        """What the file was found to suffer from since it was opened; nothing can be stored any more."""
+        return self._transactions.damage
+
     # after a crash
+
+    def park_unreadable(self) -> list[Unreadable]:
+        """Parks the waiting reports whose rows cannot be read, before they are counted or sent."""
+        now = self._now()
+        return self._transactions.run(lambda db: shelf.park_unreadable(db, self._server, now))
+
+    def forget_parked(self) -> int:
+        """Deletes parked reports beyond their 90 days or their number (10,000); how many that were."""
+        now = self._now()
+        return self._transactions.run(lambda db: shelf.forget(db, now))
 
     def recover(self) -> int:
         """Makes the stored reports of an earlier process due; how many there are."""
         now = self._now()
 
         def recovering(db: Connection) -> int:
-            store.prune(db, now)
+            bounds.prune(db, now)
             return store.recover_waiting(db, self._server, now)
 
         return self._transactions.run(recovering)
@@ -207,10 +288,11 @@ def _apply(db: Connection, report: Report, judgement: Judgement, now: float, ret
             store.again(db, replace(report, maybe_seen=seen), now + retry_in)
             return True
         case Park(detail=detail, replacement=replacement):
-            parked = store.park(db, number, detail)
-            if parked and replacement is not None:
-                store.insert_outcome(db, report.identity, replacement, "[]", report.attempt, now)
-            return parked
+            done = shelf.park(db, number, detail, now)
+            if done and replacement is not None:
+                own = store.insert_outcome(db, report.identity, replacement, "[]", report.attempt, now)
+                shelf.replace_parked(db, number, own)
+            return done
         case Settle():
             return _settle(db, report, judgement, now)
 
@@ -221,7 +303,7 @@ def _settle(db: Connection, report: Report, judgement: Settle, now: float) -> bo
     key = report.identity.task_key
     if isinstance(report.outcome, Completed):
         if judgement.keep:
-            store.keep_recent(db, key, report.outcome, now)
+            store.keep_recent(db, key, report.outcome, report.children, now)
         if judgement.settlement is Settlement.ACCEPTED:
             store.clear_checkpoint(db, key)
     return True

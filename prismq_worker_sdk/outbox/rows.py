@@ -90,5 +90,7 @@ def _decode(kind: str, body: str) -> Outcome:
             return Completed(body)
         case "failed":
             return Failed(**json.loads(body))
-        case _:
+        case "released":
             return Released(**json.loads(body))
+        case _:
+            raise ValueError(f"nobody knows an outcome of the kind {kind!r}")

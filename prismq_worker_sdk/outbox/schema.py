@@ -1,16 +1,17 @@
-"""The tables of an outbox file, their version, and how a connection is opened."""
+"""The tables of an outbox file, the ladder of their versions, and how a connection is opened."""
 
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from prismq_worker_sdk.errors import StateFolderError
 
-__all__ = ["VERSION", "open_database", "prepare"]
+__all__ = ["STEPS", "VERSION", "open_database", "prepare"]
 
-VERSION = 1
-"""The version of the tables; kept in the file's `user_version`."""
+JOURNAL_BYTES = 16 * 1024 * 1024
+"""What the write-ahead log may keep of the disk once its pages are in the file."""
 
 IDENTITY = """
     server     TEXT NOT NULL,
@@ -27,7 +28,7 @@ TASK_KEY = """
     task_type  TEXT NOT NULL,
     digest     TEXT NOT NULL"""
 
-TABLES = f"""
+FIRST = f"""
 CREATE TABLE holds ({IDENTITY},
     attempt    INTEGER,
     held_at    REAL NOT NULL,
@@ -78,6 +79,29 @@ CREATE TABLE pauses (
 """
 
 
+SAME_CLAIM = " AND ".join(
+    f"later.{name} = outcomes.{name}"
+    for name in ("server", "dialect", "task_id", "task_type", "digest", "worker_id", "token")
+)
+
+SECOND = f"""
+ALTER TABLE recent ADD COLUMN children TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE outcomes ADD COLUMN replacement TEXT NOT NULL DEFAULT '';
+ALTER TABLE outcomes ADD COLUMN parked_at REAL;
+UPDATE outcomes SET parked_at = committed_at, replacement = coalesce((
+    SELECT later.uid FROM outcomes AS later
+    WHERE later.number > outcomes.number AND later.kind = 'failed' AND {SAME_CLAIM}
+    ORDER BY later.number LIMIT 1), '') WHERE state = 'parked';
+"""
+"""A kept result has its children (R22, R25). A parked report knows since when, and the `uid` of the failure that took its place (R24)."""
+
+STEPS = (FIRST, SECOND)
+"""Each leads from one version of the tables to the next, in a transaction of its own."""
+
+VERSION = len(STEPS)
+"""The version of the tables; kept in the file's `user_version`."""
+
+
 def open_database(path: Path | str) -> sqlite3.Connection:
     """An open outbox file with its tables, made when it is new.
 
@@ -86,7 +110,11 @@ def open_database(path: Path | str) -> sqlite3.Connection:
     """
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
-        prepare(connection)
+        try:
+            prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
     except sqlite3.Error as error:
         raise StateFolderError(
             f"the outbox {path} cannot be used ({error}); give --state-dir a writable local folder with free space"
@@ -95,7 +123,7 @@ def open_database(path: Path | str) -> sqlite3.Connection:
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Sets the connection up and makes or checks the tables.
+    """Sets the connection up, and makes the tables or brings them to this version.
 
     Outcomes are committed with `synchronous=FULL` (R11): what is committed survives a power cut.
 
@@ -103,22 +131,38 @@ def prepare(connection: sqlite3.Connection) -> None:
         StateFolderError: A newer version of the SDK made the file.
         sqlite3.Error: The file cannot be read or written.
     """
+    before = _version(connection)
+    if before > VERSION:
+        raise StateFolderError(
+            f"this outbox has format {before}, but this version of the SDK knows only up to {VERSION}; "
+            "use the newer SDK, or another --state-dir"
+        )
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
+    while _version(connection) < VERSION:
+        _climb(connection)
+    if before == 1:
+        with suppress(sqlite3.OperationalError):  # without room for it the file only stays as large as it is
+            connection.execute("VACUUM")
+
+
+def _climb(connection: sqlite3.Connection) -> None:
+    """Takes one step of the ladder; another process may have taken it meanwhile."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > VERSION:
-            raise StateFolderError(
-                f"this outbox has format {version}, but this version of the SDK knows only up to {VERSION}; "
-                "use the newer SDK, or another --state-dir"
-            )
-        if version == 0:
-            for statement in TABLES.split(";\n"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+        version = _version(connection)
+        for statement in STEPS[version].split(";\n") if version < VERSION else ():
+            connection.execute(statement)
+        if version < VERSION:
+            connection.execute(f"PRAGMA user_version = {version + 1}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

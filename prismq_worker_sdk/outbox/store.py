@@ -14,6 +14,7 @@ from typing import TypeAlias
 from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
 from prismq_worker_sdk.model.outcome import Child, Completed, Outcome
 from prismq_worker_sdk.model.report import Report
+from prismq_worker_sdk.outbox.bounds import prune_recent
 from prismq_worker_sdk.outbox.rows import (
     IDENTITY_COLUMNS,
     REPORT_COLUMNS,
@@ -46,10 +47,8 @@ __all__ = [
     "keep_recent",
     "last_checkpoint",
     "next_due",
-    "park",
     "pause",
     "pauses",
-    "prune",
     "recover_waiting",
     "rehold",
     "remove",
@@ -59,12 +58,6 @@ __all__ = [
 
 FOREVER = 3600.0
 """A next try further away than this comes from a clock that was set back: it is due."""
-
-RECENT_ROWS = 2_000
-RECENT_SECONDS = 24 * 3600.0
-RECENT_BYTES = 256 * 1024 * 1024
-CHECKPOINT_SECONDS = 7 * 24 * 3600.0
-CRASH_SECONDS = 7 * 24 * 3600.0
 
 _IDENTITY_IS = " AND ".join(f"{column} = ?" for column in IDENTITY_COLUMNS.split(", "))
 _TASK_IS = " AND ".join(f"{column} = ?" for column in TASK_COLUMNS.split(", "))
@@ -108,8 +101,7 @@ def hold(db: Connection, claim: Claim, now: float) -> HoldResult:
         f"SELECT body, children {waiting} AND kind = 'completed' ORDER BY number DESC LIMIT 1", key
     ).fetchone()
     if found is None:
-        kept = db.execute(f"SELECT result FROM recent WHERE {_TASK_IS}", key).fetchone()
-        found = None if kept is None else (kept[0], "[]")
+        found = db.execute(f"SELECT result, children FROM recent WHERE {_TASK_IS}", key).fetchone()
     superseded = db.execute(f"DELETE {waiting}", key).rowcount
     if found is not None:
         completed = Completed(found[0])
@@ -235,30 +227,28 @@ def remove(db: Connection, number: int) -> bool:
     return db.execute("DELETE FROM outcomes WHERE number = ?", (number,)).rowcount == 1
 
 
-def keep_recent(db: Connection, key: TaskKey, completed: Completed, now: float) -> None:
+def keep_recent(
+    db: Connection, key: TaskKey, completed: Completed, children: tuple[Child, ...], now: float
+) -> None:
     """Keeps a result whose fate is uncertain, should its task come again (R25)."""
     db.execute(
-        f"INSERT OR REPLACE INTO recent ({TASK_COLUMNS}, result, kept_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (*task_row(key), completed.result, now),
+        f"INSERT OR REPLACE INTO recent ({TASK_COLUMNS}, result, children, kept_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (*task_row(key), completed.result, children_text(children), now),
     )
-    prune(db, now)
-
-
-def park(db: Connection, number: int, detail: str) -> bool:
-    """Takes a report out of the line and keeps it, to be shown."""
-    changed = db.execute(
-        "UPDATE outcomes SET state = 'parked', detail = ? WHERE number = ? AND state = 'waiting'",
-        (detail, number),
-    )
-    return changed.rowcount == 1
+    prune_recent(db, now)
 
 
 def recover_waiting(db: Connection, server: str | None, now: float) -> int:
-    """Makes every stored report due; each may have been sent by the process that died (R26)."""
-    return db.execute(
-        f"UPDATE outcomes SET next_try = ?, maybe_seen = 1 WHERE state = 'waiting' AND {_SERVER_IS}",
-        (now, server, server),
-    ).rowcount
+    """Makes every stored report due, and counts them; each may have been sent by the process that died (R26).
+
+    Rows that say so already are left alone: SQLite writes a whole row anew, its result with it.
+    """
+    db.execute(
+        f"UPDATE outcomes SET next_try = ?, maybe_seen = 1 WHERE state = 'waiting' AND {_SERVER_IS}"
+        " AND (maybe_seen = 0 OR next_try > ?)",
+        (now, server, server, now),
+    )
+    return count(db, server, "waiting")
 
 
 def holds(db: Connection, server: str | None) -> list[tuple[Identity, int | None]]:
@@ -330,16 +320,3 @@ def elsewhere(db: Connection, server: str) -> dict[str, int]:
         (server,),
     )
     return dict(rows.fetchall())
-
-
-def prune(db: Connection, now: float) -> None:
-    """Forgets what is past its time, and bounds what is kept (R25)."""
-    db.execute("DELETE FROM recent WHERE kept_at < ?", (now - RECENT_SECONDS,))
-    db.execute(
-        "DELETE FROM recent WHERE rowid IN (SELECT rowid FROM (SELECT rowid,"
-        " row_number() OVER newest AS place, sum(length(result)) OVER newest AS bytes FROM recent"
-        " WINDOW newest AS (ORDER BY kept_at DESC, rowid DESC)) WHERE place > ? OR bytes > ?)",
-        (RECENT_ROWS, RECENT_BYTES),
-    )
-    db.execute("DELETE FROM checkpoints WHERE stored_at < ?", (now - CHECKPOINT_SECONDS,))
-    db.execute("DELETE FROM crashes WHERE last_at < ?", (now - CRASH_SECONDS,))

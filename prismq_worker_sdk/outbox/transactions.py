@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from prismq_worker_sdk.errors import OutboxError
+from prismq_worker_sdk.outbox.damage import is_damage
 
 __all__ = ["GroupCommit", "Immediate", "Operation", "Transactions"]
 
@@ -28,6 +29,9 @@ CLOSE_SECONDS = 5.0
 class Transactions(Protocol):
     """Runs each operation in a transaction and returns once it is durable."""
 
+    damage: str | None
+    """Why the file cannot be used any more, None while it can."""
+
     def run(self, operation: Operation[T]) -> T:
         """The operation's result, after its commit; raises OutboxError when it could not be stored."""
         ...
@@ -41,6 +45,7 @@ class Immediate:
     """Each operation at once, in a transaction of its own, on the calling thread; for tools and simulations."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
+        self.damage: str | None = None
         self._connection = connection
 
     def run(self, operation: Operation[T]) -> T:
@@ -48,6 +53,7 @@ class Immediate:
         try:
             return _transaction(self._connection, operation)
         except sqlite3.Error as error:
+            self.damage = damage_of(error) or self.damage
             raise _trouble(error) from error
 
     def close(self) -> None:
@@ -59,6 +65,7 @@ class GroupCommit:
     """One writer thread; whatever waits shares a transaction, so a full sync is paid once for all (R11)."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
+        self.damage: str | None = None
         self._connection = connection
         self._queue: queue.SimpleQueue[tuple[Operation[Any], Future[Any]] | None] = queue.SimpleQueue()
         self._closed = False
@@ -117,6 +124,7 @@ class GroupCommit:
             try:
                 future.set_result(_transaction(self._connection, operation))
             except sqlite3.Error as error:
+                self.damage = damage_of(error) or self.damage
                 future.set_exception(_trouble(error))
             except Exception as error:  # noqa: BLE001 - it is raised where the operation was asked for
                 future.set_exception(error)
@@ -135,4 +143,19 @@ def _transaction(connection: sqlite3.Connection, operation: Operation[T]) -> T:
 
 
 def _trouble(error: sqlite3.Error) -> OutboxError:
-    return OutboxError(f"the outbox could not be written ({error}); free disk space or mend the state folder")
+    damage = damage_of(error)
+    return OutboxError(
+        f"the outbox could not be written ({error}); free disk space or mend the state folder"
+        if damage is None
+        else damage
+    )
+
+
+def damage_of(error: sqlite3.Error) -> str | None:
+    """What to do about a file that is broken, None when the error says something else."""
+    if not is_damage(error):
+        return None
+    return (
+        f"the outbox is damaged ({error}); start the worker again: it sets the file aside and goes on with all that "
+        "can be read"
+    )

@@ -22,11 +22,11 @@ from prismq_worker_sdk.model.json import digest
 from prismq_worker_sdk.model.outcome import Failed, Released
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.model.task import Task
-from prismq_worker_sdk.outbox.store import Answered, Held
+from prismq_worker_sdk.outbox.store import Answered, Held, HoldResult
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.runtime import Runtime
 
-__all__ = ["Admission", "admit", "admit_unreadable", "refuse"]
+__all__ = ["Admission", "admit", "admit_unreadable", "refuse", "to_hold"]
 
 
 RELEASE_DELAY = 5.0
@@ -44,31 +44,34 @@ class Admission(Enum):
     """It could not be taken on."""
 
 
-def admit(runtime: Runtime, grant: Grant, sent_at: float) -> Admission:
-    """Deals with one task of a claim answer.
+def to_hold(runtime: Runtime, grant: Grant | BadGrant, sent_at: float) -> Claim | None:
+    """The claim of a task that can be held right away; None where it must be looked at first.
 
     Args:
         sent_at: Clock reading at the first sending of the claim (R5).
     """
+    if not isinstance(grant, Grant) or runtime.table.of_task(runtime.server, grant.task.id) is not None:
+        return None
+    claim = _claim(runtime, grant, sent_at)
+    return claim if _obstacle(runtime, claim) is None else None
+
+
+def admit(runtime: Runtime, grant: Grant, sent_at: float, early: HoldResult | None = None) -> Admission:
+    """Deals with one task of a claim answer.
+
+    Args:
+        sent_at: Clock reading at the first sending of the claim (R5).
+        early: What its hold gave, where it was held together with the verdicts of its answer (R25).
+    """
     claim = _claim(runtime, grant, sent_at)
     runtime.emit(TaskClaimed(_ref(claim.task)))
+    obstacle = _obstacle(runtime, claim) if early is None else None
     handler = runtime.registry.find(claim.task.type)
-    if handler is None:
-        _lapse(runtime, claim, f"nobody asked for tasks of type {claim.task.type!r}: look at the server")
-        return Admission.LAPSED
-    if not _time_left(runtime):
-        _lapse(runtime, claim, "it came while the worker stops")
-        return Admission.LAPSED
-    if runtime.clock.monotonic() >= claim.expires_at:
-        _lapse(
-            runtime, claim, "its claim had run out when it came: the machine slept, or the answer was late"
-        )
-        return Admission.LAPSED
-    if runtime.accepted.since(claim.identity.task_key, sent_at):
-        _lapse(runtime, claim, "its result was accepted while this claim was on its way")
+    if obstacle is not None or handler is None:
+        _lapse(runtime, claim, obstacle or _stranger(claim))
         return Admission.LAPSED
     try:
-        return _held(runtime, claim, handler)
+        return _held(runtime, claim, handler, early)
     except OutboxError as error:
         _lapse(runtime, claim, str(error))
         return Admission.LAPSED
@@ -111,9 +114,31 @@ def admit_unreadable(runtime: Runtime, grant: BadGrant) -> Admission:
     return Admission.SETTLED
 
 
-def _held(runtime: Runtime, claim: Claim, handler: Handler) -> Admission:
+def _obstacle(runtime: Runtime, claim: Claim) -> str | None:
+    """Why a task cannot be taken on whatever the outbox holds, None when it can."""
+    if runtime.registry.find(claim.task.type) is None:
+        return _stranger(claim)
+    if not _time_left(runtime):
+        return "it came while the worker stops"
+    if runtime.clock.monotonic() >= claim.expires_at:
+        return "its claim had run out when it came: the machine slept, or the answer was late"
+    if runtime.accepted.since(claim.identity.task_key, claim.sent_at):
+        return "its result was accepted while this claim was on its way"
+    return None
+
+
+def _stranger(claim: Claim) -> str:
+    return f"nobody asked for tasks of type {claim.task.type!r}: look at the server"
+
+
+def _held(runtime: Runtime, claim: Claim, handler: Handler, early: HoldResult | None) -> Admission:
     live = runtime.table.of_task(claim.identity.server, claim.task.id)
-    if live is not None:
+    if live is not None and isinstance(
+        early, Held
+    ):  # the same answer, or the other loop's, has the task once more
+        runtime.outbox.drop(claim.identity)
+        early = None
+    if live is not None and early is None:
         if (
             live.stray
             or live.cancelled is not None
@@ -123,7 +148,7 @@ def _held(runtime: Runtime, claim: Claim, handler: Handler) -> Admission:
             return Admission.LAPSED
         if _take_over(runtime, live, claim, handler):
             return Admission.SETTLED
-    match runtime.outbox.hold(claim):
+    match early or runtime.outbox.hold(claim):
         case Answered(superseded=superseded):
             _answer(runtime, claim, superseded)
             return Admission.SETTLED

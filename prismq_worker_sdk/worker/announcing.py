@@ -26,6 +26,7 @@ def announce(runtime: Runtime, *, state_dir: str, recovered: int) -> None:
             state_dir=state_dir,
             grace_seconds=config.grace_period,
             recovered=recovered,
+            parked=runtime.parked,
         )
     )
     if config.worker_id and not renews:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from prismq_worker_sdk.decide.claims import Ask, Pace, next_claim, pace_after, worth_repeating
+from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.model.calls import (
     BadGrant,
     ClaimWork,
@@ -18,8 +21,10 @@ from prismq_worker_sdk.model.calls import (
     Unreachable,
     Vanished,
 )
+from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import Notice
-from prismq_worker_sdk.worker.admission import Admission, admit, admit_unreadable, refuse
+from prismq_worker_sdk.outbox.store import HoldResult
+from prismq_worker_sdk.worker.admission import Admission, admit, admit_unreadable, refuse, to_hold
 from prismq_worker_sdk.worker.effects import Loop, Reply, Wait
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.talking import talk
@@ -28,6 +33,10 @@ __all__ = ["Asked", "Claimer", "claim_loop"]
 
 DISK_PAUSE = 5.0
 """Seconds before a full disk is looked at again."""
+
+MOST_REPORTS = 100_000
+MOST_BYTES = 1 << 30
+"""What may wait in the outbox, in reports and in bytes, before nothing more is claimed."""
 
 QUICK_ANSWER = 0.5
 """A wait on the server that ended sooner than this was no wait: the worker rests by itself."""
@@ -86,10 +95,23 @@ class Claimer:
         request_id = uuid.uuid4().hex if runtime.health.capabilities.renews else ""
         return Asked(work, request_id, runtime.clock.monotonic())
 
-    def answered(self, asked: Asked, tasks: tuple[Grant | BadGrant, ...] | Failure) -> int | Failure:
+    def to_hold(self, asked: Asked, tasks: tuple[Grant | BadGrant, ...]) -> tuple[Claim | None, ...]:
+        """The claims of an answer that can be held in one transaction, one place for each task."""
+        wanted = tasks[: asked.work.max_tasks]
+        return tuple(to_hold(self._runtime, grant, asked.sent_at) for grant in wanted)
+
+    def answered(
+        self,
+        asked: Asked,
+        tasks: tuple[Grant | BadGrant, ...] | Failure,
+        early: Sequence[HoldResult | None] = (),
+    ) -> int | Failure:
         """Starts what was handed out; how many tasks were taken on, or why there was no answer.
 
         Tasks that could not be taken on count as none, so that a worker in trouble does not empty the queue.
+
+        Args:
+            early: What the holds gave that were made already, one place for each task; none unless given.
         """
         runtime = self._runtime
         if not isinstance(tasks, tuple):
@@ -104,8 +126,8 @@ class Claimer:
         try:
             if runtime.contact.answered():
                 runtime.wakes.deliver()
-            for grant in tasks[: asked.work.max_tasks]:
-                admission = _start(runtime, grant, asked.sent_at)
+            for grant, held in zip_longest(tasks[: asked.work.max_tasks], early):
+                admission = _start(runtime, grant, asked.sent_at, held)
                 used += admission is Admission.STARTED
                 lapsed += admission is Admission.LAPSED
             for grant in tasks[asked.work.max_tasks :]:
@@ -134,7 +156,7 @@ class Claimer:
 
     def _has_room(self) -> bool:
         """Whether the disk has room for every result that may come (R12)."""
-        lacking = _disk_lacks(self._runtime)
+        lacking = _outbox_full(self._runtime) or _disk_lacks(self._runtime)
         if lacking is not None and not self._told_full:
             self._runtime.emit(Notice("error", lacking))
         self._told_full = lacking is not None
@@ -209,12 +231,12 @@ def _tasks(reply: Reply) -> tuple[Grant | BadGrant, ...] | Failure:
             return reply  # type: ignore[return-value]  # Healthy never answers an Exchange
 
 
-def _start(runtime: Runtime, grant: Grant | BadGrant, sent_at: float) -> Admission:
+def _start(runtime: Runtime, grant: Grant | BadGrant, sent_at: float, early: HoldResult | None) -> Admission:
     runtime.ledger.claim()
     try:
         if isinstance(grant, BadGrant):
             return admit_unreadable(runtime, grant)
-        return admit(runtime, grant, sent_at)
+        return admit(runtime, grant, sent_at, early)
     finally:
         runtime.wakes.supervise()
 
@@ -224,6 +246,25 @@ def _rest(runtime: Runtime, seconds: float) -> Loop:
     until = runtime.clock.monotonic() + seconds
     while runtime.life.running and (left := until - runtime.clock.monotonic()) > 0:
         yield Wait(left)
+
+
+def _outbox_full(runtime: Runtime) -> str | None:
+    """Why nothing more can be stored without a verdict for what waits; None while it can."""
+    waiting = runtime.ledger.waiting
+    if waiting >= MOST_REPORTS:
+        return f"{waiting} reports wait for the server; nothing is claimed until some of them are delivered"
+    if runtime.stored_bytes() < MOST_BYTES:  # a look at the file costs less than a question to the outbox
+        return None
+    try:
+        used = runtime.outbox.used_bytes()
+    except OutboxError as error:
+        return str(error)
+    if used < MOST_BYTES:
+        return None
+    return (
+        f"the outbox holds {used // 2**20} MiB; nothing is claimed until reports are delivered, or parked ones are "
+        "dropped (prismq-worker outbox list)"
+    )
 
 
 def _disk_lacks(runtime: Runtime) -> str | None:

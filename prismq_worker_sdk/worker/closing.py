@@ -27,7 +27,8 @@ def close_books(runtime: Runtime) -> tuple[int, str]:
     for fault in faults:
         runtime.emit(Notice("error", f"the books are off: {fault}; please report this"))
     code = exit_code(failed=runtime.life.failed, balanced=not faults, waiting=waiting, strays=strays)
-    return code, f"{runtime.life.reason}; {left_behind(waiting, strays)}"
+    parked = runtime.parked + runtime.ledger.parked
+    return code, f"{runtime.life.reason}; {left_behind(waiting, strays)}{_kept(parked)}"
 
 
 def left_behind(waiting: int, strays: int) -> str:
@@ -38,6 +39,12 @@ def left_behind(waiting: int, strays: int) -> str:
     left = " and ".join(part for part in parts if part)
     verb = "is" if waiting + strays == 1 else "are"
     return f"{left} {verb} left: start me again on this state folder"
+
+
+def _kept(parked: int) -> str:
+    """What only an operator can deal with."""
+    what = f"{parked} report is" if parked == 1 else f"{parked} reports are"
+    return f"; {what} parked: see prismq-worker outbox list --state parked" if parked else ""
 
 
 def _count(number: int, noun: str) -> str:

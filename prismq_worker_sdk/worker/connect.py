@@ -6,11 +6,17 @@ from collections.abc import Callable
 
 from prismq_worker_sdk.model.calls import Healthy
 from prismq_worker_sdk.model.events import Event
+from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.wire.client import WireClient
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.driver import Perform
 
-__all__ = ["Connections"]
+__all__ = ["Connections", "server_identity"]
+
+
+def server_identity(config: WorkerConfig, found: Healthy) -> str:
+    """What tells this server from every other one: its address, and the instance id where it announces one (R1)."""
+    return normalise(config.api_url) + (f"#{found.instance}" if found.instance else "")
 
 
 class Connections:

@@ -16,6 +16,7 @@ from prismq_worker_sdk.model.calls import (
     ReportReply,
     Unreachable,
 )
+from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import (
     End,
     Notice,
@@ -42,6 +43,9 @@ DISK_PAUSE = 1.0
 
 END_WAIT_PAUSE = 0.25
 """Seconds before the wait of a claim is ended once more."""
+
+TIDY_PAUSE = 0.05
+"""Seconds between two steps of giving disk space back: commits come first."""
 
 LARGEST_BATCH = 128
 """Reports in one call at most, however many the server takes."""
@@ -84,6 +88,7 @@ class _Delivery:
         self._batch = LARGEST_BATCH
         self._claimer = Claimer(runtime)
         self._apart = False
+        self._untidy = True
 
     def step(self) -> Loop:
         """Sends the oldest reports that are due, a claim along with them where the server takes both, or waits."""
@@ -103,7 +108,8 @@ class _Delivery:
             return
         if not due and self._claimer.unanswered is None:
             runtime.deliver_with_claims(now=False)
-            yield Wait(self._until_next(wait))
+            more = self._untidy and self._tidy()
+            yield Wait(TIDY_PAUSE if more else self._until_next(wait))
             return
         if self._apart and self._claimer.unanswered is not None:
             due = []
@@ -119,6 +125,15 @@ class _Delivery:
         if runtime.waiting is not None and not runtime.life.running:
             waits.append(END_WAIT_PAUSE)
         return min(waits, default=None)
+
+    def _tidy(self) -> bool:
+        """Gives the disk back what delivered reports held; whether there is more to give."""
+        try:
+            self._untidy = self._runtime.outbox.tidy()
+        except OutboxError as error:
+            self._runtime.emit(Notice("error", str(error)))
+            self._untidy = False
+        return self._untidy
 
     def last_call_due(self) -> bool:
         """Whether the worker is about to exit, and what waits was not sent once more yet."""
@@ -173,9 +188,11 @@ class _Delivery:
             call = replace(call, claim=asked.work, request_id=asked.request_id)
         whole = yield from talk(runtime, call)
         replies = _replies(whole, len(reports))
-        yield from self._settle(reports, replies)
+        tasks = whole.tasks if isinstance(whole, Exchanged) else _failure(whole)
+        claims = self._claimer.to_hold(asked, tasks) if asked is not None and isinstance(tasks, tuple) else ()
+        early = yield from self._settle(reports, replies, claims)
         if asked is not None:
-            self._claimer.answered(asked, whole.tasks if isinstance(whole, Exchanged) else _failure(whole))
+            self._claimer.answered(asked, tasks, early)
             if not runtime.delivering:
                 runtime.wakes.claim()  # the slots that were kept for this claim may be free again
         if not reports and not isinstance(whole, Exchanged):
@@ -186,8 +203,13 @@ class _Delivery:
             return ReportAnswer(Verdict.ACCEPTED)
         return next((reply for reply in replies if not isinstance(reply, ReportAnswer)), replies[0])
 
-    def _settle(self, reports: tuple[Report, ...], replies: tuple[ReportReply, ...]) -> Loop:
-        """Stores what became of each report, in one transaction, and tells it."""
+    def _settle(
+        self,
+        reports: tuple[Report, ...],
+        replies: tuple[ReportReply, ...],
+        claims: tuple[Claim | None, ...] = (),
+    ) -> Loop:
+        """Stores what became of each report, and then the claims, in one transaction (R25); what the holds gave."""
         batch = len(reports) > 1
         if replies:
             self._part(apart=any(not isinstance(reply, ReportAnswer) for reply in replies))
@@ -200,22 +222,29 @@ class _Delivery:
             judgement, retry_in = self._judge(report, reply, alone=not batch)
             passed = report.passed if batch else self._passed(report, judgement)
             judged.append((replace(report, tries=report.tries + 1, passed=passed), judgement, retry_in))
-        stored = yield from self._store(judged)
+        stored, early = yield from self._store(judged, claims)
+        self._untidy = True
         for (sent, judgement, retry_in), changed in zip(judged, stored, strict=True):
             if changed:
                 self._book(sent, judgement, retry_in)
+        return early
 
-    def _store(self, judged: list[tuple[Report, Judgement, float]]) -> Loop:
-        """Stores judgements, as often as the disk needs; which of them were still to be stored."""
+    def _store(self, judged: list[tuple[Report, Judgement, float]], claims: tuple[Claim | None, ...]) -> Loop:
+        """Stores judgements, as often as the disk needs; which of them were still to be stored.
+
+        Only the first try holds the claims too: after a rest each is looked at anew.
+        """
         runtime = self._runtime
-        while True:
+        while judged or any(claims):
             try:
-                return runtime.outbox.apply_all(judged)
+                return runtime.outbox.settle_and_hold(judged, claims)
             except OutboxError as error:
                 runtime.emit(Notice("error", str(error)))
+                claims = ()
                 if runtime.life.phase in {Phase.FLUSHING, Phase.STOPPED}:
-                    return [False] * len(judged)
+                    break
                 yield Wait(DISK_PAUSE)
+        return [False] * len(judged), ()
 
     def _part(self, *, apart: bool) -> None:
         """Whether claims go their own way: reports that do not pass must not keep tasks from coming (R23)."""

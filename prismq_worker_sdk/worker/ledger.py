@@ -34,6 +34,17 @@ class Ledger:
         with self._lock:
             return sum(self._ends.values())
 
+    @property
+    def parked(self) -> int:
+        """Reports parked since the start."""
+        return self._settled[Settlement.PARKED]
+
+    @property
+    def waiting(self) -> int:
+        """Reports without a verdict, by the books."""
+        with self._lock:
+            return self._committed + self._recovered - sum(self._settled.values())
+
     def claim(self) -> None:
         """One more claim."""
         with self._lock:

@@ -8,14 +8,19 @@ from pathlib import Path
 from prismq_worker_sdk.errors import StateFolderError
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Notice
+from prismq_worker_sdk.outbox.damage import mend
 from prismq_worker_sdk.outbox.folder import Instance, free_bytes, free_siblings, take_instance
 from prismq_worker_sdk.outbox.inherit import inherit
 from prismq_worker_sdk.outbox.outbox import Outbox
+from prismq_worker_sdk.outbox.parked import Parked
 from prismq_worker_sdk.outbox.schema import open_database
 from prismq_worker_sdk.outbox.transactions import GroupCommit
 from prismq_worker_sdk.worker.runtime import Runtime
 
 __all__ = ["State", "open_state", "recover"]
+
+REASONS_SHOWN = 3
+REASON_LENGTH = 120
 
 ROOM_AT_START = 16 * 1024 * 1024
 """Bytes that must be free for the worker to start at all."""
@@ -30,6 +35,9 @@ class State:
     troubles: tuple[str, ...] = ()
     """What of earlier workers could not be taken over, one sentence each."""
 
+    mended: tuple[str, ...] = ()
+    """Damaged files that were found and set aside, one sentence each."""
+
     file: tuple[int, int] = (0, 0)
     """Device and number of the outbox file, as it was opened."""
 
@@ -42,6 +50,13 @@ class State:
         if file_of(self.instance.database) != self.file:
             raise OSError(f"{self.instance.database} was replaced while in use; start the worker again")
         return free_bytes(self.instance.path)
+
+    def stored_bytes(self) -> int:
+        """How large the outbox file is, 0 when it cannot be looked at."""
+        try:
+            return self.instance.database.stat().st_size
+        except OSError:
+            return 0
 
     def close(self) -> None:
         """Closes the outbox and leaves the instance to others."""
@@ -64,10 +79,12 @@ def open_state(state_dir: Path, name: str | None, clock: Clock) -> State:
                 f"the disk of {state_dir} is full ({free // 1024} KiB left); free at least "
                 f"{ROOM_AT_START // 2**20} MiB, or give --state-dir another disk"
             )
+        mended = [mend(instance.database, clock.utc())]
         connection = open_database(instance.database)
         troubles = []
         for sibling in free_siblings(state_dir, instance):
             try:
+                mended.append(mend(sibling.database, clock.utc()))
                 inherit(connection, sibling)
             except StateFolderError as error:
                 troubles.append(str(error))
@@ -77,7 +94,8 @@ def open_state(state_dir: Path, name: str | None, clock: Clock) -> State:
         instance.release()
         raise
     outbox = Outbox(GroupCommit(connection), clock)
-    return State(instance, outbox, tuple(troubles), file_of(instance.database))
+    told = tuple(one for one in mended if one is not None)
+    return State(instance, outbox, tuple(troubles), told, file_of(instance.database))
 
 
 def file_of(path: Path) -> tuple[int, int]:
@@ -96,6 +114,8 @@ def recover(runtime: Runtime, troubles: tuple[str, ...]) -> int:
     Args:
         troubles: What could not be taken over.
     """
+    for bad in runtime.outbox.park_unreadable():
+        runtime.emit(Notice("error", f"the report of task {bad.task_id} is parked: {bad.detail}"))
     for identity, outcome in runtime.outbox.resolve_orphans(releases=runtime.health.capabilities.releases):
         fate = "is left to lapse on the server" if outcome is None else "is reported as failed"
         runtime.emit(
@@ -111,6 +131,7 @@ def recover(runtime: Runtime, troubles: tuple[str, ...]) -> int:
                 "worker with that --api-url runs on it",
             )
         )
+    _tell_parked(runtime)
     recovered = runtime.outbox.recover()
     runtime.ledger.recover(recovered)
     for task_type, (seconds, reason) in runtime.outbox.pauses().items():
@@ -118,3 +139,30 @@ def recover(runtime: Runtime, troubles: tuple[str, ...]) -> int:
     for trouble in troubles:
         runtime.emit(Notice("error", trouble))
     return recovered
+
+
+def _tell_parked(runtime: Runtime) -> None:
+    """Says what is parked here, of this server and of others, and why."""
+    forgotten = runtime.outbox.forget_parked()
+    if forgotten:
+        runtime.emit(
+            Notice("warning", f"{forgotten} parked reports were too old or too many, and were deleted")
+        )
+    found = runtime.outbox.parked()
+    runtime.parked = sum(one.reports for one in found)
+    if not found:
+        return
+    shown = [_reason(runtime, one) for one in found[:REASONS_SHOWN]]
+    more = f"; and {len(found) - REASONS_SHOWN} more reasons" if len(found) > REASONS_SHOWN else ""
+    runtime.emit(
+        Notice(
+            "warning",
+            f"{runtime.parked} reports are parked in this state folder and not sent: {'; '.join(shown)}{more}; see "
+            "prismq-worker outbox list --state parked",
+        )
+    )
+
+
+def _reason(runtime: Runtime, parked: Parked) -> str:
+    elsewhere = "" if parked.server == runtime.server else f" for {parked.server.partition('#')[0]}"
+    return f"{parked.reports}{elsewhere}: {parked.detail[:REASON_LENGTH]}"

@@ -53,6 +53,8 @@ class Runtime:
         server: The identity of the server: normalised api_url and instance (R1).
         dice: For jitter only.
         free_bytes: Free space of the state folder.
+        stored_bytes: How large the outbox file is.
+        parked: Reports that earlier processes parked, whichever server they are for.
         accepted: Results that the server took just now.
         order: What the server wants of this worker (R40).
         delivering: Whether reports go out now, so that claims go along with them.
@@ -79,6 +81,7 @@ class Runtime:
     redactor: Redactor
     emit: Callable[[Event], None]
     free_bytes: Callable[[], int]
+    stored_bytes: Callable[[], int] = lambda: 0
     accepted: Accepted = field(default_factory=Accepted)
     wakes: Wakes = field(default_factory=Wakes)
     stored_sent: bool = False
@@ -86,6 +89,7 @@ class Runtime:
     order: Order = Order.RUN
     delivering: bool = False
     disk_trouble: str | None = None
+    parked: int = 0
     waiting: Exchange | None = None
     planning: threading.Lock = field(default_factory=threading.Lock)
 

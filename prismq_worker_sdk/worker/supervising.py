@@ -85,6 +85,8 @@ def _stop_if_due(runtime: Runtime, crew: Watched) -> None:
         _stop(runtime, "; ".join(dead), failed=True)
     if (hopeless := runtime.gate.hopeless(runtime.clock.monotonic())) is not None:
         _stop(runtime, f"every task type is paused by errors: {hopeless}", failed=True)
+    if (damage := runtime.outbox.damage) is not None:
+        _stop(runtime, damage, failed=True)
     if runtime.slots.all_lost:
         _stop(runtime, "every slot is lost to a handler that does not end")
     limit = runtime.config.unreachable_timeout

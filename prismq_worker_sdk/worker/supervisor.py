@@ -14,11 +14,10 @@ from prismq_worker_sdk.model.calls import Healthy
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice, WorkerStopped
 from prismq_worker_sdk.observe.health import Health
-from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.worker.announcing import announce
 from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.config import WorkerConfig
-from prismq_worker_sdk.worker.connect import Connections
+from prismq_worker_sdk.worker.connect import Connections, server_identity
 from prismq_worker_sdk.worker.contact import Contact
 from prismq_worker_sdk.worker.crew import Crew, thread_slots
 from prismq_worker_sdk.worker.driver import Waker, drive, no_calls
@@ -95,7 +94,8 @@ class Supervisor:
             reasons.append(trouble)
         closed = self._gate.closed(self._clock.monotonic())
         reasons.extend(f"{name}: {why}" for name, why in closed.items())
-        return Health(live=not dead, ready=not reasons, reasons=tuple(reasons))
+        parked = 0 if self._runtime is None else self._runtime.parked + self._runtime.ledger.parked
+        return Health(live=not dead, ready=not reasons, reasons=tuple(reasons), parked=parked)
 
     def _run(self, state: State, done: Callable[[int], None]) -> None:
         code: int = ExitCode.FAILED
@@ -117,6 +117,8 @@ class Supervisor:
 
     def _lead(self, state: State) -> tuple[int, str]:
         """The whole life, from finding the server to closing the books; the exit code and its reason."""
+        for said in state.mended:
+            self._emit(Notice("error", said))
         found = self._find_server()
         if found is None:
             return never_begun(self._life, state.outbox)
@@ -138,7 +140,7 @@ class Supervisor:
         return found if isinstance(found, Healthy) else None
 
     def _share(self, health: Healthy, state: State) -> Runtime:
-        server = normalise(self._config.api_url) + (f"#{health.instance}" if health.instance else "")
+        server = server_identity(self._config, health)
         runtime = Runtime(
             config=self._config,
             worker_id=self._worker_id,
@@ -157,6 +159,7 @@ class Supervisor:
             redactor=self._redactor,
             emit=self._emit,
             free_bytes=state.free_bytes,
+            stored_bytes=state.stored_bytes,
         )
         return runtime
 

@@ -241,7 +241,9 @@ class Process:
 
 
 class _Disk:
-    """The transactions of one process on its host's disk."""
+    """The transactions of one process on its host's disk; disks of the simulator fill up, they do not break."""
+
+    damage: str | None = None
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -266,10 +268,7 @@ class SimulatedOutbox(Outbox):
         try:
             found = super().hold(claim)
         except Crashed:
-            if claim.identity in (
-                held for held, _ in self._process.host.disk.run(lambda db: store.holds(db, None))
-            ):
-                self._watch.holds[claim.task.id] += 1
+            self._count_holds([claim])
             raise
         self._watch.held(self._process, claim, found)
         return found
@@ -289,10 +288,34 @@ class SimulatedOutbox(Outbox):
             self._watch.committed(self._process, identity, outcome)
         return first
 
+    def settle_and_hold(
+        self, judged: Sequence[tuple[Report, Judgement, float]], claims: Sequence[Claim | None]
+    ) -> tuple[list[bool], list[HoldResult | None]]:
+        """Stores the verdicts of an answer and then holds its tasks."""
+        try:
+            done, held = super().settle_and_hold(judged, claims)
+        except Crashed:
+            self._count_holds([claim for claim in claims if claim is not None])
+            raise
+        self._tell_judged(judged, done)
+        for claim, found in zip(claims, held, strict=True):
+            if claim is not None and found is not None:
+                self._watch.held(self._process, claim, found)
+        return done, held
+
     def apply_all(self, judged: Sequence[tuple[Report, Judgement, float]]) -> list[bool]:
         """Stores what became of reports."""
         done = super().apply_all(judged)
+        self._tell_judged(judged, done)
+        return done
+
+    def _tell_judged(self, judged: Sequence[tuple[Report, Judgement, float]], done: Sequence[bool]) -> None:
         for (report, judgement, _), changed in zip(judged, done, strict=True):
             if changed:
                 self._watch.judged(self._process, report, judgement)
-        return done
+
+    def _count_holds(self, claims: Sequence[Claim]) -> None:
+        """The process ended just after its transaction: what it held counts all the same."""
+        on_disk = {held for held, _ in self._process.host.disk.run(lambda db: store.holds(db, None))}
+        for claim in claims:
+            self._watch.holds[claim.task.id] += claim.identity in on_disk

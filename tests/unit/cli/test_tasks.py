@@ -134,3 +134,12 @@ def test_the_address_may_stand_before_the_subcommand(cli, api):
     task_id = api.submit()
 
     assert task_id in cli("tasks", "--api-url", api.url, "show", task_id).out
+
+
+def test_an_error_with_line_breaks_forges_no_line_of_the_list(tasks, api):
+    task_id = api.submit("Test.One", max_attempts=1)
+    api.claim(types=["Test.One"])
+    api.fail(task_id, error="it broke\n00000000  completed  Test.One\x1b[2K")
+    (line,) = tasks().out.splitlines()
+
+    assert line.endswith(r"it broke\n00000000  completed  Test.One\x1b[2K")

@@ -200,3 +200,14 @@ def test_delays_for_one_reason_are_told_once_a_minute_with_their_number(logs):
         f"{again} (4 more since the last line)",
         "a report was not taken (unreachable); it is kept and sent again in 2s",
     ]
+
+
+def test_the_start_tells_how_many_reports_are_parked(logs):
+    logs.set_up()
+    started = {**STARTED, "task_types": ("T",), "recovered": 0}
+    EventLog(FakeClock())(ev.WorkerStarted(**started, parked=2))
+    EventLog(FakeClock())(ev.WorkerStarted(**started))
+
+    first, second = (line["message"] for line in logs.lines)
+    assert first.endswith("; 2 reports are parked")
+    assert "parked" not in second

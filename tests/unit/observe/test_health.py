@@ -61,7 +61,14 @@ def test_health_is_for_restarts_and_readiness_is_for_work(serve, health, path, s
     found, kind, body = ask(serve(lambda: health), path)
 
     assert (found, kind) == (status, "application/json")
-    assert json.loads(body) == {"live": health.live, "ready": health.ready, "reasons": list(health.reasons)}
+    reasons = list(health.reasons)
+    assert json.loads(body) == {"live": health.live, "ready": health.ready, "reasons": reasons, "parked": 0}
+
+
+def test_parked_reports_are_told_and_do_not_make_a_worker_unready(serve):
+    found, _kind, body = ask(serve(lambda: Health(live=True, ready=True, parked=3)), "/readyz")
+
+    assert (found, json.loads(body)["parked"]) == (200, 3)
 
 
 def test_the_health_is_looked_up_anew_for_every_question(serve):

@@ -19,6 +19,7 @@ from prismq_worker_sdk.model.events import (
     TaskRef,
     TypePaused,
     TypeResumed,
+    WorkerStarted,
 )
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.observe.metrics import PrometheusMetrics, available_metrics
@@ -195,3 +196,20 @@ def test_r38_metrics_and_statistics_tell_the_same_sums(events):
     for name, call in found.calls.items():
         assert samples.total("api_seconds_count", call=name) == call.count
         assert samples.total("api_errors_total", call=name) == call.errors
+
+
+def test_parked_reports_are_told_those_of_earlier_processes_and_those_since():
+    started = WorkerStarted(
+        worker_id="w",
+        api_url="http://s/api",
+        dialect="v1",
+        task_types=(),
+        concurrency=1,
+        state_dir="s",
+        grace_seconds=1.0,
+        recovered=0,
+        parked=3,
+    )
+    samples = after(started, ReportSettled(REF, Settlement.PARKED), ReportSettled(REF, Settlement.LOST))
+
+    assert samples.value("reports_parked") == 4

@@ -119,6 +119,16 @@ def test_r25_a_lost_result_answers_the_same_task_when_it_comes_again(outbox):
     assert [(r.identity.worker_id, r.outcome) for r in outbox.due(9)] == [("w2", Completed("[1]"))]
 
 
+def test_r22_a_kept_result_keeps_its_children(outbox):
+    children = (Child("0", "C", "{}"),)
+    outbox.hold(claim_of(token="first"))
+    outbox.commit(claim_of(token="first").identity, Completed("1"), children=children)
+    outbox.apply(replace(outbox.due(1)[0], tries=1), Settle(Settlement.LOST, keep=True))
+    outbox.hold(claim_of(token="second"))
+
+    assert [(report.identity.token, report.children) for report in outbox.due(9)] == [("second", children)]
+
+
 def test_r25_a_waiting_result_is_bound_to_the_new_claim(outbox):
     committed(outbox, claim_of(worker="w1"), Completed("[1]"))
 
@@ -180,6 +190,18 @@ def test_r26_a_report_of_an_earlier_process_may_have_been_seen_and_is_due_at_onc
     assert after.recover() == 1
     assert [(r.maybe_seen, r.identity) for r in after.due(9)] == [(True, claim_of().identity)]
     after.close()
+
+
+def test_a_start_writes_no_stored_result_anew_that_says_already_what_it_must(outbox):
+    committed(outbox, claim_of(), Completed(f'"{"x" * 1_000_000}"'))
+    assert outbox.recover() == 1
+
+    def changes():
+        return outbox._transactions.run(lambda db: db.execute("SELECT total_changes()").fetchone()[0])
+
+    before = changes()
+    assert outbox.recover() == 1
+    assert changes() == before
 
 
 def test_r09_a_running_attempt_takes_over_the_new_claim_unless_it_has_ended(outbox):
@@ -391,3 +413,18 @@ def test_r01_reports_and_claims_of_another_server_stay_as_they_are(outbox):
     assert here.apply(here.due(1)[0], Settle(Settlement.ACCEPTED))
     assert here.seconds_to_next() is None
     assert [report.identity.task_id for report in outbox.of("http://other/api").due(9)] == ["t2"]
+
+
+def test_r25_verdicts_and_tasks_of_one_answer_are_stored_together_or_not_at_all(outbox):
+    report = committed(outbox, claim_of("t1", worker="w1"), Completed("[1]"))
+    lost = (report, Settle(Settlement.LOST, keep=True), 0.0)
+    again, other = claim_of("t1", worker="w2"), claim_of("t2")
+    broken = replace(other, identity=replace(other.identity, worker_id=None))
+    with pytest.raises(OutboxError, match="worker_id"):
+        outbox.settle_and_hold([lost], [again, broken])
+    assert [left.identity.worker_id for left in outbox.due(9)] == ["w1"]
+
+    changed, holds = outbox.settle_and_hold([lost], [again, None, other])
+    assert changed == [True]
+    assert holds == [Answered(Completed("[1]")), None, Held()]
+    assert [left.identity.worker_id for left in outbox.due(9)] == ["w2"]

@@ -31,7 +31,13 @@ from tests.support.loops import TYPE, Stepped, Work
 from tests.support.loops import grant as base_grant
 
 LEASED = Capabilities(
-    max_tasks=128, max_reports=128, max_wait_seconds=30.0, lease_seconds=60.0, renews=True, releases=True, creates=True
+    max_tasks=128,
+    max_reports=128,
+    max_wait_seconds=30.0,
+    lease_seconds=60.0,
+    renews=True,
+    releases=True,
+    creates=True,
 )
 ACCEPTED = ReportAnswer(Verdict.ACCEPTED)
 

@@ -1,15 +1,24 @@
 """What a start finds in the state folder."""
 
+import shutil
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from prismq_worker_sdk import Unavailable
-from prismq_worker_sdk.errors import StateFolderError
+from prismq_worker_sdk.decide.delivery import Park
+from prismq_worker_sdk.errors import OutboxError, StateFolderError
 from prismq_worker_sdk.model.capabilities import Capabilities
-from prismq_worker_sdk.model.events import Notice, TypePaused
+from prismq_worker_sdk.model.claim import Claim, Identity
+from prismq_worker_sdk.model.events import Notice, TypePaused, WorkerStarted
 from prismq_worker_sdk.model.outcome import Completed
 from prismq_worker_sdk.model.report import Verdict
+from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.testing import FakeClock
+from prismq_worker_sdk.worker.announcing import announce
 from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker.closing import close_books
 from prismq_worker_sdk.worker.delivering import delivery_loop
 from prismq_worker_sdk.worker.recovery import open_state, recover
 from tests.support.loops import Stepped, Work, Workplace, grant
@@ -158,13 +167,121 @@ def test_r39_an_instance_that_cannot_be_taken_over_is_told_and_does_not_stop_the
     broken = other.instance.database
     other.close()
     first.close()
-    broken.write_bytes(b"this is no database" * 500)
+    with closing(sqlite3.connect(broken)) as db:
+        db.execute("PRAGMA user_version = 99")
     again = open_state(folder, None, clock)
     place = workplace()
     recover(place.runtime, again.troubles)
 
-    assert str(broken) in said(place)[0]
+    assert "this outbox has format 99" in said(place)[0]
     again.close()
+
+
+@pytest.mark.parametrize("whose", ["its own", "a free instance's"])
+def test_r39_a_damaged_outbox_does_not_stop_the_start_and_is_kept(whose, tmp_path, clock):
+    states = [open_state(tmp_path, None, clock) for _ in range(2)]
+    damaged = states[whose != "its own"].instance.database
+    for state in states:
+        state.close()
+    damaged.write_bytes(b"this is no database" * 500)
+    again = open_state(tmp_path, None, clock)
+
+    (told,) = again.mended
+    assert told.startswith(
+        f"the outbox {damaged} is damaged (file is not a database); it is kept as outbox.db.dam"
+    )
+    assert [kept.read_bytes() for kept in damaged.parent.glob("outbox.db.damaged-*")] == [
+        b"this is no database" * 500
+    ]
+    again.outbox.hold(Claim(Identity("s", "v1", "t", "T", "d", "w"), Task(id="t", type="T"), 0.0, 1.0))
+    again.close()
+
+
+def test_an_outbox_that_breaks_while_it_is_in_use_says_so_and_what_to_do(tmp_path, clock):
+    open_state(tmp_path, None, clock).close()
+    state = open_state(tmp_path, None, clock)
+    assert state.outbox.damage is None
+    size = state.instance.database.stat().st_size
+    with state.instance.database.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (size - 4096))
+
+    try:
+        with pytest.raises(
+            OutboxError, match=r"is damaged .*; start the worker again: it sets the file aside"
+        ):
+            state.outbox.due(9)
+        assert "is damaged" in state.outbox.damage
+    finally:
+        state.close()
+
+
+def test_a_folder_that_was_replaced_while_in_use_is_noticed(tmp_path, clock):
+    state = open_state(tmp_path, None, clock)
+    assert state.free_bytes() > 0
+    path = state.instance.database
+    path.rename(path.with_name("moved"))
+    with pytest.raises(OSError, match="No such file"):
+        state.free_bytes()
+    shutil.copy(path.with_name("moved"), path)
+
+    with pytest.raises(OSError, match=r"outbox\.db was replaced while in use; start the worker again"):
+        state.free_bytes()
+    state.close()
+
+
+def parked(place, *details):
+    for number, detail in enumerate(details):
+        place.run(f"p{number}")
+        place.outbox.apply(place.outbox.after(0, 99)[-1], Park(detail))
+
+
+def test_what_is_parked_is_told_at_the_start_and_at_the_end_for_every_server(workplace):
+    parked(workplace(server="http://one.invalid/api"), "HTTP 413: too large", "HTTP 413: too large")
+    parked(workplace(server="http://two.invalid/api"), "no such task")
+    place = workplace(server="http://one.invalid/api")
+    recovered = recover(place.runtime, ())
+    announce(place.runtime, state_dir="state", recovered=recovered)
+
+    (told,) = said(place)[-2:-1]
+    assert told == (
+        "3 reports are parked in this state folder and not sent: 2: HTTP 413: too large; 1 for "
+        "http://two.invalid/api: no such task; see prismq-worker outbox list --state parked"
+    )
+    assert [event.parked for event in place.of(WorkerStarted)] == [3]
+    place.stop()
+    code, reason = close_books(place.runtime)
+    assert (code, place.faults()) == (0, ())
+    assert reason.endswith(
+        "nothing is left; 3 reports are parked: see prismq-worker outbox list --state parked"
+    )
+
+
+def test_a_report_that_cannot_be_read_is_parked_and_told_and_the_books_add_up(workplace):
+    before = workplace()
+    before.run("bad", "good")
+    before.transactions.run(lambda db: db.execute("UPDATE outcomes SET body = '{' WHERE task_id = 'bad'"))
+    place = workplace(stored_sent=False)
+
+    assert recover(place.runtime, ()) == 1
+    assert said(place)[0].startswith(
+        "the report of task bad is parked: the stored report cannot be read: JSONDecodeError"
+    )
+    loop = Stepped(delivery_loop(place.runtime))
+    assert loop.report.identity.task_id == "good"
+    loop.verdict(Verdict.ACCEPTED)
+    assert place.faults() == ()
+    assert place.outbox.count("parked") == 1
+
+
+def test_parked_reports_that_are_too_old_are_deleted_with_a_word(workplace, clock):
+    parked(workplace(), "HTTP 413")
+    clock.turn(91 * 86_400)
+    place = workplace()
+    recover(place.runtime, ())
+
+    assert said(place) == ["1 parked reports were too old or too many, and were deleted"]
+    assert place.outbox.count("parked") == 0
 
 
 def test_a_state_that_was_closed_is_free_for_others(tmp_path):

@@ -1,11 +1,12 @@
 """A whole worker in this process, against a strict base server over real HTTP."""
 
+import sqlite3
 import threading
 
 import pytest
 
 from prismq_worker_sdk import Worker
-from prismq_worker_sdk.errors import SettingsError, UsageError
+from prismq_worker_sdk.errors import OutboxError, SettingsError, UsageError
 from prismq_worker_sdk.model.events import (
     ClaimEnded,
     End,
@@ -21,7 +22,7 @@ from prismq_worker_sdk.model.events import (
     WorkerStopped,
 )
 from prismq_worker_sdk.model.report import Settlement
-from prismq_worker_sdk.worker import claiming, driver, leasing
+from prismq_worker_sdk.worker import claiming, driver, leasing, recovery
 from prismq_worker_sdk.worker.config import WorkerConfig
 from tests.support.base_server import BaseServer
 from tests.support.loops import TYPE, Work
@@ -242,7 +243,7 @@ def test_r27_stored_reports_go_out_before_the_first_claim(server, start):
 
 
 def test_r31_a_loop_that_dies_stops_the_worker_with_a_clear_message(server, start, monkeypatch):
-    def broken(runtime, grant, sent_at):
+    def broken(runtime, grant, sent_at, early=None):
         raise LookupError("a bug in the claim loop")
 
     monkeypatch.setattr(claiming, "admit", broken)
@@ -256,7 +257,7 @@ def test_r31_a_loop_that_dies_stops_the_worker_with_a_clear_message(server, star
 def test_r31_a_loop_that_hangs_stops_the_worker_with_a_clear_message(server, start, monkeypatch):
     gate = threading.Event()
 
-    def hanging(runtime, grant, sent_at):
+    def hanging(runtime, grant, sent_at, early=None):
         gate.wait()
 
     monkeypatch.setattr(claiming, "admit", hanging)
@@ -270,7 +271,7 @@ def test_r31_a_loop_that_hangs_stops_the_worker_with_a_clear_message(server, sta
 
 
 def test_r31_a_worker_with_a_dead_loop_is_not_live(server, start, monkeypatch):
-    def broken(runtime, grant, sent_at):
+    def broken(runtime, grant, sent_at, early=None):
         raise LookupError("a bug")
 
     monkeypatch.setattr(claiming, "admit", broken)
@@ -413,3 +414,46 @@ def test_a_listener_that_raises_stops_nothing(server, tmp_path):
 
     assert worker.wait(SOON) == 0
     assert status(server, task_id) == "completed"
+
+
+def test_r12_a_worker_whose_disk_is_full_is_not_ready_and_says_why_until_there_is_room(start, monkeypatch):
+    room = [1 << 40]
+    monkeypatch.setattr(recovery, "free_bytes", lambda path: room[0])
+    monkeypatch.setattr(claiming, "DISK_PAUSE", 0.02)
+    worker = start().worker
+    wait_until(lambda: worker.health().ready, "readiness", deadline=SOON)
+    room[0] = 1 << 20
+    health = wait_until(lambda: not worker.health().ready and worker.health(), "the trouble", deadline=SOON)
+
+    assert health.live
+    assert [reason[:44] for reason in health.reasons] == ["the disk of the state folder has 1 MiB left,"]
+    room[0] = 1 << 40
+    wait_until(lambda: worker.health().ready, "readiness again", deadline=SOON)
+
+
+def test_an_outbox_that_breaks_while_the_worker_runs_ends_it_with_what_to_do(start):
+    running = start()
+    running.seen(WorkerStarted)
+    transactions = running.worker._supervisor._runtime.outbox._transactions
+
+    def broken(_db):
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+    with pytest.raises(OutboxError, match="start the worker again: it sets the file aside"):
+        transactions.run(broken)
+
+    assert running.ended() == 1
+    assert "the outbox is damaged (database disk image is malformed)" in running.events[-1].reason
+
+
+def test_a_damaged_outbox_is_told_loudly_at_the_start_and_tasks_are_done(server, start, tmp_path):
+    (tmp_path / "state" / "instance-0").mkdir(parents=True)
+    (tmp_path / "state" / "instance-0" / "outbox.db").write_bytes(b"this is no database" * 500)
+    add(server)
+    running = start(max_runs=1)
+
+    assert running.ended() == 0
+    (told,) = [notice for notice in running.of(Notice) if notice.level == "error"]
+    assert "is damaged (file is not a database); it is kept as outbox.db.damaged-" in told.message

@@ -1,0 +1,201 @@
+"""`prismq-worker outbox`: what waits in the state folder, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from prismq_worker_sdk.cli.state_folder import (
+    as_dict,
+    folder_of,
+    line,
+    reference,
+    state_dir_option,
+    taken,
+)
+from prismq_worker_sdk.errors import PrismqError, StateFolderError, UsageError
+from prismq_worker_sdk.observe.logs import one_line
+from prismq_worker_sdk.outbox.looking import Entry, instances, look, look_closely
+from prismq_worker_sdk.system import SystemClock
+
+__all__ = ["outbox"]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(short_help="Look at stored results, and deal with them.")
+def outbox() -> None:
+    """Look at the results that wait in the state folder, and deal with those that do not pass.
+
+    A report is named by its instance and its number, as `list` shows it: instance-0/17.
+
+    \b
+        prismq-worker outbox list --state parked
+        prismq-worker outbox show instance-0/17
+    """
+
+
+@outbox.command("list", short_help="What waits, is parked, or is held.")
+@click.option(
+    "--state",
+    type=click.Choice(["parked", "waiting", "held", "all"]),
+    default="all",
+    show_default=True,
+    help="parked: refused, kept and not sent; held: claimed, without an outcome yet",
+)
+@json_option
+@state_dir_option
+def list_(*, state: str, as_json: bool, state_dir: str | None) -> int:
+    """List the reports and claims of every instance, also while workers run on them.
+
+    The exit code is 1 when an instance cannot be read.
+    """
+    folder = folder_of(state_dir)
+    found, unread = _everything(folder)
+    entries = [entry for entry in found if state in {"all", entry.state}]
+    now = _now()
+    if as_json:
+        click.echo(json.dumps([as_dict(entry, now) for entry in entries], indent=2, ensure_ascii=False))
+    else:
+        for entry in entries:
+            click.echo(line(entry, now))
+        if not entries and not unread:
+            click.echo(f"nothing{'' if state == 'all' else ' ' + state} in {folder}", err=True)
+    return 1 if unread else 0
+
+
+@outbox.command(short_help="Everything about one report.")
+@click.argument("ref", type=reference, metavar="REF")
+@json_option
+@state_dir_option
+def show(ref: tuple[str, int], *, as_json: bool, state_dir: str | None) -> None:
+    """Show a report: its claim, its outcome, its children, and why it is parked."""
+    shown = as_dict(_entry(folder_of(state_dir), ref), _now())
+    if as_json:
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+        return
+    for name, value in shown.items():
+        if value is not None and value != []:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            click.echo(f"{name:<14}{one_line(text)}")
+
+
+@outbox.command(short_help="Send parked reports again.")
+@click.argument("refs", type=reference, nargs=-1, metavar="[REF]...")
+@click.option("--all", "every", is_flag=True, help="Every parked report of every instance that is free.")
+@state_dir_option
+def retry(refs: tuple[tuple[str, int], ...], *, every: bool, state_dir: str | None) -> int:
+    """Put parked reports back into the line; the next worker, or `outbox deliver`, sends them.
+
+    No worker may run on their instance. The short failure that was to be reported in place of refused content is
+    withdrawn; once the server has it, the claim is over and the report cannot be sent any more.
+    The exit code is 1 when one of several could not be put back.
+    """
+    if every == bool(refs):
+        raise UsageError("name the reports to retry, or say --all")
+    folder = folder_of(state_dir)
+    unread = 0
+    if every:
+        found, unread = _everything(folder)
+        refs = tuple((e.instance, e.number) for e in found if e.state == "parked" and e.number is not None)
+    failed = unread
+    for instance, number in refs:
+        try:
+            _entry(folder, (instance, number))
+            with taken(folder / instance, tell=_tell) as stored:
+                withdrawn = stored.retry(number)
+        except PrismqError as error:
+            if len(refs) == 1 and not every:
+                raise
+            failed += 1
+            click.echo(f"{instance}/{number}: {error}", err=True)
+        else:
+            click.echo(f"{instance}/{number}  waiting")
+            if withdrawn:
+                click.echo(f"{instance}/{number}: the failure in its place is withdrawn", err=True)
+    if not refs and not unread:
+        click.echo(f"nothing parked in {folder}", err=True)
+    return 1 if failed else 0
+
+
+@outbox.command(short_help="Delete reports.")
+@click.argument("refs", type=reference, nargs=-1, required=True, metavar="REF...")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@state_dir_option
+def drop(refs: tuple[tuple[str, int], ...], *, yes: bool, state_dir: str | None) -> None:
+    """Delete reports, parked or waiting, and print each as one JSON line, so that it can be kept.
+
+    \b
+        prismq-worker outbox drop instance-0/17 --yes >> dropped.jsonl
+
+    No worker may run on their instance. The server learns nothing: it takes the task back when its claim runs out.
+    """
+    folder = folder_of(state_dir)
+    for ref in refs:
+        entry = _entry(folder, ref)
+        with taken(folder / ref[0], tell=_tell) as stored:
+            if not yes:
+                _ask(entry)
+            click.echo(json.dumps(as_dict(entry, _now()), ensure_ascii=False))  # before it is gone
+            stored.delete(ref[1])
+
+
+@outbox.command(short_help="Deliver what waits, without a worker.")
+@click.option("--timeout", default="60s", show_default=True, metavar="TIME", help="How long to try.")
+@click.option("--api-url", metavar="URL", help="TaskManager, TASKMANAGER_API_URL [http://localhost:8000/api]")
+@click.option("--dialect", metavar="NAME", help="auto or v1 [auto]")
+@click.option("--log-format", metavar="FORMAT", help="console or json [console]")
+@click.option("--debug", is_flag=True, default=None, help="Log everything, DEBUG")
+@state_dir_option
+def deliver(*, timeout: str, **given: Any) -> int:
+    """Send what waits, each report under its own claim, as a worker would.
+
+    Instances that a worker runs on are named and left to it. Reports for another server stay.
+
+    \b
+    Exit codes: 0 nothing is left · 75 something is left · 1 the server cannot be reached · 2 wrong use
+    """
+    from prismq_worker_sdk.cli.delivering import deliver_stored
+
+    return deliver_stored(timeout, given)
+
+
+def _everything(folder: Path) -> tuple[list[Entry], int]:
+    """All entries of the folder, and how many instances cannot be read; those are told."""
+    found: list[Entry] = []
+    unread = 0
+    for instance in instances(folder):
+        try:
+            found.extend(look(instance))
+        except StateFolderError as error:
+            unread += 1
+            _tell(str(error))
+    return found, unread
+
+
+def _entry(folder: Path, ref: tuple[str, int]) -> Entry:
+    instance, number = ref
+    known = {path.name: path for path in instances(folder)}
+    entry = look_closely(known[instance], number) if instance in known else None
+    if entry is None:
+        raise UsageError(f"there is no report {instance}/{number} in {folder}; see prismq-worker outbox list")
+    return entry
+
+
+def _ask(entry: Entry) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError(f"nobody can be asked whether to delete {entry.ref}; say --yes")
+    what = f"the {entry.state} {entry.kind} report of task {one_line(entry.task_id)}"
+    click.confirm(f"Delete {entry.ref}, {what}?", abort=True, err=True)
+
+
+def _tell(text: str) -> None:
+    click.echo(f"prismq-worker: {text}", err=True)
+
+
+def _now() -> float:
+    return SystemClock().utc().timestamp()

@@ -1,0 +1,142 @@
+"""The state folder on the command line: its option, references to what lies in it, and how that is shown."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from prismq_worker_sdk.errors import StateFolderError, UsageError
+from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.observe.logs import one_line
+from prismq_worker_sdk.outbox.damage import mend
+from prismq_worker_sdk.outbox.folder import DATABASE, LOCK
+from prismq_worker_sdk.outbox.looking import Entry
+from prismq_worker_sdk.outbox.outbox import Outbox
+from prismq_worker_sdk.settings import load_settings
+from prismq_worker_sdk.system import FileLock, SystemClock
+
+__all__ = ["as_dict", "folder_of", "line", "reference", "state_dir_option", "taken"]
+
+SHOWN_OF_A_TOKEN = 4
+COLUMNS = 80
+
+
+def reference(value: str) -> tuple[str, int]:
+    """The instance and the number in `instance-0/17`.
+
+    Raises:
+        BadParameter: It names no report.
+    """
+    found = re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]*)/(\d{1,18})", value)
+    if found is None:
+        raise click.BadParameter(f"{value!r} names no report; write for example instance-0/17")
+    return found[1], int(found[2])
+
+
+def state_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --state-dir."""
+    return click.option(
+        "--state-dir", metavar="DIR", help="The state folder, PRISMQ_WORKER_STATE_DIR [the user's]"
+    )(command)
+
+
+def folder_of(state_dir: str | None) -> Path:
+    """The state folder of the settings."""
+    return load_settings({"state_dir": state_dir}).state_dir
+
+
+@contextmanager
+def taken(instance: Path, *, tell: Callable[[str], None]) -> Iterator[Outbox]:
+    """The outbox of an instance that no worker runs on, locked meanwhile.
+
+    A worker keeps books of what is in its outbox; nobody else may change it then.
+
+    Args:
+        tell: Is told what was found damaged, and set aside.
+
+    Raises:
+        UsageError: A worker runs on it, or there is none.
+        StateFolderError: It cannot be used.
+    """
+    if not (instance / DATABASE).exists():
+        raise UsageError(f"there is no {instance.name} in {instance.parent}; see prismq-worker outbox list")
+    try:
+        lock = FileLock.acquire(instance / LOCK)
+    except OSError as error:
+        raise StateFolderError(f"{instance} cannot be locked ({error.strerror})") from error
+    if lock is None:
+        raise UsageError(f"a worker runs on {instance.name}: stop it first (SIGTERM), then say this again")
+    try:
+        clock = SystemClock()
+        if (told := mend(instance / DATABASE, clock.utc())) is not None:
+            tell(told)
+        outbox = Outbox.open(instance / DATABASE, clock)
+        try:
+            yield outbox
+        finally:
+            outbox.close()
+    finally:
+        lock.release()
+
+
+def line(entry: Entry, now: float) -> str:
+    """An entry on one line."""
+    words = [f"{entry.ref:<16}", f"{entry.state:<8}", f"{entry.kind:<10}", f"{_age(entry.since, now):>8}"]
+    if entry.state == "waiting":
+        words.append(f"{entry.tries} tries, next {_next(entry.next_try or 0.0, now)}")
+    words += [one_line(entry.task_id), one_line(entry.task_type)]
+    return "  ".join([*words, *([one_line(entry.detail[:COLUMNS])] if entry.detail else [])])
+
+
+def as_dict(entry: Entry, now: float) -> dict[str, Any]:
+    """An entry as plain values; of its token only the beginning, and its outcome where it was read."""
+    token = entry.token
+    shown: dict[str, Any] = {
+        "ref": entry.ref,
+        "state": entry.state,
+        "kind": entry.kind,
+        "task_id": entry.task_id,
+        "task_type": entry.task_type,
+        "attempt": entry.attempt,
+        "server": entry.server,
+        "dialect": entry.dialect,
+        "worker_id": entry.worker_id,
+        "token": f"{token[:SHOWN_OF_A_TOKEN]}…" if token else None,
+        "since": _instant(entry.since),
+        "age_seconds": round(max(0.0, now - entry.since), 3),
+        "tries": entry.tries,
+        "next_try": None if entry.next_try is None else _instant(entry.next_try),
+        "detail": entry.detail or None,
+    }
+    if entry.body is not None:
+        shown["outcome"] = _json(entry.body)
+        shown["children"] = _json(entry.children or "[]")
+    return shown
+
+
+def _json(text: str) -> Any:
+    """The value of JSON text, or the text itself where it is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _instant(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _age(since: float, now: float) -> str:
+    return duration.text(float(round(max(0.0, now - since))))
+
+
+def _next(at: float, now: float) -> str:
+    left = round(at - now)
+    return "now" if left <= 0 else f"in {duration.text(float(left))}"

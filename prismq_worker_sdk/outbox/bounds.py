@@ -1,0 +1,73 @@
+"""Keeps an outbox file small: what is past its time goes, and free pages go back to the disk."""
+
+from __future__ import annotations
+
+from sqlite3 import Connection
+
+__all__ = ["prune", "prune_recent", "shrink", "used_bytes"]
+
+RECENT_ROWS = 2_000
+RECENT_SECONDS = 24 * 3600.0
+RECENT_BYTES = 256 * 1024 * 1024
+CHECKPOINT_ROWS = 10_000
+CHECKPOINT_SECONDS = 7 * 24 * 3600.0
+CRASH_ROWS = 10_000
+CRASH_SECONDS = 7 * 24 * 3600.0
+
+FREE_PAGES = 1_024
+"""Free pages that stay in the file for the next reports."""
+
+PAGES_AT_ONCE = 1_024
+"""Free pages given back in one transaction: a few milliseconds."""
+
+
+def prune(db: Connection, now: float) -> None:
+    """Forgets what is past its time, and bounds what is kept (R25, R30)."""
+    prune_recent(db, now)
+    db.execute("DELETE FROM checkpoints WHERE stored_at < ?", (now - CHECKPOINT_SECONDS,))
+    _bound(db, "checkpoints", "stored_at", CHECKPOINT_ROWS)
+    db.execute("DELETE FROM crashes WHERE last_at < ?", (now - CRASH_SECONDS,))
+    _bound(db, "crashes", "last_at", CRASH_ROWS)
+
+
+def prune_recent(db: Connection, now: float) -> None:
+    """Forgets results that were kept for their day, and the oldest beyond their number and size (R25)."""
+    db.execute("DELETE FROM recent WHERE kept_at < ?", (now - RECENT_SECONDS,))
+    db.execute(
+        "DELETE FROM recent WHERE rowid IN (SELECT rowid FROM (SELECT rowid,"
+        " row_number() OVER newest AS place, sum(length(result) + length(children)) OVER newest AS bytes FROM recent"
+        " WINDOW newest AS (ORDER BY kept_at DESC, rowid DESC)) WHERE place > ? OR bytes > ?)",
+        (RECENT_ROWS, RECENT_BYTES),
+    )
+
+
+def _bound(db: Connection, table: str, instant: str, most: int) -> None:
+    """Deletes the oldest rows beyond a number."""
+    limit = db.execute(
+        f"SELECT {instant} FROM {table} ORDER BY {instant} DESC LIMIT 1 OFFSET ?", (most,)
+    ).fetchone()
+    if limit is not None:
+        db.execute(f"DELETE FROM {table} WHERE {instant} <= ?", limit)
+
+
+def shrink(db: Connection) -> bool:
+    """Gives some free pages back to the disk; whether more are left to give."""
+    free = _pragma(db, "freelist_count")
+    if free <= FREE_PAGES:
+        return False
+    for _ in range(min(PAGES_AT_ONCE, free - FREE_PAGES)):
+        db.execute(
+            "PRAGMA incremental_vacuum(1)"
+        )  # Python's sqlite3 takes one step of it, whatever it is asked for
+    left = _pragma(db, "freelist_count")
+    return FREE_PAGES < left < free
+
+
+def used_bytes(db: Connection) -> int:
+    """Bytes of the file that hold something."""
+    pages = _pragma(db, "page_count") - _pragma(db, "freelist_count")
+    return pages * _pragma(db, "page_size")
+
+
+def _pragma(db: Connection, name: str) -> int:
+    return int(db.execute(f"PRAGMA {name}").fetchone()[0])

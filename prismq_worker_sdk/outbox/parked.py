@@ -1,0 +1,163 @@
+"""Reports that left the line without a verdict: kept, shown, and put back or deleted by an operator (R23, R24)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from sqlite3 import Connection, Error
+from typing import Any
+
+from prismq_worker_sdk.errors import UsageError
+from prismq_worker_sdk.outbox.rows import REPORT_COLUMNS, report_of
+
+__all__ = [
+    "Parked",
+    "Unreadable",
+    "delete",
+    "forget",
+    "park",
+    "park_unreadable",
+    "reasons",
+    "replace_parked",
+    "retry",
+]
+
+KEPT_SECONDS = 90 * 24 * 3600.0
+KEPT_REPORTS = 10_000
+"""Parked reports are kept so long, and so many of them; a start deletes older ones and says so."""
+
+LONGEST_DETAIL = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """How many reports to a server are parked for one reason."""
+
+    server: str
+    detail: str
+    reports: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A stored report that was parked because it cannot be read."""
+
+    number: int
+    task_id: str
+    detail: str
+
+
+def park(db: Connection, number: int, detail: str, now: float) -> bool:
+    """Takes a report out of the line and keeps it, to be shown."""
+    changed = db.execute(
+        "UPDATE outcomes SET state = 'parked', detail = ?, parked_at = ? WHERE number = ? AND state = 'waiting'",
+        (detail[:LONGEST_DETAIL], now, number),
+    )
+    return changed.rowcount == 1
+
+
+def replace_parked(db: Connection, number: int, replacement: int) -> None:
+    """Stores which report took the place of a parked one (R24)."""
+    db.execute(
+        "UPDATE outcomes SET replacement = (SELECT uid FROM outcomes WHERE number = ?) WHERE number = ?",
+        (replacement, number),
+    )
+
+
+def park_unreadable(db: Connection, server: str | None, now: float) -> list[Unreadable]:
+    """Parks every waiting report whose row makes no report, so that it does not stop the others."""
+    numbers = db.execute(
+        "SELECT number FROM outcomes WHERE state = 'waiting' AND (? IS NULL OR server = ?) ORDER BY number",
+        (server, server),
+    ).fetchall()
+    found = []
+    for (number,) in numbers:
+        fault = _fault(db, number)
+        if fault is not None:
+            detail = f"the stored report cannot be read: {fault}"
+            park(db, number, detail, now)
+            (task,) = db.execute(
+                "SELECT CAST(task_id AS BLOB) FROM outcomes WHERE number = ?", (number,)
+            ).fetchone()
+            found.append(Unreadable(number, bytes(task).decode(errors="replace"), detail))
+    return found
+
+
+def _fault(db: Connection, number: int) -> str | None:
+    """Why a row makes no report, None when it does."""
+    try:
+        row = db.execute(f"SELECT {REPORT_COLUMNS}, kind, body FROM outcomes WHERE number = ?", (number,))
+        *columns, kind, body = row.fetchone()
+        report_of(tuple(columns))
+        if kind == "completed":
+            json.loads(body)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        return f"{type(error).__name__}: {error}"
+    except Error as error:
+        if "decode" not in str(error).lower():  # anything but a text that is none is the disk's trouble
+            raise
+        return str(error)
+    return None
+
+
+def reasons(db: Connection) -> list[Parked]:
+    """What is parked, of every server, most first."""
+    rows = db.execute(
+        "SELECT server, detail, count(*) FROM outcomes WHERE state = 'parked' GROUP BY server, detail"
+        " ORDER BY count(*) DESC, server, detail"
+    )
+    return [Parked(*row) for row in rows]
+
+
+def forget(db: Connection, now: float) -> int:
+    """Deletes parked reports beyond their time or their number; how many that were."""
+    return db.execute(
+        "DELETE FROM outcomes WHERE state = 'parked' AND (parked_at < ? OR number NOT IN ("
+        "SELECT number FROM outcomes WHERE state = 'parked' ORDER BY number DESC LIMIT ?))",
+        (now - KEPT_SECONDS, KEPT_REPORTS),
+    ).rowcount
+
+
+def retry(db: Connection, number: int, now: float) -> bool:
+    """Puts a parked report back into the line; whether the failure that stood in for it was withdrawn.
+
+    Raises:
+        UsageError: It is not parked, or its claim has another end already.
+    """
+    row = db.execute("SELECT state, replacement FROM outcomes WHERE number = ?", (number,)).fetchone()
+    if row is None or row[0] != "parked":
+        raise UsageError("there is no such report" if row is None else "it waits already; it needs no retry")
+    withdrawn = _withdraw(db, row[1])
+    db.execute(
+        "UPDATE outcomes SET state = 'waiting', next_try = ?, passed = 0, detail = '', replacement = '',"
+        " parked_at = NULL WHERE number = ?",
+        (now, number),
+    )
+    return withdrawn
+
+
+def _withdraw(db: Connection, uid: str) -> bool:
+    """Takes a replacement out of the line, so that a claim never has two reports on their way."""
+    if not uid:
+        return False
+    found = db.execute("SELECT state FROM outcomes WHERE uid = ?", (uid,)).fetchone()
+    if found is None:
+        raise UsageError(
+            "the failure that was reported in its place has reached the server, so this claim is over: "
+            "retry the task on the server, then drop this report"
+        )
+    return db.execute("DELETE FROM outcomes WHERE uid = ? AND state = 'waiting'", (uid,)).rowcount == 1
+
+
+def delete(db: Connection, number: int) -> dict[str, Any]:
+    """Deletes a report; what it was, column by column.
+
+    Raises:
+        UsageError: There is none.
+    """
+    cursor = db.execute("SELECT * FROM outcomes WHERE number = ?", (number,))
+    row = cursor.fetchone()
+    if row is None:
+        raise UsageError("there is no such report")
+    db.execute("DELETE FROM outcomes WHERE number = ?", (number,))
+    return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}

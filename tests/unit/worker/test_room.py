@@ -1,0 +1,74 @@
+"""The outbox is bounded: nothing is claimed while it is full, and readiness says why."""
+
+from prismq_worker_sdk.model.events import Notice
+from prismq_worker_sdk.model.report import Verdict
+from prismq_worker_sdk.worker import claiming
+from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker.delivering import delivery_loop
+from tests.support.loops import Stepped, Work
+
+MIB = 1024 * 1024
+
+
+def test_nothing_is_claimed_while_too_many_reports_wait_and_it_goes_on_by_itself(workplace, monkeypatch):
+    monkeypatch.setattr(claiming, "MOST_REPORTS", 2)
+    place = workplace()
+    place.run("t1", "t2")
+    loop = Stepped(claim_loop(place.runtime))
+
+    assert loop.wait == claiming.DISK_PAUSE
+    (told,) = place.of(Notice)
+    assert (told.level, told.message[:31]) == ("error", "2 reports wait for the server; ")
+    assert place.runtime.disk_trouble == told.message
+    Stepped(delivery_loop(place.runtime)).verdict(Verdict.ACCEPTED)
+    place.clock.turn(claiming.DISK_PAUSE)
+    loop.go_on()
+    assert loop.request.claim is not None
+    assert place.runtime.disk_trouble is None
+    assert len(place.of(Notice)) == 1
+
+
+def test_nothing_is_claimed_while_the_outbox_holds_too_many_bytes(workplace, monkeypatch):
+    monkeypatch.setattr(claiming, "MOST_BYTES", 3 * MIB)
+    place = workplace(Work(lambda ctx: "x" * MIB))
+    place.runtime.stored_bytes = lambda: 4 * MIB
+    place.run("t1", "t2", "t3")
+    loop = Stepped(claim_loop(place.runtime))
+
+    assert loop.wait == claiming.DISK_PAUSE
+    assert (
+        "the outbox holds 3 MiB; nothing is claimed until reports are delivered"
+        in place.of(Notice)[0].message
+    )
+    Stepped(delivery_loop(place.runtime)).verdict(Verdict.ACCEPTED)
+    place.clock.turn(claiming.DISK_PAUSE)
+    loop.go_on()
+    assert loop.request.claim is not None
+
+
+def test_a_large_file_that_is_mostly_free_is_not_full(workplace, monkeypatch):
+    monkeypatch.setattr(claiming, "MOST_BYTES", 3 * MIB)
+    place = workplace()
+    place.runtime.stored_bytes = lambda: 400 * MIB
+
+    assert Stepped(claim_loop(place.runtime)).request.claim is not None
+
+
+def test_once_everything_is_delivered_the_disk_space_is_given_back_and_the_loop_rests(workplace):
+    place = workplace(Work(lambda ctx: "x" * MIB))
+    place.run(*(f"t{number}" for number in range(14)))
+    size = place.outbox.used_bytes()
+    loop = Stepped(delivery_loop(place.runtime))
+    while getattr(loop.effect, "request", None) is not None:
+        loop.verdict(Verdict.ACCEPTED)
+    steps = 0
+    while loop.wait is not None:
+        assert loop.wait < 1.0
+        steps += 1
+        loop.go_on()
+
+    assert steps >= 2
+    pages = place.transactions.run(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
+    assert pages * 4096 < size / 2
+    loop.go_on()
+    assert loop.wait is None
