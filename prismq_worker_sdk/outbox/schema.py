@@ -93,7 +93,8 @@ UPDATE outcomes SET parked_at = committed_at, replacement = coalesce((
     WHERE later.number > outcomes.number AND later.kind = 'failed' AND {SAME_CLAIM}
     ORDER BY later.number LIMIT 1), '') WHERE state = 'parked';
 """
-"""A kept result has its children (R22, R25). A parked report knows since when, and the `uid` of the failure that took its place (R24)."""
+"""A kept result has its children (R22, R25); a parked report knows since when, and the `uid` of the failure that took
+its place (R24)."""
 
 STEPS = (FIRST, SECOND)
 """Each leads from one version of the tables to the next, in a transaction of its own."""
