@@ -70,8 +70,14 @@ def close_claim(db: sa.Connection, row: Row, verdict: str, error: str | None, no
 
 
 def _candidates(db: sa.Connection, types: Sequence[str], most: int, now: float) -> list[Row]:
+    """Tasks that may be handed out, first those that come first."""
+    queries = [statements.PENDING]
+    first_expiry = db.scalar(statements.FIRST_EXPIRY)
+    if first_expiry is not None and first_expiry <= now:
+        settle(db, now)
+        queries.append(statements.EXPIRED)
     wanted = {"types": types, "most": most, "now": now}
-    found = [*db.execute(statements.EXPIRED, wanted), *db.execute(statements.PENDING, wanted)]
+    found = [row for query in queries for row in db.execute(query, wanted)]
     return sorted(found, key=lambda row: (-row.priority, row.seq))[:most]
 
 

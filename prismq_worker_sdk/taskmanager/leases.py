@@ -55,7 +55,6 @@ def claim(
     now: float,
 ) -> list[Granted]:
     """Hands out tasks, at most `max_tasks` and no more bytes than an answer may have, each under its own token."""
-    transitions.settle(db, now)
 
     def lease() -> transitions.Lease:
         return transitions.Lease(config.lease_seconds, secrets.token_urlsafe(24), request_id)

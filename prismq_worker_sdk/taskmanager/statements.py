@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from prismq_worker_sdk.taskmanager.tables import claims, tasks, workers
+from prismq_worker_sdk.taskmanager.tables import claims, task_types, tasks, workers
 
 __all__ = [
     "CANCEL_PENDING",
@@ -19,9 +19,11 @@ __all__ = [
     "DROP_CLAIM",
     "END_OF_CLAIM",
     "EXPIRED",
+    "FIRST_EXPIRY",
     "GRANTED",
     "HELD",
     "NEW_CLAIM",
+    "NEW_TASK",
     "NEW_WORKER",
     "OF_CLAIM",
     "OF_WORKER",
@@ -30,6 +32,9 @@ __all__ = [
     "STILL_HELD",
     "TAKE",
     "TASK",
+    "TASK_TYPE",
+    "TWIN_CHILD",
+    "UNFINISHED_TWIN",
     "WANTED_OF",
     "WORKER_SEEN",
 ]
@@ -40,12 +45,26 @@ _UNFINISHED_CLAIM = sa.or_(claims.c.verdict.is_(None), claims.c.verdict == "expi
 
 TASK = sa.select(tasks).where(tasks.c.id == bindparam("the_id"))
 
+NEW_TASK = tasks.insert()
+TASK_TYPE = sa.select(task_types).where(task_types.c.name == bindparam("the_name"))
+
+_TWIN = (
+    sa.select(tasks)
+    .where(tasks.c.dedupe_key == bindparam("the_key"), tasks.c.type == bindparam("the_type"))
+    .order_by(tasks.c.seq.desc())
+    .limit(1)
+)
+UNFINISHED_TWIN = _TWIN.where(tasks.c.status.in_(("pending", "processing")))
+TWIN_CHILD = _TWIN.where(tasks.c.parent_id == bindparam("the_parent"))
+
 OVER = sa.select(tasks).where(
     tasks.c.status == "processing",
     tasks.c.claim_expires_at <= bindparam("now"),
     sa.or_(tasks.c.cancel_asked == 1, tasks.c.attempts >= tasks.c.max_attempts),
 )
 """Tasks whose claim ran out and that nobody may have again."""
+
+FIRST_EXPIRY = sa.select(sa.func.min(tasks.c.claim_expires_at)).where(tasks.c.status == "processing")
 
 EXPIRED = (
     sa.select(tasks)

@@ -45,7 +45,6 @@ def claim(
 
     An expired claim counts as an attempt; a task whose attempts are used up, or that somebody cancelled, fails.
     """
-    settle(db, now)
     return take_next(db, Lease(config.claim_timeout), worker_id, types, now)
 
 
