@@ -127,6 +127,7 @@ def with_parts(schema, **parts):
 
 TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
 ITS = {"$ref": "#/$defs/its"}
+NO_SCHEMA = {"$ref": "#/$defs/its/const"}
 
 
 @pytest.mark.parametrize(
@@ -180,6 +181,10 @@ def test_a_break_behind_a_reference_is_named(before, after, said):
         (with_parts(ITS, its=ITS), with_parts(ITS, its=ITS)),
         (with_parts({"$ref": "#anchor"}), with_parts({"$ref": "#anchor"})),
         (with_parts({"$ref": "#/required"}), with_parts({"$ref": "#/properties/x/type"})),
+        (
+            with_parts(NO_SCHEMA, its={"const": {"minimum": {}}}),
+            with_parts(NO_SCHEMA, its={"const": {"minimum": {}}}),
+        ),
     ],
 )
 def test_a_reference_that_says_the_same_breaks_nobody(before, after):
