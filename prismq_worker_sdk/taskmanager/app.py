@@ -18,7 +18,8 @@ from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.desk import Desk
 from prismq_worker_sdk.taskmanager.leases import spare
 from prismq_worker_sdk.taskmanager.problems import Problem, answer
-from prismq_worker_sdk.taskmanager.tables import connect, instance_of
+from prismq_worker_sdk.taskmanager.reader import Reader
+from prismq_worker_sdk.taskmanager.tables import connect, connect_reading, in_memory, instance_of
 from prismq_worker_sdk.taskmanager.writer import Writer
 from prismq_worker_sdk.version import __version__
 
@@ -41,10 +42,13 @@ def create_app(config: TaskManagerConfig, *, clock: Clock | None = None) -> Fast
     engine = connect(config.url)
     instance = instance_of(engine)
     writer = Writer(engine)
+    reader = None if in_memory(config.url) else Reader(connect_reading(config.url))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        if reader is not None:
+            reader.close()
         writer.close()
         engine.dispose()
 
@@ -57,7 +61,7 @@ def create_app(config: TaskManagerConfig, *, clock: Clock | None = None) -> Fast
         openapi_url=f"{PREFIX}/openapi.json",
         redirect_slashes=False,
     )
-    desk = app.state.desk = Desk(config, clock or SystemClock(), writer, instance)
+    desk = app.state.desk = Desk(config, clock or SystemClock(), writer, reader or writer, instance)
     with engine.begin() as db:
         spare(db, desk.now() + config.lease_seconds)
     app.include_router(routes_base.router, prefix=PREFIX)

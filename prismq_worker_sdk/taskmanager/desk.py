@@ -1,4 +1,4 @@
-"""What every route needs: the writer, the time, and who asks."""
+"""What every route needs: writer and reader, the time, and who asks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import TypeVar
 from fastapi import Request
 
 from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.taskmanager.claiming import settle
 from prismq_worker_sdk.taskmanager.config import Scope, TaskManagerConfig
 from prismq_worker_sdk.taskmanager.problems import Problem
+from prismq_worker_sdk.taskmanager.reader import Reader
 from prismq_worker_sdk.taskmanager.waiting import Waiting
 from prismq_worker_sdk.taskmanager.writer import Operation, Writer
 
@@ -25,6 +27,7 @@ class Desk:
     """What every route needs.
 
     Attributes:
+        reader: What only looks goes here; the writer itself where nobody else can read its database.
         instance: The id that was made with the database.
         waiting: Claims that wait for work.
     """
@@ -32,6 +35,7 @@ class Desk:
     config: TaskManagerConfig
     clock: Clock
     writer: Writer
+    reader: Reader | Writer
     instance: str
     waiting: Waiting = field(default_factory=Waiting)
     _latest: float = 0.0
@@ -46,6 +50,16 @@ class Desk:
     async def run(self, operation: Operation[T]) -> T:
         """The operation's result, once it is durable."""
         return await self.writer.run(operation)
+
+    async def look(self, operation: Operation[T], *, settled: float | None = None) -> T:
+        """What an operation reads that writes nothing.
+
+        Args:
+            settled: A time; what ran out until then is shown as failed.
+        """
+        if settled is not None:
+            await self.writer.run(lambda db: settle(db, settled))
+        return await self.reader.run(operation)
 
 
 def admitted(*scopes: Scope) -> Callable[[Request], Awaitable[None]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from prismq_worker_sdk.taskmanager import statements
 from prismq_worker_sdk.taskmanager.problems import Problem
 from prismq_worker_sdk.taskmanager.tables import tasks, workers
 
@@ -17,15 +18,18 @@ RUN = "run"
 
 def touch(db: sa.Connection, worker_id: str, now: float) -> str:
     """Notes that a worker was heard of; what is wanted of it: `run`, `quiet` or `terminate`."""
-    changed = db.execute(workers.update().where(workers.c.worker_id == worker_id).values(last_seen=now))
-    if changed.rowcount == 0:
-        db.execute(workers.insert().values(worker_id=worker_id, first_seen=now, last_seen=now, wanted=RUN))
-    return wanted(db, worker_id)
+    order = db.scalar(statements.WANTED_OF, {"the_worker": worker_id})
+    if order is None:
+        seen = {"worker_id": worker_id, "first_seen": now, "last_seen": now, "wanted": RUN}
+        db.execute(statements.NEW_WORKER, seen)
+    else:
+        db.execute(statements.WORKER_SEEN, {"the_worker": worker_id, "last_seen": now})
+    return str(order or RUN)
 
 
 def wanted(db: sa.Connection, worker_id: str) -> str:
     """What is wanted of a worker, without noting that it was heard of."""
-    return str(db.scalar(sa.select(workers.c.wanted).where(workers.c.worker_id == worker_id)) or RUN)
+    return str(db.scalar(statements.WANTED_OF, {"the_worker": worker_id}) or RUN)
 
 
 def listed(db: sa.Connection) -> list[tuple[Row, list[str]]]:

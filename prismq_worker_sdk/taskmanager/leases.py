@@ -10,7 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prismq_worker_sdk.taskmanager import producing, transitions
+from prismq_worker_sdk.taskmanager import producing, statements, transitions
+from prismq_worker_sdk.taskmanager.claiming import Asked, take
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.exchange_messages import LeaseItem, ReportItem, Wanted
 from prismq_worker_sdk.taskmanager.messages import NewTask, json_text
@@ -23,7 +24,7 @@ from prismq_worker_sdk.taskmanager.rules import (
     MAX_RESULT_BYTES,
     after_failure,
 )
-from prismq_worker_sdk.taskmanager.tables import claims, tasks
+from prismq_worker_sdk.taskmanager.tables import tasks
 
 __all__ = ["Granted", "claim", "renew", "report", "spare", "still_held"]
 
@@ -45,20 +46,6 @@ class Granted:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """A claim with its task, as far as the server knows them."""
-
-    claim: Row
-    task: Row
-
-    @property
-    def current(self) -> bool:
-        """Whether the task was not claimed again since; a claim that ran out is valid until then (R8)."""
-        expired = self.task.status == "failed" and self.task.error_type == transitions.EXPIRED
-        return bool(self.task.claim == self.claim.id and (self.task.status == "processing" or expired))
-
-
 def claim(
     db: sa.Connection,
     config: TaskManagerConfig,
@@ -68,33 +55,27 @@ def claim(
     now: float,
 ) -> list[Granted]:
     """Hands out tasks, at most `max_tasks` and no more bytes than an answer may have, each under its own token."""
-    transitions.settle(db, now)
+
+    def lease() -> transitions.Lease:
+        return transitions.Lease(config.lease_seconds, secrets.token_urlsafe(24), request_id)
+
+    asked = Asked(worker_id, wanted.task_types, lease)
     found: list[Granted] = []
     room = MAX_REQUEST_BYTES
-    while len(found) < wanted.max_tasks and room > MAX_TASK_BYTES:
-        token = secrets.token_urlsafe(24)
-        lease = transitions.Lease(config.lease_seconds, token, request_id)
-        row = transitions.take_next(db, lease, worker_id, wanted.task_types, now)
-        if row is None:
+    while (most := min(wanted.max_tasks - len(found), room // MAX_TASK_BYTES)) > 0:
+        ids = take(db, asked, most, now)
+        rows = db.execute(statements.GRANTED, {"ids": ids}).all() if ids else []
+        found += [Granted(row, row.token, config.lease_seconds, row.attempt) for row in rows]
+        room -= sum(map(_bytes, rows))
+        if len(ids) < most:
             break
-        found.append(Granted(row, token, config.lease_seconds, row.attempts + 1))
-        room -= _bytes(row)
     return found
 
 
 def still_held(db: sa.Connection, worker_id: str, request_id: str, now: float) -> list[Granted]:
     """What an earlier sending of this request was given and still holds, with the seconds that remain (R6)."""
-    rows = db.execute(
-        sa.select(tasks, claims.c.token, claims.c.attempt)
-        .join(claims, tasks.c.claim == claims.c.id)
-        .where(
-            claims.c.request_id == request_id,
-            claims.c.worker_id == worker_id,
-            tasks.c.status == "processing",
-            tasks.c.claim_expires_at > now,
-        )
-        .order_by(tasks.c.seq)
-    )
+    request = {"request_id": request_id, "worker_id": worker_id, "now": now}
+    rows = db.execute(statements.STILL_HELD, request)
     return [Granted(row, row.token, row.claim_expires_at - now, row.attempt) for row in rows]
 
 
@@ -110,21 +91,19 @@ def spare(db: sa.Connection, until: float) -> None:
 def renew(db: sa.Connection, config: TaskManagerConfig, item: LeaseItem, now: float) -> dict[str, Any]:
     """The verdict on one renewal: `renewed`, `cancel` or `lost`."""
     held = _find(db, item.task_id, item.lease_token)
-    if held is None or not held.current:
+    if held is None or not _is_current(held):
         return {"task_id": item.task_id, "verdict": "lost"}
-    _confirm(db, held)
-    values: dict[str, Any] = {"claim_expires_at": now + config.lease_seconds}
+    values: dict[str, Any] = {"claim_expires_at": now + config.lease_seconds, **_confirmed(held)}
     if item.progress is not None:
         values |= {"progress": item.progress, "message": item.message}
     checkpoint = _checkpoint(item.checkpoint)
     if checkpoint is not None:
         values["checkpoint"] = checkpoint
-    if held.task.status == "failed":
+    if held.status == "failed":
         values |= {"status": "processing", "completed_at": None, "error": None, "error_type": None}
-    db.execute(
-        tasks.update().where(tasks.c.id == held.task.id, tasks.c.claim == held.claim.id).values(values)
-    )
-    verdict = "cancel" if held.task.cancel_asked else "renewed"
+    if not _change(db, held, values, {} if held.confirmed else {"confirmed": 1}):
+        return {"task_id": item.task_id, "verdict": "lost"}
+    verdict = "cancel" if held.cancel_asked else "renewed"
     return {"task_id": item.task_id, "verdict": verdict, "lease_seconds": config.lease_seconds}
 
 
@@ -133,106 +112,90 @@ def report(db: sa.Connection, config: TaskManagerConfig, item: ReportItem, now: 
     held = _find(db, item.task_id, item.lease_token)
     if held is None:
         return _said(item, "unknown", "this token was never given out for this task")
-    outcome = f"{item.outcome} {_digest(item)}"
-    if held.claim.outcome is not None:
-        if held.claim.outcome == outcome:
+    result = json_text(item.result)
+    outcome = f"{item.outcome} {_digest(item, result)}"
+    if held.outcome is not None:
+        if held.outcome == outcome:
             return _said(item, "duplicate")
-        first = held.claim.outcome.split()[0]
+        first = held.outcome.split()[0]
         return _said(item, "refused", f"this claim was reported before, as {first}")
-    if not held.current:
-        return _said(item, "lost", f"the task is {held.task.status}, under a later claim or none")
-    refusal = _unfit(item)
-    if refusal is None:
-        refusal = _create_children(db, config, item, now)
+    if not _is_current(held):
+        return _said(item, "lost", f"the task is {held.status}, under a later claim or none")
+    refusal = _unfit(item, result) or _create_children(db, config, item, now)
     if refusal is not None:
         return _said(item, "refused", refusal)
-    _confirm(db, held)
-    _apply(db, config, held, item, outcome, now)
+    values, verdict = _ended(config, held, item, result, now)
+    ended = {"verdict": verdict, "outcome": outcome, "error": item.error or None, "ended_at": now}
+    if not _change(db, held, values, {"confirmed": 1, **ended}):
+        raise RuntimeError(f"task {held.id} changed inside the transaction that reports it")
     return _said(item, "accepted")
 
 
-def _find(db: sa.Connection, task_id: str, token: str) -> _Held | None:
-    row = db.execute(sa.select(claims).where(claims.c.token == token, claims.c.task_id == task_id)).first()
-    if row is None:
-        return None
-    task = db.execute(sa.select(tasks).where(tasks.c.id == task_id)).one()
-    return _Held(row, task)
+def _find(db: sa.Connection, task_id: str, token: str) -> Row | None:
+    return db.execute(statements.HELD, {"the_id": task_id, "token": token}).first()
 
 
-def _confirm(db: sa.Connection, held: _Held) -> None:
-    """The attempt counts from now on (R7)."""
-    confirmed = db.execute(
-        claims.update().where(claims.c.id == held.claim.id, claims.c.confirmed == 0).values(confirmed=1)
-    )
-    if confirmed.rowcount == 1:
-        db.execute(
-            tasks.update()
-            .where(tasks.c.id == held.task.id)
-            .values(attempts=tasks.c.attempts + 1, unconfirmed=0)
-        )
+def _is_current(held: Row) -> bool:
+    """Whether the task was not claimed again since; a claim that ran out is valid until then (R8)."""
+    expired = held.status == "failed" and held.error_type == transitions.EXPIRED
+    return bool(held.claim == held.held and (held.status == "processing" or expired))
 
 
-def _apply(
-    db: sa.Connection, config: TaskManagerConfig, held: _Held, item: ReportItem, outcome: str, now: float
-) -> None:
-    attempts = held.task.attempts + (0 if held.claim.confirmed else 1)
-    wait: float | None
+def _confirmed(held: Row) -> dict[str, Any]:
+    """What changes when a claim shows its first sign of life: the attempt counts from now on (R7)."""
+    return {} if held.confirmed else {"attempts": held.attempts + 1, "unconfirmed": 0}
+
+
+def _change(db: sa.Connection, held: Row, task: dict[str, Any], claim: dict[str, Any]) -> bool:
+    """Sets both, while the claim is the task's current one."""
+    mine = {"the_id": held.id, "the_claim": held.held}
+    if db.execute(statements.OF_CLAIM, mine | task).rowcount != 1:
+        return False
+    if claim:
+        db.execute(statements.END_OF_CLAIM, {"the_claim": held.held, **claim})
+    return True
+
+
+def _ended(
+    config: TaskManagerConfig, held: Row, item: ReportItem, result: str, now: float
+) -> tuple[dict[str, Any], str]:
+    """What a report makes of its task, and how its claim ended."""
+    attempts = held.attempts + (0 if held.confirmed else 1)
     values: dict[str, Any] = {"error": item.error or None, "error_type": item.error_type}
     verdict: str = item.outcome
-    match item.outcome:
-        case "completed":
-            values = {
-                "status": "completed",
-                "result": json_text(item.result),
-                "error": None,
-                "error_type": None,
-            }
-        case _ if held.task.cancel_asked:
-            values = {"status": "failed", **transitions.CANCELLED}
-            verdict = "cancelled"
-        case "released":
-            wait = item.delay_seconds or 0.0
-            values |= {
-                "status": "pending",
-                "not_before": now + wait,
-                "worker_id": None,
-                "attempts": attempts - 1,
-            }
-        case "failed":
-            wait = after_failure(
-                attempts,
-                held.task.max_attempts,
-                retryable=item.retryable,
-                delay=item.delay_seconds,
-                first=config.backoff,
-                ceiling=config.backoff_ceiling,
-            )
-            if wait is None:
-                values["status"] = "failed"
-            else:
-                values |= {"status": "pending", "not_before": now + wait, "worker_id": None}
-    if values["status"] != "pending":
-        values["completed_at"] = now
+    wait: float | None = None
+    if item.outcome == "completed":
+        values = {"status": "completed", "result": result, "error": None, "error_type": None}
+    elif held.cancel_asked:
+        values = {"status": "failed", **transitions.CANCELLED}
+        verdict = "cancelled"
+    elif item.outcome == "released":
+        wait = item.delay_seconds or 0.0
+        attempts -= 1
+    else:
+        wait = after_failure(
+            attempts,
+            held.max_attempts,
+            retryable=item.retryable,
+            delay=item.delay_seconds,
+            first=config.backoff,
+            ceiling=config.backoff_ceiling,
+        )
+    if wait is not None:
+        values |= {"status": "pending", "not_before": now + wait, "worker_id": None}
+    else:
+        values |= {"status": values.get("status", "failed"), "completed_at": now}
     checkpoint = _checkpoint(item.checkpoint)
     if checkpoint is not None:
         values["checkpoint"] = checkpoint
-    done = db.execute(
-        tasks.update().where(tasks.c.id == held.task.id, tasks.c.claim == held.claim.id).values(values)
-    )
-    if done.rowcount != 1:
-        raise RuntimeError(f"task {held.task.id} changed inside the transaction that reports it")
-    db.execute(
-        claims.update()
-        .where(claims.c.id == held.claim.id)
-        .values(verdict=verdict, outcome=outcome, error=item.error or None, ended_at=now)
-    )
+    return {**_confirmed(held), **values, "attempts": attempts}, verdict
 
 
 def _create_children(
     db: sa.Connection, config: TaskManagerConfig, item: ReportItem, now: float
 ) -> str | None:
     """Creates the children of a completed report (R22); why they cannot be, None when they are."""
-    if item.outcome != "completed":
+    if item.outcome != "completed" or not item.children:
         return None
     try:
         with db.begin_nested():
@@ -250,9 +213,9 @@ def _create_children(
     return None
 
 
-def _unfit(item: ReportItem) -> str | None:
+def _unfit(item: ReportItem, result: str) -> str | None:
     sizes: Sequence[tuple[str, str, int]] = (
-        ("result", json_text(item.result), MAX_RESULT_BYTES),
+        ("result", result, MAX_RESULT_BYTES),
         ("error", item.error, MAX_ERROR_BYTES),
         ("checkpoint", "" if item.checkpoint is None else json_text(item.checkpoint), MAX_CHECKPOINT_BYTES),
     )
@@ -274,10 +237,10 @@ def _checkpoint(value: Any) -> str | None:
     return None if text is None or len(text.encode("utf-8", "surrogatepass")) > MAX_CHECKPOINT_BYTES else text
 
 
-def _digest(item: ReportItem) -> str:
+def _digest(item: ReportItem, result: str) -> str:
     """What makes two reports the same one: outcome, result and children; hints and texts may differ."""
-    children = [(child.key, child.type, child.params) for child in item.children]
-    said = json_text([item.outcome, item.result, children])
+    children = json_text([(child.key, child.type, child.params) for child in item.children])
+    said = f'["{item.outcome}",{result},{children}]'
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
 
 

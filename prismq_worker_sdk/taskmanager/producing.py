@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from prismq_worker_sdk.errors import InvalidParams, SchemaError
 from prismq_worker_sdk.handlers.schema import DRAFT, ParamsSpec, checked_schema
+from prismq_worker_sdk.taskmanager import statements
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.messages import NewTask, NewTaskType, TaskFilter
 from prismq_worker_sdk.taskmanager.problems import Problem
@@ -22,7 +23,6 @@ from prismq_worker_sdk.taskmanager.tables import claims, task_types, tasks
 __all__ = ["create", "find", "history", "listed", "publish", "stats", "type_named", "types"]
 
 Row = sa.Row[Any]
-UNFINISHED = ("pending", "processing")
 LARGEST_SEQ = 2**63 - 1
 
 
@@ -34,31 +34,24 @@ def create(db: sa.Connection, config: TaskManagerConfig, new: NewTask, now: floa
     Raises:
         Problem: 422 the params do not fit the registered schema.
     """
-    if new.dedupe_key is not None:
-        same = [tasks.c.dedupe_key == new.dedupe_key, tasks.c.type == new.type]
-        if new.parent_id is None:
-            same.append(tasks.c.status.in_(UNFINISHED))
-        else:
-            same.append(tasks.c.parent_id == new.parent_id)
-        found = db.execute(sa.select(tasks).where(*same).order_by(tasks.c.seq.desc()).limit(1)).first()
-        if found is not None:
-            return found, False
+    found = None if new.dedupe_key is None else _twin(db, new)
+    if found is not None:
+        return found, False
     _check(db, new)
     task_id = str(uuid.uuid4())
-    db.execute(
-        tasks.insert().values(
-            id=task_id,
-            type=new.type,
-            status="pending",
-            params=json.dumps(new.params, ensure_ascii=False),
-            priority=new.priority,
-            max_attempts=new.max_attempts or config.max_attempts,
-            not_before=now + new.delay_seconds if new.delay_seconds else None,
-            created_at=now,
-            dedupe_key=new.dedupe_key,
-            parent_id=new.parent_id,
-        )
-    )
+    values = {
+        "id": task_id,
+        "type": new.type,
+        "status": "pending",
+        "params": json.dumps(new.params, ensure_ascii=False),
+        "priority": new.priority,
+        "max_attempts": new.max_attempts or config.max_attempts,
+        "not_before": now + new.delay_seconds if new.delay_seconds else None,
+        "created_at": now,
+        "dedupe_key": new.dedupe_key,
+        "parent_id": new.parent_id,
+    }
+    db.execute(statements.NEW_TASK, values)
     return find(db, task_id), True
 
 
@@ -68,7 +61,7 @@ def find(db: sa.Connection, task_id: str) -> Row:
     Raises:
         Problem: 404 there is none.
     """
-    row = db.execute(sa.select(tasks).where(tasks.c.id == task_id)).first()
+    row = db.execute(statements.TASK, {"the_id": task_id}).first()
     if row is None:
         raise Problem(404, f"there is no task {task_id}")
     return row
@@ -112,7 +105,7 @@ def publish(db: sa.Connection, name: str, new: NewTaskType, now: float) -> Row:
         checked_schema(new.result_schema or {})
     except SchemaError as error:
         raise Problem(422, str(error)) from None
-    before = db.execute(sa.select(task_types).where(task_types.c.name == name)).first()
+    before = db.execute(statements.TASK_TYPE, {"the_name": name}).first()
     if before is not None and not new.allow_breaking:
         breaks = list(breaking_changes(json.loads(before.param_schema), new.param_schema))
         if breaks:
@@ -138,7 +131,7 @@ def type_named(db: sa.Connection, name: str) -> Row:
     Raises:
         Problem: 404 there is none.
     """
-    row = db.execute(sa.select(task_types).where(task_types.c.name == name)).first()
+    row = db.execute(statements.TASK_TYPE, {"the_name": name}).first()
     if row is None:
         raise Problem(404, f"there is no task type {name}")
     return row
@@ -182,17 +175,30 @@ def _zeros() -> dict[str, Any]:
     }
 
 
+def _twin(db: sa.Connection, new: NewTask) -> Row | None:
+    """The latest task that has the dedupe key already."""
+    key = {"the_key": new.dedupe_key, "the_type": new.type}
+    if new.parent_id is None:
+        return db.execute(statements.UNFINISHED_TWIN, key).first()
+    return db.execute(statements.TWIN_CHILD, {**key, "the_parent": new.parent_id}).first()
+
+
 def _check(db: sa.Connection, new: NewTask) -> None:
-    row = db.execute(sa.select(task_types).where(task_types.c.name == new.type)).first()
+    row = db.execute(statements.TASK_TYPE, {"the_name": new.type}).first()
     if row is None:
         return
-    schema: Mapping[str, Any] = json.loads(row.param_schema)
     try:
-        ParamsSpec.of({**schema, "$schema": DRAFT}).parse(new.params)
+        _spec(row.param_schema).parse(new.params)
     except InvalidParams as error:
         raise Problem(422, f"the params do not fit {new.type} {row.version}", error.faults) from None
     except RecursionError:
         raise Problem(422, f"the schema of {new.type} {row.version} refers to itself without end") from None
+
+
+@lru_cache(maxsize=256)
+def _spec(schema: str) -> ParamsSpec:
+    """What a stored schema takes; to read one costs a hundred times what a check against it costs."""
+    return ParamsSpec.of({**json.loads(schema), "$schema": DRAFT})
 
 
 def _cursor(seq: int) -> str:

@@ -112,7 +112,7 @@ async def exchange(request: Request) -> Response:
 async def workers(request: Request) -> dict[str, Any]:
     """Who is there, what it runs, when it was last heard of."""
     desk: Desk = request.app.state.desk
-    return {"workers": [views.worker(row, running) for row, running in await desk.run(fleet.listed)]}
+    return {"workers": [views.worker(row, running) for row, running in await desk.look(fleet.listed)]}
 
 
 @router.post("/workers/{worker_id}/{action}", dependencies=ADMIN)

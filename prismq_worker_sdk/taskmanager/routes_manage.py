@@ -41,12 +41,7 @@ async def listed(request: Request) -> Response:
     """Tasks, newest first: status, type, worker_id, q, limit, cursor."""
     desk: Desk = request.app.state.desk
     wanted, now = read(TaskFilter, dict(request.query_params)), desk.now()
-
-    def look(db: sa.Connection) -> tuple[list[sa.Row[Any]], str | None]:
-        transitions.settle(db, now)
-        return producing.listed(db, wanted)
-
-    rows, cursor = await desk.run(look)
+    rows, cursor = await desk.look(lambda db: producing.listed(db, wanted), settled=now)
     return JSONResponse({"tasks": [views.task(row) for row in rows], "next_cursor": cursor})
 
 
@@ -57,10 +52,9 @@ async def show(request: Request, task_id: str) -> Response:
     now = desk.now()
 
     def look(db: sa.Connection) -> tuple[sa.Row[Any], list[sa.Row[Any]]]:
-        transitions.settle(db, now)
         return producing.find(db, task_id), producing.history(db, task_id)
 
-    row, claims = await desk.run(look)
+    row, claims = await desk.look(look, settled=now)
     return JSONResponse(views.task(row, claims))
 
 
@@ -98,14 +92,14 @@ async def publish(request: Request, name: str) -> dict[str, Any]:
 async def types(request: Request) -> dict[str, Any]:
     """The registered task types."""
     desk: Desk = request.app.state.desk
-    return {"task_types": [views.task_type(row) for row in await desk.run(producing.types)]}
+    return {"task_types": [views.task_type(row) for row in await desk.look(producing.types)]}
 
 
 @router.get("/task-types/{name}", dependencies=ANY)
 async def type_named(request: Request, name: str) -> dict[str, Any]:
     """A registered task type."""
     desk: Desk = request.app.state.desk
-    return views.task_type(await desk.run(lambda db: producing.type_named(db, name)))
+    return views.task_type(await desk.look(lambda db: producing.type_named(db, name)))
 
 
 @router.get("/stats", dependencies=ANY)
@@ -113,7 +107,7 @@ async def stats(request: Request) -> dict[str, Any]:
     """Numbers for each task type."""
     desk: Desk = request.app.state.desk
     now = desk.now()
-    return {"types": await desk.run(lambda db: _counted(db, now))}
+    return {"types": await desk.look(lambda db: producing.stats(db, now), settled=now)}
 
 
 @router.get("/metrics", dependencies=ADMIN)
@@ -121,10 +115,5 @@ async def metrics(request: Request) -> Response:
     """The same for Prometheus."""
     desk: Desk = request.app.state.desk
     now = desk.now()
-    found = await desk.run(lambda db: _counted(db, now))
+    found = await desk.look(lambda db: producing.stats(db, now), settled=now)
     return PlainTextResponse(views.prometheus(found), media_type="text/plain; version=0.0.4")
-
-
-def _counted(db: sa.Connection, now: float) -> dict[str, dict[str, Any]]:
-    transitions.settle(db, now)
-    return producing.stats(db, now)

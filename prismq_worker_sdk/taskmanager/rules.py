@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+
+from prismq_worker_sdk.taskmanager.breaking import breaking_changes
 
 __all__ = [
     "MAX_CHECKPOINT_BYTES",
@@ -21,8 +21,6 @@ __all__ = [
     "is_task_type",
     "is_worker_id",
 ]
-
-Schema: TypeAlias = "Mapping[str, Any] | bool"
 
 MAX_PARAMS_BYTES = 1024 * 1024
 MAX_RESULT_BYTES = 8 * 1024 * 1024
@@ -78,60 +76,3 @@ def after_failure(
 def expired_error(attempts: int) -> str:
     """What is said of a task whose last claim ran out."""
     return f"its worker did not report in time, at attempt {attempts}, the last"
-
-
-def breaking_changes(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """How params that fitted the old schema may fail the new one, one sentence each.
-
-    Looks at required fields, removed fields, types, enums and bounds, of nested objects and lists too; a change it
-    does not know is taken for harmless.
-    """
-    before, after = old.get("properties", {}), new.get("properties", {})
-    for name in new.get("required", []):
-        if name not in old.get("required", []):
-            yield f"{path}/{name} becomes required"
-    if new.get("additionalProperties") is False:
-        if old.get("additionalProperties") is not False:
-            yield f"{path or '/'} no longer takes unknown fields"
-        for name in before:
-            if name not in after:
-                yield f"{path}/{name} is taken away"
-    for name in before:
-        if name in after:
-            yield from _changed(before[name], after[name], f"{path}/{name}")
-    if "items" in new:
-        yield from _changed(old.get("items", True), new["items"], f"{path}/*")
-
-
-def _changed(old: Schema, new: Schema, path: str) -> Iterator[str]:
-    if old is False or new is True:
-        return
-    if new is False:
-        yield f"{path} is no longer taken"
-        return
-    before = {} if old is True else old
-    yield from _narrowed(before, new, path)
-    yield from breaking_changes(before, new, path)
-
-
-def _narrowed(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Iterator[str]:
-    kinds = _kinds(old) - _kinds(new)
-    if "type" in new and (
-        "type" not in old or (kinds and not (kinds == {"integer"} and "number" in _kinds(new)))
-    ):
-        yield f"{path} changes its type from {old.get('type', 'anything')} to {new['type']}"
-    if "enum" in new and not set(map(repr, old.get("enum", [object()]))) <= set(map(repr, new["enum"])):
-        yield f"{path} takes fewer values"
-    for low in ("minimum", "minLength", "minItems", "exclusiveMinimum"):
-        if low in new and (low not in old or new[low] > old[low]):
-            yield f"{path} has a higher {low}"
-    for high in ("maximum", "maxLength", "maxItems", "exclusiveMaximum"):
-        if high in new and (high not in old or new[high] < old[high]):
-            yield f"{path} has a lower {high}"
-    if "pattern" in new and new["pattern"] != old.get("pattern"):
-        yield f"{path} has another pattern"
-
-
-def _kinds(schema: Mapping[str, Any]) -> set[str]:
-    kind = schema.get("type", [])
-    return {kind} if isinstance(kind, str) else set(kind)

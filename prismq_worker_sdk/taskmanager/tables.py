@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text
@@ -10,7 +11,18 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from prismq_worker_sdk.errors import SettingsError
 
-__all__ = ["claims", "connect", "instance_of", "meta", "metadata", "task_types", "tasks", "workers"]
+__all__ = [
+    "claims",
+    "connect",
+    "connect_reading",
+    "in_memory",
+    "instance_of",
+    "meta",
+    "metadata",
+    "task_types",
+    "tasks",
+    "workers",
+]
 
 metadata = MetaData()
 
@@ -106,8 +118,8 @@ def connect(url: str) -> sa.Engine:
         SettingsError: It is no database, not one of a TaskManager, or cannot be opened.
     """
     sqlite = url.startswith("sqlite")
-    memory = sqlite and (url in {"sqlite://", "sqlite:///:memory:"})
-    options = {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}} if memory else {}
+    alone = {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
+    options: dict[str, Any] = alone if in_memory(url) else {}
     try:
         engine = sa.create_engine(url, **options)
     except (SQLAlchemyError, ImportError) as error:
@@ -130,6 +142,20 @@ def connect(url: str) -> sa.Engine:
     return engine
 
 
+def in_memory(url: str) -> bool:
+    """Whether the database is one connection's own, so that nobody else can read it."""
+    return url in {"sqlite://", "sqlite:///:memory:"}
+
+
+def connect_reading(url: str) -> sa.Engine:
+    """An engine for reading beside the one of `connect`; SQLite refuses its writes and takes no lock for it."""
+    engine = sa.create_engine(url)
+    if url.startswith("sqlite"):
+        sa.event.listen(engine, "connect", _prepare_reading)
+        sa.event.listen(engine, "begin", _begin_reading)
+    return engine
+
+
 def instance_of(engine: sa.Engine) -> str:
     """The id that was made with the database."""
     with engine.begin() as db:
@@ -141,12 +167,24 @@ def instance_of(engine: sa.Engine) -> str:
 
 
 def _prepare_sqlite(connection: object, _record: object) -> None:
+    _pragmas(connection, "busy_timeout = 10000", "journal_mode = WAL", "synchronous = FULL")
+
+
+def _prepare_reading(connection: object, _record: object) -> None:
+    _pragmas(connection, "busy_timeout = 10000", "query_only = ON")
+
+
+def _pragmas(connection: object, *pragmas: str) -> None:
     connection.isolation_level = None  # type: ignore[attr-defined]
     cursor = connection.cursor()  # type: ignore[attr-defined]
-    for pragma in ("busy_timeout = 10000", "journal_mode = WAL", "synchronous = FULL"):
+    for pragma in pragmas:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
 def _begin_sqlite(db: sa.Connection) -> None:
     db.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_reading(db: sa.Connection) -> None:
+    db.exec_driver_sql("BEGIN")

@@ -1,5 +1,4 @@
 import json
-from datetime import UTC, datetime
 
 import pytest
 
@@ -7,7 +6,7 @@ from prismq_worker_sdk.model.calls import ClaimWork, Exchange, Probe
 from prismq_worker_sdk.model.outcome import Completed, Failed
 from prismq_worker_sdk.wire.client import WireClient
 from tests.support.dialect import report
-from tests.support.golden import EXCHANGES, filled, named, same, told
+from tests.support.golden import EXCHANGES, filled, instants_alike, named, same, told
 from tests.support.raw_server import answer, raw_server, says
 
 ROWS = {
@@ -39,18 +38,6 @@ def own_part(name, value):
     if name == "probe":
         return value
     return value.tasks if name == "claim" else value.reports[0]
-
-
-def instants_alike(value):
-    """Instants in the one form that `told` gives them."""
-    if isinstance(value, dict):
-        return {name: instants_alike(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [instants_alike(item) for item in value]
-    try:
-        return datetime.fromisoformat(value).astimezone(UTC).isoformat()
-    except (TypeError, ValueError):
-        return value
 
 
 def carried_out(exchange):

@@ -78,12 +78,12 @@ def empty_server(open_server):
 @pytest.mark.parametrize("exchange", served(STATES.keys() - {KEYED}), ids=named)
 def test_the_embedded_taskmanager_gives_the_golden_answer(empty_server, exchange):
     task_id = STATES[exchange["given"]](empty_server)
-    hold(empty_server.session, empty_server.url, exchange, task_id)
+    hold(empty_server.session, empty_server.url, exchange, {"{id}": task_id} if task_id else {})
 
 
 @pytest.mark.parametrize("exchange", served({KEYED}), ids=named)
 def test_the_embedded_taskmanager_that_wants_a_key_gives_the_golden_answer(shut_server, exchange):
-    hold(shut_server.session, shut_server.url, exchange, None)
+    hold(shut_server.session, shut_server.url, exchange, {})
 
 
 def test_the_embedded_taskmanager_is_held_to_every_state_but_the_one_it_tells_otherwise():

@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
 
-BASE = json.loads((Path(__file__).parents[1] / "contract" / "golden" / "base.json").read_text("utf-8"))
+GOLDEN = Path(__file__).parents[1] / "contract" / "golden"
+BASE, BUNDLE = (json.loads((GOLDEN / name).read_text("utf-8")) for name in ("base.json", "exchange.json"))
+PLACES = BASE["places"] | BUNDLE["places"]
 EXCHANGES = BASE["exchanges"]
 WORKER, ANOTHER = BASE["workers"]["this"], BASE["workers"]["another"]
 KEY = BASE["key"]
@@ -17,7 +19,7 @@ TASK = BASE["task"]
 
 def filled(value, more=None):
     """The value with an example in each place, or with what is given for it."""
-    places = {name: place["example"] for name, place in BASE["places"].items()} | (more or {})
+    places = {name: place["example"] for name, place in PLACES.items()} | (more or {})
     if isinstance(value, str):
         for name, example in places.items():
             value = value.replace(name, example)
@@ -43,10 +45,12 @@ def named(exchange):
     return exchange["name"]
 
 
-def hold(session, url, exchange, task_id):
-    """Sends the request of an exchange to a server, and holds the answer to it."""
-    places = {"{id}": task_id} if task_id is not None else {}
-    request = filled(exchange["request"], places)
+def hold(session, url, exchange, known, *, open_levels=1):
+    """Sends the request of an exchange to a server, and holds the answer to it.
+
+    `known` are the places that the server filled in before; `open_levels` is how deep further fields may stand.
+    """
+    request = filled(exchange["request"], known)
     body = json.dumps(request["body"]).encode() if "body" in request else None
     answer = session.request(
         request["method"],
@@ -59,28 +63,40 @@ def hold(session, url, exchange, task_id):
     golden = exchange["answer"]
     assert answer.status_code == golden["status"], answer.text
     assert answer.headers["content-type"].split(";")[0] in media_types(golden["status"])
-    hold_body(answer.json(), golden["body"], task_id)
+    hold_body(answer.json(), golden["body"], known, open_levels)
 
 
 def media_types(status):
     return {"application/json"} | ({"application/problem+json"} if status >= 400 else set())
 
 
-def hold_body(found, golden, task_id):
-    if not isinstance(golden, dict):
-        assert same(found, golden)
-        return
-    assert golden.keys() <= found.keys()
-    for name, wanted in golden.items():
-        assert fits(found[name], wanted, task_id), f"{name} is {found[name]!r}, not {wanted!r}"
+def hold_body(found, golden, known, open_levels):
+    wrong = list(differences(found, golden, known, open_levels))
+    assert not wrong, wrong
 
 
-def fits(found, wanted, task_id):
-    place = BASE["places"].get(wanted) if isinstance(wanted, str) else None
+def differences(found, wanted, known, open_levels, place=""):
+    """Where a body is not as the golden one: objects may have further fields, as deep as `open_levels` says."""
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        if wanted.keys() - found.keys() or (open_levels <= 0 and found.keys() - wanted.keys()):
+            yield f"{place or '/'} has {sorted(found)}, not {sorted(wanted)}"
+        for name in wanted.keys() & found.keys():
+            yield from differences(found[name], wanted[name], known, open_levels - 1, f"{place}/{name}")
+    elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
+        for number, (one, golden) in enumerate(zip(found, wanted, strict=True)):
+            yield from differences(one, golden, known, open_levels, f"{place}/{number}")
+    elif not fits(found, wanted, known):
+        yield f"{place or '/'} is {found!r}, not {wanted!r}"
+
+
+def fits(found, wanted, known):
+    place = PLACES.get(wanted) if isinstance(wanted, str) else None
     if place is None:
         return same(found, wanted)
+    if wanted in known:
+        return found == known[wanted]
     if place["is"] == "id":
-        return str(uuid.UUID(found)) == found == task_id
+        return str(uuid.UUID(found)) == found
     if place["is"] == "instant":
         return datetime.fromisoformat(found).utcoffset() == timedelta(0)
     return isinstance(found, str) and found != ""
@@ -109,6 +125,18 @@ def told(value):
     if isinstance(value, list | tuple):
         return [told(item) for item in value]
     return value
+
+
+def instants_alike(value):
+    """Instants in the one form that `told` gives them."""
+    if isinstance(value, dict):
+        return {name: instants_alike(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [instants_alike(item) for item in value]
+    try:
+        return datetime.fromisoformat(value).astimezone(UTC).isoformat()
+    except (TypeError, ValueError):
+        return value
 
 
 def default(field):

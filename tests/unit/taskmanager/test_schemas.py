@@ -119,3 +119,99 @@ def test_what_breaks_producers_is_named(before, after, said):
 )
 def test_what_only_widens_breaks_nobody(before, after):
     assert list(breaking_changes({"properties": before}, {"properties": after})) == []
+
+
+def with_parts(schema, **parts):
+    return {"properties": {"x": schema}, "$defs": parts}
+
+
+TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
+ITS = {"$ref": "#/$defs/its"}
+NO_SCHEMA = {"$ref": "#/$defs/its/const"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (
+            with_parts(ITS, its=TEXT),
+            with_parts(ITS, its=NUMBER),
+            "/x changes its type from string to integer",
+        ),
+        (with_parts(TEXT), with_parts(ITS, its=NUMBER), "/x changes its type from string to integer"),
+        (with_parts(ITS, its=TEXT), with_parts(NUMBER), "/x changes its type from string to integer"),
+        (
+            with_parts(ITS, its=TEXT),
+            with_parts({**ITS, "maxLength": 5}, its=TEXT),
+            "/x has a lower maxLength",
+        ),
+        (with_parts(ITS, its=TEXT), with_parts(ITS, its=False), "/x is no longer taken"),
+        (
+            with_parts(ITS, its={"$ref": "#/$defs/a~1b%20c", "$comment": "on"}, **{"a/b c": TEXT}),
+            with_parts(NUMBER),
+            "/x changes its type from string to integer",
+        ),
+        (
+            with_parts({"items": ITS}, its=TEXT),
+            with_parts({"items": ITS}, its={**TEXT, "pattern": "a"}),
+            "/x/* has another pattern",
+        ),
+        (
+            {"$ref": "#/$defs/whole", "$defs": {"whole": {"properties": {"x": TEXT}}}},
+            {"$ref": "#/$defs/whole", "$defs": {"whole": {"properties": {"x": TEXT}, "required": ["x"]}}},
+            "/x becomes required",
+        ),
+        (
+            {"properties": {"x": TEXT, "y": {"$ref": "#/properties/x"}}},
+            {"properties": {"x": TEXT, "y": NUMBER}},
+            "/y changes its type from string to integer",
+        ),
+    ],
+)
+def test_a_break_behind_a_reference_is_named(before, after, said):
+    assert list(breaking_changes(before, after)) == [said]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (with_parts(ITS, its=TEXT), with_parts(TEXT)),
+        (with_parts(TEXT), with_parts(ITS, its=TEXT)),
+        (with_parts(ITS, its=TEXT), with_parts({"$ref": "#/$defs/other"}, other=TEXT)),
+        (with_parts(ITS, its=ITS), with_parts(ITS, its=ITS)),
+        (with_parts({"$ref": "#anchor"}), with_parts({"$ref": "#anchor"})),
+        (with_parts({"$ref": "#/required"}), with_parts({"$ref": "#/properties/x/type"})),
+        (
+            with_parts(NO_SCHEMA, its={"const": {"minimum": {}}}),
+            with_parts(NO_SCHEMA, its={"const": {"minimum": {}}}),
+        ),
+    ],
+)
+def test_a_reference_that_says_the_same_breaks_nobody(before, after):
+    assert list(breaking_changes(before, after)) == []
+
+
+def test_a_break_within_a_schema_that_refers_to_itself_is_named_once():
+    tree = {"properties": {"left": {"$ref": "#/$defs/tree"}, "right": {"$ref": "#/$defs/tree"}, "v": TEXT}}
+    before = with_parts({"$ref": "#/$defs/tree"}, tree=tree)
+    after = with_parts(
+        {"$ref": "#/$defs/tree"}, tree={"properties": {**tree["properties"], "v": NUMBER}, "required": ["v"]}
+    )
+
+    found = list(breaking_changes(before, after))
+    assert {"/x/v becomes required", "/x/v changes its type from string to integer"} <= set(found)
+    assert len(found) < 10
+
+
+def test_a_chain_of_references_is_followed_only_so_far():
+    chain = {f"d{n}": {"properties": {"x": {"$ref": f"#/$defs/d{n + 1}"}}} for n in range(5000)}
+    before, after = ({"$ref": "#/$defs/d0", "$defs": {**chain, "d5000": end}} for end in (TEXT, NUMBER))
+
+    assert list(breaking_changes(before, after)) == []
+
+
+def test_a_server_refuses_a_break_behind_a_reference(api):
+    assert publish(api, with_parts(ITS, its=TEXT)).status_code == 200
+    refused = publish(api, with_parts(ITS, its=NUMBER))
+
+    assert (refused.status_code, "/x changes its type" in refused.json()["detail"]) == (409, True)
