@@ -4,7 +4,9 @@ import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-PROOFS: dict[str, str] = {}
+PROOFS = {
+    "kill": "tests.prove.kill",
+}
 """Name → module, in the order of the page."""
 
 
