@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 PROOFS = {
     "kill": "tests.prove.kill",
+    "stop": "tests.prove.stop",
+    "soak": "tests.prove.soak",
 }
 """Name → module, in the order of the page."""
 

@@ -1,17 +1,13 @@
 """Servers as processes of their own that can be killed and started again, and what they have on record."""
 
 import json
-import sqlite3
-import subprocess
-import sys
-import time
-import uuid
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.processes import ServerProcess, control, wait_until
-from tests.support.surroundings import clean_environment
+from tests.support.processes import ServerProcess, control
+from tests.support.taskmanager import FINISHED
+from tests.support.taskmanager import TaskManager as EmbeddedServer
 
 AUDIT = """
 CREATE TABLE IF NOT EXISTS prove_audit (what TEXT, ref TEXT, old TEXT, new TEXT);
@@ -21,11 +17,6 @@ CREATE TRIGGER IF NOT EXISTS prove_task AFTER UPDATE OF status ON tasks WHEN OLD
 BEGIN INSERT INTO prove_audit VALUES ('task', NEW.id, OLD.status, NEW.status); END;
 """
 """The database itself writes down every end of a claim, and every task that is finished and changes."""
-
-PUT = """INSERT INTO tasks (id, type, status, params, priority, attempts, max_attempts, created_at, leased,
-unconfirmed, cancel_asked) VALUES (?, ?, 'pending', ?, 0, 0, ?, ?, 0, 0, 0)"""
-MAX_ATTEMPTS = 1000
-FINISHED = ("completed", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,60 +38,16 @@ class Records:
     changed: list
 
 
-class TaskManager:
-    """`prismq-worker taskmanager` on a file."""
+class TaskManager(EmbeddedServer):
+    """The embedded TaskManager, with what it did to claims and tasks written down by its database."""
 
-    def __init__(self, folder, *, lease="5s", claim_timeout="5s"):
-        self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.database = self.folder / "tasks.db"
-        self._times = ("--lease", lease, "--claim-timeout", claim_timeout)
-        self._starts = 0
-        self.port = 0
-        self.start()
-        self._run_script(AUDIT)
-
-    def start(self):
-        """Starts, again on the port it had, and returns when it serves."""
-        self._starts += 1
-        log = self.folder / f"taskmanager-{self._starts}.log"
-        words = ["--port", self.port, "--database", self.database, *self._times, "--log-format", "json"]
-        with log.open("wb") as stderr:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "prismq_worker_sdk", "taskmanager", *map(str, words)],
-                env=clean_environment(),
-                stdin=subprocess.DEVNULL,
-                stderr=stderr,
-                start_new_session=True,
-            )
-        self.url = wait_until(lambda: _address(log), "the address of the TaskManager")
-        self.port = int(self.url.split(":")[2].split("/")[0])
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def add(self, task_type, params):
-        """Puts tasks straight into the database; their ids."""
-        ids = [str(uuid.uuid4()) for _ in params]
-        rows = [
-            (task_id, task_type, json.dumps(one), MAX_ATTEMPTS, time.time())
-            for task_id, one in zip(ids, params, strict=True)
-        ]
-        with closing(self._open()) as db, db:
-            db.executemany(PUT, rows)
-        return ids
-
-    def finished(self):
-        with closing(self._open()) as db:
-            return db.execute(f"SELECT count(*) FROM tasks WHERE status IN {FINISHED}").fetchone()[0]
-
-    def counts(self):
-        with closing(self._open()) as db:
-            return dict(db.execute("SELECT status, count(*) FROM tasks GROUP BY status").fetchall())
+    def __init__(self, folder, **times):
+        super().__init__(folder, **times)
+        with closing(self.opened()) as db:
+            db.executescript(AUDIT)
 
     def records(self):
-        with closing(self._open()) as db:
+        with closing(self.opened()) as db:
             tasks = {
                 row[0]: (row[1], None if row[2] is None else json.loads(row[2]))
                 for row in db.execute("SELECT id, status, result FROM tasks ORDER BY seq")
@@ -112,19 +59,6 @@ class TaskManager:
                 "SELECT what, ref, old, new FROM prove_audit WHERE old IS NOT NULL AND old <> 'expired'"
             )
             return Records(tasks, claims, [list(row) for row in rows])
-
-    def _open(self):
-        return sqlite3.connect(self.database, timeout=30)
-
-    def _run_script(self, text):
-        with closing(self._open()) as db:
-            db.executescript(text)
-
-
-def _address(log):
-    lines = log.read_text("utf-8").splitlines(keepends=True)
-    said = [json.loads(line)["message"] for line in lines if line.endswith("\n")]
-    return next((line.split()[2].rstrip(",") for line in said if line.startswith("TaskManager at ")), None)
 
 
 class StrictServer:
