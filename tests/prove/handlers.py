@@ -1,5 +1,6 @@
 """Handlers that write down when they begin and end, one line each, for proofs that count from outside."""
 
+import ctypes
 import os
 import threading
 import time
@@ -40,6 +41,15 @@ def careful(params: dict, ctx: TaskContext) -> dict:
 def deaf(params: dict, ctx: TaskContext) -> dict:
     note("begin", ctx)
     threading.Event().wait(params["seconds"])
+    return {}
+
+
+@task_handler("Prove.Holding", time_limit="10m")
+def holding(params: dict, ctx: TaskContext) -> dict:
+    """A call into C that does not let go of the interpreter."""
+    note("begin", ctx)
+    ctypes.PyDLL(None).usleep(int(params["seconds"] * 1e6))
+    note("end", ctx)
     return {}
 
 

@@ -8,6 +8,7 @@ PROOFS = {
     "kill": "tests.prove.kill",
     "stop": "tests.prove.stop",
     "soak": "tests.prove.soak",
+    "hold": "tests.prove.hold",
 }
 """Name → module, in the order of the page."""
 
