@@ -349,12 +349,12 @@ PROOF = Proof(
     name="kill",
     title="Killed at random moments",
     about="""\
-Promise: no task is lost, no outcome counts twice, whatever is killed. Two to three worker processes share a state
-folder and a server; every request goes through a proxy that disturbs a quarter of them (reset before and after the
-request, lost and cut answers, trickle, delay, 500, 503, HTML, redirect). Workers get SIGKILL at random moments and
-are replaced at once; the server too gets SIGKILL and is started again on its file; now and then the network is away
-for longer than a claim lasts. Claims last 5 s. Handlers append a
-line to a file when they begin and when they end; triggers in the server's database write down every end of a claim.""",
+Promise: no task is lost, no outcome counts twice, whatever is killed. Three worker processes share a state folder and
+a server; every request goes through a proxy that disturbs a quarter of them (reset before and after the request, lost
+and cut answers, trickle, delay, 500, 503, HTML, redirect). Workers get SIGKILL at random moments and are replaced at
+once; the server too gets SIGKILL and is started again on its file; now and then the network is away for longer than a
+claim lasts (5 s). Handlers append a line to a file when they begin and when they end; triggers in the server's database
+write down every end of a claim.""",
     parts=parts,
     figures=figures,
     table=table,
