@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.support.processes import ROOT, Worker
+from tests.support.processes import ROOT, Worker, wait_until
 
 HANDLERS = ROOT / "tests" / "prove" / "handlers.py"
 LONGEST_STOP = 60.0
@@ -48,6 +48,10 @@ class Member:
         """Whether it found its server."""
         return any(line.get("event") == "worker_started" for line in self.lines())
 
+    def listens(self):
+        """Whether it got so far that a signal is more than the end of its process."""
+        return bool(self.worker.events("worker_started") or self.worker.events("server_lost"))
+
     def committed(self):
         """Task ids, as often as an outcome of theirs was stored."""
         return [line["task"] for line in self.lines() if line.get("event") == "committed"]
@@ -90,7 +94,8 @@ class Crew:
             self.hire()
 
     def stop(self):
-        """Lets every worker end by SIGTERM."""
+        """Lets every worker end by SIGTERM, once it listens to it."""
+        wait_until(lambda: all(member.listens() for member in self.alive()), "the starts of all workers")
         alive = self.alive()
         for member in alive:
             member.worker.process.terminate()
