@@ -8,6 +8,8 @@ import time
 from prismq_worker_sdk import TaskCancelled, TaskContext, task_handler
 
 SQUARE = "Prove.Square"
+CHILD = "Prove.Child"
+"""Nobody has a handler for it: it is counted where it was created."""
 
 
 def note(what, ctx):
@@ -21,6 +23,8 @@ def note(what, ctx):
 @task_handler(SQUARE)
 def square(params: dict, ctx: TaskContext) -> dict:
     note("begin", ctx)
+    if params.get("child"):
+        ctx.submit(CHILD, {"of": params["n"]})
     try:
         ctx.sleep(params["seconds"])
     except TaskCancelled:

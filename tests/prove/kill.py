@@ -39,6 +39,7 @@ class Size:
         cuts: How often the network is away for longer than a claim lasts, and a worker is killed meanwhile.
         seconds: How long a handler takes, from and to.
         share: The part of the requests that is disturbed.
+        children: Whether each task creates another one by its completion.
         patience: Seconds until a task that has not ended counts as lost.
     """
 
@@ -50,11 +51,13 @@ class Size:
     workers: int = 3
     seconds: tuple = (0.0, 0.4)
     share: float = 0.25
+    children: bool = False
     patience: float = 240.0
 
 
-EMBEDDED = Size("embedded TaskManager")
+EMBEDDED = Size("embedded TaskManager", children=True)
 BASE = Size("base protocol only")
+SIZES = {size.server: size for size in (EMBEDDED, BASE)}
 
 
 def parts():
@@ -100,7 +103,10 @@ class Chaos:
 
     def _add(self):
         slow, slowest = self._size.seconds
-        params = [{"n": n, "seconds": self._dice.uniform(slow, slowest)} for n in range(self._size.tasks)]
+        child = {"child": True} if self._size.children else {}
+        params = [
+            {"n": n, "seconds": self._dice.uniform(slow, slowest), **child} for n in range(self._size.tasks)
+        ]
         self._squares = {task_id: n**2 for n, task_id in enumerate(self._server.add(SQUARE, params))}
 
     def _kill_and_wait(self):
@@ -167,6 +173,7 @@ class Chaos:
         judge = Judge(members, records.claims)
         results = {task_id: records.tasks[task_id] for task_id in self._squares}
         right = [t for t, n in self._squares.items() if results[t] == ("completed", {"square": n})]
+        wanted = [records.children.get(task_id, 0) for task_id in right] if self._size.children else []
         verdicts = Counter(claim.task for claim in records.claims if claim.verdict == "completed")
         return {
             "server": self._size.server,
@@ -176,6 +183,9 @@ class Chaos:
             "wrong": sum(status == "completed" for status, _ in results.values()) - len(right),
             "unfinished": sum(status not in {"completed", "failed"} for status, _ in results.values()),
             "completed_twice": sum(number > 1 for number in verdicts.values()),
+            "children": sum(records.children.values()),
+            "children_lost": wanted.count(0),
+            "children_twice": sum(number > 1 for number in wanted),
             "ends_changed": len(records.changed),
             "claims": len(records.claims),
             "claims_open": sum(claim.verdict is None for claim in records.claims),
@@ -205,6 +215,9 @@ SUMS = (
     "wrong",
     "unfinished",
     "completed_twice",
+    "children",
+    "children_lost",
+    "children_twice",
     "ends_changed",
     "claims",
     "claims_open",
@@ -250,6 +263,8 @@ def _failures(server, one):
         "wrong": "tasks completed with a wrong result",
         "failed": "tasks failed, though none had used up its attempts",
         "completed_twice": "tasks had two accepted results",
+        "children_lost": "tasks completed without the child that they submitted",
+        "children_twice": "tasks completed with a child too many",
         "ends_changed": "ends of claims or tasks were changed afterwards",
         "claims_open": "claims have no end on the server",
         "twice_under_one_claim": "runs were not under a claim of their own",
@@ -283,6 +298,9 @@ def _counts(found, servers):
         ("… failed", "failed"),
         ("… lost (no end)", "unfinished"),
         ("… with two accepted results", "completed_twice"),
+        ("child tasks created by completions", "children"),
+        ("… missing", "children_lost"),
+        ("… created twice", "children_twice"),
         ("workers killed", "kills"),
         ("… while they started", "kills_starting"),
         ("the network was away for 6.5 s", "cuts"),
@@ -342,7 +360,7 @@ def _ends(found, servers):
 
 def small(server):
     """A size for the tests of this proof."""
-    return replace(Size(server), tasks=12, kills=1, cuts=0, workers=2, seconds=(0.02, 0.1), share=0.1)
+    return replace(SIZES[server], tasks=12, kills=1, cuts=0, workers=2, seconds=(0.02, 0.1), share=0.1)
 
 
 PROOF = Proof(

@@ -2,7 +2,7 @@
 
 import json
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.processes import ServerProcess, control
@@ -31,11 +31,19 @@ class ClaimRecord:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """What a server has on record: task → (status, result), claims in their order, ends that were changed."""
+    """What a server has on record.
+
+    Attributes:
+        tasks: Task → (status, result).
+        claims: In their order.
+        changed: Ends of claims and tasks that were changed afterwards.
+        children: Task → how many tasks were created by its completion.
+    """
 
     tasks: dict
     claims: list
     changed: list
+    children: dict = field(default_factory=dict)
 
 
 class TaskManager(EmbeddedServer):
@@ -58,7 +66,11 @@ class TaskManager(EmbeddedServer):
             rows = db.execute(
                 "SELECT what, ref, old, new FROM prove_audit WHERE old IS NOT NULL AND old <> 'expired'"
             )
-            return Records(tasks, claims, [list(row) for row in rows])
+            changed = [list(row) for row in rows]
+            rows = db.execute(
+                "SELECT parent_id, count(*) FROM tasks WHERE parent_id IS NOT NULL GROUP BY parent_id"
+            )
+            return Records(tasks, claims, changed, dict(rows.fetchall()))
 
 
 class StrictServer:

@@ -48,7 +48,7 @@ class Scene:
         self._stack = ExitStack()
 
     def __enter__(self):
-        self.server = TaskManager(self.folder / "server", lease="1m", claim_timeout="5m")
+        self.server = TaskManager(self.folder / "server", lease="10m", claim_timeout="10m")
         self._stack.callback(self.server.kill)
         self.proxy = self._stack.enter_context(FaultProxy(self.server.url))
         return self

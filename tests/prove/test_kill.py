@@ -91,6 +91,8 @@ def test_r09_a_task_that_ran_twice_at_once_in_one_worker_is_counted(runs):
         {"wrong": 1},
         {"failed": 1},
         {"completed_twice": 1},
+        {"children_lost": 1},
+        {"children_twice": 1},
         {"ends_changed": 1},
         {"claims_open": 1},
         {"twice_under_one_claim": 1},
