@@ -6,6 +6,7 @@ STAMPS := $(VENV)/.stamps
 JOBS   ?= 2
 
 .PHONY: help demo test check format bench clean
+.PHONY: prove prove-sim prove-kill prove-stop prove-soak prove-hold prove-report
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
@@ -47,5 +48,16 @@ format: $(STAMPS)/dev ## put the code in order
 bench: $(STAMPS)/dev  ## start-up times, memory, throughput; prints figures, asserts nothing
 	$(BIN)/python -m tests.bench
 
+PROVE = $(BIN)/python -m tests.prove
+prove: $(STAMPS)/dev  ## all long proofs, then their page; hours, a cut run goes on where it was (MINUTES=30 for each)
+	$(PROVE) $(if $(MINUTES),--minutes $(MINUTES))
+	$(PROVE) report
+
+prove-sim prove-kill prove-stop prove-soak prove-hold: $(STAMPS)/dev
+	$(PROVE) $(@:prove-%=%) $(if $(MINUTES),--minutes $(MINUTES))
+
+prove-report: $(STAMPS)/dev ## the page docs/operations/reliability.md from what the proofs wrote down
+	$(PROVE) report
+
 clean:           ## remove what make made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) .prove .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

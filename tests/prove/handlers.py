@@ -1,0 +1,62 @@
+"""Handlers that write down when they begin and end, one line each, for proofs that count from outside."""
+
+import ctypes
+import os
+import threading
+import time
+
+from prismq_worker_sdk import TaskCancelled, TaskContext, task_handler
+
+SQUARE = "Prove.Square"
+CHILD = "Prove.Child"
+"""Nobody has a handler for it: it is counted where it was created."""
+
+
+def note(what, ctx):
+    """Appends one line, whole whatever else is written at the same time."""
+    line = f"{what} {ctx.task.id} {ctx.attempt} {os.environ.get('PROVE_WORKER', '0')} {time.time():.6f}\n"
+    file = os.open(os.environ["RUNS_FILE"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(file, line.encode())
+    os.close(file)
+
+
+@task_handler(SQUARE)
+def square(params: dict, ctx: TaskContext) -> dict:
+    note("begin", ctx)
+    if params.get("child"):
+        ctx.submit(CHILD, {"of": params["n"]})
+    try:
+        ctx.sleep(params["seconds"])
+    except TaskCancelled:
+        note(f"cancelled-{ctx.cancelled}", ctx)
+        raise
+    note("end", ctx)
+    return {"square": params["n"] ** 2}
+
+
+@task_handler("Prove.Careful", time_limit="10m")
+def careful(params: dict, ctx: TaskContext) -> dict:
+    note("begin", ctx)
+    ctx.sleep(params["seconds"])
+    return {}
+
+
+@task_handler("Prove.Deaf", time_limit="10m")
+def deaf(params: dict, ctx: TaskContext) -> dict:
+    note("begin", ctx)
+    threading.Event().wait(params["seconds"])
+    return {}
+
+
+@task_handler("Prove.Holding", time_limit="10m")
+def holding(params: dict, ctx: TaskContext) -> dict:
+    """A call into C that does not let go of the interpreter."""
+    note("begin", ctx)
+    ctypes.PyDLL(None).usleep(int(params["seconds"] * 1e6))
+    note("end", ctx)
+    return {}
+
+
+@task_handler("Prove.Quick")
+def quick(params: dict, ctx: TaskContext) -> dict:
+    return {}

@@ -1,0 +1,54 @@
+"""What a proof is: parts that are run one by one, and what they add up to."""
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+PROOFS = {
+    "kill": "tests.prove.kill",
+    "stop": "tests.prove.stop",
+    "soak": "tests.prove.soak",
+    "hold": "tests.prove.hold",
+}
+"""Name → module, in the order of the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a proof that is run whole or not at all; the proof's module is imported anew for it.
+
+    Attributes:
+        key: Its name among the parts of the proof; a file name.
+        run: Gives what was found, as JSON; runs in a process of its own, some minutes at most.
+    """
+
+    key: str
+    run: Callable[[], dict]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What is promised, and how it is proved.
+
+    Attributes:
+        about: What is promised and what is done to prove it, Markdown.
+        parts: All the parts, the same at each call.
+        figures: What the results of some parts add up to, as JSON; also of a few only.
+        table: The figures, Markdown.
+        failures: What did not hold, one sentence each; nothing when all of it held.
+        jobs: How many parts may run at once.
+    """
+
+    name: str
+    title: str
+    about: str
+    parts: Callable[[], Sequence[Part]]
+    figures: Callable[[Sequence[dict]], dict]
+    table: Callable[[dict], str]
+    failures: Callable[[dict], Sequence[str]]
+    jobs: int = 1
+
+
+def load(name):
+    """The proof with this name."""
+    return importlib.import_module(PROOFS[name]).PROOF

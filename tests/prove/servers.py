@@ -1,0 +1,129 @@
+"""Servers as processes of their own that can be killed and started again, and what they have on record."""
+
+import json
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.processes import ServerProcess, control
+from tests.support.taskmanager import FINISHED
+from tests.support.taskmanager import TaskManager as EmbeddedServer
+
+AUDIT = """
+CREATE TABLE IF NOT EXISTS prove_audit (what TEXT, ref TEXT, old TEXT, new TEXT);
+CREATE TRIGGER IF NOT EXISTS prove_claim AFTER UPDATE OF verdict ON claims
+BEGIN INSERT INTO prove_audit VALUES ('claim', NEW.id, OLD.verdict, NEW.verdict); END;
+CREATE TRIGGER IF NOT EXISTS prove_task AFTER UPDATE OF status ON tasks WHEN OLD.status IN ('completed', 'failed')
+BEGIN INSERT INTO prove_audit VALUES ('task', NEW.id, OLD.status, NEW.status); END;
+"""
+"""The database itself writes down every end of a claim, and every task that is finished and changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRecord:
+    """A claim as the server has it; `verdict` is how it ended, None for not at all."""
+
+    task: str
+    worker_id: str
+    at: float
+    verdict: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What a server has on record.
+
+    Attributes:
+        tasks: Task → (status, result).
+        claims: In their order.
+        changed: Ends of claims and tasks that were changed afterwards.
+        children: Task → how many tasks were created by its completion.
+    """
+
+    tasks: dict
+    claims: list
+    changed: list
+    children: dict = field(default_factory=dict)
+
+
+class TaskManager(EmbeddedServer):
+    """The embedded TaskManager, with what it did to claims and tasks written down by its database."""
+
+    def __init__(self, folder, **times):
+        super().__init__(folder, **times)
+        with closing(self.opened()) as db:
+            db.executescript(AUDIT)
+
+    def records(self):
+        with closing(self.opened()) as db:
+            tasks = {
+                row[0]: (row[1], None if row[2] is None else json.loads(row[2]))
+                for row in db.execute("SELECT id, status, result FROM tasks ORDER BY seq")
+            }
+            rows = db.execute("SELECT task_id, worker_id, claimed_at, verdict FROM claims ORDER BY id")
+            claims = [ClaimRecord(*row) for row in rows]
+            # an end by expiry may become a late report, until the task is claimed again (R8)
+            rows = db.execute(
+                "SELECT what, ref, old, new FROM prove_audit WHERE old IS NOT NULL AND old <> 'expired'"
+            )
+            changed = [list(row) for row in rows]
+            rows = db.execute(
+                "SELECT parent_id, count(*) FROM tasks WHERE parent_id IS NOT NULL GROUP BY parent_id"
+            )
+            return Records(tasks, claims, changed, dict(rows.fetchall()))
+
+
+class StrictServer:
+    """The strict base server of the tests, on its journal."""
+
+    def __init__(self, folder, *, claim_timeout=5.0):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._claim_timeout = claim_timeout
+        self.port = 0
+        self.start()
+
+    def start(self):
+        self._running = ServerProcess(self.folder, port=self.port, claim_timeout=self._claim_timeout)
+        self.url, self.port = self._running.url, self._running.port
+        self.process = self._running.process
+
+    def kill(self):
+        self._running.kill()
+
+    def add(self, task_type, params):
+        return control(self.url, add=[{"type": task_type, "params": one} for one in params])["added"]
+
+    def finished(self):
+        return sum(task["status"] in FINISHED for task in self._last().values())
+
+    def records(self):
+        """Every claim is a line of the journal with its time; the next line of its task tells its end."""
+        claims, changed, open_claims = [], [], {}
+        for line in self._lines():
+            task = line["id"]
+            if line["claimed_clock"] == 0.0 or line["status"] == "pending":
+                continue
+            if line["status"] == "processing":
+                if task in open_claims:
+                    claims[open_claims[task]] = _ended(claims[open_claims[task]], "expired")
+                open_claims[task] = len(claims)
+                claims.append(ClaimRecord(task, line["worker_id"], line["claimed_clock"], None))
+            elif claims[open_claims[task]].verdict is None:
+                claims[open_claims[task]] = _ended(claims[open_claims[task]], line["status"])
+            else:
+                changed.append(["task", task, claims[open_claims[task]].verdict, line["status"]])
+        tasks = {task["id"]: (task["status"], task["result"]) for task in self._last().values()}
+        return Records(tasks, claims, changed)
+
+    def _last(self):
+        return {line["id"]: line for line in self._lines()}
+
+    def _lines(self):
+        """The whole lines; the last one may have been cut by a kill."""
+        text = (self.folder / "journal").read_text("utf-8")
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def _ended(claim, verdict):
+    return ClaimRecord(claim.task, claim.worker_id, claim.at, verdict)
