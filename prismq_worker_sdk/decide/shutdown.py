@@ -12,13 +12,17 @@ FLUSH_RESERVE = 8.0
 """The last seconds of the grace period, kept for cancelling and flushing (R36)."""
 
 
+EXIT_RESERVE = 1.0
+"""The very last second, kept for closing files and for the end of the interpreter."""
+
+
 @dataclass(frozen=True, slots=True)
 class StopPlan:
     """When what happens, as clock readings.
 
     Attributes:
         cancel_at: Handlers that still run are told to end.
-        deadline: The worker exits, whatever is left.
+        deadline: The worker begins to exit, whatever is left.
     """
 
     cancel_at: float
@@ -31,7 +35,10 @@ def stop_plan(now: float, grace: float) -> StopPlan:
     Args:
         grace: Seconds from now to the exit, 0 or more; a third of a short one is kept for flushing.
     """
-    return StopPlan(cancel_at=now + grace - min(FLUSH_RESERVE, grace / 3), deadline=now + grace)
+    exit_reserve = min(EXIT_RESERVE, grace / 10)
+    return StopPlan(
+        cancel_at=now + grace - min(FLUSH_RESERVE, grace / 3), deadline=now + grace - exit_reserve
+    )
 
 
 def next_phase(phase: Phase, *, now: float, plan: StopPlan, busy: bool, flushed: bool) -> Phase:

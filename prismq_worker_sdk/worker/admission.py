@@ -33,6 +33,9 @@ RELEASE_DELAY = 5.0
 """Seconds before a task that could not be taken on may be handed out again: time for whatever was in its way."""
 
 
+STOPS = "it came while the worker stops"
+
+
 class Admission(Enum):
     """What became of a task that was handed out."""
 
@@ -118,8 +121,8 @@ def _obstacle(runtime: Runtime, claim: Claim) -> str | None:
     """Why a task cannot be taken on whatever the outbox holds, None when it can."""
     if runtime.registry.find(claim.task.type) is None:
         return _stranger(claim)
-    if not _time_left(runtime):
-        return "it came while the worker stops"
+    if not runtime.health.capabilities.releases and runtime.life.cancel_due(runtime.clock.monotonic()):
+        return STOPS
     if runtime.clock.monotonic() >= claim.expires_at:
         return "its claim had run out when it came: the machine slept, or the answer was late"
     if runtime.accepted.since(claim.identity.task_key, claim.sent_at):
@@ -154,6 +157,9 @@ def _held(runtime: Runtime, claim: Claim, handler: Handler, early: HoldResult | 
             return Admission.SETTLED
         case Held(superseded=superseded, checkpoint=checkpoint):
             _supersede(runtime, claim, superseded)
+            if runtime.health.capabilities.releases and not runtime.life.running:
+                _release_held(runtime, claim)
+                return Admission.LAPSED
             limit = _limit(runtime, claim, handler)
             attempt = Attempt(claim, handler, checkpoint=checkpoint, limit_at=limit)
             runtime.table.add(attempt)
@@ -223,14 +229,19 @@ def _release(runtime: Runtime, claim: Claim, why: str) -> None:
     runtime.wakes.deliver()
 
 
+def _release_held(runtime: Runtime, claim: Claim) -> None:
+    """Gives a task back that came while the worker stops and has no result here (R36)."""
+    ref = _ref(claim.task)
+    runtime.outbox.commit(claim.identity, Released(STOPS), attempt=claim.task.attempt)
+    runtime.ledger.commit()
+    runtime.emit(OutcomeCommitted(ref, End.RELEASED, None, error=STOPS))
+    _end(runtime, ref, End.RELEASED, STOPS)
+    runtime.wakes.deliver()
+
+
 def _end(runtime: Runtime, ref: TaskRef, end: End, detail: str) -> None:
     runtime.ledger.end(end)
     runtime.emit(ClaimEnded(ref, end, detail))
-
-
-def _time_left(runtime: Runtime) -> bool:
-    """Whether a task may still be started: always, unless the worker is about to cancel what runs (R36)."""
-    return not runtime.life.cancel_due(runtime.clock.monotonic())
 
 
 def _claim(runtime: Runtime, grant: Grant, sent_at: float) -> Claim:

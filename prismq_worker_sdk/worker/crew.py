@@ -73,7 +73,7 @@ class Crew:
         for loop in self._loops:
             loop.waker.wake()
         for loop in self._loops:
-            loop.join(LAST_JOIN)
+            loop.join(LAST_JOIN / len(self._loops))
         self._readiness.stop(max(LAST_JOIN, seconds))
 
     @property

@@ -34,6 +34,12 @@ __all__ = ["Renewing"]
 UNTOLD_LEASE = 30.0
 """Seconds that a claim of an earlier process is taken to last until its first renewal tells."""
 
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the reports that wait."""
+
+MOST_WAITING = 10_000
+"""Claims of waiting reports that are kept alive, the oldest first."""
+
 
 @dataclass(slots=True)
 class _Lease:
@@ -57,6 +63,7 @@ class Renewing:
         self._leases: dict[Identity, _Lease] = {}
         self._attempts: dict[Identity, Attempt] = {}
         self._failures = 0
+        self._looked_at: float | None = None
 
     def next_due(self) -> float | None:
         """The clock reading of the next renewal, None when there is nothing to renew."""
@@ -94,18 +101,25 @@ class Renewing:
             for attempt in runtime.table.live()
             if attempt.claim.identity.token is not None
         }
-        try:
-            waiting = runtime.outbox.claims_waiting(runtime.health.capabilities.max_tasks)
-        except OutboxError as error:
-            runtime.emit(Notice("error", str(error)))
-            waiting = []
         leases: dict[Identity, _Lease] = {}
         for identity, attempt in self._attempts.items():
             fresh = _Lease(first_renewal(attempt.started_at or now), attempt.claim.lease_seconds)
             leases[identity] = self._leases.get(identity, fresh)
-        for identity in waiting:
+        for identity in self._waiting(now):
             leases.setdefault(identity, self._leases.get(identity, _Lease(first_renewal(now), UNTOLD_LEASE)))
         self._leases = leases
+
+    def _waiting(self, now: float) -> list[Identity]:
+        """The claims of waiting reports; what was known a moment ago is good enough, looking costs the disk time."""
+        runtime = self._runtime
+        if self._looked_at is not None and now - self._looked_at < LOOK_EVERY:
+            return list(self._leases)
+        self._looked_at = now
+        try:
+            return runtime.outbox.claims_waiting(MOST_WAITING)
+        except OutboxError as error:
+            runtime.emit(Notice("error", str(error)))
+            return list(self._leases)
 
     def _renewal(self, identity: Identity) -> Renewal:
         attempt = self._attempts.get(identity)

@@ -125,7 +125,7 @@ def test_r36_a_second_wish_brings_the_deadline_nearer_and_never_puts_it_off(work
     place = workplace()
     place.stop(grace=25.0)
     place.stop(grace=60.0)
-    assert place.runtime.life.plan.deadline == 25.0
+    assert place.runtime.life.plan.deadline == 24.0
     place.stop(grace=0.0)
     assert place.runtime.life.plan.deadline == 0.0
     assert place.advance(busy=True) is Phase.STOPPED
