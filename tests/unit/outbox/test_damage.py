@@ -113,7 +113,7 @@ def test_damaged_pages_cost_the_reports_on_them_and_no_other(leaves, indexes, pa
     said = mend(path, NOW)
 
     assert "is damaged" in said
-    assert 60 - 4 * leaves <= len(waiting(path, clock)) < 60
+    assert 60 - 6 * leaves <= len(waiting(path, clock)) < 60
 
 
 def test_a_log_beside_an_empty_file_is_read_and_kept(path, line, clock, tmp_path):
