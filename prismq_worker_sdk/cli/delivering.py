@@ -46,7 +46,10 @@ def deliver_stored(timeout: str, given: Mapping[str, Any]) -> int:
     bus = EventBus([EventLog(clock)], redactor)
     with ExitStack() as stack:
         outboxes: list[Outbox] = []
-        for instance in instances(config.state_dir):
+        found = instances(config.state_dir)
+        if not found:
+            bus.emit(Notice("info", f"nothing in {config.state_dir}"))
+        for instance in found:
             try:
                 outboxes.append(
                     stack.enter_context(taken(instance, tell=lambda text: bus.emit(Notice("error", text))))

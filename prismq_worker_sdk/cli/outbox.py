@@ -27,8 +27,9 @@ __all__ = ["outbox"]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group(short_help="Look at stored results, and deal with them.")
-def outbox() -> None:
+@click.group(short_help="Look at stored results, and deal with them.", invoke_without_command=True)
+@click.pass_context
+def outbox(ctx: click.Context) -> None:
     """Look at the results that wait in the state folder, and deal with those that do not pass.
 
     A report is named by its instance and its number, as `list` shows it: instance-0/17.
@@ -37,6 +38,8 @@ def outbox() -> None:
         prismq-worker outbox list --state parked
         prismq-worker outbox show instance-0/17
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 @outbox.command("list", short_help="What waits, is parked, or is held.")

@@ -149,13 +149,12 @@ def _rows(old: sqlite3.Connection, table: str, columns: list[str]) -> Iterator[d
 
 
 def _numbers(old: sqlite3.Connection) -> set[int]:
-    """The places in the line, from both ends of the table and from its indexes: a bad page stops each elsewhere."""
+    """The places in the line, from both ends of the table and from an index: a bad page stops each elsewhere."""
     found: set[int] = set()
     for way in (
         "NOT INDEXED ORDER BY number",
         "NOT INDEXED ORDER BY number DESC",
         "INDEXED BY outcomes_line",
-        "INDEXED BY outcomes_task",
     ):
         with suppress(sqlite3.Error):
             for (number,) in old.execute(f"SELECT number FROM {LINE} {way}"):

@@ -280,3 +280,10 @@ def test_r38_nothing_is_changed_under_a_worker_that_runs(command, outbox, filled
     assert states(outbox)["instance-0/1"] == "parked"
     worker.release()
     assert outbox(*command, "instance-0/1").code == 0
+
+
+def test_without_a_command_the_group_tells_its_commands(cli):
+    shown = cli("outbox")
+
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out == cli("outbox", "--help").out

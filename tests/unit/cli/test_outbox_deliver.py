@@ -102,6 +102,7 @@ def test_nothing_to_deliver_needs_no_server(deliver, unused_url, folder):
     shown = deliver(unused_url)
 
     assert (shown.code, shown.out) == (0, "accepted 0, lost 0, parked 0, left 0\n")
+    assert f"nothing in {folder}" in shown.err
     assert not folder.exists()
 
 

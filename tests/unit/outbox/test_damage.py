@@ -15,6 +15,8 @@ from prismq_worker_sdk.outbox.schema import open_database
 NOW = datetime(2026, 11, 24, 12, 30, 5, tzinfo=UTC)
 ASIDE = "outbox.db.damaged-20261124T123005Z"
 PAGE = 4096
+LEAF = 13
+"""The first byte of a page that holds rows."""
 
 
 @pytest.fixture
@@ -88,24 +90,30 @@ def test_what_a_truncated_file_still_holds_goes_on(path, line, clock):
     assert path.with_name(ASIDE).read_bytes() == whole[: len(whole) * 2 // 3]
 
 
-def test_a_damaged_page_costs_the_reports_on_it_and_no_other(path, line, clock):
-    line.commit(path, *line.results(60, size=1000))
+def break_pages(path, leaves, *names):
+    """Overwrites so many pages of reports, far from each other, and the first pages of these indexes."""
     image = bytearray(path.read_bytes())
     with closing(sqlite3.connect(path)) as db:
-        (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'outcomes'").fetchone()
-    image_page = next(
+        roots = dict(db.execute("SELECT name, rootpage FROM sqlite_master"))
+    full = [
         number
         for number in range(len(image) // PAGE)
-        if number != root - 1
-        and image[number * PAGE] == 13
-        and image.count(b"x" * 900, number * PAGE, (number + 1) * PAGE) > 1
-    )
-    image[image_page * PAGE : image_page * PAGE + 200] = b"\xff" * 200
+        if image[number * PAGE] == LEAF and image.count(b"x" * 900, number * PAGE, (number + 1) * PAGE) > 1
+    ]
+    broken = [full[len(full) * (place + 1) // (leaves + 1)] for place in range(leaves)]
+    for number in (*broken, *(roots[name] - 1 for name in names)):
+        image[number * PAGE : number * PAGE + 200] = b"\xff" * 200
     path.write_bytes(bytes(image))
+
+
+@pytest.mark.parametrize(("leaves", "indexes"), [(1, ()), (2, ()), (1, ("outcomes_line", "outcomes_task"))])
+def test_damaged_pages_cost_the_reports_on_them_and_no_other(leaves, indexes, path, line, clock):
+    line.commit(path, *line.results(60, size=1000))
+    break_pages(path, leaves, *indexes)
     said = mend(path, NOW)
 
     assert "is damaged" in said
-    assert 50 <= len(waiting(path, clock)) < 60
+    assert 60 - 6 * leaves <= len(waiting(path, clock)) < 60
 
 
 def test_a_log_beside_an_empty_file_is_read_and_kept(path, line, clock, tmp_path):

@@ -5,9 +5,11 @@ from contextlib import closing
 
 import pytest
 
-from prismq_worker_sdk.errors import StateFolderError
+from prismq_worker_sdk.errors import StateFolderError, UsageError
 from prismq_worker_sdk.model.outcome import Completed, Failed
 from prismq_worker_sdk.outbox import schema
+from prismq_worker_sdk.outbox.folder import take_instance
+from prismq_worker_sdk.outbox.inherit import inherit
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.schema import VERSION, open_database
 
@@ -113,3 +115,28 @@ def test_an_outbox_of_a_newer_version_is_refused_by_its_version_and_left_alone(t
     with pytest.raises(StateFolderError, match=f"format 99, .* up to {VERSION}; use the newer SDK"):
         open_database(path)
     assert path.read_bytes() == before
+
+
+def test_r39_what_a_free_instance_of_an_older_version_left_is_taken_over(old, tmp_path, clock):
+    folder = tmp_path / "state"
+    (folder / "instance-0").mkdir(parents=True)
+    old.rename(folder / "instance-0" / "outbox.db")
+    sibling = take_instance(folder)
+    with closing(open_database(tmp_path / "own.db")) as own:
+        inherit(own, sibling)
+    sibling.release()
+    outbox = Outbox.open(tmp_path / "own.db", clock)
+
+    assert [report.identity.task_id for report in outbox.after(0, 9)] == ["waits", "parked"]
+    (parked,) = [number for number in range(9) if _retries(outbox, number)]
+    assert len(outbox.after(0, 9)) == 2
+    assert parked
+    outbox.close()
+
+
+def _retries(outbox, number):
+    """Whether a parked report goes back into the line, the failure in its place withdrawn."""
+    try:
+        return outbox.retry(number)
+    except UsageError:
+        return False
