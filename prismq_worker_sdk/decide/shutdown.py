@@ -12,6 +12,10 @@ FLUSH_RESERVE = 8.0
 """The last seconds of the grace period, kept for cancelling and flushing (R36)."""
 
 
+KILL_RESERVE = 2.0
+"""The last seconds of the grace period, kept for the reports of handlers that had to be killed."""
+
+
 @dataclass(frozen=True, slots=True)
 class StopPlan:
     """When what happens, as clock readings.
@@ -23,6 +27,11 @@ class StopPlan:
 
     cancel_at: float
     deadline: float
+
+    @property
+    def kill_at(self) -> float:
+        """Handlers in processes of their own are ended by force: just early enough to give their tasks back."""
+        return self.deadline - min(KILL_RESERVE, (self.deadline - self.cancel_at) / 2)
 
 
 def stop_plan(now: float, grace: float) -> StopPlan:

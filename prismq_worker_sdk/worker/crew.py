@@ -38,12 +38,15 @@ class Crew:
         self._claim = thread("claim", claim_loop(runtime))
         self._lease = thread("lease", lease_loop(runtime))
         self._readiness = Readiness(
-            runtime.registry.handlers,
+            runtime.registry.handlers
+            if runtime.children is None
+            else map(runtime.children.for_readiness, runtime.registry.handlers),
             runtime.gate,
             redactor=runtime.redactor,
             emit=runtime.emit,
             changed=self._claim.waker.wake,
         )
+        self._runtime = runtime
         wakes = runtime.wakes
         wakes.deliver, wakes.claim = self._delivery.waker.wake, self._claim.waker.wake
         wakes.lease, wakes.supervise = self._lease.waker.wake, wake
@@ -74,6 +77,8 @@ class Crew:
             loop.waker.wake()
         for loop in self._loops:
             loop.join(LAST_JOIN)
+        if self._runtime.children is not None:
+            self._runtime.children.close(max(LAST_JOIN, seconds))
         self._readiness.stop(max(LAST_JOIN, seconds))
 
     @property

@@ -17,6 +17,7 @@ from prismq_worker_sdk.model.events import Event, Notice, Phase, PhaseChanged, W
 from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.worker.announcing import announce
+from prismq_worker_sdk.worker.child_pool import child_pool
 from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.connect import Connections
@@ -61,6 +62,7 @@ class Supervisor:
         self._life = Lifecycle()
         self._waker = Waker()
         self._contact = Contact(clock, emit)
+        self._children = child_pool(registry.handlers, config)
         self._connections = Connections(config, emit)
         self._gate = Gate(registry.handlers, error_limit=config.max_consecutive_errors, emit=emit)
         self._runtime: Runtime | None = None
@@ -167,7 +169,10 @@ class Supervisor:
             redactor=self._redactor,
             emit=self._emit,
             free_bytes=state.free_bytes,
+            children=self._children,
         )
+        if self._children is not None:
+            self._children.start(lock=state.instance.lock.descriptor)
         return runtime
 
     def _stop_if_due(self, runtime: Runtime, crew: Crew) -> None:
