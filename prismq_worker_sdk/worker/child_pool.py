@@ -73,6 +73,8 @@ class ChildPool:
         self._waiting = 0
         self._proving = threading.Lock()
         self._proven = False
+        self._most = 0
+        self._over = threading.Event()
         self._closed = False
         self._trouble: str | None = None
         self._oom_kills = oom_kills()
@@ -122,7 +124,9 @@ class ChildPool:
                 self.discard(child)
                 raise Unavailable(f"no child process can be used: {error}", retry_in=PAUSE) from None
             if not child.ended:
-                self._proven = True
+                with self._change:
+                    self._proven = True
+                    self._change.notify_all()
                 return child
             self.discard(child)
         return None
@@ -182,6 +186,7 @@ class ChildPool:
             time.sleep(TICK / 10)
         for child in (*idle, *leaving):
             self.discard(child)
+        self._over.set()
         if self._thread.ident is not None:
             self._thread.join(seconds)
 
@@ -222,13 +227,15 @@ class ChildPool:
             self._bury()
             if self._wanted:
                 self._start_one()
+        self._over.wait()  # Linux ends children together with the thread that started them
 
     @property
     def _wanted(self) -> bool:
-        """Whether one more child is wanted: nobody waits in vain, and there is a spare once one has proved fit."""
-        spare = 1 if self._proven else 0
-        room = self._size + spare - (len(self._living) - len(self._leaving))
-        return not self._closed and room > 0 and len(self._idle) < self._waiting + spare
+        """Whether one more child is wanted: one for each task that ever ran at the same time, and a spare."""
+        working = len(self._living) - len(self._leaving)
+        busy = working - len(self._idle)
+        self._most = max(self._most, min(self._size, busy + self._waiting))
+        return not self._closed and working < self._most + self._proven
 
     def _start_one(self) -> None:
         begin = Begin(tuple(self._references.values()), self._settings, levels(), tuple(sys.argv), self._lock)
@@ -242,9 +249,12 @@ class ChildPool:
             return
         with self._change:
             self._trouble = None
-            self._living.add(child)
-            self._idle.append(child)
-            self._change.notify_all()
+            if not self._closed:
+                self._living.add(child)
+                self._idle.append(child)
+                self._change.notify_all()
+                return
+        child.close()
 
     def _bury(self) -> None:
         """Takes away children that ended while nobody watched them."""
