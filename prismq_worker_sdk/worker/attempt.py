@@ -20,6 +20,9 @@ class Attempt(Cancellable):
 
     Attributes:
         claim: The right it works under; a later claim of the same task may take its place (R9).
+        thread_id: Python's number of the thread that runs it.
+        native_id: The system's number of that thread.
+        handler_ended: Whether the handler has returned or raised.
         limit_at: Clock reading at which its time is used up.
         progress: What the handler said last, percent (None for nothing yet) and message.
         checkpoint: The last one, JSON text.
@@ -38,6 +41,8 @@ class Attempt(Cancellable):
         self.limit_at = limit_at
         self.started_at: float | None = None
         self.thread_id: int | None = None
+        self.native_id: int | None = None
+        self.handler_ended = False
         self.progress: tuple[float | None, str] = (None, "")
         self.stray = False
         self.offered: Outcome | None = None

@@ -58,13 +58,15 @@ def run_attempt(runtime: Runtime, attempt: Attempt) -> None:
         ctx = RunningContext(AttemptBacking(runtime, attempt))
         begun = runtime.clock.monotonic()
         attempt.started_at = begun
-        attempt.thread_id = threading.get_ident()
+        attempt.thread_id, attempt.native_id = threading.get_ident(), threading.get_native_id()
+        runtime.threads[attempt.thread_id] = attempt
         runtime.emit(TaskStarted(attempt.ref))
         process = os.getpid()
         try:
             outcome, error = _outcome(runtime, attempt, ctx)
         except BaseException as trouble:  # noqa: BLE001 - a slot must live on, and the claim must have an end
             outcome, error = outcome_of_error(trouble, redact=runtime.redactor.text), trouble
+        attempt.handler_ended = True
         if os.getpid() != process:
             os._exit(FORKED)  # a fork of the handler came back from it; nothing of the worker runs in there
         if error is not None:

@@ -13,6 +13,7 @@ from prismq_worker_sdk.model.calls import Exchange, Healthy, Order
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice
 from prismq_worker_sdk.outbox.outbox import Outbox
+from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.child_pool import ChildPool
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.contact import Contact
@@ -54,6 +55,7 @@ class Runtime:
         dice: For jitter only.
         free_bytes: Free space of the state folder.
         children: The processes of handlers that have their own, None when every handler runs in a thread.
+        threads: The last attempt of each thread, by its number.
         order: What the server wants of this worker (R40).
         delivering: Whether reports go out now, so that claims go along with them.
         waiting: The claim that waits on the server now, so that a stop can end its wait (R6).
@@ -80,6 +82,7 @@ class Runtime:
     emit: Callable[[Event], None]
     free_bytes: Callable[[], int]
     children: ChildPool | None = None
+    threads: dict[int, Attempt] = field(default_factory=dict)
     wakes: Wakes = field(default_factory=Wakes)
     stored_sent: bool = False
     flushed: bool = False

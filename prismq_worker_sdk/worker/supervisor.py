@@ -67,9 +67,11 @@ class Supervisor:
         self._gate = Gate(registry.handlers, error_limit=config.max_consecutive_errors, emit=emit)
         self._runtime: Runtime | None = None
         self._crew: Crew | None = None
+        self._owns_process = False
 
-    def start(self, state: State, done: Callable[[int], None]) -> None:
+    def start(self, state: State, done: Callable[[int], None], *, owns_process: bool) -> None:
         """Begins; `done` is told the exit code."""
+        self._owns_process = owns_process
         threading.Thread(target=self._run, args=(state, done), name="prismq-supervisor", daemon=True).start()
 
     def ask_stop(self, reason: str, grace: float | None = None, *, failed: bool = False) -> None:
@@ -131,7 +133,9 @@ class Supervisor:
         runtime = self._runtime = self._share(found, state)
         recovered = recover(runtime, state.troubles)
         announce(runtime, state_dir=str(state.instance.path), recovered=recovered)
-        crew = self._crew = Crew(runtime, self._connections, self._waker.wake)
+        crew = self._crew = Crew(
+            runtime, self._connections, self._waker.wake, owns_process=self._owns_process
+        )
         crew.start()
         while not self._life.stopped:
             self._stop_if_due(runtime, crew)

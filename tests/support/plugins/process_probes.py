@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -208,12 +209,20 @@ def holds(params: Folder, ctx: TaskContext) -> str:
     """Holds the interpreter until the test writes into the pipe."""
     pipe = os.open(params.folder / "pipe", os.O_RDWR)
     params.say("begun", os.getpid())
+    params.say("holding")
     hold(pipe)
     return "let go"
 
 
 def hold(pipe):
     ctypes.PyDLL(None).read(pipe, ctypes.create_string_buffer(1), 1)
+
+
+@task_handler("Probe.Computes")
+def computes(params: Folder, ctx: TaskContext) -> None:
+    """Holds the interpreter for about a second."""
+    params.say("computing")
+    re.match(r"(a+)+$", "a" * 23 + "b")
 
 
 CRASHES = {
