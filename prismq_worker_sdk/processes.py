@@ -25,6 +25,7 @@ __all__ = [
 
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 PR_SET_PDEATHSIG = 1
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 
 def hold_back_stop_signals() -> None:
@@ -111,18 +112,12 @@ def oom_kills(group: str | None = None) -> int | None:
         _number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if controllers == "":
-            places = [
-                Path("/sys/fs/cgroup", path.lstrip("/"), "memory.events"),
-                Path("/sys/fs/cgroup/memory.events"),
-            ]
+            root, name = CONTROL_GROUPS, "memory.events"
         elif "memory" in controllers.split(","):
-            places = [
-                Path("/sys/fs/cgroup/memory", path.lstrip("/"), "memory.oom_control"),
-                Path("/sys/fs/cgroup/memory/memory.oom_control"),
-            ]
+            root, name = CONTROL_GROUPS / "memory", "memory.oom_control"
         else:
             continue
-        for place in places:
+        for place in (root / path.lstrip("/") / name, root / name):  # in a container the path is that outside
             with contextlib.suppress(OSError, ValueError):
                 counts = dict(one.split() for one in place.read_text(encoding="ascii").splitlines())
                 if "oom_kill" in counts:

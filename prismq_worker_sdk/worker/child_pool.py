@@ -124,9 +124,7 @@ class ChildPool:
                 self.discard(child)
                 raise Unavailable(f"no child process can be used: {error}", retry_in=PAUSE) from None
             if not child.ended:
-                with self._change:
-                    self._proven = True
-                    self._change.notify_all()
+                self._prove_fit()
                 return child
             self.discard(child)
         return None
@@ -137,7 +135,8 @@ class ChildPool:
         with self._change:
             if not self._closed:
                 self._idle.append(child)
-                self._change.notify_all()
+                if self._waiting:
+                    self._change.notify_all()
                 return
         self.discard(child)
 
@@ -180,7 +179,10 @@ class ChildPool:
         for child in busy:
             child.kill()
         for child in idle:
-            child.leave()
+            if child.runs:
+                child.leave()
+            else:  # it has nothing to tear down
+                child.kill()
         give_up_at = time.monotonic() + seconds
         while time.monotonic() < give_up_at and not all(child.ended for child in (*idle, *busy, *leaving)):
             time.sleep(TICK / 10)
@@ -189,6 +191,12 @@ class ChildPool:
         self._over.set()
         if self._thread.ident is not None:
             self._thread.join(seconds)
+
+    def _prove_fit(self) -> None:
+        if not self._proven:
+            with self._change:
+                self._proven = True
+                self._change.notify_all()
 
     def _prove(self) -> None:
         """Returns once a child has loaded the handlers; raises where none can."""
@@ -203,7 +211,8 @@ class ChildPool:
         """A child, which may be starting still; one that has worked before comes first."""
         with self._change:
             self._waiting += 1
-            self._change.notify_all()
+            if self._wanted:
+                self._change.notify_all()
             try:
                 while not self._idle:
                     if self._closed or ended():
@@ -241,7 +250,7 @@ class ChildPool:
         begin = Begin(tuple(self._references.values()), self._settings, levels(), tuple(sys.argv), self._lock)
         try:
             child = ChildProcess(begin)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # no room for a process, or for a thread
             with self._change:
                 self._trouble = str(error)
                 self._change.notify_all()

@@ -50,17 +50,9 @@ class ChildProcess:
     def __init__(self, begin: Begin) -> None:
         mine, its = socket.socketpair()
         readable, writable = os.pipe()
-        command = [
-            sys.executable,
-            *subprocess._args_from_interpreter_flags(),  # type: ignore[attr-defined]  # noqa: SLF001 - multiprocessing does
-            "-c",
-            BOOT,
-            json.dumps(sys.path),
-            str(os.getpid()),
-        ]
         try:
             keep = () if begin.lock is None else (begin.lock,)
-            self._process = start_child(command, its, output=writable, keep=keep)
+            self._process = start_child(_command(), its, output=writable, keep=keep)
         except BaseException:
             os.close(readable)
             mine.close()
@@ -74,9 +66,13 @@ class ChildProcess:
         self.killed = False
         self.task: TaskRef | None = None
         self.runs = 0
-        threading.Thread(
-            target=self._hear_output, args=(readable,), name="prismq-output", daemon=True
-        ).start()
+        hear = threading.Thread(target=self._hear_output, args=(readable,), name="prismq-output", daemon=True)
+        try:
+            hear.start()
+        except RuntimeError:
+            os.close(readable)
+            self.close()
+            raise
         self.send(begin)
 
     @property
@@ -169,6 +165,13 @@ class ChildProcess:
                 if text := line.rstrip("\n"):
                     extra = {} if self.task is None else {"task": self.task}
                     _OUTPUT.info("%s", text, extra=extra)
+
+
+def _command() -> list[str]:
+    """This interpreter, with the options that it was started with and what it can import now."""
+    options = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001 - as multiprocessing does
+    importable = json.dumps(list(map(str, sys.path)))
+    return [sys.executable, *options, "-c", BOOT, importable, str(os.getpid())]
 
 
 def ended_by(code: int) -> tuple[str, str | None]:
