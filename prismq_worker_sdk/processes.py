@@ -16,6 +16,7 @@ __all__ = [
     "birth_of",
     "follow_parent",
     "hold_back_stop_signals",
+    "is_child",
     "is_dead",
     "oom_kills",
     "parent_channel",
@@ -25,6 +26,7 @@ __all__ = [
 
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 PR_SET_PDEATHSIG = 1
+_STARTED_BY: list[int] = []
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 
@@ -80,6 +82,7 @@ def follow_parent(parent: int) -> None:
     Args:
         parent: The process that started this one.
     """
+    _STARTED_BY.append(parent)
     dropped = {*STOP_SIGNALS, *_more_signals()}
     for number in dropped:
         signal.signal(number, _drop)
@@ -89,6 +92,11 @@ def follow_parent(parent: int) -> None:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         if os.getppid() != parent:
             os._exit(0)
+
+
+def is_child() -> bool:
+    """Whether this process is a child that follows a worker."""
+    return bool(_STARTED_BY)
 
 
 def _more_signals() -> Iterator[signal.Signals]:

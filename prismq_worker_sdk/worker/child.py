@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import logging
 import os
 import pickle
 import queue
@@ -11,7 +12,7 @@ import threading
 import traceback
 from contextlib import suppress
 
-from prismq_worker_sdk.decide.ends import single
+from prismq_worker_sdk.decide.ends import shown, single
 from prismq_worker_sdk.errors import Unavailable
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.reference import find
@@ -37,6 +38,7 @@ from prismq_worker_sdk.worker.messages import (
 
 __all__ = ["main"]
 
+_LOG = logging.getLogger("prismq.plugins")
 FORKED = 70
 """Exit code of a fork that comes back from a handler."""
 
@@ -76,8 +78,9 @@ class _Child:
         send_logs(self._channel, begin.levels)
         try:
             self._load(begin)
-        except BaseException:  # noqa: BLE001 - importing a plugin may raise anything; its traceback tells
-            self._channel.send(Unfit(traceback.format_exc()))
+        except BaseException as error:  # noqa: BLE001 - importing a plugin may raise anything
+            _LOG.exception("a child process cannot load the handlers")
+            self._channel.send(Unfit(f"{type(error).__name__}: {shown(error)}"))
             return
         self._channel.send(Ready())
         threading.Thread(target=self._listen, name="prismq-child", daemon=True).start()

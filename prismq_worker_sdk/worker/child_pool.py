@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from prismq_worker_sdk.decide.crashes import crashed
-from prismq_worker_sdk.errors import HandlerCrashed, Unavailable
+from prismq_worker_sdk.errors import HandlerCrashed, PluginError, Unavailable
 from prismq_worker_sdk.handlers.handler import Handler, nothing
 from prismq_worker_sdk.handlers.reference import packed_settings, reference_of
-from prismq_worker_sdk.processes import hold_back_stop_signals, oom_kills
+from prismq_worker_sdk.processes import hold_back_stop_signals, is_child, oom_kills
 from prismq_worker_sdk.worker.child_log import levels
 from prismq_worker_sdk.worker.child_process import ChildProcess, NotReady, ended_by
 from prismq_worker_sdk.worker.config import WorkerConfig
@@ -62,6 +62,11 @@ class ChildPool:
 
     def __init__(self, handlers: Iterable[Handler], *, size: int) -> None:
         handlers = tuple(handlers)
+        if is_child():
+            raise PluginError(
+                "a child process that loads its handlers starts a worker; put what starts the worker under "
+                "if __name__ == '__main__':"
+            )
         self._references = {one.task_type: reference_of(one) for one in handlers}
         self._settings = {one.task_type: packed_settings(one) for one in handlers}
         self._size = size

@@ -151,6 +151,21 @@ def test_handlers_of_a_program_are_found_however_it_was_started(tmp_path, how):
     assert (done.stdout, done.stderr) == ("another process True\n", "")
 
 
+def test_a_program_that_starts_its_worker_wherever_it_is_imported_is_told_what_to_do(tmp_path):
+    program = MAIN.replace('if __name__ == "__main__":', "if True:")
+    (tmp_path / "program.py").write_text(program)
+    done = subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "put what starts the worker under if __name__ == '__main__':" in done.stderr
+
+
 def test_handlers_that_were_typed_in_are_refused(tmp_path):
     done = subprocess.run(
         [sys.executable, "-"],
