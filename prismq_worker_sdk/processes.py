@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 __all__ = [
+    "ask_for_stacks",
     "birth_of",
     "follow_parent",
     "hold_back_stop_signals",
@@ -20,6 +22,7 @@ __all__ = [
     "is_dead",
     "oom_kills",
     "parent_channel",
+    "show_stacks_when_asked",
     "start_child",
     "thread_seconds",
 ]
@@ -27,6 +30,8 @@ __all__ = [
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 PR_SET_PDEATHSIG = 1
 _STARTED_BY: list[int] = []
+TICKS_PER_SECOND = 100
+"""Of the times in /proc; Linux has no other value."""
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 
@@ -94,6 +99,19 @@ def follow_parent(parent: int) -> None:
             os._exit(0)
 
 
+def show_stacks_when_asked() -> None:
+    """From now on `ask_for_stacks` makes this process write its stacks to stderr, whatever holds its interpreter."""
+    if sys.platform != "win32":
+        faulthandler.register(signal.SIGUSR2, all_threads=True)
+
+
+def ask_for_stacks(pid: int) -> None:
+    """Lets a child write down where it is."""
+    if sys.platform != "win32":
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGUSR2)
+
+
 def is_child() -> bool:
     """Whether this process is a child that follows a worker."""
     return bool(_STARTED_BY)
@@ -139,14 +157,11 @@ def thread_seconds(native_id: int) -> float | None:
     Args:
         native_id: The system's number of the thread; one that has ended is None too.
     """
-    if sys.platform != "linux":
-        return None
-    try:
+    with contextlib.suppress(OSError, ValueError):
         stat = Path(f"/proc/self/task/{native_id}/stat").read_text(encoding="utf-8", errors="replace")
         user, system = stat.rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-    except (OSError, ValueError):
-        return None
+        return (int(user) + int(system)) / TICKS_PER_SECOND
+    return None
 
 
 def birth_of(pid: int) -> str | None:

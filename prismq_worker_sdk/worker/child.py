@@ -16,7 +16,7 @@ from prismq_worker_sdk.decide.ends import shown, single
 from prismq_worker_sdk.errors import Unavailable
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.reference import find
-from prismq_worker_sdk.processes import follow_parent, parent_channel
+from prismq_worker_sdk.processes import follow_parent, parent_channel, show_stacks_when_asked
 from prismq_worker_sdk.system import SystemClock, resident_memory
 from prismq_worker_sdk.worker.calling import call
 from prismq_worker_sdk.worker.channel import Channel
@@ -26,6 +26,7 @@ from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.failures import failure_of
 from prismq_worker_sdk.worker.messages import (
     Begin,
+    Begun,
     Cancel,
     Circumstances,
     Ended,
@@ -54,6 +55,7 @@ def main(parent: int) -> None:
     """
     follow_parent(parent)
     faulthandler.enable(all_threads=False)
+    show_stacks_when_asked()
     channel = Channel(parent_channel())
     with suppress(EOFError, OSError):
         _Child(channel).live()
@@ -102,6 +104,7 @@ class _Child:
                 message = self._channel.receive()
                 match message:
                     case Run():
+                        self._channel.send(Begun())
                         handler = self._handlers[message.task.type]
                         backing = ChildBacking(self._channel, message, handler.settings, self._clock)
                         self._runs.put((message, backing))

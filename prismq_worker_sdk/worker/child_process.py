@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from prismq_worker_sdk.model.events import TaskRef
-from prismq_worker_sdk.processes import start_child
+from prismq_worker_sdk.processes import ask_for_stacks, start_child
 from prismq_worker_sdk.worker.channel import Channel
 from prismq_worker_sdk.worker.child_log import replay
 from prismq_worker_sdk.worker.messages import Begin, Leave, Logged, Ready, Unfit
@@ -142,6 +142,12 @@ class ChildProcess:
             if self._process.poll() is None:
                 self.killed = True
                 self._process.kill()
+
+    def show_stacks(self) -> None:
+        """Lets it write down where it is; the lines come to the log."""
+        with self._killing:
+            if self._process.poll() is None:
+                ask_for_stacks(self._process.pid)
 
     def code(self) -> int:
         """Its exit code, or minus the signal that ended it; one that has closed its line is given a moment."""

@@ -13,6 +13,7 @@ from prismq_worker_sdk.model.task import Task
 
 __all__ = [
     "Begin",
+    "Begun",
     "Cancel",
     "Circumstances",
     "Ended",
@@ -105,6 +106,11 @@ class Unfit:
     """From the child: its handlers cannot be loaded."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """From the child: it has got its task."""
 
 
 @dataclass(frozen=True, slots=True)

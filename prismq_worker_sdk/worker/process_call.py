@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from prismq_worker_sdk.decide.leases import ABANDON_AFTER
 from prismq_worker_sdk.errors import Defer, OutboxError, TaskCancelled
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.backing import AttemptBacking
@@ -10,6 +11,7 @@ from prismq_worker_sdk.worker.child_process import ChildEnded, ChildProcess
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.failures import error_of
 from prismq_worker_sdk.worker.messages import (
+    Begun,
     Cancel,
     Circumstances,
     Ended,
@@ -25,6 +27,9 @@ __all__ = ["call_in_child"]
 TICK = 0.25
 """Seconds between two looks at what the child should know."""
 
+LOOK_BEFORE = 2.0
+"""Seconds before a process is killed that its stacks are written to the log."""
+
 
 def call_in_child(runtime: Runtime, pool: ChildPool, attempt: Attempt, ctx: RunningContext) -> str:
     """What the handler returns, as JSON text; raises what it raises, or HandlerCrashed when its process ended.
@@ -35,18 +40,19 @@ def call_in_child(runtime: Runtime, pool: ChildPool, attempt: Attempt, ctx: Runn
     Raises:
         Unavailable: There is no child for it now.
     """
-    child = pool.take(ended=lambda: attempt.cancelled is not None)
-    if child is None:
-        if attempt.cancelled is None:
-            raise Defer("the worker stops")
-        raise TaskCancelled(attempt.cancelled)
-    try:
-        ended = _Call(runtime, attempt, child).end()
-    except ChildEnded:
-        raise pool.crash(child) from None
-    except BaseException:
-        pool.discard(child)
-        raise
+    ended = None
+    while ended is None:
+        child = _taken(pool, attempt)
+        call = _Call(runtime, attempt, child)
+        try:
+            ended = call.end()
+        except ChildEnded:
+            error = pool.crash(child)
+            if call.begun or child.killed:
+                raise error from None
+        except BaseException:
+            pool.discard(child)
+            raise
     limit = runtime.config.max_memory_per_child
     if limit and ended.memory > limit:
         pool.retire(child)
@@ -58,8 +64,21 @@ def call_in_child(runtime: Runtime, pool: ChildPool, attempt: Attempt, ctx: Runn
     return ended.result or "null"
 
 
+def _taken(pool: ChildPool, attempt: Attempt) -> ChildProcess:
+    child = pool.take(ended=lambda: attempt.cancelled is not None)
+    if child is not None:
+        return child
+    if attempt.cancelled is None:
+        raise Defer("the worker stops")
+    raise TaskCancelled(attempt.cancelled)
+
+
 class _Call:
-    """One call of a handler in a child, as seen from here."""
+    """One call of a handler in a child, as seen from here.
+
+    Attributes:
+        begun: Whether the child has got the task; one that ended before costs nothing but another child.
+    """
 
     def __init__(self, runtime: Runtime, attempt: Attempt, child: ChildProcess) -> None:
         self._runtime = runtime
@@ -67,6 +86,8 @@ class _Call:
         self._child = child
         self._backing = AttemptBacking(runtime, attempt)
         self._told = self._circumstances()
+        self._looked = False
+        self.begun = False
         child.runs += 1
         self._number = child.runs
 
@@ -84,12 +105,15 @@ class _Call:
         try:
             while not isinstance(message := child.receive(TICK), Ended):
                 match message:
+                    case Begun():
+                        self.begun = True
                     case Progressed(percent=percent, message=text):
                         self._backing.progressed(percent, text)
                     case Store(checkpoint=checkpoint):
                         self._store(checkpoint)
                     case _:
                         self._tell_changes()
+                        self._look_before_the_kill()
             return message
         finally:
             forget()
@@ -129,3 +153,13 @@ class _Call:
             self._told = now
             backing = self._backing
             self._child.send(Circumstances(self._number, backing.time_left, backing.stopping))
+
+    def _look_before_the_kill(self) -> None:
+        """Where a handler is that does not end, while it can still be asked."""
+        attempt = self._attempt
+        if attempt.told_at is None or self._looked:
+            return
+        kill_at = max(attempt.limit_at, attempt.told_at) + ABANDON_AFTER
+        if self._runtime.clock.monotonic() >= kill_at - LOOK_BEFORE:
+            self._looked = True
+            self._child.show_stacks()
