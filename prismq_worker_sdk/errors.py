@@ -15,6 +15,7 @@ PrismqError
 ├── InvalidParams           the task's parameters do not fit its type; names every field
 ├── UnfitResult             the handler's result cannot be sent; says why
 ├── OutboxError             an outcome could not be stored (disk full, file damaged)
+├── HandlerCrashed          the process of a handler ended in the middle of its task
 └── HandlerSignal           raised by handlers to say how the task ends
     ├── Transient               failed, worth another try
     ├── Permanent               failed for good
@@ -32,6 +33,7 @@ from datetime import datetime
 __all__ = [
     "Defer",
     "Fault",
+    "HandlerCrashed",
     "HandlerSignal",
     "InvalidParams",
     "NotATaskManager",
@@ -152,6 +154,19 @@ class UnfitResult(PrismqError):
 
 class OutboxError(PrismqError):
     """The outbox could not store or read: disk full, file damaged, or closed."""
+
+
+class HandlerCrashed(PrismqError):
+    """The process of a handler ended in the middle of its task.
+
+    Args:
+        message: How it ended.
+        kind: The error type that is reported, `crashed` or `out_of_memory`.
+    """
+
+    def __init__(self, message: str, *, kind: str = "crashed") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class HandlerSignal(PrismqError):

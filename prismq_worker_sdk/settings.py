@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from prismq_worker_sdk.decide.redaction import Redactor, is_secret_name
 from prismq_worker_sdk.errors import SettingsError
-from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.model import duration, size
 from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.worker.config import ProvidesConfig, WorkerConfig
 
@@ -54,6 +54,9 @@ NOT_ON_THE_COMMAND_LINE = frozenset({"api_key", "api_key_file"})
 
 Duration = Annotated[float, BeforeValidator(duration.seconds)]
 """Seconds, given as a number or as `30s`, `5m`, `1h`."""
+
+Size = Annotated[int, BeforeValidator(size.of_text)]
+"""Bytes, given as a number or as `512M`, `1.5G`."""
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -135,6 +138,7 @@ class WorkerSettings(BaseSettings):
     debug: bool = False
     concurrency: int = Field(4, ge=1, le=256)
     isolation: Literal["thread", "process"] = "thread"
+    max_memory_per_child: Size = 0
     state_dir: Path = Field(
         default_factory=lambda: Path(platformdirs.user_state_dir("prismq-worker", "PrismQ"))
     )
@@ -162,13 +166,6 @@ class WorkerSettings(BaseSettings):
     @classmethod
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
-
-    @field_validator("isolation")
-    @classmethod
-    def _threads_only(cls, value: str) -> str:
-        if value == "process":
-            raise ValueError("process slots are not in this version yet; use thread")
-        return value
 
     @classmethod
     def settings_customise_sources(

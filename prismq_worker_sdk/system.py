@@ -1,6 +1,6 @@
 """What the operating system gives: clock, locks, memory, file systems, signals.
 
-The one place with a branch for Windows. Those branches are type-checked; they are not run by the tests,
+Here and in `processes` are the branches for Windows. Those branches are type-checked; they are not run by the tests,
 which need Linux.
 """
 
@@ -26,6 +26,8 @@ if sys.platform == "win32":
 else:
     import fcntl
     import resource
+
+from prismq_worker_sdk.processes import birth_of, is_dead
 
 __all__ = [
     "FileLock",
@@ -80,7 +82,10 @@ class SystemClock:
 
 @dataclass(slots=True)
 class FileLock:
-    """An exclusive lock on a file of its own, held until closed; the system drops it when a process dies."""
+    """An exclusive lock on a file of its own; the system drops it when the last process that holds it dies.
+
+    The file says who took it: child processes hold it too, and may live a moment longer.
+    """
 
     file: IO[bytes]
 
@@ -98,6 +103,9 @@ class FileLock:
                 msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
             else:
                 fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.truncate(0)
+                file.write((birth_of(os.getpid()) or "").encode())
+                file.flush()
         except (BlockingIOError, PermissionError):
             file.close()
             return None
@@ -105,6 +113,20 @@ class FileLock:
             file.close()
             raise
         return cls(file)
+
+    @staticmethod
+    def left_behind(path: Path) -> bool:
+        """Whether whoever took this lock is dead for certain, so that what still holds it will end too."""
+        try:
+            taker = path.read_text(encoding="ascii").split()
+            return bool(taker) and is_dead(taker)
+        except (OSError, ValueError):
+            return False
+
+    @property
+    def descriptor(self) -> int | None:
+        """What a child process inherits to hold the lock too; None where it cannot."""
+        return None if sys.platform == "win32" else self.file.fileno()
 
     def release(self) -> None:
         """Give the lock up; harmless when done twice."""

@@ -26,7 +26,10 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--poll-interval", metavar="TIME", help="Longest idle wait, POLL_INTERVAL [10s]"),
         click.option("--max-runs", metavar="N", help="Stop after N tasks, MAX_RUNS [0: never]"),
         click.option("--concurrency", metavar="N", help="Tasks at the same time [4]"),
-        click.option("--isolation", metavar="KIND", help="Where handlers run: thread [thread]"),
+        click.option("--isolation", metavar="KIND", help="Where handlers run: thread or process [thread]"),
+        click.option(
+            "--max-memory-per-child", metavar="SIZE", help="Replace a process above it, 512M [0: never]"
+        ),
         click.option("--state-dir", metavar="DIR", help="Where results wait for delivery; a local folder"),
         click.option("--instance", metavar="NAME", help="Part of the state folder [lowest free number]"),
         click.option("--grace-period", metavar="TIME", help="From the stop signal to the exit [25s]"),

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from prismq_worker_sdk.errors import (
     Defer,
+    HandlerCrashed,
     HandlerSignal,
     InvalidParams,
     Permanent,
@@ -53,6 +54,8 @@ def outcome_of_error(
             return Failed(text, "invalid_params", retryable=False)
         case UnfitResult():
             return Failed(text, "unfit_result", retryable=False)
+        case HandlerCrashed(kind=kind):
+            return Failed(text, kind)
         case Permanent():
             return Failed(text, "Permanent", retryable=False)
         case Transient(retry_in=delay):
@@ -120,7 +123,7 @@ def end_of(outcome: Outcome | None, *, releases: bool) -> End:
 def _text(error: BaseException, redact: Callable[[str], str]) -> str:
     said = shown(error).strip()
     name = type(error).__name__
-    if isinstance(error, HandlerSignal | InvalidParams | UnfitResult):
+    if isinstance(error, HandlerSignal | InvalidParams | UnfitResult | HandlerCrashed):
         text = said or name
     else:
         text = f"{name}: {said}" if said else name

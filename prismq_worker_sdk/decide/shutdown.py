@@ -15,6 +15,9 @@ FLUSH_RESERVE = 8.0
 EXIT_RESERVE = 1.0
 """The very last second, kept for closing files and for the end of the interpreter."""
 
+KILL_RESERVE = 2.0
+"""The last seconds of the grace period, kept for the reports of handlers that had to be killed."""
+
 
 @dataclass(frozen=True, slots=True)
 class StopPlan:
@@ -27,6 +30,11 @@ class StopPlan:
 
     cancel_at: float
     deadline: float
+
+    @property
+    def kill_at(self) -> float:
+        """Handlers in processes of their own are ended by force: just early enough to give their tasks back."""
+        return self.deadline - min(KILL_RESERVE, (self.deadline - self.cancel_at) / 2)
 
 
 def stop_plan(now: float, grace: float) -> StopPlan:

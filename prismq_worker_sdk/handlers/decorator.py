@@ -38,7 +38,9 @@ def task_handler(
         max_concurrent: Tasks of this type at the same time in one worker.
         rate: Starts in a stretch of time, `"30/min"`.
         retry: Tries inside one claim after Transient; none unless given.
-        isolation: Where it runs; the worker's setting unless given.
+        isolation: Where it runs, `"thread"` or `"process"`; the worker's setting unless given. In a process of its
+            own it can be killed, may crash, and holds nobody up; it must stand at the top of a module or come from
+            a plugin.
 
     Raises:
         PluginError: An argument cannot be used; names it and the function.

@@ -8,7 +8,7 @@ import itertools
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -22,7 +22,7 @@ from prismq_worker_sdk.handlers import hookspecs
 from prismq_worker_sdk.handlers.handler import Handler, as_handler
 from prismq_worker_sdk.handlers.task_handler import TaskHandler
 
-__all__ = ["GROUP", "BrokenPlugin", "LoadedPlugin", "Plugins", "installed", "load"]
+__all__ = ["GROUP", "BrokenPlugin", "LoadedPlugin", "Plugins", "handlers_of", "installed", "load"]
 
 GROUP = "prismq_worker.plugins"
 """The entry-point group of plugins."""
@@ -211,7 +211,7 @@ def _plugin(name: str, source: str, module: ModuleType) -> LoadedPlugin:
     things: Iterable[Any] = (
         [thing for things in given for thing in things] if given else _module_level(module)
     )
-    handlers = tuple(as_handler(thing) for thing in things)
+    handlers = tuple(replace(as_handler(thing), plugin=module.__name__) for thing in things)
     if not handlers and not any(hasattr(module, hook) for hook in HOOKS):
         raise PluginError(f"{source} has no handler and no hook; decorate a function with @task_handler")
     settings = tuple(_call(module, "prismq_plugin_settings", {}))
@@ -243,6 +243,15 @@ def _registered(module: ModuleType) -> pluggy.PluginManager:
     except pluggy.PluginValidationError as error:
         raise PluginError(f"a hook of {module.__name__} does not fit: {error}") from error
     return manager
+
+
+def handlers_of(module: ModuleType) -> tuple[Handler, ...]:
+    """The handlers of a plugin that is imported.
+
+    Raises:
+        PluginError: It is no plugin.
+    """
+    return _plugin(module.__name__, module.__name__, module).handlers
 
 
 def _tell(hook: pluggy.HookCaller, event: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from prismq_worker_sdk.errors import PluginError
@@ -64,6 +64,8 @@ class Handler:
         origin: Where it was written, `module:name`.
         settings: What `ctx.settings` gives.
         bind: Hands the settings to an object that wants them, before `ready` is asked.
+        plugin: The module of the plugin that gave it, "" where none did.
+        made_from: The class whose instance was made for it without arguments, where one was.
     """
 
     task_type: str
@@ -81,6 +83,8 @@ class Handler:
     isolation: Literal["thread", "process"] | None = None
     settings: Any = None
     bind: Callable[[Any], None] | None = None
+    plugin: str = field(default="", compare=False)
+    made_from: type[Any] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         check_task_type(self.task_type, self.origin)
@@ -92,10 +96,10 @@ class Handler:
             )
         if self.retry is not None and not isinstance(self.retry, RetryPolicy):
             raise PluginError(f"{self.origin}: retry={self.retry!r} is no RetryPolicy; write RetryPolicy(…)")
-        if self.isolation == "process":
-            raise PluginError(f"{self.origin}: isolation='process' is not in this version yet; use threads")
-        if self.isolation not in {None, "thread"}:
-            raise PluginError(f"{self.origin}: isolation={self.isolation!r} is unknown; write 'thread'")
+        if self.isolation not in {None, "thread", "process"}:
+            raise PluginError(
+                f"{self.origin}: isolation={self.isolation!r} is unknown; write 'thread' or 'process'"
+            )
 
     def __call__(self, params: Any, ctx: Any) -> Any:
         """What the function itself gives."""
@@ -120,7 +124,7 @@ def as_handler(thing: object) -> Handler:
         return thing
     if isinstance(thing, type) and issubclass(thing, TaskHandler):
         takes_nothing(thing)
-        thing = thing()
+        return replace(thing().as_handler(), made_from=thing)
     if isinstance(thing, TaskHandler):
         return thing.as_handler()
     raise PluginError(f"{thing!r} is no handler; decorate it with @task_handler, or subclass TaskHandler")

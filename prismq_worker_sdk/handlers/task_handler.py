@@ -17,7 +17,8 @@ __all__ = ["TaskHandler"]
 class TaskHandler:
     """A handler that owns resources: subclass it, set `task_type`, write `process`.
 
-    One instance serves every slot of a worker, so `process` must not keep the state of a task on `self`.
+    One instance serves every slot of a worker, so `process` must not keep the state of a task on `self`. With
+    `isolation="process"` each child process has an instance of its own, and `ready` is asked of the worker's.
 
     Attributes:
         params: As for `@task_handler`; the annotation of `process` unless set.
@@ -39,14 +40,20 @@ class TaskHandler:
         return None
 
     def setup(self) -> None:
-        """Opens what `process` needs; called once, when `ready` first says None."""
+        """Opens what `process` needs; called once, when `ready` first says None.
+
+        With `isolation="process"`: once in each child process, before its first task of this type.
+        """
 
     def process(self, params: Any, ctx: TaskContext) -> Any:
         """Does the work and returns the result; may be `async`."""
         raise NotImplementedError
 
     def teardown(self) -> None:
-        """Closes what `setup` opened; called once, after the last task has ended."""
+        """Closes what `setup` opened; called once, after the last task has ended.
+
+        With `isolation="process"`: in each child process that ends in order, not in one that crashes or is killed.
+        """
 
     def as_handler(self) -> Handler:
         """This object as a Handler.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ LOCK = "lock"
 NUMBERED = re.compile(r"instance-(\d+)\Z")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 MOST = 1024
+REMAINS_LIMIT = 5.0
+"""Seconds that the child processes of a dead worker may need to end."""
+LOOK_EVERY = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,33 +44,40 @@ class Instance:
 def take_instance(state_dir: Path, name: str | None = None) -> Instance:
     """The lowest free numbered instance of a state folder, or the named one.
 
+    One that only the remains of a dead worker hold is waited for: they end in a moment (R20).
+
     Raises:
         StateFolderError: The folder cannot be used, is on a network file system, or the named instance is in use.
     """
     _check(state_dir)
+    patience = _Patience()
     if name is not None:
         if not NAME.match(name):
             raise StateFolderError(
                 f"instance name {name!r} must be letters, digits, '.', '_' or '-', at most 64"
             )
-        taken = _take(state_dir / name)
+        taken = patience.take(state_dir / name)
         if taken is None:
             raise StateFolderError(
                 f"instance {name!r} of {state_dir} is in use by another worker; give another name"
             )
         return taken
     for number in range(MOST):
-        taken = _take(state_dir / f"instance-{number}")
+        taken = patience.take(state_dir / f"instance-{number}")
         if taken is not None:
             return taken
     raise StateFolderError(f"all {MOST} instances of {state_dir} are in use; give another --state-dir")
 
 
 def free_siblings(state_dir: Path, mine: Instance) -> Iterator[Instance]:
-    """The other instances that no process holds, each locked until it is released."""
+    """The other instances that no process holds, each locked until it is released.
+
+    Those that only the remains of a dead worker hold are waited for (R20).
+    """
+    patience = _Patience()
     for path in sorted(state_dir.iterdir()):
         if path != mine.path and (path / DATABASE).exists():
-            taken = _take(path)
+            taken = patience.take(path)
             if taken is not None:
                 yield taken
 
@@ -89,6 +100,21 @@ def _check(state_dir: Path) -> None:
             f"the state folder {state_dir} is on a network file system ({kind}), where locks cannot be trusted; "
             "give --state-dir a local folder"
         )
+
+
+class _Patience:
+    """Waits for what dead workers have left running, so long in all."""
+
+    def __init__(self) -> None:
+        self._over_at = time.monotonic() + REMAINS_LIMIT
+
+    def take(self, path: Path) -> Instance | None:
+        """The instance at this path; None while somebody uses it."""
+        while (taken := _take(path)) is None and FileLock.left_behind(path / LOCK):
+            if time.monotonic() > self._over_at:
+                return None
+            time.sleep(LOOK_EVERY)
+        return taken
 
 
 def _take(path: Path) -> Instance | None:

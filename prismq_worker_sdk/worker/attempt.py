@@ -6,22 +6,24 @@ import threading
 from collections.abc import Callable
 
 from prismq_worker_sdk.handlers.handler import Handler
-from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import TaskRef
 from prismq_worker_sdk.model.outcome import Child, Outcome
 from prismq_worker_sdk.model.report import Report, Settlement
+from prismq_worker_sdk.worker.cancellation import Cancellable
 
 __all__ = ["Attempt"]
 
 
-class Attempt:
+class Attempt(Cancellable):
     """One task being worked on; may be used from any thread.
 
     Attributes:
         claim: The right it works under; a later claim of the same task may take its place (R9).
+        thread_id: Python's number of the thread that runs it.
+        native_id: The system's number of that thread.
+        handler_ended: Whether the handler has returned or raised.
         limit_at: Clock reading at which its time is used up.
-        told_at: Clock reading when it was told to end, if it was.
         progress: What the handler said last, percent (None for nothing yet) and message.
         checkpoint: The last one, JSON text.
         stray: Whether its end was committed without it (R16).
@@ -32,13 +34,15 @@ class Attempt:
     """
 
     def __init__(self, claim: Claim, handler: Handler, *, checkpoint: str | None, limit_at: float) -> None:
+        super().__init__()
         self.claim = claim
         self.handler = handler
         self.checkpoint = checkpoint
         self.limit_at = limit_at
         self.started_at: float | None = None
         self.thread_id: int | None = None
-        self.told_at: float | None = None
+        self.native_id: int | None = None
+        self.handler_ended = False
         self.progress: tuple[float | None, str] = (None, "")
         self.stray = False
         self.offered: Outcome | None = None
@@ -46,11 +50,9 @@ class Attempt:
         self.maybe_seen = False
         self.committed = False
         self.settled: Settlement | None = None
-        self.changed = threading.Event()
         self.binding = threading.Lock()
-        self._lock = threading.Lock()
-        self._cancelled: CancelReason | None = None
-        self._listeners: list[Callable[[], None]] = []
+        self._killing = threading.Lock()
+        self._kill: Callable[[], None] | None = None
 
     @property
     def ref(self) -> TaskRef:
@@ -58,42 +60,24 @@ class Attempt:
         task = self.claim.task
         return TaskRef(task.id, task.type, task.attempt)
 
-    @property
-    def cancelled(self) -> CancelReason | None:
-        """Why it was told to end, None when it was not; the first reason stays."""
-        return self._cancelled
-
-    def cancel(self, reason: CancelReason, now: float | None = None) -> bool:
-        """Tells the handler to end; whether this was the first time.
-
-        Args:
-            now: Clock reading.
-        """
-        with self._lock:
-            if self._cancelled is not None:
-                return False
-            self._cancelled, self.told_at = reason, now
-            listeners = tuple(self._listeners)
-        self.changed.set()
-        for listener in listeners:
-            listener()
-        return True
-
-    def on_cancel(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Calls the listener when the handler is told to end, at once if it was; the result takes it back."""
-        with self._lock:
-            told = self._cancelled is not None
-            if not told:
-                self._listeners.append(listener)
-        if told:
-            listener()
+    def killable(self, kill: Callable[[], None]) -> Callable[[], None]:
+        """From now on the handler can be ended by force; the result takes it back."""
+        with self._killing:
+            self._kill = kill
 
         def forget() -> None:
-            with self._lock:
-                if listener in self._listeners:
-                    self._listeners.remove(listener)
+            with self._killing:
+                self._kill = None
 
         return forget
+
+    def kill(self) -> bool:
+        """Ends the handler by force; False where that cannot be done, as in a thread."""
+        with self._killing:
+            if self._kill is None:
+                return False
+            self._kill()
+            return True
 
     def report(self) -> Report | None:
         """The report of an outcome that the disk refuses, None when there is none to send (R12)."""

@@ -24,6 +24,8 @@ class WorkerConfig:
         poll_interval: The longest idle wait between two claims.
         max_runs: Tasks to end before the worker stops by itself, 0 for no limit.
         concurrency: Slots, that is tasks at the same time.
+        isolation: Where handlers run that do not say it themselves.
+        max_memory_per_child: Bytes; a child process that has more after a task is replaced, 0 for no limit.
         instance: The name of the part of the state folder, None for the lowest free number.
         grace_period: From the stop signal to the exit.
         startup_timeout: How long an unreachable server is tried at start.
@@ -41,6 +43,7 @@ class WorkerConfig:
     max_runs: int = 0
     concurrency: int = 4
     isolation: Literal["thread", "process"] = "thread"
+    max_memory_per_child: int = 0
     instance: str | None = None
     grace_period: float = 25.0
     startup_timeout: float = 30.0

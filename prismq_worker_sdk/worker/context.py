@@ -3,42 +3,82 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Protocol
 
 from prismq_worker_sdk.errors import NotSupported, TaskCancelled
 from prismq_worker_sdk.handlers.children import child_of
 from prismq_worker_sdk.handlers.log import TaskLog
 from prismq_worker_sdk.handlers.results import encode_result
 from prismq_worker_sdk.model.cancel import CancelReason
-from prismq_worker_sdk.model.events import TaskProgressed
 from prismq_worker_sdk.model.outcome import Child
 from prismq_worker_sdk.model.task import Task
-from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.cancellation import Cancellable
 
-__all__ = ["RunningContext"]
+__all__ = ["Backing", "RunningContext"]
 
 MAX_CHECKPOINT_BYTES = 64 * 1024
 """PROTOCOL, limits."""
 
 
-LONGEST_MESSAGE = 2000
-"""Characters of a progress message that go to the server."""
+class Backing(Protocol):
+    """What a context stands on: the attempt in this process, or the line to the worker that has it."""
+
+    @property
+    def task(self) -> Task:
+        """The task as it was claimed."""
+        ...
+
+    @property
+    def told(self) -> Cancellable:
+        """Whether the task must end."""
+        ...
+
+    @property
+    def settings(self) -> Any:
+        """The settings of the handler's plugin."""
+        ...
+
+    @property
+    def checkpoint_text(self) -> str | None:
+        """The last checkpoint of this attempt, JSON text."""
+        ...
+
+    @property
+    def time_left(self) -> float:
+        """Seconds to the limit; negative when it is over."""
+        ...
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the worker stops."""
+        ...
+
+    @property
+    def creates(self) -> bool:
+        """Whether the server can create tasks."""
+        ...
+
+    def progressed(self, percent: float, message: str) -> None:
+        """The handler told how far the work is."""
+        ...
+
+    def store(self, checkpoint: str) -> None:
+        """Stores a checkpoint, JSON text; returns once it is stored."""
+        ...
 
 
 class RunningContext:
-    """The `ctx` of a task that runs in a worker; implements `handlers.context.TaskContext`."""
+    """The `ctx` of a task that runs; implements `handlers.context.TaskContext` for every kind of slot."""
 
-    def __init__(self, runtime: Runtime, attempt: Attempt) -> None:
-        self._runtime = runtime
-        self._attempt = attempt
-        self._children: list[Child] = []
+    def __init__(self, backing: Backing) -> None:
+        self._backing = backing
+        self._children: tuple[Child, ...] = ()
         self.log = TaskLog()
 
     @property
     def task(self) -> Task:
         """The task as it was claimed."""
-        return self._attempt.claim.task
+        return self._backing.task
 
     @property
     def attempt(self) -> int:
@@ -48,7 +88,7 @@ class RunningContext:
     @property
     def settings(self) -> Any:
         """The settings of the handler's plugin, None when it has none."""
-        return self._attempt.handler.settings
+        return self._backing.settings
 
     @property
     def idempotency_key(self) -> str:
@@ -58,42 +98,39 @@ class RunningContext:
     @property
     def last_checkpoint(self) -> Any:
         """What the last `checkpoint` of this task stored, None when there was none."""
-        kept = self._attempt.checkpoint
+        kept = self._backing.checkpoint_text
         return self.task.checkpoint if kept is None else json.loads(kept)
 
     @property
     def time_left(self) -> float:
         """Seconds until the task is told to end, 0 when its time is over."""
-        return max(0.0, self._attempt.limit_at - self._runtime.clock.monotonic())
+        return max(0.0, self._backing.time_left)
 
     @property
     def stopping(self) -> bool:
         """Whether the worker stops: end soon, or give the task back."""
-        return not self._runtime.life.running
+        return self._backing.stopping
 
     @property
     def cancelled(self) -> CancelReason | None:
         """Why the task must end, None while it may go on."""
-        return self._attempt.cancelled
+        return self._backing.told.cancelled
 
     @property
     def children(self) -> tuple[Child, ...]:
         """What was submitted in this try."""
-        return tuple(self._children)
+        return self._children
 
     def check(self) -> None:
         """Raises TaskCancelled when the task must end."""
-        reason = self._attempt.cancelled
+        reason = self._backing.told.cancelled
         if reason is not None:
             raise TaskCancelled(reason)
 
     def progress(self, percent: float, message: str = "") -> None:
         """Tells how far the work is, 0 to 100; cheap, the last one wins."""
         self.check()
-        within = min(100.0, max(0.0, float(percent)))
-        clean = self._runtime.redactor.text(message)
-        self._attempt.progress = (within, clean[:LONGEST_MESSAGE])
-        self._runtime.emit(TaskProgressed(self._attempt.ref, within, clean))
+        self._backing.progressed(min(100.0, max(0.0, float(percent))), message)
 
     def checkpoint(self, value: Any) -> None:
         """Stores where the work stands, for the next attempt; stores first, then checks (R30).
@@ -102,8 +139,7 @@ class RunningContext:
             UnfitResult: It is not JSON, or larger than 64 KiB.
         """
         text = encode_result(value, max_bytes=MAX_CHECKPOINT_BYTES, name="checkpoint")
-        self._runtime.outbox.checkpoint(self._attempt.claim.identity.task_key, text)
-        self._attempt.checkpoint = text
+        self._backing.store(text)
         self.check()
 
     def submit(self, task_type: str, params: dict[str, Any], *, priority: int | None = None) -> None:
@@ -114,20 +150,20 @@ class RunningContext:
             PluginError: The type is no task type.
             UnfitResult: The params are no JSON object, or too large.
         """
-        if not self._runtime.health.capabilities.creates:
+        if not self._backing.creates:
             raise NotSupported(
                 f"ctx.submit({task_type!r}, …) needs a TaskManager with the exchange extension; this one has "
                 "only the base protocol, so create the task with TaskManagerClient instead"
             )
         self.check()
-        self._children.append(child_of(len(self._children), task_type, params, priority))
+        self._children = (*self._children, child_of(len(self._children), task_type, params, priority))
 
     def sleep(self, seconds: float) -> None:
         """Waits, and raises TaskCancelled as soon as the task must end."""
         self.check()
-        self._attempt.changed.wait(max(0.0, seconds))
+        self._backing.told.changed.wait(max(0.0, seconds))
         self.check()
 
-    def forget_children(self) -> None:
-        """Begins another try inside the claim: it starts with no children (R13)."""
-        self._children.clear()
+    def replace_children(self, children: tuple[Child, ...] = ()) -> None:
+        """What was submitted elsewhere counts; with nothing, another try inside the claim begins (R13)."""
+        self._children = children

@@ -10,6 +10,7 @@ from prismq_worker_sdk.worker.connect import Connections
 from prismq_worker_sdk.worker.delivering import delivery_loop
 from prismq_worker_sdk.worker.driver import LoopThread
 from prismq_worker_sdk.worker.effects import Loop
+from prismq_worker_sdk.worker.interpreter_watch import InterpreterWatch
 from prismq_worker_sdk.worker.leasing import lease_loop
 from prismq_worker_sdk.worker.readiness import Readiness
 from prismq_worker_sdk.worker.running import run_attempt
@@ -27,9 +28,12 @@ class Crew:
 
     Args:
         wake: Wakes whoever watches.
+        owns_process: Whether what a process has only once may be used.
     """
 
-    def __init__(self, runtime: Runtime, connections: Connections, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, runtime: Runtime, connections: Connections, wake: Callable[[], None], *, owns_process: bool
+    ) -> None:
         def thread(name: str, loop: Loop) -> LoopThread:
             perform = connections.open(runtime.health)
             return LoopThread(name, loop, perform=perform, clock=runtime.clock, ended=wake)
@@ -38,12 +42,16 @@ class Crew:
         self._claim = thread("claim", claim_loop(runtime))
         self._lease = thread("lease", lease_loop(runtime))
         self._readiness = Readiness(
-            runtime.registry.handlers,
+            runtime.registry.handlers
+            if runtime.children is None
+            else map(runtime.children.for_readiness, runtime.registry.handlers),
             runtime.gate,
             redactor=runtime.redactor,
             emit=runtime.emit,
             changed=self._claim.waker.wake,
         )
+        self._runtime = runtime
+        self._watch = InterpreterWatch(runtime, stacks=owns_process)
         wakes = runtime.wakes
         wakes.deliver, wakes.claim = self._delivery.waker.wake, self._claim.waker.wake
         wakes.lease, wakes.supervise = self._lease.waker.wake, wake
@@ -63,6 +71,7 @@ class Crew:
         for loop in self._loops:
             loop.start()
         self._readiness.start()
+        self._watch.start()
 
     def troubles(self) -> tuple[str, ...]:
         """Loops that died or hang (R31), one sentence each."""
@@ -70,10 +79,13 @@ class Crew:
 
     def end(self, seconds: float) -> None:
         """Waits for the loops, and tears the handlers down within the seconds that are left."""
+        self._watch.stop()
         for loop in self._loops:
             loop.waker.wake()
         for loop in self._loops:
             loop.join(LAST_JOIN / len(self._loops))
+        if self._runtime.children is not None:
+            self._runtime.children.close(max(LAST_JOIN, seconds))
         self._readiness.stop(max(LAST_JOIN, seconds))
 
     @property

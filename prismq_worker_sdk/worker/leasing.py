@@ -8,7 +8,7 @@ import traceback
 from prismq_worker_sdk.decide.leases import ABANDON_AFTER, Abandon, Cancel, Look, watch
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.cancel import CancelReason
-from prismq_worker_sdk.model.events import HandlerOverran, Phase
+from prismq_worker_sdk.model.events import HandlerOverran, Notice, Phase
 from prismq_worker_sdk.model.outcome import Failed
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.effects import Loop, Wait
@@ -35,10 +35,13 @@ def lease_loop(runtime: Runtime) -> Loop:
             for attempt in runtime.table.live():
                 attempt.cancel(CancelReason.STOPPING, now)
             runtime.wakes.deliver()
+        if runtime.life.kill_due(now):
+            for attempt in runtime.table.live():
+                attempt.kill()
         looks = [_watch(runtime, attempt, now) for attempt in runtime.table.live()]
         plan = runtime.life.plan
-        if plan is not None and now < plan.cancel_at:
-            looks.append(plan.cancel_at)
+        if plan is not None:
+            looks.extend(at for at in (plan.cancel_at, plan.kill_at) if now < at)
         if due_at is not None:
             looks.append(due_at)
         yield Wait(min(LOOK_EVERY, max(0.0, min(looks) - now)) if looks else None)
@@ -64,7 +67,7 @@ def _watch(runtime: Runtime, attempt: Attempt, now: float) -> float:
 
 
 def _abandon(runtime: Runtime, attempt: Attempt, now: float) -> float:
-    """Commits the failure without the handler; its thread is a stray, its slot is lost (R16)."""
+    """Commits the failure without the handler; its process is killed; a thread is a stray, its slot is lost (R16)."""
     started = attempt.started_at if attempt.started_at is not None else now
     limit = duration.text(attempt.limit_at - started)
     text = f"the handler did not end within its time limit of {limit}, nor {ABANDON_AFTER:.0f} s after it was told to"
@@ -72,6 +75,14 @@ def _abandon(runtime: Runtime, attempt: Attempt, now: float) -> float:
         return now + ABANDON_AFTER
     ending = Ending(Failed(text, "time_limit"), error=TimeoutError(text), seconds=now - started)
     if try_finish(runtime, attempt, ending) is Commit.REFUSED:
+        return now + ABANDON_AFTER
+    if attempt.kill():
+        runtime.emit(
+            Notice(
+                "error",
+                f"task {attempt.ref.task_id} ({attempt.ref.task_type}): {text}; its process is killed",
+            )
+        )
         return now + ABANDON_AFTER
     attempt.stray = runtime.slots.lose(attempt)
     if attempt.stray:

@@ -64,3 +64,8 @@ class Lifecycle:
         """Whether handlers that still run must be told to end."""
         plan = self.plan
         return plan is not None and now >= plan.cancel_at
+
+    def kill_due(self, now: float) -> bool:
+        """Whether handlers that still run in processes must be ended by force."""
+        plan = self.plan
+        return plan is not None and now >= plan.kill_at

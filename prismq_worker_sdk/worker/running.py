@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,16 +17,18 @@ from prismq_worker_sdk.decide.ends import (
     shown,
     single,
 )
-from prismq_worker_sdk.errors import InvalidParams, TaskCancelled, Transient, UnfitResult
-from prismq_worker_sdk.handlers.results import encode_result
+from prismq_worker_sdk.errors import InvalidParams, TaskCancelled, Transient
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.events import TaskStarted
 from prismq_worker_sdk.model.outcome import Completed, Outcome
 from prismq_worker_sdk.observe.logs import task_scope
 from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.backing import AttemptBacking
+from prismq_worker_sdk.worker.calling import call
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.ending import Ending, finish
+from prismq_worker_sdk.worker.process_call import call_in_child
 from prismq_worker_sdk.worker.runtime import Runtime
 
 __all__ = ["run_attempt", "worked"]
@@ -41,7 +41,7 @@ FORKED = 70
 
 @dataclass(frozen=True, slots=True)
 class _Returned:
-    value: Any
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,14 @@ def run_attempt(runtime: Runtime, attempt: Attempt) -> None:
     Whatever the handler does, exactly one end is committed, unless an end came before it (R10).
     """
     with task_scope(attempt.ref):
-        ctx = RunningContext(runtime, attempt)
+        ctx = RunningContext(AttemptBacking(runtime, attempt))
         attempt.started_at = runtime.clock.monotonic()
-        attempt.thread_id = threading.get_ident()
+        attempt.thread_id, attempt.native_id = threading.get_ident(), threading.get_native_id()
+        runtime.threads[attempt.thread_id] = attempt
         runtime.emit(TaskStarted(attempt.ref))
         process = os.getpid()
         ending = worked(runtime, attempt, ctx)
+        attempt.handler_ended = True
         if os.getpid() != process:
             os._exit(FORKED)  # a fork of the handler came back from it; nothing of the worker runs in there
         if ending.error is not None:
@@ -85,14 +87,8 @@ def _outcome(
 ) -> tuple[Outcome | None, BaseException | None]:
     end = _tries(runtime, attempt, ctx)
     if isinstance(end, _Returned):
-        limit = runtime.health.capabilities.max_result_bytes
-        try:
-            text = encode_result(end.value, max_bytes=limit)
-        except UnfitResult as error:
-            end = _Raised(error)
-        else:
-            lost = attempt.cancelled is CancelReason.LOST
-            return (None if lost else Completed(text)), None
+        lost = attempt.cancelled is CancelReason.LOST
+        return (None if lost else Completed(end.text)), None
     return _judged(runtime, attempt, end.error), end.error
 
 
@@ -118,13 +114,13 @@ def _tries(runtime: Runtime, attempt: Attempt, ctx: RunningContext) -> _Returned
         return _Raised(error)
     while True:
         tries += 1
-        end = _once(attempt, lambda: handler.run(params, ctx))
+        end = _once(runtime, attempt, params, ctx)
         if handler.retry is None or not isinstance(end, _Raised) or not isinstance(end.error, Transient):
             return end
         pause = retry_pause(handler.retry, tries, runtime.dice.random())
         if pause is None or pause >= ctx.time_left or ctx.stopping:
             return end
-        ctx.forget_children()
+        ctx.replace_children()
         ctx.log.warning(
             "a try failed and is repeated", tries=tries, retry_in=round(pause, 1), error=shown(end.error)
         )
@@ -134,38 +130,14 @@ def _tries(runtime: Runtime, attempt: Attempt, ctx: RunningContext) -> _Returned
             return _Raised(cancelled)
 
 
-def _once(attempt: Attempt, call: Callable[[], Any]) -> _Returned | _Raised:
+def _once(runtime: Runtime, attempt: Attempt, params: Any, ctx: RunningContext) -> _Returned | _Raised:
     try:
-        if attempt.handler.is_async:
-            return _Returned(_in_event_loop(attempt, call()))
-        return _Returned(call())
+        if runtime.children is not None and runtime.children.has(attempt.claim.task.type):
+            return _Returned(call_in_child(runtime, runtime.children, attempt, ctx))
+        limit = runtime.health.capabilities.max_result_bytes
+        return _Returned(call(attempt.handler, params, ctx, told=attempt, max_bytes=limit))
     except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a handler end its task only
         return _Raised(single(error))
-
-
-def _in_event_loop(attempt: Attempt, coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Runs a coroutine in an event loop of this slot alone; a cancellation reaches it at its next await."""
-
-    async def cancellable() -> Any:
-        loop = asyncio.get_running_loop()
-        task = asyncio.ensure_future(coroutine)
-
-        def cancel() -> None:
-            loop.call_soon_threadsafe(task.cancel)
-
-        forget = attempt.on_cancel(cancel)
-        try:
-            return await task
-        except asyncio.CancelledError as error:
-            reason = attempt.cancelled
-            if reason is None:
-                raise
-            raise TaskCancelled(reason) from error
-        finally:
-            forget()
-
-    with asyncio.Runner() as runner:
-        return runner.run(cancellable())
 
 
 def _limit_text(attempt: Attempt) -> str:

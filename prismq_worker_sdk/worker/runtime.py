@@ -14,6 +14,8 @@ from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.worker.accepted import Accepted
+from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.child_pool import ChildPool
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.contact import Contact
 from prismq_worker_sdk.worker.gate import Gate
@@ -56,6 +58,8 @@ class Runtime:
         stored_bytes: How large the outbox file is.
         parked: Reports that earlier processes parked, whichever server they are for.
         accepted: Results that the server took just now.
+        children: The processes of handlers that have their own, None when every handler runs in a thread.
+        threads: The last attempt of each thread, by its number.
         order: What the server wants of this worker (R40).
         delivering: Whether reports go out now, so that claims go along with them.
         waiting: The claim that waits on the server now, so that a stop can end its wait (R6).
@@ -83,6 +87,8 @@ class Runtime:
     free_bytes: Callable[[], int]
     stored_bytes: Callable[[], int] = lambda: 0
     accepted: Accepted = field(default_factory=Accepted)
+    children: ChildPool | None = None
+    threads: dict[int, Attempt] = field(default_factory=dict)
     wakes: Wakes = field(default_factory=Wakes)
     stored_sent: bool = False
     flushed: bool = False

@@ -15,6 +15,7 @@ from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice, WorkerStopped
 from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.worker.announcing import announce
+from prismq_worker_sdk.worker.child_pool import child_pool
 from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.connect import Connections, server_identity
@@ -57,13 +58,16 @@ class Supervisor:
         self._life = Lifecycle()
         self._waker = Waker()
         self._contact = Contact(clock, emit)
+        self._children = child_pool(registry.handlers, config)
         self._connections = Connections(config, emit)
         self._gate = Gate(registry.handlers, error_limit=config.max_consecutive_errors, emit=emit)
         self._runtime: Runtime | None = None
         self._crew: Crew | None = None
+        self._owns_process = False
 
-    def start(self, state: State, done: Callable[[int], None]) -> None:
+    def start(self, state: State, done: Callable[[int], None], *, owns_process: bool) -> None:
         """Begins; `done` is told the exit code."""
+        self._owns_process = owns_process
         threading.Thread(target=self._run, args=(state, done), name="prismq-supervisor", daemon=True).start()
 
     def ask_stop(self, reason: str, grace: float | None = None) -> None:
@@ -125,7 +129,9 @@ class Supervisor:
         runtime = self._runtime = self._share(found, state)
         recovered = recover(runtime, state.troubles)
         announce(runtime, state_dir=str(state.instance.path), recovered=recovered)
-        crew = self._crew = Crew(runtime, self._connections, self._waker.wake)
+        crew = self._crew = Crew(
+            runtime, self._connections, self._waker.wake, owns_process=self._owns_process
+        )
         crew.start()
         drive(supervise(runtime, crew), no_calls, self._waker)
         crew.end(seconds_left(self._life, self._clock, 0.0))
@@ -160,7 +166,10 @@ class Supervisor:
             emit=self._emit,
             free_bytes=state.free_bytes,
             stored_bytes=state.stored_bytes,
+            children=self._children,
         )
+        if self._children is not None:
+            self._children.start(lock=state.instance.lock.descriptor)
         return runtime
 
     def _wake(self) -> None:

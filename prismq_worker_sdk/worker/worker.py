@@ -99,7 +99,7 @@ class Worker:
         )
         with signals() as inbox:
             try:
-                self._start(inbox.wake)
+                self._start(inbox.wake, owns_process=True)
             except UsageError as error:
                 self._bus.emit(Notice("error", str(error)))
                 self._bus.emit(WorkerStopped(ExitCode.USAGE, str(error)))
@@ -120,7 +120,7 @@ class Worker:
             SettingsError: The health port is taken.
             UsageError: It was started before.
         """
-        self._start(lambda: None)
+        self._start(lambda: None, owns_process=False)
 
     def stop(self, grace: float | None = None) -> None:
         """Asks it to stop, and returns at once.
@@ -149,7 +149,7 @@ class Worker:
         self.stop()
         self.wait()
 
-    def _start(self, done: Callable[[], None]) -> None:
+    def _start(self, done: Callable[[], None], *, owns_process: bool) -> None:
         if self._started:
             raise UsageError("this worker was started before; make a new one")
         self._started = True
@@ -159,7 +159,7 @@ class Worker:
         except UsageError:
             self._finished(ExitCode.USAGE, lambda: None)
             raise
-        self._supervisor.start(state, lambda code: self._finished(code, done))
+        self._supervisor.start(state, lambda code: self._finished(code, done), owns_process=owns_process)
 
     def _serve_health(self) -> None:
         port = self._config.health_port

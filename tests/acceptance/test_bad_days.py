@@ -255,7 +255,7 @@ def test_two_handlers_for_one_type_are_refused_and_both_are_named(server, start_
         (("--concurrency", "0"), "--concurrency (PRISMQ_WORKER_CONCURRENCY)=0"),
         (("--api-url", "ftp://x"), "http or https"),
         (("--api-url", "http://user:pass@x/api"), "user name or a password"),
-        (("--isolation", "process"), "not in this version yet"),
+        (("--max-memory-per-child", "much"), "--max-memory-per-child"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_value_and_its_variable(server, start_worker, arguments, said):

@@ -8,7 +8,7 @@ import time
 
 from tests.bench.figures import ROUNDS, machine
 
-BENCHES = ("http_call", "outbox_commit", "startup", "memory", "server_pairs", "throughput")
+BENCHES = ("http_call", "outbox_commit", "startup", "memory", "server_pairs", "throughput", "slots")
 
 
 def main(arguments=None):

@@ -53,11 +53,12 @@ def run(seconds):
 class Cell:
     """One way to work off a backlog: tasks in a second, and CPU time of one."""
 
-    def __init__(self, opened, name, folder, numbers):
+    def __init__(self, opened, name, folder, numbers, *arguments):
         self.opened = opened
         self.name = name
         self.folder = folder
         self.numbers = numbers
+        self.arguments = arguments
         self.rate = 300.0
 
     def __call__(self, share):
@@ -73,7 +74,9 @@ class Cell:
 
     def _worker(self, url, tasks):
         place = self.folder / f"worker-{next(self.numbers)}"
-        worker = Worker(place, url, "--max-runs", str(tasks), "--concurrency", str(self.name))
+        worker = Worker(
+            place, url, "--max-runs", str(tasks), "--concurrency", str(self.name), *self.arguments
+        )
         try:
             seen = worker.figures()
         finally:

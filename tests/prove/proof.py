@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 PROOFS = {
+    "sim": "tests.prove.simulation",
+    "rules": "tests.prove.rules",
     "kill": "tests.prove.kill",
     "stop": "tests.prove.stop",
     "soak": "tests.prove.soak",

@@ -43,15 +43,15 @@ MUTANTS = (
         "R5",
         "a lease counts from the first sending of its request",
         "worker.claiming",
-        "                admission = _start(runtime, grant, asked.sent_at)",
-        "                admission = _start(runtime, grant, runtime.clock.monotonic())",
+        "                admission = _start(runtime, grant, asked.sent_at, held)",
+        "                admission = _start(runtime, grant, runtime.clock.monotonic(), held)",
     ),
     Mutant(
         "R5",
         "a claim that has run out here is not begun",
         "worker.admission",
         "    if runtime.clock.monotonic() >= claim.expires_at:",
-        "    if False:",
+        "    if claim is None:",
     ),
     Mutant(
         "R6",
@@ -72,7 +72,7 @@ MUTANTS = (
         "a stop ends the wait on the server",
         "worker.delivering",
         "        if (waiting := runtime.waiting) is not None and not runtime.life.running:",
-        "        if (waiting := None) is not None:",
+        "        if (waiting := runtime.waiting) is not None and False:",
     ),
     Mutant(
         "R7",
@@ -99,8 +99,8 @@ MUTANTS = (
         "R9",
         "a task that runs here is not begun a second time here",
         "worker.admission",
-        "    if live is not None:",
-        "    if live is not None and False:",
+        "    if live is not None and early is None:",
+        "    if live is not None and early is None and False:",
     ),
     Mutant(
         "R10",
@@ -150,7 +150,7 @@ MUTANTS = (
         "R21",
         "claims of waiting reports are renewed",
         "worker.renewing",
-        "        for identity in waiting:",
+        "        for identity in self._waiting(now):",
         "        for identity in ():",
     ),
     Mutant(

@@ -6,7 +6,7 @@ import pytest
 
 from prismq_worker_sdk.cli.run import run
 from prismq_worker_sdk.errors import SettingsError
-from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.model import duration, size
 from prismq_worker_sdk.settings import (
     CONFIG_FILE,
     MISSION_NAMES,
@@ -37,6 +37,7 @@ SAID = {
     "concurrency": (int, "1", "2", "3"),
     "state_dir": (Path, "/from/cli", "/from/env", "/from/toml"),
     "instance": (SAME, "cli", "env", "toml"),
+    "max_memory_per_child": (size.of_text, "64M", "1.5G", "1048576"),
     "grace_period": (duration.seconds, "1h", "2h", "3h"),
     "startup_timeout": (duration.seconds, "1s", "2s", "3s"),
     "unreachable_timeout": (duration.seconds, "1", "2", "3"),
@@ -51,7 +52,7 @@ SAID = {
 """Field → how it is read, then what the command line, the environment and the config file say."""
 
 ODD = {"debug", "isolation", "api_key", "api_key_file"}
-"""A flag, a choice of one, and what has no option: told on their own below."""
+"""A flag, a choice of two, and what has no option: told on their own below."""
 
 
 @pytest.fixture(autouse=True)
@@ -128,8 +129,7 @@ def test_debug_is_a_flag_on_the_command_line_and_a_truth_value_elsewhere(monkeyp
 
 def test_isolation_is_read_from_all_three_places(monkeypatch):
     config_file('isolation = "process"')
-    with pytest.raises(SettingsError, match="not in this version yet"):
-        load_settings(on_the_command_line())
+    assert load_settings(on_the_command_line()).isolation == "process"
     monkeypatch.setenv("PRISMQ_WORKER_ISOLATION", "thread")
     assert load_settings(on_the_command_line()).isolation == "thread"
     monkeypatch.setenv("PRISMQ_WORKER_ISOLATION", "process")
@@ -185,8 +185,9 @@ BAD = [
     ("max_runs", "1.5"),
     ("concurrency", "0"),
     ("concurrency", "257"),
-    ("isolation", "process"),
     ("isolation", "fibre"),
+    ("max_memory_per_child", "much"),
+    ("max_memory_per_child", "-1"),
     ("grace_period", "2d"),
     ("startup_timeout", "soon"),
     ("unreachable_timeout", "inf"),

@@ -2,8 +2,15 @@
 
 import os
 import signal
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
+import pytest
+
+from prismq_worker_sdk import processes
+from prismq_worker_sdk.processes import birth_of, is_dead, oom_kills, thread_seconds
 from prismq_worker_sdk.system import (
     FileLock,
     SystemClock,
@@ -12,6 +19,7 @@ from prismq_worker_sdk.system import (
     resident_memory,
     signals,
 )
+from tests.support.processes import wait_until
 
 MOUNTS = r"""
 /dev/vda / ext4 rw 0 0
@@ -79,3 +87,70 @@ def test_signals_arrive_in_order_and_the_earlier_handlers_come_back():
 
     assert heard == ["SIGTERM", "SIGUSR1", "SIGINT"]
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_r20_a_lock_whose_taker_is_dead_is_told_from_one_in_use(tmp_path):
+    place = tmp_path / "lock"
+    assert not FileLock.left_behind(place)
+    lock = FileLock.acquire(place)
+    assert not FileLock.left_behind(place)
+    number, *rest = place.read_text().split()
+    assert int(number) == os.getpid()
+    lock.release()
+
+    for text, dead in {
+        f"{number} 1 {rest[1]}": True,  # this number belonged to another process before, as in a container
+        f"{2**22 - 3} 1 {rest[1]}": True,
+        f"{number} 1 pid:[1]": False,  # of another container nothing is certain
+        f"{number} {' '.join(rest)}": False,
+        "": False,
+        "no number": False,
+    }.items():
+        place.write_text(text)
+        assert FileLock.left_behind(place) is dead, text
+
+
+def test_r20_a_dead_process_that_nobody_has_asked_about_does_not_run():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        assert birth_of(process.pid).split()[0] == str(process.pid)
+        process.kill()
+        wait_until(lambda: birth_of(process.pid) is None, "the end of the process")
+
+
+def test_where_the_system_tells_only_numbers_they_decide(monkeypatch):
+    monkeypatch.setattr(processes, "Path", lambda *_: Path("/nowhere"))
+
+    assert birth_of(os.getpid()) == str(os.getpid())
+    assert birth_of(2**22 - 3) is None
+    assert is_dead([str(os.getpid())])  # this process knows that it has not taken it
+    assert is_dead([str(2**22 - 3)])
+    assert not is_dead([str(os.getppid())])
+
+
+@pytest.mark.parametrize(
+    ("group", "file", "text"),
+    [
+        ("0::/some/place", "some/place/memory.events", "low 0\noom 3\noom_kill 2\n"),
+        ("0::/some/place", "memory.events", "oom_kill 2\n"),
+        ("4:memory:/a/b\n0::/", "memory/a/b/memory.oom_control", "oom_kill_disable 0\noom_kill 2\n"),
+        ("4:cpu,memory:/a", "memory/memory.oom_control", "oom_kill 2\n"),
+    ],
+)
+def test_kills_for_lack_of_memory_are_counted_in_both_kinds_of_control_groups(
+    tmp_path, monkeypatch, group, file, text
+):
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text(text)
+    monkeypatch.setattr(processes, "CONTROL_GROUPS", tmp_path)
+
+    assert oom_kills(group) == 2
+    assert oom_kills("7:pids:/") is None
+
+
+def test_the_processor_time_of_a_thread_is_told_while_it_lives():
+    native = threading.get_native_id()
+    before = thread_seconds(native)
+    sum(range(3_000_000))
+
+    assert thread_seconds(native) > before
+    assert thread_seconds(2**22 - 3) is None

@@ -107,7 +107,7 @@ def error_of(**attributes):
         ({"max_concurrent": 0}, "max_concurrent=0"),
         ({"rate": "x"}, "rate='x' is no rate"),
         ({"retry": 2}, "retry=2 is no RetryPolicy"),
-        ({"isolation": "process"}, "isolation='process'"),
+        ({"isolation": "fork"}, "isolation='fork' is unknown"),
         (
             {"__init__": lambda self, url: None},
             "cannot be made without arguments (missing a required argument: 'url')",

@@ -1,0 +1,64 @@
+"""What a context stands on where the attempt is: its table entry, the outbox and the clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prismq_worker_sdk.model.events import TaskProgressed
+from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.runtime import Runtime
+
+__all__ = ["AttemptBacking"]
+
+LONGEST_MESSAGE = 2000
+"""Characters of a progress message that go to the server."""
+
+
+class AttemptBacking:
+    """Implements `context.Backing` in the worker's own process."""
+
+    def __init__(self, runtime: Runtime, attempt: Attempt) -> None:
+        self._runtime = runtime
+        self.told = attempt
+
+    @property
+    def task(self) -> Task:
+        """The task as it was claimed; a later claim may have taken its place (R9)."""
+        return self.told.claim.task
+
+    @property
+    def settings(self) -> Any:
+        """The settings of the handler's plugin."""
+        return self.told.handler.settings
+
+    @property
+    def checkpoint_text(self) -> str | None:
+        """The last checkpoint of this attempt, JSON text."""
+        return self.told.checkpoint
+
+    @property
+    def time_left(self) -> float:
+        """Seconds to the limit."""
+        return self.told.limit_at - self._runtime.clock.monotonic()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the worker stops."""
+        return not self._runtime.life.running
+
+    @property
+    def creates(self) -> bool:
+        """Whether the server can create tasks."""
+        return self._runtime.health.capabilities.creates
+
+    def progressed(self, percent: float, message: str) -> None:
+        """The handler told how far the work is."""
+        clean = self._runtime.redactor.text(message)
+        self.told.progress = (percent, clean[:LONGEST_MESSAGE])
+        self._runtime.emit(TaskProgressed(self.told.ref, percent, clean))
+
+    def store(self, checkpoint: str) -> None:
+        """Stores a checkpoint, JSON text; returns once it is stored."""
+        self._runtime.outbox.checkpoint(self.told.claim.identity.task_key, checkpoint)
+        self.told.checkpoint = checkpoint

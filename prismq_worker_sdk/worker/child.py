@@ -1,0 +1,152 @@
+"""A child process of a worker: loads the handlers, and calls them for the tasks that it is given."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import pickle
+import queue
+import sys
+import threading
+import traceback
+from contextlib import suppress
+
+from prismq_worker_sdk.decide.ends import shown, single
+from prismq_worker_sdk.errors import Unavailable
+from prismq_worker_sdk.handlers.handler import Handler
+from prismq_worker_sdk.handlers.reference import find
+from prismq_worker_sdk.processes import follow_parent, parent_channel, show_stacks_when_asked
+from prismq_worker_sdk.system import SystemClock, resident_memory
+from prismq_worker_sdk.worker.calling import call
+from prismq_worker_sdk.worker.channel import Channel
+from prismq_worker_sdk.worker.child_backing import ChildBacking
+from prismq_worker_sdk.worker.child_log import send_logs
+from prismq_worker_sdk.worker.context import RunningContext
+from prismq_worker_sdk.worker.failures import failure_of
+from prismq_worker_sdk.worker.messages import (
+    Begin,
+    Begun,
+    Cancel,
+    Circumstances,
+    Ended,
+    Leave,
+    Ready,
+    Run,
+    Stored,
+    Unfit,
+)
+
+__all__ = ["main"]
+
+_LOG = logging.getLogger("prismq.plugins")
+FORKED = 70
+"""Exit code of a fork that comes back from a handler."""
+
+SETUP_AGAIN = 15.0
+"""Seconds until a type whose `setup()` raised is claimed again; as often as a worker asks `ready()`."""
+
+
+def main(parent: int) -> None:
+    """Runs in the child from its first moment to its end.
+
+    Args:
+        parent: The process that started it.
+    """
+    follow_parent(parent)
+    faulthandler.enable(all_threads=False)
+    show_stacks_when_asked()
+    channel = Channel(parent_channel())
+    with suppress(EOFError, OSError):
+        _Child(channel).live()
+
+
+class _Child:
+    """Handlers run in the main thread; a second one hears the worker."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._clock = SystemClock()
+        self._process = os.getpid()
+        self._handlers: dict[str, Handler] = {}
+        self._set_up: dict[str, Handler] = {}
+        self._runs: queue.SimpleQueue[tuple[Run, ChildBacking] | None] = queue.SimpleQueue()
+
+    def live(self) -> None:
+        begin: Begin = self._channel.receive()
+        if begin.lock is not None and os.name == "posix":
+            os.set_inheritable(begin.lock, False)  # noqa: FBT003 - the parameter has no name
+        sys.argv[:] = begin.arguments
+        send_logs(self._channel, begin.levels)
+        try:
+            self._load(begin)
+        except BaseException as error:  # noqa: BLE001 - importing a plugin may raise anything
+            _LOG.exception("a child process cannot load the handlers")
+            self._channel.send(Unfit(f"{type(error).__name__}: {shown(error)}"))
+            return
+        self._channel.send(Ready())
+        threading.Thread(target=self._listen, name="prismq-child", daemon=True).start()
+        while (given := self._runs.get()) is not None:
+            self._run(*given)
+        self._tear_down()
+
+    def _load(self, begin: Begin) -> None:
+        for reference in begin.references:
+            handler = find(reference)
+            settings = pickle.loads(begin.settings[reference.task_type])  # noqa: S301 - from the worker itself
+            self._handlers[reference.task_type] = handler.with_settings(settings)
+
+    def _listen(self) -> None:
+        """Hears the worker; its silence for ever is the end of this process, whatever runs (R20)."""
+        backing: ChildBacking | None = None
+        try:
+            while True:
+                message = self._channel.receive()
+                match message:
+                    case Run():
+                        self._channel.send(Begun())
+                        handler = self._handlers[message.task.type]
+                        backing = ChildBacking(self._channel, message, handler.settings, self._clock)
+                        self._runs.put((message, backing))
+                    case Cancel() | Circumstances() | Stored() if backing is not None:
+                        backing.hear(message)
+                    case Leave():
+                        self._runs.put(None)
+        finally:
+            os._exit(0)
+
+    def _run(self, run: Run, backing: ChildBacking) -> None:
+        handler = self._handlers[run.task.type]
+        ctx = RunningContext(backing)
+        result = failure = None
+        try:
+            self._prepare(handler)
+            params = handler.params.parse(run.task.params)
+            result = call(handler, params, ctx, told=backing.told, max_bytes=run.max_bytes)
+        except BaseException as error:  # noqa: BLE001 - whatever it raises is judged by the worker
+            failure = failure_of(single(error))
+        if os.getpid() != self._process:
+            os._exit(FORKED)  # a fork of the handler came back from it; nothing of the child runs in there
+        backing.close()
+        with suppress(Exception):
+            sys.stdout.flush()
+        memory = resident_memory() if run.weighs else 0
+        self._channel.send(Ended(result, failure, ctx.children, memory))
+
+    def _prepare(self, handler: Handler) -> None:
+        """Sets a handler up for its first task in this process."""
+        if handler.task_type in self._set_up:
+            return
+        try:
+            handler.setup()
+        except Exception as error:
+            text = f"setup() raised {type(error).__name__}: {error}"
+            raise Unavailable(text, retry_in=SETUP_AGAIN) from error
+        self._set_up[handler.task_type] = handler
+
+    def _tear_down(self) -> None:
+        for handler in reversed(self._set_up.values()):
+            try:
+                handler.teardown()
+            except Exception:  # noqa: BLE001 - the other handlers are torn down all the same
+                traceback.print_exc()

@@ -1,0 +1,191 @@
+"""One child process of a worker, as the worker sees it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from typing import Any
+
+from prismq_worker_sdk.model.events import TaskRef
+from prismq_worker_sdk.processes import ask_for_stacks, start_child
+from prismq_worker_sdk.worker.channel import Channel
+from prismq_worker_sdk.worker.child_log import replay
+from prismq_worker_sdk.worker.messages import Begin, Leave, Logged, Ready, Unfit
+
+__all__ = ["ChildEnded", "ChildProcess", "NotReady"]
+
+BOOT = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
+    "from prismq_worker_sdk.worker.child import main; main(int(sys.argv[2]))"
+)
+LONGEST_LINE = 64 * 1024
+MOMENT = 1.0
+LAST_WAIT = 5.0
+"""Seconds for the system to end a process that was killed."""
+
+_OUTPUT = logging.getLogger("prismq.task.output")
+
+
+class ChildEnded(Exception):  # noqa: N818 - not an error by itself
+    """The child is no more."""
+
+
+class NotReady(Exception):  # noqa: N818 - the reason is the plugin's
+    """The child cannot load its handlers."""
+
+
+class ChildProcess:
+    """A child process; starting is for a thread that outlives it, everything else for one thread at a time.
+
+    `kill` and `send` may be called from any thread.
+    """
+
+    def __init__(self, begin: Begin) -> None:
+        mine, its = socket.socketpair()
+        readable, writable = os.pipe()
+        try:
+            keep = () if begin.lock is None else (begin.lock,)
+            self._process = start_child(_command(), its, output=writable, keep=keep)
+        except BaseException:
+            os.close(readable)
+            mine.close()
+            raise
+        finally:
+            its.close()
+            os.close(writable)
+        self._channel = Channel(mine)
+        self._ready = False
+        self._killing = threading.Lock()
+        self.killed = False
+        self.task: TaskRef | None = None
+        self.runs = 0
+        hear = threading.Thread(target=self._hear_output, args=(readable,), name="prismq-output", daemon=True)
+        try:
+            hear.start()
+        except RuntimeError:
+            os.close(readable)
+            self.close()
+            raise
+        self.send(begin)
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is no more; asking takes its remains away."""
+        with self._killing:
+            return self._process.poll() is not None
+
+    def send(self, message: Any) -> None:
+        """Tells it something; when it is no more, whoever listens to it learns that."""
+        with suppress(OSError):
+            self._channel.send(message)
+
+    def receive(self, seconds: float) -> Any:
+        """What it says next, None when it says nothing for so long; what it logs is written on the way.
+
+        Raises:
+            ChildEnded: It is no more.
+        """
+        while True:
+            try:
+                message = self._channel.receive(seconds)
+            except TimeoutError:
+                if self.ended:  # a process that it started may keep the line open
+                    raise ChildEnded from None
+                return None
+            except EOFError:
+                raise ChildEnded from None
+            except Exception:  # noqa: BLE001 - nonsense came: whoever broke the line does not go on
+                self.kill()
+                raise ChildEnded from None
+            if not isinstance(message, Logged):
+                return message
+            replay(message, {} if self.task is None else {"task": self.task})
+
+    def ready(self, seconds: float) -> bool:
+        """Whether it has loaded its handlers; waits so long for it.
+
+        Raises:
+            NotReady: It cannot; the text says why.
+        """
+        if self._ready:
+            return True
+        try:
+            message = self.receive(seconds)
+        except ChildEnded:
+            raise NotReady(f"its process ended while it started ({ended_by(self.code())[0]})") from None
+        match message:
+            case Ready():
+                self._ready = True
+            case Unfit(reason=reason):
+                raise NotReady(reason)
+        return self._ready
+
+    def leave(self) -> None:
+        """Asks it to tear its handlers down and to end."""
+        self.send(Leave())
+
+    def kill(self) -> None:
+        """Ends it by force, unless it has ended by itself."""
+        with self._killing:
+            if self._process.poll() is None:
+                self.killed = True
+                self._process.kill()
+
+    def show_stacks(self) -> None:
+        """Lets it write down where it is; the lines come to the log."""
+        with self._killing:
+            if self._process.poll() is None:
+                ask_for_stacks(self._process.pid)
+
+    def code(self) -> int:
+        """Its exit code, or minus the signal that ended it; one that has closed its line is given a moment."""
+        try:
+            return self._process.wait(MOMENT)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self._process.wait(LAST_WAIT)
+
+    def close(self) -> None:
+        """Takes away what is left of it; kills it when it still runs."""
+        self.kill()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(LAST_WAIT)
+        self._channel.close()
+
+    def _hear_output(self, readable: int) -> None:
+        """Logs what it prints, line by line, until nobody can print any more."""
+        with open(readable, encoding="utf-8", errors="backslashreplace") as lines:
+            while line := lines.readline(LONGEST_LINE):
+                if text := line.rstrip("\n"):
+                    extra = {} if self.task is None else {"task": self.task}
+                    _OUTPUT.info("%s", text, extra=extra)
+
+
+def _command() -> list[str]:
+    """This interpreter, with the options that it was started with and what it can import now."""
+    options = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001 - as multiprocessing does
+    importable = json.dumps(list(map(str, sys.path)))
+    return [sys.executable, *options, "-c", BOOT, importable, str(os.getpid())]
+
+
+def ended_by(code: int) -> tuple[str, str | None]:
+    """How a process ended, in words, and the name of the signal that did it."""
+    if code >= 0:
+        return f"exit code {code}", None
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return name, name

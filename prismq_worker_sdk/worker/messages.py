@@ -1,0 +1,172 @@
+"""What a worker and a child process of it say to each other; plain values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from prismq_worker_sdk.handlers.reference import Reference
+from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.outcome import Child
+from prismq_worker_sdk.model.task import Task
+
+__all__ = [
+    "Begin",
+    "Begun",
+    "Cancel",
+    "Circumstances",
+    "Ended",
+    "Failure",
+    "Leave",
+    "Logged",
+    "Progressed",
+    "Ready",
+    "Run",
+    "Store",
+    "Stored",
+    "Unfit",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """To the child, first of all: what it is for.
+
+    Attributes:
+        settings: Of the plugins, by task type, pickled; they hold secrets.
+        levels: Of the loggers, by name, "" for the root.
+        lock: The descriptor of the state folder's lock; held while the child lives (R20).
+    """
+
+    references: tuple[Reference, ...]
+    settings: Mapping[str, bytes] = field(repr=False)
+    levels: Mapping[str, int]
+    arguments: tuple[str, ...]
+    lock: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """To the child: a task.
+
+    Attributes:
+        number: Tells this run from those before it in the same child.
+        weighs: Whether the memory of the child is wanted at the end.
+    """
+
+    number: int
+    task: Task
+    checkpoint: str | None
+    time_left: float
+    stopping: bool
+    creates: bool
+    max_bytes: int
+    weighs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """To the child: the handler must end."""
+
+    number: int
+    reason: CancelReason
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """To the child: the time it has, or the life of the worker, changed."""
+
+    number: int
+    time_left: float
+    stopping: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """To the child: its checkpoint is stored, or why not."""
+
+    number: int
+    trouble: str | None
+    cancelled: CancelReason | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """To the child: tear down and end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """From the child: its handlers are loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """From the child: its handlers cannot be loaded."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """From the child: it has got its task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """From the child: a record for the log, not redacted yet."""
+
+    logger: str
+    level: int
+    message: str
+    created: float
+    fields: Mapping[str, Any]
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """From the child: how far the work is."""
+
+    percent: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """From the child: a checkpoint to be stored."""
+
+    checkpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a handler raised.
+
+    Attributes:
+        kind: The SDK's own exception that it is, "" for any other.
+        name: The name of its type.
+        values: What else the SDK's own exception carries.
+    """
+
+    kind: str
+    name: str
+    text: str
+    trace: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """From the child: the handler has ended.
+
+    Attributes:
+        result: JSON text, None when it raised.
+        memory: Bytes that the child occupies, 0 when nobody asked.
+    """
+
+    result: str | None
+    failure: Failure | None
+    children: tuple[Child, ...]
+    memory: int = 0

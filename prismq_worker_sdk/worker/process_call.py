@@ -1,0 +1,165 @@
+"""Calls a handler in a child process, and does there for it what its `ctx` asks for."""
+
+from __future__ import annotations
+
+from prismq_worker_sdk.decide.leases import ABANDON_AFTER
+from prismq_worker_sdk.errors import Defer, OutboxError, TaskCancelled
+from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.backing import AttemptBacking
+from prismq_worker_sdk.worker.child_pool import ChildPool
+from prismq_worker_sdk.worker.child_process import ChildEnded, ChildProcess
+from prismq_worker_sdk.worker.context import RunningContext
+from prismq_worker_sdk.worker.failures import error_of
+from prismq_worker_sdk.worker.messages import (
+    Begun,
+    Cancel,
+    Circumstances,
+    Ended,
+    Progressed,
+    Run,
+    Store,
+    Stored,
+)
+from prismq_worker_sdk.worker.runtime import Runtime
+
+__all__ = ["call_in_child"]
+
+TICK = 0.25
+"""Seconds between two looks at what the child should know."""
+
+LOOK_BEFORE = 2.0
+"""Seconds before a process is killed that its stacks are written to the log."""
+
+
+def call_in_child(runtime: Runtime, pool: ChildPool, attempt: Attempt, ctx: RunningContext) -> str:
+    """What the handler returns, as JSON text; raises what it raises, or HandlerCrashed when its process ended.
+
+    Args:
+        ctx: Learns what the handler submitted.
+
+    Raises:
+        Unavailable: There is no child for it now.
+    """
+    ended = None
+    while ended is None:
+        child = _taken(pool, attempt)
+        call = _Call(runtime, attempt, child)
+        try:
+            ended = call.end()
+        except ChildEnded:
+            error = pool.crash(child)
+            if call.begun or child.killed:
+                raise error from None
+        except BaseException:
+            pool.discard(child)
+            raise
+    limit = runtime.config.max_memory_per_child
+    if limit and ended.memory > limit:
+        pool.retire(child)
+    else:
+        pool.give_back(child)
+    ctx.replace_children(ended.children)
+    if ended.failure is not None:
+        raise error_of(ended.failure)
+    return ended.result or "null"
+
+
+def _taken(pool: ChildPool, attempt: Attempt) -> ChildProcess:
+    child = pool.take(ended=lambda: attempt.cancelled is not None)
+    if child is not None:
+        return child
+    if attempt.cancelled is None:
+        raise Defer("the worker stops")
+    raise TaskCancelled(attempt.cancelled)
+
+
+class _Call:
+    """One call of a handler in a child, as seen from here.
+
+    Attributes:
+        begun: Whether the child has got the task; one that ended before costs nothing but another child.
+    """
+
+    def __init__(self, runtime: Runtime, attempt: Attempt, child: ChildProcess) -> None:
+        self._runtime = runtime
+        self._attempt = attempt
+        self._child = child
+        self._backing = AttemptBacking(runtime, attempt)
+        self._told = self._circumstances()
+        self._looked = False
+        self.begun = False
+        child.runs += 1
+        self._number = child.runs
+
+    def end(self) -> Ended:
+        """Runs it to its end.
+
+        Raises:
+            ChildEnded: The process ended first.
+        """
+        child, attempt = self._child, self._attempt
+        child.task = attempt.ref
+        child.send(self._run())
+        revive = attempt.killable(child.kill)
+        forget = attempt.on_cancel(self._cancel)
+        try:
+            while not isinstance(message := child.receive(TICK), Ended):
+                match message:
+                    case Begun():
+                        self.begun = True
+                    case Progressed(percent=percent, message=text):
+                        self._backing.progressed(percent, text)
+                    case Store(checkpoint=checkpoint):
+                        self._store(checkpoint)
+                    case _:
+                        self._tell_changes()
+                        self._look_before_the_kill()
+            return message
+        finally:
+            forget()
+            revive()
+
+    def _run(self) -> Run:
+        runtime, backing = self._runtime, self._backing
+        return Run(
+            self._number,
+            backing.task,
+            backing.checkpoint_text,
+            backing.time_left,
+            backing.stopping,
+            backing.creates,
+            runtime.health.capabilities.max_result_bytes,
+            bool(runtime.config.max_memory_per_child),
+        )
+
+    def _cancel(self) -> None:
+        if (reason := self._attempt.cancelled) is not None:
+            self._child.send(Cancel(self._number, reason))
+
+    def _store(self, checkpoint: str) -> None:
+        trouble = None
+        try:
+            self._backing.store(checkpoint)
+        except OutboxError as error:
+            trouble = str(error)
+        self._child.send(Stored(self._number, trouble, self._attempt.cancelled))
+
+    def _circumstances(self) -> tuple[float, bool]:
+        return self._attempt.limit_at, self._backing.stopping
+
+    def _tell_changes(self) -> None:
+        """The limit moves when a later claim takes over (R9); the worker may begin to stop."""
+        if (now := self._circumstances()) != self._told:
+            self._told = now
+            backing = self._backing
+            self._child.send(Circumstances(self._number, backing.time_left, backing.stopping))
+
+    def _look_before_the_kill(self) -> None:
+        """Where a handler is that does not end, while it can still be asked."""
+        attempt = self._attempt
+        if attempt.told_at is None or self._looked:
+            return
+        kill_at = max(attempt.limit_at, attempt.told_at) + ABANDON_AFTER
+        if self._runtime.clock.monotonic() >= kill_at - LOOK_BEFORE:
+            self._looked = True
+            self._child.show_stacks()

@@ -1,0 +1,113 @@
+"""The simulator: the same plan always goes the same way, found plans shrink and replay, and no promise breaks."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from prismq_worker_sdk.testing.simulator import Plan, Work, random_plan, shrink, simulate
+from prismq_worker_sdk.testing.simulator.plan import Crash, Disturbed, Stop
+from tests.simulation.mutants import MUTANTS
+from tests.support.processes import ROOT
+
+FOUND = sorted((Path(__file__).parent / "plans").glob("*.json"))
+QUICK = [
+    number
+    for number, mutant in enumerate(MUTANTS)
+    if mutant.what
+    in {
+        "no more is claimed than there are free slots",
+        "a lease counts from the first sending of its request",
+        "a task that runs here is not begun a second time here",
+        "the first end of a claim wins",
+        "children are committed with their result",
+        "an unexpected error leaves the retry to the server",
+    }
+]
+
+
+@pytest.mark.parametrize("first", range(0, 200, 50))
+def test_no_plan_loses_a_task_accepts_an_outcome_twice_or_hangs(first):
+    for seed in range(first, first + 50):
+        assert simulate(random_plan(seed)).findings == (), f"random_plan({seed})"
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(10**6, 10**9), st.sampled_from(["base", "exchange"]))
+def test_nor_does_one_that_chance_gives(seed, dialect):
+    assert simulate(random_plan(seed, dialect)).findings == ()
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
+def test_what_was_found_once_stays_mended(path):
+    assert simulate(Plan.load(path)).findings == ()
+
+
+def test_the_same_plan_goes_the_same_way():
+    plan = random_plan(17)
+    ways = {tuple(_without_ids(simulate(plan, traced=True).trace)) for _ in range(2)}
+
+    assert len(ways) == 1
+
+
+def _without_ids(trace):
+    return [line.split("request_id")[0] for line in trace]
+
+
+def test_a_plan_is_the_same_after_it_was_saved(tmp_path):
+    for seed in range(50):
+        random_plan(seed).save(tmp_path / "plan.json")
+        assert Plan.load(tmp_path / "plan.json") == random_plan(seed)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"works": [], "faults": [{"kind": "flood"}]}', "nothing"])
+def test_what_is_no_plan_is_refused(text):
+    with pytest.raises(ValueError):
+        Plan.parse(text)
+
+
+def test_a_plan_shrinks_to_what_makes_it_fail():
+    whole = Plan(
+        seed=3,
+        workers=3,
+        slots=4,
+        works=(Work(), Work(seconds=2.0, children=1), Work()),
+        faults=(Disturbed(3, "slow"), Crash(0, "step", 9, 1.0), Stop(1, 2.0, 10.0, 1.0)),
+    )
+
+    small = shrink(whole, lambda plan: any(isinstance(fault, Stop) for fault in plan.faults))
+    assert small == Plan(seed=3, workers=2, slots=1, works=(Work(),), faults=(Stop(1, 2.0, 10.0, 1.0),))
+
+
+def test_a_plan_that_keeps_every_promise_does_not_shrink():
+    with pytest.raises(ValueError, match="nothing to shrink"):
+        shrink(Plan(seed=1))
+
+
+@pytest.mark.parametrize("number", QUICK, ids=lambda number: MUTANTS[number].rule)
+def test_a_rule_that_is_taken_out_is_found(number):
+    command = [sys.executable, "-m", "tests.simulation.mutated", str(number), "0", "100"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert json.loads(done.stdout)["plans"] is not None
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.rule}-{mutant.what}")
+def test_every_change_still_fits_the_source(mutant):
+    source = ROOT / "prismq_worker_sdk" / f"{mutant.module.replace('.', '/')}.py"
+
+    assert source.read_text("utf-8").count(mutant.old) == 1
+
+
+def test_an_hour_without_the_server_costs_no_result():
+    from tests.prove.simulation import hour_plan
+
+    for seed in range(20):
+        plan = hour_plan(seed)
+        result = simulate(plan)
+        assert result.findings == ()
+        assert result.starts == len(plan.works), "a result was computed again"

@@ -1,0 +1,312 @@
+"""Handlers for slots of both kinds: what they do is said by the params, what they saw is their result."""
+
+import asyncio
+import ctypes
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from prismq_worker_sdk import (
+    Defer,
+    Permanent,
+    PluginSettings,
+    RetryPolicy,
+    TaskContext,
+    TaskHandler,
+    TaskParams,
+    Transient,
+    Unavailable,
+    hookimpl,
+    task_handler,
+)
+
+
+class Settings(PluginSettings):
+    probe_token: SecretStr = SecretStr("canary-of-the-settings")
+
+
+class Folder(TaskParams):
+    folder: Path
+
+    def say(self, name, text=""):
+        whole = self.folder / f".{name}"
+        whole.write_text(str(text))
+        whole.rename(self.folder / name)
+
+    def wait_for(self, name):
+        while not (self.folder / name).exists():
+            time.sleep(0.005)
+
+
+@task_handler("Probe.Nothing")
+def nothing(params: dict, ctx: TaskContext) -> dict:
+    return {"pid": os.getpid()}
+
+
+@task_handler("Probe.Context")
+def context(params: dict, ctx: TaskContext) -> dict:
+    return {
+        "id": ctx.task.id,
+        "type": ctx.task.type,
+        "params": [params, dict(ctx.task.params)],
+        "attempt": ctx.attempt,
+        "token": ctx.settings.probe_token.get_secret_value(),
+        "key": ctx.idempotency_key,
+        "checkpoint": ctx.last_checkpoint,
+        "time_left": round(ctx.time_left / 100),
+        "stopping": ctx.stopping,
+        "cancelled": ctx.cancelled,
+    }
+
+
+@task_handler("Probe.Progress")
+def progress(params: dict, ctx: TaskContext) -> None:
+    for percent, message in params["said"]:
+        ctx.progress(percent, message)
+
+
+@task_handler("Probe.Checkpoint")
+def checkpoint(params: dict, ctx: TaskContext) -> dict:
+    """Fails in its first attempt, once it has a checkpoint."""
+    before = ctx.last_checkpoint
+    ctx.checkpoint({"page": 1} if before is None else {"page": 2})
+    if before is None:
+        raise Transient(f"stored {ctx.last_checkpoint}")
+    return {"before": before, "after": ctx.last_checkpoint}
+
+
+@task_handler("Probe.BadCheckpoint")
+def bad_checkpoint(params: dict, ctx: TaskContext) -> None:
+    ctx.checkpoint("x" * 70_000)
+
+
+@task_handler("Probe.Submit")
+def submit(params: dict, ctx: TaskContext) -> str:
+    ctx.submit("Test.Child", params, priority=3)
+    return "submitted"
+
+
+@task_handler("Probe.Tries", retry=RetryPolicy(max_attempts=3, initial=0.001, ceiling=0.001))
+def tries(params: dict, ctx: TaskContext) -> str:
+    number = (ctx.last_checkpoint or 0) + 1
+    ctx.checkpoint(number)
+    ctx.submit("Test.Child", {"n": number})
+    if number < 3:
+        raise Transient("not yet")
+    return "done"
+
+
+@task_handler("Probe.Logs")
+def logs(params: dict, ctx: TaskContext) -> None:
+    ctx.log.info("page read", shorts=25, api_key="canary-of-a-field", odd={1, 2}, path=Path("/x"))
+    logging.getLogger("somebody.else").warning("calling with %s", "canary-of-the-settings")
+    try:
+        raise ValueError("canary-of-the-settings")
+    except ValueError:
+        ctx.log.exception("it went wrong")
+
+
+@task_handler("Probe.Prints")
+def prints(params: dict, ctx: TaskContext) -> None:
+    print("printed")
+    sys.stderr.write("written\n")
+    subprocess.run(["echo", "of another program"], check=True)
+
+
+class Unspeakable(Exception):  # noqa: N818 - nothing is said of it
+    def __str__(self):
+        raise Unspeakable
+
+
+RAISED = {
+    "runtime": lambda: RuntimeError("broken"),
+    "exit": lambda: SystemExit(3),
+    "interrupt": KeyboardInterrupt,
+    "permanent": lambda: Permanent("never"),
+    "transient": lambda: Transient("later", retry_in=7),
+    "defer": lambda: Defer("not now", retry_in=60),
+    "unavailable": lambda: Unavailable("quota used up", retry_in=600),
+    "unspeakable": Unspeakable,
+    "group": lambda: ExceptionGroup("one", [Transient("busy")]),
+}
+
+
+@task_handler("Probe.Raises")
+def raises(params: dict, ctx: TaskContext) -> None:
+    error = RAISED[params["what"]]()
+    raise error
+
+
+RETURNED = {
+    "model": lambda: Folder(folder=Path("x")),
+    "text": lambda: "ü\u2028",
+    "nan": lambda: {"x": float("nan")},
+    "set": lambda: {"x": {1}},
+    "large": lambda: "x" * 9_000_000,
+    "nothing": lambda: None,
+}
+
+
+@task_handler("Probe.Returns")
+def returns(params: dict, ctx: TaskContext) -> object:
+    return RETURNED[params["what"]]()
+
+
+@task_handler("Probe.Checked")
+def checked(params: Folder, ctx: TaskContext) -> str:
+    """Runs until it is told to end."""
+    params.say("begun", os.getpid())
+    while True:
+        ctx.sleep(0.005)
+
+
+@task_handler("Probe.Sleeps")
+def sleeps(params: Folder, ctx: TaskContext) -> None:
+    params.say("begun", os.getpid())
+    ctx.sleep(3600)
+
+
+@task_handler("Probe.Awaits")
+async def awaits(params: Folder, ctx: TaskContext) -> None:
+    params.say("begun", os.getpid())
+    await asyncio.sleep(3600)
+
+
+@task_handler("Probe.Stores")
+def stores(params: Folder, ctx: TaskContext) -> None:
+    params.say("begun", os.getpid())
+    params.wait_for("go")
+    ctx.checkpoint({"page": 1})
+    params.say("went on")
+
+
+@task_handler("Probe.Obstinate", time_limit="1m")
+def obstinate(params: Folder, ctx: TaskContext) -> str:
+    """Runs until the test lets it go, whatever it is told."""
+    params.say("begun", os.getpid())
+    params.wait_for("go")
+    return f"{ctx.cancelled} {ctx.stopping} {ctx.time_left:.0f}"
+
+
+@task_handler("Probe.Stops")
+def stops(params: Folder, ctx: TaskContext) -> str:
+    params.say("begun", os.getpid())
+    while not ctx.stopping:
+        time.sleep(0.005)
+    return "saw it"
+
+
+@task_handler("Probe.Holds", time_limit="1m")
+def holds(params: Folder, ctx: TaskContext) -> str:
+    """Holds the interpreter until the test writes into the pipe."""
+    pipe = os.open(params.folder / "pipe", os.O_RDWR)
+    params.say("begun", os.getpid())
+    params.say("holding")
+    hold(pipe)
+    return "let go"
+
+
+def hold(pipe):
+    ctypes.PyDLL(None).read(pipe, ctypes.create_string_buffer(1), 1)
+
+
+@task_handler("Probe.Computes")
+def computes(params: Folder, ctx: TaskContext) -> None:
+    """Holds the interpreter for about a second."""
+    params.say("computing")
+    re.match(r"(a+)+$", "a" * 23 + "b")
+
+
+CRASHES = {
+    "segv": lambda: ctypes.string_at(0),
+    "abort": os.abort,
+    "exit": lambda: os._exit(3),
+    "well": lambda: os._exit(0),
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "close": lambda: os.closerange(0, 100),
+    "memory": lambda: bytearray(1 << 60),
+    "thread": lambda: threading.Thread(target=ctypes.string_at, args=(0,)).start() or time.sleep(3600),
+}
+
+
+@task_handler("Probe.Crashes")
+def crashes(params: dict, ctx: TaskContext) -> None:
+    CRASHES[params["how"]]()
+
+
+@task_handler("Probe.CrashesBehindAFork")
+def crashes_behind_a_fork(params: Folder, ctx: TaskContext) -> None:
+    """A process of its own goes on and keeps every descriptor open."""
+    if os.fork() == 0:
+        params.say("begun", os.getpid())
+        params.wait_for("go")
+        os._exit(0)
+    os._exit(3)
+
+
+@task_handler("Probe.Forks")
+def forks(params: dict, ctx: TaskContext) -> dict:
+    child = os.fork()
+    if child == 0:
+        return {}
+    os.waitpid(child, 0)
+    return {"child": "ended"}
+
+
+@task_handler("Probe.Stoppable")
+def stoppable(params: dict, ctx: TaskContext) -> int:
+    with subprocess.Popen(
+        [sys.executable, "-c", "print(flush=True); input()"], stdin=-1, stdout=-1
+    ) as program:
+        program.stdout.readline()
+        program.terminate()
+        return program.wait(20)
+
+
+@task_handler("Probe.Grows")
+def grows(params: dict, ctx: TaskContext) -> dict:
+    kept.append(b"x" * params["bytes"])
+    return {"pid": os.getpid()}
+
+
+kept = []
+
+
+class Owner(TaskHandler):
+    task_type = "Probe.Owner"
+
+    def __init__(self):
+        self.set_up_in = 0
+
+    def setup(self):
+        self.set_up_in = os.getpid()
+
+    def process(self, params: Folder, ctx: TaskContext):
+        self.folder = params
+        return [self.set_up_in, os.getpid(), self.settings.probe_token.get_secret_value()]
+
+    def teardown(self):
+        self.folder.say("torn down", os.getpid())
+
+
+class Unset(TaskHandler):
+    task_type = "Probe.Unset"
+
+    def setup(self):
+        raise OSError("no such disk")
+
+    def process(self, params: dict, ctx: TaskContext):
+        return None
+
+
+@hookimpl
+def prismq_plugin_settings():
+    return Settings

@@ -1,0 +1,237 @@
+"""What a handler sees and says is the same in a thread and in a process of its own."""
+
+import json
+import logging
+
+import pytest
+
+from prismq_worker_sdk.decide.redaction import MARK
+from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.capabilities import Capabilities
+from prismq_worker_sdk.model.events import End, TaskProgressed, TypePaused
+from prismq_worker_sdk.model.outcome import Completed, Failed, Released
+from prismq_worker_sdk.observe.logs import JsonFormatter
+from tests.support.children import SECRET, Probes, children
+from tests.support.processes import wait_until
+
+CREATES = Capabilities(creates=True)
+RELEASES = Capabilities(releases=True)
+
+
+@pytest.fixture(scope="module")
+def pool():
+    log = logging.getLogger("prismq.task")
+    before, _ = log.level, log.setLevel(logging.INFO)  # a child has the levels of its start
+    made = children()
+    made.start()
+    yield made
+    made.close(5.0)
+    log.setLevel(before)
+
+
+@pytest.fixture(params=["thread", "process"])
+def place(request, tmp_path, clock, pool):
+    made = []
+
+    def make(**options):
+        in_children = pool if request.param == "process" else None
+        made.append(Probes(tmp_path, in_children, clock=clock, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def result(outcome):
+    assert isinstance(outcome, Completed), outcome
+    return json.loads(outcome.result)
+
+
+def test_everything_that_a_handler_can_ask_for(place):
+    assert result(place().does("Context", q="ü", n=[1, 2.5, None])) == {
+        "id": "t1",
+        "type": "Probe.Context",
+        "params": [{"q": "ü", "n": [1, 2.5, None]}] * 2,
+        "attempt": 1,
+        "token": SECRET,
+        "key": "Probe.Context:t1",
+        "checkpoint": None,
+        "time_left": 3,
+        "stopping": False,
+        "cancelled": None,
+    }
+
+
+def test_progress_the_last_word_wins(place):
+    here = place()
+    here.does("Progress", said=[[10, "one"], [20, "two"], [130, f"three {SECRET}"]])
+    told = [(event.percent, event.message) for event in here.of(TaskProgressed)]
+
+    assert told[0] == (10.0, "one")
+    assert told[-1] == (100.0, f"three {MARK}")
+
+
+def test_r30_a_checkpoint_is_there_for_the_handler_and_for_the_next_attempt(place):
+    here = place()
+
+    assert here.does("Checkpoint").error == "stored {'page': 1}"
+    assert result(here.does("Checkpoint")) == {"before": {"page": 1}, "after": {"page": 2}}
+
+
+def test_a_checkpoint_that_is_too_large_is_refused_in_the_handler(place):
+    failed = place().does("BadCheckpoint")
+
+    assert (failed.error_type, failed.retryable) == ("unfit_result", False)
+    assert "checkpoint" in failed.error
+
+
+def test_r30_a_checkpoint_is_stored_first_and_raises_afterwards(place):
+    here = place()
+    attempt, _pid = here.begins("Stores")
+    attempt.cancel(CancelReason.TIME_LIMIT)
+    here.go()
+    here.idle()
+
+    assert attempt.checkpoint == '{"page":1}'
+    assert not (here.folder / "went on").exists()
+    assert [outcome.error_type for outcome in here.outcomes()] == ["time_limit"]
+
+
+def test_a_checkpoint_that_the_disk_refuses_is_an_error_of_the_handler(place):
+    here = place()
+    attempt, _pid = here.begins("Stores")
+    here.lock_disk()
+    here.go()
+    wait_until(lambda: attempt.offered, "the outcome in memory")
+    here.free_disk()
+    here.idle()
+
+    (failed,) = here.outcomes()
+    assert failed.error_type == "OutboxError"
+
+
+def test_r22_children_travel_with_the_result(place):
+    here = place(capabilities=CREATES)
+
+    assert here.does("Submit", q=1) == Completed('"submitted"')
+    (report,) = here.waiting()
+    assert [(child.type, child.params, child.priority) for child in report.children] == [
+        ("Test.Child", '{"q":1}', 3)
+    ]
+
+
+def test_r22_a_server_that_creates_nothing_is_said_at_once(place):
+    failed = place().does("Submit")
+
+    assert failed.error_type == "NotSupported"
+    assert "exchange extension" in failed.error
+
+
+def test_r13_each_try_inside_a_claim_starts_without_children_and_with_the_last_checkpoint(place):
+    here = place(capabilities=CREATES)
+
+    assert here.does("Tries") == Completed('"done"')
+    (report,) = here.waiting()
+    assert [child.params for child in report.children] == ['{"n":3}']
+
+
+def test_what_is_logged_has_its_fields_its_task_and_no_secret(place, caplog):
+    here = place()
+    here.does("Logs")
+    formatter = JsonFormatter(here.runtime.redactor, "w1")
+    lines = [json.loads(formatter.format(record)) for record in caplog.records]
+
+    first, other, error = [line for line in lines if line["logger"] != "prismq.worker"][:3]
+    assert (first["message"], first["shorts"], first["api_key"]) == ("page read", 25, MARK)
+    assert first["path"] == "/x"
+    assert (other["logger"], other["message"]) == ("somebody.else", f"calling with {MARK}")
+    assert error["exception"].endswith(f"ValueError: {MARK}")
+    assert error["level"] == "ERROR"
+
+
+@pytest.mark.parametrize(
+    ("what", "outcome"),
+    [
+        ("runtime", Failed("RuntimeError: broken", "RuntimeError")),
+        ("exit", Failed("SystemExit: 3", "SystemExit")),
+        ("interrupt", Failed("KeyboardInterrupt", "KeyboardInterrupt")),
+        ("permanent", Failed("never", "Permanent", retryable=False)),
+        ("transient", Failed("later", "Transient", retryable=True, delay_seconds=7.0)),
+        ("defer", Released("not now", 60.0)),
+        ("unavailable", Released("quota used up", 600.0)),
+        ("unspeakable", Failed("Unspeakable: (it cannot be shown)", "Unspeakable")),
+        ("group", Failed("busy", "Transient", retryable=True)),
+    ],
+)
+def test_r17_what_a_handler_raises_means_the_same(place, what, outcome):
+    assert place(capabilities=RELEASES).does("Raises", what=what) == outcome
+
+
+def test_r18_unavailable_pauses_its_type(place):
+    here = place()
+    here.does("Raises", what="unavailable")
+
+    (paused,) = here.of(TypePaused)
+    assert (paused.task_type, paused.reason, paused.seconds) == ("Probe.Raises", "quota used up", 600.0)
+
+
+@pytest.mark.parametrize(
+    ("what", "text"), [("model", '{"folder":"x"}'), ("text", '"ü\u2028"'), ("nothing", "null")]
+)
+def test_what_a_handler_returns_is_the_same_text(place, what, text):
+    assert place().does("Returns", what=what) == Completed(text)
+
+
+@pytest.mark.parametrize("what", ["nan", "set", "large"])
+def test_r14_a_result_that_cannot_go_is_refused_in_the_same_words(place, what):
+    failed = place().does("Returns", what=what)
+
+    assert (failed.error_type, failed.retryable) == ("unfit_result", False)
+    assert {"nan": "result.x is nan", "set": "result.x is a set", "large": "9000002 bytes"}[
+        what
+    ] in failed.error
+
+
+def test_r17_params_that_do_not_fit_fail_without_a_run(place):
+    failed = place().does("Checked", folder=5)
+
+    assert (failed.error_type, failed.retryable) == ("invalid_params", False)
+    assert "/folder" in failed.error
+
+
+@pytest.mark.parametrize("kind", ["Checked", "Sleeps", "Awaits"])
+@pytest.mark.parametrize(
+    ("reason", "end"),
+    [
+        (CancelReason.LOST, End.LOST),
+        (CancelReason.ASKED, End.FAILED),
+        (CancelReason.STOPPING, End.RELEASED),
+    ],
+)
+def test_r15_a_handler_that_is_told_to_end_ends_at_its_next_word_rest_or_await(place, kind, reason, end):
+    here = place(capabilities=RELEASES)
+    attempt, _pid = here.begins(kind)
+    attempt.cancel(reason)
+    here.idle()
+
+    assert here.ends() == [("t1", end)]
+
+
+def test_r15_one_that_was_told_before_it_began_ends_at_its_first_word(place):
+    here = place(capabilities=RELEASES)
+    attempt, _pid = here.begins("Obstinate")
+    attempt.cancel(CancelReason.ASKED)
+    here.go()
+    here.idle()
+
+    assert [outcome.result.split()[0] for outcome in here.outcomes()] == ['"asked']
+
+
+def test_a_handler_sees_that_the_worker_stops(place):
+    here = place()
+    here.begins("Stops")
+    here.stop()
+    here.idle()
+
+    assert here.outcomes() == [Completed('"saw it"')]
