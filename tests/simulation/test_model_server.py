@@ -1,0 +1,241 @@
+"""The model of the server says what the embedded TaskManager says, whatever is asked in whatever order."""
+
+import json
+from random import Random
+from types import SimpleNamespace
+
+import pytest
+
+from prismq_worker_sdk.taskmanager import leases, producing, transitions, views
+from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
+from prismq_worker_sdk.taskmanager.exchange_messages import ExchangeRequest
+from prismq_worker_sdk.taskmanager.messages import NewTask
+from prismq_worker_sdk.taskmanager.problems import Problem
+from prismq_worker_sdk.taskmanager.routes_exchange import _Work
+from prismq_worker_sdk.taskmanager.tables import connect
+from prismq_worker_sdk.testing.simulator.model_server import ModelServer
+from prismq_worker_sdk.wire.messages import HttpRequest
+
+TYPE = "Simulated.Work"
+WORKERS = ("w1", "w2")
+LEASE, TIMEOUT = 20.0, 60.0
+
+
+class Model:
+    """The model, asked like the embedded one below."""
+
+    def __init__(self, tasks):
+        self.server = ModelServer(lease_seconds=LEASE, claim_timeout=TIMEOUT)
+        for number, most in enumerate(tasks):
+            self.server.add(f"task-{number}", TYPE, max_attempts=most)
+
+    def exchange(self, body, now):
+        return self._asked(("tasks", "exchange"), body, now)
+
+    def base(self, path, body, now):
+        return self._asked(("tasks", *path), body, now)
+
+    def _asked(self, segments, body, now):
+        reply = self.server.handle(HttpRequest("call", "POST", segments, json.dumps(body)), now)
+        return reply.status, reply.json
+
+    def cancel(self, number, now):
+        self.server.cancel(f"task-{number}")
+
+    def restart(self, now):
+        self.server.restart(now)
+
+    def states(self):
+        return [
+            (task.status, task.attempts) for task in self.server.tasks.values() if task.parent is None
+        ], sum(task.parent is not None for task in self.server.tasks.values())
+
+
+class Embedded:
+    """The transitions of the embedded TaskManager on a database in memory, without its HTTP."""
+
+    def __init__(self, tasks):
+        self._config = TaskManagerConfig(
+            lease_seconds=LEASE, claim_timeout=TIMEOUT, backoff=1.0, backoff_ceiling=16.0
+        )
+        self._db = connect("sqlite://").connect()
+        self.ids = []
+        for most in tasks:
+            with self._db.begin():
+                new = NewTask(type=TYPE, max_attempts=most)
+                self.ids.append(producing.create(self._db, self._config, new, 0.0)[0].id)
+
+    def exchange(self, body, now):
+        said = ExchangeRequest.model_validate(body)
+        desk = SimpleNamespace(config=self._config)
+        with self._db.begin():
+            return 200, _Work(desk, said, now).everything(self._db)
+
+    def base(self, path, body, now):
+        try:
+            with self._db.begin():
+                match path:
+                    case ("claim",):
+                        row = transitions.claim(
+                            self._db, self._config, body["worker_id"], body["task_types"], now
+                        )
+                        return 200, None if row is None else views.task(row)
+                    case (task_id, "complete"):
+                        transitions.complete(
+                            self._db, task_id, body["worker_id"], json.dumps(body["result"]), now
+                        )
+                    case (task_id, "fail"):
+                        transitions.fail(
+                            self._db, self._config, task_id, body["worker_id"], body["error"], now
+                        )
+                return 200, {"status": "success"}
+        except Problem as problem:
+            return problem.status, None
+
+    def cancel(self, number, now):
+        try:
+            with self._db.begin():
+                transitions.cancel(self._db, self.ids[number], now)
+        except Problem:
+            pass
+
+    def restart(self, now):
+        with self._db.begin():
+            leases.spare(self._db, now + LEASE)
+
+    def states(self):
+        with self._db.begin():
+            rows = [producing.find(self._db, task_id) for task_id in self.ids]
+            everything = producing.stats(self._db, 0.0)
+        children = sum(
+            everything.get("Simulated.Child", {}).get(status, 0)
+            for status in ("pending", "processing", "completed", "failed")
+        )
+        return [(row.status, row.attempts) for row in rows], children
+
+
+class Story:
+    """One course of events, told to both servers; what they answer is kept in names that both share."""
+
+    def __init__(self, seed):
+        self.dice = Random(seed)
+        tasks = [self.dice.randint(1, 4) for _ in range(self.dice.randint(1, 4))]
+        self.both = (Model(tasks), Embedded(tasks))
+        self.now = 1.0
+        self.claims = []  # (number of the task, (its token at the model, at the embedded one), worker)
+        self.requests = 0
+
+    def step(self):
+        self.now += self.dice.choice((0.0, 0.1, 1.0, 7.0, LEASE, 3 * LEASE))
+        kinds = (
+            self._claim,
+            self._claim,
+            self._report,
+            self._report,
+            self._renew,
+            self._repeat,
+            self._cancel,
+        )
+        self.dice.choice((*kinds, self._restart))()
+        states = [server.states() for server in self.both]
+        assert states[0] == states[1]
+
+    def _claim(self):
+        self.requests += 1
+        self._ask_for_tasks(self.requests)
+
+    def _repeat(self):
+        if self.requests:
+            self._ask_for_tasks(self.dice.randint(1, self.requests))
+
+    def _ask_for_tasks(self, request):
+        worker = WORKERS[request % 2]
+        body = {
+            "worker_id": worker,
+            "request_id": f"request-{request}",
+            "claim": {"task_types": [TYPE], "max_tasks": 1 + request % 3, "wait_seconds": 0.0},
+        }
+        given = [server.exchange(body, self.now)[1]["tasks"] for server in self.both]
+        shown = [
+            [
+                (self._number(side, task["id"]), task["attempt"], round(task["lease_seconds"], 3))
+                for task in tasks
+            ]
+            for side, tasks in enumerate(given)
+        ]
+        assert shown[0] == shown[1]
+        for mine, theirs in zip(*given, strict=True):
+            tokens = (mine["lease_token"], theirs["lease_token"])
+            if all(tokens != known for _, known, _ in self.claims):
+                self.claims.append((self._number(0, mine["id"]), tokens, worker))
+
+    def _report(self):
+        if not self.claims:
+            return
+        number, tokens, worker = self.dice.choice(self.claims)
+        outcome = self.dice.choice(("completed", "failed", "released"))
+        item = {"outcome": outcome}
+        if outcome == "completed":
+            item |= {"result": self.dice.choice((1, 2)), "children": self.dice.choice(([], [CHILD]))}
+        if outcome == "failed":
+            item |= self.dice.choice(({}, {"retryable": False}, {"delay_seconds": 5.0}))
+        self._tell("reports", number, tokens, worker, item)
+
+    def _renew(self):
+        if self.claims:
+            self._tell("leases", *self.dice.choice(self.claims), {})
+
+    def _tell(self, name, number, tokens, worker, item):
+        verdicts = []
+        for side, server in enumerate(self.both):
+            proof = {"task_id": self._id(side, number), "lease_token": tokens[side]}
+            body = {"worker_id": worker, name: [{**proof, **item}]}
+            verdicts.append(server.exchange(body, self.now)[1][name][0]["verdict"])
+        assert verdicts[0] == verdicts[1]
+
+    def _cancel(self):
+        number = self.dice.randrange(len(self.both[1].ids))
+        for server in self.both:
+            server.cancel(number, self.now)
+
+    def _restart(self):
+        for server in self.both:
+            server.restart(self.now)
+
+    def _id(self, side, number):
+        return f"task-{number}" if side == 0 else self.both[1].ids[number]
+
+    def _number(self, side, task_id):
+        return int(task_id.rpartition("-")[2]) if side == 0 else self.both[1].ids.index(task_id)
+
+
+CHILD = {"key": "0", "type": "Simulated.Child", "params": {}}
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_both_answer_alike_on_the_exchange(seed):
+    story = Story(seed)
+    for _ in range(60):
+        story.step()
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_both_answer_alike_on_the_base(seed):
+    dice = Random(seed)
+    tasks = [dice.randint(1, 3) for _ in range(3)]
+    both = (Model(tasks), Embedded(tasks))
+    now = 1.0
+    for _ in range(60):
+        now += dice.choice((0.0, 1.0, 20.0, TIMEOUT))
+        worker, number = dice.choice(WORKERS), dice.randrange(3)
+        call = dice.choice(("claim", "claim", "complete", "fail"))
+        answers = []
+        for server, task_id in zip(both, (f"task-{number}", both[1].ids[number]), strict=True):
+            if call == "claim":
+                status, task = server.base(("claim",), {"worker_id": worker, "task_types": [TYPE]}, now)
+                answers.append((status, task is None))
+            else:
+                body = {"worker_id": worker, "result": 1, "error": "no"}
+                answers.append(server.base((task_id, call), body, now)[0])
+        assert answers[0] == answers[1]
+        assert both[0].states() == both[1].states()
