@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import click
@@ -44,23 +45,33 @@ def deliver_stored(timeout: str, given: Mapping[str, Any]) -> int:
     level = "DEBUG" if config.debug else config.log_level
     set_up_logging(log_format=config.log_format, level=level, redactor=redactor)
     bus = EventBus([EventLog(clock)], redactor)
+    sent = Sent()
     with ExitStack() as stack:
-        outboxes: list[Outbox] = []
-        found = instances(config.state_dir)
-        if not found:
-            bus.emit(Notice("info", f"nothing in {config.state_dir}"))
-        for instance in found:
-            try:
-                outboxes.append(
-                    stack.enter_context(taken(instance, tell=lambda text: bus.emit(Notice("error", text))))
-                )
-            except UsageError as error:
-                bus.emit(Notice("warning", f"{instance.name} is left as it is: {error}"))
-        sent = Sent()
+        outboxes = _free(config.state_dir, stack, bus)
         if outboxes:
             sent = send_stored(
                 config, outboxes, timeout=seconds, clock=clock, redactor=redactor, emit=bus.emit
             )
+    return _told(sent, bus)
+
+
+def _free(state_dir: Path, stack: ExitStack, bus: EventBus) -> list[Outbox]:
+    """The outboxes that no worker runs on, locked as long as the stack lasts; the others are named."""
+    found = instances(state_dir)
+    if not found:
+        bus.emit(Notice("info", f"nothing in {state_dir}"))
+    outboxes = []
+    for instance in found:
+        try:
+            free = taken(instance, tell=lambda text: bus.emit(Notice("error", text)))
+            outboxes.append(stack.enter_context(free))
+        except UsageError as error:
+            bus.emit(Notice("warning", f"{instance.name} is left as it is: {error}"))
+    return outboxes
+
+
+def _told(sent: Sent, bus: EventBus) -> int:
+    """Prints what became of the reports; the exit code."""
     for fault in sent.faults:
         bus.emit(Notice("error", f"the books are off: {fault}; please report this"))
     elsewhere = f", {sent.elsewhere} of another server" if sent.elsewhere else ""
