@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ import click
 from prismq_worker_sdk.cli.state_folder import taken
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.decide.shutdown import ExitCode
-from prismq_worker_sdk.errors import UsageError
+from prismq_worker_sdk.errors import StateFolderError, UsageError
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.observe.bus import EventBus
@@ -44,23 +45,37 @@ def deliver_stored(timeout: str, given: Mapping[str, Any]) -> int:
     level = "DEBUG" if config.debug else config.log_level
     set_up_logging(log_format=config.log_format, level=level, redactor=redactor)
     bus = EventBus([EventLog(clock)], redactor)
+    sent = Sent()
     with ExitStack() as stack:
-        outboxes: list[Outbox] = []
-        found = instances(config.state_dir)
-        if not found:
-            bus.emit(Notice("info", f"nothing in {config.state_dir}"))
-        for instance in found:
-            try:
-                outboxes.append(
-                    stack.enter_context(taken(instance, tell=lambda text: bus.emit(Notice("error", text))))
-                )
-            except UsageError as error:
-                bus.emit(Notice("warning", f"{instance.name} is left as it is: {error}"))
-        sent = Sent()
+        outboxes, unread = _free(config.state_dir, stack, bus)
         if outboxes:
             sent = send_stored(
                 config, outboxes, timeout=seconds, clock=clock, redactor=redactor, emit=bus.emit
             )
+    return _told(sent, unread, bus)
+
+
+def _free(state_dir: Path, stack: ExitStack, bus: EventBus) -> tuple[list[Outbox], int]:
+    """The outboxes that no worker runs on, locked as long as the stack lasts; how many cannot be opened.
+
+    Those, and the ones that a worker runs on, are named.
+    """
+    found = instances(state_dir)
+    if not found:
+        bus.emit(Notice("info", f"nothing in {state_dir}"))
+    outboxes, unread = [], 0
+    for instance in found:
+        try:
+            free = taken(instance, tell=lambda text: bus.emit(Notice("error", text)))
+            outboxes.append(stack.enter_context(free))
+        except UsageError as error:
+            unread += isinstance(error, StateFolderError)
+            bus.emit(Notice("warning", f"{instance.name} is left as it is: {error}"))
+    return outboxes, unread
+
+
+def _told(sent: Sent, unread: int, bus: EventBus) -> int:
+    """Prints what became of the reports; the exit code."""
     for fault in sent.faults:
         bus.emit(Notice("error", f"the books are off: {fault}; please report this"))
     elsewhere = f", {sent.elsewhere} of another server" if sent.elsewhere else ""
@@ -69,7 +84,7 @@ def deliver_stored(timeout: str, given: Mapping[str, Any]) -> int:
     )
     if sent.faults:
         return ExitCode.FAILED
-    return ExitCode.SOMETHING_LEFT if sent.left or sent.elsewhere else ExitCode.NOTHING_LEFT
+    return ExitCode.SOMETHING_LEFT if sent.left or sent.elsewhere or unread else ExitCode.NOTHING_LEFT
 
 
 def _seconds(timeout: str) -> float:

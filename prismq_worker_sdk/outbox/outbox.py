@@ -219,6 +219,10 @@ class Outbox:
         now = self._now()
         return self._transactions.run(lambda db: shelf.park_unreadable(db, self._server, now))
 
+    def drop_unreadable_claims(self) -> int:
+        """Deletes held claims that cannot be read: they lapse; how many that were."""
+        return self._transactions.run(shelf.drop_unreadable_claims)
+
     def forget_parked(self) -> int:
         """Deletes parked reports beyond their 90 days or their number (10,000); how many that were."""
         now = self._now()

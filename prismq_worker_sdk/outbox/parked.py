@@ -8,12 +8,13 @@ from sqlite3 import Connection, Error
 from typing import Any
 
 from prismq_worker_sdk.errors import UsageError
-from prismq_worker_sdk.outbox.rows import REPORT_COLUMNS, report_of
+from prismq_worker_sdk.outbox.rows import IDENTITY_COLUMNS, REPORT_COLUMNS, report_of
 
 __all__ = [
     "Parked",
     "Unreadable",
     "delete",
+    "drop_unreadable_claims",
     "forget",
     "park",
     "park_unreadable",
@@ -98,6 +99,21 @@ def _fault(db: Connection, number: int) -> str | None:
             raise
         return str(error)
     return None
+
+
+def drop_unreadable_claims(db: Connection) -> int:
+    """Deletes held claims whose text is none: they could not be proved to any server; how many that were."""
+    names = IDENTITY_COLUMNS.split(", ")
+    as_bytes = [f"CAST({name} AS BLOB)" for name in names]
+    dropped = 0
+    for row in db.execute(f"SELECT {', '.join(as_bytes)} FROM holds").fetchall():
+        try:
+            for value in row:
+                bytes(value).decode()
+        except UnicodeDecodeError:
+            same = " AND ".join(f"{name} = ?" for name in as_bytes)
+            dropped += db.execute(f"DELETE FROM holds WHERE {same}", row).rowcount
+    return dropped
 
 
 def reasons(db: Connection) -> list[Parked]:

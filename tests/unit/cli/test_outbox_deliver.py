@@ -1,7 +1,9 @@
 """`prismq-worker outbox deliver`: what waits is sent without a worker."""
 
 import json
+import sqlite3
 import uuid
+from contextlib import closing
 
 import pytest
 
@@ -192,6 +194,18 @@ def test_a_damaged_instance_is_set_aside_with_a_word_and_the_others_are_delivere
 
     assert (shown.code, shown.out) == (0, "accepted 1, lost 0, parked 0, left 0\n")
     assert "is damaged (file is not a database); it is kept as outbox.db.damaged-" in shown.err
+
+
+def test_an_instance_of_a_newer_version_is_named_and_counts_as_left(base, left, deliver, folder):
+    (task_id,) = claimed(base, "w1")
+    left(base.url, task_id, Completed("1"), instance="instance-1")
+    (folder / "instance-0").mkdir()
+    with closing(sqlite3.connect(folder / "instance-0" / "outbox.db")) as db:
+        db.execute("PRAGMA user_version = 99")
+    shown = deliver(base.url)
+
+    assert (shown.code, shown.out) == (75, "accepted 1, lost 0, parked 0, left 0\n")
+    assert "instance-0 is left as it is: this outbox has format 99" in shown.err
 
 
 def test_with_json_logs_every_line_of_stderr_is_an_object(base, left, deliver):

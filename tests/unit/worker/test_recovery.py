@@ -290,3 +290,19 @@ def test_a_state_that_was_closed_is_free_for_others(tmp_path):
         open_state(tmp_path, "mine", FakeClock())
     state.close()
     open_state(tmp_path, "mine", FakeClock()).close()
+
+
+def test_a_claim_that_cannot_be_read_is_left_to_lapse_and_does_not_stop_the_start(workplace):
+    place = workplace()
+    for task_id in ("bad", "good"):
+        crashed(place, task_id)
+    place.transactions.run(
+        lambda db: db.execute("UPDATE holds SET worker_id = CAST(x'ff77' AS TEXT) WHERE task_id = 'bad'")
+    )
+    place = workplace()
+    recover(place.runtime, ())
+
+    assert said(place)[0] == "1 stored claims cannot be read and are left to lapse"
+    assert "task good was cut off" in said(place)[1]
+    assert place.outbox.resolve_orphans(releases=False) == []
+    assert place.faults() == ()
