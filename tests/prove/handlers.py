@@ -23,9 +23,9 @@ def note(what, ctx):
 @task_handler(SQUARE)
 def square(params: dict, ctx: TaskContext) -> dict:
     note("begin", ctx)
-    if params.get("child"):
-        ctx.submit(CHILD, {"of": params["n"]})
     try:
+        if params.get("child"):
+            ctx.submit(CHILD, {"of": params["n"]})
         ctx.sleep(params["seconds"])
     except TaskCancelled:
         note(f"cancelled-{ctx.cancelled}", ctx)
