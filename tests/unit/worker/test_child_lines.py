@@ -78,6 +78,14 @@ def test_a_value_that_was_cut_is_the_end(line):
         its.receive()
 
 
+def test_what_cannot_be_a_value_is_not_waited_for(line):
+    mine, its = line
+    mine._socket.sendall(b"x" * HEAD.size)
+
+    with pytest.raises(ValueError, match="no value of ours"):
+        its.receive(10)
+
+
 class QuotaError(Transient):
     pass
 
