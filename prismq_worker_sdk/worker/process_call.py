@@ -99,8 +99,8 @@ class _Call:
         """
         child, attempt = self._child, self._attempt
         child.task = attempt.ref
+        spare = attempt.killable(child.kill)
         child.send(self._run())
-        revive = attempt.killable(child.kill)
         forget = attempt.on_cancel(self._cancel)
         try:
             while not isinstance(message := child.receive(TICK), Ended):
@@ -110,7 +110,7 @@ class _Call:
             return message
         finally:
             forget()
-            revive()
+            spare()
 
     def _do(self, message: object) -> None:
         match message:
