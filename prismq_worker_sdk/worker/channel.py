@@ -14,6 +14,8 @@ __all__ = ["Channel"]
 
 HEAD = struct.Struct("!Q")
 CHUNK = 256 * 1024
+LARGEST = 1 << 30
+"""Bytes; a head that announces more is none."""
 
 
 class Channel:
@@ -49,6 +51,7 @@ class Channel:
         Raises:
             TimeoutError: It has not come whole yet; what came is kept.
             EOFError: Nobody is at the other end any more.
+            ValueError: What came is no value.
         """
         while not self._whole:
             if seconds is not None and not self._selector.select(seconds):
@@ -78,4 +81,6 @@ class Channel:
 
     @property
     def _whole(self) -> bool:
+        if len(self._received) >= HEAD.size and self._size > LARGEST:
+            raise ValueError("this is no value of ours")
         return len(self._received) >= HEAD.size and len(self._received) >= self._size

@@ -18,7 +18,7 @@ DEEPEST = 20
 
 def levels() -> dict[str, int]:
     """The levels that were set in this process, by logger, "" for the root."""
-    known = logging.root.manager.loggerDict.items()
+    known = list(logging.root.manager.loggerDict.items())
     own = {name: one.level for name, one in known if isinstance(one, logging.Logger) and one.level}
     return {"": logging.root.level, **own}
 

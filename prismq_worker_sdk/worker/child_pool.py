@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from prismq_worker_sdk.decide.crashes import crashed
-from prismq_worker_sdk.errors import HandlerCrashed, PluginError, Unavailable
+from prismq_worker_sdk.errors import Defer, HandlerCrashed, PluginError, Unavailable
 from prismq_worker_sdk.handlers.handler import Handler, nothing
 from prismq_worker_sdk.handlers.reference import packed_settings, reference_of
 from prismq_worker_sdk.processes import hold_back_stop_signals, is_child, oom_kills
@@ -157,21 +157,25 @@ class ChildPool:
         """Lets a child tear its handlers down and end; the spare takes its place."""
         child.task = None
         with self._change:
+            closed = self._closed
             self._leaving[child] = time.monotonic() + LEAVE_LIMIT
             self._change.notify_all()
+        if closed:
+            self.discard(child)
         child.leave()
 
-    def crash(self, child: ChildProcess) -> HandlerCrashed:
+    def crash(self, child: ChildProcess) -> HandlerCrashed | Defer:
         """Why a child ended in the middle of its task; takes its remains away."""
         code = child.code()
         kills = oom_kills()
         with self._change:
             grown = kills is not None and kills > (self._oom_kills or 0)
             self._oom_kills = kills
-        killed = child.killed
         self.discard(child)
-        if killed:
-            return HandlerCrashed("the worker ended its process")
+        if child.broken:
+            return HandlerCrashed("crashed: it wrote into the line between its process and the worker")
+        if child.killed:
+            return Defer("the worker ended the process of the handler")
         return crashed(code, ended_by(code)[1], out_of_memory=grown)
 
     def close(self, seconds: float) -> None:
@@ -255,7 +259,7 @@ class ChildPool:
         begin = Begin(tuple(self._references.values()), self._settings, levels(), tuple(sys.argv), self._lock)
         try:
             child = ChildProcess(begin)
-        except (OSError, RuntimeError) as error:  # no room for a process, or for a thread
+        except Exception as error:  # noqa: BLE001 - no room for a process or a thread; it is tried again
             with self._change:
                 self._trouble = str(error)
                 self._change.notify_all()

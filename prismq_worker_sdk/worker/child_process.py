@@ -27,6 +27,11 @@ BOOT = (
 )
 LONGEST_LINE = 64 * 1024
 MOMENT = 1.0
+"""Seconds between the end of its line and the end of a child."""
+
+LAST_WORDS = 0.5
+"""Seconds for what it printed last; programs that it started may print for ever."""
+
 LAST_WAIT = 5.0
 """Seconds for the system to end a process that was killed."""
 
@@ -45,6 +50,12 @@ class ChildProcess:
     """A child process; starting is for a thread that outlives it, everything else for one thread at a time.
 
     `kill` and `send` may be called from any thread.
+
+    Attributes:
+        killed: Whether the worker has ended it.
+        broken: Whether it wrote nonsense into the line.
+        task: What it works on, for the log.
+        runs: How many tasks it was given.
     """
 
     def __init__(self, begin: Begin) -> None:
@@ -64,11 +75,14 @@ class ChildProcess:
         self._ready = False
         self._killing = threading.Lock()
         self.killed = False
+        self.broken = False
         self.task: TaskRef | None = None
         self.runs = 0
-        hear = threading.Thread(target=self._hear_output, args=(readable,), name="prismq-output", daemon=True)
+        self._output = threading.Thread(
+            target=self._hear_output, args=(readable,), name="prismq-output", daemon=True
+        )
         try:
-            hear.start()
+            self._output.start()
         except RuntimeError:
             os.close(readable)
             self.close()
@@ -92,26 +106,27 @@ class ChildProcess:
             self._channel.send(message)
 
     def receive(self, seconds: float) -> Any:
-        """What it says next, None when it says nothing for so long; what it logs is written on the way.
+        """What it says next; None when it says nothing for so long, or logs something, which is written.
 
         Raises:
             ChildEnded: It is no more.
         """
-        while True:
-            try:
-                message = self._channel.receive(seconds)
-            except TimeoutError:
-                if self.ended:  # a process that it started may keep the line open
-                    raise ChildEnded from None
-                return None
-            except EOFError:
+        try:
+            message = self._channel.receive(seconds)
+        except TimeoutError:
+            if self.ended:  # a process that it started may keep the line open
                 raise ChildEnded from None
-            except Exception:  # noqa: BLE001 - nonsense came: whoever broke the line does not go on
-                self.kill()
-                raise ChildEnded from None
-            if not isinstance(message, Logged):
-                return message
-            replay(message, {} if self.task is None else {"task": self.task})
+            return None
+        except EOFError:
+            raise ChildEnded from None
+        except Exception:  # noqa: BLE001 - whatever nonsense came, who broke the line does not go on
+            self.broken = True
+            self.close()
+            raise ChildEnded from None
+        if not isinstance(message, Logged):
+            return message
+        replay(message, {} if self.task is None else {"task": self.task})
+        return None
 
     def ready(self, seconds: float) -> bool:
         """Whether it has loaded its handlers; waits so long for it.
@@ -163,6 +178,8 @@ class ChildProcess:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(LAST_WAIT)
         self._channel.close()
+        if self._output.ident is not None:
+            self._output.join(LAST_WORDS)
 
     def _hear_output(self, readable: int) -> None:
         """Logs what it prints, line by line, until nobody can print any more."""

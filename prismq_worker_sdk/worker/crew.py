@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from prismq_worker_sdk.worker.attempt import Attempt
@@ -84,9 +85,18 @@ class Crew:
             loop.waker.wake()
         for loop in self._loops:
             loop.join(LAST_JOIN / len(self._loops))
-        if self._runtime.children is not None:
-            self._runtime.children.close(max(LAST_JOIN, seconds))
+        self._end_children(max(LAST_JOIN, seconds))
         self._readiness.stop(max(LAST_JOIN, seconds))
+
+    def _end_children(self, seconds: float) -> None:
+        """Ends the processes of handlers, and lets the slots that had to do with them commit what that means."""
+        children, table = self._runtime.children, self._runtime.table
+        if children is None:
+            return
+        children.close(seconds)
+        give_up_at = time.monotonic() + LAST_JOIN
+        while any(children.has(one.ref.task_type) for one in table.all()) and time.monotonic() < give_up_at:
+            time.sleep(0.01)
 
     @property
     def _loops(self) -> tuple[LoopThread, ...]:

@@ -99,25 +99,27 @@ class _Call:
         """
         child, attempt = self._child, self._attempt
         child.task = attempt.ref
+        spare = attempt.killable(child.kill)
         child.send(self._run())
-        revive = attempt.killable(child.kill)
         forget = attempt.on_cancel(self._cancel)
         try:
             while not isinstance(message := child.receive(TICK), Ended):
-                match message:
-                    case Begun():
-                        self.begun = True
-                    case Progressed(percent=percent, message=text):
-                        self._backing.progressed(percent, text)
-                    case Store(checkpoint=checkpoint):
-                        self._store(checkpoint)
-                    case _:
-                        self._tell_changes()
-                        self._look_before_the_kill()
+                self._do(message)
+                self._tell_changes()
+                self._look_before_the_kill()
             return message
         finally:
             forget()
-            revive()
+            spare()
+
+    def _do(self, message: object) -> None:
+        match message:
+            case Begun():
+                self.begun = True
+            case Progressed(percent=percent, message=text):
+                self._backing.progressed(percent, text)
+            case Store(checkpoint=checkpoint):
+                self._store(checkpoint)
 
     def _run(self) -> Run:
         runtime, backing = self._runtime, self._backing

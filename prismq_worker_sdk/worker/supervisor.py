@@ -114,6 +114,8 @@ class Supervisor:
             self._emit(Notice("error", f"the worker broke: {reason}"))
         finally:
             self._life.ask_stop(reason, grace=0.0, now=self._clock.monotonic())
+            if self._children is not None:
+                self._children.close(0.0)
             state.close()
             self._connections.close()
             self._emit(WorkerStopped(code, reason))

@@ -73,7 +73,7 @@ def search(params: SearchParams, ctx: TaskContext) -> dict[str, Any]:
     }
 
 
-@task_handler("Example.Plain")
+@task_handler("Example.Plain", isolation="process")
 def plain(params: dict[str, Any], ctx: TaskContext) -> list[Found]:
     if "again" in params:
         raise Transient("the service hiccups", retry_in=30)

@@ -295,7 +295,9 @@ class ModelServer:
         elif retryable is False or task.attempts >= task.max_attempts:
             task.end("failed", error)
         else:
-            task.wait_until(now + (self.backoff * 2.0 ** min(task.attempts - 1, 4) if delay is None else delay))
+            task.wait_until(
+                now + (self.backoff * 2.0 ** min(task.attempts - 1, 4) if delay is None else delay)
+            )
 
 
 def _granted(claim: ModelClaim, seconds: float) -> dict[str, Any]:

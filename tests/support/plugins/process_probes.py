@@ -6,10 +6,12 @@ import logging
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -204,6 +206,15 @@ def stops(params: Folder, ctx: TaskContext) -> str:
     return "saw it"
 
 
+@task_handler("Probe.Talks")
+def talks(params: Folder, ctx: TaskContext) -> str:
+    params.say("begun", os.getpid())
+    while not ctx.stopping:
+        ctx.progress(1)
+        ctx.log.warning("still here")
+    return "heard"
+
+
 @task_handler("Probe.Holds", time_limit="1m")
 def holds(params: Folder, ctx: TaskContext) -> str:
     """Holds the interpreter until the test writes into the pipe."""
@@ -225,6 +236,14 @@ def computes(params: Folder, ctx: TaskContext) -> None:
     re.match(r"(a+)+$", "a" * 23 + "b")
 
 
+def sockets():
+    """Every socket of this process, as somebody finds them who closes or writes what is not his."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - the folder itself is among them
+        with suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                yield int(name)
+
+
 CRASHES = {
     "segv": lambda: ctypes.string_at(0),
     "abort": os.abort,
@@ -232,6 +251,7 @@ CRASHES = {
     "well": lambda: os._exit(0),
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "close": lambda: os.closerange(0, 100),
+    "nonsense": lambda: [os.write(number, b"x" * 100) for number in sockets()],
     "memory": lambda: bytearray(1 << 60),
     "thread": lambda: threading.Thread(target=ctypes.string_at, args=(0,)).start() or time.sleep(3600),
 }

@@ -18,9 +18,13 @@ from prismq_worker_sdk.errors import (
     Unavailable,
     UnfitResult,
 )
+from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.worker.channel import HEAD, Channel
+from prismq_worker_sdk.worker.child_backing import ChildBacking
 from prismq_worker_sdk.worker.child_log import plain
 from prismq_worker_sdk.worker.failures import error_of, failure_of
+from prismq_worker_sdk.worker.messages import Cancel, Circumstances, Progressed, Run
 
 
 @pytest.fixture
@@ -76,6 +80,39 @@ def test_a_value_that_was_cut_is_the_end(line):
 
     with pytest.raises(EOFError):
         its.receive()
+
+
+def test_what_cannot_be_a_value_is_not_waited_for(line):
+    mine, its = line
+    mine._socket.sendall(b"x" * HEAD.size)
+
+    with pytest.raises(ValueError, match="no value of ours"):
+        its.receive(10)
+
+
+@pytest.mark.parametrize(("number", "reason"), [(1, None), (2, CancelReason.ASKED)])
+def test_what_is_said_late_about_an_earlier_task_does_not_reach_the_next_one(line, clock, number, reason):
+    run = Run(2, Task(id="t2", type="T"), None, 60.0, False, False, 1000, False)
+    backing = ChildBacking(line[0], run, None, clock)
+    backing.hear(Circumstances(number, 60.0, stopping=True))
+    backing.hear(Cancel(number, CancelReason.ASKED))
+
+    assert backing.told.cancelled is reason
+    assert backing.stopping is (reason is not None)
+
+
+def test_of_many_words_about_progress_the_last_one_is_said(line, clock):
+    run = Run(1, Task(id="t1", type="T"), None, 60.0, False, False, 1000, False)
+    backing = ChildBacking(line[0], run, None, clock)
+    for percent in range(1000):
+        backing.progressed(float(percent), "")
+    backing.close()
+    said = [line[1].receive(10)]
+    while said[-1].percent < 999:
+        said.append(line[1].receive(10))
+
+    assert said[0] == Progressed(0.0, "")
+    assert len(said) < 100
 
 
 class QuotaError(Transient):

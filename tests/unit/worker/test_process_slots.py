@@ -105,6 +105,7 @@ def test_a_crashed_process_is_replaced_at_once_by_the_warm_spare(place, pool):
         ("close", "crashed: exit code 0", "crashed"),
         ("kill", "crashed: SIGKILL (killed from outside, or out of memory)", "crashed"),
         ("memory", "out of memory", "out_of_memory"),
+        ("nonsense", "crashed: it wrote into the line between its process and the worker", "crashed"),
     ],
 )
 def test_the_end_of_a_process_is_told_as_what_it_was_and_the_server_decides_about_another_try(
@@ -192,6 +193,15 @@ def test_r16_at_limit_and_10_s_the_process_is_killed_and_its_slot_is_used_again(
     assert here.faults() == ()
 
 
+def test_a_handler_that_talks_all_the_time_hears_of_the_stop_too(place):
+    here = place()
+    here.begins("Talks")
+    here.stop()
+    here.idle()
+
+    assert here.outcomes() == [Completed('"heard"')]
+
+
 @pytest.mark.parametrize(("kind", "where"), [("Obstinate", "in obstinate"), ("Holds", "in hold")])
 def test_r16_where_a_handler_was_that_is_to_be_killed_is_in_the_log(place, caplog, kind, where):
     here = place()
@@ -228,7 +238,7 @@ def test_r36_shortly_before_the_deadline_of_a_stop_what_still_runs_is_killed_and
     loop.go_on()
     here.idle()
 
-    assert here.outcomes() == [Released("the worker stops")]
+    assert [type(outcome) for outcome in here.outcomes()] == [Released]
     gone(pid)
 
 
@@ -240,7 +250,7 @@ def test_r36_the_end_of_the_pool_is_the_end_of_what_runs(place, own_pool):
     here.idle()
 
     assert not psutil.pid_exists(pid)
-    assert [type(outcome).__name__ for outcome in here.outcomes()] == ["Failed"]
+    assert here.outcomes() == [Released("the worker ended the process of the handler")]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])

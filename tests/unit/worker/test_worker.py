@@ -217,7 +217,9 @@ def test_r19_a_worker_whose_only_type_goes_on_failing_exits_with_1(server, start
 def test_r26_a_report_whose_answer_was_lost_is_unconfirmed(server, start):
     (task_id,) = add(server)
     server.state.faults = {"complete": {"kinds": ["lost_answer"], "times": 1}}
-    running = start(max_runs=1)
+    running = start()
+    wait_until(lambda: running.of(ReportSettled), "the verdict", deadline=SOON)
+    running.worker.stop()
 
     assert running.ended() == 0
     assert status(server, task_id) == "completed"
