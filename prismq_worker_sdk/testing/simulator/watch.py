@@ -227,8 +227,8 @@ class Watch:
                     self.find("R26", f"{identity.task_id} counts as accepted, and the server never took it")
             case Settle() if isinstance(report.outcome, Failed) and report.outcome.error_type == "crashed":
                 pass  # an orphan may have been reported from memory before its worker ended
-            case Settle() if not self._tells_apart:
-                pass
+            case Settle() if not self._tells_apart or (identity.token is None and process.host.troubles):
+                pass  # what was taken may have been the outcome of an earlier claim of the same worker id
             case Settle(settlement=Settlement.LOST) if any(claim.accepted for claim in claims):
                 self.find("R26", f"{identity.task_id} counts as lost, and the server took it")
             case Settle(settlement=Settlement.LOST | Settlement.UNCONFIRMED):
@@ -291,7 +291,7 @@ class Watch:
             if claim.task.id != task or claim.confirmed or claim.task.claim is claim or process is None:
                 continue
             since, number = claim.claimed_at - CALM, process.host.number
-            few = self._world.network.disturbances(number, since) <= 1
+            few = self._world.network.disturbances(number, since) <= 1 and self._world.network.was_up(since)
             seen = self._world.network.disturbed[number]
             if few and not process.host.had_full_disk and not self._troubled(process, since, seen, most=0):
                 self.find("R6", f"{task} was handed to {claim.worker_id} and ran out there, unconfirmed")
