@@ -88,14 +88,17 @@ class Network:
         mine += self._outages if not self._server.exchange else []
         return not any(fault.at <= now and fault.at + fault.seconds >= since for fault in mine)
 
+    def was_up(self, since: float) -> bool:
+        """Whether the server was there all the time since then."""
+        return not any(
+            out.at <= self._schedule.now and out.at + out.seconds >= since for out in self._outages
+        )
+
     def takes_reports(self, since: float) -> bool:
         """Whether the server was there and took reports all the time since then."""
         now = self._schedule.now
-        bad: list[Outage | Refusal] = [
-            *self._outages,
-            *(one for one in self._refusals if one.sort == "report"),
-        ]
-        return not any(fault.at <= now and fault.at + fault.seconds >= since for fault in bad)
+        bad = [one for one in self._refusals if one.sort == "report"]
+        return self.was_up(since) and not any(one.at <= now and one.at + one.seconds >= since for one in bad)
 
     def disturbances(self, worker: int, since: float) -> int:
         """How many requests of a worker went wrong since then."""
