@@ -247,8 +247,8 @@ PROOF = Proof(
     name="soak",
     title="For a long time",
     about=f"""\
-Promise: a worker needs after {WHOLE.tasks:,} tasks what it needed after the first minute. One worker with {SLOTS} slots on
-the embedded TaskManager, a handler that does nothing, some thousands of tasks always waiting, then 10 minutes idle.
+Promise: a worker needs after {WHOLE.tasks:,} tasks what it needed after the first minute. One worker with {SLOTS} slots
+on the embedded TaskManager, a handler that does nothing, some thousands of tasks always waiting, then 10 minutes idle.
 Memory and the outbox may end 5 % above the first minute's, open files and rows in the outbox may not grow at all, and
 threads by the slots only: one is made when it is first needed, and kept.""",
     parts=parts,
