@@ -23,7 +23,7 @@ def sample(**said):
 
 @pytest.mark.parametrize(
     "end",
-    [{"memory": 1051}, {"threads": 21}, {"files": 31}, {"rows": 6}, {"outbox": 1051}, {"done": 9}],
+    [{"memory": 1051}, {"threads": 37}, {"files": 31}, {"rows": 6}, {"outbox": 1051}, {"done": 9}],
     ids=lambda end: next(iter(end)),
 )
 def test_growth_since_the_first_minute_is_a_failure_of_the_proof(end):
