@@ -49,13 +49,18 @@ class Crew:
             runtime.gate,
             redactor=runtime.redactor,
             emit=runtime.emit,
-            changed=self._claim.waker.wake,
+            changed=self._ready_changed,
         )
         self._runtime = runtime
         self._watch = InterpreterWatch(runtime, stacks=owns_process)
         wakes = runtime.wakes
         wakes.deliver, wakes.claim = self._delivery.waker.wake, self._claim.waker.wake
         wakes.lease, wakes.supervise = self._lease.waker.wake, wake
+
+    def _ready_changed(self) -> None:
+        """A type may be claimed now, or no more: a claim that waits may have to ask anew."""
+        self._claim.waker.wake()
+        self._delivery.waker.wake()
 
     @property
     def claiming(self) -> bool:

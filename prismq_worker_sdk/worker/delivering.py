@@ -93,7 +93,7 @@ class _Delivery:
     def step(self) -> Loop:
         """Sends the oldest reports that are due, a claim along with them where the server takes both, or waits."""
         runtime = self._runtime
-        if (waiting := runtime.waiting) is not None and not runtime.life.running:
+        if (waiting := runtime.waiting) is not None and self._outlived(waiting):
             yield from self._end_wait(waiting)
         offered = self._offered()
         if offered is not None:
@@ -122,8 +122,9 @@ class _Delivery:
         waits = [wait] if wait is not None else []
         if self._offers:
             waits.append(DISK_PAUSE)
-        if runtime.waiting is not None and not runtime.life.running:
-            waits.append(END_WAIT_PAUSE)
+        if runtime.waiting is not None:
+            change = runtime.gate.next_change(runtime.clock.monotonic())
+            waits += [END_WAIT_PAUSE] if self._outlived(runtime.waiting) else [change] if change else []
         return min(waits, default=None)
 
     def _tidy(self) -> bool:
@@ -162,6 +163,13 @@ class _Delivery:
     def _most(self) -> int:
         """Reports in one call: all the server takes, fewer after a batch that did not pass (R23)."""
         return max(1, min(self._batch, self._runtime.health.capabilities.max_reports))
+
+    def _outlived(self, waiting: Exchange) -> bool:
+        """Whether a claim that waits has had its time: the worker stops, or may claim types it did not ask for."""
+        runtime = self._runtime
+        if not runtime.life.running or waiting.claim is None:
+            return True
+        return not set(self._claimer.types()) <= set(waiting.claim.task_types)
 
     def _end_wait(self, waiting: Exchange) -> Loop:
         """Ends a claim that waits on the server: a repeat of it does (R6). Its own loop gets the answer.

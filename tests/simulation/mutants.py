@@ -71,7 +71,7 @@ MUTANTS = (
         "R6",
         "a stop ends the wait on the server",
         "worker.delivering",
-        "        if (waiting := runtime.waiting) is not None and not runtime.life.running:",
+        "        if (waiting := runtime.waiting) is not None and self._outlived(waiting):",
         "        if (waiting := runtime.waiting) is not None and False:",
     ),
     Mutant(

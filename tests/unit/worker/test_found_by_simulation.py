@@ -12,7 +12,7 @@ from prismq_worker_sdk.model.report import Settlement, Verdict
 from prismq_worker_sdk.worker.claiming import claim_loop
 from prismq_worker_sdk.worker.delivering import delivery_loop
 from prismq_worker_sdk.worker.leasing import lease_loop
-from tests.support.loops import Stepped, Work
+from tests.support.loops import TYPE, Stepped, Work
 from tests.support.loops import grant as base_grant
 from tests.unit.worker.test_exchange import ACCEPTED, LEASED, accepted, delivering, grant
 
@@ -184,3 +184,31 @@ def test_r21_more_waiting_claims_than_one_call_takes_are_all_renewed(place):
         loop.answer(Exchanged(renewals=answers))
 
     assert renewed == {"t0", "t1", "t2", "t3"}
+
+
+def test_a_claim_that_waits_is_asked_anew_when_another_type_can_be_claimed(place):
+    here = place(Work(), Work(task_type="Test.Other"))
+    here.runtime.gate.set_ready("Test.Other", "not yet")
+    deliver = delivering(here)
+    waiting = Stepped(claim_loop(here.runtime))
+    assert waiting.request.claim.task_types == (TYPE,)
+    deliver.go_on()
+    assert deliver.wait is None
+    here.runtime.gate.set_ready("Test.Other", None)
+    deliver.go_on()
+
+    assert deliver.request.request_id == waiting.request.request_id
+    assert deliver.request.claim.wait_seconds == 0
+
+
+def test_a_claim_that_waits_is_asked_anew_when_the_pause_of_a_type_is_over(place):
+    here = place(Work(), Work(task_type="Test.Other"))
+    here.runtime.gate.pause("Test.Other", 30.0, "quota", now=0.0)
+    deliver = delivering(here)
+    waiting = Stepped(claim_loop(here.runtime))
+    deliver.go_on()
+    assert deliver.wait == 30.0
+    here.clock.turn(30)
+    deliver.go_on()
+
+    assert deliver.request.request_id == waiting.request.request_id
