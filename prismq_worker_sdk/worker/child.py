@@ -43,6 +43,9 @@ _LOG = logging.getLogger("prismq.plugins")
 FORKED = 70
 """Exit code of a fork that comes back from a handler."""
 
+LAST_MOMENT = 1.0
+"""Seconds for the interpreter to end in order."""
+
 SETUP_AGAIN = 15.0
 """Seconds until a type whose `setup()` raised is claimed again; as often as a worker asks `ready()`."""
 
@@ -89,6 +92,9 @@ class _Child:
         while (given := self._runs.get()) is not None:
             self._run(*given)
         self._tear_down()
+        late = threading.Timer(LAST_MOMENT, os._exit, (0,))
+        late.daemon = True
+        late.start()  # a thread that a handler has left running holds up no end
 
     def _load(self, begin: Begin) -> None:
         for reference in begin.references:

@@ -108,7 +108,7 @@ class ChildPool:
         """The handler as it is asked in this process: it is set up once a child has loaded it."""
         if not self.has(handler.task_type):
             return handler
-        return replace(handler, setup=self._prove, teardown=nothing)
+        return replace(handler, setup=self._until_one_is_ready, teardown=nothing)
 
     def take(self, *, ended: Callable[[], bool] = lambda: False) -> ChildProcess | None:
         """A child that has loaded its handlers; None when `ended` came true while none was ready.
@@ -129,7 +129,7 @@ class ChildPool:
                 self.discard(child)
                 raise Unavailable(f"no child process can be used: {error}", retry_in=PAUSE) from None
             if not child.ended:
-                self._prove_fit()
+                self._proved()
                 return child
             self.discard(child)
         return None
@@ -201,13 +201,14 @@ class ChildPool:
         if self._thread.ident is not None:
             self._thread.join(seconds)
 
-    def _prove_fit(self) -> None:
+    def _proved(self) -> None:
+        """A child has loaded the handlers: from now on there is a spare."""
         if not self._proven:
             with self._change:
                 self._proven = True
                 self._change.notify_all()
 
-    def _prove(self) -> None:
+    def _until_one_is_ready(self) -> None:
         """Returns once a child has loaded the handlers; raises where none can."""
         with self._proving:
             if self._proven:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.bench import __main__ as bench
-from tests.bench import figures, server_pairs, startup, throughput
+from tests.bench import figures, server_pairs, slots, startup, throughput
 from tests.bench.backlog import fresh_strict, kept_embedded
 from tests.bench.figures import ROUNDS, Row, Table
 from tests.support.processes import ROOT
@@ -140,6 +140,13 @@ def test_one_turn_of_throughput_works_off_its_backlog(tmp_path, name):
 def test_one_turn_of_the_server_works_off_its_backlog(tmp_path):
     with kept_embedded(tmp_path) as opened:
         assert server_pairs.Drain(opened, 2)(0.0) > 0
+
+
+def test_one_start_with_process_slots_reaches_its_first_result_in_a_child():
+    took, (resident, alone) = slots.first_task("process")
+
+    assert took > 0
+    assert resident > alone > 0
 
 
 def test_one_start_reaches_its_first_claim():

@@ -291,6 +291,12 @@ def stoppable(params: dict, ctx: TaskContext) -> int:
         return program.wait(20)
 
 
+@task_handler("Probe.Lingers")
+def lingers(params: dict, ctx: TaskContext) -> None:
+    """Leaves a thread behind that an interpreter would wait for."""
+    threading.Thread(target=threading.Event().wait).start()
+
+
 @task_handler("Probe.Grows")
 def grows(params: dict, ctx: TaskContext) -> dict:
     kept.append(b"x" * params["bytes"])

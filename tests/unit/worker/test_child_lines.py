@@ -94,11 +94,12 @@ def test_what_cannot_be_a_value_is_not_waited_for(line):
 def test_what_is_said_late_about_an_earlier_task_does_not_reach_the_next_one(line, clock, number, reason):
     run = Run(2, Task(id="t2", type="T"), None, 60.0, False, False, 1000, False)
     backing = ChildBacking(line[0], run, None, clock)
-    backing.hear(Circumstances(number, 60.0, stopping=True))
+    backing.hear(Circumstances(number, 30.0, stopping=True))
     backing.hear(Cancel(number, CancelReason.ASKED))
 
     assert backing.told.cancelled is reason
     assert backing.stopping is (reason is not None)
+    assert backing.time_left == (60.0 if reason is None else 30.0)
 
 
 def test_of_many_words_about_progress_the_last_one_is_said(line, clock):

@@ -20,6 +20,16 @@ LET_GO = "exec 3<>pipe; until [ -e holding ]; do sleep 0.01; done; sleep 0.6; ec
 """In a process of its own: whoever shares the interpreter with the handler cannot let it go."""
 
 
+class Counted(InterpreterWatch):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.looked = []
+
+    def _look(self):
+        self.looked.append(None)
+        super()._look()
+
+
 @pytest.fixture
 def watch(tmp_path, clock, monkeypatch):
     monkeypatch.setattr(interpreter_watch, "EVERY", 0.05)
@@ -28,7 +38,7 @@ def watch(tmp_path, clock, monkeypatch):
 
     def make(*, stacks, pool=None):
         place = Probes(tmp_path, pool, clock=clock)
-        place.watch = InterpreterWatch(place.runtime, stacks=stacks)
+        place.watch = Counted(place.runtime, stacks=stacks)
         place.watch.start()
         made.append(place)
         return place
@@ -81,18 +91,28 @@ def test_of_several_handlers_the_one_that_computed_is_named(watch):
 
 def test_of_several_handlers_that_computed_little_all_are_named(watch, held):
     place = watch(stacks=True)
-    place.give(grant("t1", "Probe.Stops"))  # params that do not fit: it has ended before
-    place.idle()
-    place.give(grant("t2", "Probe.Nothing"))
-    place.idle()
-    place.give(grant("t3", "Probe.Sleeps", folder=str(place.folder)))
+    place.give(grant("t1", "Probe.Sleeps", folder=str(place.folder)))
     place.wait_for("begun")
-    place.give(grant("t4", "Probe.Holds", folder=str(place.folder)))
+    place.give(grant("t2", "Probe.Holds", folder=str(place.folder)))
     (warning,) = wait_until(lambda: warnings(place), "the warning")
 
-    assert "by task t3 (Probe.Sleeps) or task t4 (Probe.Holds): nothing" in warning
+    assert "by task t1 (Probe.Sleeps) or task t2 (Probe.Holds): nothing" in warning
     for attempt in place.runtime.table.all():
         attempt.cancel(CancelReason.ASKED)
+
+
+def test_handlers_that_ended_before_are_not_suspected(watch, held):
+    place = watch(stacks=True)
+    place.begins("Obstinate", "t1")
+    place.does_meanwhile("Nothing", "t2")
+    place.go()
+    place.idle()
+    looks = len(place.watch.looked)
+    wait_until(lambda: len(place.watch.looked) > looks + 1, "a look")
+    place.give(grant("t3", "Probe.Holds", folder=str(place.folder)))
+    (warning,) = wait_until(lambda: warnings(place), "the warning")
+
+    assert "by task t3 (Probe.Holds): nothing" in warning
 
 
 def test_in_a_process_of_somebody_else_the_timer_of_faulthandler_is_left_alone(watch, held, monkeypatch):

@@ -314,6 +314,16 @@ def test_setup_and_teardown_run_once_in_the_process_that_does_the_work(place, ow
     assert (here.folder / "torn down").read_text() == str(first[1])
 
 
+def test_a_thread_that_a_handler_left_running_holds_up_no_end(place, own_pool):
+    here = place()
+    here.runtime.children = own_pool
+    here.does("Lingers")
+    (worked,) = [child for child in own_pool._living if child.runs]
+    own_pool.close(30.0)
+
+    assert worked.code() == 0  # it was not killed
+
+
 def test_a_set_up_that_raises_gives_the_task_back_and_pauses_its_type(place):
     here = place(capabilities=RELEASES)
     released = here.does("Unset")
