@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -31,9 +32,15 @@ SHORTEST_IDLE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Claim up to so many tasks now."""
+    """Claim up to so many tasks of these types now.
+
+    Attributes:
+        part: Whether types were left out that have less room; they are asked for next.
+    """
 
     max_tasks: int
+    types: tuple[str, ...]
+    part: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +53,38 @@ class Hold:
 ClaimPlan: TypeAlias = Ask | Hold
 
 
-def next_claim(*, free: int, types: int, max_tasks: int, claimed: int, max_runs: int) -> ClaimPlan:
-    """Whether to claim now, and how many at most: `min(free, max_runs - claimed)` (R4).
+def next_claim(
+    *,
+    free: int,
+    rooms: Mapping[str, int | None],
+    max_tasks: int,
+    claimed: int,
+    max_runs: int,
+    whole: bool = True,
+) -> ClaimPlan:
+    """Whether to claim now, what, and how many at most: `min(free, max_runs - claimed)` (R4).
+
+    The server chooses among the types, so a claim asks for no more than each of them has room for. Lest one narrow
+    type slows the others down, a claim of those with room enough may come before the claim of all.
 
     Args:
         free: Slots that are neither busy nor reserved.
-        types: How many task types may be claimed now.
+        rooms: Which types may be claimed now, and how many of each may start: None for as many as come.
         max_tasks: What one answer of the server may hold.
         claimed: Claims taken since the start.
         max_runs: The limit on them, 0 for none.
+        whole: Whether this claim must ask for every type.
     """
-    if not types:
+    if not rooms:
         return Hold("no task type can be claimed now")
     room = free if max_runs == 0 else min(free, max_runs - claimed)
     if room <= 0:
         return Hold("every slot is taken")
-    return Ask(min(room, max_tasks))
+    most = min(room, max_tasks)
+    wide = tuple(name for name, limit in rooms.items() if limit is None or limit >= most)
+    if wide and not whole and len(wide) < len(rooms):
+        return Ask(most, wide, part=True)
+    return Ask(min([most, *(limit for limit in rooms.values() if limit is not None)]), tuple(rooms))
 
 
 def worth_repeating(age: float, lease_seconds: float) -> bool:

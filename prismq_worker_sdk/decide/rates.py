@@ -26,6 +26,10 @@ class Bucket:
         level = self._level(now)
         return 0.0 if level >= 1 else (1 - level) * self.period / self.count
 
+    def tokens(self, now: float) -> int:
+        """Starts that are free now, 0 or more."""
+        return max(0, int(self._level(now)))
+
     def take(self, now: float) -> Bucket:
         """The bucket with one token less; may go below zero when tasks were handed out all the same."""
         return Bucket(self.count, self.period, self._level(now) - 1, now)

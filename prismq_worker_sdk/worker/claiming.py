@@ -48,11 +48,13 @@ class Asked:
 
     Attributes:
         sent_at: Clock reading at its first sending (R5).
+        part: Whether it leaves out types that have less room; another claim asks for them next.
     """
 
     work: ClaimWork
     request_id: str
     sent_at: float
+    part: bool = False
 
 
 class Claimer:
@@ -61,6 +63,7 @@ class Claimer:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._told_full = False
+        self._part_asked = False
         self.unanswered: Asked | None = None
         """A claim whose answer was lost, where the server knows its request again."""
 
@@ -77,23 +80,26 @@ class Claimer:
                 return replace(self.unanswered, work=replace(self.unanswered.work, wait_seconds=0.0))
             self.forget(self.unanswered)
         with runtime.planning:
-            types = self.types()
             plan = next_claim(
                 free=runtime.slots.free,
-                types=len(types),
+                rooms=self._rooms(),
                 max_tasks=runtime.health.capabilities.max_tasks,
                 claimed=runtime.ledger.claimed + runtime.slots.reserved,
                 max_runs=runtime.config.max_runs,
+                whole=self._part_asked,
             )
             if not isinstance(plan, Ask) or not self._has_room():
                 return None
             runtime.slots.reserve(plan.max_tasks)
+            runtime.gate.expect(plan.types, plan.max_tasks)
+            self._part_asked = plan.part
+        waits = waits and not plan.part
         longest = min(runtime.health.capabilities.max_wait_seconds, runtime.config.poll_interval)
         work = ClaimWork(
-            runtime.worker_id, types, max_tasks=plan.max_tasks, wait_seconds=longest if waits else 0.0
+            runtime.worker_id, plan.types, max_tasks=plan.max_tasks, wait_seconds=longest if waits else 0.0
         )
         request_id = uuid.uuid4().hex if runtime.health.capabilities.renews else ""
-        return Asked(work, request_id, runtime.clock.monotonic())
+        return Asked(work, request_id, runtime.clock.monotonic(), plan.part)
 
     def to_hold(self, asked: Asked, tasks: tuple[Grant | BadGrant, ...]) -> tuple[Claim | None, ...]:
         """The claims of an answer that can be held in one transaction, one place for each task."""
@@ -139,10 +145,13 @@ class Claimer:
 
     def types(self) -> tuple[str, ...]:
         """The task types that may be claimed now."""
+        return tuple(self._rooms())
+
+    def _rooms(self) -> dict[str, int | None]:
         runtime = self._runtime
         if not runtime.stored_sent or not runtime.life.running or runtime.order is not Order.RUN:
-            return ()
-        return runtime.gate.claimable(runtime.clock.monotonic())
+            return {}
+        return runtime.gate.rooms(runtime.clock.monotonic())
 
     @property
     def full(self) -> bool:
@@ -153,6 +162,7 @@ class Claimer:
         """Gives back the slots that a claim did not need."""
         self.unanswered = None
         self._runtime.slots.unreserve(asked.work.max_tasks - used)
+        self._runtime.gate.expect(asked.work.task_types, -asked.work.max_tasks)
 
     def _has_room(self) -> bool:
         """Whether the disk has room for every result that may come (R12)."""
@@ -182,7 +192,8 @@ def claim_loop(runtime: Runtime) -> Loop:
         asked = claimer.ask(waits=True)
         if asked is not None:
             pace = yield from _claim(runtime, claimer, asked, pace)
-            yield from _rest(runtime, pace.wait)
+            if not asked.part or pace.failures:
+                yield from _rest(runtime, pace.wait)
         elif claimer.full:
             yield from _rest(runtime, DISK_PAUSE)
         else:

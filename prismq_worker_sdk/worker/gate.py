@@ -25,6 +25,7 @@ class _State:
     pause_reason: str = ""
     by_errors: bool = False
     running: int = 0
+    expected: int = 0
     streak: Streak = field(default_factory=Streak)
     bucket: Bucket | None = None
 
@@ -52,6 +53,18 @@ class Gate:
         for name in resumed:
             self._emit(TypeResumed(name))
         return found
+
+    def rooms(self, now: float) -> dict[str, int | None]:
+        """The types that may be claimed now, and how many tasks of each may start: None for as many as come."""
+        open_now = self.claimable(now)
+        with self._lock:
+            return {name: _room(self._states[name], now) for name in open_now}
+
+    def expect(self, types: Iterable[str], number: int) -> None:
+        """So many more tasks of these types may come with a claim that is under way; a negative number: may not."""
+        with self._lock:
+            for name in types:
+                self._states[name].expected += number
 
     def next_change(self, now: float) -> float | None:
         """Seconds until a pause or a rate lets a type through again, None when only an event can."""
@@ -132,13 +145,18 @@ class Gate:
             }
 
     def _open(self, state: _State, now: float) -> bool:
-        most = state.handler.max_concurrent
-        return (
-            state.unready is None
-            and now >= state.paused_until
-            and (most is None or state.running < most)
-            and (state.bucket is None or state.bucket.wait(now) <= 0)
-        )
+        room = _room(state, now)
+        return state.unready is None and now >= state.paused_until and (room is None or room > 0)
+
+
+def _room(state: _State, now: float) -> int | None:
+    """How many tasks of a type may start now, beside those that are under way; None for as many as come."""
+    limits = []
+    if state.handler.max_concurrent is not None:
+        limits.append(state.handler.max_concurrent - state.running)
+    if state.bucket is not None:
+        limits.append(state.bucket.tokens(now))
+    return min(limits) - state.expected if limits else None
 
 
 def _bucket(handler: Handler) -> Bucket | None:

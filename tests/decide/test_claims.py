@@ -9,14 +9,35 @@ from prismq_worker_sdk.model.calls import Conflict, Throttled, Unreachable
 
 @given(st.integers(0, 300), st.integers(1, 200), st.integers(0, 50), st.integers(0, 60))
 def test_r04_never_more_is_asked_for_than_free_slots_and_runs_left(free, max_tasks, claimed, max_runs):
-    plan = next_claim(free=free, types=1, max_tasks=max_tasks, claimed=claimed, max_runs=max_runs)
+    plan = next_claim(free=free, rooms={"T": None}, max_tasks=max_tasks, claimed=claimed, max_runs=max_runs)
 
     room = free if max_runs == 0 else min(free, max_runs - claimed)
-    assert plan == (Ask(min(room, max_tasks)) if room > 0 else Hold("every slot is taken"))
+    assert plan == (Ask(min(room, max_tasks), ("T",)) if room > 0 else Hold("every slot is taken"))
 
 
 def test_nothing_is_claimed_while_no_type_may_be():
-    assert isinstance(next_claim(free=4, types=0, max_tasks=1, claimed=0, max_runs=0), Hold)
+    assert isinstance(next_claim(free=4, rooms={}, max_tasks=1, claimed=0, max_runs=0), Hold)
+
+
+@given(
+    st.dictionaries(st.sampled_from("ABCD"), st.none() | st.integers(1, 9), min_size=1),
+    st.integers(1, 12),
+    st.booleans(),
+)
+def test_no_type_is_asked_for_more_than_it_has_room_for(rooms, free, whole):
+    plan = next_claim(free=free, rooms=rooms, max_tasks=128, claimed=0, max_runs=0, whole=whole)
+
+    assert all(rooms[name] is None or plan.max_tasks <= rooms[name] for name in plan.types)
+    assert plan.part is (set(plan.types) != set(rooms))
+    assert not (whole and plan.part)
+
+
+def test_types_with_room_enough_are_asked_for_first_and_then_all():
+    rooms = {"Narrow": 2, "Wide": None}
+    asked = {"free": 16, "rooms": rooms, "max_tasks": 128, "claimed": 0, "max_runs": 0}
+
+    assert next_claim(**asked, whole=False) == Ask(16, ("Wide",), part=True)
+    assert next_claim(**asked, whole=True) == Ask(2, ("Narrow", "Wide"))
 
 
 def test_idle_waits_grow_to_the_poll_interval_and_a_task_ends_them():

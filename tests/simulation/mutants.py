@@ -36,8 +36,8 @@ MUTANTS = (
         "R4",
         "no more is claimed than there are free slots",
         "decide.claims",
-        "    return Ask(min(room, max_tasks))",
-        "    return Ask(min(room + 1, max_tasks))",
+        "    most = min(room, max_tasks)",
+        "    most = min(room + 1, max_tasks)",
     ),
     Mutant(
         "R5",

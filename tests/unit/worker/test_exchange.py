@@ -85,6 +85,45 @@ def test_all_free_slots_are_asked_for_at_once_and_the_server_may_wait(place):
     assert loop.request.worker_id == "w1"
 
 
+def test_a_narrow_type_is_never_handed_more_tasks_than_may_run_at_once(place):
+    here = place(Work(gated=True, max_concurrent=2), concurrency=8)
+    loop = Stepped(claim_loop(here.runtime))
+    assert loop.request.claim.max_tasks == 2
+    loop.hand_out(grant("t1"))
+    assert loop.request.claim.max_tasks == 1
+    loop.hand_out(grant("t2"))
+
+    assert loop.wait is None
+
+
+def test_a_claim_under_way_counts_against_the_room_of_its_types(place):
+    here = place(Work(gated=True, max_concurrent=2), concurrency=8)
+    first, second = Stepped(claim_loop(here.runtime)), Stepped(claim_loop(here.runtime))
+    assert second.wait is None
+    first.answer(Unreachable("refused", maybe_seen=False))
+
+    assert second.go_on().request.claim.max_tasks == 2
+
+
+def test_types_with_room_for_all_slots_are_asked_for_by_themselves_without_a_wait(place):
+    here = place(Work(max_concurrent=1), Work(task_type="Test.Wide"), concurrency=8)
+    loop = Stepped(claim_loop(here.runtime))
+    wide = loop.request.claim
+    assert (wide.task_types, wide.max_tasks, wide.wait_seconds) == (("Test.Wide",), 8, 0.0)
+    loop.hand_out()
+
+    whole = loop.request.claim
+    assert (whole.task_types, whole.max_tasks) == ((TYPE, "Test.Wide"), 1)
+    assert whole.wait_seconds > 0
+
+
+def test_no_more_tasks_of_a_type_with_a_rate_are_asked_for_than_may_start(place):
+    here = place(Work(rate="3/min"), concurrency=8)
+    loop = Stepped(claim_loop(here.runtime))
+
+    assert loop.request.claim.max_tasks == 3
+
+
 def test_r06_a_claim_whose_answer_was_lost_is_repeated_with_its_request_id_until_it_is_answered(place):
     here = place()
     loop = Stepped(claim_loop(here.runtime))
