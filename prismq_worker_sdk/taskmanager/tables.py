@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 import uuid
 from typing import Any
 
@@ -23,6 +25,9 @@ __all__ = [
     "tasks",
     "workers",
 ]
+
+LOCKED_SECONDS, LOCKED_PAUSE = 10.0, 0.02
+"""How long a fresh database may be locked by others that open it, and the pause between two tries."""
 
 metadata = MetaData()
 
@@ -167,7 +172,17 @@ def instance_of(engine: sa.Engine) -> str:
 
 
 def _prepare_sqlite(connection: object, _record: object) -> None:
-    _pragmas(connection, "busy_timeout = 10000", "journal_mode = WAL", "synchronous = FULL")
+    _pragmas(connection, "busy_timeout = 10000")
+    give_up_at = time.monotonic() + LOCKED_SECONDS
+    while True:  # SQLite does not wait here by itself when several open a fresh file at once
+        try:
+            _pragmas(connection, "journal_mode = WAL", "synchronous = FULL")
+        except sqlite3.OperationalError:
+            if time.monotonic() >= give_up_at:
+                raise
+            time.sleep(LOCKED_PAUSE)
+        else:
+            return
 
 
 def _prepare_reading(connection: object, _record: object) -> None:
