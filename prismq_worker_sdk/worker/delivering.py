@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from prismq_worker_sdk.decide.backoff import REPORTS, SERVER, as_asked
-from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle, judge
+from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.model.calls import (
     Exchange,
     Exchanged,
     Failure,
-    Rejected,
     ReportAnswer,
     ReportReply,
     Unreachable,
 )
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import (
-    End,
     Notice,
-    OutcomeCommitted,
     Phase,
     ReportDelayed,
     ReportSettled,
-    TaskRef,
 )
 from prismq_worker_sdk.model.outcome import Completed
 from prismq_worker_sdk.model.report import Report, Settlement, Verdict
@@ -33,11 +28,9 @@ from prismq_worker_sdk.worker.claiming import Claimer
 from prismq_worker_sdk.worker.effects import Loop, Reply, Wait
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.talking import talk
+from prismq_worker_sdk.worker.verdicts import Verdicts
 
 __all__ = ["delivery_loop"]
-
-LONGEST_WAIT = 3600.0
-"""However long the server wants us to wait, seconds."""
 
 DISK_PAUSE = 1.0
 
@@ -80,9 +73,7 @@ class _Delivery:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._failures = 0
-        self._verdicts = 0
-        self._verdicts_at_failure: dict[int, int] = {}
+        self._verdicts = Verdicts(runtime)
         self._offers: dict[Attempt, float] = {}
         self._last_called: int | None = None
         self._batch = LARGEST_BATCH
@@ -204,10 +195,10 @@ class _Delivery:
             if not runtime.delivering:
                 runtime.wakes.claim()  # the slots that were kept for this claim may be free again
         if not reports and not isinstance(whole, Exchanged):
-            self._failures += 1
+            self._verdicts.failures += 1
             return _failure(whole)
         if not reports:
-            self._failures = 0
+            self._verdicts.failures = 0
             return ReportAnswer(Verdict.ACCEPTED)
         return next((reply for reply in replies if not isinstance(reply, ReportAnswer)), replies[0])
 
@@ -227,14 +218,14 @@ class _Delivery:
             self._batch = min(LARGEST_BATCH, 2 * self._batch)
         judged = []
         for report, reply in zip(reports, replies, strict=True):
-            judgement, retry_in = self._judge(report, reply, alone=not batch)
-            passed = report.passed if batch else self._passed(report, judgement)
+            judgement, retry_in = self._verdicts.judge(report, reply, alone=not batch)
+            passed = report.passed if batch else self._verdicts.passed(report, judgement)
             judged.append((replace(report, tries=report.tries + 1, passed=passed), judgement, retry_in))
         stored, early = yield from self._store(judged, claims)
         self._untidy = True
         for (sent, judgement, retry_in), changed in zip(judged, stored, strict=True):
             if changed:
-                self._book(sent, judgement, retry_in)
+                self._verdicts.book(sent, judgement, retry_in)
         return early
 
     def _store(self, judged: list[tuple[Report, Judgement, float]], claims: tuple[Claim | None, ...]) -> Loop:
@@ -260,47 +251,6 @@ class _Delivery:
         if apart:
             self._runtime.deliver_with_claims(now=False)
 
-    def _judge(self, report: Report, reply: ReportReply, *, alone: bool = True) -> tuple[Judgement, float]:
-        runtime = self._runtime
-        judgement = judge(report, reply)
-        if isinstance(judgement, Again) and not alone:
-            judgement = replace(judgement, alone=False)  # among many, nobody knows whose trouble it is (R23)
-        jitter = runtime.dice.random()
-        if isinstance(reply, ReportAnswer):
-            runtime.contact.answered()
-            self._failures = 0
-            self._verdicts += 1
-        else:
-            self._failures += 1
-        match judgement:
-            case Again(retry_after=seconds) if seconds is not None:
-                retry_in = min(LONGEST_WAIT, as_asked(seconds, jitter))
-            case Again(alone=True):
-                retry_in = REPORTS.seconds(report.tries + 1, jitter)
-            case Again():
-                retry_in = SERVER.seconds(self._failures, jitter)
-            case _:
-                retry_in = 0.0
-        if isinstance(reply, Rejected):
-            runtime.contact.answered()  # it is this report that does not pass, not the server that is away
-        elif not isinstance(reply, ReportAnswer):
-            runtime.contact.failed(reply, retry_in)
-        return judgement, retry_in
-
-    def _passed(self, report: Report, judgement: Judgement) -> int:
-        """How often this report failed while other reports got a verdict since its last failure.
-
-        Claims that are answered say nothing: a server that can read but not write answers them too.
-        """
-        if report.number is None:
-            return 0
-        if not isinstance(judgement, Again) or not judgement.alone:
-            self._verdicts_at_failure.pop(report.number, None)
-            return report.passed
-        before = self._verdicts_at_failure.get(report.number, self._verdicts)
-        self._verdicts_at_failure[report.number] = self._verdicts
-        return report.passed + (1 if self._verdicts > before else 0)
-
     def _rest_after(self, reply: ReportReply) -> Loop:
         """After a failure on the way to the server the whole line rests a little, growing with each failure.
 
@@ -310,12 +260,12 @@ class _Delivery:
             return
         runtime = self._runtime
         answers = runtime.contact.answers
-        until = runtime.clock.monotonic() + SERVER.seconds(self._failures, runtime.dice.random())
+        until = runtime.clock.monotonic() + self._verdicts.rest_seconds()
         while (left := until - runtime.clock.monotonic()) > 0:
             if runtime.life.phase not in {Phase.RUNNING, Phase.DRAINING} or self.last_call_due():
                 return
             if runtime.contact.answers > answers:
-                self._failures = 0
+                self._verdicts.failures = 0
                 return
             yield Wait(left)
 
@@ -333,7 +283,7 @@ class _Delivery:
             return
         attempt.maybe_seen = True
         (reply,) = _replies((yield from talk(runtime, Exchange(reports=(report,)))), 1)
-        judgement, retry_in = self._judge(report, reply)
+        judgement, retry_in = self._verdicts.judge(report, reply)
         match judgement:
             case Settle(settlement=settlement, detail=detail):
                 if attempt.settle(settlement):
@@ -345,26 +295,6 @@ class _Delivery:
                 attempt.maybe_seen = report.maybe_seen or maybe_seen
                 self._offers[attempt] = runtime.clock.monotonic() + retry_in
                 runtime.emit(ReportDelayed(attempt.ref, reason, retry_in, 1))
-
-    def _book(self, report: Report, judgement: Judgement, retry_in: float) -> None:
-        runtime = self._runtime
-        identity = report.identity
-        ref = TaskRef(identity.task_id, identity.task_type, report.attempt)
-        match judgement:
-            case Settle(settlement=settlement, detail=detail):
-                if settlement is Settlement.ACCEPTED and isinstance(report.outcome, Completed):
-                    runtime.accepted.note(identity.task_key, runtime.clock.monotonic())
-                runtime.ledger.settle(settlement)
-                runtime.emit(ReportSettled(ref, settlement, detail))
-            case Park(detail=detail, replacement=replacement):
-                runtime.ledger.settle(Settlement.PARKED)
-                runtime.emit(ReportSettled(ref, Settlement.PARKED, detail))
-                if replacement is not None:
-                    runtime.ledger.commit()
-                    error, kind = replacement.error, replacement.error_type
-                    runtime.emit(OutcomeCommitted(ref, End.FAILED, None, error=error, error_type=kind))
-            case Again(reason=reason):
-                runtime.emit(ReportDelayed(ref, reason, retry_in, report.tries))
 
 
 def _replies(whole: Reply, number: int) -> tuple[ReportReply, ...]:

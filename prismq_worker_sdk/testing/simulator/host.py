@@ -128,7 +128,8 @@ class Host:
 
     def _stop(self, fault: Stop) -> None:
         self.trouble()
-        if self.process is not None and now_or_never(self):
+        asleep = self.world.schedule.now < self.suspended_until
+        if self.process is not None and not asleep:  # a signal to a machine that sleeps is left out
             self.process.stop(fault.grace, fault.away)
 
     def _suspend(self, seconds: float) -> None:
@@ -137,11 +138,6 @@ class Host:
 
     def _jump(self, seconds: float) -> None:
         self.clock.off += seconds
-
-
-def now_or_never(host: Host) -> bool:
-    """Whether its machine is awake: a signal to one that sleeps is left out."""
-    return host.world.schedule.now >= host.suspended_until
 
 
 def empty_disk() -> sqlite3.Connection:

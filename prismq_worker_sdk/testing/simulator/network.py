@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from prismq_worker_sdk.model.calls import Unreachable
 from prismq_worker_sdk.testing.simulator.model_server import ModelServer, Waits
@@ -12,7 +12,7 @@ from prismq_worker_sdk.testing.simulator.plan import Cut, Disturbed, Outage, Pla
 from prismq_worker_sdk.testing.simulator.schedule import Schedule
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 
-__all__ = ["Answer", "Handles", "Network"]
+__all__ = ["Answer", "Network"]
 
 Answer: TypeAlias = HttpReply | Unreachable
 Receive: TypeAlias = Callable[[Answer], None]
@@ -32,18 +32,6 @@ GATEWAY = {
     "key": HttpReply(401, b'{"detail": "wrong key"}'),
     "gone": HttpReply(404, b'{"detail": "Not Found"}'),
 }
-
-
-class Handles(Protocol):
-    """A server, or the model of one."""
-
-    def handle(self, request: HttpRequest, now: float) -> HttpReply | Waits:
-        """The answer, or that the claim waits."""
-        ...
-
-    def look(self, wait: Waits, now: float) -> HttpReply | None:
-        """The answer to a claim that waits, None while there is none."""
-        ...
 
 
 class Network:
@@ -116,25 +104,21 @@ class Network:
         if how in GATEWAY and (how != "gone" or request.segments[-1] == "exchange"):
             self._give(receive, GATEWAY[how])
             return
-        exchange = _Exchange(self, worker, request, receive)
-        late = how == "late"
+        exchange = _Exchange(worker, request, receive)
         patience = PATIENCE + request.wait
         self._schedule.after(patience, lambda: exchange.received(Unreachable("no answer in time")))
         if how != "lost":
-            up = self._latency() + (
-                patience + 1.0 if late else 3.0 * self._dice.random() if how == "slow" else 0.0
-            )
-            self._schedule.after(
-                up, lambda: self._arrive(exchange, answered=how not in {"unanswered", "500 after"})
-            )
-        if how == "500 after":
-            self._schedule.after(0.1, lambda: exchange.received(GATEWAY["500"]))
-        if how == "unanswered":
-            self._schedule.after(0.1, lambda: exchange.received(Unreachable("connection reset")))
-        if how == "twice":
-            self._schedule.after(
-                0.1 + 8.0 * self._dice.random(), lambda: self._arrive(exchange, answered=False)
-            )
+            late = {"late": patience + 1.0, "slow": 3.0 * self._dice.random()}.get(how, 0.0)
+            answered = how not in {"unanswered", "500 after"}
+            self._schedule.after(self._latency() + late, lambda: self._arrive(exchange, answered=answered))
+        match how:
+            case "500 after":
+                self._schedule.after(0.1, lambda: exchange.received(GATEWAY["500"]))
+            case "unanswered":
+                self._schedule.after(0.1, lambda: exchange.received(Unreachable("connection reset")))
+            case "twice":
+                again = 0.1 + 8.0 * self._dice.random()
+                self._schedule.after(again, lambda: self._arrive(exchange, answered=False))
 
     def _arrive(self, exchange: _Exchange, *, answered: bool) -> None:
         """The request reaches the server, if it does."""
@@ -202,8 +186,7 @@ class Network:
 class _Exchange:
     """One request on its way; the first answer counts."""
 
-    def __init__(self, network: Network, worker: int, request: HttpRequest, receive: Receive) -> None:
-        self._network = network
+    def __init__(self, worker: int, request: HttpRequest, receive: Receive) -> None:
         self._receive: Receive | None = receive
         self.worker = worker
         self.request = request

@@ -1,0 +1,103 @@
+"""What the server's replies to reports come to: judged, counted, told (R21, R23)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from prismq_worker_sdk.decide.backoff import REPORTS, SERVER, as_asked
+from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle, judge
+from prismq_worker_sdk.model.calls import Rejected, ReportAnswer, ReportReply
+from prismq_worker_sdk.model.events import End, OutcomeCommitted, ReportDelayed, ReportSettled, TaskRef
+from prismq_worker_sdk.model.outcome import Completed
+from prismq_worker_sdk.model.report import Report, Settlement
+from prismq_worker_sdk.worker.runtime import Runtime
+
+__all__ = ["Verdicts"]
+
+LONGEST_WAIT = 3600.0
+"""However long the server wants us to wait, seconds."""
+
+
+class Verdicts:
+    """What is remembered of the replies to reports; lost in a crash without harm.
+
+    Attributes:
+        failures: Replies in a row that were no verdict.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.failures = 0
+        self._runtime = runtime
+        self._given = 0
+        self._given_at_failure: dict[int, int] = {}
+
+    def judge(self, report: Report, reply: ReportReply, *, alone: bool = True) -> tuple[Judgement, float]:
+        """What a reply means, and the seconds to the next try where it is no verdict.
+
+        Args:
+            alone: Whether the report was the only one of its call.
+        """
+        runtime = self._runtime
+        judgement = judge(report, reply)
+        if isinstance(judgement, Again) and not alone:
+            judgement = replace(judgement, alone=False)  # among many, nobody knows whose trouble it is (R23)
+        jitter = runtime.dice.random()
+        if isinstance(reply, ReportAnswer):
+            runtime.contact.answered()
+            self.failures = 0
+            self._given += 1
+        else:
+            self.failures += 1
+        match judgement:
+            case Again(retry_after=seconds) if seconds is not None:
+                retry_in = min(LONGEST_WAIT, as_asked(seconds, jitter))
+            case Again(alone=True):
+                retry_in = REPORTS.seconds(report.tries + 1, jitter)
+            case Again():
+                retry_in = SERVER.seconds(self.failures, jitter)
+            case _:
+                retry_in = 0.0
+        if isinstance(reply, Rejected):
+            runtime.contact.answered()  # it is this report that does not pass, not the server that is away
+        elif not isinstance(reply, ReportAnswer):
+            runtime.contact.failed(reply, retry_in)
+        return judgement, retry_in
+
+    def passed(self, report: Report, judgement: Judgement) -> int:
+        """How often this report failed while other reports got a verdict since its last failure.
+
+        Claims that are answered say nothing: a server that can read but not write answers them too.
+        """
+        if report.number is None:
+            return 0
+        if not isinstance(judgement, Again) or not judgement.alone:
+            self._given_at_failure.pop(report.number, None)
+            return report.passed
+        before = self._given_at_failure.get(report.number, self._given)
+        self._given_at_failure[report.number] = self._given
+        return report.passed + (1 if self._given > before else 0)
+
+    def rest_seconds(self) -> float:
+        """How long the whole line rests after so many failures."""
+        return SERVER.seconds(self.failures, self._runtime.dice.random())
+
+    def book(self, report: Report, judgement: Judgement, retry_in: float) -> None:
+        """Counts and tells what became of a report, once that is stored."""
+        runtime = self._runtime
+        identity = report.identity
+        ref = TaskRef(identity.task_id, identity.task_type, report.attempt)
+        match judgement:
+            case Settle(settlement=settlement, detail=detail):
+                if settlement is Settlement.ACCEPTED and isinstance(report.outcome, Completed):
+                    runtime.accepted.note(identity.task_key, runtime.clock.monotonic())
+                runtime.ledger.settle(settlement)
+                runtime.emit(ReportSettled(ref, settlement, detail))
+            case Park(detail=detail, replacement=replacement):
+                runtime.ledger.settle(Settlement.PARKED)
+                runtime.emit(ReportSettled(ref, Settlement.PARKED, detail))
+                if replacement is not None:
+                    runtime.ledger.commit()
+                    error, kind = replacement.error, replacement.error_type
+                    runtime.emit(OutcomeCommitted(ref, End.FAILED, None, error=error, error_type=kind))
+            case Again(reason=reason):
+                runtime.emit(ReportDelayed(ref, reason, retry_in, report.tries))
