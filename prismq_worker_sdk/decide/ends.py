@@ -95,9 +95,11 @@ def outcome_when_cancelled(
     """What an exception means once the handler was told to end.
 
     What it raises on purpose (Permanent, Transient, Defer, Unavailable) stands; anything else is the
-    noise of ending, and the reason of the cancellation decides.
+    noise of ending, and the reason of the cancellation decides. A task that somebody cancelled does not come back,
+    whatever its handler wishes (R15).
     """
-    if isinstance(error, HandlerSignal) and reason is not CancelReason.LOST:
+    stands = isinstance(error, Permanent if reason is CancelReason.ASKED else HandlerSignal)
+    if stands and reason is not CancelReason.LOST:
         return outcome_of_error(error, redact=redact, now=now)
     return outcome_of_cancel(reason, detail=detail)
 

@@ -99,6 +99,9 @@ def test_r15_what_a_handler_says_on_purpose_while_it_ends_stands_unless_the_clai
     )
     assert told(RuntimeError("closed pool"), CancelReason.STOPPING) == Released("the worker stops")
     assert told(Permanent("no such user"), CancelReason.LOST) is None
+    assert told(Defer("later", retry_in=5), CancelReason.ASKED) == Failed(
+        "the task was cancelled on request", "cancelled", retryable=False
+    )
 
 
 def test_task_cancelled_is_not_hidden_by_except_exception():

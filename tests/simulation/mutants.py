@@ -169,10 +169,10 @@ MUTANTS = (
     ),
     Mutant(
         "R23",
-        "a batch that does not pass is halved",
+        "a line that rests goes on as soon as the server answers",
         "worker.delivering",
-        "            self._batch = max(1, len(reports) // 2)",
-        "            self._batch = LARGEST_BATCH",
+        "            if runtime.contact.answers > answers:",
+        "            if False:",
     ),
     Mutant(
         "R24",

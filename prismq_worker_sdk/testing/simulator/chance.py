@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 from prismq_worker_sdk.testing.simulator.plan import (
@@ -64,6 +65,8 @@ THEMES = (
     "lost claims",
     "outages",
     "sleeps",
+    "cancels",
+    "stuck",
 )
 
 
@@ -79,6 +82,8 @@ def random_plan(seed: int, dialect: Dialect | None = None) -> Plan:
     workers = dice.choice((1, 2, 2, 3, 3, 4, 5))
     theme = dice.choice(THEMES)
     works = tuple(_work(dice, chosen, theme) for _ in range(dice.randint(1, 8)))
+    if theme == "stuck":  # one report that does not pass, among others that do
+        works = (replace(works[0], seconds=0.3, end="complete", fate="poison", max_attempts=3), *works)
     return Plan(
         seed=seed,
         dialect=chosen,
@@ -160,6 +165,8 @@ def _faults(dice: Random, theme: str, workers: int, works: int) -> list[Fault]:
         ],
         "outages": [lambda: Outage(when(), dice.choice((5.0, 15.0, 20.0, 30.0)))],
         "sleeps": [lambda: Suspend(who(), when(), dice.choice((5.0, 20.0, 25.0, 60.0)))],
+        "stuck": [lambda: Outage(1.0 + when() / 10, dice.choice((20.0, 60.0, 90.0)))],
+        "cancels": [lambda: Cancelled(dice.randrange(works), when() / 2), calm_stop, stop],
         "rare": [
             lambda: Jump(who(), when(), dice.choice((-86400.0, -60.0, 30.0, 3600.0, 7 * 86400.0))),
             lambda: FullDisk(who(), when(), dice.choice((1.0, 10.0, 40.0))),

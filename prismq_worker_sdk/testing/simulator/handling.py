@@ -103,7 +103,9 @@ class _Run:
         if self._over:
             return
         self._over = True
-        self._finish(worked(self._runtime, self._attempt, self._ctx))
+        ending = worked(self._runtime, self._attempt, self._ctx)
+        self._attempt.handler_ended = True
+        self._finish(ending)
 
     def _finish(self, ending: Ending) -> None:
         if try_finish(self._runtime, self._attempt, ending) is Commit.REFUSED:

@@ -61,6 +61,7 @@ class Process:
 
     Attributes:
         dead: Whether it has ended; nothing of it goes on.
+        grace: What its stop was given, seconds.
     """
 
     def __init__(self, host: Host) -> None:
@@ -82,6 +83,7 @@ class Process:
         self.life = Lifecycle()
         self._contact = Contact(host.clock, self.emit)
         self._away = 0.0
+        self.grace = GRACE
         self._finder = self._actor(
             "startup",
             find_server(
@@ -138,7 +140,7 @@ class Process:
 
     def stop(self, grace: float, away: float) -> None:
         """SIGTERM."""
-        self._away = away
+        self._away, self.grace = away, grace
         ask_stop(self.life, self.host.clock, self.emit, "the plan stops it", grace=grace)
         self.world.watch.stopped(self, grace)
         self._finder.wake()

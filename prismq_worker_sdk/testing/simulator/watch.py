@@ -141,6 +141,10 @@ class Watch:
             self.find(
                 "R37", f"{process.worker_id} exits with 0 and leaves {waiting} reports, {left} handlers"
             )
+        cut_off = [one.ref.task_id for one in runtime.table.live() if self._world.work(one.ref.task_id).obeys]
+        host = process.host
+        if cut_off and process.grace > AT_ONCE and not host.suspended_until and not host.had_full_disk:
+            self.find("R36", f"{process.worker_id} exits over {cut_off}, which would have ended when told to")
         if not any(reason.startswith(end) for end in ENDS):
             self.find("R34", f"{process.worker_id} ended by itself: {reason}")
 
@@ -227,7 +231,7 @@ class Watch:
                     self.find("R26", f"{identity.task_id} counts as accepted, and the server never took it")
             case Settle() if isinstance(report.outcome, Failed) and report.outcome.error_type == "crashed":
                 pass  # an orphan may have been reported from memory before its worker ended
-            case Settle() if not self._tells_apart or (identity.token is None and process.host.troubles):
+            case Settle() if not self._tells_apart or self._held_before(identity):
                 pass  # what was taken may have been the outcome of an earlier claim of the same worker id
             case Settle(settlement=Settlement.LOST) if any(claim.accepted for claim in claims):
                 self.find("R26", f"{identity.task_id} counts as lost, and the server took it")
@@ -246,6 +250,11 @@ class Watch:
             return iter(() if claim is None else (claim,))
         same = [one for one in server.claims if one.task.id == identity.task_id]
         return iter([one for one in same if one.worker_id == identity.worker_id][-1:])
+
+    def _held_before(self, identity: Identity) -> bool:
+        """Whether a base server cannot tell this claim from another one: same task, same worker id."""
+        same = [one for one in self._world.server.claims if one.task.id == identity.task_id]
+        return identity.token is None and sum(one.worker_id == identity.worker_id for one in same) > 1
 
     def _check_lease(self, process: Process, attempt: Attempt) -> None:
         token = attempt.claim.identity.token
