@@ -29,8 +29,8 @@ class Member:
         return self.worker.process.poll() is None
 
     def kill(self):
-        self.killed_at = time.time()
         self.worker.kill()
+        self.killed_at = time.time()  # afterwards: a handler may begin while the signal is on its way
 
     def lines(self):
         """Its log; read when it has ended, the last line may be cut."""

@@ -25,8 +25,8 @@ RENEWED_AFTER = 1 / 3
 ALLOWED = 0.10
 """The part of a lease that one renewal in a hundred may be late, at most."""
 
-NAMED = ("holding", "usleep")
-"""What a warning that names the handler with its stack has in it: the function, and the line it stands at."""
+NAMED = ("the interpreter was held", "Prove.Holding", "handlers.py", "in holding")
+"""What a warning that names the handler with its stack has in it: the task, the file, and the function."""
 
 
 @dataclass(frozen=True, slots=True)
