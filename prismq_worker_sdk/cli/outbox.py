@@ -67,7 +67,8 @@ def list_(*, state: str, as_json: bool, state_dir: str | None) -> int:
         for entry in entries:
             click.echo(line(entry, now))
         if not entries and not unread:
-            click.echo(f"nothing{'' if state == 'all' else ' ' + state} in {folder}", err=True)
+            missing = "" if folder.is_dir() else ", there is no such folder"
+            click.echo(f"nothing{'' if state == 'all' else ' ' + state} in {folder}{missing}", err=True)
     return 1 if unread else 0
 
 

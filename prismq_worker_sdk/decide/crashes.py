@@ -18,7 +18,8 @@ def crashed(code: int, signal_name: str | None, *, out_of_memory: bool) -> Handl
         out_of_memory: Whether the system killed a process of this group for lack of memory meanwhile.
     """
     if signal_name is None:
-        return HandlerCrashed(f"crashed: exit code {code}")
+        early = "" if code else ", before the handler returned"
+        return HandlerCrashed(f"crashed: exit code {code}{early}")
     if signal_name != "SIGKILL":
         return HandlerCrashed(f"crashed: {signal_name}")
     if out_of_memory:

@@ -22,6 +22,7 @@ class Attempt(Cancellable):
         claim: The right it works under; a later claim of the same task may take its place (R9).
         thread_id: Python's number of the thread that runs it.
         native_id: The system's number of that thread.
+        killed: Whether the handler's process was ended by force.
         handler_ended: Whether the handler has returned or raised.
         limit_at: Clock reading at which its time is used up.
         progress: What the handler said last, percent (None for nothing yet) and message.
@@ -43,6 +44,7 @@ class Attempt(Cancellable):
         self.thread_id: int | None = None
         self.native_id: int | None = None
         self.handler_ended = False
+        self.killed = False
         self.progress: tuple[float | None, str] = (None, "")
         self.stray = False
         self.offered: Outcome | None = None
@@ -72,12 +74,12 @@ class Attempt(Cancellable):
         return forget
 
     def kill(self) -> bool:
-        """Ends the handler by force; False where that cannot be done, as in a thread."""
+        """Ends the handler by force; False where that cannot be done, as in a thread, and was not done before."""
         with self._killing:
-            if self._kill is None:
-                return False
-            self._kill()
-            return True
+            if self._kill is not None:
+                self._kill()
+                self.killed = True
+            return self.killed
 
     def report(self) -> Report | None:
         """The report of an outcome that the disk refuses, None when there is none to send (R12)."""

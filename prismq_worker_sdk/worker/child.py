@@ -46,6 +46,9 @@ FORKED = 70
 LAST_MOMENT = 1.0
 """Seconds for the interpreter to end in order."""
 
+OUTPUT = (1, 2)
+"""What is printed goes there, and on to the worker's log."""
+
 SETUP_AGAIN = 15.0
 """Seconds until a type whose `setup()` raised is claimed again; as often as a worker asks `ready()`."""
 
@@ -71,6 +74,7 @@ class _Child:
         self._channel = channel
         self._clock = SystemClock()
         self._process = os.getpid()
+        self._output = _output()
         self._handlers: dict[str, Handler] = {}
         self._set_up: dict[str, Handler] = {}
         self._runs: queue.SimpleQueue[tuple[Run, ChildBacking] | None] = queue.SimpleQueue()
@@ -136,8 +140,11 @@ class _Child:
         backing.close()
         with suppress(Exception):
             sys.stdout.flush()
+        with suppress(OSError):
+            os.write(OUTPUT[-1], b"\n")  # half a line must not go on in that of the next task
         memory = resident_memory() if run.weighs else 0
-        self._channel.send(Ended(result, failure, ctx.children, memory))
+        spoiled = self._output != _output()
+        self._channel.send(Ended(result, failure, ctx.children, memory, spoiled))
 
     def _prepare(self, handler: Handler) -> None:
         """Sets a handler up for its first task in this process."""
@@ -156,3 +163,16 @@ class _Child:
                 handler.teardown()
             except Exception:  # noqa: BLE001 - the other handlers are torn down all the same
                 traceback.print_exc()
+
+
+def _output() -> tuple[tuple[int, int] | None, ...]:
+    """Where the printed lines go now; a handler may have closed or replaced it."""
+    return tuple(_place(number) for number in OUTPUT)
+
+
+def _place(number: int) -> tuple[int, int] | None:
+    try:
+        found = os.fstat(number)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -176,6 +176,8 @@ class ChildPool:
             return HandlerCrashed("crashed: it wrote into the line between its process and the worker")
         if child.killed:
             return Defer("the worker ended the process of the handler")
+        if code is None:
+            return HandlerCrashed("crashed: its process closed the line to the worker while it ran")
         return crashed(code, ended_by(code)[1], out_of_memory=grown)
 
     def close(self, seconds: float) -> None:

@@ -164,13 +164,15 @@ class ChildProcess:
             if self._process.poll() is None:
                 ask_for_stacks(self._process.pid)
 
-    def code(self) -> int:
-        """Its exit code, or minus the signal that ended it; one that has closed its line is given a moment."""
+    def code(self) -> int | None:
+        """Its exit code, or minus the signal that ended it; None for one that had closed its line and lived on."""
         try:
             return self._process.wait(MOMENT)
         except subprocess.TimeoutExpired:
-            self.kill()
-            return self._process.wait(LAST_WAIT)
+            with self._killing:
+                self._process.kill()
+            code = self._process.wait(LAST_WAIT)
+            return code if self.killed else None
 
     def close(self) -> None:
         """Takes away what is left of it; kills it when it still runs."""
@@ -197,8 +199,10 @@ def _command() -> list[str]:
     return [sys.executable, *options, "-c", BOOT, importable, str(os.getpid())]
 
 
-def ended_by(code: int) -> tuple[str, str | None]:
+def ended_by(code: int | None) -> tuple[str, str | None]:
     """How a process ended, in words, and the name of the signal that did it."""
+    if code is None:
+        return "it closed the line to the worker", None
     if code >= 0:
         return f"exit code {code}", None
     try:

@@ -71,7 +71,7 @@ def _abandon(runtime: Runtime, attempt: Attempt, now: float) -> float:
     started = attempt.started_at if attempt.started_at is not None else now
     limit = duration.text(attempt.limit_at - started)
     text = f"the handler did not end within its time limit of {limit}, nor {ABANDON_AFTER:.0f} s after it was told to"
-    if attempt.handler_ended:  # its own end is only waiting for the disk (R12)
+    if attempt.handler_ended or attempt.killed:  # its own end only waits for the disk (R12), or is on its way
         return now + ABANDON_AFTER
     ending = Ending(Failed(text, "time_limit"), error=TimeoutError(text), seconds=now - started)
     if try_finish(runtime, attempt, ending) is Commit.REFUSED:

@@ -164,9 +164,11 @@ class Ended:
     Attributes:
         result: JSON text, None when it raised.
         memory: Bytes that the child occupies, 0 when nobody asked.
+        spoiled: Whether the handler has changed what the next one would need: what is printed goes elsewhere.
     """
 
     result: str | None
     failure: Failure | None
     children: tuple[Child, ...]
     memory: int = 0
+    spoiled: bool = False

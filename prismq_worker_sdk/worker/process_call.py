@@ -54,7 +54,7 @@ def call_in_child(runtime: Runtime, pool: ChildPool, attempt: Attempt, ctx: Runn
             pool.discard(child)
             raise
     limit = runtime.config.max_memory_per_child
-    if limit and ended.memory > limit:
+    if ended.spoiled or (limit and ended.memory > limit):
         pool.retire(child)
     else:
         pool.give_back(child)

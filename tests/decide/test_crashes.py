@@ -13,7 +13,7 @@ from prismq_worker_sdk.model.outcome import Failed
     ("code", "signal", "out_of_memory", "failed"),
     [
         (3, None, False, Failed("crashed: exit code 3", "crashed")),
-        (0, None, True, Failed("crashed: exit code 0", "crashed")),
+        (0, None, True, Failed("crashed: exit code 0, before the handler returned", "crashed")),
         (-11, "SIGSEGV", True, Failed("crashed: SIGSEGV", "crashed")),
         (-9, "SIGKILL", True, Failed("out of memory", "out_of_memory")),
         (-9, "SIGKILL", False, Failed("crashed: SIGKILL (killed from outside, or out of memory)", "crashed")),

@@ -251,6 +251,7 @@ CRASHES = {
     "well": lambda: os._exit(0),
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "close": lambda: os.closerange(0, 100),
+    "replaced": lambda: os.execv("/bin/sleep", ["sleep", "3600"]),
     "nonsense": lambda: [os.write(number, b"x" * 100) for number in sockets()],
     "memory": lambda: bytearray(1 << 60),
     "thread": lambda: threading.Thread(target=ctypes.string_at, args=(0,)).start() or time.sleep(3600),
@@ -260,6 +261,18 @@ CRASHES = {
 @task_handler("Probe.Crashes")
 def crashes(params: dict, ctx: TaskContext) -> None:
     CRASHES[params["how"]]()
+
+
+@task_handler("Probe.ClosesItsOutput")
+def closes_its_output(params: dict, ctx: TaskContext) -> dict:
+    os.closerange(0, 3)
+    return {"pid": os.getpid()}
+
+
+@task_handler("Probe.PrintsHalfALine")
+def prints_half_a_line(params: dict, ctx: TaskContext) -> dict:
+    os.write(2, params["text"].encode())
+    return {"pid": os.getpid()}
 
 
 @task_handler("Probe.CrashesBehindAFork")

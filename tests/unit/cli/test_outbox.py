@@ -119,7 +119,7 @@ def test_an_empty_folder_is_told_on_stderr_only(arguments, outbox, folder):
     shown = outbox("list", *arguments)
 
     assert (shown.code, shown.out) == (0, "[]\n" if arguments else "")
-    assert shown.err == ("" if arguments else f"nothing in {folder}\n")
+    assert shown.err == ("" if arguments else f"nothing in {folder}, there is no such folder\n")
     assert not folder.exists()
 
 

@@ -6,7 +6,7 @@ from prismq_worker_sdk import task_handler
 from prismq_worker_sdk.decide.leases import ABANDON_AFTER
 from prismq_worker_sdk.errors import TaskCancelled
 from prismq_worker_sdk.model.cancel import CancelReason
-from prismq_worker_sdk.model.events import End, HandlerOverran, TypePaused
+from prismq_worker_sdk.model.events import End, HandlerOverran, Notice, TypePaused
 from prismq_worker_sdk.model.outcome import Completed, Failed
 from prismq_worker_sdk.worker.leasing import LOOK_EVERY, lease_loop
 from tests.support.loops import Stepped, Work
@@ -250,3 +250,19 @@ def test_a_hidden_cancellation_is_raised_again_by_the_next_method(workplace):
 
     assert told == [CancelReason.ASKED] * 2
     assert [outcome.error_type for outcome in place.outcomes()] == ["cancelled"]
+
+
+def test_r16_a_handler_whose_process_was_killed_costs_no_slot_however_often_it_is_looked_at(workplace):
+    here = workplace(Work(gated=True, time_limit=60.0))
+    attempt = here.start("t1")
+    forget = attempt.killable(lambda: None)
+    loop = Stepped(lease_loop(here.runtime))
+    for step in (60.0, ABANDON_AFTER):
+        here.clock.turn(step)
+        loop.go_on()
+    forget()
+    here.clock.turn(ABANDON_AFTER)
+    loop.go_on()
+
+    assert here.runtime.slots.lost == 0
+    assert len([notice for notice in here.of(Notice) if "its process is killed" in notice.message]) == 1

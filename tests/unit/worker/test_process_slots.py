@@ -101,8 +101,9 @@ def test_a_crashed_process_is_replaced_at_once_by_the_warm_spare(place, pool):
         ("thread", "crashed: SIGSEGV", "crashed"),
         ("abort", "crashed: SIGABRT", "crashed"),
         ("exit", "crashed: exit code 3", "crashed"),
-        ("well", "crashed: exit code 0", "crashed"),
-        ("close", "crashed: exit code 0", "crashed"),
+        ("well", "crashed: exit code 0, before the handler returned", "crashed"),
+        ("close", "crashed: exit code 0, before the handler returned", "crashed"),
+        ("replaced", "crashed: its process closed the line to the worker while it ran", "crashed"),
         ("kill", "crashed: SIGKILL (killed from outside, or out of memory)", "crashed"),
         ("memory", "out of memory", "out_of_memory"),
         ("nonsense", "crashed: it wrote into the line between its process and the worker", "crashed"),
@@ -145,6 +146,23 @@ def test_the_stack_of_a_crash_is_in_the_log_with_its_task(place, caplog):
     )
     assert said
     assert {record.task.task_id for record in lines} == {"t1"}
+
+
+def test_a_process_whose_output_a_handler_closed_is_not_used_again(place):
+    here = place()
+    spoiled = result(here.does("ClosesItsOutput"))["pid"]
+
+    assert result(here.does("Nothing", "t2"))["pid"] != spoiled
+
+
+def test_half_a_line_does_not_go_on_in_that_of_the_next_task(place, caplog):
+    here = place(concurrency=1)
+    for task_id in ("t1", "t2"):
+        here.does("PrintsHalfALine", task_id, text=f"said by {task_id}")
+    said = [record for record in caplog.records if record.name == "prismq.task.output"]
+    wait_until(lambda: len([one for one in caplog.records if "said by" in one.getMessage()]) == 2, "both")
+
+    assert "said by t1said by t2" not in [one.getMessage() for one in said]
 
 
 def test_a_crash_is_seen_though_another_process_keeps_its_line_open(place):
