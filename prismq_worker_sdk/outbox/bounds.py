@@ -17,6 +17,13 @@ CRASH_SECONDS = 7 * 24 * 3600.0
 FREE_PAGES = 1_024
 """Free pages that stay in the file for the next reports."""
 
+_SAME_TASK = "server = checkpoints.server AND task_id = checkpoints.task_id AND digest = checkpoints.digest"
+_NOT_NEEDED = (
+    f"AND NOT EXISTS (SELECT 1 FROM holds WHERE {_SAME_TASK})"
+    f" AND NOT EXISTS (SELECT 1 FROM outcomes WHERE {_SAME_TASK})"
+)
+"""A clock that jumps takes no checkpoint that a handler still works on or a report takes along (R30)."""
+
 PAGES_AT_ONCE = 1_024
 """Free pages given back in one transaction: a few milliseconds."""
 
@@ -24,7 +31,7 @@ PAGES_AT_ONCE = 1_024
 def prune(db: Connection, now: float) -> None:
     """Forgets what is past its time, and bounds what is kept (R25, R30)."""
     prune_recent(db, now)
-    db.execute("DELETE FROM checkpoints WHERE stored_at < ?", (now - CHECKPOINT_SECONDS,))
+    db.execute(f"DELETE FROM checkpoints WHERE stored_at < ? {_NOT_NEEDED}", (now - CHECKPOINT_SECONDS,))
     _bound(db, "checkpoints", "stored_at", CHECKPOINT_ROWS)
     db.execute("DELETE FROM crashes WHERE last_at < ?", (now - CRASH_SECONDS,))
     _bound(db, "crashes", "last_at", CRASH_ROWS)

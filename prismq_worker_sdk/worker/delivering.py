@@ -185,7 +185,9 @@ class _Delivery:
         call = Exchange(reports=reports)
         if asked is not None:
             call = replace(call, claim=asked.work, request_id=asked.request_id)
+        runtime.overtaken.sending(reports, runtime.clock.monotonic())
         whole = yield from talk(runtime, call)
+        runtime.overtaken.answered(reports, runtime.clock.monotonic())
         replies = _replies(whole, len(reports))
         tasks = whole.tasks if isinstance(whole, Exchanged) else _failure(whole)
         claims = self._claimer.to_hold(asked, tasks) if asked is not None and isinstance(tasks, tuple) else ()

@@ -63,6 +63,7 @@ def try_finish(runtime: Runtime, attempt: Attempt, ending: Ending) -> Commit:
     try:
         with attempt.binding:
             first = _commit(runtime, attempt, ending, reported=reported)
+            runtime.overtaken.committed(attempt.claim)
             attempt.committed = attempt.settled is None
     except OutboxError as error:
         if attempt.settled is None:

@@ -13,7 +13,6 @@ from prismq_worker_sdk.model.calls import Exchange, Healthy, Order
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice
 from prismq_worker_sdk.outbox.outbox import Outbox
-from prismq_worker_sdk.worker.accepted import Accepted
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.child_pool import ChildPool
 from prismq_worker_sdk.worker.config import WorkerConfig
@@ -21,6 +20,7 @@ from prismq_worker_sdk.worker.contact import Contact
 from prismq_worker_sdk.worker.gate import Gate
 from prismq_worker_sdk.worker.ledger import Ledger
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
+from prismq_worker_sdk.worker.overtaken import Overtaken
 from prismq_worker_sdk.worker.slots import SlotPool
 from prismq_worker_sdk.worker.table import AttemptTable
 
@@ -57,7 +57,7 @@ class Runtime:
         free_bytes: Free space of the state folder.
         stored_bytes: How large the outbox file is.
         parked: Reports that earlier processes parked, whichever server they are for.
-        accepted: Results that the server took just now.
+        overtaken: Tasks whose claim a report may end while it is on its way.
         children: The processes of handlers that have their own, None when every handler runs in a thread.
         threads: The last attempt of each thread, by its number.
         order: What the server wants of this worker (R40).
@@ -86,7 +86,7 @@ class Runtime:
     emit: Callable[[Event], None]
     free_bytes: Callable[[], int]
     stored_bytes: Callable[[], int] = lambda: 0
-    accepted: Accepted = field(default_factory=Accepted)
+    overtaken: Overtaken = field(default_factory=Overtaken)
     children: ChildPool | None = None
     threads: dict[int, Attempt] = field(default_factory=dict)
     wakes: Wakes = field(default_factory=Wakes)

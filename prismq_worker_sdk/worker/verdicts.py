@@ -89,7 +89,7 @@ class Verdicts:
         match judgement:
             case Settle(settlement=settlement, detail=detail):
                 if settlement is Settlement.ACCEPTED and isinstance(report.outcome, Completed):
-                    runtime.accepted.note(identity.task_key, runtime.clock.monotonic())
+                    runtime.overtaken.accepted(identity.task_key, runtime.clock.monotonic())
                 runtime.ledger.settle(settlement)
                 runtime.emit(ReportSettled(ref, settlement, detail))
             case Park(detail=detail, replacement=replacement):

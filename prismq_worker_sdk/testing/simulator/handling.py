@@ -93,7 +93,7 @@ class _Run:
             self._ctx.checkpoint({"half": True})
         except (TaskCancelled, OutboxError):
             return
-        self._process.world.watch.checkpointed(self._process.host.number, self._attempt.claim.task.id)
+        self._process.world.watch.checkpointed(self._process, self._attempt.claim.task.id)
 
     def _kill(self) -> None:
         if not self._over:

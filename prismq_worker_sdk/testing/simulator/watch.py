@@ -15,6 +15,7 @@ from prismq_worker_sdk.model.events import Event
 from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
 from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.outbox import store
+from prismq_worker_sdk.outbox.bounds import CHECKPOINT_SECONDS
 from prismq_worker_sdk.outbox.store import Held, HoldResult
 from prismq_worker_sdk.testing.simulator.model_tasks import ModelClaim
 from prismq_worker_sdk.worker.attempt import Attempt
@@ -56,7 +57,7 @@ class Watch:
         self.holds: Counter[str] = Counter()
         self.given_back: Counter[str] = Counter()
         self._completed: dict[tuple[int, str], tuple[float, int, Process]] = {}
-        self._checkpoints: set[tuple[int, str]] = set()
+        self._checkpoints: dict[tuple[int, str], float] = {}
         self._running: dict[tuple[Process, str], tuple[float, int, Attempt]] = {}
         self._here: set[tuple[Process, str]] = set()
         self._stored: dict[Process, set[Identity]] = {}
@@ -166,7 +167,7 @@ class Watch:
         self.note(process, f"starts {task}")
         if (process, task) in self._here:
             self.find("R9", f"{task} runs twice at a time in {process.worker_id}")
-        if (host, task) in self._checkpoints and last_checkpoint is None:
+        if last_checkpoint is None and self._keeps_checkpoint(process, task):
             self.find("R30", f"{task} begins without the checkpoint that it stored on this host")
         if self._world.cancelled_at.get(task, now) < self._world.server.tasks[task].claimed_at:
             self.find("R29", f"{task} is begun though it was cancelled before")
@@ -182,9 +183,9 @@ class Watch:
         self._here.add((process, task))
         self._watch_limit(process, attempt)
 
-    def checkpointed(self, host: int, task_id: str) -> None:
+    def checkpointed(self, process: Process, task_id: str) -> None:
         """A handler has stored a checkpoint."""
-        self._checkpoints.add((host, task_id))
+        self._checkpoints[process.host.number, task_id] = process.host.clock.utc().timestamp()
 
     def left(self, process: Process, attempt: Attempt) -> None:
         """A handler has left its slot."""
@@ -255,6 +256,14 @@ class Watch:
         """Whether a base server cannot tell this claim from another one: same task, same worker id."""
         same = [one for one in self._world.server.claims if one.task.id == identity.task_id]
         return identity.token is None and sum(one.worker_id == identity.worker_id for one in same) > 1
+
+    def _keeps_checkpoint(self, process: Process, task: str) -> bool:
+        """Whether a checkpoint was stored on this host that must be there: a base server keeps none for long."""
+        stored_at = self._checkpoints.get((process.host.number, task))
+        if stored_at is None:
+            return False
+        age = process.host.clock.utc().timestamp() - stored_at
+        return self._world.server.exchange or age < CHECKPOINT_SECONDS
 
     def _check_lease(self, process: Process, attempt: Attempt) -> None:
         token = attempt.claim.identity.token

@@ -4,7 +4,7 @@ import pytest
 
 from prismq_worker_sdk.decide.delivery import Settle
 from prismq_worker_sdk.model.claim import TaskKey
-from prismq_worker_sdk.model.outcome import Completed
+from prismq_worker_sdk.model.outcome import Completed, Released
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.outbox import bounds
 from prismq_worker_sdk.outbox.outbox import Outbox
@@ -97,6 +97,24 @@ def test_a_worker_that_runs_for_weeks_forgets_what_is_past_its_time(outbox, line
     clock.turn(6 * DAY)
     outbox.tidy()
     assert [rows(outbox, table) for table in ("recent", "checkpoints", "crashes")] == [0, 0, 0]
+
+
+def test_r30_a_clock_that_jumps_takes_no_checkpoint_that_is_still_needed(outbox, line, clock):
+    running, reported = line.claim("running"), line.claim("reported")
+    for claim in (running, reported):
+        outbox.hold(claim)
+        outbox.checkpoint(claim.identity.task_key, "1")
+    outbox.checkpoint(TaskKey("s", "elsewhere", "T", "d"), "1")
+    outbox.commit(reported.identity, Released("later"))
+    clock.turn(8 * DAY)
+    outbox.tidy()
+
+    assert rows(outbox, "checkpoints") == 2
+    deliver(outbox)
+    outbox.drop(running.identity)
+    clock.turn(DAY)
+    outbox.tidy()
+    assert rows(outbox, "checkpoints") == 0
 
 
 @pytest.mark.parametrize(

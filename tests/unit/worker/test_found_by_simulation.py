@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from prismq_worker_sdk.decide.delivery import Settle, judge
+from prismq_worker_sdk.errors import Permanent
 from prismq_worker_sdk.model.calls import Exchanged, LeaseAnswer, LeaseVerdict, ReportAnswer, Unreachable
 from prismq_worker_sdk.model.events import End
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
@@ -127,6 +128,43 @@ def test_r09_a_task_whose_result_was_accepted_while_its_claim_was_on_its_way_is_
 
     assert here.works[0].ran == ["t1"]
     assert here.ends() == [("t1", End.COMPLETED), ("t1", End.LAPSED)]
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["accepted before", "on its way meanwhile"])
+def test_r09_a_task_whose_failure_is_reported_after_its_claim_ran_out_is_not_begun_by_a_claim_beside_that(
+    workplace, answered
+):
+    here = workplace(Work(_fails), server_claim_timeout=60.0)
+    here.run("t1")
+    here.clock.turn(70)
+    late = Stepped(claim_loop(here.runtime))
+    deliver = Stepped(delivery_loop(here.runtime))
+    assert deliver.report.identity.task_id == "t1"
+    if answered:
+        deliver.verdict(Verdict.ACCEPTED)
+    late.hand_out(base_grant("t1"))
+
+    assert here.works[0].ran == ["t1"], (
+        "the report may count for the new claim, and somebody else has the task"
+    )
+    assert here.ends() == [("t1", End.FAILED), ("t1", End.LAPSED)]
+
+
+def test_r09_a_task_that_failed_in_time_may_be_handed_out_again_beside_its_report(workplace):
+    here = workplace(Work(_fails), server_claim_timeout=60.0)
+    late = Stepped(claim_loop(here.runtime))
+    deliver = Stepped(delivery_loop(here.runtime))
+    here.run("t1")
+    deliver.go_on()
+    deliver.verdict(Verdict.ACCEPTED)
+    late.hand_out(base_grant("t1"))
+    here.idle()
+
+    assert here.works[0].ran == ["t1", "t1"]
+
+
+def _fails(ctx):
+    raise Permanent("as planned")
 
 
 def test_r36_a_task_that_comes_while_the_worker_drains_goes_back_at_once(place):
