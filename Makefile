@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 JOBS   ?= 2
 
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check format bench smoke clean
 .PHONY: prove prove-sim prove-rules prove-kill prove-stop prove-soak prove-hold prove-report
 .DEFAULT_GOAL := help
 
@@ -47,6 +47,9 @@ format: $(STAMPS)/dev ## put the code in order
 
 bench: $(STAMPS)/dev  ## start-up times, memory, throughput; prints figures, asserts nothing
 	$(BIN)/python -m tests.bench
+
+smoke: $(STAMPS)/dev  ## one look at the real YouTube: needs YOUTUBE_API_KEY, costs 1 search call and 1 unit
+	$(BIN)/python -m pytest -q -s plugins/youtube_shorts/tests/live_smoke.py
 
 PROVE = $(BIN)/python -m tests.prove
 prove: $(STAMPS)/dev  ## all long proofs, then their page; hours, a cut run goes on where it was (MINUTES=30 for each)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from prismq_worker_sdk.handlers.params import TaskParams
     from prismq_worker_sdk.handlers.task_handler import TaskHandler
     from prismq_worker_sdk.model.cancel import CancelReason
+    from prismq_worker_sdk.model.quota import Quota
     from prismq_worker_sdk.model.retry import RetryPolicy
     from prismq_worker_sdk.model.task import Task, TaskStatus
     from prismq_worker_sdk.settings import PluginSettings, WorkerSettings
@@ -49,6 +50,7 @@ _PLACES = {
     "handlers.params": ("TaskParams",),
     "handlers.task_handler": ("TaskHandler",),
     "model.cancel": ("CancelReason",),
+    "model.quota": ("Quota",),
     "model.retry": ("RetryPolicy",),
     "model.task": ("Task", "TaskStatus"),
     "settings": ("PluginSettings", "WorkerSettings"),
@@ -70,6 +72,7 @@ __all__ = [  # noqa: RUF022 - by what one needs first
     "TaskCancelled",
     "CancelReason",
     "RetryPolicy",
+    "Quota",
     "hookimpl",
     "Demo",
     "DemoTask",

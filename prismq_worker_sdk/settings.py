@@ -30,8 +30,10 @@ __all__ = [
     "PluginSettings",
     "WorkerSettings",
     "asked_for",
+    "keep_state_in",
     "load_settings",
     "plugin_settings",
+    "plugin_state_dir",
     "secrets_of",
 ]
 
@@ -59,6 +61,11 @@ Size = Annotated[int, BeforeValidator(size.of_text)]
 """Bytes, given as a number or as `512M`, `1.5G`."""
 
 S = TypeVar("S", bound=BaseSettings)
+
+
+def user_state_dir() -> Path:
+    """The state folder of this user, for whoever says nothing else."""
+    return Path(platformdirs.user_state_dir("prismq-worker", "PrismQ"))
 
 
 class _FileSource(PydanticBaseSettingsSource):
@@ -139,9 +146,7 @@ class WorkerSettings(BaseSettings):
     concurrency: int = Field(4, ge=1, le=256)
     isolation: Literal["thread", "process"] = "thread"
     max_memory_per_child: Size = 0
-    state_dir: Path = Field(
-        default_factory=lambda: Path(platformdirs.user_state_dir("prismq-worker", "PrismQ"))
-    )
+    state_dir: Path = Field(default_factory=user_state_dir)
     instance: str | None = None
     grace_period: Duration = Field(25.0, ge=0, le=86400)
     startup_timeout: Duration = Field(30.0, ge=0)
@@ -260,6 +265,19 @@ def asked_for(field_name: str) -> object:
         return read_config(Path(CONFIG_FILE), known=set(WorkerSettings.model_fields)).get(field_name)
     except SettingsError:
         return None
+
+
+def plugin_state_dir(name: str) -> Path:
+    """The folder in which a plugin keeps files of its own: `plugins/{name}` in the worker's state folder.
+
+    For the default of a plugin's setting; the folder may not be there yet. Several workers may share it.
+    """
+    return Path(str(asked_for("state_dir") or user_state_dir())) / "plugins" / name
+
+
+def keep_state_in(folder: Path) -> None:
+    """Makes a state folder that the command line named the one of this process's plugins and children too."""
+    os.environ[variable("state_dir")] = str(folder)
 
 
 def plugin_settings(cls: type[S]) -> S:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +14,8 @@ from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.handlers.discovery import LoadedPlugin, load
 from prismq_worker_sdk.handlers.handler import Handler
-from prismq_worker_sdk.settings import plugin_settings, secrets_of
+from prismq_worker_sdk.model.quota import Quota
+from prismq_worker_sdk.settings import keep_state_in, plugin_settings, secrets_of
 
 __all__ = ["plugins"]
 
@@ -21,11 +25,17 @@ __all__ = ["plugins"]
     "--plugin", "names", multiple=True, metavar="NAME", help="Entry point, module or .py file [all installed]"
 )
 @click.option("--json", "as_json", is_flag=True, help="Everything, parameter schemas included, as JSON.")
-def plugins(names: tuple[str, ...], *, as_json: bool) -> int:
+@click.option("--quota", "with_quotas", is_flag=True, help="What is left of the quotas of outside services.")
+@click.option(
+    "--state-dir", metavar="DIR", help="The worker's state folder, PRISMQ_WORKER_STATE_DIR [the user's]"
+)
+def plugins(names: tuple[str, ...], *, as_json: bool, with_quotas: bool, state_dir: str | None) -> int:
     """List plugins, their task types, and why a type cannot be claimed.
 
     The exit code is 1 when a plugin does not load.
     """
+    if state_dir:
+        keep_state_in(Path(state_dir))
     found = load(names or None)
     shown = [_shown(plugin) for plugin in found.loaded]
     clean = Redactor().text
@@ -37,6 +47,9 @@ def plugins(names: tuple[str, ...], *, as_json: bool) -> int:
         return 1 if broken else 0
     for plugin in shown:
         click.echo(f"{plugin['name']}  ({plugin['source']})")
+        if with_quotas:
+            _echo_quotas(plugin["quotas"])
+            continue
         for one in plugin["task_types"]:
             click.echo(
                 f"  {one['task_type']}  {'ready' if one['unready'] is None else 'not ready: ' + one['unready']}"
@@ -56,13 +69,49 @@ def _shown(plugin: LoadedPlugin) -> dict[str, Any]:
             redact.learn(*secrets_of([settings]))
     except SettingsError as error:
         trouble = str(error)
+    handlers = [handler.with_settings(settings) for handler in plugin.handlers]
     return {
         "name": plugin.name,
         "source": plugin.source,
-        "task_types": [
-            _type(handler.with_settings(settings), trouble, redact) for handler in plugin.handlers
-        ],
+        "task_types": [_type(handler, trouble, redact) for handler in handlers],
+        "quotas": [] if trouble else _quotas(handlers, redact),
     }
+
+
+def _quotas(handlers: Sequence[Handler], redact: Redactor) -> list[dict[str, Any]]:
+    """What is left of outside quotas; handlers that share one tell it once."""
+    found: list[dict[str, Any]] = []
+    for handler in handlers:
+        try:
+            told = [_quota(quota) for quota in handler.quotas()]
+        except Exception as error:  # noqa: BLE001 - one plugin must not hide the others
+            told = [{"error": f"quotas() of {handler.task_type} raised {type(error).__name__}: {error}"}]
+        found += [one for one in redact.value(told) if one not in found]
+    return found
+
+
+def _quota(quota: Quota) -> dict[str, Any]:
+    resets_at = quota.resets_at
+    return {
+        "name": quota.name,
+        "used": quota.used,
+        "limit": quota.limit,
+        "left": quota.left,
+        "resets_at": None if resets_at is None else f"{resets_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "blocked": quota.blocked,
+    }
+
+
+def _echo_quotas(quotas: Sequence[Mapping[str, Any]]) -> None:
+    for one in quotas:
+        if "error" in one:
+            click.echo(f"  {one['error']}")
+            continue
+        until = f" until {one['resets_at']}" if one["resets_at"] else ""
+        blocked = f"  ({one['blocked']})" if one["blocked"] else ""
+        click.echo(f"  {one['name']:<24}  {one['left']:>6} of {one['limit']} left{until}{blocked}")
+    if not quotas:
+        click.echo("  no quotas")
 
 
 def _type(handler: Handler, trouble: str | None, redact: Redactor) -> dict[str, Any]:
@@ -73,6 +122,7 @@ def _type(handler: Handler, trouble: str | None, redact: Redactor) -> dict[str, 
         "time_limit_seconds": handler.time_limit,
         "unready": None if unready is None else redact.text(unready),
         "params_schema": handler.params.schema,
+        "result_schema": handler.result_schema,
     }
 
 

@@ -10,7 +10,13 @@ import click
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.discovery import Plugins, load
 from prismq_worker_sdk.handlers.handler import Handler
-from prismq_worker_sdk.settings import WorkerSettings, load_settings, plugin_settings, secrets_of
+from prismq_worker_sdk.settings import (
+    WorkerSettings,
+    keep_state_in,
+    load_settings,
+    plugin_settings,
+    secrets_of,
+)
 from prismq_worker_sdk.system import ignore_stop_signals
 
 __all__ = ["ready_handlers", "report_broken", "run", "worker_options"]
@@ -72,6 +78,7 @@ def run(names: tuple[str, ...], **given: Any) -> int:
     from prismq_worker_sdk.worker.worker import Worker
 
     settings = load_settings(given)
+    keep_state_in(settings.state_dir)
     _log_from_the_first_line(settings)
     plugins = load(names or None)
     report_broken(plugins)

@@ -48,11 +48,17 @@ def as_asked(retry_after: float, jitter: float) -> float:
     return retry_after * (1.0 + 0.1 * jitter) + 0.1 * jitter
 
 
-def retry_pause(policy: RetryPolicy, tries: int, jitter: float) -> float | None:
+def retry_pause(
+    policy: RetryPolicy, tries: int, jitter: float, *, asked: float | None = None
+) -> float | None:
     """Seconds before the next try inside a claim, None when the policy allows no more (R13).
 
     Full jitter, so that tasks which failed together do not come back together.
+
+    Args:
+        asked: What the error said; a longer wait than the policy's is the server's, never one in the slot (R17).
     """
     if tries >= policy.max_attempts:
         return None
-    return Backoff(policy.initial, policy.ceiling, policy.factor).seconds(tries, jitter)
+    pause = Backoff(policy.initial, policy.ceiling, policy.factor).seconds(tries, jitter)
+    return None if asked is not None and asked > pause else pause

@@ -15,7 +15,7 @@ from prismq_worker_sdk.model.retry import RetryPolicy
 if TYPE_CHECKING:
     from prismq_worker_sdk.handlers.schema import ParamsSpec
 
-__all__ = ["limit_of", "spec_of", "task_handler"]
+__all__ = ["limit_of", "result_schema_of", "spec_of", "task_handler"]
 
 
 def task_handler(
@@ -29,6 +29,8 @@ def task_handler(
     isolation: Literal["thread", "process"] | None = None,
 ) -> Callable[[Callable[..., Any]], Handler]:
     """Makes a function `(params, ctx)` the handler of a task type; it may be `async`.
+
+    Where it is annotated to return a pydantic model, the JSON Schema of that is published beside the params'.
 
     Args:
         task_type: Dotted names, such as `PrismQ.YouTube.ScrapeShorts`.
@@ -44,7 +46,7 @@ def task_handler(
 
     Raises:
         PluginError: An argument cannot be used; names it and the function.
-        SchemaError: The parameters are declared wrongly.
+        SchemaError: The parameters, or the model that it returns, are declared wrongly.
     """
     if not isinstance(task_type, str):
         raise PluginError(f'@task_handler({task_type!r}): write @task_handler("PrismQ.YouTube.ScrapeShorts")')
@@ -59,6 +61,7 @@ def task_handler(
             params=spec_of(function if params is None else None, params, origin),
             run=function,
             origin=origin,
+            result_schema=result_schema_of(function, origin),
             is_async=inspect.iscoroutinefunction(function),
             time_limit=limit_of(time_limit, origin),
             max_concurrent=max_concurrent,
@@ -84,15 +87,31 @@ def spec_of(function: Callable[..., Any] | None, declared: object, origin: str) 
         raise SchemaError(f"{origin}: {error}") from None
 
 
+def result_schema_of(function: Callable[..., Any], origin: str) -> dict[str, Any] | None:
+    """The JSON Schema of the pydantic model that a function is annotated to return; None for anything else.
+
+    Raises:
+        SchemaError: The model has none; names the handler.
+    """
+    from prismq_worker_sdk.handlers.schema import result_schema
+
+    try:
+        returned = _hint(function, inspect.signature(function).return_annotation)
+    except NameError:
+        return None  # a name for type checkers only
+    try:
+        return result_schema(returned)
+    except SchemaError as error:
+        raise SchemaError(f"{origin}: {error}") from None
+
+
 def _annotated(function: Callable[..., Any]) -> object:
     """What the annotation of the first parameter declares; `dict` when there is none."""
     first = next(iter(inspect.signature(function).parameters.values()))
     if first.annotation is first.empty:
         return dict
-    alone = SimpleNamespace(__annotations__={"params": first.annotation})
     try:
-        known = getattr(inspect.unwrap(function), "__globals__", {})
-        annotation = get_type_hints(alone, globalns=known)["params"]
+        annotation = _hint(function, first.annotation)
     except NameError:
         raise SchemaError(
             f"the annotation {first.annotation!r} is not known where the module is imported; import it there, "
@@ -100,6 +119,12 @@ def _annotated(function: Callable[..., Any]) -> object:
         ) from None
     origin = getattr(annotation, "__origin__", annotation)
     return dict if origin in (dict, Mapping, Any) else annotation
+
+
+def _hint(function: Callable[..., Any], annotation: object) -> object:
+    """The type that an annotation of a function means."""
+    alone = SimpleNamespace(__annotations__={"it": annotation})
+    return get_type_hints(alone, globalns=getattr(inspect.unwrap(function), "__globals__", {}))["it"]
 
 
 def limit_of(time_limit: float | str | None, origin: str) -> float:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.model.quota import Quota
 from prismq_worker_sdk.model.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ __all__ = [
     "always_ready",
     "as_handler",
     "check_task_type",
+    "no_quotas",
     "nothing",
     "parse_rate",
 ]
@@ -44,6 +46,11 @@ def always_ready() -> str | None:
     return None
 
 
+def no_quotas() -> Sequence[Quota]:
+    """For handlers that use up nothing that is counted."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """At most `count` starts in `period` seconds."""
@@ -59,6 +66,8 @@ class Handler:
     Attributes:
         run: Takes the parsed params and `ctx`; returns the result, or a coroutine where `is_async`.
         ready: Why the type cannot be claimed now, None when it can.
+        quotas: What is left of the quotas of outside services.
+        result_schema: JSON Schema of its results, None when it declares none.
         time_limit: Seconds.
         max_concurrent: Tasks of this type at the same time, None for no limit of its own.
         origin: Where it was written, `module:name`.
@@ -74,6 +83,8 @@ class Handler:
     origin: str
     is_async: bool = False
     ready: Callable[[], str | None] = always_ready
+    quotas: Callable[[], Sequence[Quota]] = no_quotas
+    result_schema: dict[str, Any] | None = field(default=None, compare=False)
     setup: Callable[[], None] = nothing
     teardown: Callable[[], None] = nothing
     time_limit: float = DEFAULT_TIME_LIMIT

@@ -23,7 +23,7 @@ from prismq_worker_sdk.errors import Fault, InvalidParams, SchemaError
 from prismq_worker_sdk.handlers.faults import faults_of_json, faults_of_model, faults_of_violation
 from prismq_worker_sdk.handlers.mission_form import json_schema_of
 
-__all__ = ["DRAFT", "ParamsSpec", "checked_schema"]
+__all__ = ["DRAFT", "ParamsSpec", "checked_schema", "result_schema"]
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -138,6 +138,20 @@ def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
     for reference in _unresolved(resource, REGISTRY.resolver_with_root(resource)):
         raise SchemaError(f"the schema refers to {reference!r}, which is not in it; give it whole")
     return schema
+
+
+def result_schema(returned: object) -> dict[str, Any] | None:
+    """The JSON Schema of results that are instances of a pydantic model; None for any other type.
+
+    Raises:
+        SchemaError: The model has none.
+    """
+    if not isinstance(returned, type) or not issubclass(returned, BaseModel):
+        return None
+    try:
+        return checked_schema({"$schema": DRAFT, **returned.model_json_schema(mode="serialization")})
+    except PydanticUserError as error:
+        raise SchemaError(f"{returned.__name__} has no JSON Schema: {error.message}") from None
 
 
 def _unresolved(resource: Any, resolver: Any) -> Iterator[str]:

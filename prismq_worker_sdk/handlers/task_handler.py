@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.context import TaskContext
-from prismq_worker_sdk.handlers.decorator import limit_of, spec_of
+from prismq_worker_sdk.handlers.decorator import limit_of, result_schema_of, spec_of
 from prismq_worker_sdk.handlers.handler import Handler, parse_rate, takes_params_and_ctx
+from prismq_worker_sdk.model.quota import Quota
 from prismq_worker_sdk.model.retry import RetryPolicy
 
 __all__ = ["TaskHandler"]
@@ -45,6 +47,10 @@ class TaskHandler:
         With `isolation="process"`: once in each child process, before its first task of this type.
         """
 
+    def quotas(self) -> Sequence[Quota]:
+        """What is left of the quotas of outside services, for `prismq-worker plugins --quota`; asks nobody outside."""
+        return ()
+
     def process(self, params: Any, ctx: TaskContext) -> Any:
         """Does the work and returns the result; may be `async`."""
         raise NotImplementedError
@@ -73,6 +79,8 @@ class TaskHandler:
             origin=origin,
             is_async=inspect.iscoroutinefunction(self.process),
             ready=self.ready,
+            quotas=self.quotas,
+            result_schema=result_schema_of(self.process, origin),
             setup=self.setup,
             teardown=self.teardown,
             time_limit=limit_of(cls.time_limit, origin),

@@ -171,8 +171,10 @@ def _tries(handler: Handler, parsed: Any, ctx: _HarnessContext) -> Any:
         try:
             value = handler.run(parsed, ctx)
             return asyncio.run(value) if handler.is_async else value
-        except Transient:
-            pause = None if handler.retry is None else retry_pause(handler.retry, tries, jitter=1.0)
+        except Transient as error:
+            pause = None
+            if handler.retry is not None:
+                pause = retry_pause(handler.retry, tries, jitter=1.0, asked=error.retry_in)
             if pause is None or pause >= ctx.time_left or ctx.stopping:
                 raise
             ctx.children.clear()

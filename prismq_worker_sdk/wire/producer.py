@@ -170,14 +170,27 @@ class TaskManagerClient:
         return self._task(self._call("retry", "POST", "tasks", task_id, "retry").json)
 
     def publish(
-        self, task_type: str, *, version: str, param_schema: Mapping[str, Any], allow_breaking: bool = False
+        self,
+        task_type: str,
+        *,
+        version: str,
+        param_schema: Mapping[str, Any],
+        result_schema: Mapping[str, Any] | None = None,
+        allow_breaking: bool = False,
     ) -> dict[str, Any]:
         """Registers the parameter schema of a task type; tasks are checked against it when they are created.
+
+        Args:
+            result_schema: What its results look like, for their readers; not checked.
 
         Raises:
             RequestRefused: The change breaks existing producers, and is not allowed to (status 409).
         """
-        body = {"version": version, "param_schema": dict(param_schema), "allow_breaking": allow_breaking}
+        body: dict[str, Any] = {"version": version, "param_schema": dict(param_schema)}
+        if result_schema is not None:
+            body["result_schema"] = dict(result_schema)
+        if allow_breaking:
+            body["allow_breaking"] = True
         return self._object(self._call("publish", "PUT", "task-types", task_type, body=body))
 
     def task_types(self) -> list[dict[str, Any]]:

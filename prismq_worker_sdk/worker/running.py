@@ -117,7 +117,7 @@ def _tries(runtime: Runtime, attempt: Attempt, ctx: RunningContext) -> _Returned
         end = _once(runtime, attempt, params, ctx)
         if handler.retry is None or not isinstance(end, _Raised) or not isinstance(end.error, Transient):
             return end
-        pause = retry_pause(handler.retry, tries, runtime.dice.random())
+        pause = retry_pause(handler.retry, tries, runtime.dice.random(), asked=end.error.retry_in)
         if pause is None or pause >= ctx.time_left or ctx.stopping:
             return end
         ctx.replace_children()

@@ -8,7 +8,16 @@ import time
 
 from tests.bench.figures import ROUNDS, machine
 
-BENCHES = ("http_call", "outbox_commit", "startup", "memory", "server_pairs", "throughput", "slots")
+BENCHES = (
+    "http_call",
+    "outbox_commit",
+    "startup",
+    "memory",
+    "server_pairs",
+    "throughput",
+    "slots",
+    "youtube_shorts",
+)
 
 
 def main(arguments=None):

@@ -37,6 +37,13 @@ def test_r13_an_in_claim_retry_ends_after_the_attempts_of_its_policy():
     assert retry_pause(policy, 3, 1.0) is None
 
 
+def test_r17_a_longer_wait_than_the_policys_is_left_to_the_server():
+    policy = RetryPolicy(max_attempts=3, initial=0.5, factor=2)
+
+    assert retry_pause(policy, 1, 1.0, asked=0.5) == 0.5
+    assert retry_pause(policy, 1, 1.0, asked=60.0) is None
+
+
 def test_r16_a_handler_is_told_at_its_limit_and_abandoned_ten_seconds_later():
     def look(now, cancelled=None):
         return watch(now=now, limit_at=100.0, expires_at=1000.0, cancelled=cancelled)

@@ -22,6 +22,8 @@ def forget_settings(monkeypatch, folder):
     for name in list(os.environ):
         if name in OURS or name.startswith("PRISMQ_WORKER_"):
             monkeypatch.delenv(name)
+    # told once here, so that it is set back when a command names another one
+    monkeypatch.setenv("PRISMQ_WORKER_STATE_DIR", "")
     monkeypatch.chdir(folder)
 
 

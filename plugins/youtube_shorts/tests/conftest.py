@@ -2,16 +2,66 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from prismq_youtube_shorts.client import YouTubeClient
 from prismq_youtube_shorts.sandbox import Entry, Sandbox
+from prismq_youtube_shorts.settings import YouTubeSettings
+from prismq_youtube_shorts.youtube import YouTube
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
+
+
+class Clock:
+    """The instant that a test says it is."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def turn(self, **time: float) -> None:
+        self.now += timedelta(**time)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith("YOUTUBE_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("YOUTUBE_STATE_DIR", str(tmp_path / "youtube"))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def make_youtube(clock: Clock) -> Iterator[Callable[..., YouTube]]:
+    """Makes the whole of what the handlers share, for a stand-in; settings without `youtube_` in front."""
+    opened: list[YouTube] = []
+
+    def make(sandbox: Sandbox, key: str | None = None, **settings: Any) -> YouTube:
+        told = YouTubeSettings(
+            youtube_api_key=SecretStr(key or sandbox.key),
+            youtube_api_endpoint=sandbox.url,
+            **{f"youtube_{name}": value for name, value in settings.items()},
+        )
+        opened.append(YouTube(told, now=clock))
+        return opened[-1]
+
+    yield make
+    for youtube in opened:
+        youtube.close()
 
 
 @pytest.fixture
@@ -36,8 +86,9 @@ def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
 def make_client() -> Iterator[Callable[..., YouTubeClient]]:
     opened: list[YouTubeClient] = []
 
-    def make(sandbox: Sandbox, key: str | None = None) -> YouTubeClient:
-        opened.append(YouTubeClient(sandbox.key if key is None else key, sandbox.url, now=lambda: NOW))
+    def make(sandbox: Sandbox, key: str | None = None, **options: Any) -> YouTubeClient:
+        given = {"now": lambda: NOW, **options}
+        opened.append(YouTubeClient(sandbox.key if key is None else key, sandbox.url, **given))
         return opened[-1]
 
     yield make

@@ -11,11 +11,12 @@ import pytest
 
 from prismq_youtube_shorts.client import YouTubeClient
 from prismq_youtube_shorts.errors import Misconfigured, YouTubeTrouble
+from prismq_youtube_shorts.query import SearchQuery
 from prismq_youtube_shorts.sandbox import Entry
 
 
 def test_a_search_asks_for_fifty_short_videos_and_no_more_than_is_used(sandbox, client):
-    client.search("cooking tips", language="de")
+    client.search(SearchQuery(words="cooking tips", language="de"))
 
     (asked,) = sandbox.requests
     assert asked.call == "search"
@@ -26,13 +27,15 @@ def test_a_search_asks_for_fifty_short_videos_and_no_more_than_is_used(sandbox, 
         "q": ["cooking tips"],
         "type": ["video"],
         "videoDuration": ["short"],
+        "order": ["relevance"],
+        "safeSearch": ["moderate"],
         "maxResults": ["50"],
         "relevanceLanguage": ["de"],
     }
 
 
 def test_chinese_is_asked_for_by_its_script(sandbox, client):
-    client.search("cooking", language="zh")
+    client.search(SearchQuery(words="cooking", language="zh"))
 
     assert sandbox.requests[0].params["relevanceLanguage"] == ["zh-Hans"]
 
@@ -40,7 +43,7 @@ def test_chinese_is_asked_for_by_its_script(sandbox, client):
 @pytest.mark.parametrize("query", ["a|b -c", "50% & more?", "čaj 🫖", "x" * 200, "漢" * 200])
 def test_a_search_term_arrives_as_it_is(sandbox, client, query):
     """A long one becomes a POST, which the API takes for a GET."""
-    client.search(query)
+    client.search(SearchQuery(words=query))
 
     assert sandbox.requests[0].params["q"] == [query]
 
@@ -57,7 +60,7 @@ def test_videos_come_with_their_true_shape_because_a_height_is_sent(make_sandbox
 
 def test_many_calls_keep_one_connection(sandbox, client):
     for _ in range(5):
-        client.search("cooking")
+        client.search(SearchQuery(words="cooking"))
 
     assert sandbox.connections == 1
 
@@ -72,7 +75,7 @@ def test_threads_do_not_share_connections_and_no_answers_cross(make_sandbox, mak
     everybody = threading.Barrier(8)
 
     def best(name: str) -> str:
-        return client.search(name).video_ids[0]
+        return client.search(SearchQuery(words=name)).video_ids[0]
 
     def some(worker: int) -> dict[str, str]:
         everybody.wait()
@@ -87,35 +90,35 @@ def test_threads_do_not_share_connections_and_no_answers_cross(make_sandbox, mak
 
 
 def test_a_closed_client_can_ask_again(sandbox, client):
-    client.search("cooking")
+    client.search(SearchQuery(words="cooking"))
     client.close()
 
-    assert client.search("cooking").video_ids
+    assert client.search(SearchQuery(words="cooking")).video_ids
 
 
 @pytest.mark.timeout(20)
 def test_a_kept_connection_takes_the_new_timeout(sandbox, client):
-    client.search("cooking", timeout=60)
+    client.search(SearchQuery(words="cooking"), timeout=60)
     sandbox.faults.add("stall")
 
-    with pytest.raises(YouTubeTrouble, match="silent for"):
-        client.search("cooking", timeout=0.2)
+    with pytest.raises(YouTubeTrouble, match="had not answered"):
+        client.search(SearchQuery(words="cooking"), timeout=0.2)
 
 
 @pytest.mark.parametrize("fault", ["reset", "truncated", "stall", "http_503", "html_200"])
 def test_a_call_after_a_failed_one_works(sandbox, client, fault):
     sandbox.faults.add(fault)
     with pytest.raises(YouTubeTrouble):
-        client.search("cooking", timeout=0.2 if fault == "stall" else 20)
+        client.search(SearchQuery(words="cooking"), timeout=0.2 if fault == "stall" else 20)
 
-    assert client.search("cooking").video_ids
+    assert client.search(SearchQuery(words="cooking")).video_ids
 
 
 def test_the_stand_in_is_reached_although_a_proxy_is_set(monkeypatch, sandbox, make_client):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "")
 
-    assert make_client(sandbox).search("cooking").video_ids
+    assert make_client(sandbox).search(SearchQuery(words="cooking")).video_ids
 
 
 def test_a_proxy_without_the_package_for_it_says_what_to_install(monkeypatch):
@@ -124,14 +127,14 @@ def test_a_proxy_without_the_package_for_it_says_what_to_install(monkeypatch):
     client = YouTubeClient("some-key", "http://youtube.invalid")
 
     with pytest.raises(Misconfigured, match="pip install PySocks"):
-        client.search("cooking")
+        client.search(SearchQuery(words="cooking"))
 
 
 def test_an_endpoint_may_have_a_path(sandbox):
     client = YouTubeClient(sandbox.key, f"{sandbox.url}mirror")
 
     with pytest.raises(Exception, match="404"):
-        client.search("cooking")
+        client.search(SearchQuery(words="cooking"))
     client.close()
 
     assert sandbox.requests[0].call == "/mirror/youtube/v3/search"
@@ -142,3 +145,27 @@ def test_googles_library_is_imported_at_the_first_call_only(module):
     code = f"import sys, {module}; sys.exit(any(m in sys.modules for m in ('googleapiclient', 'httplib2')))"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.timeout(20)
+def test_a_body_that_trickles_in_is_waited_for_no_longer_than_one_that_does_not_come(
+    make_sandbox, make_client
+):
+    """Google's client counts its timeout from byte to byte: this answer would take minutes."""
+    sandbox = make_sandbox(trickle_seconds=0.02)
+    client = make_client(sandbox)
+    sandbox.faults.add("trickle")
+
+    with pytest.raises(YouTubeTrouble, match="had not answered"):
+        client.search(SearchQuery(words="cooking"), timeout=0.3)
+
+    assert len(sandbox.requests) == 1
+    assert client.search(SearchQuery(words="cooking")).video_ids
+
+
+def test_a_thread_that_ends_closes_its_connection(sandbox, client):
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(client.search, SearchQuery(words="cooking")).result()
+    client.search(SearchQuery(words="cooking"))
+
+    assert sandbox.connections == 2

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from importlib.resources import files
 
 import pytest
 
+from prismq_worker_sdk.errors import HandlerSignal
 from prismq_youtube_shorts import answers
-from prismq_youtube_shorts.answers import SEARCH_FIELDS, VIDEO_FIELDS, VIDEO_PARTS, Answer
+from prismq_youtube_shorts.answers import Answer
+from prismq_youtube_shorts.client import YouTubeClient
+from prismq_youtube_shorts.query import SearchQuery
 
 DOCUMENT = json.loads(
     files("googleapiclient").joinpath("discovery_cache/documents/youtube.v3.json").read_text(encoding="utf-8")
@@ -28,28 +32,77 @@ def test_every_thumbnail_size_that_is_looked_for_exists():
     assert set(answers._THUMBNAILS) <= set(SCHEMAS["ThumbnailDetails"]["properties"])
 
 
-@pytest.mark.parametrize("resource", ["search", "videos"])
-def test_every_parameter_that_is_sent_exists(sandbox, client, resource):
-    client.search("cooking", language="en")
-    page = client.search("cooking", language="en", page_token=client.search("cooking").next_page_token)
-    client.videos(page.video_ids)
+METHODS = {
+    "search": ("search", "list", lambda client: client.search(WHOLE, page_token="x")),
+    "videos": ("videos", "list", lambda client: client.videos(["a"])),
+    "chart": (
+        "videos",
+        "list",
+        lambda client: client.chart(region="US", category_id="22", page_token="x"),
+    ),
+    "stats": ("videos", "batchGetStats", lambda client: client.stats(["a"])),
+    "channels": ("channels", "list", lambda client: client.channels(["UC"])),
+    "playlist": ("playlistItems", "list", lambda client: client.playlist("UU", page_token="x")),
+}
+WHOLE = SearchQuery(
+    words="cooking",
+    language="en",
+    region="US",
+    order="date",
+    published_after="2026-01-01T00:00:00Z",
+    published_before="2026-02-01T00:00:00Z",
+    safe_search="strict",
+    channel_id="UC" + "x" * 22,
+)
 
-    method = DOCUMENT["resources"][resource]["methods"]["list"]["parameters"]
-    sent = {
-        name: values
-        for asked in sandbox.requests
-        if asked.call == resource
-        for name, values in asked.params.items()
-    }
-    assert set(sent) <= set(method) | set(DOCUMENT["parameters"])
-    for name, values in sent.items():
-        allowed = method.get(name, {}).get("enum")
+
+@pytest.mark.parametrize("call", METHODS)
+def test_every_parameter_that_is_sent_exists(sandbox, client, call):
+    resource, method, ask = METHODS[call]
+    with suppress(HandlerSignal):
+        ask(client)
+
+    known = DOCUMENT["resources"][resource]["methods"][method]["parameters"]
+    (asked,) = sandbox.requests
+    assert set(asked.params) <= set(known) | set(DOCUMENT["parameters"])
+    for name, values in asked.params.items():
+        allowed = known.get(name, {}).get("enum")
         assert allowed is None or set(values) <= set(allowed)
-    assert len(sent) >= 5
 
 
-def test_every_field_of_the_masks_and_every_part_exists():
+def test_every_question_that_a_task_can_ask_is_covered():
+    assert {name for name in vars(YouTubeClient) if not name.startswith("_")} == {*METHODS, "close"}
+    assert set(WHOLE.parameters()) >= {"regionCode", "publishedAfter", "publishedBefore", "channelId"}
+
+
+@pytest.mark.parametrize("mask", [name for name in answers.__all__ if name.endswith("_FIELDS")])
+def test_every_field_of_the_masks_exists(mask):
     known = {name for schema in SCHEMAS.values() for name in schema.get("properties", {})}
 
-    assert set(re.findall(r"\w+", f"{SEARCH_FIELDS},{VIDEO_FIELDS}")) <= known
-    assert set(VIDEO_PARTS.split(",")) <= set(SCHEMAS["Video"]["properties"])
+    assert set(re.findall(r"\w+", getattr(answers, mask))) <= known
+
+
+@pytest.mark.parametrize(
+    ("parts", "schema"),
+    [
+        (answers.VIDEO_PARTS, "Video"),
+        (answers.STATS_PARTS, "VideoStat"),
+        (answers.CHANNEL_PARTS, "Channel"),
+        (answers.PLAYLIST_PARTS, "PlaylistItem"),
+    ],
+)
+def test_every_part_exists(parts, schema):
+    assert set(parts.split(",")) <= set(SCHEMAS[schema]["properties"])
+
+
+@pytest.mark.parametrize("model", Answer.__subclasses__(), ids=lambda model: model.__name__)
+def test_every_field_that_is_read_is_asked_for(model):
+    """A field that the mask leaves out would be unknown for ever."""
+    asked = set(
+        re.findall(r"\w+", " ".join(getattr(answers, name) for name in answers.__all__ if "_FIELDS" in name))
+    )
+    whole = {"thumbnails", "statistics"}  # asked for whole, with all that is in them
+
+    read = {field.alias or name for name, field in model.model_fields.items()}
+    assert read <= asked or model.__name__ in {"Thumbnail", "VideoStatsStatistics"}
+    assert whole <= asked

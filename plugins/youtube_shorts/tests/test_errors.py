@@ -11,13 +11,16 @@ from prismq_worker_sdk.errors import Permanent, Transient, Unavailable
 from prismq_youtube_shorts.client import YouTubeClient
 from prismq_youtube_shorts.errors import (
     DayQuotaUsedUp,
+    LanguageRefused,
     MinuteLimitReached,
     Misconfigured,
+    NotThere,
     PageTokenRefused,
     RequestRefused,
     YouTubeTrouble,
     from_answer,
 )
+from prismq_youtube_shorts.query import SearchQuery
 from prismq_youtube_shorts.sandbox import FAULTS
 from prismq_youtube_shorts.sandbox.faults import EDITS
 
@@ -51,7 +54,19 @@ TABLE = {
     "truncated": (YouTubeTrouble, Transient, "IncompleteRead"),
     "reset": (YouTubeTrouble, Transient, "no usable answer"),
     "hang_up": (YouTubeTrouble, Transient, "RemoteDisconnected"),
-    "stall": (YouTubeTrouble, Transient, "silent for"),
+    "search_rate_minute": (MinuteLimitReached, Transient, "too many calls in a minute"),
+    "stats_quota_day": (DayQuotaUsedUp, Unavailable, "the day's stats quota"),
+    "key_referrer_blocked": (Misconfigured, Unavailable, "restrictions of this key"),
+    "key_service_blocked": (Misconfigured, Unavailable, "restrictions of this key"),
+    "language": (LanguageRefused, Permanent, "look at language"),
+    "region_code": (RequestRefused, Permanent, "look at region_code"),
+    "channel_id": (RequestRefused, Permanent, "look at channel_id"),
+    "video_not_found": (NotThere, Permanent, "look at id"),
+    "chart_not_found": (NotThere, Permanent, "look at chart"),
+    "playlist_not_found": (NotThere, Permanent, "look at playlistId"),
+    "http_502_json": (YouTubeTrouble, Transient, "with 502"),
+    "http_504": (YouTubeTrouble, Transient, "with 504"),
+    "stall": (YouTubeTrouble, Transient, "had not answered"),
 }
 
 
@@ -88,7 +103,7 @@ def test_no_trouble_is_answered_by_a_second_call(sandbox, client, fault):
 def test_a_missing_list_of_items_is_an_empty_page(sandbox, client):
     sandbox.faults.add("no_items", times=None)
 
-    assert client.search("cooking").video_ids == []
+    assert client.search(SearchQuery(words="cooking")).video_ids == []
     assert client.videos(["standin0001"]) == {}
 
 
@@ -96,7 +111,7 @@ def test_a_days_quota_pauses_the_type_until_a_minute_after_midnight_in_los_angel
     sandbox.faults.add("search_quota_day")
 
     with pytest.raises(DayQuotaUsedUp) as caught:
-        client.search("cooking")
+        client.search(SearchQuery(words="cooking"))
 
     # By the clock of these tests it is 20:00 UTC; midnight there is 08:00 UTC.
     assert caught.value.retry_in == 12 * 3_600 + 60
@@ -108,14 +123,14 @@ def test_the_minute_limit_asks_for_another_try_in_a_minute(sandbox, client):
     sandbox.faults.add("rate_minute")
 
     with pytest.raises(MinuteLimitReached) as caught:
-        client.search("cooking")
+        client.search(SearchQuery(words="cooking"))
 
     assert caught.value.retry_in == 60
 
 
 def test_a_refused_parameter_is_named_as_the_task_names_it(client):
     with pytest.raises(RequestRefused, match=r"look at language$"):
-        client.search("cooking", language="xx")
+        client.search(SearchQuery(words="cooking", language="xx"))
 
 
 def test_googles_html_is_not_quoted():
@@ -156,10 +171,10 @@ def test_an_address_where_nobody_listens_is_worth_another_try():
     client = YouTubeClient("some-key", f"http://127.0.0.1:{port}")
 
     with pytest.raises(YouTubeTrouble, match="ConnectionRefusedError"):
-        client.search("cooking")
+        client.search(SearchQuery(words="cooking"))
 
 
 def ask(client, call, *, timeout):
     if call == "search":
-        return client.search("cooking", timeout=timeout)
+        return client.search(SearchQuery(words="cooking"), timeout=timeout)
     return client.videos(["standin0001"], timeout=timeout)

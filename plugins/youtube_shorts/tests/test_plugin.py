@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.handlers.discovery import load
+from prismq_worker_sdk.settings import plugin_settings
+from prismq_youtube_shorts.analyze_trends import AnalyzeTrends
 from prismq_youtube_shorts.demo import demo
+from prismq_youtube_shorts.quota_day import Bucket
 from prismq_youtube_shorts.scrape_shorts import ScrapeShorts
 from prismq_youtube_shorts.settings import YouTubeSettings
-
-VARIABLES = ("YOUTUBE_API_KEY", "YOUTUBE_API_KEY_FILE", "YOUTUBE_API_ENDPOINT")
-
-
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch):
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
 
 
 def ready() -> str | None:
@@ -30,12 +30,18 @@ def ready() -> str | None:
 def test_the_entry_point_gives_handler_and_settings():
     (plugin,) = load(["youtube_shorts"]).loaded
 
-    assert [handler.task_type for handler in plugin.handlers] == ["PrismQ.YouTube.ScrapeShorts"]
+    assert [handler.task_type for handler in plugin.handlers] == [
+        "PrismQ.YouTube.ScrapeShorts",
+        "PrismQ.YouTube.AnalyzeTrends",
+    ]
     assert plugin.settings_classes == (YouTubeSettings,)
 
 
-def test_the_published_parameters_are_the_missions():
-    (handler,) = load(["youtube_shorts"]).handlers
+NULL, INSTANT = {"type": "null"}, {"type": "string", "format": "date-time"}
+
+
+def test_the_published_parameters_are_the_missions_and_optional_ones():
+    handler, *_ = load(["youtube_shorts"]).handlers
 
     schema = handler.params.schema
     assert schema["required"] == ["search_query"]
@@ -48,6 +54,25 @@ def test_the_published_parameters_are_the_missions():
         "search_query": {"type": "string", "minLength": 1, "maxLength": 200},
         "max_results": {"type": "integer", "default": 10, "minimum": 1, "maximum": 50},
         "language": {"type": "string", "default": "en", "pattern": "^[a-z]{2}$"},
+        "region_code": {"anyOf": [{"type": "string", "pattern": "^[A-Z]{2}$"}, NULL], "default": None},
+        "order": {
+            "type": "string",
+            "default": "relevance",
+            "enum": ["relevance", "date", "viewCount", "rating", "title"],
+        },
+        "published_after": {"anyOf": [INSTANT, NULL], "default": None},
+        "published_before": {"anyOf": [INSTANT, NULL], "default": None},
+        "safe_search": {
+            "type": "string",
+            "default": "moderate",
+            "enum": ["moderate", "none", "strict"],
+        },
+        "channel_id": {
+            "anyOf": [{"type": "string", "pattern": "^UC[0-9A-Za-z_-]{22}$"}, NULL],
+            "default": None,
+        },
+        "include_unverified": {"type": "boolean", "default": False},
+        "include_channels": {"type": "boolean", "default": False},
     }
 
 
@@ -101,9 +126,12 @@ def test_the_demo_starts_a_stand_in_and_says_so_when_there_is_no_key():
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(address, timeout=10) as answer:
             assert json.load(answer)["items"]
+        kept = Path(shown.environment["YOUTUBE_STATE_DIR"])
+        assert kept.is_dir()
     finally:
         shown.close()
 
+    assert not kept.exists()
     assert "local stand-in" in shown.note
     assert "YOUTUBE_API_KEY is not set" in shown.note
 
@@ -121,7 +149,7 @@ def test_the_demo_asks_the_real_youtube_when_there_is_a_key(monkeypatch):
 
 def test_the_demo_has_three_tasks_that_fit_and_a_table_for_their_results(sandbox, monkeypatch):
     monkeypatch.setenv("YOUTUBE_API_KEY", "some-key")
-    (handler,) = load(["youtube_shorts"]).handlers
+    handler, _ = load(["youtube_shorts"]).handlers
 
     shown = demo(YouTubeSettings())
 
@@ -131,3 +159,107 @@ def test_the_demo_has_three_tasks_that_fit_and_a_table_for_their_results(sandbox
         handler.params.parse(task.params)
     short = {"title": "T", "channel": "C", "duration_seconds": 5, "url": "U"}
     assert shown.rows({"shorts": [short]}) == [{"Short": "T", "Channel": "C", "Seconds": "5", "Link": "U"}]
+
+
+def test_the_result_schema_is_published_beside_that_of_the_parameters():
+    for handler in load(["youtube_shorts"]).handlers:
+        assert handler.result_schema["$schema"] == handler.params.schema["$schema"]
+        assert handler.result_schema["required"][1] == "total_found"
+
+
+def test_listing_plugins_and_their_quotas_imports_nothing_of_google(tmp_path):
+    """Its import costs 0.3 s and 30 MB: no start of a worker, and no listing, pays that."""
+    code = """
+import sys
+from prismq_worker_sdk.cli import main
+code = main(["plugins", *sys.argv[1:]])
+heavy = {name.partition(".")[0] for name in sys.modules} & {"googleapiclient", "httplib2", "google", "sqlalchemy"}
+sys.exit(f"{code} {heavy}" if code or heavy else 0)
+"""
+    environment = {"YOUTUBE_API_KEY": "some-key", "HOME": str(tmp_path), "YOUTUBE_STATE_DIR": str(tmp_path)}
+    for arguments in (["--plugin", "youtube_shorts"], ["--quota"], ["--json"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_handlers_share_one_ledger_and_tell_their_quotas(monkeypatch):
+    monkeypatch.setenv("YOUTUBE_API_KEY", "some-key")
+    settings = YouTubeSettings()
+    one, other = (handler.with_settings(settings) for handler in load(["youtube_shorts"]).handlers)
+
+    assert one.quotas() == other.quotas()
+    assert [quota.limit for quota in one.quotas()] == [95, 9_500, 9_500]
+    assert all(quota.resets_at > datetime.now(UTC) for quota in one.quotas())
+
+
+def test_without_a_key_there_are_no_quotas_to_tell():
+    assert ScrapeShorts().quotas() == ()
+
+
+def test_a_type_whose_bucket_is_empty_is_not_claimed_by_any_worker_of_the_machine(sandbox, make_youtube):
+    youtube = make_youtube(sandbox)
+    youtube.ledger.block(Bucket.SEARCH, "YouTube says that the day's search quota is used up")
+    told = youtube.settings
+    scrape, trends = ScrapeShorts(), AnalyzeTrends()
+    scrape.settings = trends.settings = told
+
+    # by the clock of this machine the block may be over: these handlers ask it, not the clock of the test
+    scrape._shared.of(told).ledger._now = trends._shared.of(told).ledger._now = youtube.now
+    assert "search quota is used up" in scrape.ready()
+    assert trends.ready() is None
+
+
+def test_keys_of_a_named_project_share_its_quota(sandbox, make_youtube):
+    one = make_youtube(sandbox, key="one", project="ours")
+    other = make_youtube(sandbox, key="other", project="ours")
+    alone = make_youtube(sandbox, key="one")
+    one.ledger.spend(Bucket.SEARCH)
+
+    assert (other.ledger.used(Bucket.SEARCH), alone.ledger.used(Bucket.SEARCH)) == (1, 0)
+
+
+def test_every_setting_is_on_the_plugins_page():
+    page = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+    for name in YouTubeSettings.model_fields:
+        assert f"`{name.upper()}`" in page or f"`{name.upper()}," in page, name
+
+
+def test_every_parameter_is_on_the_plugins_page():
+    page = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+    for handler in load(["youtube_shorts"]).handlers:
+        for name in handler.params.schema["properties"]:
+            assert f"`{name}`" in page, f"{name} of {handler.task_type}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("YOUTUBE_CACHE_LIFETIME", "31d"),
+        ("YOUTUBE_CACHE_LIFETIME", "soon"),
+        ("YOUTUBE_MAX_PAGES", "0"),
+        ("YOUTUBE_MAX_PAGES", "11"),
+        ("YOUTUBE_DAILY_SEARCH_BUDGET", "-1"),
+        ("YOUTUBE_MAX_DESCRIPTION_CHARS", "5001"),
+        ("YOUTUBE_DERIVED_METRICS", "perhaps"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_refused_by_its_name(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError, match=name):
+        plugin_settings(YouTubeSettings)
+
+
+def test_the_state_is_kept_in_the_workers_state_folder_unless_told(monkeypatch, tmp_path):
+    monkeypatch.delenv("YOUTUBE_STATE_DIR")
+    monkeypatch.setenv("PRISMQ_WORKER_STATE_DIR", str(tmp_path))
+
+    assert YouTubeSettings().youtube_state_dir == tmp_path / "plugins" / "youtube_shorts"

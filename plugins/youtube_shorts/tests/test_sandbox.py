@@ -1,144 +1,94 @@
-"""The stand-in behaves like the API where it matters; asked over plain HTTP, without the plugin."""
+"""The stand-in as a whole: its address, its key, its command, and the eight calls it knows."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-import urllib.error
-import urllib.parse
-import urllib.request
 from types import SimpleNamespace
 
 import pytest
 
-from prismq_youtube_shorts.sandbox import SANDBOX_KEY, Entry, Sandbox, invent
+from plugins.youtube_shorts.tests.sandbox_support import ROOT, get, google, query, raw, reason
+from prismq_youtube_shorts.sandbox import SANDBOX_KEY
 
-NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def get(sandbox: Sandbox, call: str, **params) -> tuple[int, dict]:
-    query = urllib.parse.urlencode({"key": sandbox.key, "part": "snippet", **params}, doseq=True)
-    try:
-        with NO_PROXY.open(f"{sandbox.url}youtube/v3/{call}?{query}", timeout=10) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)
-
-
-def search(sandbox: Sandbox, **params) -> dict:
-    status, body = get(sandbox, "search", type="video", videoDuration="short", maxResults=50, **params)
-    assert status == 200, body
-    return body
+ASKED = {
+    "search": {"q": "x"},
+    "videos": {"id": "standin0001"},
+    "videos:batchGetStats": {"id": "standin0001"},
+    "channels": {"id": "UCinventedcooking0000001"},
+    "playlistItems": {"playlistId": "UUinventedcooking0000001"},
+    "videoCategories": {"regionCode": "US"},
+    "i18nLanguages": {},
+    "i18nRegions": {},
+}
 
 
-def reason(body: dict) -> str:
-    return body["error"]["errors"][0]["reason"]
-
-
-def test_pages_lead_to_one_another_by_opaque_tokens_and_then_end(make_sandbox, shorts):
-    sandbox = make_sandbox(shorts(120))
-    pages = [search(sandbox, q="x")]
-    while token := pages[-1].get("nextPageToken"):
-        assert not token.isdigit()
-        pages.append(search(sandbox, q="x", pageToken=token))
-
-    assert len(pages) == 3
-    found = [item["id"]["videoId"] for page in pages for item in page["items"]]
-    assert len(found) > len(set(found))  # duplicates across pages
-    assert any(
-        len(page["items"]) < 50 and "nextPageToken" in page for page in pages
-    )  # short pages with a token
-    assert len({page["pageInfo"]["totalResults"] for page in pages}) == 3  # an estimate that drifts
-
-
-def test_a_token_of_another_search_is_refused(sandbox):
-    token = search(sandbox, q="cooking")["nextPageToken"]
-
-    for wrong in (token, "AAAA", "%%%"):
-        status, body = get(sandbox, "search", q="fitness", pageToken=wrong)
-        assert (status, reason(body)) == (400, "invalidPageToken")
-
-
-def test_no_search_gives_more_than_five_hundred(make_sandbox, shorts):
-    sandbox = make_sandbox(shorts(900))
-    found, token = set(), ""
-    while True:
-        page = search(sandbox, q="x", pageToken=token)
-        found |= {item["id"]["videoId"] for item in page["items"]}
-        token = page.get("nextPageToken", "")
-        if not token:
-            break
-
-    assert 400 < len(found) <= 500
-
-
-def test_search_titles_are_escaped_and_video_titles_are_plain(make_sandbox):
-    sandbox = make_sandbox([Entry(video_id="a", title="Tom & Jerry's", description="long " * 60)])
-
-    (found,) = search(sandbox, q="tom")["items"]
-    _, answer = get(sandbox, "videos", id="a")
-
-    assert found["snippet"]["title"] == "Tom &amp; Jerry&#39;s"
-    assert len(found["snippet"]["description"]) < 150
-    assert answer["items"][0]["snippet"]["title"] == "Tom & Jerry's"
-    assert answer["items"][0]["snippet"]["description"] == "long " * 60
-
-
-def test_only_short_videos_match_the_short_filter(make_sandbox):
-    sandbox = make_sandbox([Entry(video_id="a", seconds=239), Entry(video_id="b", seconds=240)])
-
-    assert [item["id"]["videoId"] for item in search(sandbox, q="x")["items"]] == ["a"]
-
-
-def test_the_short_filter_needs_the_type_video(sandbox):
-    status, body = get(sandbox, "search", q="x", videoDuration="short")
-
-    assert (status, reason(body)) == (400, "invalidSearchFilter")
-
-
-def test_the_language_is_a_soft_hint(make_sandbox):
-    sandbox = make_sandbox([Entry(video_id="a", language="en"), Entry(video_id="b", language="de")])
-
-    assert [item["id"]["videoId"] for item in search(sandbox, q="x", relevanceLanguage="de")["items"]] == [
-        "b",
-        "a",
-    ]
-
-
-def test_ids_come_repeated_or_with_commas_and_gone_ones_are_silently_absent(make_sandbox):
-    sandbox = make_sandbox([Entry(video_id="a"), Entry(video_id="b"), Entry(video_id="c", deleted=True)])
-
-    status, body = get(sandbox, "videos", id=["a,b", "a", "c", "never"])
+@pytest.mark.parametrize("call", ASKED)
+def test_each_call_is_answered_and_counted_by_its_name(sandbox, call):
+    status, body = get(sandbox, call, **ASKED[call])
 
     assert status == 200
-    assert [item["id"] for item in body["items"]] == ["a", "b"]
+    assert body["items"]
+    assert sandbox.calls(call.rpartition(":")[2]) == 1
+    assert len(sandbox.requests) == 1
 
 
-def test_more_than_fifty_ids_are_refused(sandbox):
-    assert get(sandbox, "videos", id=",".join(f"v{n}" for n in range(50)))[0] == 200
-    assert get(sandbox, "videos", id=",".join(f"v{n}" for n in range(51)))[0] == 400
+@pytest.mark.parametrize("call", ASKED)
+def test_a_post_that_says_it_is_a_get_is_taken_for_one(sandbox, call):
+    form = query(sandbox, **ASKED[call])
+
+    status, _, content = raw(sandbox, ROOT + call, "POST", form, X_HTTP_Method_Override="GET")
+
+    assert (status, bool(json.loads(content)["items"])) == (200, True)
+    assert sandbox.calls(call.rpartition(":")[2]) == 1
 
 
-def test_the_players_size_is_told_only_when_a_largest_size_is_sent(make_sandbox):
-    sandbox = make_sandbox([Entry(video_id="a"), Entry(video_id="b", width=0, height=0)])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_whatever_would_change_something_is_a_json_404_and_costs_nothing(sandbox, method):
+    status, _, content = raw(sandbox, f"{ROOT}videos?{query(sandbox, id='standin0001')}", method, "{}")
 
-    def player(video_id: str, **params) -> dict:
-        _, body = get(sandbox, "videos", **{"part": "player", "id": video_id, **params})
-        return {name: value for name, value in body["items"][0]["player"].items() if name != "embedHtml"}
-
-    assert player("a") == {}
-    assert player("a", maxHeight=1920) == {"embedWidth": "1080", "embedHeight": "1920"}
-    assert player("a", maxWidth=540) == {"embedWidth": "540", "embedHeight": "960"}
-    assert player("b", maxHeight=1920) == {}
+    assert (status, reason(json.loads(content))) == (404, "notFound")
+    assert sandbox.calls("videos") == 0
+    assert sandbox.quota_left("default") == 10_000
 
 
-def test_only_the_parts_that_are_asked_for_come(sandbox):
-    _, body = get(sandbox, "videos", id="standin0001", part="status,statistics")
+@pytest.mark.parametrize("path", ["captions", "videos/getRating", "search/", "", "videos:other"])
+def test_any_other_path_is_a_json_404(sandbox, path):
+    assert get(sandbox, path)[0] == 404
+    assert sandbox.requests[0].call == ROOT + path
 
-    assert set(body["items"][0]) == {"kind", "etag", "id", "status", "statistics"}
-    assert get(sandbox, "videos", id="standin0001", part="")[0] == 400
+
+def test_head_is_a_404_without_a_body(sandbox):
+    assert raw(sandbox, f"{ROOT}videos", "HEAD")[::2] == (404, b"")
+
+
+def test_googles_own_client_reaches_every_call(sandbox):
+    with google(sandbox) as api:
+        requests = [
+            api.search().list(part="snippet", q="cooking", type="video"),
+            api.videos().list(part="snippet", chart="mostPopular"),
+            api.videos().batchGetStats(part="statistics", id=["standin0001", "standin0002"]),
+            api.channels().list(part="statistics", id="UCinventedcooking0000001"),
+            api.playlistItems().list(part="contentDetails", playlistId="UUSHinventedcooking0000001"),
+            api.videoCategories().list(part="snippet", regionCode="CZ"),
+            api.i18nLanguages().list(part="snippet"),
+            api.i18nRegions().list(part="snippet"),
+        ]
+        assert all(request.execute()["items"] for request in requests)
+
+    assert [asked.fault for asked in sandbox.requests] == [""] * len(ASKED)
+    assert sandbox.connections == 1
+
+
+def test_a_client_that_sends_a_long_question_by_post_is_understood(sandbox):
+    words = "cooking " + "x" * 3_000
+
+    with google(sandbox) as api:
+        page = api.search().list(part="snippet", q=words, type="video").execute()
+
+    assert page["items"]
+    assert (sandbox.requests[0].method, sandbox.requests[0].params["q"]) == ("POST", [words])
 
 
 def test_a_missing_and_a_wrong_key_are_refused(sandbox):
@@ -147,52 +97,6 @@ def test_a_missing_and_a_wrong_key_are_refused(sandbox):
 
     status, body = get(sandbox, "search", q="x", key="wrong")
     assert (status, body["error"]["details"][0]["reason"]) == (400, "API_KEY_INVALID")
-
-
-def test_each_quota_is_used_up_by_its_own_calls_good_or_bad(make_sandbox):
-    sandbox = make_sandbox(search_quota=2, unit_quota=1)
-
-    assert get(sandbox, "search", q="x")[0] == 200
-    assert get(sandbox, "search", q="x", pageToken="wrong")[0] == 400
-    status, body = get(sandbox, "search", q="x")
-    assert (status, reason(body)) == (429, "rateLimitExceeded")
-    assert body["error"]["details"][0]["metadata"]["quota_limit"] == "defaultSearchListPerDayPerProject"
-
-    assert get(sandbox, "videos", id="standin0001")[0] == 200
-    status, body = get(sandbox, "videos", id="standin0001")
-    assert (status, reason(body)) == (403, "quotaExceeded")
-
-
-def test_another_path_is_a_json_404(sandbox):
-    assert get(sandbox, "captions")[0] == 404
-
-
-def test_the_catalogue_is_the_same_for_the_same_seed_and_labelled_throughout():
-    entries = invent(300)
-
-    assert entries == invent(300)
-    assert entries != invent(300, seed=7)
-    assert all("[invented]" in entry.title and entry.video_id.startswith("standin") for entry in entries)
-    assert len({entry.video_id for entry in entries}) == 300
-
-
-def test_the_catalogue_has_every_sort_of_video():
-    entries = invent()
-
-    assert {entry.live for entry in entries} == {"none", "live", "upcoming"}
-    assert {"PT0S", "P0D", "PT1H", "P1DT2H", None} <= {entry.duration for entry in entries}
-    assert any(entry.deleted for entry in entries)
-    assert any(entry.width == 0 for entry in entries)
-    assert any(entry.width > entry.height for entry in entries)
-    assert any("likeCount" not in entry.statistics for entry in entries)
-    assert any("shortsAspectRatio" in entry.thumbnails for entry in entries)
-
-
-def test_an_unknown_fault_is_refused_with_the_list(sandbox):
-    with pytest.raises(ValueError, match=r"there are: .*search_quota_day"):
-        sandbox.faults.add("earthquake")
-    with pytest.raises(ValueError, match="search or videos"):
-        sandbox.faults.add("reset", "captions")
 
 
 def test_the_command_serves_says_how_to_use_it_and_lets_things_go_wrong():
@@ -204,18 +108,21 @@ def test_the_command_serves_says_how_to_use_it_and_lets_things_go_wrong():
         "0",
         "--fault",
         "http_503@search*1",
+        "--fault",
+        "stats_quota_day@batchGetStats",
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             said = [process.stdout.readline().strip() for _ in range(3)]
             running = SimpleNamespace(url=said[1].removeprefix("YOUTUBE_API_ENDPOINT="), key=SANDBOX_KEY)
             answers = [get(running, "search", q="x")[0] for _ in range(2)]
+            answers += [get(running, "videos:batchGetStats", id="standin0001")[0] for _ in range(2)]
         finally:
             process.terminate()
 
     assert "invented" in said[0]
     assert said[2] == f"YOUTUBE_API_KEY={SANDBOX_KEY}"
-    assert answers == [503, 200]
+    assert answers == [503, 200, 429, 429]
 
 
 @pytest.mark.parametrize(

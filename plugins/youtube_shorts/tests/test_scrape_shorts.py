@@ -4,57 +4,81 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
-from prismq_worker_sdk import Permanent, TaskCancelled
-from prismq_worker_sdk.handlers.log import TaskLog
-from prismq_worker_sdk.handlers.results import encode_result
-from prismq_youtube_shorts.errors import DayQuotaUsedUp, PageTokenRefused, YouTubeTrouble
+from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.outcome import Failed, Released
+from prismq_worker_sdk.testing import FakeClock, HandlerHarness
+from prismq_youtube_shorts.errors import DayQuotaUsedUp, LanguageRefused, PageTokenRefused, YouTubeTrouble
 from prismq_youtube_shorts.sandbox import Entry
-from prismq_youtube_shorts.scrape_shorts import MAX_PAGES, ScrapeShortsParams, find_shorts
+from prismq_youtube_shorts.scrape_shorts import ScrapeShorts
 
 SPEC_KEYS = ["video_id", "title", "description", "channel", "published_at", "thumbnail_url"]
+CHANNEL = "UC" + "x" * 22
 
 
-@dataclass
-class Context:
-    """As much of `ctx` as the search uses; it is told to end after so many checks."""
+class Shared:
+    """Gives every handler the same YouTube, whatever its settings."""
 
-    time_left: float = 60.0
-    ends_after: int = 10_000
-    checks: int = 0
-    told: list[tuple[float, str]] = field(default_factory=list)
-    log: TaskLog = field(default_factory=TaskLog)
+    def __init__(self, youtube):
+        self.youtube = youtube
 
-    def check(self) -> None:
-        self.checks += 1
-        if self.checks > self.ends_after:
-            raise TaskCancelled("asked")
+    def of(self, _settings):
+        return self.youtube
 
-    def progress(self, percent: float, message: str = "") -> None:
-        self.told.append((percent, message))
+    def close(self):
+        pass
 
 
 @pytest.fixture
-def find(make_client):
-    def run(sandbox, ctx: Context | None = None, **params: Any) -> dict[str, Any]:
-        given = ScrapeShortsParams(**{"search_query": "cooking", **params})
-        return find_shorts(make_client(sandbox), given, ctx or Context()).model_dump(mode="json")
+def run(make_youtube):
+    """Runs the handler once, as a worker would, on a stand-in; settings of the plugin in `given`."""
+
+    def run(sandbox, *, youtube=None, given=None, attempt=1, last_checkpoint=None, cancel=(), **params):
+        youtube = youtube or make_youtube(sandbox, **{"cache_lifetime": 0, **(given or {})})
+        handler = ScrapeShorts(Shared(youtube))
+        handler.settings = youtube.settings
+        harness = HandlerHarness(handler, attempt=attempt, last_checkpoint=last_checkpoint, clock=FakeClock())
+        reason, after = cancel or (None, 0)
+        return harness.run({"search_query": "cooking", **params}, cancel=reason, cancel_after=after)
 
     return run
 
 
-def ids(result: dict[str, Any]) -> list[str]:
+@pytest.fixture
+def find(run):
+    """The result of one task."""
+    return lambda sandbox, **params: run(sandbox, **params).result
+
+
+def ids(result):
     return [short["video_id"] for short in result["shorts"]]
+
+
+def mixed(count, *, shorts_of):
+    """Videos of which one in so many is a Short."""
+    return [
+        Entry(video_id=f"v{number:03d}", width=1080 if number % shorts_of == 0 else 1920, height=1080)
+        for number in range(count)
+    ]
 
 
 def test_the_result_has_the_missions_keys_first_and_in_order(sandbox, find):
     result = find(sandbox, search_query="cooking tips", max_results=3)
 
-    assert list(result) == ["shorts", "total_found", "search_query"]
+    assert list(result) == [
+        "shorts",
+        "total_found",
+        "search_query",
+        "partial",
+        "stop_reason",
+        "language",
+        "fetched_at",
+        "expires_at",
+        "stats",
+        "quota",
+    ]
     assert result["total_found"] == len(result["shorts"]) == 3
     assert result["search_query"] == "cooking tips"
     assert all(list(short)[:6] == SPEC_KEYS for short in result["shorts"])
@@ -63,7 +87,7 @@ def test_the_result_has_the_missions_keys_first_and_in_order(sandbox, find):
 def test_a_short_is_told_in_full_and_plainly(make_sandbox, find):
     entry = Entry(
         video_id="abc",
-        title="Tom & Jerry's <best>",
+        title="Tom & Jerry's <best> #Cooking",
         description="line 1\nline 2 & more " * 20,
         channel="Tom's channel",
         channel_id="UC1",
@@ -71,13 +95,18 @@ def test_a_short_is_told_in_full_and_plainly(make_sandbox, find):
         duration="PT1M15S",
         seconds=75,
         thumbnails=("default", "high"),
+        tags=("tom", "jerry"),
+        category_id="22",
+        default_audio_language="de",
+        made_for_kids=False,
+        statistics={"viewCount": "1000", "commentCount": "0"},
     )
 
     (short,) = find(make_sandbox([entry]))["shorts"]
 
     assert short == {
         "video_id": "abc",
-        "title": "Tom & Jerry's <best>",
+        "title": "Tom & Jerry's <best> #Cooking",
         "description": "line 1\nline 2 & more " * 20,
         "channel": "Tom's channel",
         "published_at": "2026-05-13T05:03:08Z",
@@ -85,8 +114,26 @@ def test_a_short_is_told_in_full_and_plainly(make_sandbox, find):
         "url": "https://www.youtube.com/shorts/abc",
         "channel_id": "UC1",
         "duration_seconds": 75,
+        "view_count": 1000,
+        "like_count": None,
+        "comment_count": 0,
+        "tags": ["tom", "jerry"],
+        "hashtags": ["cooking"],
+        "category_id": "22",
+        "language": "de",
+        "width": 1080,
+        "height": 1920,
         "aspect_ratio": "9:16",
         "shorts_check": "verified",
+        "made_for_kids": False,
+        "embeddable": True,
+        "definition": "hd",
+        "caption": False,
+        "license": "youtube",
+        "contains_synthetic_media": False,
+        "paid_product_placement": None,
+        "rank": 1,
+        "channel_info": None,
     }
 
 
@@ -108,29 +155,48 @@ def test_the_best_thumbnail_is_given_and_there_always_is_one(make_sandbox, find,
     assert short["thumbnail_url"] == url
 
 
-def test_only_what_is_verified_is_given(make_sandbox, find):
-    sandbox = make_sandbox(
-        [
-            Entry(video_id="tall"),
-            Entry(video_id="square", height=1080),
-            Entry(video_id="wide", width=1920, height=1080),
-            Entry(video_id="shapeless", width=0, height=0),
-            Entry(video_id="proven", width=0, height=0, thumbnails=("high", "shortsAspectRatio")),
-            Entry(video_id="statusless", absent=("status",)),
-            Entry(video_id="live", live="live", duration="P0D"),
-            Entry(video_id="upcoming", live="upcoming"),
-            Entry(video_id="processing", upload_status="uploaded"),
-            Entry(video_id="gone", deleted=True),
-            Entry(video_id="timeless", duration=None),
-            Entry(video_id="bare", absent=("player", "contentDetails", "status")),
-            Entry(video_id="three-minutes", duration="PT3M", seconds=180),
-            Entry(video_id="longer", duration="PT3M30S", seconds=210),
-            Entry(video_id="too-early", duration="PT2M", seconds=120, published_at="2024-10-14T23:59:59Z"),
-            Entry(video_id="early-enough", duration="PT59S", seconds=59, published_at="2022-01-01T00:00:00Z"),
-        ]
-    )
+UNTIDY = [
+    Entry(video_id="tall"),
+    Entry(video_id="square", height=1080),
+    Entry(video_id="wide", width=1920, height=1080),
+    Entry(video_id="shapeless", width=0, height=0),
+    Entry(video_id="proven", width=0, height=0, thumbnails=("high", "shortsAspectRatio")),
+    Entry(video_id="statusless", absent=("status",)),
+    Entry(video_id="live", live="live", duration="P0D"),
+    Entry(video_id="upcoming", live="upcoming"),
+    Entry(video_id="processing", upload_status="uploaded"),
+    Entry(video_id="gone", deleted=True),
+    Entry(video_id="timeless", duration=None),
+    Entry(video_id="bare", absent=("player", "contentDetails", "status")),
+    Entry(video_id="three-minutes", duration="PT3M", seconds=180),
+    Entry(video_id="longer", duration="PT3M30S", seconds=210),
+    Entry(video_id="too-early", duration="PT2M", seconds=120, published_at="2024-10-14T23:59:59Z"),
+    Entry(video_id="early-enough", duration="PT59S", seconds=59, published_at="2022-01-01T00:00:00Z"),
+]
+VERIFIED = ["tall", "square", "proven", "statusless", "three-minutes", "early-enough"]
 
-    assert ids(find(sandbox)) == ["tall", "square", "proven", "statusless", "three-minutes", "early-enough"]
+
+def test_only_what_is_verified_is_given_and_the_rest_is_counted(make_sandbox, find):
+    result = find(make_sandbox(UNTIDY))
+
+    assert ids(result) == VERIFIED
+    assert result["stats"] | {"api_total_estimate": 0} == {
+        "candidates": 16,
+        "non_shorts": 7,
+        "unavailable": 2,
+        "unverified": 1,
+        "shorts_ratio": 0.375,
+        "api_total_estimate": 0,
+    }
+    assert [short["rank"] for short in result["shorts"]] == [1, 2, 5, 6, 13, 16]
+
+
+def test_what_cannot_be_told_fills_up_where_that_is_asked_for_and_says_so(make_sandbox, find):
+    result = find(make_sandbox(UNTIDY), include_unverified=True)
+
+    assert ids(result) == [*VERIFIED, "shapeless"]
+    assert result["shorts"][-1]["shorts_check"] == "unverified"
+    assert ids(find(make_sandbox(UNTIDY), include_unverified=True, max_results=6)) == VERIFIED
 
 
 def test_the_invented_catalogue_gives_nothing_that_is_no_short(sandbox, find):
@@ -147,44 +213,47 @@ def test_order_is_youtubes_and_nothing_comes_twice(make_sandbox, find):
     """The stand-in begins each page with the last video of the page before."""
     videos = [Entry(video_id=f"v{number:03d}", width=1920 if number % 3 else 1080) for number in range(140)]
 
-    found = ids(find(make_sandbox(videos), max_results=50))
+    result = find(make_sandbox(videos), max_results=50)
 
+    found = ids(result)
     assert found == sorted(set(found))
     assert len(found) > 40
-
-
-@pytest.mark.parametrize(
-    ("wanted", "share", "pages"),
-    [(1, 1, 1), (10, 1, 1), (10, 3, 1), (50, 1, 2), (50, 2, 3), (10, 30, 3)],
-)
-def test_it_stops_as_soon_as_it_has_enough_and_after_three_pages_at_most(
-    make_sandbox, find, wanted, share, pages
-):
-    """One in `share` is a Short; a page costs one search call and one unit."""
-    videos = [
-        Entry(video_id=f"v{number:03d}", width=1080 if number % share == 0 else 1920, height=1080)
-        for number in range(400)
-    ]
-    sandbox = make_sandbox(videos)
-
-    result = find(sandbox, max_results=wanted)
-
-    assert (sandbox.calls("search"), sandbox.calls("videos")) == (pages, pages)
-    assert result["total_found"] == wanted or pages == MAX_PAGES
+    ranks = [short["rank"] for short in result["shorts"]]
+    assert ranks == sorted(set(ranks))
 
 
 def test_fewer_than_wanted_is_an_answer(make_sandbox, shorts, find):
     sandbox = make_sandbox(shorts(7))
 
-    assert find(sandbox, max_results=50)["total_found"] == 7
+    result = find(sandbox, max_results=50)
+
+    assert (result["total_found"], result["stop_reason"], result["partial"]) == (7, "exhausted", False)
     assert sandbox.calls("search") == 1
 
 
 def test_nothing_found_is_an_answer_and_costs_no_unit(make_sandbox, find):
     sandbox = make_sandbox([])
 
-    assert find(sandbox) == {"shorts": [], "total_found": 0, "search_query": "cooking"}
+    result = find(sandbox)
+    assert (result["shorts"], result["total_found"], result["stop_reason"]) == ([], 0, "exhausted")
+    assert result["stats"]["shorts_ratio"] is None
     assert (sandbox.calls("search"), sandbox.calls("videos")) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "share", "reason"), [(10, 1, "enough"), (10, 40, "page_cap"), (50, 1, "enough")]
+)
+def test_it_says_why_it_stopped(make_sandbox, find, wanted, share, reason):
+    assert find(make_sandbox(mixed(400, shorts_of=share)), max_results=wanted)["stop_reason"] == reason
+
+
+def test_the_operator_says_how_many_pages_a_task_may_read(make_sandbox, find):
+    sandbox = make_sandbox(mixed(400, shorts_of=40))
+    find(sandbox, given={"max_pages": 1})
+    assert sandbox.calls("search") == 1
+
+    find(sandbox, given={"max_pages": 5})
+    assert sandbox.calls("search") == 6
 
 
 def test_an_empty_page_with_a_token_is_not_the_end(make_sandbox, shorts, find):
@@ -195,132 +264,337 @@ def test_an_empty_page_with_a_token_is_not_the_end(make_sandbox, shorts, find):
     assert sandbox.calls("search") == 2
 
 
-def test_a_page_token_refused_ends_the_search_with_what_was_found(make_sandbox, shorts, find, caplog):
-    sandbox = make_sandbox(shorts(120))
+def test_optional_parameters_reach_youtube(sandbox, run):
+    run(
+        sandbox,
+        region_code="DE",
+        order="date",
+        published_after="2026-01-01T01:00:00+01:00",
+        published_before="2026-02-01T00:00:00Z",
+        safe_search="strict",
+        channel_id=CHANNEL,
+        language="de",
+    )
 
-    class AfterTheFirstPage(Context):
-        def progress(self, percent: float, message: str = "") -> None:
-            sandbox.faults.add("page_token", "search")
-
-    assert find(sandbox, AfterTheFirstPage(), max_results=50)["total_found"] == 48
-    assert "the search ends early" in caplog.text
-
-
-def test_a_page_token_refused_on_the_first_page_is_an_error(sandbox, find):
-    sandbox.faults.add("page_token", "search")
-
-    with pytest.raises(PageTokenRefused):
-        find(sandbox)
+    asked = sandbox.requests[0].params
+    told = {name: asked[name] for name in ("regionCode", "order", "safeSearch", "channelId")}
+    assert told == {"regionCode": ["DE"], "order": ["date"], "safeSearch": ["strict"], "channelId": [CHANNEL]}
+    assert asked["publishedAfter"] == ["2026-01-01T00:00:00Z"]
+    assert asked["publishedBefore"] == ["2026-02-01T00:00:00Z"]
 
 
 @pytest.mark.parametrize(
-    ("fault", "call", "error"),
+    ("params", "named"),
     [
-        ("search_quota_day", "search", DayQuotaUsedUp),
-        ("quota_day", "videos", DayQuotaUsedUp),
-        ("http_503", "search", YouTubeTrouble),
-        ("reset", "videos", YouTubeTrouble),
+        ({"region_code": "de"}, "/region_code"),
+        ({"order": "best"}, "/order"),
+        ({"published_after": "yesterday"}, "/published_after"),
+        ({"published_after": "2026-01-01T00:00:00"}, "/published_after"),
+        (
+            {"published_after": "2026-02-01T00:00:00Z", "published_before": "2026-01-01T00:00:00Z"},
+            "published_after must be before published_before",
+        ),
+        ({"channel_id": "somebody"}, "/channel_id"),
+        ({"safe_search": "off"}, "/safe_search"),
+        ({"max_results": 51}, "/max_results"),
+        ({"max_results": "10"}, "/max_results"),
+        ({"search_query": ""}, "/search_query"),
+        ({"language": "eng"}, "/language"),
+        ({"include_channels": 1}, "/include_channels"),
+        ({"pages": 3}, "/pages"),
     ],
 )
-def test_trouble_ends_the_task_and_nothing_is_tried_again_inside_it(sandbox, find, fault, call, error):
+def test_a_parameter_that_does_not_fit_is_named_and_nothing_is_asked(sandbox, run, params, named):
+    outcome = run(sandbox, **params).outcome
+
+    assert isinstance(outcome, Failed)
+    assert outcome.retryable is False
+    assert named in outcome.error
+    assert sandbox.requests == []
+
+
+def test_a_search_term_is_sent_without_the_blanks_around_it_and_given_back_as_it_came(sandbox, find):
+    assert find(sandbox, search_query="  cooking ")["search_query"] == "  cooking "
+    assert sandbox.requests[0].params["q"] == ["cooking"]
+
+
+def test_a_blank_search_term_is_refused_without_a_call(sandbox, run):
+    outcome = run(sandbox, search_query="   ").outcome
+
+    assert "search_query is blank" in outcome.error
+    assert sandbox.requests == []
+
+
+def test_a_language_that_youtube_does_not_know_is_left_out_and_the_result_says_so(sandbox, run):
+    found = run(sandbox, language="xx")
+
+    assert found.result["language"] is None
+    assert found.result["total_found"] == 10
+    assert sandbox.calls("search") == 2
+    assert "relevanceLanguage" not in sandbox.requests[1].params
+    assert "the search goes on without the language" in [message for _, message, _ in found.logs]
+
+
+def test_a_refused_language_that_was_not_sent_is_an_error(make_sandbox, run):
+    sandbox = make_sandbox()
+    sandbox.faults.add("language", "search", times=None)
+
+    found = run(sandbox)
+    assert isinstance(found.error, LanguageRefused)
+    assert sandbox.calls("search") == 2
+
+
+def test_channels_are_told_for_one_unit_where_that_is_asked_for(sandbox, find):
+    result = find(sandbox, max_results=5, include_channels=True)
+
+    assert sandbox.calls("channels") == 1
+    assert result["quota"]["units"] == 2
+    for short in result["shorts"]:
+        assert short["channel_info"]["handle"].startswith("@")
+        assert isinstance(short["channel_info"]["video_count"], int)
+
+
+def test_trouble_with_channels_costs_no_short(sandbox, find):
+    sandbox.faults.add("http_503", "channels", times=None)
+
+    result = find(sandbox, max_results=5, include_channels=True)
+    assert result["total_found"] == 5
+    assert result["partial"] is True
+    assert {short["channel_info"] for short in result["shorts"]} == {None}
+
+
+def test_descriptions_are_cut_to_what_the_operator_allows(make_sandbox, find):
+    sandbox = make_sandbox([Entry(video_id="v", description="ä" * 300)])
+
+    assert find(sandbox, given={"max_description_chars": 10})["shorts"][0]["description"] == "ä" * 9 + "…"
+    assert find(sandbox, given={"max_description_chars": 0})["shorts"][0]["description"] == ""
+
+
+# trouble
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("search_quota_day", "quota"),
+        ("rate_minute", "rate_limit"),
+        ("http_503", "trouble"),
+        ("html_200", "trouble"),
+        ("reset", "trouble"),
+        ("key_bad", "trouble"),
+    ],
+)
+@pytest.mark.parametrize("call", ["search", "videos"])
+def test_trouble_on_a_later_page_keeps_what_was_found(make_sandbox, run, fault, reason, call):
+    sandbox = make_sandbox(mixed(400, shorts_of=3))
+    sandbox.faults.add(fault, call, times=None, after=1)
+
+    result = run(sandbox, max_results=50).result
+    assert (result["partial"], result["stop_reason"]) == (True, reason)
+    assert result["total_found"] == len(result["shorts"]) > 10
+
+
+def test_a_page_token_refused_ends_the_search_with_what_was_found(make_sandbox, shorts, run):
+    sandbox = make_sandbox(shorts(120))
+    sandbox.faults.add("page_token", "search", times=None, after=1)
+
+    found = run(sandbox, max_results=50)
+    assert (found.result["partial"], found.result["stop_reason"]) == (True, "page_token")
+    assert found.result["total_found"] == 48
+    assert "the search ends early" in [message for _, message, _ in found.logs]
+
+
+def test_a_page_token_refused_on_the_first_page_is_an_error(sandbox, run):
+    sandbox.faults.add("page_token", "search")
+
+    assert isinstance(run(sandbox).error, PageTokenRefused)
+
+
+@pytest.mark.parametrize(
+    ("fault", "call", "error", "outcome"),
+    [
+        ("search_quota_day", "search", DayQuotaUsedUp, Released),
+        ("quota_day", "videos", DayQuotaUsedUp, Released),
+        ("http_503", "search", YouTubeTrouble, Failed),
+        ("reset", "videos", YouTubeTrouble, Failed),
+    ],
+)
+def test_trouble_before_the_first_short_ends_the_task(sandbox, run, fault, call, error, outcome):
     sandbox.faults.add(fault, call, times=None)
 
-    with pytest.raises(error):
-        find(sandbox)
+    found = run(sandbox)
+    assert isinstance(found.error, error)
+    assert isinstance(found.outcome, outcome)
 
+
+def test_trouble_is_tried_once_more_inside_the_claim_and_the_search_is_not_paid_again(sandbox, run):
+    sandbox.faults.add("http_503", "videos")
+
+    assert run(sandbox).completed
+    assert (sandbox.calls("search"), sandbox.calls("videos")) == (1, 2)
+
+
+def test_the_minute_limit_is_not_waited_for_in_the_slot(sandbox, run):
+    sandbox.faults.add("rate_minute", "search")
+
+    found = run(sandbox)
+    assert found.outcome.delay_seconds == 60
     assert sandbox.calls("search") == 1
-    assert sandbox.calls("videos") == (call == "videos")
 
 
-def test_the_quota_of_the_stand_in_runs_out_like_the_real_one(make_sandbox, find):
+def test_the_quota_of_the_stand_in_runs_out_like_the_real_one(make_sandbox, run):
     sandbox = make_sandbox(search_quota=1)
-    find(sandbox, max_results=1)
 
-    with pytest.raises(DayQuotaUsedUp):
-        find(sandbox, max_results=1)
-
-
-@pytest.mark.parametrize("checks", [0, 1, 2])
-def test_a_cancelled_task_ends_before_its_next_call(sandbox, find, checks):
-    with pytest.raises(TaskCancelled):
-        find(sandbox, Context(ends_after=checks), max_results=50)
-
-    assert len(sandbox.requests) == checks
+    assert run(sandbox, max_results=1).completed
+    assert isinstance(run(sandbox, max_results=1).error, DayQuotaUsedUp)
 
 
-def test_a_call_is_not_waited_for_longer_than_the_task_has_time(sandbox, find):
+# what is paid for once
+
+
+def test_a_task_that_is_tried_again_pays_for_no_search_again(make_sandbox, run):
+    sandbox = make_sandbox(mixed(400, shorts_of=30))
+    first = run(sandbox, max_results=10, cancel=(CancelReason.STOPPING, 6))
+    assert isinstance(first.outcome, Released)
+    before = sandbox.calls("search")
+    assert before == len(first.checkpoints[-1]) == 2
+
+    again = run(sandbox, max_results=10, attempt=2, last_checkpoint=first.checkpoints[-1])
+    assert sandbox.calls("search") == before + 1
+    assert again.result["quota"]["search_calls"] == 1
+    assert ids(again.result) == ids(run(sandbox, max_results=10).result)
+
+
+@pytest.mark.parametrize("checkpoint", [{"page": 3}, [], "x", {"1": {"ids": 7}}, None])
+def test_a_checkpoint_of_another_version_is_passed_over(sandbox, run, checkpoint):
+    assert run(sandbox, last_checkpoint=checkpoint, attempt=2).completed
+
+
+def test_a_checkpoint_fits_into_its_64_kib_even_for_all_pages(make_sandbox, run):
+    entries = [Entry(video_id=f"{number:011d}", width=1920, height=1080) for number in range(500)]
+
+    found = run(make_sandbox(entries), given={"max_pages": 10})
+    assert len(json.dumps(found.checkpoints[-1])) < 16 * 1024
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_a_cancelled_task_ends_before_its_next_call(make_sandbox, run, after):
+    sandbox = make_sandbox(mixed(400, shorts_of=30))
+
+    found = run(sandbox, max_results=50, cancel=(CancelReason.ASKED, after))
+    assert isinstance(found.outcome, Failed)
+    assert len(sandbox.requests) <= after
+
+
+def test_a_call_is_not_waited_for_longer_than_the_task_has_time(sandbox, make_youtube):
+    from prismq_youtube_shorts.calls import Calls
+
+    class Context:
+        time_left = 0.3
+
+        def check(self):
+            pass
+
     sandbox.faults.add("stall")
-
-    with pytest.raises(YouTubeTrouble, match="silent for 1 s"):
-        find(sandbox, Context(time_left=0.3))
-
-
-def test_progress_is_told_while_pages_are_read(make_sandbox, shorts, find):
-    ctx = Context()
-    find(make_sandbox(shorts(120)), ctx, max_results=50)
-
-    percents = [percent for percent, _ in ctx.told]
-    assert percents == sorted(percents)
-    assert all(0 < percent < 100 for percent in percents)
-    assert ctx.told[-2][1] == "48 of 50 Shorts so far"
+    with pytest.raises(YouTubeTrouble, match="after 1 s"):
+        Calls(make_youtube(sandbox), Context()).videos(["a"])
 
 
-def test_each_page_is_logged_with_its_numbers(make_sandbox, find, caplog):
-    caplog.set_level("INFO")
-    sandbox = make_sandbox(
-        [
-            Entry(video_id="a"),
-            Entry(video_id="b", width=1920, height=1080),
-            Entry(video_id="c", width=0, height=0),
-            Entry(video_id="d", deleted=True),
-        ]
-    )
+def test_progress_is_told_while_pages_are_read(make_sandbox, shorts, run):
+    found = run(make_sandbox(shorts(120)), max_results=50)
 
-    find(sandbox)
+    assert found.progress[0] == (pytest.approx(33.3, abs=0.1), "48 of 50 Shorts so far")
 
-    (record,) = [record for record in caplog.records if record.getMessage() == "page read"]
-    assert record.fields == {
+
+def test_each_page_is_logged_with_its_numbers(make_sandbox, run):
+    (line,) = [fields for _, message, fields in run(make_sandbox(UNTIDY)).logs if message == "page read"]
+
+    assert line == {
         "page": 1,
-        "candidates": 4,
-        "shorts": 1,
-        "not_shorts": 1,
+        "from_cache": False,
+        "candidates": 16,
+        "shorts": 6,
+        "not_shorts": 7,
         "unverified": 1,
-        "unavailable": 1,
+        "unavailable": 2,
     }
 
 
-def test_eight_threads_share_one_client_and_no_answers_cross(make_sandbox, make_client):
-    words = [f"word{number:02d}" for number in range(48)]
-    videos = [Entry(video_id=f"{word}-{n}", title=f"{word} {n}") for word in words for n in range(5)]
-    sandbox = make_sandbox(videos)
-    client = make_client(sandbox)
+# what is kept
 
-    def work(word: str) -> list[str]:
-        params = ScrapeShortsParams(search_query=word, max_results=3)
-        return [short.video_id for short in find_shorts(client, params, Context()).shorts]
+
+def test_the_same_search_within_its_lifetime_costs_nothing(sandbox, run, make_youtube, clock):
+    youtube = make_youtube(sandbox, cache_lifetime="6h")
+    first = run(sandbox, youtube=youtube, max_results=10).result
+    clock.turn(hours=5)
+
+    again = run(sandbox, youtube=youtube, search_query=" COOKING", max_results=5).result
+    assert ids(again) == ids(first)[:5]
+    assert (again["quota"]["from_cache"], again["quota"]["search_calls"]) == (True, 0)
+    assert (again["fetched_at"], again["expires_at"]) == (first["fetched_at"], first["expires_at"])
+    assert len(sandbox.requests) == 2
+
+
+def test_a_longer_answer_goes_on_where_the_kept_pages_end(make_sandbox, run, make_youtube):
+    sandbox = make_sandbox(mixed(400, shorts_of=3))
+    youtube = make_youtube(sandbox)
+    run(sandbox, youtube=youtube, max_results=10)
+    assert sandbox.calls("search") == 1
+
+    result = run(sandbox, youtube=youtube, max_results=30).result
+    assert sandbox.calls("search") == result["quota"]["search_calls"] + 1 == 2
+    assert result["quota"]["from_cache"] is False
+    whole = run(make_sandbox(mixed(400, shorts_of=3)), max_results=30).result
+    assert ids(result) == ids(whole)
+
+
+def test_after_its_lifetime_a_page_is_read_anew(sandbox, run, make_youtube, clock):
+    youtube = make_youtube(sandbox, cache_lifetime="6h")
+    run(sandbox, youtube=youtube)
+    clock.turn(hours=6)
+
+    assert run(sandbox, youtube=youtube).result["quota"]["from_cache"] is False
+    assert sandbox.calls("search") == 2
+
+
+@pytest.mark.parametrize("other", [{"language": "de"}, {"order": "date"}, {"region_code": "US"}])
+def test_another_question_is_another_search(sandbox, run, make_youtube, other):
+    youtube = make_youtube(sandbox)
+    run(sandbox, youtube=youtube)
+    run(sandbox, youtube=youtube, **other)
+
+    assert sandbox.calls("search") == 2
+
+
+def test_a_result_expires_thirty_days_after_its_oldest_part_was_fetched(sandbox, find):
+    result = find(sandbox)
+
+    assert (result["fetched_at"], result["expires_at"]) == ("2026-11-23T20:00:00Z", "2026-12-23T20:00:00Z")
+
+
+def test_a_refused_language_is_not_paid_for_again_while_the_pages_are_kept(sandbox, run, make_youtube):
+    youtube = make_youtube(sandbox)
+    run(sandbox, youtube=youtube, language="xx")
+    assert sandbox.calls("search") == 2
+
+    run(sandbox, youtube=youtube, language="xx")
+    assert sandbox.calls("search") == 3
+
+
+# threads
+
+
+def test_eight_threads_share_the_plugin_and_no_answers_cross(make_sandbox, run, make_youtube):
+    words = [f"word{number:02d}" for number in range(60)]
+    videos = [Entry(video_id=f"{word}-{n}", title=f"{word} {n}") for word in words for n in range(5)]
+    sandbox = make_sandbox(videos, search_quota=1_000)
+    youtube = make_youtube(sandbox, cache_lifetime=0, daily_search_budget=1_000)
+
+    def work(word):
+        return ids(run(sandbox, youtube=youtube, search_query=word, max_results=3).result)
 
     with ThreadPoolExecutor(8) as pool:
         found = dict(zip(words, pool.map(work, words), strict=True))
 
     assert found == {word: [f"{word}-{n}" for n in range(3)] for word in words}
     assert sandbox.connections <= 8
-
-
-def test_the_result_is_taken_by_the_worker_as_it_is(sandbox, make_client):
-    params = ScrapeShortsParams(search_query="cooking", max_results=50)
-
-    result = find_shorts(make_client(sandbox), params, Context())
-
-    assert json.loads(encode_result(result, max_bytes=1_000_000)) == result.model_dump(mode="json")
-
-
-def test_the_search_term_is_sent_without_the_blanks_around_it_and_given_back_as_it_came(sandbox, find):
-    assert find(sandbox, search_query="  cooking ")["search_query"] == "  cooking "
-    assert sandbox.requests[0].params["q"] == ["cooking"]
-
-
-def test_a_blank_search_term_is_refused_without_a_call(sandbox, find):
-    with pytest.raises(Permanent, match="search_query is blank"):
-        find(sandbox, search_query="   ")
-
-    assert sandbox.requests == []

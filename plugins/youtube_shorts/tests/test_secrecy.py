@@ -8,6 +8,7 @@ import traceback
 import pytest
 
 from prismq_worker_sdk.errors import HandlerSignal
+from prismq_youtube_shorts.query import SearchQuery
 from prismq_youtube_shorts.sandbox import FAULTS
 from prismq_youtube_shorts.sandbox.faults import REFUSALS, refusal
 from prismq_youtube_shorts.secrecy import guard_client_logs, scrub
@@ -37,13 +38,13 @@ def test_a_key_is_scrubbed_by_parameter_by_value_and_by_shape(text, key, kept):
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "stall"])
 def test_no_error_and_no_log_of_any_trouble_carries_the_key(make_sandbox, make_client, caplog, fault):
     caplog.set_level(logging.DEBUG)
-    sandbox = make_sandbox(key=CANARY)
+    sandbox = make_sandbox(key=CANARY, trickle_seconds=0)
     client = make_client(sandbox)
     sandbox.faults.add(fault, times=None)
 
     told = ""
     try:
-        client.search("cooking")
+        client.search(SearchQuery(words="cooking"))
         client.videos(["standin0001"])
     except HandlerSignal as error:
         told = "".join(traceback.format_exception(error)) + repr(error)
@@ -58,14 +59,14 @@ def test_an_error_body_that_repeats_the_key_is_scrubbed(make_sandbox, make_clien
     monkeypatch.setitem(REFUSALS, "key_bad", told)
 
     with pytest.raises(HandlerSignal) as caught:
-        make_client(make_sandbox(), key=CANARY).search("cooking")
+        make_client(make_sandbox(), key=CANARY).search(SearchQuery(words="cooking"))
 
     assert "the key [redacted] is not valid" in str(caught.value)
 
 
 def test_googles_client_logs_its_urls_without_the_key(make_sandbox, make_client, caplog):
     caplog.set_level(logging.DEBUG)
-    make_client(make_sandbox(key=CANARY)).search("cooking")
+    make_client(make_sandbox(key=CANARY)).search(SearchQuery(words="cooking"))
 
     assert "URL being requested" in caplog.text
     assert "key=[redacted]" in caplog.text

@@ -141,3 +141,73 @@ def test_a_plugin_that_is_nowhere_is_told_with_those_that_exist(cli, install):
 
     assert (shown.code, shown.out) == (2, "")
     assert "plugin 'greting': there is no such plugin; installed are: greeting;" in shown.err
+
+
+COUNTING = """
+from datetime import UTC, datetime
+from pydantic import BaseModel
+from prismq_worker_sdk import Quota, TaskHandler, task_handler
+from prismq_worker_sdk.settings import plugin_state_dir
+
+class Found(BaseModel):
+    text: str
+
+class Search(TaskHandler):
+    task_type = "Test.Search"
+
+    def quotas(self):
+        resets_at = datetime(2026, 11, 26, 8, tzinfo=UTC)
+        used = len(list(plugin_state_dir("counting").glob("*")))
+        return [
+            Quota(name="search calls", used=used, limit=95, resets_at=resets_at),
+            Quota(name="units", used=7, limit=10_000, resets_at=resets_at, blocked="the server says so"),
+        ]
+
+    def process(self, params: dict, ctx) -> Found:
+        return Found(text="x")
+
+class Other(Search):
+    task_type = "Test.Other"
+"""
+
+
+def test_quotas_of_outside_services_are_shown_once_for_all_handlers_that_share_them(cli, install, tmp_path):
+    install("counting", COUNTING)
+    kept = tmp_path / "state" / "plugins" / "counting"
+    kept.mkdir(parents=True)
+    (kept / "one").touch()
+    shown = cli("plugins", "--quota", "--state-dir", tmp_path / "state")
+
+    assert shown.code == 0
+    assert shown.out.splitlines() == [
+        "counting  (counting 1.0)",
+        "  search calls                  94 of 95 left until 2026-11-26T08:00:00Z",
+        "  units                          0 of 10000 left until 2026-11-26T08:00:00Z  (the server says so)",
+    ]
+
+
+def test_as_json_quotas_and_the_schema_of_the_results_are_told_too(cli, install):
+    install("counting", COUNTING)
+    (plugin,) = json.loads(cli("plugins", "--json").out)["plugins"]
+
+    assert plugin["quotas"][1] == {
+        "name": "units",
+        "used": 7,
+        "limit": 10_000,
+        "left": 0,
+        "resets_at": "2026-11-26T08:00:00Z",
+        "blocked": "the server says so",
+    }
+    assert plugin["task_types"][0]["result_schema"]["properties"] == {
+        "text": {"title": "Text", "type": "string"}
+    }
+
+
+def test_a_plugin_without_quotas_says_so_and_one_whose_quotas_raise_hides_no_other(cli, install):
+    install("greeting", GREETING)
+    install("odd", COUNTING.replace("resets_at = datetime", "resets_at = nothing"))
+    shown = cli("plugins", "--quota")
+
+    assert shown.code == 0
+    assert "greeting  (greeting 1.0)\n  no quotas" in shown.out
+    assert "  quotas() of Test.Search raised NameError: name 'nothing' is not defined" in shown.out

@@ -1,11 +1,13 @@
 import asyncio
 import functools
 import math
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import BaseModel, ConfigDict
 
-from prismq_worker_sdk import Handler, RetryPolicy, TaskParams, task_handler
+from prismq_worker_sdk import Handler, RetryPolicy, TaskHandler, TaskParams, task_handler
 from prismq_worker_sdk.errors import PluginError, SchemaError
 from prismq_worker_sdk.handlers.handler import Rate, as_handler
 
@@ -240,3 +242,45 @@ def test_a_wrapped_function_keeps_the_annotation_of_the_one_inside():
         return of_future_annotations(*both)
 
     assert task_handler("Test.Type")(outer).params.model is Params
+
+
+class Found(BaseModel):
+    text: str
+    at: datetime | None = None
+
+
+class Unpublishable(BaseModel):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    what: object.__class__
+
+
+async def finds(params: Params, ctx: Any) -> Found:
+    return Found(text="x")
+
+
+def test_the_schema_of_the_model_that_it_returns_is_published():
+    schema = task_handler("Test.Type")(finds).result_schema
+
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["properties"]["text"] == {"title": "Text", "type": "string"}
+
+    class Finder(TaskHandler):
+        task_type = "Test.Finder"
+
+        def process(self, params: Params, ctx: Any) -> Found:
+            return Found(text="x")
+
+    assert Finder().as_handler().result_schema == schema
+
+
+@pytest.mark.parametrize("function", [plain, of_future_annotations, asynchronous])
+def test_what_returns_no_model_publishes_no_schema(function):
+    assert task_handler("Test.Type")(function).result_schema is None
+
+
+def test_a_returned_model_without_a_schema_is_refused_with_the_handlers_name():
+    def returns(params, ctx) -> Unpublishable:
+        raise NotImplementedError
+
+    assert "returns: Unpublishable has no JSON Schema" in error_of(returns)

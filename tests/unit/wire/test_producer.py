@@ -201,9 +201,11 @@ def test_params_that_do_not_fit_are_refused_naming_every_field(client, kind):
 
 
 def test_published_task_types_and_numbers_are_told(client, kind):
-    client.publish(kind, version="1", param_schema=SCHEMA)
+    results = {"type": "object", "properties": {"total": {"type": "integer"}}}
+    client.publish(kind, version="1", param_schema=SCHEMA, result_schema=results)
     client.submit(kind, {"query": "x"})
 
+    assert [one["result_schema"] for one in client.task_types() if one["name"] == kind] == [results]
     assert (kind, "1") in [(found["name"], found["version"]) for found in client.task_types()]
     assert client.stats()["types"][kind]["pending"] == 1
     with pytest.raises(RequestRefused) as refused:

@@ -13,20 +13,43 @@ from pydantic.alias_generators import to_camel
 from prismq_youtube_shorts.shorts_rule import Traits, duration_seconds
 
 __all__ = [
+    "CHANNEL_FIELDS",
+    "CHANNEL_PARTS",
+    "PLAYLIST_FIELDS",
+    "PLAYLIST_PARTS",
     "SEARCH_FIELDS",
+    "STATS_FIELDS",
+    "STATS_PARTS",
     "VIDEO_FIELDS",
     "VIDEO_PARTS",
+    "BatchGetStatsResponse",
+    "Channel",
+    "ChannelListResponse",
+    "PlaylistItemListResponse",
     "SearchListResponse",
     "Video",
     "VideoListResponse",
+    "VideoStat",
 ]
 
-SEARCH_FIELDS = "nextPageToken,items/id/videoId"
-VIDEO_PARTS = "snippet,contentDetails,status,player"
+SEARCH_FIELDS = "nextPageToken,pageInfo/totalResults,items/id/videoId"
+VIDEO_PARTS = "snippet,contentDetails,statistics,status,player,paidProductPlacementDetails"
 VIDEO_FIELDS = (
-    "items(id,snippet(title,description,channelId,channelTitle,publishedAt,liveBroadcastContent,thumbnails),"
-    "contentDetails/duration,status(uploadStatus,privacyStatus),player(embedWidth,embedHeight))"
+    "nextPageToken,items(id,snippet(title,description,channelId,channelTitle,publishedAt,categoryId,tags,"
+    "defaultLanguage,defaultAudioLanguage,liveBroadcastContent,thumbnails),"
+    "contentDetails(duration,definition,caption),statistics(viewCount,likeCount,commentCount),"
+    "status(uploadStatus,privacyStatus,embeddable,madeForKids,license,containsSyntheticMedia),"
+    "player(embedWidth,embedHeight),paidProductPlacementDetails/hasPaidProductPlacement)"
 )
+STATS_PARTS = "id,statistics"
+STATS_FIELDS = "items(id,statistics)"
+CHANNEL_PARTS = "snippet,statistics"
+CHANNEL_FIELDS = (
+    "items(id,snippet(title,customUrl,country,thumbnails),"
+    "statistics(subscriberCount,hiddenSubscriberCount,videoCount,viewCount))"
+)
+PLAYLIST_PARTS = "contentDetails"
+PLAYLIST_FIELDS = "nextPageToken,items/contentDetails/videoId"
 _THUMBNAILS = ("shortsAspectRatio", "maxres", "standard", "high", "medium", "default")
 
 
@@ -48,11 +71,18 @@ class SearchResult(Answer):
     id: ResourceId = ResourceId()
 
 
+class PageInfo(Answer):
+    """How many results there are: an estimate, at most a million, another one on each page."""
+
+    total_results: int | None = None
+
+
 class SearchListResponse(Answer):
     """A page of search results; it may be short or empty and still have a successor."""
 
     items: tuple[SearchResult, ...] = ()
     next_page_token: str | None = None
+    page_info: PageInfo = PageInfo()
 
     @property
     def video_ids(self) -> list[str]:
@@ -74,21 +104,45 @@ class VideoSnippet(Answer):
     channel_id: str | None = None
     channel_title: str = ""
     published_at: str | None = None
+    category_id: str | None = None
+    tags: tuple[str, ...] = ()
+    default_language: str | None = None
+    default_audio_language: str | None = None
     live_broadcast_content: str | None = None
     thumbnails: dict[str, Thumbnail] = {}
 
 
 class VideoContentDetails(Answer):
-    """The duration, ISO 8601."""
+    """The duration, ISO 8601; `caption` is text in the API, true or false."""
 
     duration: str | None = None
+    definition: str | None = None
+    caption: bool | None = None
+
+
+class VideoStatistics(Answer):
+    """Counts; text in the API, absent when they are hidden."""
+
+    view_count: int | None = None
+    like_count: int | None = None
+    comment_count: int | None = None
 
 
 class VideoStatus(Answer):
-    """Whether the video can be watched."""
+    """Whether the video can be watched, and on which terms."""
 
     upload_status: str | None = None
     privacy_status: str | None = None
+    embeddable: bool | None = None
+    made_for_kids: bool | None = None
+    license: str | None = None
+    contains_synthetic_media: bool | None = None
+
+
+class VideoPaidProductPlacementDetails(Answer):
+    """Whether somebody paid for what is shown."""
+
+    has_paid_product_placement: bool | None = None
 
 
 class VideoPlayer(Answer):
@@ -104,8 +158,10 @@ class Video(Answer):
     id: str = ""
     snippet: VideoSnippet = VideoSnippet()
     content_details: VideoContentDetails = VideoContentDetails()
+    statistics: VideoStatistics = VideoStatistics()
     status: VideoStatus = VideoStatus()
     player: VideoPlayer = VideoPlayer()
+    paid_product_placement_details: VideoPaidProductPlacementDetails = VideoPaidProductPlacementDetails()
 
     @property
     def watchable(self) -> bool:
@@ -135,6 +191,96 @@ class VideoListResponse(Answer):
     """The videos of one request; deleted ones are silently absent, the order is the API's own."""
 
     items: tuple[Video, ...] = ()
+    next_page_token: str | None = None
+
+
+class VideoStatsStatistics(Answer):
+    """Counts; text in the API, absent when they are hidden."""
+
+    view_count: int | None = None
+    like_count: int | None = None
+    comment_count: int | None = None
+
+
+class VideoStat(Answer):
+    """The statistics of one video, without anything else."""
+
+    id: str = ""
+    statistics: VideoStatsStatistics = VideoStatsStatistics()
+
+
+class BatchGetStatsResponse(Answer):
+    """The statistics of the videos of one request; deleted ones are absent."""
+
+    items: tuple[VideoStat, ...] = ()
+
+
+class ChannelSnippet(Answer):
+    """Who a channel is."""
+
+    title: str = ""
+    custom_url: str | None = None
+    country: str | None = None
+    thumbnails: dict[str, Thumbnail] = {}
+
+
+class ChannelStatistics(Answer):
+    """Counts of a channel; its subscribers may be hidden, and are rounded by YouTube."""
+
+    subscriber_count: int | None = None
+    hidden_subscriber_count: bool | None = None
+    video_count: int | None = None
+    view_count: int | None = None
+
+
+class Channel(Answer):
+    """One channel."""
+
+    id: str = ""
+    snippet: ChannelSnippet = ChannelSnippet()
+    statistics: ChannelStatistics = ChannelStatistics()
+
+    @property
+    def subscribers(self) -> int | None:
+        """None when they are hidden: YouTube may say 0 then."""
+        return None if self.statistics.hidden_subscriber_count else self.statistics.subscriber_count
+
+    @property
+    def thumbnail_url(self) -> str | None:
+        """The best picture named, None where there is none."""
+        named = (self.snippet.thumbnails.get(size) for size in ("high", "medium", "default"))
+        return next((found.url for found in named if found and found.url), None)
+
+
+class ChannelListResponse(Answer):
+    """The channels of one request; deleted ones are absent."""
+
+    items: tuple[Channel, ...] = ()
+
+
+class PlaylistItemContentDetails(Answer):
+    """Which video an entry is."""
+
+    video_id: str | None = None
+
+
+class PlaylistItem(Answer):
+    """An entry of a playlist."""
+
+    content_details: PlaylistItemContentDetails = PlaylistItemContentDetails()
+
+
+class PlaylistItemListResponse(Answer):
+    """A page of a playlist."""
+
+    items: tuple[PlaylistItem, ...] = ()
+    next_page_token: str | None = None
+
+    @property
+    def video_ids(self) -> list[str]:
+        """The ids in the order of the playlist."""
+        found = (item.content_details.video_id for item in self.items)
+        return [video_id for video_id in found if video_id]
 
 
 def _usual_thumbnail(video_id: str) -> str:

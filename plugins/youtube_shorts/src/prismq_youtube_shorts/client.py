@@ -3,40 +3,48 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from prismq_worker_sdk.errors import HandlerSignal
 from prismq_youtube_shorts.answers import (
+    CHANNEL_FIELDS,
+    CHANNEL_PARTS,
+    PLAYLIST_FIELDS,
+    PLAYLIST_PARTS,
     SEARCH_FIELDS,
+    STATS_FIELDS,
+    STATS_PARTS,
     VIDEO_FIELDS,
     VIDEO_PARTS,
     Answer,
+    BatchGetStatsResponse,
+    Channel,
+    ChannelListResponse,
+    PlaylistItemListResponse,
     SearchListResponse,
     Video,
     VideoListResponse,
+    VideoStat,
 )
-from prismq_youtube_shorts.errors import Misconfigured, YouTubeTrouble, from_answer
+from prismq_youtube_shorts.connections import Connections
+from prismq_youtube_shorts.errors import DayQuotaUsedUp, Misconfigured, YouTubeTrouble, from_answer
+from prismq_youtube_shorts.query import PAGE_SIZE, SearchQuery
+from prismq_youtube_shorts.quota_day import Bucket
 from prismq_youtube_shorts.secrecy import guard_client_logs, scrub
+from prismq_youtube_shorts.state.ledger import Ledger
 
-__all__ = ["CALL_TIMEOUT", "GOOGLE", "PAGE_SIZE", "YouTubeClient"]
+__all__ = ["CALL_TIMEOUT", "GOOGLE", "YouTubeClient"]
 
 GOOGLE = "https://youtube.googleapis.com/"
-PAGE_SIZE = 50
-"""The most that search.list and videos.list give in one call; a page costs the same whatever its size."""
-CALL_TIMEOUT = 20.0
-"""Seconds that one call may be silent."""
+CALL_TIMEOUT = 15.0
+"""Seconds that one call may take as a whole; the API needs less than two."""
 PLAYER_HEIGHT = 1920
 """Any height makes the API tell the player's size at the true ratio; this is a Short's usual one."""
-LANGUAGES = {"zh": "zh-Hans"}
-"""YouTube takes two-letter codes, except for Chinese, where it asks for the script."""
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 AnswerT = TypeVar("AnswerT", bound=Answer)
 
@@ -46,77 +54,112 @@ def _utc_now() -> datetime:
 
 
 class YouTubeClient:
-    """The two calls that finding Shorts needs; safe to share between threads.
-
-    A connection serves one call at a time: two threads in one httplib2.Http get each other's answers.
+    """The calls of the API that this plugin makes, each counted before it is made; safe to share between threads.
 
     Args:
         key: The API key; it appears in no error and no log.
         endpoint: Where the API is, without `/youtube/v3`.
+        ledger: Counts each call and refuses it when nothing is left; None counts nothing.
         now: Gives the instant now, with time zone, to tell when a day's quota is given again.
     """
 
-    def __init__(self, key: str, endpoint: str = GOOGLE, *, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(
+        self,
+        key: str,
+        endpoint: str = GOOGLE,
+        *,
+        ledger: Ledger | None = None,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
         self._key = key
         self._endpoint = endpoint
+        self._ledger = ledger
         self._now = now
-        self._idle: list[Any] = []
+        self._connections = Connections(endpoint)
         self._service: Any = None
         self._lock = threading.Lock()
 
     def search(
-        self,
-        query: str,
-        *,
-        language: str | None = None,
-        page_token: str | None = None,
-        timeout: float = CALL_TIMEOUT,
+        self, query: SearchQuery, *, page_token: str | None = None, timeout: float = CALL_TIMEOUT
     ) -> SearchListResponse:
         """One page of up to 50 videos shorter than four minutes; costs one search call of 100 a day.
 
         Args:
-            query: The words; YouTube reads `|` as or and a leading `-` as not.
-            language: Two letters; a soft hint, videos in other languages come too.
             page_token: From the page before, None for the first.
-            timeout: Seconds of silence that are borne.
+            timeout: Seconds until the answer is there, whole.
 
         Raises:
-            HandlerSignal: One of the errors of `prismq_youtube_shorts.errors`.
+            HandlerSignal: One of the errors of `prismq_youtube_shorts.errors`; so do the other calls.
         """
-        resource = self._api().search()
-        request = resource.list(
-            part="snippet",
-            q=query,
-            type="video",
-            videoDuration="short",
-            maxResults=PAGE_SIZE,
-            relevanceLanguage=LANGUAGES.get(language or "", language),
-            pageToken=page_token,
-            fields=SEARCH_FIELDS,
-        )
-        return self._ask("search.list", request, SearchListResponse, timeout)
+        asked = {**query.parameters(), "pageToken": page_token, "fields": SEARCH_FIELDS}
+        request = self._api().search().list(**asked)
+        return self._ask(Bucket.SEARCH, "search.list", request, SearchListResponse, timeout)
 
     def videos(self, ids: Sequence[str], *, timeout: float = CALL_TIMEOUT) -> dict[str, Video]:
-        """Up to 50 videos by id, deleted ones missing; costs one unit of 10 000 a day.
-
-        Raises:
-            HandlerSignal: One of the errors of `prismq_youtube_shorts.errors`.
-        """
-        resource = self._api().videos()
-        request = resource.list(
-            part=VIDEO_PARTS, id=",".join(ids), maxHeight=PLAYER_HEIGHT, fields=VIDEO_FIELDS
-        )
-        answer = self._ask("videos.list", request, VideoListResponse, timeout)
+        """Up to 50 videos by id, deleted ones missing; costs one unit of 10,000 a day."""
+        wanted = {"id": ",".join(ids), "maxHeight": PLAYER_HEIGHT, "fields": VIDEO_FIELDS}
+        request = self._api().videos().list(part=VIDEO_PARTS, **wanted)
+        answer = self._ask(Bucket.UNITS, "videos.list", request, VideoListResponse, timeout)
         return {video.id: video for video in answer.items}
 
-    def close(self) -> None:
-        """Close the idle connections; a later call opens new ones."""
-        with self._lock:
-            while self._idle:
-                self._idle.pop().close()
+    def chart(
+        self,
+        *,
+        region: str | None = None,
+        category_id: str | None = None,
+        page_token: str | None = None,
+        timeout: float = CALL_TIMEOUT,
+    ) -> VideoListResponse:
+        """A page of the most popular videos: since 2025-07-21 of music, films and games only; costs one unit."""
+        asked = {
+            "chart": "mostPopular",
+            "regionCode": region,
+            "videoCategoryId": category_id,
+            "maxResults": PAGE_SIZE,
+            "maxHeight": PLAYER_HEIGHT,
+            "pageToken": page_token,
+            "fields": VIDEO_FIELDS,
+        }
+        request = self._api().videos().list(part=VIDEO_PARTS, **asked)
+        return self._ask(Bucket.UNITS, "videos.list", request, VideoListResponse, timeout)
 
-    def _ask(self, call: str, request: Any, model: type[AnswerT], timeout: float) -> AnswerT:
+    def stats(self, ids: Sequence[str], *, timeout: float = CALL_TIMEOUT) -> dict[str, VideoStat]:
+        """The statistics of up to 50 videos; costs one call of the 10,000 a day of its own."""
+        wanted = {"id": ",".join(ids), "fields": STATS_FIELDS}
+        request = self._api().videos().batchGetStats(part=STATS_PARTS, **wanted)
+        answer = self._ask(Bucket.STATS, "videos.batchGetStats", request, BatchGetStatsResponse, timeout)
+        return {stat.id: stat for stat in answer.items}
+
+    def channels(self, ids: Sequence[str], *, timeout: float = CALL_TIMEOUT) -> dict[str, Channel]:
+        """Up to 50 channels by id; costs one unit."""
+        wanted = {"id": ",".join(ids), "maxResults": PAGE_SIZE, "fields": CHANNEL_FIELDS}
+        request = self._api().channels().list(part=CHANNEL_PARTS, **wanted)
+        answer = self._ask(Bucket.UNITS, "channels.list", request, ChannelListResponse, timeout)
+        return {channel.id: channel for channel in answer.items}
+
+    def playlist(
+        self, playlist_id: str, *, page_token: str | None = None, timeout: float = CALL_TIMEOUT
+    ) -> PlaylistItemListResponse:
+        """A page of a playlist, the newest first where it is a channel's; costs one unit."""
+        asked = {
+            "playlistId": playlist_id,
+            "maxResults": PAGE_SIZE,
+            "pageToken": page_token,
+            "fields": PLAYLIST_FIELDS,
+        }
+        request = self._api().playlistItems().list(part=PLAYLIST_PARTS, **asked)
+        return self._ask(Bucket.UNITS, "playlistItems.list", request, PlaylistItemListResponse, timeout)
+
+    def close(self) -> None:
+        """Close the connections; a later call opens new ones."""
+        self._connections.close()
+
+    def _ask(self, bucket: Bucket, call: str, request: Any, model: type[AnswerT], timeout: float) -> AnswerT:
+        if self._ledger is not None:
+            self._ledger.spend(bucket)
         answer = self._perform(call, request, timeout)
+        if isinstance(answer, DayQuotaUsedUp) and self._ledger is not None:
+            self._ledger.block(answer.bucket, f"YouTube says that the day's {answer.bucket} quota is used up")
         # Raised outside of any except block: an error of Google's client must not hang on as the context.
         if isinstance(answer, HandlerSignal):
             raise answer
@@ -134,7 +177,7 @@ class YouTubeClient:
         from httplib2 import HttpLib2Error, ProxiesUnavailableError  # noqa: PLC0415
 
         try:
-            with self._connection(timeout) as http:
+            with self._connections.within(timeout) as http:
                 return request.execute(http=http, num_retries=0)
         except HttpError as error:
             body = scrub(error.content.decode("utf-8", "replace"), self._key)
@@ -144,7 +187,7 @@ class YouTubeClient:
                 f"{call} needs PySocks for the proxy of the environment: pip install PySocks"
             )
         except TimeoutError:
-            return YouTubeTrouble(f"YouTube was silent for {timeout:.3g} s at {call}")
+            return YouTubeTrouble(f"YouTube had not answered {call} after {timeout:.3g} s")
         except (OSError, HTTPException, HttpLib2Error, Error, UnicodeDecodeError) as error:
             reason = scrub(f"{type(error).__name__}: {error}", self._key)
             return YouTubeTrouble(f"no usable answer from YouTube to {call} ({reason})")
@@ -167,27 +210,3 @@ class YouTubeClient:
                     client_options={"api_endpoint": self._endpoint},
                 )
             return self._service
-
-    @contextmanager
-    def _connection(self, timeout: float) -> Iterator[Any]:
-        """A connection for this call alone, set to bear so many seconds of silence."""
-        with self._lock:
-            http = self._idle.pop() if self._idle else self._new_connection()
-        http.timeout = timeout
-        for connection in http.connections.values():
-            connection.timeout = timeout
-            if connection.sock is not None:
-                connection.sock.settimeout(timeout)
-        try:
-            yield http
-        finally:
-            with self._lock:
-                self._idle.append(http)
-
-    def _new_connection(self) -> Any:
-        import httplib2  # noqa: PLC0415 - see _api
-
-        here = urlsplit(self._endpoint).hostname in LOOPBACK
-        http = httplib2.Http(proxy_info=None if here else httplib2.proxy_info_from_environment)
-        http.follow_redirects = False
-        return http

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from prismq_worker_sdk import Demo, DemoTask
@@ -30,11 +31,21 @@ def demo(settings: YouTubeSettings) -> Demo:
         )
         return Demo(tasks=TASKS, rows=rows, note=note)
     sandbox = Sandbox().start()
+    kept = TemporaryDirectory(prefix="prismq-youtube-", ignore_cleanup_errors=True)
+
+    def close() -> None:
+        sandbox.close()
+        kept.cleanup()
+
     return Demo(
-        environment={"YOUTUBE_API_KEY": SANDBOX_KEY, "YOUTUBE_API_ENDPOINT": sandbox.url},
+        environment={
+            "YOUTUBE_API_KEY": SANDBOX_KEY,
+            "YOUTUBE_API_ENDPOINT": sandbox.url,
+            "YOUTUBE_STATE_DIR": kept.name,
+        },
         tasks=TASKS,
         rows=rows,
-        close=sandbox.close,
+        close=close,
         note=(
             f"YOUTUBE_API_KEY is not set, so a local stand-in of the YouTube API is asked at {sandbox.url}: "
             "Google's client, real HTTP, invented videos. Set YOUTUBE_API_KEY to ask the real YouTube."

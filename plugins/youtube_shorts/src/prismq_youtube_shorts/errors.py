@@ -8,6 +8,8 @@ Transient               the task failed and is worth another try
 └── YouTubeTrouble          5xx, network, an answer that cannot be read
 Permanent               the task failed for good
 └── RequestRefused          YouTube does not take these parameters
+    ├── LanguageRefused         the search goes on without the hint
+    ├── NotThere                no such playlist, chart or channel
     └── PageTokenRefused        the search cannot be continued here
 
 No message carries the API key, and none of these errors has an error of Google's client as its cause or
@@ -26,12 +28,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from prismq_worker_sdk import Permanent, Transient, Unavailable
 from prismq_worker_sdk.errors import HandlerSignal
-from prismq_youtube_shorts.quota_day import next_reset
+from prismq_youtube_shorts.quota_day import Bucket, next_reset
 
 __all__ = [
     "DayQuotaUsedUp",
+    "LanguageRefused",
     "MinuteLimitReached",
     "Misconfigured",
+    "NotThere",
     "PageTokenRefused",
     "RequestRefused",
     "YouTubeTrouble",
@@ -72,9 +76,20 @@ _TO_MEND = {
     "CREDENTIALS_MISSING": _MISSING,
     "forbidden": f"{_MISSING}, or look at the restrictions of the key at {CREDENTIALS_PAGE}",
 }
-_OUR_NAMES = {"q": "search_query", "relevanceLanguage": "language"}
+_OUR_NAMES = {
+    "q": "search_query",
+    "relevanceLanguage": "language",
+    "regionCode": "region_code",
+    "channelId": "channel_id",
+    "publishedAfter": "published_after",
+    "publishedBefore": "published_before",
+    "safeSearch": "safe_search",
+    "videoCategoryId": "category_id",
+}
 _DAY_REASONS = {"quotaExceeded", "dailyLimitExceeded"}
 _RATE_REASONS = {"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"}
+_BUCKETS = {"search_list": Bucket.SEARCH, "video_batch_get_stats": Bucket.STATS}
+"""By the end of the quota metric."""
 _PER_DAY = re.compile(r"(?i)per ?day|/d/")
 _TAG = re.compile(r"<[^>]*>")
 
@@ -83,15 +98,16 @@ class DayQuotaUsedUp(Unavailable):
     """The project's quota of this day is used up; no retry before it is given again.
 
     Args:
-        bucket: `search` (search.list alone) or `default` (everything else).
-        resets_at: When the quota is given again.
-        now: The instant of the answer; both with time zone.
+        bucket: What there is no more of.
+        now: The instant of the answer, with time zone.
+        reason: Why, where it is not YouTube's answer to this very call.
     """
 
-    def __init__(self, bucket: str, *, resets_at: datetime, now: datetime) -> None:
+    def __init__(self, bucket: Bucket, *, now: datetime, reason: str = "") -> None:
+        resets_at = next_reset(now)
+        told = reason or f"the day's {bucket} quota of this Google project is used up"
         super().__init__(
-            f"the day's {bucket} quota of this Google project is used up; "
-            f"YouTube gives it again at {resets_at:%Y-%m-%d %H:%M} UTC",
+            f"{told}; YouTube gives it again at {resets_at:%Y-%m-%d %H:%M} UTC",
             retry_in=(resets_at - now).total_seconds() + RESET_MARGIN_SECONDS,
         )
         self.bucket = bucket
@@ -114,6 +130,14 @@ class RequestRefused(Permanent):
     """YouTube understood the request and does not take its parameters."""
 
 
+class LanguageRefused(RequestRefused):
+    """YouTube does not know this language; the search goes on without the hint."""
+
+
+class NotThere(RequestRefused):
+    """What was asked for does not exist: a playlist, a chart, a channel."""
+
+
 class PageTokenRefused(RequestRefused):
     """The token of the next page is not valid any more; what was read before still counts."""
 
@@ -132,13 +156,13 @@ def from_answer(call: str, status: int, body: str, *, now: datetime) -> HandlerS
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return YouTubeTrouble(said)
     if refusal.of_the_day(status):
-        return DayQuotaUsedUp(refusal.bucket, resets_at=next_reset(now), now=now)
+        return DayQuotaUsedUp(refusal.bucket, now=now)
     if status == HTTPStatus.TOO_MANY_REQUESTS or refusal.reasons & _RATE_REASONS:
         return MinuteLimitReached(f"{said}: too many calls in a minute", retry_in=MINUTE_LIMIT_SECONDS)
     if advice := next((_TO_MEND[reason] for reason in _TO_MEND if reason in refusal.reasons), None):
         return Misconfigured(f"{said}: {advice}")
-    if "invalidPageToken" in refusal.reasons:
-        return PageTokenRefused(said)
+    if refused := next((_REFUSED[reason] for reason in _REFUSED if reason in refusal.reasons), None):
+        return refused(f"{said}{refusal.parameter}")
     if not refusal.from_google or status < HTTPStatus.BAD_REQUEST:
         return Misconfigured(f"{said}: {_ELSEWHERE}")
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
@@ -146,6 +170,16 @@ def from_answer(call: str, status: int, body: str, *, now: datetime) -> HandlerS
     if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}:
         return RequestRefused(f"{said}{refusal.parameter}")
     return YouTubeTrouble(said)
+
+
+_REFUSED: dict[str, type[RequestRefused]] = {
+    "invalidPageToken": PageTokenRefused,
+    "invalidRelevanceLanguage": LanguageRefused,
+    "playlistNotFound": NotThere,
+    "videoChartNotFound": NotThere,
+    "channelNotFound": NotThere,
+    "videoNotFound": NotThere,
+}
 
 
 class _Part(BaseModel):
@@ -193,8 +227,12 @@ class _Refusal(_Part):
         return {item.reason for item in old} | {detail.reason for detail in new} - {""}
 
     @property
-    def bucket(self) -> str:
-        return "search" if any("search_list" in text for text in self._limits()) else "default"
+    def bucket(self) -> Bucket:
+        limits = list(self._limits())
+        return next(
+            (bucket for mark, bucket in _BUCKETS.items() if any(mark in text for text in limits)),
+            Bucket.UNITS,
+        )
 
     @property
     def parameter(self) -> str:

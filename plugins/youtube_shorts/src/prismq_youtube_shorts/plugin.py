@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from prismq_worker_sdk import Demo, PluginSettings, TaskHandler, hookimpl
+from prismq_youtube_shorts.analyze_trends import AnalyzeTrends
 from prismq_youtube_shorts.scrape_shorts import ScrapeShorts
 from prismq_youtube_shorts.settings import YouTubeSettings
+from prismq_youtube_shorts.youtube import SharedYouTube
 
 __all__ = ["prismq_demo", "prismq_plugin_settings", "prismq_task_handlers"]
 
 
 @hookimpl
 def prismq_task_handlers() -> list[TaskHandler]:
-    """The handlers of this plugin."""
-    return [ScrapeShorts()]
+    """The handlers of this plugin; they share one client and one ledger."""
+    shared = SharedYouTube()
+    return [ScrapeShorts(shared), AnalyzeTrends(shared)]
 
 
 @hookimpl

@@ -1,17 +1,37 @@
-"""YouTube's quota day: it begins at midnight in Los Angeles and has 23, 24 or 25 hours."""
+"""YouTube's quotas: what is counted, and the day they are counted by, midnight to midnight in Los Angeles.
+
+A day has 23 or 25 hours when the clocks change. Source: developers.google.com/youtube/v3/determine_quota_cost,
+as of 2026-06-03.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-__all__ = ["next_reset"]
+__all__ = ["Bucket", "next_reset", "quota_day"]
 
 PACIFIC = "America/Los_Angeles"
 
 
+class Bucket(StrEnum):
+    """What a Google project has a day's quota of; a call costs one, a bad call too."""
+
+    SEARCH = "search"
+    """search.list: 100 calls a day, each page is one."""
+    UNITS = "default"
+    """videos.list, channels.list, playlistItems.list and the rest: 10,000 a day together."""
+    STATS = "stats"
+    """videos.batchGetStats: 10,000 a day."""
+
+
+def quota_day(now: datetime) -> date:
+    """The quota day to which an instant (with time zone) belongs."""
+    return now.astimezone(ZoneInfo(PACIFIC)).date()
+
+
 def next_reset(now: datetime) -> datetime:
     """The instant, in UTC, at which the quota day of `now` (with time zone) is over."""
-    pacific = ZoneInfo(PACIFIC)
-    tomorrow = now.astimezone(pacific).date() + timedelta(days=1)
-    return datetime.combine(tomorrow, time.min, tzinfo=pacific).astimezone(UTC)
+    tomorrow = quota_day(now) + timedelta(days=1)
+    return datetime.combine(tomorrow, time.min, tzinfo=ZoneInfo(PACIFIC)).astimezone(UTC)

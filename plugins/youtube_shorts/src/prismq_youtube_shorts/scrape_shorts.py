@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from datetime import UTC
+from typing import Self
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field, model_validator
 
-from prismq_worker_sdk import Permanent, TaskContext, TaskHandler, TaskParams
-from prismq_youtube_shorts.answers import Video
-from prismq_youtube_shorts.client import CALL_TIMEOUT, YouTubeClient
-from prismq_youtube_shorts.errors import Misconfigured, PageTokenRefused
-from prismq_youtube_shorts.result import ScrapeShortsResult, Short
-from prismq_youtube_shorts.settings import YouTubeSettings
-from prismq_youtube_shorts.shorts_rule import ShortsCheck, check
+from prismq_worker_sdk import Permanent, TaskContext, TaskParams
+from prismq_youtube_shorts.calls import Calls
+from prismq_youtube_shorts.finding import find_shorts, with_channels
+from prismq_youtube_shorts.handler import YouTubeHandler
+from prismq_youtube_shorts.query import Order, SafeSearch, SearchQuery
+from prismq_youtube_shorts.quota_day import Bucket
+from prismq_youtube_shorts.result import ScrapeShortsResult, expiry, instant
+from prismq_youtube_shorts.search import Search
+from prismq_youtube_shorts.spending import spent
+from prismq_youtube_shorts.youtube import YouTube
 
-__all__ = ["MAX_PAGES", "ScrapeShorts", "ScrapeShortsParams", "find_shorts"]
-
-MAX_PAGES = 3
-"""Search pages of 50 for one task; each costs one of the project's 100 search calls of the day."""
-NO_KEY = "set YOUTUBE_API_KEY (or YOUTUBE_API_KEY_FILE) to a key of the YouTube Data API v3"
+__all__ = ["ScrapeShorts", "ScrapeShortsParams", "scrape_shorts"]
 
 
 class ScrapeShortsParams(TaskParams):
@@ -29,107 +29,88 @@ class ScrapeShortsParams(TaskParams):
     language: str = Field(
         "en", pattern="^[a-z]{2}$", description="ISO 639-1; a hint that YouTube follows loosely"
     )
+    region_code: str | None = Field(
+        None, pattern="^[A-Z]{2}$", description="ISO 3166-1; only what can be watched there"
+    )
+    order: Order = Field("relevance", description="As YouTube sorts; all but relevance match worse")
+    published_after: AwareDatetime | None = Field(None, description="RFC 3339, with time zone")
+    published_before: AwareDatetime | None = Field(None, description="RFC 3339, with time zone")
+    safe_search: SafeSearch = Field("moderate", description="What YouTube leaves out")
+    channel_id: str | None = Field(
+        None, pattern="^UC[0-9A-Za-z_-]{22}$", description="Only this channel's videos"
+    )
+    include_unverified: bool = Field(
+        default=False, description="Fill up with videos whose shape nothing tells"
+    )
+    include_channels: bool = Field(default=False, description="Tell of each channel; a unit for 50 of them")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.published_after and self.published_before and self.published_after >= self.published_before:
+            raise ValueError("published_after must be before published_before")
+        return self
+
+    def query(self) -> SearchQuery:
+        """The question to YouTube.
+
+        Raises:
+            Permanent: The search term is blank.
+        """
+        words = self.search_query.strip()
+        if not words:
+            raise Permanent("search_query is blank; give at least one word")
+        after, before = self.published_after, self.published_before
+        return SearchQuery(
+            words=words,
+            language=self.language,
+            region=self.region_code,
+            order=self.order,
+            published_after=instant(after.astimezone(UTC)) if after else None,
+            published_before=instant(before.astimezone(UTC)) if before else None,
+            safe_search=self.safe_search,
+            channel_id=self.channel_id,
+        )
 
 
-class ScrapeShorts(TaskHandler):
+class ScrapeShorts(YouTubeHandler):
     """Finds Shorts by the official YouTube Data API."""
 
     task_type = "PrismQ.YouTube.ScrapeShorts"
     params = ScrapeShortsParams
-    time_limit = "2m"
-
-    settings: YouTubeSettings | None = None
-    client: YouTubeClient | None = None
-
-    def ready(self) -> str | None:
-        """None with a key, else which variable to set."""
-        return None if self._told().youtube_api_key else NO_KEY
-
-    def setup(self) -> None:
-        """Prepare the client; it imports Google's library and connects at its first call only."""
-        told = self._told()
-        if told.youtube_api_key is not None:
-            self.client = YouTubeClient(told.youtube_api_key.get_secret_value(), told.youtube_api_endpoint)
+    needs = (Bucket.SEARCH, Bucket.UNITS)
 
     def process(self, params: ScrapeShortsParams, ctx: TaskContext) -> ScrapeShortsResult:
         """Find up to `max_results` verified Shorts."""
-        if self.client is None:
-            raise Misconfigured(NO_KEY)
-        return find_shorts(self.client, params, ctx)
-
-    def teardown(self) -> None:
-        """Close the connections."""
-        if self.client is not None:
-            self.client.close()
-
-    def _told(self) -> YouTubeSettings:
-        """The settings given, or, in an embedding program that gave none, those of the environment."""
-        return self.settings or YouTubeSettings()
+        return scrape_shorts(self.youtube, params, ctx)
 
 
-def find_shorts(client: YouTubeClient, params: ScrapeShortsParams, ctx: TaskContext) -> ScrapeShortsResult:
-    """Verified Shorts in YouTube's order; at most MAX_PAGES searches with one videos.list each.
+def scrape_shorts(youtube: YouTube, params: ScrapeShortsParams, ctx: TaskContext) -> ScrapeShortsResult:
+    """The result of one task.
 
     Raises:
-        Permanent: The search term is blank, or YouTube does not take it.
-        HandlerSignal: One of the errors of `prismq_youtube_shorts.errors`.
+        Permanent: The search term is blank, or YouTube does not take a parameter.
+        HandlerSignal: Another error of `prismq_youtube_shorts.errors`, before anything was found.
     """
-    query = params.search_query.strip()
-    if not query:
-        raise Permanent("search_query is blank; give at least one word")
-    find = _Find(client, ctx)
-    token: str | None = None
-    for page in range(1, MAX_PAGES + 1):
-        token = find.read_page(page, query, params.language, token)
-        if len(find.shorts) >= params.max_results or token is None:
-            break
-        ctx.progress(100 * page / MAX_PAGES, f"{len(find.shorts)} of {params.max_results} Shorts so far")
-    shorts = tuple(find.shorts[: params.max_results])
-    return ScrapeShortsResult(shorts=shorts, total_found=len(shorts), search_query=params.search_query)
-
-
-@dataclass(slots=True)
-class _Find:
-    """One search under way: what was seen and what was found."""
-
-    client: YouTubeClient
-    ctx: TaskContext
-    seen: set[str] = field(default_factory=set)
-    shorts: list[Short] = field(default_factory=list)
-
-    def read_page(self, page: int, query: str, language: str, token: str | None) -> str | None:
-        """Read one page and verify it; returns the token of the next, None when there is none."""
-        try:
-            answer = self.client.search(query, language=language, page_token=token, timeout=self._timeout())
-        except PageTokenRefused as refused:
-            if token is None:
-                raise
-            self.ctx.log.warning("the search ends early", page=page, reason=str(refused))
-            return None
-        self.ctx.progress(100 * (page - 0.5) / MAX_PAGES, f"page {page}: {len(answer.items)} videos to check")
-        # YouTube repeats videos across pages; a dict keeps the first of each, in order.
-        fresh = [video_id for video_id in dict.fromkeys(answer.video_ids) if video_id not in self.seen]
-        self.seen.update(fresh)
-        videos = self.client.videos(fresh, timeout=self._timeout()) if fresh else {}
-        self._verify(page, fresh, videos)
-        return answer.next_page_token
-
-    def _verify(self, page: int, ids: list[str], videos: dict[str, Video]) -> None:
-        there = [videos[video_id] for video_id in ids if video_id in videos]
-        checked = [(video, check(video.traits)) for video in there if video.watchable]
-        verdicts = [verdict for _, verdict in checked]
-        self.shorts.extend(Short.of(video) for video, verdict in checked if verdict is ShortsCheck.VERIFIED)
-        self.ctx.log.info(
-            "page read",
-            page=page,
-            candidates=len(ids),
-            shorts=verdicts.count(ShortsCheck.VERIFIED),
-            not_shorts=verdicts.count(ShortsCheck.NOT_A_SHORT),
-            unverified=verdicts.count(ShortsCheck.UNVERIFIED),
-            unavailable=len(ids) - len(checked),
-        )
-
-    def _timeout(self) -> float:
-        """Seconds the next call may be silent; the point between calls where a cancelled task ends."""
-        self.ctx.check()
-        return max(1.0, min(CALL_TIMEOUT, self.ctx.time_left))
+    calls = Calls(youtube, ctx)
+    most_pages = youtube.settings.youtube_max_pages
+    search = Search(youtube, calls, ctx, params.query(), most_pages)
+    found = find_shorts(search.pages(), ctx, wanted=params.max_results, most_pages=most_pages)
+    most_chars = youtube.settings.youtube_max_description_chars
+    shorts = found.shorts(params.max_results, most_chars=most_chars, unverified=params.include_unverified)
+    partial = found.partial
+    if params.include_channels:
+        shorts, whole = with_channels(shorts, calls, ctx)
+        partial = partial or not whole
+    fetched_at = min((page.page.read_at for page in found.pages), default=youtube.now())
+    return ScrapeShortsResult(
+        shorts=shorts,
+        total_found=len(shorts),
+        search_query=params.search_query,
+        partial=partial,
+        stop_reason=found.stop,
+        language=search.query.language,
+        fetched_at=instant(fetched_at),
+        expires_at=expiry(fetched_at),
+        stats=found.stats(),
+        quota=spent(youtube, calls),
+    )

@@ -1,19 +1,48 @@
-"""What the plugin is told from outside: the key and the address."""
+"""What the plugin is told from outside: the key, the address, what may be spent, what is kept."""
 
 from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
 
 from pydantic import Field, SecretStr
 
 from prismq_worker_sdk import PluginSettings
+from prismq_worker_sdk.settings import Duration, plugin_state_dir
 from prismq_youtube_shorts.client import GOOGLE
+from prismq_youtube_shorts.state.pages import LONGEST_SECONDS
 
 __all__ = ["YouTubeSettings"]
 
 
 class YouTubeSettings(PluginSettings):
-    """`YOUTUBE_API_KEY` (or `YOUTUBE_API_KEY_FILE`) and `YOUTUBE_API_ENDPOINT`."""
+    """Each field comes from the variable of its name in capitals; the key from YOUTUBE_API_KEY_FILE too."""
 
     youtube_api_key: SecretStr | None = Field(
         None, description="API key of a project with YouTube Data API v3"
     )
     youtube_api_endpoint: str = Field(GOOGLE, pattern="^https?://", description="Where the API is")
+    youtube_project: str = Field(
+        "", max_length=100, description="Name of the Google project; keys of one project share its quota"
+    )
+    youtube_state_dir: Path = Field(
+        default_factory=partial(plugin_state_dir, "youtube_shorts"),
+        description="Where spent quota and read pages are kept",
+    )
+    youtube_daily_search_budget: int = Field(95, ge=0, description="Calls of search.list a day; Google: 100")
+    youtube_daily_unit_budget: int = Field(
+        9_500, ge=0, description="Units a day for all other calls; Google: 10,000"
+    )
+    youtube_daily_stats_budget: int = Field(
+        9_500, ge=0, description="Calls of videos.batchGetStats a day; Google: 10,000"
+    )
+    youtube_cache_lifetime: Duration = Field(
+        6 * 3600.0, le=LONGEST_SECONDS, description="How long a read page answers the same search; 0: never"
+    )
+    youtube_max_pages: int = Field(3, ge=1, le=10, description="Search pages of 50 that a task may read")
+    youtube_max_description_chars: int = Field(
+        5_000, ge=0, le=5_000, description="Longer descriptions are cut"
+    )
+    youtube_derived_metrics: bool = Field(
+        default=False, description="Whether AnalyzeTrends may derive metrics (Developer Policies III.E.4.h)"
+    )

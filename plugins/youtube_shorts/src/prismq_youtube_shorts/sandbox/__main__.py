@@ -8,10 +8,12 @@ import sys
 import threading
 
 from prismq_youtube_shorts.sandbox import FAULTS, SANDBOX_KEY, Asked, Sandbox
+from prismq_youtube_shorts.sandbox.calls import CALLS
 
 __all__ = ["main"]
 
-_ORDER = re.compile(r"(?P<name>\w+)(?:@(?P<call>search|videos))?(?:\*(?P<times>\d+))?")
+_TOLD = ("q", "chart", "id", "playlistId", "channelId", "pageToken")
+_ORDER = re.compile(r"(?P<name>\w+)(?:@(?P<call>\w+))?(?:\*(?P<times>\d+))?")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,14 +21,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m prismq_youtube_shorts.sandbox",
         description="A local stand-in of the YouTube Data API with an invented catalogue.",
-        epilog=f"Faults: {', '.join(FAULTS)}.",
+        epilog=f"Faults: {', '.join(FAULTS)}. Calls: {', '.join(CALLS.values())}.",
     )
     parser.add_argument("--port", type=int, default=8090, help="0 for any free one (default: 8090)")
     parser.add_argument(
         "--fault",
         action="append",
         default=[],
-        metavar="NAME[@search|@videos][*TIMES]",
+        metavar="NAME[@CALL][*TIMES]",
         help="let this go wrong, always or so many times; repeatable",
     )
     options = parser.parse_args(arguments)
@@ -52,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _plan(sandbox: Sandbox, order: str) -> None:
     match = _ORDER.fullmatch(order)
     if match is None:
-        raise ValueError(f"--fault {order!r} is not NAME[@search|@videos][*TIMES]")
+        raise ValueError(f"--fault {order!r} is not NAME[@CALL][*TIMES]")
     sandbox.faults.add(match["name"], match["call"] or "", int(match["times"]) if match["times"] else None)
 
 
@@ -63,9 +65,7 @@ def _announce(sandbox: Sandbox) -> None:
 
 
 def _show(asked: Asked) -> None:
-    about = ", ".join(
-        f"{name}={asked.params[name][0]!r}" for name in ("q", "pageToken") if name in asked.params
-    )
+    about = ", ".join(f"{name}={asked.params[name][0]!r}" for name in _TOLD if name in asked.params)
     fault = f" -> fault {asked.fault}" if asked.fault else ""
     print(f"{asked.call} {about}{fault}", file=sys.stderr, flush=True)  # noqa: T201
 

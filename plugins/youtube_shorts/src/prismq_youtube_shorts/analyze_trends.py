@@ -1,0 +1,161 @@
+"""`PrismQ.YouTube.AnalyzeTrends`: which Shorts of a niche, a chart or some channels do well, and by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prismq_worker_sdk import TaskContext
+from prismq_worker_sdk.errors import HandlerSignal
+from prismq_youtube_shorts.calls import Calls
+from prismq_youtube_shorts.finding import Found, find_shorts
+from prismq_youtube_shorts.handler import YouTubeHandler
+from prismq_youtube_shorts.query import PAGE_SIZE
+from prismq_youtube_shorts.quota_day import Bucket
+from prismq_youtube_shorts.result import Short, expiry, instant
+from prismq_youtube_shorts.search import Search
+from prismq_youtube_shorts.shorts_rule import ShortsCheck, check
+from prismq_youtube_shorts.spending import spent
+from prismq_youtube_shorts.trends.deriving import (
+    Baselines,
+    derived_of,
+    measured,
+    snapshots,
+    summarised,
+)
+from prismq_youtube_shorts.trends.metrics import Measured
+from prismq_youtube_shorts.trends.params import AnalyzeTrendsParams
+from prismq_youtube_shorts.trends.result import AnalyzeTrendsResult, TrendingShort, TrendSummary
+from prismq_youtube_shorts.trends.sources import (
+    CHART_PAGES,
+    chart,
+    known_videos,
+    latest_of,
+    latest_of_channels,
+)
+from prismq_youtube_shorts.youtube import YouTube
+
+__all__ = ["AnalyzeTrends", "AnalyzeTrendsParams", "analyze_trends"]
+
+
+class AnalyzeTrends(YouTubeHandler):
+    """Looks at Shorts that do well; derives metrics only where the operator allows it."""
+
+    task_type = "PrismQ.YouTube.AnalyzeTrends"
+    params = AnalyzeTrendsParams
+    time_limit = "5m"
+    needs = (Bucket.UNITS,)
+
+    def process(self, params: AnalyzeTrendsParams, ctx: TaskContext) -> AnalyzeTrendsResult:
+        """Gather up to `max_results` Shorts, and what there is to say of them."""
+        return analyze_trends(self.youtube, params, ctx)
+
+
+def analyze_trends(youtube: YouTube, params: AnalyzeTrendsParams, ctx: TaskContext) -> AnalyzeTrendsResult:
+    """The result of one task.
+
+    Raises:
+        Permanent: The search term is blank, or YouTube does not take a parameter.
+        HandlerSignal: Another error of `prismq_youtube_shorts.errors`, before anything was found.
+    """
+    task = _Task(youtube, params, ctx, Calls(youtube, ctx))
+    found = task.gather()
+    shorts = task.chosen(found)
+    videos, summary, whole = task.derive(shorts, found)
+    fetched_at = min((page.page.read_at for page in found.pages), default=youtube.now())
+    return AnalyzeTrendsResult(
+        videos=videos,
+        total_found=len(videos),
+        source=params.source,
+        search_query=params.search_query,
+        derived=summary,
+        partial=found.partial or not whole,
+        stop_reason=found.stop,
+        language=task.language,
+        fetched_at=instant(fetched_at),
+        expires_at=expiry(fetched_at),
+        stats=found.stats(),
+        quota=spent(youtube, task.calls),
+    )
+
+
+@dataclass(slots=True)
+class _Task:
+    """One task under way."""
+
+    youtube: YouTube
+    params: AnalyzeTrendsParams
+    ctx: TaskContext
+    calls: Calls
+    language: str | None = None
+
+    def gather(self) -> Found:
+        """What the source holds, as far as it is needed."""
+        youtube, params, ctx, calls = self.youtube, self.params, self.ctx, self.calls
+        wanted = params.max_results
+        match params.source:
+            case "query":
+                most = youtube.settings.youtube_max_pages
+                search = Search(youtube, calls, ctx, params.query(youtube.now()), most)
+                found = find_shorts(search.pages(), ctx, wanted=wanted, most_pages=most)
+                self.language = search.query.language
+                return found
+            case "chart":
+                pages = chart(params, youtube, calls)
+                return find_shorts(pages, ctx, wanted=wanted, most_pages=CHART_PAGES)
+            case "video_ids":
+                return find_shorts(known_videos(params, youtube, calls), ctx, wanted=wanted, most_pages=1)
+            case "channels":
+                pages = latest_of_channels(params, youtube, calls, ctx)
+                most = len(params.channels)
+                # the most viewed of all channels are wanted, so all of them are read
+                return find_shorts(pages, ctx, wanted=most * PAGE_SIZE + 1, most_pages=most)
+
+    def chosen(self, found: Found) -> list[Short]:
+        """The Shorts of the result: in YouTube's order, those of channels by their views."""
+        most_chars = self.youtube.settings.youtube_max_description_chars
+        known = self.params.source == "video_ids"  # whoever names a video knows that it is a Short
+        shorts = list(found.shorts(len(found.checked), most_chars=most_chars, unverified=known))
+        if self.params.source == "channels":
+            shorts.sort(key=lambda short: -(short.view_count if short.view_count is not None else -1))
+        return shorts[: self.params.max_results]
+
+    def derive(
+        self, shorts: Sequence[Short], found: Found
+    ) -> tuple[tuple[TrendingShort, ...], TrendSummary | None, bool]:
+        """The Shorts with what is derived about them, what they have in common, and whether all could be asked."""
+        if not self.youtube.settings.youtube_derived_metrics:
+            return tuple(TrendingShort(**dict(short)) for short in shorts), None, True
+        looks, videos = self.youtube.looks, found.videos
+        seen = [measured(short, videos[short.video_id][1]) for short in shorts]
+        earlier = looks.earlier(short.video_id for short in shorts)
+        baselines, whole = self._baselines(seen) if self.params.outliers else (Baselines(), True)
+        derived = derived_of(seen, earlier, baselines)
+        looks.remember(videos[short.video_id][0] for short in shorts)
+        looks.note(snapshots(seen))
+        told = (TrendingShort(**dict(short), derived=derived[short.video_id]) for short in shorts)
+        return tuple(told), summarised(seen), whole
+
+    def _baselines(self, seen: Sequence[Measured]) -> tuple[Baselines, bool]:
+        """What is usual in the channels of these Shorts, and whether every channel could be asked."""
+        channels = list(dict.fromkeys(video.channel_id for video in seen if video.channel_id))
+        peers: dict[str, Sequence[Measured]] = {}
+        subscribers: dict[str, int | None] = {}
+        try:
+            told = self.calls.channels(channels)
+            subscribers.update({channel_id: channel.subscribers for channel_id, channel in told.items()})
+            for channel_id in channels:
+                peers[channel_id] = self._peers(channel_id)
+        except HandlerSignal as trouble:
+            self.ctx.log.warning("some channels are not compared with", reason=str(trouble))
+            return Baselines(peers, subscribers), False
+        return Baselines(peers, subscribers), True
+
+    def _peers(self, channel_id: str) -> list[Measured]:
+        """The latest Shorts of a channel."""
+        now = self.youtube.now()
+        videos = latest_of(channel_id, self.calls) or ()
+        shorts = (video for video in videos if check(video.traits) is ShortsCheck.VERIFIED)
+        return [
+            measured(Short.of(video, ShortsCheck.VERIFIED, rank=1, most_chars=0), now) for video in shorts
+        ]

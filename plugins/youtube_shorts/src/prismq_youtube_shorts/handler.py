@@ -1,0 +1,66 @@
+"""What the handlers of this plugin have in common: the key, the quota, and one YouTube for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from prismq_worker_sdk import Quota, TaskHandler
+from prismq_worker_sdk.model.retry import RetryPolicy
+from prismq_youtube_shorts.quota_day import Bucket
+from prismq_youtube_shorts.settings import YouTubeSettings
+from prismq_youtube_shorts.youtube import NO_KEY, SharedYouTube, YouTube
+
+__all__ = ["YouTubeHandler"]
+
+
+class YouTubeHandler(TaskHandler):
+    """A handler that asks YouTube.
+
+    One more try inside a claim after trouble on the way: what was paid for is in the checkpoint by then.
+
+    Attributes:
+        needs: Buckets without which no task of this type can begin.
+    """
+
+    time_limit = "2m"
+    retry = RetryPolicy(max_attempts=2, initial=2.0)
+    needs: ClassVar[tuple[Bucket, ...]]
+    settings: YouTubeSettings | None = None
+
+    def __init__(self, shared: SharedYouTube | None = None) -> None:
+        self._shared = shared or SharedYouTube()
+
+    def ready(self) -> str | None:
+        """None with a key and quota, else which variable to set, or until when there is no quota."""
+        told = self._told()
+        if told.youtube_api_key is None:
+            return NO_KEY
+        ledger = self._shared.of(told).ledger
+        return next((why for bucket in self.needs if (why := ledger.used_up(bucket))), None)
+
+    def quotas(self) -> Sequence[Quota]:
+        """What is left of the project's day, as far as this machine knows."""
+        told = self._told()
+        return self._shared.of(told).ledger.quotas() if told.youtube_api_key is not None else ()
+
+    def setup(self) -> None:
+        """Forgets what is past its time; Google's library is imported at the first call only."""
+        self.youtube.pages.purge()
+
+    def teardown(self) -> None:
+        """Closes connections and files."""
+        self._shared.close()
+
+    @property
+    def youtube(self) -> YouTube:
+        """The API, with what is kept about it.
+
+        Raises:
+            Misconfigured: There is no key.
+        """
+        return self._shared.of(self._told())
+
+    def _told(self) -> YouTubeSettings:
+        """The settings given, or, in an embedding program that gave none, those of the environment."""
+        return self.settings or YouTubeSettings()

@@ -1,0 +1,116 @@
+"""One SQLite file that the workers of a machine share; trouble with it is told and fails no task."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+__all__ = ["StateFile"]
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+NAME = "youtube.db"
+BUSY_SECONDS = 5.0
+"""How long another process may write."""
+VERSION = 1
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS usage (project TEXT, bucket TEXT, day TEXT, used INTEGER NOT NULL,
+    PRIMARY KEY (project, bucket, day));
+CREATE TABLE IF NOT EXISTS blocks (project TEXT, bucket TEXT, until REAL NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (project, bucket));
+CREATE TABLE IF NOT EXISTS pages (search TEXT, number INTEGER, body TEXT NOT NULL, read_at REAL NOT NULL,
+    PRIMARY KEY (search, number));
+CREATE TABLE IF NOT EXISTS videos (video_id TEXT PRIMARY KEY, body TEXT NOT NULL, read_at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS looks (video_id TEXT, at REAL, views INTEGER NOT NULL, PRIMARY KEY (video_id, at));
+"""
+_log = logging.getLogger("prismq.youtube")
+
+
+class StateFile:
+    """An SQLite file, opened when it is first needed; may be used from any thread and by several processes.
+
+    Args:
+        folder: Where it lies; made when it is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._told = False
+
+    def run(self, work: Callable[[sqlite3.Connection], T], otherwise: U) -> T | U:
+        """What one transaction gives; `otherwise` where the file cannot be used, which is logged once."""
+        with self._lock:
+            try:
+                return self._transact(work)
+            except (sqlite3.OperationalError, OSError) as error:
+                self._tell(f"{self.path} cannot be used ({error}); quota is not counted and no page is kept")
+            except sqlite3.DatabaseError as error:
+                self._set_aside(error)
+            return otherwise
+
+    def look(self, work: Callable[[sqlite3.Connection], T], otherwise: U) -> T | U:
+        """As `run`, but a file that is not there is not made."""
+        return self.run(work, otherwise) if self.path.exists() else otherwise
+
+    def close(self) -> None:
+        """Closes it; a later call opens it again."""
+        with self._lock:
+            self._close()
+
+    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._connection or self._open()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            found = work(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise
+        return found
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            (found,) = connection.execute("PRAGMA user_version").fetchone()
+            if found > VERSION:
+                raise sqlite3.OperationalError(f"it is of version {found}, this plugin knows {VERSION}")
+            connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+    def _set_aside(self, error: sqlite3.DatabaseError) -> None:
+        """A damaged file is kept for people to look at, and a fresh one is begun."""
+        self._close()
+        aside = self.path.with_name(f"{NAME}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+        try:
+            self.path.replace(aside)
+        except OSError as trouble:
+            self._tell(f"{self.path} is damaged ({error}) and cannot be set aside ({trouble}); move it away")
+        else:
+            _log.error("%s is damaged (%s); it was set aside as %s", self.path, error, aside.name)
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _tell(self, trouble: str) -> None:
+        level = logging.DEBUG if self._told else logging.WARNING
+        self._told = True
+        _log.log(level, trouble)

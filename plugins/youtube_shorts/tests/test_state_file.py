@@ -1,0 +1,67 @@
+"""The state file: whatever is wrong with it, it is said once, and no task fails by it."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from prismq_youtube_shorts.quota_day import Bucket
+from prismq_youtube_shorts.state.file import VERSION, StateFile
+from prismq_youtube_shorts.state.ledger import Ledger
+
+
+def ledger_of(file, clock):
+    return Ledger(file, "p", dict.fromkeys(Bucket, 100), clock)
+
+
+def test_a_folder_that_cannot_be_made_costs_the_count_and_is_told_once(tmp_path, clock, caplog):
+    (tmp_path / "state").write_text("a file in the way")
+    file = StateFile(tmp_path / "state")
+    ledger = ledger_of(file, clock)
+
+    ledger.spend(Bucket.SEARCH)
+    ledger.spend(Bucket.SEARCH)
+    warnings = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert ["cannot be used" in record.getMessage() for record in warnings] == [True]
+    assert "quota is not counted" in caplog.text
+
+
+def test_a_damaged_file_is_set_aside_and_a_fresh_one_is_begun(tmp_path, clock, caplog):
+    (tmp_path / "youtube.db").write_bytes(b"this is no database at all, and long enough to be looked at" * 40)
+    file = StateFile(tmp_path)
+    ledger = ledger_of(file, clock)
+    ledger.spend(Bucket.SEARCH)
+    ledger.spend(Bucket.SEARCH)
+    file.close()
+
+    assert ledger.used(Bucket.SEARCH) == 1, "the first call found the damage and was not counted"
+    assert [path.name.split("-")[0] for path in sorted(tmp_path.glob("youtube.db.*"))] == [
+        "youtube.db.damaged"
+    ]
+    assert "it was set aside as youtube.db.damaged-" in caplog.text
+    file.close()
+
+
+def test_a_file_of_a_newer_plugin_is_left_alone(tmp_path, clock, caplog):
+    with sqlite3.connect(tmp_path / "youtube.db") as db:
+        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+    db.close()
+    file = StateFile(tmp_path)
+    ledger_of(file, clock).spend(Bucket.SEARCH)
+
+    assert f"it is of version {VERSION + 1}, this plugin knows {VERSION}" in caplog.text
+    assert not list(tmp_path.glob("*.damaged*"))
+
+
+def test_what_one_transaction_could_not_finish_is_undone(tmp_path):
+    file = StateFile(tmp_path)
+
+    def half(db):
+        db.execute("INSERT INTO usage VALUES ('p', 'search', '2026-01-01', 1)")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        file.run(half, None)
+    assert file.run(lambda db: db.execute("SELECT count(*) FROM usage").fetchone()[0], None) == 0
+    file.close()
