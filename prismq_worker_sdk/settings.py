@@ -277,7 +277,7 @@ def plugin_state_dir(name: str) -> Path:
 
 def keep_state_in(folder: Path) -> None:
     """Makes a state folder that the command line named the one of this process's plugins and children too."""
-    os.environ[variable("state_dir")] = str(folder)
+    os.environ[variable("state_dir")] = str(folder.absolute())
 
 
 def plugin_settings(cls: type[S]) -> S:
@@ -324,7 +324,7 @@ def read_secret(path: Path, name: str) -> str:
         SettingsError: It cannot be read, or is empty.
     """
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        text = path.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{name} names {path}, which cannot be read: {error}") from None
     if not text:

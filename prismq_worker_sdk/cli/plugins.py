@@ -15,6 +15,7 @@ from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.handlers.discovery import LoadedPlugin, load
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.quota import Quota
+from prismq_worker_sdk.observe.logs import one_line
 from prismq_worker_sdk.settings import keep_state_in, plugin_settings, secrets_of
 
 __all__ = ["plugins"]
@@ -49,6 +50,7 @@ def plugins(names: tuple[str, ...], *, as_json: bool, with_quotas: bool, state_d
         click.echo(f"{plugin['name']}  ({plugin['source']})")
         if with_quotas:
             _echo_quotas(plugin["quotas"])
+        if with_quotas and plugin["quotas"]:
             continue
         for one in plugin["task_types"]:
             click.echo(
@@ -105,11 +107,11 @@ def _quota(quota: Quota) -> dict[str, Any]:
 def _echo_quotas(quotas: Sequence[Mapping[str, Any]]) -> None:
     for one in quotas:
         if "error" in one:
-            click.echo(f"  {one['error']}")
+            click.echo(one_line(f"  {one['error']}"))
             continue
         until = f" until {one['resets_at']}" if one["resets_at"] else ""
         blocked = f"  ({one['blocked']})" if one["blocked"] else ""
-        click.echo(f"  {one['name']:<24}  {one['left']:>6} of {one['limit']} left{until}{blocked}")
+        click.echo(one_line(f"  {one['name']:<24}  {one['left']:>6} of {one['limit']} left{until}{blocked}"))
     if not quotas:
         click.echo("  no quotas")
 

@@ -68,7 +68,7 @@ def json_object(text: str) -> dict[str, Any]:
     """
     try:
         found = json.loads(text, parse_constant=_refuse)
-        json.dumps(found, ensure_ascii=False).encode()
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise click.BadParameter(
             f'{text!r} is no JSON ({error}); quote it: \'{{"name": "value"}}\'', param_hint="PARAMS"

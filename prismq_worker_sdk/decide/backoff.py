@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from prismq_worker_sdk.model.retry import RetryPolicy
 
-__all__ = ["REPORTS", "SERVER", "Backoff", "as_asked", "retry_pause"]
+__all__ = ["LONGEST_ASKED", "REPORTS", "SERVER", "Backoff", "as_asked", "retry_pause"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,15 @@ class Backoff:
             tries: 1 after the first failure.
             jitter: Evenly spread over 0 to 1.
         """
-        exponent = min(max(tries, 1) - 1, 64)
-        longest = min(self.ceiling, self.initial * self.factor**exponent)
-        return longest * (self.floor + (1.0 - self.floor) * jitter)
+        return self.longest(tries) * (self.floor + (1.0 - self.floor) * jitter)
+
+    def longest(self, tries: int) -> float:
+        """The longest wait after so many failed tries."""
+        try:
+            grown = self.initial * self.factor ** min(max(tries, 1) - 1, 64)
+        except OverflowError:
+            return self.ceiling
+        return min(self.ceiling, grown)
 
 
 SERVER = Backoff(initial=0.2, ceiling=30.0, floor=0.25)
@@ -41,6 +47,10 @@ SERVER = Backoff(initial=0.2, ceiling=30.0, floor=0.25)
 
 REPORTS = Backoff(initial=0.5, ceiling=60.0, floor=0.25)
 """One report that fails while the server answers others (R23)."""
+
+
+LONGEST_ASKED = 3600.0
+"""However long a server wants us to wait, seconds: it may have meant somebody else, or be mended by then."""
 
 
 def as_asked(retry_after: float, jitter: float) -> float:
@@ -60,5 +70,5 @@ def retry_pause(
     """
     if tries >= policy.max_attempts:
         return None
-    pause = Backoff(policy.initial, policy.ceiling, policy.factor).seconds(tries, jitter)
-    return None if asked is not None and asked > pause else pause
+    backoff = Backoff(policy.initial, policy.ceiling, policy.factor)
+    return None if asked is not None and asked > backoff.longest(tries) else backoff.seconds(tries, jitter)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from prismq_worker_sdk.decide.backoff import SERVER, as_asked
+from prismq_worker_sdk.decide.backoff import LONGEST_ASKED, SERVER, as_asked
 from prismq_worker_sdk.model.calls import (
     Conflict,
     Failure,
@@ -17,14 +18,18 @@ from prismq_worker_sdk.model.calls import (
     Unreachable,
     Vanished,
 )
+from prismq_worker_sdk.model.capabilities import Capabilities
 
-__all__ = ["Ask", "ClaimPlan", "Hold", "Pace", "next_claim", "pace_after", "worth_repeating"]
+__all__ = ["Ask", "ClaimPlan", "Hold", "Pace", "longest_wait", "next_claim", "pace_after", "worth_repeating"]
 
 QUICK_CONFLICTS = 3
 """Quick repeats after "somebody was faster", before the poll interval applies (R34)."""
 
 FRESH_SHARE = 0.8
 """The part of a lease that a request may be old and still be repeated."""
+
+WAIT_SHARE = 1 / 3
+"""The part of a lease that a claim may wait on the server: two thirds are left when its task comes."""
 
 SHORTEST_IDLE = 0.25
 """The first wait after an empty answer, seconds; it doubles up to the poll interval."""
@@ -117,6 +122,15 @@ class Pace:
     wait: float = 0.0
 
 
+def longest_wait(can: Capabilities, poll_interval: float) -> float:
+    """How long a claim may wait on the server, seconds.
+
+    Its lease counts from its sending (R5): a wait as long as the lease would hand out claims that have run out.
+    """
+    within_lease = can.lease_seconds * WAIT_SHARE or math.inf
+    return min(can.max_wait_seconds, poll_interval, within_lease)
+
+
 def pace_after(pace: Pace, answer: int | Failure, *, poll_interval: float, jitter: float) -> Pace:
     """The pace after one more answer.
 
@@ -137,7 +151,7 @@ def pace_after(pace: Pace, answer: int | Failure, *, poll_interval: float, jitte
             wait = min(poll_interval, 0.2) * jitter if quick else poll_interval * spread
             return Pace(conflicts=pace.conflicts + 1, wait=wait)
         case Throttled(retry_after=seconds) if seconds is not None:
-            return Pace(failures=pace.failures + 1, wait=as_asked(seconds, jitter))
+            return Pace(failures=pace.failures + 1, wait=as_asked(min(seconds, LONGEST_ASKED), jitter))
         case Throttled() | Unauthorised() | Foreign() | Rejected() | Unreachable() | Vanished():
             failures = pace.failures + 1
             return Pace(failures=failures, wait=SERVER.seconds(failures, jitter))

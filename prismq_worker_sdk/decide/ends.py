@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from prismq_worker_sdk.errors import (
+    LONGEST_DELAY,
     Defer,
     HandlerCrashed,
     HandlerSignal,
@@ -155,4 +156,4 @@ def _delay(error: Defer, now: datetime | None) -> float:
         return error.retry_in
     if error.until is None or now is None:
         return 0.0
-    return max(0.0, (error.until - now).total_seconds())
+    return min(LONGEST_DELAY, max(0.0, (error.until - now).total_seconds()))

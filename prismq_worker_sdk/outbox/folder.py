@@ -16,6 +16,8 @@ __all__ = ["DATABASE", "Instance", "free_bytes", "free_siblings", "take_instance
 
 DATABASE = "outbox.db"
 LOCK = "lock"
+PLUGINS = "plugins"
+"""Where plugins keep files of their own."""
 NUMBERED = re.compile(r"instance-(\d+)\Z")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 MOST = 1024
@@ -52,9 +54,9 @@ def take_instance(state_dir: Path, name: str | None = None) -> Instance:
     _check(state_dir)
     patience = _Patience()
     if name is not None:
-        if not NAME.match(name):
+        if not NAME.match(name) or name == PLUGINS:
             raise StateFolderError(
-                f"instance name {name!r} must be letters, digits, '.', '_' or '-', at most 64"
+                f"instance name {name!r} must be letters, digits, '.', '_' or '-', at most 64, and not {PLUGINS!r}"
             )
         taken = patience.take(state_dir / name)
         if taken is None:

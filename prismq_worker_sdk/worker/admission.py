@@ -125,7 +125,7 @@ def _obstacle(runtime: Runtime, claim: Claim) -> str | None:
         return STOPS
     if runtime.clock.monotonic() >= claim.expires_at:
         return "its claim had run out when it came: the machine slept, or the answer was late"
-    if runtime.overtaken.since(claim.identity.task_key, claim.sent_at):
+    if runtime.overtaken.since(claim.identity.task_key, claim.sent_at, runtime.clock.monotonic()):
         return "a report of this task went out while this claim was on its way, and may have ended it"
     return None
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
-from prismq_worker_sdk.decide.claims import Ask, Pace, next_claim, pace_after, worth_repeating
+from prismq_worker_sdk.decide.claims import Ask, Pace, longest_wait, next_claim, pace_after, worth_repeating
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.model.calls import (
     BadGrant,
@@ -94,7 +94,7 @@ class Claimer:
             runtime.gate.expect(plan.types, plan.max_tasks)
             self._part_asked = plan.part
         waits = waits and not plan.part
-        longest = min(runtime.health.capabilities.max_wait_seconds, runtime.config.poll_interval)
+        longest = longest_wait(runtime.health.capabilities, runtime.config.poll_interval)
         work = ClaimWork(
             runtime.worker_id, plan.types, max_tasks=plan.max_tasks, wait_seconds=longest if waits else 0.0
         )

@@ -185,7 +185,7 @@ class _Delivery:
         call = Exchange(reports=reports)
         if asked is not None:
             call = replace(call, claim=asked.work, request_id=asked.request_id)
-        runtime.overtaken.sending(reports, runtime.clock.monotonic())
+        runtime.overtaken.sending(reports)
         whole = yield from talk(runtime, call)
         runtime.overtaken.answered(reports, runtime.clock.monotonic())
         replies = _replies(whole, len(reports))
@@ -284,7 +284,10 @@ class _Delivery:
         if report is None:
             return
         attempt.maybe_seen = True
+        runtime.overtaken.committed(attempt.claim)
+        runtime.overtaken.sending((report,))
         (reply,) = _replies((yield from talk(runtime, Exchange(reports=(report,)))), 1)
+        runtime.overtaken.answered((report,), runtime.clock.monotonic())
         judgement, retry_in = self._verdicts.judge(report, reply)
         match judgement:
             case Settle(settlement=settlement, detail=detail):

@@ -16,7 +16,7 @@ __all__ = ["Overtaken"]
 K = TypeVar("K")
 V = TypeVar("V")
 
-MOST = 1024
+MOST = 16_384
 
 
 class Overtaken:
@@ -31,6 +31,7 @@ class Overtaken:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._expiries: OrderedDict[Identity, float] = OrderedDict()
+        self._on_the_way: dict[TaskKey, float] = {}
         self._times: OrderedDict[TaskKey, float] = OrderedDict()
 
     def committed(self, claim: Claim) -> None:
@@ -39,33 +40,34 @@ class Overtaken:
             with self._lock:
                 _put(self._expiries, claim.identity, claim.expires_at)
 
-    def sending(self, reports: Iterable[Report], now: float) -> None:
+    def sending(self, reports: Iterable[Report]) -> None:
         """Reports go out now."""
-        self._note(reports, now, inf)
+        with self._lock:
+            for report in reports:
+                if (expires_at := self._expiries.get(report.identity)) is not None:
+                    self._on_the_way[report.identity.task_key] = expires_at
 
     def answered(self, reports: Iterable[Report], now: float) -> None:
         """That sending is over, whatever came of it."""
-        self._note(reports, now, now)
+        with self._lock:
+            for report in reports:
+                key = report.identity.task_key
+                if now >= self._on_the_way.pop(key, inf):
+                    _put(self._times, key, now)
 
     def accepted(self, key: TaskKey, now: float) -> None:
         """The result of a task was accepted."""
         with self._lock:
             _put(self._times, key, now)
 
-    def since(self, key: TaskKey, sent_at: float) -> bool:
+    def since(self, key: TaskKey, sent_at: float, now: float) -> bool:
         """Whether a report may have ended the claim of a task that was sent then.
 
         Args:
-            sent_at: Clock reading.
+            sent_at: Clock reading, as `now`.
         """
         with self._lock:
-            return self._times.get(key, -1.0) >= sent_at
-
-    def _note(self, reports: Iterable[Report], now: float, time: float) -> None:
-        with self._lock:
-            for report in reports:
-                if now >= self._expiries.get(report.identity, inf):
-                    _put(self._times, report.identity.task_key, time)
+            return self._times.get(key, -1.0) >= sent_at or now >= self._on_the_way.get(key, inf)
 
 
 def _put(known: OrderedDict[K, V], key: K, value: V) -> None:

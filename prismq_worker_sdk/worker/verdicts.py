@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from prismq_worker_sdk.decide.backoff import REPORTS, SERVER, as_asked
+from prismq_worker_sdk.decide.backoff import LONGEST_ASKED, REPORTS, SERVER, as_asked
 from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle, judge
 from prismq_worker_sdk.model.calls import Rejected, ReportAnswer, ReportReply
 from prismq_worker_sdk.model.events import End, OutcomeCommitted, ReportDelayed, ReportSettled, TaskRef
@@ -13,9 +13,6 @@ from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.worker.runtime import Runtime
 
 __all__ = ["Verdicts"]
-
-LONGEST_WAIT = 3600.0
-"""However long the server wants us to wait, seconds."""
 
 
 class Verdicts:
@@ -50,7 +47,7 @@ class Verdicts:
             self.failures += 1
         match judgement:
             case Again(retry_after=seconds) if seconds is not None:
-                retry_in = min(LONGEST_WAIT, as_asked(seconds, jitter))
+                retry_in = as_asked(min(seconds, LONGEST_ASKED), jitter)
             case Again(alone=True):
                 retry_in = REPORTS.seconds(report.tries + 1, jitter)
             case Again():

@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prismq_worker_sdk.decide.claims import Ask, Hold, Pace, next_claim, pace_after
+from prismq_worker_sdk.decide.claims import Ask, Hold, Pace, longest_wait, next_claim, pace_after
 from prismq_worker_sdk.model.calls import Conflict, Throttled, Unreachable
+from prismq_worker_sdk.model.capabilities import Capabilities
 
 
 @given(st.integers(0, 300), st.integers(1, 200), st.integers(0, 50), st.integers(0, 60))
@@ -71,3 +72,21 @@ def test_an_unreachable_server_is_tried_less_and_less_often_but_for_ever():
         pace = pace_after(pace, Unreachable("refused"), poll_interval=1.0, jitter=1.0)
 
     assert pace.wait == 30.0
+
+
+def test_a_server_that_asks_for_days_is_asked_again_within_the_hour():
+    pace = pace_after(Pace(), Throttled("503", retry_after=1e20), poll_interval=1.0, jitter=0.5)
+
+    assert 3600 <= pace.wait < 4000
+
+
+@pytest.mark.parametrize(
+    ("lease", "longest_of_server", "poll", "wait"),
+    [(60.0, 30.0, 10.0, 10.0), (60.0, 30.0, 100.0, 20.0), (6.0, 30.0, 10.0, 2.0), (0.0, 30.0, 10.0, 10.0)],
+)
+def test_r05_a_claim_waits_on_the_server_for_a_third_of_its_lease_at_most(
+    lease, longest_of_server, poll, wait
+):
+    can = Capabilities(lease_seconds=lease, max_wait_seconds=longest_of_server)
+
+    assert longest_wait(can, poll) == wait

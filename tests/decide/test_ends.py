@@ -121,3 +121,9 @@ def test_r18_giving_back_is_a_lapse_where_the_server_takes_nothing_back():
     assert end_of(Released("x"), releases=False) is End.LAPSED
     assert end_of(Completed("1"), releases=False) is End.COMPLETED
     assert end_of(None, releases=True) is End.LOST
+
+
+def test_r18_a_task_that_is_deferred_for_longer_than_a_server_takes_comes_back_after_the_longest():
+    far = NOW + timedelta(days=10_000)
+
+    assert outcome(Defer("later", until=far)) == Released("later", 366 * 86400.0)

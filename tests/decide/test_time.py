@@ -41,7 +41,12 @@ def test_r17_a_longer_wait_than_the_policys_is_left_to_the_server():
     policy = RetryPolicy(max_attempts=3, initial=0.5, factor=2)
 
     assert retry_pause(policy, 1, 1.0, asked=0.5) == 0.5
+    assert retry_pause(policy, 1, 0.0, asked=0.5) == 0.0, "chance decides how long, not where"
     assert retry_pause(policy, 1, 1.0, asked=60.0) is None
+
+
+def test_a_wait_that_grows_beyond_all_numbers_is_the_longest():
+    assert Backoff(0.5, 30.0, factor=1e9).seconds(60, 1.0) == 30.0
 
 
 def test_r16_a_handler_is_told_at_its_limit_and_abandoned_ten_seconds_later():

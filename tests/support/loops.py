@@ -6,6 +6,7 @@ from random import Random
 
 from prismq_worker_sdk import task_handler
 from prismq_worker_sdk.decide.redaction import Redactor
+from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.handlers.registry import Registry
 from prismq_worker_sdk.model.calls import Exchange, Exchanged, Grant, Healthy, ReportAnswer
 from prismq_worker_sdk.model.capabilities import BASE
@@ -96,8 +97,8 @@ class Work:
 
         @task_handler(task_type, **options)
         def work(params: dict, ctx):
-            self.ran.append(ctx.task.id)
             self.contexts.append(ctx)
+            self.ran.append(ctx.task.id)  # last: tests wait for it
             self.begun.set()
             self.gate.wait()
             return self.end(ctx)
@@ -205,10 +206,10 @@ class Workplace:
 
     def lock_disk(self):
         """From now on nothing can be written, as on a disk that was made read-only."""
-        self.transactions._connection.execute("PRAGMA query_only = 1")
+        self.transactions._commit = refuse  # its connection is its own thread's: nobody else may touch it
 
     def free_disk(self):
-        self.transactions._connection.execute("PRAGMA query_only = 0")
+        vars(self.transactions).pop("_commit", None)
         self.transactions.run(lambda db: db.execute("PRAGMA max_page_count = 1000000").fetchone())
 
     def close(self):
@@ -219,6 +220,14 @@ class Workplace:
         self.idle()
         self.runtime.slots.close()
         self.outbox.close()
+
+
+def refuse(batch):
+    """What a writer does whose disk takes nothing."""
+    for _operation, future in batch:
+        future.set_exception(
+            OutboxError("the outbox could not be written (attempt to write a readonly database)")
+        )
 
 
 def grant(task_id="t1", task_type=TYPE, *, token=None, **params):

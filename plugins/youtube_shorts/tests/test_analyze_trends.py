@@ -211,7 +211,8 @@ def test_nothing_is_derived_and_no_look_is_kept_unless_the_operator_says_so(plac
     assert [short["derived"] for short in result["videos"]] == [None]
     assert result["videos"][0]["view_count"] == 1_000
     assert sandbox.calls("channels") == sandbox.calls("playlistItems") == 0
-    assert youtube.looks.videos(["a__________"]) == {}
+    rows = youtube.file.run(lambda db: db.execute("SELECT count(*) FROM looks").fetchone()[0], -1)
+    assert rows == 0
 
 
 def test_the_figures_of_a_short_are_those_worked_out_by_hand(place, run):
@@ -348,3 +349,81 @@ def test_the_published_result_schema_names_what_is_derived():
 
     assert "views_per_hour" in schema["$defs"]["Derived"]["properties"]
     assert list(schema["properties"])[:3] == ["videos", "total_found", "source"]
+
+
+def test_a_known_video_costs_statistics_alone_whether_metrics_are_derived_or_not(
+    place, run, make_youtube, clock
+):
+    sandbox = place([video("a", 1_000)])
+    youtube = make_youtube(sandbox, derived_metrics=False)
+    asked = {"source": "video_ids", "video_ids": ["a__________"]}
+    run(sandbox, youtube=youtube, **asked)
+    clock.turn(hours=1)
+    run(sandbox, youtube=youtube, **asked)
+
+    assert (sandbox.calls("videos"), sandbox.calls("batchGetStats")) == (1, 1)
+
+
+def test_what_is_known_of_a_video_is_fetched_anew_after_thirty_days_however_often_it_is_looked_at(
+    place, run, make_youtube, clock
+):
+    sandbox = place([video("a", 1_000)])
+    youtube = make_youtube(sandbox, derived_metrics=True)
+    asked = {"source": "video_ids", "video_ids": ["a__________"]}
+    told = []
+    for _ in range(4):
+        told.append(run(sandbox, youtube=youtube, **asked).result["fetched_at"][:10])
+        clock.turn(days=10)
+
+    assert told == ["2026-11-23", "2026-11-23", "2026-11-23", "2026-12-23"]
+    assert sandbox.calls("videos") == 2
+
+
+def test_known_videos_are_asked_for_whole_where_the_quota_of_statistics_is_used_up(
+    place, run, make_youtube, clock
+):
+    sandbox = place([video("a", 1_000)], stats_quota=0)
+    youtube = make_youtube(sandbox)
+    asked = {"source": "video_ids", "video_ids": ["a__________"]}
+    run(sandbox, youtube=youtube, **asked)
+    clock.turn(hours=1)
+
+    assert run(sandbox, youtube=youtube, **asked).result["total_found"] == 1
+    assert sandbox.calls("videos") == 2
+
+
+def test_a_velocity_is_told_from_kept_pages_too(place, run, make_youtube, clock):
+    """Looks at 0 h and 7 h; half an hour later the second is answered from disk, and tells the same."""
+    sandbox = place([video("a", 1_000, published=TWO_DAYS_AGO, views_per_hour=250.0, title="cooking")])
+    youtube = make_youtube(sandbox, derived_metrics=True, cache_lifetime="6h")
+    told = []
+    for hours in (7, 0.5, 0):
+        (short,) = run(sandbox, youtube=youtube, search_query="cooking").result["videos"]
+        told.append(short["derived"]["velocity"])
+        clock.turn(hours=hours)
+
+    assert told == [None, 250.0, 250.0]
+
+
+def test_channels_are_compared_with_while_there_is_time(place, make_youtube):
+    from prismq_worker_sdk.testing import FakeClock
+
+    sandbox = place([video("hit", 900)])
+    youtube = make_youtube(sandbox, derived_metrics=True)
+    handler = AnalyzeTrends(Shared(youtube))
+    handler.settings = youtube.settings
+    time = FakeClock()
+    harness = HandlerHarness(handler, clock=time)
+    listed = youtube.client.channels
+    youtube.client.channels = lambda *args, **options: (time.turn(280), listed(*args, **options))[1]
+
+    found = harness.run({"source": "video_ids", "video_ids": ["hit________"], "outliers": True})
+    assert (found.result["partial"], found.result["total_found"]) == (True, 1)
+    assert sandbox.calls("playlistItems") == 0
+
+
+def test_all_videos_that_were_named_come_back(place, run):
+    entries = [video(f"v{number:02d}", number) for number in range(50)]
+
+    result = run(place(entries), source="video_ids", video_ids=[entry.video_id for entry in entries]).result
+    assert result["total_found"] == 50

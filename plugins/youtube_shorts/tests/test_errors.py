@@ -116,7 +116,26 @@ def test_a_days_quota_pauses_the_type_until_a_minute_after_midnight_in_los_angel
     # By the clock of these tests it is 20:00 UTC; midnight there is 08:00 UTC.
     assert caught.value.retry_in == 12 * 3_600 + 60
     assert caught.value.bucket == "search"
-    assert "2026-11-24 08:00 UTC" in str(caught.value)
+    assert "asked again at 2026-11-24 08:01 UTC" in str(caught.value)
+
+
+def test_a_days_quota_that_is_used_up_right_after_midnight_is_that_of_the_day_before(sandbox, make_client):
+    """Our clock may be fast, and the reset late: nobody loses the whole new day by it."""
+    sandbox.faults.add("search_quota_day")
+    early = datetime(2026, 11, 24, 8, 0, 10, tzinfo=UTC)
+
+    with pytest.raises(DayQuotaUsedUp) as caught:
+        make_client(sandbox, now=lambda: early).search(SearchQuery(words="cooking"))
+
+    assert caught.value.retry_in == 600
+
+
+def test_a_path_that_is_not_there_is_a_wrong_address(sandbox):
+    client = YouTubeClient(sandbox.key, f"{sandbox.url}youtube/v3/")
+
+    with pytest.raises(Misconfigured, match="YOUTUBE_API_ENDPOINT"):
+        client.search(SearchQuery(words="cooking"))
+    client.close()
 
 
 def test_the_minute_limit_asks_for_another_try_in_a_minute(sandbox, client):

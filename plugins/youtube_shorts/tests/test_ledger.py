@@ -52,7 +52,7 @@ def test_a_call_beyond_the_budget_is_refused_before_it_is_made_and_not_counted(m
 
     for _ in range(2):
         with pytest.raises(
-            DayQuotaUsedUp, match=r"\(YOUTUBE_DAILY_SEARCH_BUDGET=2\); .* 2026-11-24 08:00 UTC"
+            DayQuotaUsedUp, match=r"\(YOUTUBE_DAILY_SEARCH_BUDGET=2\); .* 2026-11-24 08:01 UTC"
         ):
             ledger.spend(Bucket.SEARCH)
     assert ledger.used(Bucket.SEARCH) == 2
@@ -67,16 +67,25 @@ def test_a_budget_of_nothing_allows_nothing(make_ledger):
 
 def test_what_youtube_says_is_empty_stays_empty_until_midnight_in_los_angeles(make_ledger, clock):
     ledger = make_ledger()
-    ledger.block(Bucket.SEARCH, "YouTube says so")
+    ledger.block(Bucket.SEARCH)
 
-    with pytest.raises(DayQuotaUsedUp, match="YouTube says so") as caught:
+    with pytest.raises(
+        DayQuotaUsedUp, match=r"YouTube says that the day's search quota is used up; .* 08:01 UTC"
+    ) as caught:
         ledger.spend(Bucket.SEARCH)
     assert caught.value.retry_in == 12 * 3600 + 60
     ledger.spend(Bucket.UNITS)
     (search, *_) = ledger.quotas()
-    assert (search.blocked, search.left, search.used) == ("YouTube says so", 0, 0)
+    assert (search.blocked, search.left, search.used) == (
+        "YouTube says that the day's search quota is used up",
+        0,
+        0,
+    )
 
     clock.turn(hours=12)
+    assert ledger.used_up(Bucket.SEARCH) is not None
+    clock.turn(minutes=1)
+    assert ledger.used_up(Bucket.SEARCH) is None
     ledger.spend(Bucket.SEARCH)
     assert ledger.quotas()[0].left == 99
 

@@ -11,7 +11,7 @@ from prismq_youtube_shorts.query import SearchQuery
 from prismq_youtube_shorts.state.file import StateFile
 from prismq_youtube_shorts.state.looks import MOST_OF_A_VIDEO, Looks
 from prismq_youtube_shorts.state.pages import LONGEST_SECONDS, Page, Pages
-from prismq_youtube_shorts.trends.metrics import Snapshot
+from prismq_youtube_shorts.trends.metrics import Measured, Snapshot
 
 DAY = 86_400.0
 VIDEO = {
@@ -32,6 +32,12 @@ def file(tmp_path):
 @pytest.fixture
 def page(clock):
     return Page(("a", "b"), "token", 1_000_000, clock(), (Video.model_validate(VIDEO),))
+
+
+def seen(name, at):
+    return Measured(
+        video_id=name, channel_id=None, published=None, views=1, likes=None, comments=None, measured_at=at
+    )
 
 
 def rows(file, table):
@@ -81,11 +87,11 @@ def test_nothing_is_kept_beyond_thirty_days_whatever_the_settings_say(file, cloc
     pages = Pages(file, 90 * DAY, clock)
     pages.put("search", 1, page)
     looks = Looks(file, clock)
-    looks.remember([Video.model_validate(VIDEO)])
+    looks.remember([(Video.model_validate(VIDEO), clock())])
     looks.note([Snapshot("a", clock(), 7)])
     clock.turn(days=30)
     assert pages.get("search", 1) is None
-    assert (looks.videos(["a"]), looks.earlier(["a"])) == ({}, {})
+    assert (looks.videos(["a"]), looks.earlier([seen("a", clock())])) == ({}, {})
 
     pages.purge()
     assert [rows(file, table) for table in ("pages", "videos", "looks")] == [0, 0, 0]
@@ -136,7 +142,9 @@ def test_the_latest_look_that_is_old_enough_is_the_one_to_compare_with(file, clo
         looks.note([Snapshot("a", clock() + timedelta(minutes=minutes), views)])
     clock.turn(hours=2)
 
-    assert looks.earlier(["a", "b"]) == {"a": Snapshot("a", clock() - timedelta(hours=1), 200)}
+    assert looks.earlier([seen("a", clock()), seen("b", clock())]) == {
+        "a": Snapshot("a", clock() - timedelta(hours=1), 200)
+    }
 
 
 def test_of_a_video_that_is_looked_at_very_often_the_newest_looks_are_kept(file, clock):
@@ -147,7 +155,7 @@ def test_of_a_video_that_is_looked_at_very_often_the_newest_looks_are_kept(file,
 
     assert rows(file, "looks") == MOST_OF_A_VIDEO
     clock.turn(hours=1)
-    assert looks.earlier(["a"])["a"].views == MOST_OF_A_VIDEO + 19
+    assert looks.earlier([seen("a", clock())])["a"].views == MOST_OF_A_VIDEO + 19
 
 
 def test_the_policys_thirty_days_are_thirty_days():

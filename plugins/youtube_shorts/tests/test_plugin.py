@@ -19,6 +19,7 @@ from prismq_youtube_shorts.demo import demo
 from prismq_youtube_shorts.quota_day import Bucket
 from prismq_youtube_shorts.scrape_shorts import ScrapeShorts
 from prismq_youtube_shorts.settings import YouTubeSettings
+from prismq_youtube_shorts.youtube import YouTube
 
 
 def ready() -> str | None:
@@ -204,7 +205,7 @@ def test_without_a_key_there_are_no_quotas_to_tell():
 
 def test_a_type_whose_bucket_is_empty_is_not_claimed_by_any_worker_of_the_machine(sandbox, make_youtube):
     youtube = make_youtube(sandbox)
-    youtube.ledger.block(Bucket.SEARCH, "YouTube says that the day's search quota is used up")
+    youtube.ledger.block(Bucket.SEARCH)
     told = youtube.settings
     scrape, trends = ScrapeShorts(), AnalyzeTrends()
     scrape.settings = trends.settings = told
@@ -249,6 +250,8 @@ def test_every_parameter_is_on_the_plugins_page():
         ("YOUTUBE_DAILY_SEARCH_BUDGET", "-1"),
         ("YOUTUBE_MAX_DESCRIPTION_CHARS", "5001"),
         ("YOUTUBE_DERIVED_METRICS", "perhaps"),
+        ("YOUTUBE_API_ENDPOINT", "http://127.0.0.1:99999/"),
+        ("YOUTUBE_API_ENDPOINT", "http://[::1/"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_refused_by_its_name(monkeypatch, name, value):
@@ -263,3 +266,49 @@ def test_the_state_is_kept_in_the_workers_state_folder_unless_told(monkeypatch, 
     monkeypatch.setenv("PRISMQ_WORKER_STATE_DIR", str(tmp_path))
 
     assert YouTubeSettings().youtube_state_dir == tmp_path / "plugins" / "youtube_shorts"
+
+
+@pytest.mark.parametrize("written", ["\ufeffsome-key\r\n", "  some-key ", "some-key\n"])
+def test_a_key_is_taken_as_it_was_meant(monkeypatch, tmp_path, written):
+    monkeypatch.setenv("YOUTUBE_API_KEY", written)
+    assert YouTubeSettings().youtube_api_key.get_secret_value() == "some-key"
+
+    monkeypatch.delenv("YOUTUBE_API_KEY")
+    (tmp_path / "key").write_text(written, encoding="utf-8")
+    monkeypatch.setenv("YOUTUBE_API_KEY_FILE", str(tmp_path / "key"))
+    assert YouTubeSettings().youtube_api_key.get_secret_value() == "some-key"
+
+
+def test_a_blank_key_is_none(monkeypatch):
+    monkeypatch.setenv("YOUTUBE_API_KEY", "  ")
+
+    assert ready() is not None
+
+
+def test_what_is_past_its_time_goes_while_the_worker_waits(sandbox, make_youtube, clock):
+    youtube = make_youtube(sandbox)
+    youtube.pages.refuse_language("xx")
+    handler = ScrapeShorts(_Always(youtube))
+    handler.settings = youtube.settings
+    clock.turn(days=31)
+    handler.ready()
+
+    rows = youtube.file.run(lambda db: db.execute("SELECT count(*) FROM languages").fetchone()[0], -1)
+    assert rows == 0
+
+
+class _Always:
+    def __init__(self, youtube):
+        self.youtube = youtube
+
+    def of(self, _settings):
+        return self.youtube
+
+
+def test_a_stand_in_spends_nothing_of_a_named_project(sandbox, make_youtube):
+    local = make_youtube(sandbox, project="ours")
+    real = YouTube(YouTubeSettings(youtube_api_key="k", youtube_project="ours"), now=local.now)
+    local.ledger.block(Bucket.SEARCH)
+
+    assert real.ledger.used_up(Bucket.SEARCH) is None
+    real.close()

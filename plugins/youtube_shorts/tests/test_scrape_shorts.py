@@ -294,6 +294,12 @@ def test_optional_parameters_reach_youtube(sandbox, run):
             {"published_after": "2026-02-01T00:00:00Z", "published_before": "2026-01-01T00:00:00Z"},
             "published_after must be before published_before",
         ),
+        ({"published_after": "9999-12-31T23:59:59-12:00"}, "between the years"),
+        ({"published_before": "0001-01-01T00:00:00+14:00"}, "between the years"),
+        (
+            {"published_after": "2026-01-01T00:00:00.1Z", "published_before": "2026-01-01T00:00:00.9Z"},
+            "by a second at least",
+        ),
         ({"channel_id": "somebody"}, "/channel_id"),
         ({"safe_search": "off"}, "/safe_search"),
         ({"max_results": 51}, "/max_results"),
@@ -457,7 +463,7 @@ def test_a_task_that_is_tried_again_pays_for_no_search_again(make_sandbox, run):
     first = run(sandbox, max_results=10, cancel=(CancelReason.STOPPING, 6))
     assert isinstance(first.outcome, Released)
     before = sandbox.calls("search")
-    assert before == len(first.checkpoints[-1]) == 2
+    assert before == len(first.checkpoints[-1]["pages"]) == 2
 
     again = run(sandbox, max_results=10, attempt=2, last_checkpoint=first.checkpoints[-1])
     assert sandbox.calls("search") == before + 1
@@ -465,7 +471,7 @@ def test_a_task_that_is_tried_again_pays_for_no_search_again(make_sandbox, run):
     assert ids(again.result) == ids(run(sandbox, max_results=10).result)
 
 
-@pytest.mark.parametrize("checkpoint", [{"page": 3}, [], "x", {"1": {"ids": 7}}, None])
+@pytest.mark.parametrize("checkpoint", [{"page": 3}, [], "x", {"pages": {"1": {"ids": 7}}}, None])
 def test_a_checkpoint_of_another_version_is_passed_over(sandbox, run, checkpoint):
     assert run(sandbox, last_checkpoint=checkpoint, attempt=2).completed
 
@@ -577,8 +583,104 @@ def test_a_refused_language_is_not_paid_for_again_while_the_pages_are_kept(sandb
     run(sandbox, youtube=youtube, language="xx")
     assert sandbox.calls("search") == 2
 
-    run(sandbox, youtube=youtube, language="xx")
+    again = run(sandbox, youtube=youtube, language="xx").result
+    assert (sandbox.calls("search"), again["language"], again["quota"]["from_cache"]) == (2, None, True)
+    run(sandbox, youtube=youtube, language="xx", search_query="another")
     assert sandbox.calls("search") == 3
+
+
+def test_a_task_that_is_tried_again_elsewhere_knows_that_its_language_was_refused(sandbox, run):
+    sandbox.faults.add("http_503", "videos", times=None)
+    first = run(sandbox, language="xx")
+    assert (sandbox.calls("search"), first.completed) == (2, False)
+    sandbox.faults.clear()
+
+    again = run(sandbox, language="xx", attempt=2, last_checkpoint=first.checkpoints[-1])
+    assert (sandbox.calls("search"), again.result["language"]) == (2, None)
+
+
+def test_equal_searches_at_the_same_time_pay_once(sandbox, run, make_youtube):
+    youtube = make_youtube(sandbox)
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda _: run(sandbox, youtube=youtube).result, range(6)))
+
+    assert sandbox.calls("search") == sandbox.calls("videos") == 1
+    assert sum(one["quota"]["search_calls"] for one in found) == 1
+    assert len({json.dumps(one["shorts"]) for one in found}) == 1
+
+
+def test_a_page_that_follows_another_first_page_is_not_mixed_in(make_sandbox, run, make_youtube):
+    sandbox = make_sandbox(mixed(400, shorts_of=10))
+    youtube = make_youtube(sandbox)
+    whole = run(sandbox, youtube=youtube, max_results=50).result
+    assert sandbox.calls("search") == 3
+    youtube.file.run(
+        lambda db: db.execute('UPDATE pages SET body = replace(body, \'"token":"\', \'"token":"x\')'), None
+    )
+
+    again = run(sandbox, youtube=youtube, max_results=50).result
+    assert ids(again) == ids(whole)
+    assert sandbox.calls("search") == 5, "page 1 is kept; those that do not follow it are read anew"
+
+
+def test_pages_that_youtube_does_not_go_on_from_are_not_asked_for_again(make_sandbox, run, make_youtube):
+    sandbox = make_sandbox(mixed(400, shorts_of=10))
+    youtube = make_youtube(sandbox)
+    run(sandbox, youtube=youtube, max_results=3)
+    sandbox.faults.add("page_token", "search")
+    assert run(sandbox, youtube=youtube, max_results=12).result["stop_reason"] == "page_token"
+
+    whole = run(sandbox, youtube=youtube, max_results=12).result
+    assert (whole["total_found"], whole["stop_reason"]) == (12, "enough")
+
+
+def test_a_call_that_the_ledger_refused_is_not_told_as_made(make_sandbox, run, make_youtube):
+    sandbox = make_sandbox(mixed(400, shorts_of=5))
+    youtube = make_youtube(sandbox, daily_search_budget=1)
+
+    first = run(sandbox, youtube=youtube, max_results=50).result
+    assert (first["quota"]["search_calls"], first["stop_reason"]) == (1, "quota")
+    assert sandbox.calls("search") == 1
+    again = run(sandbox, youtube=youtube, max_results=50).result
+    assert (again["quota"]["search_calls"], again["quota"]["from_cache"]) == (0, True)
+
+
+def test_a_checkpoint_of_last_week_is_not_gone_on_with(make_sandbox, run, make_youtube, clock):
+    sandbox = make_sandbox(mixed(400, shorts_of=30))
+    youtube = make_youtube(sandbox, cache_lifetime=0)
+    first = run(sandbox, youtube=youtube, max_results=1)
+    clock.turn(days=7)
+
+    later = run(sandbox, youtube=youtube, max_results=1, attempt=2, last_checkpoint=first.checkpoints[-1])
+    assert later.result["fetched_at"] == "2026-11-30T20:00:00Z"
+    assert sandbox.calls("search") == 2
+
+
+def test_a_task_that_is_told_to_end_while_its_call_fails_goes_back(sandbox, run):
+    sandbox.faults.add("http_503", "search", times=None)
+
+    found = run(sandbox, cancel=(CancelReason.STOPPING, 1))
+    assert isinstance(found.outcome, Released)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"title": "broken \ud800 text"},
+        {"published_at": "yesterday"},
+        {"published_at": "0001-01-01T00:00:00+14:00"},
+        {"duration": f"PT{'9' * 5_000}S"},
+        {"statistics": {"viewCount": "9" * 19}},
+        {"statistics": {"viewCount": "9" * 400}},
+    ],
+)
+def test_odd_answers_end_as_trouble_or_are_passed_over_and_never_as_a_crash(make_sandbox, run, odd):
+    found = run(make_sandbox([Entry(video_id="odd", **odd), Entry(video_id="fine")]))
+
+    if found.completed:
+        assert "fine" in ids(found.result)
+    else:
+        assert isinstance(found.error, YouTubeTrouble)
 
 
 # threads

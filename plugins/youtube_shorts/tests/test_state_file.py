@@ -35,7 +35,7 @@ def test_a_damaged_file_is_set_aside_and_a_fresh_one_is_begun(tmp_path, clock, c
     ledger.spend(Bucket.SEARCH)
     file.close()
 
-    assert ledger.used(Bucket.SEARCH) == 1, "the first call found the damage and was not counted"
+    assert ledger.used(Bucket.SEARCH) == 2
     assert [path.name.split("-")[0] for path in sorted(tmp_path.glob("youtube.db.*"))] == [
         "youtube.db.damaged"
     ]
@@ -65,3 +65,32 @@ def test_what_one_transaction_could_not_finish_is_undone(tmp_path):
         file.run(half, None)
     assert file.run(lambda db: db.execute("SELECT count(*) FROM usage").fetchone()[0], None) == 0
     file.close()
+
+
+def test_a_file_that_is_deleted_under_a_worker_is_begun_anew(tmp_path, clock):
+    file = StateFile(tmp_path)
+    ledger = ledger_of(file, clock)
+    ledger.spend(Bucket.SEARCH)
+    file.path.unlink()
+    ledger.spend(Bucket.SEARCH)
+
+    assert ledger.used(Bucket.SEARCH) == 1
+    assert file.path.exists()
+    file.close()
+
+
+def test_of_two_processes_that_find_one_file_damaged_the_second_uses_what_the_first_began(tmp_path, clock):
+    first, second = StateFile(tmp_path), StateFile(tmp_path)
+    mine, other = ledger_of(first, clock), ledger_of(second, clock)
+    mine.spend(Bucket.SEARCH)
+    other.spend(Bucket.SEARCH)
+    with (tmp_path / "youtube.db").open("r+b") as written:
+        written.write(b"this is no database any more" * 400)
+    mine.spend(Bucket.SEARCH)
+    other.spend(Bucket.SEARCH)
+    mine.spend(Bucket.SEARCH)
+
+    assert mine.used(Bucket.SEARCH) == other.used(Bucket.SEARCH) == 3
+    assert len(list(tmp_path.glob("*.damaged-*"))) == 1
+    first.close()
+    second.close()

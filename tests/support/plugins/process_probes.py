@@ -198,6 +198,14 @@ def obstinate(params: Folder, ctx: TaskContext) -> str:
     return f"{ctx.cancelled} {ctx.stopping} {ctx.time_left:.0f}"
 
 
+@task_handler("Probe.Looks")
+def looks(params: Folder, ctx: TaskContext) -> str:
+    params.say("begun", os.getpid())
+    while ctx.cancelled is None:
+        time.sleep(0.005)
+    return f"{ctx.cancelled}"
+
+
 @task_handler("Probe.Stops")
 def stops(params: Folder, ctx: TaskContext) -> str:
     params.say("begun", os.getpid())

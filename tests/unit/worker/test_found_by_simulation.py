@@ -150,6 +150,32 @@ def test_r09_a_task_whose_failure_is_reported_after_its_claim_ran_out_is_not_beg
     assert here.ends() == [("t1", End.FAILED), ("t1", End.LAPSED)]
 
 
+def test_r09_a_report_whose_claim_runs_out_on_its_way_is_a_late_one(workplace):
+    here = workplace(Work(_fails), server_claim_timeout=60.0)
+    here.run("t1")
+    here.clock.turn(59)
+    late = Stepped(claim_loop(here.runtime))
+    deliver = Stepped(delivery_loop(here.runtime))
+    assert deliver.report.identity.task_id == "t1"
+    here.clock.turn(2)
+    late.hand_out(base_grant("t1"))
+
+    assert here.works[0].ran == ["t1"]
+
+
+def test_r09_what_was_overtaken_is_forgotten_when_its_report_is_answered(workplace):
+    here = workplace(Work(_fails), server_claim_timeout=60.0)
+    here.run("t1")
+    here.clock.turn(70)
+    deliver = Stepped(delivery_loop(here.runtime))
+    deliver.verdict(Verdict.CONFLICT)
+    here.clock.turn(1)
+    here.give(base_grant("t1"))
+    here.idle()
+
+    assert here.works[0].ran == ["t1", "t1"], "the task is handed out again, and nothing stands in its way"
+
+
 def test_r09_a_task_that_failed_in_time_may_be_handed_out_again_beside_its_report(workplace):
     here = workplace(Work(_fails), server_claim_timeout=60.0)
     late = Stepped(claim_loop(here.runtime))

@@ -38,6 +38,10 @@ from prismq_youtube_shorts.youtube import YouTube
 __all__ = ["AnalyzeTrends", "AnalyzeTrendsParams", "analyze_trends"]
 
 
+RESERVE = 45.0
+"""Seconds that three calls may take: when they are left, what is known is told."""
+
+
 class AnalyzeTrends(YouTubeHandler):
     """Looks at Shorts that do well; derives metrics only where the operator allows it."""
 
@@ -92,7 +96,7 @@ class _Task:
     def gather(self) -> Found:
         """What the source holds, as far as it is needed."""
         youtube, params, ctx, calls = self.youtube, self.params, self.ctx, self.calls
-        wanted = params.max_results
+        wanted = params.max_results if params.source != "video_ids" else len(params.video_ids)
         match params.source:
             case "query":
                 most = youtube.settings.youtube_max_pages
@@ -118,20 +122,20 @@ class _Task:
         shorts = list(found.shorts(len(found.checked), most_chars=most_chars, unverified=known))
         if self.params.source == "channels":
             shorts.sort(key=lambda short: -(short.view_count if short.view_count is not None else -1))
-        return shorts[: self.params.max_results]
+        return shorts if known else shorts[: self.params.max_results]
 
     def derive(
         self, shorts: Sequence[Short], found: Found
     ) -> tuple[tuple[TrendingShort, ...], TrendSummary | None, bool]:
         """The Shorts with what is derived about them, what they have in common, and whether all could be asked."""
+        looks, checked = self.youtube.looks, [found.by_id[short.video_id] for short in shorts]
+        looks.remember((one.video, one.read_at) for one in checked if one.video is not None)
         if not self.youtube.settings.youtube_derived_metrics:
             return tuple(TrendingShort(**dict(short)) for short in shorts), None, True
-        looks, videos = self.youtube.looks, found.videos
-        seen = [measured(short, videos[short.video_id][1]) for short in shorts]
-        earlier = looks.earlier(short.video_id for short in shorts)
+        seen = [measured(short, one.looked_at) for short, one in zip(shorts, checked, strict=True)]
+        earlier = looks.earlier(seen)
         baselines, whole = self._baselines(seen) if self.params.outliers else (Baselines(), True)
         derived = derived_of(seen, earlier, baselines)
-        looks.remember(videos[short.video_id][0] for short in shorts)
         looks.note(snapshots(seen))
         told = (TrendingShort(**dict(short), derived=derived[short.video_id]) for short in shorts)
         return tuple(told), summarised(seen), whole
@@ -145,6 +149,9 @@ class _Task:
             told = self.calls.channels(channels)
             subscribers.update({channel_id: channel.subscribers for channel_id, channel in told.items()})
             for channel_id in channels:
+                if self.ctx.time_left < RESERVE:
+                    self.ctx.log.warning("the time ends before every channel is compared with")
+                    return Baselines(peers, subscribers), False
                 peers[channel_id] = self._peers(channel_id)
         except HandlerSignal as trouble:
             self.ctx.log.warning("some channels are not compared with", reason=str(trouble))

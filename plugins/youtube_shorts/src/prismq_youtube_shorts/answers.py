@@ -6,8 +6,9 @@ A test holds every name here against the discovery document that the installed c
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from prismq_youtube_shorts.shorts_rule import Traits, duration_seconds
@@ -30,6 +31,7 @@ __all__ = [
     "Video",
     "VideoListResponse",
     "VideoStat",
+    "known_instant",
 ]
 
 SEARCH_FIELDS = "nextPageToken,pageInfo/totalResults,items/id/videoId"
@@ -50,6 +52,9 @@ CHANNEL_FIELDS = (
 )
 PLAYLIST_PARTS = "contentDetails"
 PLAYLIST_FIELDS = "nextPageToken,items/contentDetails/videoId"
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+"""The API's uint64; what no database takes is no count."""
+EARLIEST_YEAR = 1970
 _THUMBNAILS = ("shortsAspectRatio", "maxres", "standard", "high", "medium", "default")
 
 
@@ -74,7 +79,7 @@ class SearchResult(Answer):
 class PageInfo(Answer):
     """How many results there are: an estimate, at most a million, another one on each page."""
 
-    total_results: int | None = None
+    total_results: Count | None = None
 
 
 class SearchListResponse(Answer):
@@ -123,9 +128,9 @@ class VideoContentDetails(Answer):
 class VideoStatistics(Answer):
     """Counts; text in the API, absent when they are hidden."""
 
-    view_count: int | None = None
-    like_count: int | None = None
-    comment_count: int | None = None
+    view_count: Count | None = None
+    like_count: Count | None = None
+    comment_count: Count | None = None
 
 
 class VideoStatus(Answer):
@@ -173,7 +178,7 @@ class Video(Answer):
         """What the Shorts rule looks at."""
         return Traits(
             duration=duration_seconds(self.content_details.duration),
-            published=_instant(self.snippet.published_at),
+            published=known_instant(self.snippet.published_at),
             live=self.snippet.live_broadcast_content in {"live", "upcoming"},
             width=self.player.embed_width,
             height=self.player.embed_height,
@@ -197,9 +202,9 @@ class VideoListResponse(Answer):
 class VideoStatsStatistics(Answer):
     """Counts; text in the API, absent when they are hidden."""
 
-    view_count: int | None = None
-    like_count: int | None = None
-    comment_count: int | None = None
+    view_count: Count | None = None
+    like_count: Count | None = None
+    comment_count: Count | None = None
 
 
 class VideoStat(Answer):
@@ -227,10 +232,10 @@ class ChannelSnippet(Answer):
 class ChannelStatistics(Answer):
     """Counts of a channel; its subscribers may be hidden, and are rounded by YouTube."""
 
-    subscriber_count: int | None = None
+    subscriber_count: Count | None = None
     hidden_subscriber_count: bool | None = None
-    video_count: int | None = None
-    view_count: int | None = None
+    video_count: Count | None = None
+    view_count: Count | None = None
 
 
 class Channel(Answer):
@@ -287,9 +292,10 @@ def _usual_thumbnail(video_id: str) -> str:
     return f"https://i.ytimg.com/vi/{video_id}/hqdefault.jpg"
 
 
-def _instant(text: str | None) -> datetime | None:
+def known_instant(text: str | None) -> datetime | None:
+    """The instant of an RFC 3339 text; None for none, and for what is no instant of YouTube's time."""
     try:
         moment = datetime.fromisoformat(text or "")
     except ValueError:
         return None
-    return moment if moment.tzinfo else None
+    return moment if moment.tzinfo and moment.year >= EARLIEST_YEAR else None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from prismq_worker_sdk import TaskContext
+from prismq_worker_sdk.errors import HandlerSignal
 from prismq_youtube_shorts.answers import (
     Channel,
     PlaylistItemListResponse,
@@ -16,6 +17,7 @@ from prismq_youtube_shorts.answers import (
     VideoStat,
 )
 from prismq_youtube_shorts.client import CALL_TIMEOUT
+from prismq_youtube_shorts.errors import DayQuotaUsedUp
 from prismq_youtube_shorts.query import PAGE_SIZE, SearchQuery
 from prismq_youtube_shorts.quota_day import Bucket
 from prismq_youtube_shorts.youtube import YouTube
@@ -87,5 +89,11 @@ class Calls:
     def _made(self, bucket: Bucket, call: Callable[[float], T]) -> T:
         self._ctx.check()
         left = max(SHORTEST_TIMEOUT, min(CALL_TIMEOUT, self._ctx.time_left))
+        try:
+            answer = call(left)
+        except HandlerSignal as trouble:
+            self.spent[bucket] += not isinstance(trouble, DayQuotaUsedUp) or trouble.paid
+            self._ctx.check()  # a task that was told to end meanwhile goes back, whatever came of its call
+            raise
         self.spent[bucket] += 1
-        return call(left)
+        return answer

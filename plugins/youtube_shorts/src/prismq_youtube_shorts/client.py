@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -159,14 +160,16 @@ class YouTubeClient:
             self._ledger.spend(bucket)
         answer = self._perform(call, request, timeout)
         if isinstance(answer, DayQuotaUsedUp) and self._ledger is not None:
-            self._ledger.block(answer.bucket, f"YouTube says that the day's {answer.bucket} quota is used up")
+            self._ledger.block(answer.bucket)
         # Raised outside of any except block: an error of Google's client must not hang on as the context.
         if isinstance(answer, HandlerSignal):
             raise answer
         if not isinstance(answer, dict):
             raise YouTubeTrouble(f"{call} got no JSON object; a proxy or a login page may be in between")
         try:
-            return model.model_validate(answer)
+            return model.model_validate_json(
+                json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")
+            )
         except ValidationError as error:
             places = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors()[:3])
         raise YouTubeTrouble(f"YouTube's answer to {call} cannot be read, look at: {places}")
@@ -188,7 +191,7 @@ class YouTubeClient:
             )
         except TimeoutError:
             return YouTubeTrouble(f"YouTube had not answered {call} after {timeout:.3g} s")
-        except (OSError, HTTPException, HttpLib2Error, Error, UnicodeDecodeError) as error:
+        except (OSError, HTTPException, HttpLib2Error, Error, UnicodeDecodeError, RecursionError) as error:
             reason = scrub(f"{type(error).__name__}: {error}", self._key)
             return YouTubeTrouble(f"no usable answer from YouTube to {call} ({reason})")
 

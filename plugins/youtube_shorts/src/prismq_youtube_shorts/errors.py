@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from prismq_worker_sdk import Permanent, Transient, Unavailable
 from prismq_worker_sdk.errors import HandlerSignal
-from prismq_youtube_shorts.quota_day import Bucket, next_reset
+from prismq_youtube_shorts.quota_day import Bucket, asked_again_at
 
 __all__ = [
     "DayQuotaUsedUp",
@@ -42,8 +42,6 @@ __all__ = [
     "from_answer",
 ]
 
-RESET_MARGIN_SECONDS = 60.0
-"""The reset is not to the second, and our clock may be fast."""
 MINUTE_LIMIT_SECONDS = 60.0
 LONGEST_QUOTE = 300
 
@@ -100,18 +98,21 @@ class DayQuotaUsedUp(Unavailable):
     Args:
         bucket: What there is no more of.
         now: The instant of the answer, with time zone.
-        reason: Why, where it is not YouTube's answer to this very call.
+        reason: Why, where no call was made.
+
+    Attributes:
+        paid: Whether it is YouTube's answer to a call.
     """
 
     def __init__(self, bucket: Bucket, *, now: datetime, reason: str = "") -> None:
-        resets_at = next_reset(now)
+        again_at = asked_again_at(now)
         told = reason or f"the day's {bucket} quota of this Google project is used up"
         super().__init__(
-            f"{told}; YouTube gives it again at {resets_at:%Y-%m-%d %H:%M} UTC",
-            retry_in=(resets_at - now).total_seconds() + RESET_MARGIN_SECONDS,
+            f"{told}; YouTube is asked again at {again_at:%Y-%m-%d %H:%M} UTC",
+            retry_in=(again_at - now).total_seconds(),
         )
         self.bucket = bucket
-        self.resets_at = resets_at
+        self.paid = not reason
 
 
 class Misconfigured(Unavailable):
@@ -167,7 +168,9 @@ def from_answer(call: str, status: int, body: str, *, now: datetime) -> HandlerS
         return Misconfigured(f"{said}: {_ELSEWHERE}")
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return Misconfigured(f"{said}: look at the key and its project at {CREDENTIALS_PAGE}")
-    if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}:
+    if status == HTTPStatus.NOT_FOUND:
+        return Misconfigured(f"{said}: {_ELSEWHERE}")
+    if status == HTTPStatus.BAD_REQUEST:
         return RequestRefused(f"{said}{refusal.parameter}")
     return YouTubeTrouble(said)
 

@@ -15,7 +15,7 @@ from prismq_youtube_shorts.result import ChannelInfo, SearchStats, Short, StopRe
 from prismq_youtube_shorts.search import ReadPage
 from prismq_youtube_shorts.shorts_rule import ShortsCheck, check
 
-__all__ = ["Found", "find_shorts", "with_channels"]
+__all__ = ["Checked", "Found", "find_shorts", "with_channels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,14 @@ class Checked:
     Attributes:
         rank: Its place among all videos that YouTube gave, from 1.
         looked_at: When its statistics were read, with time zone.
+        read_at: When the oldest part of it was.
     """
 
     rank: int
     video: Video | None
     check: ShortsCheck | None
     looked_at: datetime
+    read_at: datetime
 
 
 @dataclass(slots=True)
@@ -54,16 +56,16 @@ class Found:
         for rank, video_id in enumerate(page.fresh, len(self.checked) + 1):
             video = page.videos.get(video_id)
             verdict = check(video.traits) if video is not None and video.watchable else None
-            self.checked.append(Checked(rank, video, verdict, looked_at))
+            self.checked.append(Checked(rank, video, verdict, looked_at, page.page.read_at))
 
     def count(self, verdict: ShortsCheck | None) -> int:
         """How many videos the rule says this of."""
         return sum(one.check is verdict for one in self.checked)
 
     @property
-    def videos(self) -> dict[str, tuple[Video, datetime]]:
-        """What YouTube said of each video, and when its statistics were read."""
-        return {one.video.id: (one.video, one.looked_at) for one in self.checked if one.video is not None}
+    def by_id(self) -> dict[str, Checked]:
+        """Each video that there is."""
+        return {one.video.id: one for one in self.checked if one.video is not None}
 
     @property
     def verified(self) -> int:

@@ -36,17 +36,14 @@ class YouTubeHandler(TaskHandler):
         told = self._told()
         if told.youtube_api_key is None:
             return NO_KEY
-        ledger = self._shared.of(told).ledger
-        return next((why for bucket in self.needs if (why := ledger.used_up(bucket))), None)
+        youtube = self._shared.of(told)
+        youtube.pages.purge()
+        return next((why for bucket in self.needs if (why := youtube.ledger.used_up(bucket))), None)
 
     def quotas(self) -> Sequence[Quota]:
         """What is left of the project's day, as far as this machine knows."""
         told = self._told()
         return self._shared.of(told).ledger.quotas() if told.youtube_api_key is not None else ()
-
-    def setup(self) -> None:
-        """Forgets what is past its time; Google's library is imported at the first call only."""
-        self.youtube.pages.purge()
 
     def teardown(self) -> None:
         """Closes connections and files."""

@@ -10,9 +10,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-__all__ = ["Bucket", "next_reset", "quota_day"]
+__all__ = ["Bucket", "asked_again_at", "next_reset", "quota_day"]
 
 PACIFIC = "America/Los_Angeles"
+MARGIN = timedelta(minutes=1)
+"""The reset is not to the second, and our clock may be fast."""
+EARLY = timedelta(minutes=10)
+"""So long after midnight "used up" may still speak of the day before."""
 
 
 class Bucket(StrEnum):
@@ -35,3 +39,9 @@ def next_reset(now: datetime) -> datetime:
     """The instant, in UTC, at which the quota day of `now` (with time zone) is over."""
     tomorrow = quota_day(now) + timedelta(days=1)
     return datetime.combine(tomorrow, time.min, tzinfo=ZoneInfo(PACIFIC)).astimezone(UTC)
+
+
+def asked_again_at(now: datetime) -> datetime:
+    """When a bucket that YouTube calls empty now is worth another call: after the day, or soon where it just began."""
+    begun = next_reset(now - EARLY)
+    return now + EARLY if begun <= now else next_reset(now) + MARGIN

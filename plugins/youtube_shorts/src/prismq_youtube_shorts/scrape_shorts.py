@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Self
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -19,6 +19,9 @@ from prismq_youtube_shorts.spending import spent
 from prismq_youtube_shorts.youtube import YouTube
 
 __all__ = ["ScrapeShorts", "ScrapeShortsParams", "scrape_shorts"]
+
+
+FIRST_YEAR, LAST_YEAR = 2000, 2200
 
 
 class ScrapeShortsParams(TaskParams):
@@ -46,8 +49,9 @@ class ScrapeShortsParams(TaskParams):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        if self.published_after and self.published_before and self.published_after >= self.published_before:
-            raise ValueError("published_after must be before published_before")
+        after, before = (whole_second(moment) for moment in (self.published_after, self.published_before))
+        if after and before and after >= before:
+            raise ValueError("published_after must be before published_before, by a second at least")
         return self
 
     def query(self) -> SearchQuery:
@@ -59,17 +63,30 @@ class ScrapeShortsParams(TaskParams):
         words = self.search_query.strip()
         if not words:
             raise Permanent("search_query is blank; give at least one word")
-        after, before = self.published_after, self.published_before
+        after, before = (whole_second(moment) for moment in (self.published_after, self.published_before))
         return SearchQuery(
             words=words,
             language=self.language,
             region=self.region_code,
             order=self.order,
-            published_after=instant(after.astimezone(UTC)) if after else None,
-            published_before=instant(before.astimezone(UTC)) if before else None,
+            published_after=instant(after) if after else None,
+            published_before=instant(before) if before else None,
             safe_search=self.safe_search,
             channel_id=self.channel_id,
         )
+
+
+def whole_second(moment: datetime | None) -> datetime | None:
+    """An instant as YouTube is told: in UTC, without fractions of a second.
+
+    Raises:
+        ValueError: It lies where there is no YouTube.
+    """
+    if moment is None:
+        return None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"{moment.isoformat()} must lie between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return moment.astimezone(UTC).replace(microsecond=0)
 
 
 class ScrapeShorts(YouTubeHandler):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from prismq_worker_sdk import PluginSettings
 from prismq_worker_sdk.settings import Duration, plugin_state_dir
@@ -15,13 +17,33 @@ from prismq_youtube_shorts.state.pages import LONGEST_SECONDS
 __all__ = ["YouTubeSettings"]
 
 
+def _stripped(value: object) -> object:
+    """A key as it was meant: copied with a line end, or with the mark that Windows puts before a text."""
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    return value.strip(" \t\r\n\ufeff") or None if isinstance(value, str) else value
+
+
+def _address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("is no address; write for example https://youtube.googleapis.com/")
+    return value
+
+
 class YouTubeSettings(PluginSettings):
     """Each field comes from the variable of its name in capitals; the key from YOUTUBE_API_KEY_FILE too."""
 
-    youtube_api_key: SecretStr | None = Field(
+    youtube_api_key: Annotated[SecretStr | None, BeforeValidator(_stripped)] = Field(
         None, description="API key of a project with YouTube Data API v3"
     )
-    youtube_api_endpoint: str = Field(GOOGLE, pattern="^https?://", description="Where the API is")
+    youtube_api_endpoint: Annotated[str, AfterValidator(_address)] = Field(
+        GOOGLE, description="Where the API is"
+    )
     youtube_project: str = Field(
         "", max_length=100, description="Name of the Google project; keys of one project share its quota"
     )

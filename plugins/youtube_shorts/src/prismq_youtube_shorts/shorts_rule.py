@@ -23,8 +23,8 @@ SQUARE_TOLERANCE = 1.01
 """Player sizes are scaled and rounded: 1 % wider than high still counts as square."""
 
 _DURATION = re.compile(
-    r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
-    r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)(?:\.\d+)?S)?)?"
+    r"P(?:(?P<weeks>\d{1,9})W)?(?:(?P<days>\d{1,9})D)?"
+    r"(?:T(?:(?P<hours>\d{1,9})H)?(?:(?P<minutes>\d{1,9})M)?(?:(?P<seconds>\d{1,9})(?:\.\d+)?S)?)?"
 )
 _UNIT_SECONDS = {"weeks": 604_800, "days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
 
@@ -82,7 +82,8 @@ def aspect_ratio(width: int | None, height: int | None) -> str | None:
     """The ratio as people write it, `9:16` for 1080 x 1920; None when a side is unknown."""
     if not width or not height:
         return None
-    ratio = Fraction(width, height).limit_denominator(20)
+    ratio = Fraction(width, height)
+    ratio = ratio.limit_denominator(20) or ratio
     return f"{ratio.numerator}:{ratio.denominator}"
 
 

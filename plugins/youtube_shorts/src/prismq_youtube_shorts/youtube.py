@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from prismq_youtube_shorts.client import YouTubeClient
+from prismq_youtube_shorts.client import GOOGLE, YouTubeClient
 from prismq_youtube_shorts.errors import Misconfigured
+from prismq_youtube_shorts.flights import Flights
 from prismq_youtube_shorts.quota_day import Bucket
 from prismq_youtube_shorts.settings import YouTubeSettings
 from prismq_youtube_shorts.state.file import StateFile
@@ -48,9 +49,10 @@ class YouTube:
         self.endpoint = endpoint
         self.now = now
         self.file = StateFile(settings.youtube_state_dir)
-        self.ledger = Ledger(self.file, settings.youtube_project or _project(key, endpoint), budgets, now)
+        self.ledger = Ledger(self.file, _project(settings.youtube_project, key, endpoint), budgets, now)
         self.pages = Pages(self.file, settings.youtube_cache_lifetime, now)
         self.looks = Looks(self.file, now)
+        self.flights = Flights()
         self.client = YouTubeClient(key, endpoint, ledger=self.ledger, now=now)
 
     def close(self) -> None:
@@ -84,6 +86,8 @@ class SharedYouTube:
                 self._made.close()
 
 
-def _project(key: str, endpoint: str) -> str:
-    """A name for the project of a key that nobody named; the key cannot be read from it."""
+def _project(name: str, key: str, endpoint: str) -> str:
+    """What the ledger calls a project; where nobody named it, a digest from which the key cannot be read."""
+    if name:
+        return name if endpoint == GOOGLE else f"{name} at {endpoint}"
     return hashlib.sha256(f"{endpoint} {key}".encode()).hexdigest()[:16]

@@ -69,6 +69,11 @@ class FaultPlan:
         with self._lock:
             self._planned.append(_Planned(name, call, times, after))
 
+    def clear(self) -> None:
+        """Nothing more goes wrong."""
+        with self._lock:
+            self._planned.clear()
+
     def take(self, call: str) -> str | None:
         """The fault that this call meets, None for none."""
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -28,6 +29,7 @@ CREATE TABLE IF NOT EXISTS blocks (project TEXT, bucket TEXT, until REAL NOT NUL
 CREATE TABLE IF NOT EXISTS pages (search TEXT, number INTEGER, body TEXT NOT NULL, read_at REAL NOT NULL,
     PRIMARY KEY (search, number));
 CREATE TABLE IF NOT EXISTS videos (video_id TEXT PRIMARY KEY, body TEXT NOT NULL, read_at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS languages (language TEXT PRIMARY KEY, refused_at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS looks (video_id TEXT, at REAL, views INTEGER NOT NULL, PRIMARY KEY (video_id, at));
 """
 _log = logging.getLogger("prismq.youtube")
@@ -44,17 +46,17 @@ class StateFile:
         self.path = folder / NAME
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
         self._told = False
 
     def run(self, work: Callable[[sqlite3.Connection], T], otherwise: U) -> T | U:
         """What one transaction gives; `otherwise` where the file cannot be used, which is logged once."""
         with self._lock:
             try:
-                return self._transact(work)
-            except (sqlite3.OperationalError, OSError) as error:
+                return self._tried(work)
+            except (sqlite3.Error, OSError) as error:
+                self._close()
                 self._tell(f"{self.path} cannot be used ({error}); quota is not counted and no page is kept")
-            except sqlite3.DatabaseError as error:
-                self._set_aside(error)
             return otherwise
 
     def look(self, work: Callable[[sqlite3.Connection], T], otherwise: U) -> T | U:
@@ -66,7 +68,19 @@ class StateFile:
         with self._lock:
             self._close()
 
+    def _tried(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """One transaction, on a fresh file where this one is damaged."""
+        try:
+            return self._transact(work)
+        except (sqlite3.OperationalError, sqlite3.ProgrammingError):
+            raise
+        except sqlite3.DatabaseError as error:
+            self._set_aside(error)
+        return self._transact(work)
+
     def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._connection is not None and self._opened != _identity(self.path):
+            self._close()  # it was deleted or replaced under us
         connection = self._connection or self._open()
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -91,19 +105,18 @@ class StateFile:
         except BaseException:
             connection.close()
             raise
-        self._connection = connection
+        self._connection, self._opened = connection, _identity(self.path)
         return connection
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> None:
-        """A damaged file is kept for people to look at, and a fresh one is begun."""
+        """A damaged file is kept for people to look at; where another process was faster, its fresh one stays."""
+        damaged = self._opened if self._connection is not None else _identity(self.path)
         self._close()
-        aside = self.path.with_name(f"{NAME}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
-        try:
-            self.path.replace(aside)
-        except OSError as trouble:
-            self._tell(f"{self.path} is damaged ({error}) and cannot be set aside ({trouble}); move it away")
-        else:
-            _log.error("%s is damaged (%s); it was set aside as %s", self.path, error, aside.name)
+        if damaged is None or damaged != _identity(self.path):
+            return
+        aside = self.path.with_name(f"{NAME}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}")
+        self.path.replace(aside)
+        _log.error("%s is damaged (%s); it was set aside as %s", self.path, error, aside.name)
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -114,3 +127,12 @@ class StateFile:
         level = logging.DEBUG if self._told else logging.WARNING
         self._told = True
         _log.log(level, trouble)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file lies at a path, None for none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

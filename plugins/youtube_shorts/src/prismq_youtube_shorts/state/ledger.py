@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from prismq_worker_sdk import Quota
 from prismq_youtube_shorts.errors import DayQuotaUsedUp
-from prismq_youtube_shorts.quota_day import Bucket, next_reset, quota_day
+from prismq_youtube_shorts.quota_day import Bucket, asked_again_at, next_reset, quota_day
 from prismq_youtube_shorts.state.file import StateFile
 
 __all__ = ["BUDGET_SETTINGS", "Ledger"]
@@ -58,24 +58,20 @@ class Ledger:
         if blocked:
             raise DayQuotaUsedUp(bucket, now=now, reason=blocked)
         if used > self._budgets[bucket]:
-            setting = f"{BUDGET_SETTINGS[bucket]}={self._budgets[bucket]}"
-            raise DayQuotaUsedUp(
-                bucket, now=now, reason=f"the day's budget of {NAMES[bucket]} is used up ({setting})"
-            )
+            raise DayQuotaUsedUp(bucket, now=now, reason=self._over(bucket))
 
-    def block(self, bucket: Bucket, reason: str) -> None:
-        """YouTube said that nothing is left in this bucket until the day is over."""
-        row = (self._project, bucket.value, next_reset(self._now()).timestamp(), reason)
+    def block(self, bucket: Bucket) -> None:
+        """YouTube said that nothing is left in this bucket: until the day is over no call of it is made."""
+        reason = f"YouTube says that the day's {bucket} quota is used up"
+        row = (self._project, bucket.value, asked_again_at(self._now()).timestamp(), reason)
         self._file.run(lambda db: db.execute("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?)", row), None)
 
     def used_up(self, bucket: Bucket) -> str | None:
         """Why no call of this bucket may be made now, None when one may."""
         found = next(quota for quota in self.quotas() if quota.name == NAMES[bucket])
-        if found.blocked:
-            return found.blocked
-        until = next_reset(self._now())
-        budget = f"the day's budget of {found.name} is used up ({BUDGET_SETTINGS[bucket]}={found.limit})"
-        return None if found.left else f"{budget}; counted anew from {until:%Y-%m-%d %H:%M} UTC"
+        if found.left:
+            return None
+        return str(DayQuotaUsedUp(bucket, now=self._now(), reason=found.blocked or self._over(bucket)))
 
     def used(self, bucket: Bucket) -> int:
         """How many calls of this bucket this machine made today."""
@@ -101,6 +97,10 @@ class Ledger:
             )
             for bucket in Bucket
         )
+
+    def _over(self, bucket: Bucket) -> str:
+        setting = f"{BUDGET_SETTINGS[bucket]}={self._budgets[bucket]}"
+        return f"the day's budget of {NAMES[bucket]} is used up ({setting})"
 
     def _spent(self, db: sqlite3.Connection, bucket: Bucket, now: datetime) -> tuple[str, int]:
         """Why nothing may be spent, and the calls of the day, this one included where it may be made."""

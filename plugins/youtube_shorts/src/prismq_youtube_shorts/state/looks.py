@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from prismq_youtube_shorts.answers import Video
 from prismq_youtube_shorts.state.file import StateFile
 from prismq_youtube_shorts.state.pages import LONGEST_SECONDS
-from prismq_youtube_shorts.trends.metrics import MIN_HOURS_BETWEEN, Snapshot
+from prismq_youtube_shorts.trends.metrics import MIN_HOURS_BETWEEN, Measured, Snapshot
 
 __all__ = ["Looks"]
 
@@ -54,26 +54,27 @@ class Looks:
             known[video.id] = (video, datetime.fromtimestamp(read_at, UTC))
         return known
 
-    def remember(self, videos: Iterable[Video]) -> None:
-        """Keeps what videos.list said, for later looks at statistics alone."""
-        now = self._now().timestamp()
-        rows = [(video.id, video.model_dump_json(by_alias=True), now) for video in videos]
+    def remember(self, videos: Iterable[tuple[Video, datetime]]) -> None:
+        """Keeps what videos.list said and when, for later looks at statistics alone."""
+        rows = [
+            (video.id, video.model_dump_json(by_alias=True), read_at.timestamp()) for video, read_at in videos
+        ]
         self._file.run(
             lambda db: db.executemany("INSERT OR REPLACE INTO videos VALUES (?, ?, ?)", rows), None
         )
 
-    def earlier(self, ids: Iterable[str]) -> dict[str, Snapshot]:
-        """The latest look at each video that is old enough to tell a velocity by."""
-        now = self._now().timestamp()
-        span = (now - LONGEST_SECONDS, now - MIN_HOURS_BETWEEN * 3600)
+    def earlier(self, seen: Iterable[Measured]) -> dict[str, Snapshot]:
+        """The latest look at each video that is old enough to tell a velocity by, seen from this one."""
+        since = self._now().timestamp() - LONGEST_SECONDS
 
         def read(db: sqlite3.Connection) -> list[tuple[str, float, int]]:
             found = []
-            for video_id in ids:
+            for one in seen:
+                until = one.measured_at.timestamp() - MIN_HOURS_BETWEEN * 3600
                 row = db.execute(
                     "SELECT video_id, at, views FROM looks WHERE video_id = ? AND at > ? AND at <= ?"
                     " ORDER BY at DESC LIMIT 1",
-                    (video_id, *span),
+                    (one.video_id, since, until),
                 ).fetchone()
                 found += [row] if row else []
             return found

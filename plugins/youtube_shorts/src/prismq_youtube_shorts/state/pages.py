@@ -18,6 +18,7 @@ from prismq_youtube_shorts.state.file import StateFile
 __all__ = ["LONGEST_SECONDS", "Page", "Pages"]
 
 LONGEST_SECONDS = 30 * 86_400.0
+PURGE_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Page:
     Attributes:
         ids: Of its videos, in YouTube's order.
         next_token: None on the last page.
+        token: By which it was asked, None for the first page: it follows only the page that gave this token.
         estimate: YouTube's estimate of all results.
         read_at: When its oldest part was read, with time zone.
         videos: What videos.list said of them; None while nobody has asked.
@@ -39,6 +41,7 @@ class Page:
     read_at: datetime
     videos: tuple[Video, ...] | None = None
     looked_at: datetime | None = None
+    token: str | None = None
 
 
 _PAGE = TypeAdapter(Page)
@@ -56,6 +59,12 @@ class Pages:
         self._file = file
         self._lifetime = min(lifetime, LONGEST_SECONDS)
         self._now = now
+        self._purged_at = 0.0
+
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is kept at all."""
+        return self._lifetime > 0
 
     def get(self, search: str, number: int) -> Page | None:
         """A page that is kept and fresh enough; all pages of a search are as old as its first."""
@@ -90,13 +99,36 @@ class Pages:
 
         self._file.run(write, None)
 
+    def drop(self, search: str) -> None:
+        """Forgets the pages of a search that YouTube does not go on with."""
+        self._file.look(lambda db: db.execute("DELETE FROM pages WHERE search = ?", (search,)), None)
+
+    def refuse_language(self, language: str) -> None:
+        """YouTube does not know this language: nobody pays to be told so again, for as long as anything is kept."""
+        row = (language, self._now().timestamp())
+        self._file.run(lambda db: db.execute("INSERT OR REPLACE INTO languages VALUES (?, ?)", row), None)
+
+    def refused_language(self, language: str) -> bool:
+        """Whether YouTube said that it does not know a language."""
+
+        def read(db: sqlite3.Connection) -> bool:
+            row = (language, self._now().timestamp() - LONGEST_SECONDS)
+            found = db.execute("SELECT 1 FROM languages WHERE language = ? AND refused_at > ?", row)
+            return found.fetchone() is not None
+
+        return self._file.look(read, otherwise=False)
+
     def purge(self) -> None:
-        """Forgets everything that is past its time, whatever it is kept for."""
+        """Forgets everything that is past its time, whatever it is kept for; at most once an hour."""
         now = self._now().timestamp()
+        if abs(now - self._purged_at) < PURGE_SECONDS:
+            return
+        self._purged_at = now
 
         def forget(db: sqlite3.Connection) -> None:
             db.execute("DELETE FROM pages WHERE read_at <= ?", (now - self._lifetime,))
             db.execute("DELETE FROM videos WHERE read_at <= ?", (now - LONGEST_SECONDS,))
             db.execute("DELETE FROM looks WHERE at <= ?", (now - LONGEST_SECONDS,))
+            db.execute("DELETE FROM languages WHERE refused_at <= ?", (now - LONGEST_SECONDS,))
 
         self._file.look(forget, None)

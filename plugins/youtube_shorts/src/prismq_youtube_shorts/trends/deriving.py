@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from prismq_youtube_shorts.answers import known_instant
 from prismq_youtube_shorts.result import Short, instant
 from prismq_youtube_shorts.trends.metrics import (
     Measured,
@@ -43,11 +44,10 @@ class Baselines:
 
 def measured(short: Short, at: datetime) -> Measured:
     """A Short as the formulas take it."""
-    published = datetime.fromisoformat(short.published_at) if short.published_at else None
     return Measured(
         video_id=short.video_id,
         channel_id=short.channel_id,
-        published=published if published and published.tzinfo else None,
+        published=known_instant(short.published_at),
         views=short.view_count,
         likes=short.like_count,
         comments=short.comment_count,

@@ -8,7 +8,7 @@ from datetime import datetime
 from prismq_worker_sdk import TaskContext
 from prismq_youtube_shorts.answers import Video, VideoStat
 from prismq_youtube_shorts.calls import Calls
-from prismq_youtube_shorts.errors import NotThere
+from prismq_youtube_shorts.errors import DayQuotaUsedUp, NotThere
 from prismq_youtube_shorts.search import ReadPage
 from prismq_youtube_shorts.state.pages import Page
 from prismq_youtube_shorts.trends.params import AnalyzeTrendsParams
@@ -41,7 +41,10 @@ def known_videos(params: AnalyzeTrendsParams, youtube: YouTube, calls: Calls) ->
     """Videos by id; those that were looked at before cost a call of their statistics alone."""
     ids = list(dict.fromkeys(params.video_ids))
     known = youtube.looks.videos(ids)
-    stats = calls.stats([video_id for video_id in ids if video_id in known]) if known else {}
+    try:
+        stats = calls.stats([video_id for video_id in ids if video_id in known]) if known else {}
+    except DayQuotaUsedUp:
+        known, stats = {}, {}  # videos.list has a quota of its own, and knows the same
     unknown = [video_id for video_id in ids if video_id not in known]
     videos = calls.videos(unknown) if unknown else {}
     videos |= {
