@@ -168,7 +168,7 @@ class EventLog:
         _write(logging.INFO, "server_regained", f"the server answers again after {away}")
 
     def _paused(self, event: TypePaused) -> None:
-        until = "until that is mended" if event.seconds is None else f"for {duration.text(event.seconds)}"
+        until = "until that changes" if event.seconds is None else f"for {duration.text(event.seconds)}"
         _write(logging.WARNING, "type_paused", f"{event.task_type} is not claimed {until}: {event.reason}")
 
     def _overran(self, event: HandlerOverran) -> None:

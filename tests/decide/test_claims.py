@@ -1,5 +1,6 @@
 """When to claim, and how much."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -99,7 +99,7 @@ LINES = [
     (
         ev.TypePaused("PrismQ.Test.Echo", "no key"),
         ("WARNING", "type_paused"),
-        "PrismQ.Test.Echo is not claimed until that is mended: no key",
+        "PrismQ.Test.Echo is not claimed until that changes: no key",
     ),
     (ev.TypeResumed("PrismQ.Test.Echo"), ("INFO", "type_resumed"), "PrismQ.Test.Echo is claimed again"),
     (
