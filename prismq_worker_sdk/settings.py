@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
@@ -60,12 +61,10 @@ Duration = Annotated[float, BeforeValidator(duration.seconds)]
 Size = Annotated[int, BeforeValidator(size.of_text)]
 """Bytes, given as a number or as `512M`, `1.5G`."""
 
+user_state_dir = partial(platformdirs.user_state_path, "prismq-worker", "PrismQ")
+"""The state folder of this user, for whoever says nothing else."""
+
 S = TypeVar("S", bound=BaseSettings)
-
-
-def user_state_dir() -> Path:
-    """The state folder of this user, for whoever says nothing else."""
-    return Path(platformdirs.user_state_dir("prismq-worker", "PrismQ"))
 
 
 class _FileSource(PydanticBaseSettingsSource):

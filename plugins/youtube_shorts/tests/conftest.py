@@ -12,9 +12,10 @@ import pytest
 from pydantic import SecretStr
 
 from prismq_youtube_shorts.client import YouTubeClient
+from prismq_youtube_shorts.handler import YouTubeHandler
 from prismq_youtube_shorts.sandbox import Entry, Sandbox
 from prismq_youtube_shorts.settings import YouTubeSettings
-from prismq_youtube_shorts.youtube import YouTube
+from prismq_youtube_shorts.youtube import SharedYouTube, YouTube
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 
@@ -62,6 +63,31 @@ def make_youtube(clock: Clock) -> Iterator[Callable[..., YouTube]]:
     yield make
     for youtube in opened:
         youtube.close()
+
+
+class _Shared(SharedYouTube):
+    """One YouTube whatever the settings, that no handler closes."""
+
+    def __init__(self, youtube: YouTube) -> None:
+        self._youtube = youtube
+
+    def of(self, _settings: YouTubeSettings) -> YouTube:
+        return self._youtube
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def handler_of() -> Callable[[type[YouTubeHandler], YouTube], YouTubeHandler]:
+    """A handler that works with this very YouTube."""
+
+    def make(cls: type[YouTubeHandler], youtube: YouTube) -> YouTubeHandler:
+        handler = cls(_Shared(youtube))
+        handler.settings = youtube.settings
+        return handler
+
+    return make
 
 
 @pytest.fixture

@@ -18,25 +18,13 @@ LONG_AGO = "2026-10-01T00:00:00Z"
 ONE, TWO, NOBODY = ("UC" + letter * 22 for letter in "abz")
 
 
-class Shared:
-    def __init__(self, youtube):
-        self.youtube = youtube
-
-    def of(self, _settings):
-        return self.youtube
-
-    def close(self):
-        pass
-
-
 @pytest.fixture
-def run(make_youtube):
+def run(make_youtube, handler_of):
     """Runs the handler once on a stand-in; derived metrics are on unless `given` says otherwise."""
 
     def run(sandbox, *, youtube=None, given=None, **params):
         youtube = youtube or make_youtube(sandbox, **{"derived_metrics": True, **(given or {})})
-        handler = AnalyzeTrends(Shared(youtube))
-        handler.settings = youtube.settings
+        handler = handler_of(AnalyzeTrends, youtube)
         return HandlerHarness(handler).run(params)
 
     return run
@@ -405,13 +393,12 @@ def test_a_velocity_is_told_from_kept_pages_too(place, run, make_youtube, clock)
     assert told == [None, 250.0, 250.0]
 
 
-def test_channels_are_compared_with_while_there_is_time(place, make_youtube):
+def test_channels_are_compared_with_while_there_is_time(place, make_youtube, handler_of):
     from prismq_worker_sdk.testing import FakeClock
 
     sandbox = place([video("hit", 900)])
     youtube = make_youtube(sandbox, derived_metrics=True)
-    handler = AnalyzeTrends(Shared(youtube))
-    handler.settings = youtube.settings
+    handler = handler_of(AnalyzeTrends, youtube)
     time = FakeClock()
     harness = HandlerHarness(handler, clock=time)
     listed = youtube.client.channels

@@ -42,27 +42,20 @@ def tidy(monkeypatch):
     )
 
 
-class Shared:
-    def __init__(self, youtube):
-        self.youtube = youtube
-
-    def of(self, _settings):
-        return self.youtube
-
-    def close(self):
-        pass
-
-
-def ours(sandbox, make_youtube, wanted):
+@pytest.fixture
+def ours(make_youtube, handler_of):
     """Search calls and units of one task of this plugin, and how many Shorts it found."""
-    before = sandbox.calls("search"), sandbox.calls("videos")
-    youtube = make_youtube(sandbox, cache_lifetime=0, daily_search_budget=10**6)
-    handler = ScrapeShorts(Shared(youtube))
-    handler.settings = youtube.settings
-    result = HandlerHarness(handler).run({"search_query": "x", "max_results": wanted}).result
-    calls = sandbox.calls("search") - before[0], sandbox.calls("videos") - before[1]
-    assert (result["quota"]["search_calls"], result["quota"]["units"]) == calls
-    return *calls, result["total_found"]
+
+    def pay(sandbox, wanted):
+        before = sandbox.calls("search"), sandbox.calls("videos")
+        youtube = make_youtube(sandbox, cache_lifetime=0, daily_search_budget=10**6)
+        handler = handler_of(ScrapeShorts, youtube)
+        result = HandlerHarness(handler).run({"search_query": "x", "max_results": wanted}).result
+        calls = sandbox.calls("search") - before[0], sandbox.calls("videos") - before[1]
+        assert (result["quota"]["search_calls"], result["quota"]["units"]) == calls
+        return *calls, result["total_found"]
+
+    return pay
 
 
 def naive(sandbox, make_client, wanted):
@@ -91,41 +84,41 @@ def naive(sandbox, make_client, wanted):
 
 
 @pytest.mark.parametrize("share", SHARES)
-def test_search_calls_and_units_are_those_of_the_formula(tidy, make_sandbox, make_youtube, catalogues, share):
+def test_search_calls_and_units_are_those_of_the_formula(tidy, make_sandbox, ours, catalogues, share):
     sandbox = make_sandbox(catalogues[share], search_quota=10**6)
 
     for wanted in WANTED:
         pages = min(MOST_PAGES, ceil(round(wanted / (50 * share), 6)))
         found = min(wanted, round(50 * MOST_PAGES * share))
-        assert ours(sandbox, make_youtube, wanted) == (pages, pages, found), f"{wanted} wanted"
+        assert ours(sandbox, wanted) == (pages, pages, found), f"{wanted} wanted"
 
 
 @pytest.mark.parametrize("share", SHARES)
 def test_a_scraper_that_asks_for_what_it_wants_never_pays_less(
-    tidy, make_sandbox, make_youtube, make_client, catalogues, share
+    tidy, make_sandbox, ours, make_client, catalogues, share
 ):
     sandbox = make_sandbox(catalogues[share], search_quota=10**6)
 
     for wanted in WANTED:
-        calls, _, _ = ours(sandbox, make_youtube, wanted)
+        calls, _, _ = ours(sandbox, wanted)
         assert calls <= naive(sandbox, make_client, wanted), f"{wanted} wanted"
 
 
 def test_for_ten_shorts_of_a_usual_query_it_pays_three_times_as_much(
-    tidy, make_sandbox, make_youtube, make_client, catalogues
+    tidy, make_sandbox, ours, make_client, catalogues
 ):
     sandbox = make_sandbox(catalogues[0.4], search_quota=10**6)
 
-    assert (ours(sandbox, make_youtube, 10)[0], naive(sandbox, make_client, 10)) == (1, 3)
+    assert (ours(sandbox, 10)[0], naive(sandbox, make_client, 10)) == (1, 3)
 
 
 @pytest.mark.parametrize("share", SHARES)
 def test_pages_that_overlap_and_come_short_cost_one_search_more_at_most(
-    make_sandbox, make_youtube, catalogues, share
+    make_sandbox, ours, catalogues, share
 ):
     sandbox = make_sandbox(catalogues[share], search_quota=10**6)
 
     for wanted in WANTED:
         pages = min(MOST_PAGES, ceil(round(wanted / (50 * share), 6)))
-        calls, units, _ = ours(sandbox, make_youtube, wanted)
+        calls, units, _ = ours(sandbox, wanted)
         assert pages <= calls == units <= min(MOST_PAGES, pages + 1), f"{wanted} wanted"

@@ -203,17 +203,14 @@ def test_without_a_key_there_are_no_quotas_to_tell():
     assert ScrapeShorts().quotas() == ()
 
 
-def test_a_type_whose_bucket_is_empty_is_not_claimed_by_any_worker_of_the_machine(sandbox, make_youtube):
+def test_a_type_whose_bucket_is_empty_is_not_claimed_by_any_worker_of_the_machine(
+    sandbox, make_youtube, handler_of
+):
     youtube = make_youtube(sandbox)
     youtube.ledger.block(Bucket.SEARCH)
-    told = youtube.settings
-    scrape, trends = ScrapeShorts(), AnalyzeTrends()
-    scrape.settings = trends.settings = told
 
-    # by the clock of this machine the block may be over: these handlers ask it, not the clock of the test
-    scrape._shared.of(told).ledger._now = trends._shared.of(told).ledger._now = youtube.now
-    assert "search quota is used up" in scrape.ready()
-    assert trends.ready() is None
+    assert "search quota is used up" in handler_of(ScrapeShorts, youtube).ready()
+    assert handler_of(AnalyzeTrends, youtube).ready() is None
 
 
 def test_keys_of_a_named_project_share_its_quota(sandbox, make_youtube):
@@ -285,24 +282,15 @@ def test_a_blank_key_is_none(monkeypatch):
     assert ready() is not None
 
 
-def test_what_is_past_its_time_goes_while_the_worker_waits(sandbox, make_youtube, clock):
+def test_what_is_past_its_time_goes_while_the_worker_waits(sandbox, make_youtube, handler_of, clock):
     youtube = make_youtube(sandbox)
     youtube.pages.refuse_language("xx")
-    handler = ScrapeShorts(_Always(youtube))
-    handler.settings = youtube.settings
+    handler = handler_of(ScrapeShorts, youtube)
     clock.turn(days=31)
     handler.ready()
 
     rows = youtube.file.run(lambda db: db.execute("SELECT count(*) FROM languages").fetchone()[0], -1)
     assert rows == 0
-
-
-class _Always:
-    def __init__(self, youtube):
-        self.youtube = youtube
-
-    def of(self, _settings):
-        return self.youtube
 
 
 def test_a_stand_in_spends_nothing_of_a_named_project(sandbox, make_youtube):

@@ -18,27 +18,13 @@ SPEC_KEYS = ["video_id", "title", "description", "channel", "published_at", "thu
 CHANNEL = "UC" + "x" * 22
 
 
-class Shared:
-    """Gives every handler the same YouTube, whatever its settings."""
-
-    def __init__(self, youtube):
-        self.youtube = youtube
-
-    def of(self, _settings):
-        return self.youtube
-
-    def close(self):
-        pass
-
-
 @pytest.fixture
-def run(make_youtube):
+def run(make_youtube, handler_of):
     """Runs the handler once, as a worker would, on a stand-in; settings of the plugin in `given`."""
 
     def run(sandbox, *, youtube=None, given=None, attempt=1, last_checkpoint=None, cancel=(), **params):
         youtube = youtube or make_youtube(sandbox, **{"cache_lifetime": 0, **(given or {})})
-        handler = ScrapeShorts(Shared(youtube))
-        handler.settings = youtube.settings
+        handler = handler_of(ScrapeShorts, youtube)
         harness = HandlerHarness(handler, attempt=attempt, last_checkpoint=last_checkpoint, clock=FakeClock())
         reason, after = cancel or (None, 0)
         return harness.run({"search_query": "cooking", **params}, cancel=reason, cancel_after=after)

@@ -134,7 +134,9 @@ class Search:
         if paid is not None and paid.token == token:
             return paid, False
         page = self._bought(token)
-        return self._page(number, token) if page is None else (self._stored_as(number, page), False)
+        if page is None:
+            return self._page(number, token)
+        return self._stored_as(number, page), False
 
     def _bought(self, token: str | None) -> Page | None:
         """A page of YouTube's; None where it does not know the language, and is to be asked without."""
