@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from prismq_worker_sdk.decide.backoff import Backoff
 
-__all__ = ["CONFIRM_WITHIN", "first_renewal", "next_renewal", "renewal_after_failure", "together"]
+__all__ = ["CONFIRM_WITHIN", "deadline", "first_renewal", "next_renewal", "renewal_after_failure", "together"]
 
 CONFIRM_WITHIN = 0.5
 """Seconds from the start of a handler to the first renewal, which makes the attempt count (R7: within 1 s)."""
 
 SHARE = 1 / 3
 """The part of a lease after which it is renewed: two more tries fit before it runs out."""
+
+
+SHORTEST_DEADLINE = 1.0
+"""Seconds that an answer may take on any network that works."""
 
 
 def first_renewal(started_at: float) -> float:
@@ -31,6 +35,11 @@ def renewal_after_failure(now: float, lease_seconds: float, failures: int, jitte
     """
     pause = Backoff(initial=0.5, ceiling=max(0.5, lease_seconds / 10), floor=0.5)
     return now + pause.seconds(failures, jitter)
+
+
+def deadline(lease_seconds: float) -> float:
+    """How long a renewal may wait for its answer, seconds: two that meet silence leave time for a third (R31)."""
+    return max(SHORTEST_DEADLINE, lease_seconds / 4)
 
 
 def together(now: float, due_at: float, lease_seconds: float) -> bool:

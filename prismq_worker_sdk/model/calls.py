@@ -81,6 +81,7 @@ class Exchange:
         renewals: Only where `Capabilities.renews`.
         worker_id: Who asks; recorded by servers with leases, not compared (R2).
         request_id: The same for every repeat of a claim whose answer did not come (R6).
+        within: Seconds that it may take as a whole, None for what its kind usually may.
     """
 
     reports: tuple[Report, ...] = ()
@@ -88,6 +89,7 @@ class Exchange:
     renewals: tuple[Renewal, ...] = ()
     worker_id: str = ""
     request_id: str = ""
+    within: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

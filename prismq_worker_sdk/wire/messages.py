@@ -21,6 +21,7 @@ class HttpRequest:
         body: JSON text, None for none.
         query: Names and values after the `?`.
         wait: Seconds that the server may wait before it answers; the call may take so much longer.
+        within: Seconds that it may take as a whole where it must be sooner over than its kind usually is.
     """
 
     call: str
@@ -29,6 +30,7 @@ class HttpRequest:
     body: str | None = None
     query: tuple[tuple[str, str], ...] = ()
     wait: float = 0.0
+    within: float | None = None
 
 
 @dataclass(frozen=True)

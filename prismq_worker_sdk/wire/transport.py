@@ -107,7 +107,8 @@ class Transport:
         """The answer, read to its end; Unreachable when there is none. Raises nothing for what a network does."""
         if time.monotonic() - self._used_at > MAX_IDLE:
             self._adapter.close()
-        self._deadline.set(self._timeouts.of(request.call) + request.wait)
+        usual = self._timeouts.of(request.call) + request.wait
+        self._deadline.set(usual if request.within is None else min(usual, request.within))
         try:
             prepared = self._prepared(request)
         except SettingsError as error:

@@ -1,4 +1,4 @@
-"""The lease loop: watches every running handler, its limit and its claim; it ends last (R16, R21, R36)."""
+"""The lease loop: renews claims, watches every running handler's limit and claim; it ends last (R16, R21, R36)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import traceback
 
 from prismq_worker_sdk.decide.leases import ABANDON_AFTER, Abandon, Cancel, Look, watch
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.events import HandlerOverran, Notice, Phase
 from prismq_worker_sdk.model.outcome import Failed
 from prismq_worker_sdk.worker.attempt import Attempt
@@ -31,17 +30,7 @@ def lease_loop(runtime: Runtime) -> Loop:
         if due_at is not None and due_at <= now:
             yield from renewing.renew()
             continue
-        if runtime.life.cancel_due(now):
-            for attempt in runtime.table.live():
-                attempt.cancel(CancelReason.STOPPING, now)
-            runtime.wakes.deliver()
-        if runtime.life.kill_due(now):
-            for attempt in runtime.table.live():
-                attempt.kill()
         looks = [_watch(runtime, attempt, now) for attempt in runtime.table.live()]
-        plan = runtime.life.plan
-        if plan is not None:
-            looks.extend(at for at in (plan.cancel_at, plan.kill_at) if now < at)
         if due_at is not None:
             looks.append(due_at)
         yield Wait(min(LOOK_EVERY, max(0.0, min(looks) - now)) if looks else None)

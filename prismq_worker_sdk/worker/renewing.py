@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from prismq_worker_sdk.decide.renewals import (
+    deadline,
     first_renewal,
     next_renewal,
     renewal_after_failure,
@@ -83,7 +84,8 @@ class Renewing:
         batch = tuple(self._renewal(identity) for identity in chosen[: runtime.health.capabilities.max_tasks])
         if not batch:
             return
-        whole = yield from talk(runtime, Exchange(renewals=batch))
+        shortest = min(self._leases[renewal.identity].seconds for renewal in batch)
+        whole = yield from talk(runtime, Exchange(renewals=batch, within=deadline(shortest)))
         if isinstance(whole, Exchanged):
             runtime.contact.answered()
             self._failures = 0

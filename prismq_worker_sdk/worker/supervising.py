@@ -7,6 +7,7 @@ from typing import Protocol
 
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.calls import Order
+from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Phase, PhaseChanged
 from prismq_worker_sdk.worker.effects import Loop, Wait
@@ -38,12 +39,13 @@ class Watched(Protocol):
 
 
 def supervise(runtime: Runtime, crew: Watched) -> Loop:
-    """Leads the worker to its end; makes no calls."""
+    """Leads the worker to its end; makes no calls, so nothing that does not answer holds it up."""
     while not runtime.life.stopped:
         _stop_if_due(runtime, crew)
+        _end_handlers(runtime)
         _advance(runtime, crew)
         if not runtime.life.stopped:
-            yield Wait(min(LOOK_EVERY, seconds_left(runtime.life, runtime.clock, LOOK_EVERY)))
+            yield Wait(min(LOOK_EVERY, _seconds_to_next_step(runtime)))
 
 
 def ask_stop(
@@ -72,6 +74,28 @@ def seconds_left(life: Lifecycle, clock: Clock, unplanned: float) -> float:
         unplanned: What it is while no stop was asked for.
     """
     return unplanned if life.plan is None else max(0.0, life.plan.deadline - clock.monotonic())
+
+
+def _end_handlers(runtime: Runtime) -> None:
+    """Tells handlers to end when the stop comes near, and ends those in processes by force (R36)."""
+    now, life = runtime.clock.monotonic(), runtime.life
+    if life.cancel_due(now):
+        for attempt in runtime.table.live():
+            attempt.cancel(CancelReason.STOPPING, now)
+        runtime.wakes.deliver()
+    if life.kill_due(now):
+        for attempt in runtime.table.live():
+            attempt.kill()
+
+
+def _seconds_to_next_step(runtime: Runtime) -> float:
+    """Seconds until the stop goes on by itself."""
+    plan = runtime.life.plan
+    if plan is None:
+        return LOOK_EVERY
+    now = runtime.clock.monotonic()
+    steps = [at - now for at in (plan.cancel_at, plan.kill_at) if at > now]
+    return max(0.0, min(*steps, plan.deadline - now)) if steps else max(0.0, plan.deadline - now)
 
 
 def _stop_if_due(runtime: Runtime, crew: Watched) -> None:

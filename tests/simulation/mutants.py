@@ -240,9 +240,9 @@ MUTANTS = (
     Mutant(
         "R36",
         "what still runs is told to end before the deadline",
-        "worker.leasing",
-        "        if runtime.life.cancel_due(now):",
-        "        if False:",
+        "worker.supervising",
+        "    if life.cancel_due(now):",
+        "    if False:",
     ),
     Mutant(
         "R37",

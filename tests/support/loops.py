@@ -26,6 +26,7 @@ from prismq_worker_sdk.worker.ledger import Ledger
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.slots import SlotPool
+from prismq_worker_sdk.worker.supervising import supervise
 from prismq_worker_sdk.worker.table import AttemptTable
 from tests.support.processes import wait_until
 
@@ -81,6 +82,16 @@ class Stepped:
         assert isinstance(self.request, Exchange)
         assert self.request.claim is not None
         return self.answer(Exchanged(tasks=grants))
+
+
+class Crew:
+    """Other loops that are well."""
+
+    claiming = False
+    delivering = True
+
+    def troubles(self):
+        return ()
 
 
 class Work:
@@ -193,6 +204,10 @@ class Workplace:
 
     def faults(self):
         return self.runtime.ledger.accounts(waiting=self.outbox.count("waiting")).faults()
+
+    def supervised(self):
+        """The supervising loop, stepped by hand."""
+        return Stepped(supervise(self.runtime, Crew()))
 
     def stop(self, grace=25.0):
         self.runtime.life.ask_stop("the test stops it", grace=grace, now=self.clock.monotonic())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from random import Random
 from typing import TypeAlias
 
@@ -105,7 +106,7 @@ class Network:
             self._give(receive, GATEWAY[how])
             return
         exchange = _Exchange(worker, request, receive)
-        patience = PATIENCE + request.wait
+        patience = min(PATIENCE + request.wait, request.within or inf)
         self._schedule.after(patience, lambda: exchange.received(Unreachable("no answer in time")))
         if how != "lost":
             late = {"late": patience + 1.0, "slow": 3.0 * self._dice.random()}.get(how, 0.0)

@@ -59,7 +59,9 @@ def exchange(call: Exchange) -> Steps:
 
 def _one_request(call: Exchange) -> Generator[HttpRequest, HttpReply | Unreachable, Exchanged | Failure]:
     wait = 0.0 if call.claim is None else call.claim.wait_seconds
-    reply = yield HttpRequest(_name(call), "POST", ("tasks", "exchange"), _body(call), wait=wait)
+    reply = yield HttpRequest(
+        _name(call), "POST", ("tasks", "exchange"), _body(call), wait=wait, within=call.within
+    )
     return _read(call, reply)
 
 

@@ -333,3 +333,11 @@ def test_r31_a_proxy_that_trickles_is_bounded_too(monkeypatch):
         found = Transport("http://tasks.invalid/api", key=no_key, timeouts=SOON).send(HEALTH)
 
     assert found == Unreachable("the answer did not come in time", maybe_seen=True)
+
+
+def test_r31_a_call_that_must_be_sooner_over_is_sooner_given_up():
+    """A renewal that hangs must leave time for another one before its lease ends."""
+    renewal = HttpRequest("renew", "POST", ("tasks", "exchange"), "{}", within=0.2)
+
+    found = sent(raw_server(lambda peer: peer.hang()), renewal, timeouts=Timeouts())
+    assert found == Unreachable("the answer did not come in time", maybe_seen=True)

@@ -7,6 +7,7 @@ import pytest
 from prismq_worker_sdk.decide.delivery import Settle, judge
 from prismq_worker_sdk.errors import Permanent
 from prismq_worker_sdk.model.calls import Exchanged, LeaseAnswer, LeaseVerdict, ReportAnswer, Unreachable
+from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.events import End
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
 from prismq_worker_sdk.model.report import Settlement, Verdict
@@ -191,6 +192,32 @@ def test_r09_a_task_that_failed_in_time_may_be_handed_out_again_beside_its_repor
 
 def _fails(ctx):
     raise Permanent("as planned")
+
+
+def test_r36_handlers_are_told_to_end_while_a_renewal_is_not_answered(place):
+    here = place(Work(gated=True))
+    here.give(grant("t1"))
+    (attempt,) = here.runtime.table.all()
+    renewing = Stepped(lease_loop(here.runtime))
+    here.clock.turn(1)
+    renewing.go_on()
+    assert renewing.request.renewals, "from here on the lease loop waits for an answer"
+    supervisor = here.supervised()
+    here.stop(grace=25.0)
+    here.clock.turn(17)
+    supervisor.go_on()
+
+    assert attempt.cancelled is CancelReason.STOPPING
+
+
+def test_r21_a_renewal_is_given_up_in_time_for_two_more_before_its_lease_ends(place):
+    here = place(Work(gated=True))
+    here.give(grant("t1"))
+    loop = Stepped(lease_loop(here.runtime))
+    here.clock.turn(1)
+    loop.go_on()
+
+    assert loop.request.within == LEASED.lease_seconds / 4
 
 
 def test_r36_a_task_that_comes_while_the_worker_drains_goes_back_at_once(place):

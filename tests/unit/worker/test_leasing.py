@@ -164,14 +164,14 @@ def test_r15_handlers_that_run_when_the_worker_is_about_to_exit_are_told_so(work
     work = Work(obey, gated=True)
     place = workplace(work)
     attempt = place.start("t1")
-    loop = Stepped(lease_loop(place.runtime))
+    loop = place.supervised()
     place.stop(grace=25.0)
     loop.go_on()
-    place.clock.turn(16.0)
+    place.clock.turn(16.5)
     loop.go_on()
-    assert loop.wait == 1.0
+    assert loop.wait == 0.5
     assert attempt.cancelled is None
-    place.clock.turn(1.0)
+    place.clock.turn(0.5)
     loop.go_on()
     work.gate.set()
     place.idle()

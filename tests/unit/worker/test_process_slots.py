@@ -246,8 +246,7 @@ def test_r36_shortly_before_the_deadline_of_a_stop_what_still_runs_is_killed_and
     here = place(capabilities=RELEASES)
     _attempt, pid = here.begins("Obstinate")
     here.stop(grace=25.0)
-    loop = Stepped(lease_loop(here.runtime))
-    assert loop.wait <= 17.0
+    loop = here.supervised()
     here.clock.turn(17.0)
     loop.go_on()
     assert here.outcomes() == []

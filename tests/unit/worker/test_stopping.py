@@ -7,7 +7,6 @@ from prismq_worker_sdk.model.events import End, Notice, Phase
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.delivering import delivery_loop
-from prismq_worker_sdk.worker.leasing import lease_loop
 from tests.support.loops import Stepped, Work, grant
 
 
@@ -76,10 +75,10 @@ def test_r36_a_handler_that_does_not_end_does_not_cost_the_others_their_last_try
         place.idle()
     loop = rested(place, Stepped(delivery_loop(place.runtime)))
     attempt = place.start("stubborn")
-    leasing = Stepped(lease_loop(place.runtime))
+    supervisor = place.supervised()
     place.stop(grace=25.0)
     place.clock.turn(17.0)
-    leasing.go_on()
+    supervisor.go_on()
     assert attempt.cancelled
     place.advance(busy=True)
     loop.go_on()
