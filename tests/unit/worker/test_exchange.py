@@ -280,6 +280,7 @@ def test_r07_a_claim_is_renewed_within_a_second_of_the_start_of_its_handler(plac
 def running(place, **config):
     here = place(Work(gated=True), **config)
     here.give(grant("t1"))
+    assert here.works[0].begun.wait(10), "the handler does not begin"
     loop = renewing(here)
     here.clock.turn(1)
     loop.go_on()
