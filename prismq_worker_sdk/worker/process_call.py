@@ -42,7 +42,7 @@ def call_in_child(runtime: Runtime, pool: ChildPool, attempt: Attempt, ctx: Runn
     """
     ended = None
     while ended is None:
-        child = _taken(pool, attempt)
+        child = _taken(runtime, pool, attempt)
         call = _Call(runtime, attempt, child)
         try:
             ended = call.end()
@@ -64,8 +64,16 @@ def call_in_child(runtime: Runtime, pool: ChildPool, attempt: Attempt, ctx: Runn
     return ended.result or "null"
 
 
-def _taken(pool: ChildPool, attempt: Attempt) -> ChildProcess:
-    child = pool.take(ended=lambda: attempt.cancelled is not None)
+def _taken(runtime: Runtime, pool: ChildPool, attempt: Attempt) -> ChildProcess:
+    """A child for this attempt; where its claim is renewed, the wait for it is no part of the handler's time (R16)."""
+    asked_at, limit_at = runtime.clock.monotonic(), attempt.limit_at
+
+    def ended() -> bool:
+        if runtime.health.capabilities.renews:
+            attempt.limit_at = limit_at + runtime.clock.monotonic() - asked_at
+        return attempt.cancelled is not None
+
+    child = pool.take(ended=ended)
     if child is not None:
         return child
     if attempt.cancelled is None:

@@ -421,3 +421,20 @@ def test_a_task_that_waits_for_its_process_can_be_told_to_end(tmp_path, clock):
         assert here.ends() == [("t1", End.RELEASED)]
     finally:
         here.close()
+
+
+@pytest.mark.parametrize(("renews", "waited"), [(True, 5.0), (False, 0.0)])
+def test_r16_the_wait_for_a_process_is_no_part_of_the_handlers_time(place, clock, renews, waited):
+    """Where nothing is renewed the claim's own end stands, whatever the handler waited for."""
+    here = place(capabilities=Capabilities(renews=renews))
+    attempt, _pid = here.begins("Obstinate")
+    before = attempt.limit_at
+
+    class Slow:
+        def take(self, *, ended):
+            clock.turn(5.0)
+            assert not ended()
+            return "a child"
+
+    assert process_call._taken(here.runtime, Slow(), attempt) == "a child"
+    assert attempt.limit_at == before + waited
