@@ -595,6 +595,17 @@ def test_equal_searches_at_the_same_time_pay_once(sandbox, run, make_youtube):
     assert len({json.dumps(one["shorts"]) for one in found}) == 1
 
 
+def test_equal_searches_in_a_language_that_youtube_does_not_know_pay_for_that_once(
+    sandbox, run, make_youtube
+):
+    youtube = make_youtube(sandbox)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: run(sandbox, youtube=youtube, language="xx").result, range(4)))
+
+    assert sandbox.calls("search") == 2
+    assert {one["language"] for one in found} == {None}
+
+
 def test_a_page_that_follows_another_first_page_is_not_mixed_in(make_sandbox, run, make_youtube):
     sandbox = make_sandbox(mixed(400, shorts_of=10))
     youtube = make_youtube(sandbox)

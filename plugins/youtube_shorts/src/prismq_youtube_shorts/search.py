@@ -97,11 +97,9 @@ class Search:
                 return
 
     def _go_on(self) -> None:
-        """Takes up what an earlier attempt paid for, and what is known of the language."""
+        """Takes up what an earlier attempt paid for, in the language that it was asked in."""
         paid = _stored(self.ctx.last_checkpoint, self.youtube.now() - PAID_FOR)
-        language = self.query.language
-        unknown = language is not None and self.youtube.pages.refused_language(language)
-        if unknown or (paid.pages and paid.language is None):
+        if paid.pages and paid.language is None:
             self.query = replace(self.query, language=None)
         self._paid = dict(paid.pages)
 
@@ -127,6 +125,9 @@ class Search:
 
     def _page(self, number: int, token: str | None) -> tuple[Page, bool]:
         """A page, and whether it cost nothing."""
+        language = self.query.language
+        if language is not None and self.youtube.pages.refused_language(language):
+            self.query = replace(self.query, language=None)
         kept = self.youtube.pages.get(self._name, number)
         if kept is not None and kept.token == token:
             return kept, True
