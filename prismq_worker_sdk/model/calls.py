@@ -82,6 +82,7 @@ class Exchange:
         worker_id: Who asks; recorded by servers with leases, not compared (R2).
         request_id: The same for every repeat of a claim whose answer did not come (R6).
         within: Seconds that it may take as a whole, None for what its kind usually may.
+        maybe_seen: Whether this claim was sent before, and may have been granted without an answer (R6).
     """
 
     reports: tuple[Report, ...] = ()
@@ -90,6 +91,7 @@ class Exchange:
     worker_id: str = ""
     request_id: str = ""
     within: float | None = None
+    maybe_seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +112,12 @@ class Throttled:
 
     Attributes:
         retry_after: Seconds to wait; None when it did not say.
+        limited: Whether it is there and only counts our requests.
     """
 
     reason: str
     retry_after: float | None = None
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,9 +253,11 @@ class Exchanged:
         reports: One reply for each report, in the order sent.
         tasks: What was handed out: empty for nothing, a Failure when the claim part failed.
         renewals: One reply for each renewal, in the order sent.
+        unknown_types: Types of the claim that the server does not know.
     """
 
     reports: tuple[ReportReply, ...] = ()
     tasks: tuple[Grant | BadGrant, ...] | Failure = ()
     renewals: tuple[LeaseReply, ...] = ()
     order: Order = Order.RUN
+    unknown_types: tuple[str, ...] = ()

@@ -20,9 +20,14 @@ class Capabilities:
         lease_seconds: How long a claim lasts unless it is renewed; 0 where the server does not tell.
         renews: Whether leases can be renewed.
         releases: Whether a task can be given back.
-        creates: Whether children travel inside a report.
+        creates: Whether children are created with their parent's report, or right before it.
+        fences: Whether each claim is proven by something of its own, so that no other claim's report ends it.
+        finds_claims: Whether a claim whose answer was lost can be asked for again (R6).
+        tells_progress: Whether progress can be told where leases cannot be renewed.
+        retries_at_once: Whether a failed task is handed out again at once, and counts its claims without a bound.
         max_request_bytes: Largest request.
         max_result_bytes: Largest result, as JSON text in UTF-8.
+        max_params_bytes: Largest params of a child, as JSON text in UTF-8.
     """
 
     max_tasks: int = 1
@@ -32,8 +37,13 @@ class Capabilities:
     renews: bool = False
     releases: bool = False
     creates: bool = False
+    fences: bool = False
+    finds_claims: bool = False
+    tells_progress: bool = False
+    retries_at_once: bool = False
     max_request_bytes: int = 16 * MIB
     max_result_bytes: int = 8 * MIB
+    max_params_bytes: int = MIB
     max_error_bytes: int = 64 * 1024
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from prismq_worker_sdk.model.calls import (
     Exchange,
@@ -16,12 +17,17 @@ from prismq_worker_sdk.model.calls import (
     Unreachable,
 )
 from prismq_worker_sdk.model.events import ApiCalled
-from prismq_worker_sdk.wire.dialects import Steps, v1, v1_exchange
+from prismq_worker_sdk.wire.budgets import Budgets, budgets_of
+from prismq_worker_sdk.wire.dialects import Steps, prismq_client, v1, v1_exchange
+from prismq_worker_sdk.wire.dialects.prismq_client import is_empty_queue
 from prismq_worker_sdk.wire.dialects.reading import failure_of, rejected
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 from prismq_worker_sdk.wire.transport import Timeouts, Transport
 
 __all__ = ["WireClient", "health"]
+
+LONGEST_CALL = 90.0
+"""Seconds that the requests of one call may take together; one that has begun may take its own time."""
 
 
 def no_key() -> str | None:
@@ -51,18 +57,28 @@ class WireClient:
         on_call: Callable[[ApiCalled], None] = ignore,
         timeouts: Timeouts | None = None,
     ) -> None:
+        self._api_url = api_url
         self._transport = Transport(api_url, key=key, timeouts=timeouts)
         self._dialect = dialect
         self._on_call = on_call
-        self._exchange = False
+        self._exchange: Callable[[Exchange], Steps] = v1.exchange
+        self._budgets: Budgets | None = None
 
     def use(self, found: Healthy) -> None:
         """From now on calls go the way that this server takes."""
-        self._exchange = found.capabilities.renews
+        if found.dialect == prismq_client.NAME:
+            self._exchange = partial(prismq_client.exchange, prismq_client.Session())
+            self._budgets = budgets_of(self._api_url)
+        else:
+            self._exchange = v1_exchange.exchange if found.capabilities.renews else v1.exchange
 
     def perform(self, call: Exchange | Probe) -> Healthy | Exchanged | Failure:
-        """The answer to a call; raises nothing for what a server or a network does."""
+        """The answer to a call; raises nothing for what a server or a network does.
+
+        All requests of the call together keep to one deadline, so that it is never overdue (R31).
+        """
         steps = self._steps(call)
+        until = time.monotonic() + LONGEST_CALL
         reply: HttpReply | Unreachable | None = None
         while True:
             try:
@@ -72,7 +88,7 @@ class WireClient:
                 if isinstance(answer, Healthy):
                     self.use(answer)
                 return answer
-            reply = self._send(request)
+            reply = self._send(request, until - time.monotonic())
 
     def close(self) -> None:
         """Closes the connections."""
@@ -81,12 +97,18 @@ class WireClient:
     def _steps(self, call: Exchange | Probe) -> Steps:
         if isinstance(call, Probe):
             return health(self._dialect)
-        return v1_exchange.exchange(call) if self._exchange else v1.exchange(call)
+        return self._exchange(call)
 
-    def _send(self, request: HttpRequest) -> HttpReply | Unreachable:
+    def _send(self, request: HttpRequest, left: float) -> HttpReply | Unreachable:
+        if left <= 0:
+            return Unreachable(f"all of it takes longer than {LONGEST_CALL:.0f} s", maybe_seen=False)
+        if self._budgets is not None and (refused := self._budgets.refusal(request)) is not None:
+            return refused
         begun = time.perf_counter()
         reply = self._transport.send(request)
         seconds = time.perf_counter() - begun
+        if self._budgets is not None and isinstance(reply, HttpReply):
+            self._budgets.learn(request, reply)
         self._on_call(ApiCalled(request.call, seconds, _error_word(request, reply)))
         if isinstance(reply, HttpReply) and isinstance(failure_of(reply), Unauthorised):
             self._transport.forget_key()
@@ -109,23 +131,15 @@ def health(wanted: str = "auto") -> Steps:
         return Foreign(f"HTTP {reply.status}") if reply.status == 404 else rejected(reply)  # noqa: PLR2004
     if not reply.is_json:
         return Foreign(f"its health is {reply.headers.get('content-type', 'no JSON')}, not JSON")
-    found = v1.read_health(reply.json)
+    found = v1.read_health(reply.json) or prismq_client.read_health(reply.json)
     if found is None:
-        return Foreign(_stranger(reply.json))
+        return Foreign("its health answer has no status, so it is another service")
     if wanted not in {"auto", found.dialect}:
         return Foreign(f"it speaks {found.dialect}, not {wanted}; leave --dialect at auto")
+    if found.dialect == prismq_client.NAME:
+        trouble: Failure | None = yield from prismq_client.check_key()
+        return found if trouble is None else trouble
     return found
-
-
-def _stranger(body: object) -> str:
-    if (
-        isinstance(body, dict)
-        and "success" in body
-        and isinstance(body.get("data"), dict)
-        and "status" in body["data"]
-    ):
-        return "it speaks the dialect prismq-client, which this version does not know yet"
-    return "its health answer has no status, so it is another service"
 
 
 def _error_word(request: HttpRequest, reply: HttpReply | Unreachable) -> str:
@@ -133,6 +147,6 @@ def _error_word(request: HttpRequest, reply: HttpReply | Unreachable) -> str:
         return "unreachable"
     if reply.status < 400 and reply.is_json:  # noqa: PLR2004
         return ""
-    if request.call == "claim" and reply.status == 404 and reply.is_json:  # noqa: PLR2004
+    if request.call == "claim" and ((reply.status == 404 and reply.is_json) or is_empty_queue(reply)):  # noqa: PLR2004
         return ""
     return f"http_{reply.status}"

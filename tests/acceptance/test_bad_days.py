@@ -68,7 +68,7 @@ JSON = {"Content-Type": "application/json"}
         ),
         (200, '{"name":"another service"}', JSON, "another service"),
         (200, "<h1>Welcome</h1>", {}, "not JSON"),
-        (200, '{"success":true,"data":{"status":"healthy"}}', JSON, "prismq-client"),
+        (200, '{"success":true,"data":"healthy"}', JSON, "another service"),
     ],
 )
 def test_r33_a_wrong_address_is_said_so_and_ends_the_start(

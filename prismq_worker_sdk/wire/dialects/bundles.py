@@ -34,4 +34,6 @@ def bundle(announced: Any) -> Capabilities | None:
         renews=True,
         releases=True,
         creates=True,
+        fences=True,
+        finds_claims=True,
     )

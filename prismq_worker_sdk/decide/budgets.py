@@ -1,0 +1,56 @@
+"""How many requests a server still takes, and when the next one may go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+__all__ = ["Budget", "after_one", "seconds_to_next", "told"]
+
+SPENT_FREELY = 0.5
+"""The part of a budget that may be used at once; the rest is spread over the time that is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a server allows on one path, as far as its answers told.
+
+    Attributes:
+        limit: Requests in one window, by all that share our address.
+        left: Of those, how many remain.
+        resets_at: Clock reading at which the window ends.
+        next_at: Clock reading before which none should go.
+    """
+
+    limit: int
+    left: int
+    resets_at: float
+    next_at: float = 0.0
+
+
+def seconds_to_next(budget: Budget, now: float) -> float:
+    """How long the next request has to wait, 0 for not at all."""
+    if now >= budget.resets_at:
+        return 0.0
+    return max(0.0, (budget.resets_at if budget.left <= 0 else budget.next_at) - now)
+
+
+def after_one(budget: Budget, now: float) -> Budget:
+    """The budget once a request goes out: half of it at once if need be, the other half evenly."""
+    left = max(0, budget.left - 1)
+    scarce = left < budget.limit * (1 - SPENT_FREELY)
+    next_at = now + (budget.resets_at - now) / (left + 1) if scarce else now
+    return replace(budget, left=left, next_at=next_at)
+
+
+def told(budget: Budget | None, *, limit: int, left: int, seconds: float, now: float) -> Budget:
+    """The budget after an answer; within one window it only shrinks, since others' answers overtake each other.
+
+    Args:
+        seconds: Until the window ends.
+    """
+    fresh = budget is None or now >= budget.resets_at
+    if budget is None or fresh:
+        return Budget(limit, left, now + seconds)
+    return replace(
+        budget, limit=limit, left=min(budget.left, left), resets_at=max(budget.resets_at, now + seconds)
+    )

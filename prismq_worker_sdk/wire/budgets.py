@@ -1,0 +1,95 @@
+"""The request limits of a server, kept by all workers of this process together (R34).
+
+The server counts each path by itself, for all that come from one address. Other processes behind the same address show
+in what it says remains.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+
+from prismq_worker_sdk.decide.budgets import Budget, after_one, seconds_to_next, told
+from prismq_worker_sdk.wire.address import normalise
+from prismq_worker_sdk.wire.dialects.reading import retry_after
+from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
+
+__all__ = ["Budgets", "budgets_of"]
+
+MOST_PATHS = 4_096
+USUAL_WINDOW = 60.0
+LONGEST_WINDOW = 3600.0
+"""Seconds; what is believed of a server's window."""
+
+LONGEST_NUMBER = 12
+
+
+class Budgets:
+    """What one server allows on each of its paths; may be used from any thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._paths: OrderedDict[tuple[str, ...], Budget] = OrderedDict()
+
+    def refusal(self, request: HttpRequest) -> HttpReply | None:
+        """The answer that a request would get which is over the limit, so that it need not be sent; None lets it go."""
+        now = self._clock()
+        with self._lock:
+            budget = self._paths.get(request.segments)
+            if budget is None:
+                return None
+            wait = seconds_to_next(budget, now)
+            if wait <= 0:
+                self._paths[request.segments] = after_one(budget, now)
+                return None
+        text = f"its limit of {budget.limit} requests is used up, or kept for the next ones"
+        headers = {"retry-after": str(math.ceil(wait)), "content-type": "application/json"}
+        return HttpReply(429, f'{{"error":"Too Many Requests","message":"{text}"}}'.encode(), headers)
+
+    def learn(self, request: HttpRequest, reply: HttpReply) -> None:
+        """What an answer tells of the limit of its path."""
+        limit, left = _count(reply, "x-ratelimit-limit"), _count(reply, "x-ratelimit-remaining")
+        seconds = _seconds_left(reply)
+        if reply.status == 429:  # noqa: PLR2004
+            left, seconds = 0, retry_after(reply) or seconds
+        if left is None:
+            return
+        now = self._clock()
+        with self._lock:
+            known = self._paths.get(request.segments)
+            most = limit if limit is not None else known.limit if known is not None else 1
+            self._paths[request.segments] = told(known, limit=most, left=left, seconds=seconds, now=now)
+            self._paths.move_to_end(request.segments)
+            if len(self._paths) > MOST_PATHS:
+                self._paths.popitem(last=False)
+
+
+def _count(reply: HttpReply, name: str) -> int | None:
+    """A header's number, such as a count or seconds since 1970."""
+    value = reply.headers.get(name, "").strip()
+    return int(value) if value.isascii() and value.isdecimal() and len(value) <= LONGEST_NUMBER else None
+
+
+def _seconds_left(reply: HttpReply) -> float:
+    """Until the window ends: by the answer's own Date, so that no clocks are compared."""
+    reset = _count(reply, "x-ratelimit-reset")
+    try:
+        now = parsedate_to_datetime(reply.headers.get("date", "")).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return USUAL_WINDOW
+    return USUAL_WINDOW if reset is None else min(LONGEST_WINDOW, max(0.0, reset - now))
+
+
+_SERVERS: dict[str, Budgets] = {}
+_SERVERS_LOCK = threading.Lock()
+
+
+def budgets_of(api_url: str) -> Budgets:
+    """The budgets of a server, the same for every caller in this process."""
+    with _SERVERS_LOCK:
+        return _SERVERS.setdefault(normalise(api_url), Budgets())

@@ -1,0 +1,149 @@
+"""What an answer of the server says: data, a refusal in its own words, or a failure that every dialect knows.
+
+The application answers `{"success": …}`, the middleware before it `{"error": title, "message": text}`; neither the
+content type nor, with PHP's warnings on, the first bytes can be relied on.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from prismq_worker_sdk.model.calls import Failure, Foreign, Rejected, Throttled, Unauthorised, Unreachable
+from prismq_worker_sdk.wire.dialects.reading import failure_of, plain, retry_after
+from prismq_worker_sdk.wire.messages import HttpReply
+
+__all__ = ["Answer", "Refused", "Said", "failure", "first_item", "is_empty_queue", "items", "read"]
+
+LONGEST_WORDS = 500
+
+EMPTY_QUEUE = {(500, "There is no active transaction"), (404, "No available tasks")}
+"""How "nothing to do" is said: as deployed, and by a repaired server."""
+
+NO_ENDPOINT = "Endpoint not found"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A good answer: what stands in `data`."""
+
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The application's own word, `success: false`."""
+
+    status: int
+    error: str
+
+    @property
+    def deadlocked(self) -> bool:
+        """Whether the database rolled back because of somebody else; the same request may pass at once."""
+        return self.status == 500 and "SQLSTATE[40001]" in self.error  # noqa: PLR2004
+
+    @property
+    def duplicate(self) -> bool:
+        """Whether the same task was created in this very moment; a repeat finds it."""
+        return self.status == 500 and "SQLSTATE[23000]" in self.error  # noqa: PLR2004
+
+    @property
+    def misfit(self) -> bool:
+        """Whether the params do not fit the registered schema."""
+        return self.status == 400 and self.error.startswith("Parameter validation failed")  # noqa: PLR2004
+
+    @property
+    def never_fits(self) -> bool:
+        """Whether the content is what the database, or the size limit before it, refuses: now and for ever."""
+        too_long = "SQLSTATE[22001]" in self.error or "SQLSTATE[22007]" in self.error
+        return (self.status == 500 and too_long) or self.status == 413 or "Invalid JSON" in self.error  # noqa: PLR2004
+
+
+Answer: TypeAlias = Said | Refused | Failure
+
+
+def read(reply: HttpReply | Unreachable) -> Answer:
+    """What an answer says, whatever its content type."""
+    if isinstance(reply, Unreachable):
+        return reply
+    status, body = reply.status, _envelope(reply)
+    if body is not None and "success" in body:
+        if body["success"] is True:
+            return Said(body.get("data"))
+        return Refused(status, _words(body))
+    if 300 <= status < 400:  # noqa: PLR2004
+        return failure_of(reply) or Rejected(status, "a redirect")
+    words = "" if body is None else _words(body)
+    match status:
+        case 401 | 403:
+            return Unauthorised(words or f"HTTP {status}")
+        case 429:
+            return Throttled(words or "HTTP 429", retry_after(reply), limited=True)
+        case 413:
+            return Refused(413, words or "HTTP 413: the body is too large")
+        case 200:
+            return Unreachable("HTTP 200 without an answer in it")
+        case 404 | 405:
+            return Foreign(f"HTTP {status}, not a TaskManager's answer")
+        case _:
+            return failure_of(reply) or Rejected(status, words or f"HTTP {status}")
+
+
+def failure(answer: Refused) -> Failure:
+    """A refusal that no call gives a meaning of its own."""
+    if answer.error == NO_ENDPOINT:
+        return Foreign(f"HTTP {answer.status} {NO_ENDPOINT}: this path does not exist there")
+    if answer.status >= 500:  # noqa: PLR2004
+        return Unreachable(f"HTTP {answer.status}: {answer.error}")
+    return Rejected(answer.status, answer.error)
+
+
+def is_empty_queue(reply: HttpReply) -> bool:
+    """Whether a claim was answered with "nothing to do"; the same words also answer an unknown type number."""
+    answer = read(reply)
+    return isinstance(answer, Refused) and (answer.status, answer.error) in EMPTY_QUEUE
+
+
+def items(data: Any) -> list[dict[str, Any]] | None:
+    """The objects of an answer: of `items`, or the object itself as a repaired server sends it; None for neither."""
+    if isinstance(data, dict) and isinstance(data.get("items"), list):
+        return [one for one in data["items"] if isinstance(one, dict)]
+    if isinstance(data, list):
+        return [one for one in data if isinstance(one, dict)]
+    return [data] if isinstance(data, dict) and data else None
+
+
+def first_item(answer: Said | Refused) -> dict[str, Any] | None:
+    """The object that was asked for, None where there is none: `items: []` as deployed, 404 where repaired."""
+    if isinstance(answer, Refused):
+        return None
+    found = items(answer.data)
+    return found[0] if found else None
+
+
+def not_found(answer: Answer) -> bool:
+    """Whether a repaired server says that there is no such thing; a path that does not exist is none of it."""
+    return isinstance(answer, Refused) and answer.status == 404 and answer.error != NO_ENDPOINT  # noqa: PLR2004
+
+
+def _envelope(reply: HttpReply) -> dict[str, Any] | None:
+    """The JSON object of a body, also behind warnings that PHP wrote before it."""
+    found = reply.json
+    if not reply.is_json:
+        start = reply.body.find(b'{"')
+        try:
+            found = json.loads(reply.body[start:]) if start > 0 else None
+        except (ValueError, RecursionError):
+            found = None
+    return found if isinstance(found, dict) else None
+
+
+def _words(body: dict[str, Any]) -> str:
+    """What the body says, for people: the middleware's `error` is a title, its `message` the text."""
+    said = [body.get("message") if "success" not in body else None, body.get("error"), body.get("message")]
+    words = next((one for one in said if isinstance(one, str) and one), "no reason given")
+    details = body.get("details")
+    if isinstance(details, list) and details:
+        words += ": " + "; ".join(str(one) for one in details)
+    return plain(words[:LONGEST_WORDS])

@@ -1,0 +1,94 @@
+"""Tasks that a handler creates: they are made before their parent's report, each once, whatever is repeated (R22)."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from prismq_worker_sdk.model.calls import ReportAnswer
+from prismq_worker_sdk.model.json import digest
+from prismq_worker_sdk.model.outcome import Child
+from prismq_worker_sdk.model.report import Report, Verdict
+from prismq_worker_sdk.wire.dialects.prismq_client.answers import Answer, Refused, Said, failure, read
+from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
+from prismq_worker_sdk.wire.dialects.prismq_client.types import Asking
+from prismq_worker_sdk.wire.dialects.prismq_client.values import (
+    MAX_TEXT_BYTES,
+    NO_PARAMS,
+    stored_bytes,
+    with_run_key,
+)
+from prismq_worker_sdk.wire.messages import HttpRequest
+
+__all__ = ["child_keys", "create", "create_children"]
+
+QUICK_REPEATS = 3
+"""How often a creation that met another one, or was rolled back, is sent again at once."""
+
+
+def create_children(session: Session, report: Report) -> Asking:
+    """Creates what is missing of a report's children; None once all are there, else the reply to the report.
+
+    A registered schema may refuse the key; then the child goes without one, and may be an old task (dedupe).
+    """
+    parent = report.identity.task_id
+    for key, child in child_keys(parent, report.children):
+        if (parent, key) in session.created:
+            continue
+        answer = yield from create(child.type, with_run_key(child.params, key))
+        if isinstance(answer, Refused) and answer.misfit and child.params != NO_PARAMS:
+            answer = yield from create(child.type, child.params)
+            if isinstance(answer, Said):
+                session.note(parent, _old(child, answer.data))
+        match answer:
+            case Said():
+                session.remember_child(parent, key)
+            case Refused(error=error) if _for_good(answer):
+                return ReportAnswer(Verdict.REFUSED, f"the child task {child.type} is refused: {error}")
+            case Refused():
+                return failure(answer)
+            case _:
+                return answer
+    return None
+
+
+def child_keys(parent: str, children: tuple[Child, ...]) -> Iterator[tuple[str, Child]]:
+    """Each child with its key: the same in every try of every process, and no other task's (R22)."""
+    seen: Counter[str] = Counter()
+    for child in children:
+        what = digest({"type": child.type, "params": json.loads(child.params)})
+        seen[what] += 1
+        yield f"child:{parent}:{what}:{seen[what]}", child
+
+
+def create(task_type: str, params: str) -> Asking:
+    """The answer to a creation, as `answers.Answer`; the same type and params give the same task for ever.
+
+    Args:
+        params: A JSON object with at least one entry, as text.
+    """
+    size = stored_bytes(params)
+    if size > MAX_TEXT_BYTES:
+        return Refused(413, f"the params take {size} bytes there, {MAX_TEXT_BYTES} at most")
+    body = f'{{"type":{json.dumps(task_type)},"params":{params}}}'
+    request = HttpRequest("submit", "POST", ("tasks",), body)
+    answer: Answer = read((yield request))
+    for _ in range(QUICK_REPEATS):
+        if not isinstance(answer, Refused) or not (answer.deadlocked or answer.duplicate):
+            break
+        answer = read((yield request))
+    return answer
+
+
+def _old(child: Child, data: Any) -> str:
+    """What is to be told of a child that was there before; "" for a new one."""
+    if not isinstance(data, dict) or data.get("deduplicated") is not True:
+        return ""
+    return f"the child {child.type} is the old task {data.get('id')}, {data.get('status')}"
+
+
+def _for_good(answer: Refused) -> bool:
+    """Whether a child can never be created: its type is unknown, or its params do not fit."""
+    return answer.never_fits or answer.status in {400, 404}

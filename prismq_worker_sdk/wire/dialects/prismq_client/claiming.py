@@ -1,0 +1,164 @@
+"""Claims: one type a request, each under a worker id of its own, so that nobody else can report it (R2)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from prismq_worker_sdk.model.calls import (
+    BadGrant,
+    ClaimWork,
+    Conflict,
+    Exchange,
+    Exchanged,
+    Failure,
+    Grant,
+    Throttled,
+    Unreachable,
+)
+from prismq_worker_sdk.wire.dialects.prismq_client.answers import (
+    Refused,
+    Said,
+    failure,
+    is_empty_queue,
+    items,
+    read,
+)
+from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
+from prismq_worker_sdk.wire.dialects.prismq_client.tasks import read_task, task_id
+from prismq_worker_sdk.wire.dialects.prismq_client.types import Asking, find_type, type_number
+from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
+
+__all__ = ["claim", "get_task", "wire_worker_id"]
+
+LONGEST_WORKER_ID = 255
+LONGEST_NUMBER = 16
+
+PAGE = 200
+MOST_PAGES = 5
+"""How far the list of claimed tasks is looked through for the one whose claim was not answered."""
+
+
+def wire_worker_id(worker_id: str, request_id: str) -> str:
+    """The worker id of one claim: it stands in for the lease token that this server does not give (R2).
+
+    Args:
+        request_id: New for each claim, the same for its repeats.
+    """
+    number = request_id[:LONGEST_NUMBER]
+    return f"{worker_id.strip()[: LONGEST_WORKER_ID - 1 - len(number)]}/{number}"
+
+
+def claim(session: Session, call: Exchange, work: ClaimWork) -> Asking:
+    """One task of the types, asked for in turn until one has work; the answer to the claim part of an exchange.
+
+    A claim that may have been seen is looked for first: its task is hidden from everybody until its time is over.
+    """
+    owner = wire_worker_id(work.worker_id, call.request_id)
+    if call.maybe_seen:
+        found = yield from _claimed_by(owner)
+        if isinstance(found, Failure) or found:
+            return Exchanged(tasks=found)
+    strangers: list[str] = []
+    for name in session.in_turn(work.task_types):
+        number = yield from _number(session, name)
+        if isinstance(number, Failure):
+            return Exchanged(tasks=number, unknown_types=tuple(strangers))
+        if number is None:
+            strangers.append(name)
+            continue
+        body = {"worker_id": owner, "task_type_id": number}
+        reply = yield HttpRequest("claim", "POST", ("tasks", "claim"), json.dumps(body, ensure_ascii=False))
+        found = _granted(session, reply, name, owner)
+        if not isinstance(found, Throttled):
+            session.served(name)
+        if isinstance(found, Failure) or found:
+            return Exchanged(tasks=found, unknown_types=tuple(strangers))
+    return Exchanged(unknown_types=tuple(strangers))
+
+
+def get_task(identity: str) -> Asking:
+    """The object of a task, None where there is none, or a Failure."""
+    answer = read((yield HttpRequest("get", "GET", ("tasks", identity))))
+    if isinstance(answer, Refused):
+        return None if answer.error == "Task not found" else failure(answer)
+    if isinstance(answer, Failure):
+        return answer
+    found = next(iter(items(answer.data) or []), None)
+    return found if found is not None and task_id(found.get("id")) == identity else None
+
+
+def _number(session: Session, name: str) -> Asking:
+    """The number of a type, None where the server does not know it, or a Failure."""
+    if name not in session.numbers:
+        found = yield from find_type(name)
+        if isinstance(found, Failure) or found is None:
+            return found
+        number = type_number(found)
+        if number is None:
+            return Unreachable(f"the type {name} has no usable number there", maybe_seen=False)
+        session.numbers[name] = number
+    return session.numbers[name]
+
+
+def _granted(
+    session: Session, reply: HttpReply | Unreachable, name: str, owner: str
+) -> tuple[Grant | BadGrant, ...] | Failure:
+    if isinstance(reply, HttpReply) and is_empty_queue(reply):
+        return ()
+    answer = read(reply)
+    match answer:
+        case Said(data=data):
+            grant = _grant(data, name, owner)
+            if grant is None:
+                return Unreachable("a claim was answered with something that is no task")
+            if isinstance(grant, Grant) and grant.task.type.casefold() != name.casefold():
+                session.forget_types()
+            return (grant,)
+        case Refused() if answer.deadlocked:
+            return Conflict("the server's database rolled the claim back (deadlock)")
+        case Refused():
+            session.forget_types()
+            return failure(answer)
+        case Unreachable():
+            session.forget_types()
+    return answer
+
+
+def _grant(data: Any, name: str, owner: str) -> Grant | BadGrant | None:
+    if not isinstance(data, dict):
+        return None
+    found = next(iter(items(data) or []), data)
+    try:
+        return Grant(read_task(found, task_type=name), token=owner)
+    except ValueError as error:
+        return BadGrant(task_id(found.get("id")), name, str(error), token=owner)
+
+
+def _claimed_by(owner: str) -> Asking:
+    """The task that is claimed under this id, as a claim would have given it; empty where there is none."""
+    for page in range(MOST_PAGES):
+        query = (("status", "claimed"), ("limit", str(PAGE)), ("offset", str(page * PAGE)))
+        answer = read((yield HttpRequest("list", "GET", ("tasks",), query=query)))
+        if isinstance(answer, Refused):
+            return failure(answer)
+        if isinstance(answer, Failure):
+            return answer
+        listed = items(answer.data) or []
+        for one in listed:
+            identity = task_id(one.get("id"))
+            if one.get("claimed_by") == owner and identity is not None:
+                return (yield from _regained(identity, owner))
+        if len(listed) < PAGE:
+            break
+    return ()
+
+
+def _regained(identity: str, owner: str) -> Asking:
+    found = yield from get_task(identity)
+    if isinstance(found, Failure):
+        return found
+    if found is None or found.get("status") != "claimed" or found.get("claimed_by") != owner:
+        return ()
+    grant = _grant(found, str(found.get("type")), owner)
+    return () if grant is None else (grant,)

@@ -1,0 +1,48 @@
+"""Finding the server: its health, and whether it takes the key, of which the health says nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prismq_worker_sdk.model.calls import Failure, Healthy
+from prismq_worker_sdk.model.capabilities import Capabilities
+from prismq_worker_sdk.wire.dialects.prismq_client.answers import Refused, failure, read
+from prismq_worker_sdk.wire.dialects.prismq_client.reporting import NAME
+from prismq_worker_sdk.wire.dialects.prismq_client.types import Asking
+from prismq_worker_sdk.wire.dialects.prismq_client.values import MAX_TEXT_BYTES
+from prismq_worker_sdk.wire.messages import HttpRequest
+
+__all__ = ["CAPABILITIES", "check_key", "read_health"]
+
+ROOM_FOR_KEY = 255
+"""Bytes of a child's params that its key takes (R22)."""
+
+CAPABILITIES = Capabilities(
+    creates=True,
+    fences=True,
+    finds_claims=True,
+    tells_progress=True,
+    retries_at_once=True,
+    max_result_bytes=MAX_TEXT_BYTES,
+    max_params_bytes=MAX_TEXT_BYTES - ROOM_FOR_KEY,
+)
+"""One task a claim, one report a call; no renewal, no release, no delay."""
+
+
+def read_health(body: Any) -> Healthy | None:
+    """What a health answer tells of such a server; None when it is none of this dialect."""
+    if (
+        not isinstance(body, dict)
+        or body.get("success") is not True
+        or not isinstance(body.get("data"), dict)
+    ):
+        return None
+    return Healthy(NAME, CAPABILITIES) if isinstance(body["data"].get("status"), str) else None
+
+
+def check_key() -> Asking:
+    """Why the server cannot be worked with, None when it takes the key: health answers without one."""
+    answer = read((yield HttpRequest("list", "GET", ("tasks",), query=(("limit", "1"),))))
+    if isinstance(answer, Refused):
+        return failure(answer)
+    return answer if isinstance(answer, Failure) else None

@@ -1,0 +1,161 @@
+"""Reports: completed and failed are one call; what an unanswered one came to is asked before it is sent again (R26)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from prismq_worker_sdk.model.calls import (
+    Failure,
+    LeaseAnswer,
+    LeaseVerdict,
+    Rejected,
+    Renewal,
+    ReportAnswer,
+)
+from prismq_worker_sdk.model.claim import Identity
+from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
+from prismq_worker_sdk.model.report import Report, Verdict
+from prismq_worker_sdk.wire.dialects.prismq_client.answers import Refused, Said, failure, read
+from prismq_worker_sdk.wire.dialects.prismq_client.children import create_children
+from prismq_worker_sdk.wire.dialects.prismq_client.claiming import get_task
+from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
+from prismq_worker_sdk.wire.dialects.prismq_client.tasks import is_number
+from prismq_worker_sdk.wire.dialects.prismq_client.types import Asking
+from prismq_worker_sdk.wire.dialects.prismq_client.values import MAX_TEXT_BYTES, result_text, stored_bytes
+from prismq_worker_sdk.wire.dialects.reading import plain
+from prismq_worker_sdk.wire.messages import HttpRequest
+
+__all__ = ["NAME", "renew", "report"]
+
+NAME = "prismq-client"
+
+QUICK_REPEATS = 3
+"""How often a report that the database rolled back is sent again at once."""
+
+NOT_CLAIMED = "Task is not in claimed state"
+CLAIMED_BY_ANOTHER = "Task is claimed by another worker"
+
+
+def report(session: Session, report: Report) -> Asking:
+    """The reply to one report."""
+    if not _is_of_here(report.identity):
+        return ReportAnswer(Verdict.MISSING, "this claim is not one of this server")
+    if isinstance(report.outcome, Released):
+        return ReportAnswer(Verdict.LOST, "this server takes nothing back; the claim lapses")
+    said = _content(report.outcome)
+    if stored_bytes(said[1]) > MAX_TEXT_BYTES:
+        size = stored_bytes(said[1])
+        return ReportAnswer(
+            Verdict.REFUSED, f"the {said[0]} takes {size} bytes there, {MAX_TEXT_BYTES} at most"
+        )
+    if report.maybe_seen:
+        known = yield from _fate(report)
+        if known is not None:
+            return known
+    if report.children:
+        trouble = yield from create_children(session, report)
+        if trouble is not None:
+            return trouble
+    reply = yield from _complete(report, *said)
+    if isinstance(reply, ReportAnswer) and (told := session.told(report.identity.task_id)):
+        return replace(reply, detail="; ".join(filter(None, (reply.detail, told))))
+    return reply
+
+
+def renew(renewal: Renewal) -> Asking:
+    """Tells how far the work is; it extends nothing, but a claim that is lost comes out (R15)."""
+    identity = renewal.identity
+    if not _is_of_here(identity):
+        return LeaseAnswer(LeaseVerdict.LOST)
+    body: dict[str, Any] = {"worker_id": identity.token, "progress": round(renewal.progress or 0)}
+    if renewal.message:
+        body["message"] = plain(renewal.message)
+    text = json.dumps(body, ensure_ascii=False)
+    answer = read((yield HttpRequest("renew", "POST", ("tasks", identity.task_id, "progress"), text)))
+    match answer:
+        case Said():
+            return LeaseAnswer(LeaseVerdict.RENEWED)
+        case Refused(error=error) if error in {NOT_CLAIMED, CLAIMED_BY_ANOTHER, "Task not found"}:
+            return LeaseAnswer(LeaseVerdict.LOST)
+        case Refused():
+            return failure(answer)
+    return answer
+
+
+def _complete(report: Report, name: str, text: str) -> Asking:
+    worker, success = json.dumps(report.identity.token, ensure_ascii=False), name == "result"
+    body = f'{{"worker_id":{worker},"success":{json.dumps(success)},"{name}":{text}}}'
+    call = "complete" if success else "fail"
+    request = HttpRequest(call, "POST", ("tasks", report.identity.task_id, "complete"), body)
+    answer = read((yield request))
+    for _ in range(QUICK_REPEATS):
+        if not isinstance(answer, Refused) or not answer.deadlocked:
+            break
+        answer = read((yield request))
+    match answer:
+        case Said(data=data):
+            return ReportAnswer(Verdict.ACCEPTED, _status(data))
+        case Refused(error=error) if error == NOT_CLAIMED:
+            known = yield from _fate(report)
+            return known or Rejected(400, error)
+        case Refused(error=error) if error == CLAIMED_BY_ANOTHER:
+            return ReportAnswer(Verdict.LOST, error)
+        case Refused(error=error) if error == "Task not found":
+            return ReportAnswer(Verdict.MISSING, error)
+        case Refused(error=error) if answer.never_fits:
+            return ReportAnswer(Verdict.REFUSED, error)
+        case Refused(status=status, error=error) if answer.deadlocked:
+            return Rejected(status, error)
+        case Refused():
+            return failure(answer)
+    return answer
+
+
+def _fate(report: Report) -> Asking:
+    """What became of a report, by the task as it stands: a reply, or None while the claim still waits for one."""
+    task = yield from get_task(report.identity.task_id)
+    if isinstance(task, Failure):
+        return task
+    if task is None:
+        return ReportAnswer(Verdict.MISSING, "the server knows no such task")
+    status, ours = task.get("status"), task.get("claimed_by") == report.identity.token
+    if status == "claimed" and ours:
+        return None
+    completed = isinstance(report.outcome, Completed)
+    if ours and status == ("completed" if completed else "failed"):
+        return ReportAnswer(Verdict.ACCEPTED, f"the task is {status} under this claim")
+    if completed:
+        return ReportAnswer(Verdict.LOST, f"the task is {status}, and not under this claim")
+    return _fate_of_failure(report, task)
+
+
+def _fate_of_failure(report: Report, task: dict[str, Any]) -> ReportAnswer:
+    """A failure that was accepted leaves its words on the task, which has no owner any more or a new one."""
+    text = report.outcome.error if isinstance(report.outcome, Failed) else ""
+    if task.get("error_message") == plain(text):
+        return ReportAnswer(Verdict.ACCEPTED, f"the task is {task.get('status')} with this error")
+    verdict = Verdict.CONFLICT if report.maybe_seen else Verdict.LOST
+    return ReportAnswer(verdict, f"the task is {task.get('status')}, and not under this claim")
+
+
+def _content(outcome: Outcome) -> tuple[str, str]:
+    """The field that carries an outcome, and its JSON text."""
+    match outcome:
+        case Completed(result=result):
+            return "result", result_text(result)
+        case Failed(error=error):
+            return "error", json.dumps(plain(error), ensure_ascii=False)
+        case Released():
+            raise ValueError("this server takes nothing back: let the claim lapse")
+
+
+def _is_of_here(identity: Identity) -> bool:
+    """Whether a claim is one of this dialect: an id of another kind would be cast to a foreign task's."""
+    return identity.dialect == NAME and identity.token is not None and is_number(identity.task_id)
+
+
+def _status(data: Any) -> str:
+    status = data.get("status") if isinstance(data, dict) else None
+    return f"the task is {plain(status)}" if isinstance(status, str) else ""

@@ -1,0 +1,88 @@
+"""What the server keeps of a value, and how results and params are written so that they survive it.
+
+It stores JSON as text of 65,535 bytes at most, turns everything that PHP takes for empty into null, and `{}` into `[]`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+__all__ = [
+    "MAX_TEXT_BYTES",
+    "NO_PARAMS",
+    "RUN_KEY",
+    "result_text",
+    "stored_bytes",
+    "unwrapped",
+    "with_run_key",
+    "worker_params",
+]
+
+MAX_TEXT_BYTES = 65_535
+"""The size of its TEXT columns."""
+
+WRAPPED = "prismq_json"
+"""The key under which a result stands as JSON text, when the server would keep nothing of it."""
+
+RUN_KEY = "prismq_run_key"
+"""The params entry that tells two tasks of the same type and params apart; taken out before a handler sees them."""
+
+NO_PARAMS = "{}"
+"""An object without entries, which the server refuses as params."""
+
+NOTHING = {"{}", "[]", "0", "-0", "0.0", "-0.0", "false", '""', '"0"'}
+"""Results of which null would be left."""
+
+_EXPONENT = re.compile(r"\d[eE][+-]?\d")
+
+
+def stored_bytes(text: str) -> int:
+    """How many bytes a JSON text takes there: compact UTF-8, line separators escaped, `1.0e+22` for `1e+22`."""
+    lines = text.count("\u2028") + text.count("\u2029")
+    return len(text.encode("utf-8", "replace")) + 3 * lines + 2 * len(_EXPONENT.findall(text))
+
+
+def result_text(result: str) -> str:
+    """A result as it is sent; one that would become null, or looks like a wrapped one, is wrapped.
+
+    Args:
+        result: Compact JSON text.
+    """
+    if result not in NOTHING and not result.startswith(f'{{"{WRAPPED}":'):
+        return result
+    return f'{{"{WRAPPED}":{json.dumps(result, ensure_ascii=False)}}}'
+
+
+def unwrapped(result: Any) -> Any:
+    """A result as its handler returned it."""
+    if isinstance(result, dict) and result.keys() == {WRAPPED} and isinstance(result[WRAPPED], str):
+        try:
+            return json.loads(result[WRAPPED])
+        except (ValueError, RecursionError):
+            return result
+    return result
+
+
+def worker_params(raw: Any) -> dict[str, Any]:
+    """The params of a task as its handler gets them: `[]` is an object without entries, the run key is left out.
+
+    Raises:
+        ValueError: They are no object.
+    """
+    if raw == [] or raw is None:
+        return {}
+    if not isinstance(raw, dict):
+        raise ValueError(f"its params are {type(raw).__name__}, not an object")
+    return {name: value for name, value in raw.items() if name != RUN_KEY}
+
+
+def with_run_key(params: str, run_key: str) -> str:
+    """Params with a run key; with the empty one, params that the server would refuse for having no entry.
+
+    Args:
+        params: A JSON object as compact text.
+    """
+    entry = f'"{RUN_KEY}":{json.dumps(run_key, ensure_ascii=False)}'
+    return f"{{{entry}}}" if params == NO_PARAMS else f"{params[:-1]},{entry}}}"
