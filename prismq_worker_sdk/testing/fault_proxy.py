@@ -25,6 +25,9 @@ TRICKLE_PAUSE = 0.05
 SIPS = 20
 """In how many parts an answer trickles, at most; smaller than 64 bytes they are not."""
 
+BODILESS = {b"204", b"304"}
+"""Statuses of answers that have no body."""
+
 HTML = b"<html><body><h1>Bad gateway</h1></body></html>"
 
 
@@ -196,7 +199,7 @@ class FaultProxy:
                     self._stop.wait(TRICKLE_PAUSE)
             case _:
                 client.sendall(answer)
-        return True
+        return _content_length(answer.partition(b"\r\n\r\n")[0]) is not None
 
 
 class _Upstream:
@@ -218,7 +221,7 @@ class _Upstream:
         self._socket.sendall(request)
 
     def answer(self) -> bytes:
-        found = None if self._socket is None else _message(self._socket)
+        found = None if self._socket is None else _message(self._socket, to_the_end=True)
         if found is None:
             raise OSError("the server gave no answer")
         return found
@@ -229,8 +232,12 @@ class _Upstream:
             self._socket = None
 
 
-def _message(source: socket.socket) -> bytes | None:
-    """One whole HTTP message, None when the peer closed before it began."""
+def _message(source: socket.socket, *, to_the_end: bool = False) -> bytes | None:
+    """One whole HTTP message, None when the peer closed before it began.
+
+    Args:
+        to_the_end: Whether a message that does not tell its length lasts until the peer closes.
+    """
     data = b""
     while b"\r\n\r\n" not in data:
         part = source.recv(65536)
@@ -242,7 +249,10 @@ def _message(source: socket.socket) -> bytes | None:
     head, body = data.split(b"\r\n\r\n", 1)
     length = _content_length(head)
     parts = [body]
-    missing = length - len(body)
+    if length is None and to_the_end:
+        while part := source.recv(65536):
+            parts.append(part)
+    missing = (length or 0) - len(body)
     while missing > 0:
         part = source.recv(min(missing, 1024 * 1024))
         if not part:
@@ -252,14 +262,17 @@ def _message(source: socket.socket) -> bytes | None:
     return head + b"\r\n\r\n" + b"".join(parts)
 
 
-def _content_length(head: bytes) -> int:
+def _content_length(head: bytes) -> int | None:
+    """How long the body is, None when the head does not tell."""
+    if head.partition(b" ")[2][:3] in BODILESS:
+        return 0
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name.strip().lower() == b"content-length":
             return int(value)
         if name.strip().lower() == b"transfer-encoding":
             raise ValueError("messages in chunks are not carried")
-    return 0
+    return None
 
 
 def _page(status: bytes, kind: bytes, body: bytes, headers: bytes) -> bytes:

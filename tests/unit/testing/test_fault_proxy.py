@@ -105,6 +105,26 @@ def test_a_slow_answer_is_whole(proxy, kind):
     assert proxy.counts == {kind: 1}
 
 
+@pytest.mark.parametrize("kind", [None, Disturbance.DELAY, Disturbance.TRICKLE])
+def test_an_answer_that_does_not_tell_its_length_passes_whole_and_ends_its_connection(
+    proxy, server, monkeypatch, kind
+):
+    monkeypatch.setattr(server.RequestHandlerClass, "do_POST", answer_without_length)
+    proxy.plan = FaultPlan(share=0.0 if kind is None else 1.0, kinds=(kind,), seconds=0.01)
+
+    assert [post(proxy).content for _ in range(2)] == [BODY] * 2
+
+
+def answer_without_length(handler):
+    """As `php -S` answers: the head and the body apart, the end of the connection is the end of the body."""
+    handler.rfile.read(int(handler.headers["Content-Length"]))
+    handler.close_connection = True
+    handler.send_response(200)
+    handler.end_headers()
+    handler.wfile.flush()
+    handler.wfile.write(BODY)
+
+
 def test_a_plan_touches_only_the_requests_it_names_and_repeats_itself(proxy):
     def completes(_method, path, _body):
         return path.endswith("/complete")
@@ -124,3 +144,18 @@ def test_a_server_that_is_away_is_a_closed_connection(server):
         pytest.raises(requests.ConnectionError),
     ):
         post(proxy)
+
+
+def test_an_answer_without_a_body_is_not_waited_for_to_its_end(proxy, server, monkeypatch):
+    def nothing(handler):
+        handler.rfile.read(int(handler.headers["Content-Length"]))
+        handler.send_response(204)
+        handler.end_headers()
+
+    monkeypatch.setattr(server.RequestHandlerClass, "do_POST", nothing)
+    session = requests.Session()
+    session.trust_env = False
+    with session:
+        answers = [session.post(proxy.url, data=b"hello", timeout=20) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [204, 204]
