@@ -25,7 +25,7 @@ class TaskManager:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.database = self.folder / "tasks.db"
-        self._times = ("--lease", lease, "--claim-timeout", claim_timeout)
+        self.lease, self.claim_timeout = lease, claim_timeout
         self._starts = 0
         self.port = 0
         self.start()
@@ -34,7 +34,7 @@ class TaskManager:
         """Starts, again on the port it had, and returns when it serves."""
         self._starts += 1
         log = self.folder / f"taskmanager-{self._starts}.log"
-        words = ["--port", self.port, "--database", self.database, *self._times, "--log-format", "json"]
+        words = ["--port", self.port, "--database", self.database, *self.words(), "--log-format", "json"]
         with log.open("wb") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "prismq_worker_sdk", "taskmanager", *map(str, words)],
@@ -45,6 +45,10 @@ class TaskManager:
             )
         self.url = wait_until(lambda: _address(log), "the address of the TaskManager")
         self.port = int(self.url.split(":")[2].split("/")[0])
+
+    def words(self):
+        """What it is started with."""
+        return ["--lease", self.lease, "--claim-timeout", self.claim_timeout]
 
     def kill(self):
         self.process.kill()

@@ -6,7 +6,7 @@ import os
 import threading
 from pathlib import Path
 
-from prismq_worker_sdk import Permanent, TaskContext, task_handler
+from prismq_worker_sdk import Defer, Permanent, TaskContext, Transient, Unavailable, task_handler
 
 
 def note(ctx, what="ran"):
@@ -32,6 +32,16 @@ def gated(params: dict, ctx: TaskContext) -> dict:
     return {"gated": True}
 
 
+@task_handler("Test.Careless")
+def careless(params: dict, ctx: TaskContext) -> dict:
+    """As Test.Gated, but it does not look whether it was told to end."""
+    note(ctx)
+    gate = Path(os.environ["GATE_FILE"])
+    while not gate.exists():
+        threading.Event().wait(0.02)
+    return {"by": params["n"]}
+
+
 @task_handler("Test.Stubborn")
 def stubborn(params: dict, ctx: TaskContext) -> dict:
     note(ctx)
@@ -48,6 +58,38 @@ def failing(params: dict, ctx: TaskContext) -> dict:
 @task_handler("Test.Gone")
 def gone(params: dict, ctx: TaskContext) -> dict:
     raise Permanent("no such thing")
+
+
+@task_handler("Test.Transient")
+def transient(params: dict, ctx: TaskContext) -> dict:
+    """Fails at its first attempts."""
+    note(ctx)
+    if ctx.attempt <= params["times"]:
+        raise Transient("busy", retry_in=params["retry_in"])
+    return {"attempt": ctx.attempt}
+
+
+@task_handler("Test.Deferred")
+def deferred(params: dict, ctx: TaskContext) -> dict:
+    note(ctx)
+    if ctx.attempt == 1:
+        raise Defer("not yet", retry_in=0.1)
+    return {"attempt": ctx.attempt}
+
+
+@task_handler("Test.Unavailable")
+def unavailable(params: dict, ctx: TaskContext) -> dict:
+    note(ctx)
+    raise Unavailable("the quota is used up", retry_in=3600)
+
+
+@task_handler("Test.Parent")
+def parent(params: dict, ctx: TaskContext) -> dict:
+    """Creates three children, two of them equal; nobody has a handler for them."""
+    note(ctx)
+    for of in ("one", "one", "two"):
+        ctx.submit("Test.Child", {"of": of})
+    return {"children": 3}
 
 
 @task_handler("Test.NotANumber")
