@@ -9,6 +9,10 @@ __all__ = ["Budget", "after_one", "seconds_to_next", "told"]
 SPENT_FREELY = 0.5
 """The part of a budget that may be used at once; the rest is spread over the time that is left."""
 
+SAME_END = 2.0
+"""Seconds by which two answers may tell the end of one window differently: the server counts whole seconds, and an
+answer takes its time. Beyond that the server has begun a new window, earlier than it seemed from here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -46,11 +50,9 @@ def told(budget: Budget | None, *, limit: int, left: int, seconds: float, now: f
     """The budget after an answer; within one window it only shrinks, since others' answers overtake each other.
 
     Args:
-        seconds: Until the window ends.
+        seconds: Until the window ends, at most.
     """
-    fresh = budget is None or now >= budget.resets_at
-    if budget is None or fresh:
-        return Budget(limit, left, now + seconds)
-    return replace(
-        budget, limit=limit, left=min(budget.left, left), resets_at=max(budget.resets_at, now + seconds)
-    )
+    ends_at = now + seconds
+    if budget is None or now >= budget.resets_at or ends_at > budget.resets_at + SAME_END:
+        return Budget(limit, left, ends_at)
+    return replace(budget, limit=limit, left=min(budget.left, left), resets_at=min(budget.resets_at, ends_at))

@@ -6,7 +6,7 @@ in what it says remains.
 
 from __future__ import annotations
 
-import math
+import json
 import threading
 import time
 from collections import OrderedDict
@@ -24,6 +24,11 @@ MOST_PATHS = 4_096
 USUAL_WINDOW = 60.0
 LONGEST_WINDOW = 3600.0
 """Seconds; what is believed of a server's window."""
+
+WHOLE_SECOND = 1.0
+"""The server counts in whole seconds, and its window is over only in the second after the one that it names."""
+
+MILLISECOND = 0.001
 
 LONGEST_NUMBER = 12
 
@@ -48,22 +53,23 @@ class Budgets:
                 self._paths[request.segments] = after_one(budget, now)
                 return None
         text = f"its limit of {budget.limit} requests is used up, or kept for the next ones"
-        headers = {"retry-after": str(math.ceil(wait)), "content-type": "application/json"}
-        return HttpReply(429, f'{{"error":"Too Many Requests","message":"{text}"}}'.encode(), headers)
+        said = {"error": "Too Many Requests", "message": text, "retry_after": round(wait + MILLISECOND, 3)}
+        return HttpReply(429, json.dumps(said).encode(), {"content-type": "application/json"})
 
     def learn(self, request: HttpRequest, reply: HttpReply) -> None:
         """What an answer tells of the limit of its path."""
         limit, left = _count(reply, "x-ratelimit-limit"), _count(reply, "x-ratelimit-remaining")
-        seconds = _seconds_left(reply)
         if reply.status == 429:  # noqa: PLR2004
-            left, seconds = 0, retry_after(reply) or seconds
+            left = 0
         if left is None:
             return
         now = self._clock()
         with self._lock:
             known = self._paths.get(request.segments)
             most = limit if limit is not None else known.limit if known is not None else 1
-            self._paths[request.segments] = told(known, limit=most, left=left, seconds=seconds, now=now)
+            self._paths[request.segments] = told(
+                known, limit=most, left=left, seconds=_seconds_left(reply), now=now
+            )
             self._paths.move_to_end(request.segments)
             if len(self._paths) > MOST_PATHS:
                 self._paths.popitem(last=False)
@@ -77,12 +83,18 @@ def _count(reply: HttpReply, name: str) -> int | None:
 
 def _seconds_left(reply: HttpReply) -> float:
     """Until the window ends: by the answer's own Date, so that no clocks are compared."""
-    reset = _count(reply, "x-ratelimit-reset")
+    reset, asked = _count(reply, "x-ratelimit-reset"), retry_after(reply)
     try:
         now = parsedate_to_datetime(reply.headers.get("date", "")).timestamp()
     except (ValueError, TypeError, OverflowError):
+        reset = None
+    if reset is not None:
+        left = max(0.0, reset - now)
+    elif asked is not None:
+        left = asked
+    else:
         return USUAL_WINDOW
-    return USUAL_WINDOW if reset is None else min(LONGEST_WINDOW, max(0.0, reset - now))
+    return min(LONGEST_WINDOW, left + WHOLE_SECOND)
 
 
 _SERVERS: dict[str, Budgets] = {}

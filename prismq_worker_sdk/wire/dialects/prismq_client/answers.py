@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from prismq_worker_sdk.model.calls import Failure, Foreign, Rejected, Throttled, Unauthorised, Unreachable
-from prismq_worker_sdk.wire.dialects.reading import failure_of, plain, retry_after
+from prismq_worker_sdk.wire.dialects.reading import (
+    LONGEST_PATIENCE,
+    failure_of,
+    number,
+    plain,
+    retry_after,
+)
 from prismq_worker_sdk.wire.messages import HttpReply
 
 __all__ = ["Answer", "Refused", "Said", "failure", "first_item", "is_empty_queue", "items", "read"]
@@ -79,7 +85,7 @@ def read(reply: HttpReply | Unreachable) -> Answer:
         case 401 | 403:
             return Unauthorised(words or f"HTTP {status}")
         case 429:
-            return Throttled(words or "HTTP 429", retry_after(reply), limited=True)
+            return Throttled(words or "HTTP 429", _patience(body, reply), limited=True)
         case 413:
             return Refused(413, words or "HTTP 413: the body is too large")
         case 200:
@@ -137,6 +143,12 @@ def _envelope(reply: HttpReply) -> dict[str, Any] | None:
         except (ValueError, RecursionError):
             found = None
     return found if isinstance(found, dict) else None
+
+
+def _patience(body: dict[str, Any] | None, reply: HttpReply) -> float | None:
+    """How long to wait, seconds: the body says it as well as the header does."""
+    said = None if body is None else number(body.get("retry_after"))
+    return retry_after(reply) if said is None else min(LONGEST_PATIENCE, max(0.0, said))
 
 
 def _words(body: dict[str, Any]) -> str:
