@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from prismq_worker_sdk.testing import Disturbance, FaultPlan, FaultProxy
-from tests.support.prismq_client import Embedded, First, Process
+from tests.support.deployed import Embedded, First, Process
 from tests.support.processes import wait_until
 
 ALL = "the end of all tasks"
