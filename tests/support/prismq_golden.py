@@ -1,18 +1,16 @@
 """The golden exchanges of the dialect prismq-client: how a server is brought to one, and held to it."""
 
-import http.client
 import json
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from prismq_worker_sdk.testing import PrismqClientDeployment, PrismqClientServer
 from tests.support.golden import GOLDEN, same
+from tests.support.prismq_client import NOON, post, send
 
 FILE = json.loads((GOLDEN / "prismq_client.json").read_text("utf-8"))
 EXCHANGES, STATES, PLACES = FILE["exchanges"], FILE["states"], FILE["places"]
-NOON = 1_795_435_200.0
 SHAPES = {
     "id": lambda found: type(found) is int and found > 0,
     "seconds": lambda found: type(found) is int and found > 1_000_000_000,
@@ -23,35 +21,6 @@ SHAPES = {
     "text": lambda found: isinstance(found, str) and found != "",
     "texts": lambda found: found != [] and all(isinstance(one, str) and one for one in found),
 }
-
-
-@dataclass(frozen=True)
-class Said:
-    """An answer as it came over the line."""
-
-    status: int
-    headers: dict
-    body: bytes
-
-    def json(self):
-        return json.loads(self.body)
-
-
-def send(url, method, path, *, body=None, headers=(), outside=False):
-    """One request on a connection of its own, its path sent as it stands."""
-    place = urlsplit(url)
-    line = http.client.HTTPConnection(place.hostname, place.port, timeout=20)
-    try:
-        line.request(method, path if outside else place.path + path, body, dict(headers))
-        answer = line.getresponse()
-        names = {name.lower(): value for name, value in answer.getheaders()}
-        return Said(answer.status, names, answer.read())
-    finally:
-        line.close()
-
-
-def post(server, path, body):
-    return send(server.url, "POST", path, body=json.dumps(body))
 
 
 @dataclass
@@ -132,7 +101,7 @@ def bring(server, state, known):
             case {"get": path}:
                 send(server.url, "GET", path, headers={"x-api-key": FILE["key"]})
             case {"post": path, "body": body}:
-                said = post(server, known.filled(path), known.filled(body))
+                said = post(server.url, known.filled(path), known.filled(body))
                 assert said.status == 200, said
                 for place, name in step.get("keep", {}).items():
                     known.places[place] = int(said.json()["data"][name])
