@@ -24,7 +24,7 @@ from prismq_worker_sdk.testing.prismq_client.store import Store
 __all__ = ["PrismqClientServer"]
 
 _LOG = logging.getLogger("prismq.taskmanager")
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.02
 PEER_SECONDS = 60.0
 """How long a silent peer is waited for."""
 
@@ -102,6 +102,15 @@ class PrismqClientServer:
     def requests(self) -> tuple[tuple[str, str], ...]:
         """Every request so far, as its method and its path below the prefix, the query left out."""
         return tuple(self._requests)
+
+    @property
+    def deployment(self) -> PrismqClientDeployment:
+        """How it is set up; another one may be set at any time, but for its database."""
+        return self._application.deployment
+
+    @deployment.setter
+    def deployment(self, deployment: PrismqClientDeployment) -> None:
+        self._application.deployment = deployment
 
     @property
     def database_up(self) -> bool:

@@ -11,7 +11,7 @@ from prismq_worker_sdk.wire.dialects.prismq_client.answers import (
     is_empty_queue,
     read,
 )
-from tests.support.prismq_client import DEADLOCK, EMPTY, SILENCE, TOO_LONG, raw, refused, said
+from tests.support.prismq_talk import DEADLOCK, EMPTY, SILENCE, TOO_LONG, raw, refused, said
 
 MIDDLEWARE = {
     "error": "Unauthorized",

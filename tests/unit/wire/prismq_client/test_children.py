@@ -4,7 +4,7 @@ from prismq_worker_sdk.model.calls import Exchange, ReportAnswer
 from prismq_worker_sdk.model.outcome import Child, Completed
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.wire.dialects.prismq_client.children import child_keys
-from tests.support.prismq_client import (
+from tests.support.prismq_talk import (
     DEADLOCK,
     SILENCE,
     TOO_LONG,

@@ -14,7 +14,7 @@ from prismq_worker_sdk.model.calls import (
 )
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire.dialects.prismq_client.claiming import wire_worker_id
-from tests.support.prismq_client import (
+from tests.support.prismq_talk import (
     DEADLOCK,
     EMPTY,
     NOTHING,

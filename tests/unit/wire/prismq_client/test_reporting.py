@@ -15,7 +15,7 @@ from prismq_worker_sdk.model.calls import (
 )
 from prismq_worker_sdk.model.outcome import Completed, Failed, Released
 from prismq_worker_sdk.model.report import Verdict
-from tests.support.prismq_client import (
+from tests.support.prismq_talk import (
     ANOTHER,
     DEADLOCK,
     NOT_CLAIMED,
@@ -229,7 +229,7 @@ def test_progress_that_is_not_answered_says_nothing_about_the_claim(answer):
 
 
 def test_a_claim_is_not_sent_after_a_report_that_was_not_answered():
-    from tests.support.prismq_client import claim_call
+    from tests.support.prismq_talk import claim_call
 
     talk = Talk()
     call = Exchange(reports=(report(DONE),), claim=claim_call().claim, request_id="1")

@@ -17,7 +17,7 @@ from prismq_worker_sdk.wire.dialects.prismq_client.values import (
     with_run_key,
     worker_params,
 )
-from tests.support.prismq_client import NOTHING, Talk, raw, refused, said, task
+from tests.support.prismq_talk import NOTHING, Talk, raw, refused, said, task
 
 LEAVES = (
     st.none()
