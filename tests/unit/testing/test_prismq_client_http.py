@@ -69,6 +69,20 @@ def test_a_body_in_chunks_is_read(api):
     assert (status, found["data"]["status"]) == (200, "pending")
 
 
+def test_a_request_that_was_cut_does_nothing(api):
+    task_id = api.create()
+    api.claim()
+    body = b'{"worker_id":"w1","success":true}'
+    with socket.create_connection(("127.0.0.1", api.server.port), timeout=20) as line:
+        head = f"POST /api/tasks/{task_id}/complete HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body) + 1}\r\n\r\n"
+        line.sendall(head.encode() + body)
+        line.shutdown(socket.SHUT_WR)
+        said = line.recv(4096)
+
+    assert said == b""
+    assert api.show(task_id)["status"] == "claimed"
+
+
 def test_a_body_in_chunks_is_not_measured():
     with running_prismq_client(max_request_bytes=100) as api:
         api.register()
