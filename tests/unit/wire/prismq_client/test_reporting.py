@@ -89,9 +89,7 @@ def test_r26_a_task_that_is_gone_is_missing_and_never_deletes_the_outcome():
         (DONE, {"status": "pending"}, Verdict.LOST),
         (DONE, {"status": "failed", "claimed_by": OWNER}, Verdict.LOST),
         (BROKEN, {"status": "failed", "claimed_by": OWNER}, Verdict.ACCEPTED),
-        (BROKEN, {"status": "pending", "error_message": "it broke"}, Verdict.ACCEPTED),
-        (BROKEN, {"status": "claimed", "claimed_by": "w/2", "error_message": "it broke"}, Verdict.ACCEPTED),
-        (BROKEN, {"status": "pending", "error_message": "another"}, Verdict.CONFLICT),
+        (BROKEN, {"status": "pending", "error_message": "it broke"}, Verdict.CONFLICT),
         (BROKEN, {"status": "claimed", "claimed_by": "w/2"}, Verdict.CONFLICT),
     ],
 )
