@@ -45,6 +45,9 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--unreachable-timeout", metavar="TIME", help="How long to try it later [0: for ever]"),
         click.option("--max-consecutive-errors", metavar="N", help="Errors in a row that pause a type [5]"),
         click.option(
+            "--max-attempts", metavar="N", help="Claims of a task that never ends, then it fails [20]"
+        ),
+        click.option(
             "--server-claim-timeout", metavar="TIME", help="Claim timeout of a server without renewal [300s]"
         ),
         click.option("--health-port", metavar="PORT", help="Serve /healthz, /readyz, /metrics [off]"),

@@ -5,42 +5,87 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model import duration
 
 __all__ = ["need_extra", "taskmanager"]
 
+V1, PRISMQ_CLIENT = "v1", "prismq-client"
+DATABASES = {V1: "taskmanager.db", PRISMQ_CLIENT: "prismq-client.db"}
+ONLY = {
+    "lease": ("--lease", V1),
+    "rate_limit": ("--rate-limit", PRISMQ_CLIENT),
+    "repaired": ("--repaired", PRISMQ_CLIENT),
+    "deadlocks": ("--deadlocks", PRISMQ_CLIENT),
+}
+"""The options that one dialect has and the other has not."""
+
 
 @click.command(short_help="Run a TaskManager for development and tests.")
+@click.option(
+    "--dialect",
+    type=click.Choice([V1, PRISMQ_CLIENT]),
+    default=V1,
+    show_default=True,
+    help="prismq-client behaves as the server in production, faults and all.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Anything but loopback needs --keys.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 for any free one."
 )
 @click.option(
-    "--database", default="taskmanager.db", show_default=True, help="SQLite file, or an SQLAlchemy URL."
+    "--database",
+    show_default=" or ".join(DATABASES.values()),
+    help="SQLite file; v1 also takes an SQLAlchemy URL.",
 )
 @click.option(
     "--claim-timeout", default="5m", show_default=True, metavar="TIME", help="When a claim runs out."
 )
 @click.option(
-    "--lease", default="1m", show_default=True, metavar="TIME", help="How long a renewed claim lasts."
+    "--lease", default="1m", show_default=True, metavar="TIME", help="How long a renewed claim lasts (v1)."
 )
 @click.option("--max-attempts", type=click.IntRange(1, 1000), default=3, show_default=True)
 @click.option(
-    "--keys", type=click.Path(path_type=Path), help="File of lines `worker KEY`, `producer KEY`, `admin KEY`."
+    "--keys",
+    type=click.Path(path_type=Path),
+    help="File of lines `worker KEY`, `producer KEY`, `admin KEY`; prismq-client takes the first.",
+)
+@click.option(
+    "--rate-limit",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Requests per minute and path (prismq-client); 0 is off.",
+)
+@click.option(
+    "--repaired", is_flag=True, help="Empty queues and single objects as documented (prismq-client)."
+)
+@click.option(
+    "--deadlocks",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="SHARE",
+    help="Part of claims and completes that end in a deadlock (prismq-client).",
 )
 @click.option("--log-format", type=click.Choice(["console", "json"]), default="console", show_default=True)
 @click.option("--debug", is_flag=True, help="Log everything.")
+@click.pass_context
 def taskmanager(  # noqa: PLR0913 - one argument for each option
+    context: click.Context,
     *,
+    dialect: str,
     host: str,
     port: int,
-    database: str,
+    database: str | None,
     claim_timeout: str,
     lease: str,
     max_attempts: int,
     keys: Path | None,
+    rate_limit: int,
+    repaired: bool,
+    deadlocks: float,
     log_format: str,
     debug: bool,
 ) -> None:
@@ -48,22 +93,18 @@ def taskmanager(  # noqa: PLR0913 - one argument for each option
 
     It keeps its tasks in a SQLite file, speaks the documented protocol, and creates tasks at POST /api/tasks.
     """
-    need_extra()
-    from prismq_worker_sdk.decide.redaction import Redactor
-    from prismq_worker_sdk.observe.logs import set_up_logging
-    from prismq_worker_sdk.taskmanager.config import TaskManagerConfig, read_keys
-    from prismq_worker_sdk.taskmanager.server import serve
+    _refuse_foreign_options(context, dialect)
+    if dialect == V1:
+        need_extra()
+    timeout, lease_seconds = _seconds("--claim-timeout", claim_timeout), _seconds("--lease", lease)
+    file = database or DATABASES[dialect]
+    _log(log_format, debug=debug)
+    if dialect == V1:
+        from prismq_worker_sdk.taskmanager.config import TaskManagerConfig, read_keys
+        from prismq_worker_sdk.taskmanager.server import serve
 
-    timeout = _seconds("--claim-timeout", claim_timeout)
-    lease_seconds = _seconds("--lease", lease)
-    set_up_logging(
-        log_format="json" if log_format == "json" else "console",
-        level="DEBUG" if debug else "INFO",
-        redactor=Redactor(),
-    )
-    serve(
-        TaskManagerConfig(
-            database=database,
+        config = TaskManagerConfig(
+            database=file,
             host=host,
             port=port,
             claim_timeout=timeout,
@@ -71,6 +112,41 @@ def taskmanager(  # noqa: PLR0913 - one argument for each option
             max_attempts=max_attempts,
             keys=() if keys is None else read_keys(keys),
         )
+        serve(config)
+    else:
+        from prismq_worker_sdk.taskmanager.config import first_key, need_keys
+        from prismq_worker_sdk.testing.prismq_client import PrismqClientDeployment, serve_prismq_client
+
+        key = None if keys is None else first_key(keys)
+        need_keys(host, () if key is None else (key,))
+        deployment = PrismqClientDeployment(
+            database=file,
+            key=key,
+            claim_timeout=timeout,
+            max_attempts=max_attempts,
+            rate_limit=rate_limit,
+            deadlocks=deadlocks,
+            repaired_empty=repaired,
+            repaired_items=repaired,
+        )
+        serve_prismq_client(deployment, host=host, port=port)
+
+
+def _refuse_foreign_options(context: click.Context, dialect: str) -> None:
+    for name, (option, owner) in ONLY.items():
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and owner != dialect:
+            raise SettingsError(f"{option} belongs to --dialect {owner}; this is {dialect}")
+
+
+def _log(log_format: str, *, debug: bool) -> None:
+    from prismq_worker_sdk.decide.redaction import Redactor
+    from prismq_worker_sdk.observe.logs import set_up_logging
+
+    set_up_logging(
+        log_format="json" if log_format == "json" else "console",
+        level="DEBUG" if debug else "INFO",
+        redactor=Redactor(),
     )
 
 

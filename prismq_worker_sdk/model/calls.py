@@ -205,10 +205,15 @@ class BadGrant:
 
 @dataclass(frozen=True, slots=True)
 class ReportAnswer:
-    """The server's verdict on one report."""
+    """The server's verdict on one report.
+
+    Attributes:
+        notice: What people should know beside it.
+    """
 
     verdict: Verdict
     detail: str = ""
+    notice: str = ""
 
 
 ReportReply: TypeAlias = ReportAnswer | Failure

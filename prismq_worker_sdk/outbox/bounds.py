@@ -33,8 +33,9 @@ def prune(db: Connection, now: float) -> None:
     prune_recent(db, now)
     db.execute(f"DELETE FROM checkpoints WHERE stored_at < ? {_NOT_NEEDED}", (now - CHECKPOINT_SECONDS,))
     _bound(db, "checkpoints", "stored_at", CHECKPOINT_ROWS)
-    db.execute("DELETE FROM crashes WHERE last_at < ?", (now - CRASH_SECONDS,))
-    _bound(db, "crashes", "last_at", CRASH_ROWS)
+    for counts in ("crashes", "lapses"):
+        db.execute(f"DELETE FROM {counts} WHERE last_at < ?", (now - CRASH_SECONDS,))
+        _bound(db, counts, "last_at", CRASH_ROWS)
 
 
 def prune_recent(db: Connection, now: float) -> None:

@@ -75,6 +75,11 @@ class Outbox:
         now = self._now()
         return self._transactions.run(lambda db: store.rehold(db, old, new, now))
 
+    def lapse(self, identity: Identity) -> bool:
+        """Ends a claim that is given back by letting it lapse, and counts that; False as for `drop` (R18)."""
+        now = self._now()
+        return self._transactions.run(lambda db: store.lapse(db, identity, now))
+
     def drop(self, identity: Identity) -> bool:
         """Ends a claim without anything to report; False when it had another end before (R10)."""
         return self._transactions.run(lambda db: store.drop_hold(db, identity))
@@ -87,18 +92,25 @@ class Outbox:
         children: Sequence[Child] = (),
         attempt: int | None = None,
         maybe_seen: bool = False,
+        wait: float = 0.0,
     ) -> bool:
         """The commit point; False when the claim had another end before (R10).
 
         Args:
             maybe_seen: Whether the server may have it already, reported from memory (R12, R26).
+            wait: Seconds before it is due for the first time.
         """
         now = self._now()
-        return self._transactions.run(
-            lambda db: store.commit(
+
+        def committing(db: Connection) -> bool:
+            first = store.commit(
                 db, identity, outcome, children=children, attempt=attempt, maybe_seen=maybe_seen, now=now
             )
-        )
+            if first and wait:
+                store.postpone(db, identity, now + wait)
+            return first
+
+        return self._transactions.run(committing)
 
     # reports
 

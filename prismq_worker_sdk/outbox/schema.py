@@ -96,7 +96,16 @@ UPDATE outcomes SET parked_at = committed_at, replacement = coalesce((
 """A kept result has its children (R22, R25); a parked report knows since when, and the `uid` of the failure that took
 its place (R24)."""
 
-STEPS = (FIRST, SECOND)
+THIRD = f"""
+CREATE TABLE lapses ({TASK_KEY},
+    times      INTEGER NOT NULL,
+    last_at    REAL NOT NULL,
+    PRIMARY KEY (server, task_id, task_type, digest)
+) WITHOUT ROWID;
+"""
+"""How often a task was given back here by letting its claim lapse: such claims are not held against it (R18)."""
+
+STEPS = (FIRST, SECOND, THIRD)
 """Each leads from one version of the tables to the next, in a transaction of its own."""
 
 VERSION = len(STEPS)

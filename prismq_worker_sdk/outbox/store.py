@@ -45,10 +45,12 @@ __all__ = [
     "holds",
     "insert_outcome",
     "keep_recent",
+    "lapse",
     "last_checkpoint",
     "next_due",
     "pause",
     "pauses",
+    "postpone",
     "recover_waiting",
     "rehold",
     "remove",
@@ -72,10 +74,12 @@ class Held:
     Attributes:
         superseded: Stored failures of this task that its new claim made pointless (R25).
         checkpoint: What the last attempt here stored, JSON text.
+        lapses: How often this task was given back here by letting its claim lapse.
     """
 
     superseded: int = 0
     checkpoint: str | None = None
+    lapses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,9 @@ def hold(db: Connection, claim: Claim, now: float) -> HoldResult:
         f"INSERT OR REPLACE INTO holds ({IDENTITY_COLUMNS}, attempt, held_at) VALUES ({_MARKS}, ?, ?)",
         (*identity_row(claim.identity), claim.task.attempt, now),
     )
-    return Held(superseded, last_checkpoint(db, claim.identity.task_key))
+    lapsed = db.execute(f"SELECT times FROM lapses WHERE {_TASK_IS}", key).fetchone()
+    lapses = 0 if lapsed is None else int(lapsed[0])
+    return Held(superseded, last_checkpoint(db, claim.identity.task_key), lapses)
 
 
 def rehold(db: Connection, old: Identity, new: Claim, now: float) -> bool:
@@ -131,6 +137,14 @@ def rehold(db: Connection, old: Identity, new: Claim, now: float) -> bool:
 def drop_hold(db: Connection, identity: Identity) -> bool:
     """Ends a hold without an outcome; False when it was not there any more."""
     return db.execute(f"DELETE FROM holds WHERE {_IDENTITY_IS}", identity_row(identity)).rowcount == 1
+
+
+def lapse(db: Connection, identity: Identity, now: float) -> bool:
+    """Ends a hold whose claim is left to lapse, and counts that; False when it was not there any more."""
+    if not drop_hold(db, identity):
+        return False
+    _count(db, "lapses", identity.task_key, now)
+    return True
 
 
 def commit(
@@ -150,6 +164,11 @@ def commit(
     if maybe_seen:
         db.execute("UPDATE outcomes SET maybe_seen = 1 WHERE number = ?", (number,))
     return True
+
+
+def postpone(db: Connection, identity: Identity, next_try: float) -> None:
+    """Makes the report of a claim due only later."""
+    db.execute(f"UPDATE outcomes SET next_try = ? WHERE {_IDENTITY_IS}", (next_try, *identity_row(identity)))
 
 
 def insert_outcome(
@@ -261,8 +280,13 @@ def holds(db: Connection, server: str | None) -> list[tuple[Identity, int | None
 
 def crashed(db: Connection, key: TaskKey, now: float) -> int:
     """Counts one more crash of this task here, and how many that makes (R27)."""
+    return _count(db, "crashes", key, now)
+
+
+def _count(db: Connection, table: str, key: TaskKey, now: float) -> int:
+    """Counts one more of a task's crashes or lapses, and how many that makes."""
     row = db.execute(
-        f"INSERT INTO crashes ({TASK_COLUMNS}, times, last_at) VALUES (?, ?, ?, ?, 1, ?)"
+        f"INSERT INTO {table} ({TASK_COLUMNS}, times, last_at) VALUES (?, ?, ?, ?, 1, ?)"
         f" ON CONFLICT ({TASK_COLUMNS}) DO UPDATE SET times = times + 1, last_at = excluded.last_at"
         " RETURNING times",
         (*task_row(key), now),
@@ -285,9 +309,9 @@ def last_checkpoint(db: Connection, key: TaskKey) -> str | None:
 
 
 def clear_checkpoint(db: Connection, key: TaskKey) -> None:
-    """Forgets checkpoints and crashes of a task that is done."""
-    db.execute(f"DELETE FROM checkpoints WHERE {_TASK_IS}", task_row(key))
-    db.execute(f"DELETE FROM crashes WHERE {_TASK_IS}", task_row(key))
+    """Forgets checkpoints, crashes and lapses of a task that is done."""
+    for table in ("checkpoints", "crashes", "lapses"):
+        db.execute(f"DELETE FROM {table} WHERE {_TASK_IS}", task_row(key))
 
 
 def pause(db: Connection, task_type: str, until: float, reason: str) -> None:

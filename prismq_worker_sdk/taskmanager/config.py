@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from prismq_worker_sdk.errors import SettingsError
 
-__all__ = ["ApiKey", "Scope", "TaskManagerConfig", "read_keys"]
+__all__ = ["ApiKey", "Scope", "TaskManagerConfig", "first_key", "need_keys", "read_keys"]
 
 SHORTEST_KEY = 8
 
@@ -72,15 +72,20 @@ class TaskManagerConfig:
     keys: tuple[ApiKey, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.keys and not _is_loopback(self.host):
-            raise SettingsError(
-                f"--host {self.host} is open to others, and no API key is set; give --keys FILE, or keep to 127.0.0.1"
-            )
+        need_keys(self.host, self.keys)
 
     @property
     def url(self) -> str:
         """The SQLAlchemy URL of the database."""
         return self.database if "://" in self.database else f"sqlite:///{self.database}"
+
+
+def need_keys(host: str, keys: Sequence[object]) -> None:
+    """Raises SettingsError for a host other than loopback without keys."""
+    if not keys and not _is_loopback(host):
+        raise SettingsError(
+            f"--host {host} is open to others, and no API key is set; give --keys FILE, or keep to 127.0.0.1"
+        )
 
 
 def read_keys(path: Path) -> tuple[ApiKey, ...]:
@@ -98,10 +103,25 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
     return tuple(_keys(path, lines))
 
 
+def first_key(path: Path) -> str | None:
+    """The text of the first key in such a file, for a server that knows one key only.
+
+    Raises:
+        SettingsError: As `read_keys`.
+    """
+    read_keys(path)
+    words = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
+    return next((text for _scope, text in filter(_is_key, words)), None)
+
+
+def _is_key(words: list[str]) -> bool:
+    return bool(words) and not words[0].startswith("#")
+
+
 def _keys(path: Path, lines: list[str]) -> Iterable[ApiKey]:
     for number, line in enumerate(lines, 1):
         words = line.split()
-        if not words or words[0].startswith("#"):
+        if not _is_key(words):
             continue
         if len(words) != 2 or words[0] not in set(Scope) or len(words[1]) < SHORTEST_KEY:  # noqa: PLR2004
             raise SettingsError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from prismq_worker_sdk.decide.leases import time_limit
+from prismq_worker_sdk.decide.retries import too_often
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.calls import BadGrant, Grant
@@ -105,16 +106,21 @@ def admit_unreadable(runtime: Runtime, grant: BadGrant) -> Admission:
             _answer(runtime, claim, found.superseded)
             return Admission.SETTLED
         _supersede(runtime, claim, found.superseded)
-        runtime.outbox.commit(claim.identity, failed)
+        _fail_held(runtime, claim, failed)
     except OutboxError as error:
         _end(runtime, ref, End.LAPSED, str(error))
         return Admission.LAPSED
+    return Admission.SETTLED
+
+
+def _fail_held(runtime: Runtime, claim: Claim, failed: Failed) -> None:
+    """Ends a claim as failed, without any work."""
+    ref = _ref(claim.task)
+    runtime.outbox.commit(claim.identity, failed, attempt=claim.task.attempt)
     runtime.ledger.commit()
     runtime.emit(OutcomeCommitted(ref, End.FAILED, None, error=failed.error, error_type=failed.error_type))
-    runtime.ledger.end(End.FAILED)
-    runtime.emit(ClaimEnded(ref, End.FAILED, failed.error))
+    _end(runtime, ref, End.FAILED, failed.error)
     runtime.wakes.deliver()
-    return Admission.SETTLED
 
 
 def _obstacle(runtime: Runtime, claim: Claim) -> str | None:
@@ -155,8 +161,11 @@ def _held(runtime: Runtime, claim: Claim, handler: Handler, early: HoldResult | 
         case Answered(superseded=superseded):
             _answer(runtime, claim, superseded)
             return Admission.SETTLED
-        case Held(superseded=superseded, checkpoint=checkpoint):
+        case Held(superseded=superseded, checkpoint=checkpoint, lapses=lapses):
             _supersede(runtime, claim, superseded)
+            if (failed := _too_often(runtime, claim, lapses)) is not None:
+                _fail_held(runtime, claim, failed)
+                return Admission.SETTLED
             if runtime.health.capabilities.releases and not runtime.life.running:
                 _release_held(runtime, claim)
                 return Admission.LAPSED
@@ -167,6 +176,13 @@ def _held(runtime: Runtime, claim: Claim, handler: Handler, early: HoldResult | 
             runtime.slots.start(attempt)
             runtime.wakes.lease()
             return Admission.STARTED
+
+
+def _too_often(runtime: Runtime, claim: Claim, lapses: int) -> Failed | None:
+    """The failure of a task that the server would hand out for ever; None while it may run."""
+    if not runtime.health.capabilities.retries_at_once:
+        return None
+    return too_often(claim.task.attempt, lapses=lapses, limit=runtime.config.max_attempts)
 
 
 def _take_over(runtime: Runtime, live: Attempt, claim: Claim, handler: Handler) -> bool:

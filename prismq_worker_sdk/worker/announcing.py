@@ -15,7 +15,7 @@ def announce(runtime: Runtime, *, state_dir: str, recovered: int) -> None:
     Args:
         recovered: Reports of earlier processes in the outbox.
     """
-    config, renews = runtime.config, runtime.health.capabilities.renews
+    config, can = runtime.config, runtime.health.capabilities
     runtime.emit(
         WorkerStarted(
             worker_id=runtime.worker_id,
@@ -29,7 +29,7 @@ def announce(runtime: Runtime, *, state_dir: str, recovered: int) -> None:
             parked=runtime.parked,
         )
     )
-    if config.worker_id and not renews:
+    if config.worker_id and not can.fences:
         runtime.emit(
             Notice(
                 "warning",
@@ -37,7 +37,7 @@ def announce(runtime: Runtime, *, state_dir: str, recovered: int) -> None:
                 "other's tasks on this server, so give each its own or none",
             )
         )
-    if not renews:
+    if not can.renews:
         limit = duration.text(config.server_claim_timeout)
         runtime.emit(
             Notice(

@@ -52,6 +52,11 @@ class AttemptBacking:
         """Whether the server can create tasks."""
         return self._runtime.health.capabilities.creates
 
+    @property
+    def max_params_bytes(self) -> int:
+        """The largest params of a task that is created."""
+        return self._runtime.health.capabilities.max_params_bytes
+
     def progressed(self, percent: float, message: str) -> None:
         """The handler told how far the work is."""
         clean = self._runtime.redactor.text(message)

@@ -51,6 +51,11 @@ class ChildBacking:
         return self._run.creates
 
     @property
+    def max_params_bytes(self) -> int:
+        """The largest params of a task that is created."""
+        return self._run.max_params_bytes
+
+    @property
     def time_left(self) -> float:
         """Seconds to the limit."""
         return self._limit_at - self._clock.monotonic()

@@ -34,6 +34,9 @@ __all__ = ["Asked", "Claimer", "claim_loop"]
 DISK_PAUSE = 5.0
 """Seconds before a full disk is looked at again."""
 
+UNKNOWN_PAUSE = 60.0
+"""Seconds before a type that the server does not know is asked for again."""
+
 MOST_REPORTS = 100_000
 MOST_BYTES = 1 << 30
 """What may wait in the outbox, in reports and in bytes, before nothing more is claimed."""
@@ -49,12 +52,14 @@ class Asked:
     Attributes:
         sent_at: Clock reading at its first sending (R5).
         part: Whether it leaves out types that have less room; another claim asks for them next.
+        maybe_seen: Whether it was sent before without an answer.
     """
 
     work: ClaimWork
     request_id: str
     sent_at: float
     part: bool = False
+    maybe_seen: bool = False
 
 
 class Claimer:
@@ -76,8 +81,9 @@ class Claimer:
         runtime = self._runtime
         if self.unanswered is not None:
             age = runtime.clock.monotonic() - self.unanswered.sent_at
-            if worth_repeating(age, runtime.health.capabilities.lease_seconds):
-                return replace(self.unanswered, work=replace(self.unanswered.work, wait_seconds=0.0))
+            if worth_repeating(age, self._lease_seconds):
+                work = replace(self.unanswered.work, wait_seconds=0.0)
+                return replace(self.unanswered, work=work, maybe_seen=True)
             self.forget(self.unanswered)
         with runtime.planning:
             plan = next_claim(
@@ -98,7 +104,7 @@ class Claimer:
         work = ClaimWork(
             runtime.worker_id, plan.types, max_tasks=plan.max_tasks, wait_seconds=longest if waits else 0.0
         )
-        request_id = uuid.uuid4().hex if runtime.health.capabilities.renews else ""
+        request_id = uuid.uuid4().hex if runtime.health.capabilities.finds_claims else ""
         return Asked(work, request_id, runtime.clock.monotonic(), plan.part)
 
     def to_hold(self, asked: Asked, tasks: tuple[Grant | BadGrant, ...]) -> tuple[Claim | None, ...]:
@@ -142,6 +148,11 @@ class Claimer:
         finally:
             self.forget(asked, used=used)
         return len(tasks) - lapsed
+
+    @property
+    def _lease_seconds(self) -> float:
+        """How long what the server hands out lasts; as the settings say where it does not tell."""
+        return self._runtime.health.capabilities.lease_seconds or self._runtime.config.server_claim_timeout
 
     def types(self) -> tuple[str, ...]:
         """The task types that may be claimed now."""
@@ -204,7 +215,7 @@ def claim_loop(runtime: Runtime) -> Loop:
 
 def _claim(runtime: Runtime, claimer: Claimer, asked: Asked, pace: Pace) -> Loop:
     """One claim, its tasks started; returns the pace."""
-    call = Exchange(claim=asked.work, request_id=asked.request_id)
+    call = Exchange(claim=asked.work, request_id=asked.request_id, maybe_seen=asked.maybe_seen)
     begun = runtime.clock.monotonic()
     runtime.waiting = call if asked.work.wait_seconds else None
     try:
@@ -214,6 +225,7 @@ def _claim(runtime: Runtime, claimer: Claimer, asked: Asked, pace: Pace) -> Loop
         raise
     finally:
         runtime.waiting = None
+    _pause_unknown(runtime, reply)
     answer = claimer.answered(asked, _tasks(reply))
     if answer == 0 and asked.work.wait_seconds and runtime.clock.monotonic() - begun > QUICK_ANSWER:
         return Pace()
@@ -221,6 +233,13 @@ def _claim(runtime: Runtime, claimer: Claimer, asked: Asked, pace: Pace) -> Loop
     if not isinstance(answer, int):
         runtime.contact.failed(answer, pace.wait)
     return pace
+
+
+def _pause_unknown(runtime: Runtime, reply: Reply) -> None:
+    """Types that the server does not know are asked for again later: somebody may register them."""
+    for name in reply.unknown_types if isinstance(reply, Exchanged) else ():
+        reason = "the TaskManager does not know this type; register it (prismq-worker plugins --publish)"
+        runtime.gate.pause(name, UNKNOWN_PAUSE, reason, now=runtime.clock.monotonic())
 
 
 def _listen(runtime: Runtime) -> Loop:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.calls import Conflict, Failure, Throttled, Unauthorised
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice, ServerLost, ServerRegained
 
 __all__ = ["Contact"]
+
+LIMIT_TOLD_EVERY = 600.0
+"""Seconds without a limited request after which the next one is told again."""
 
 
 class Contact:
@@ -21,6 +25,7 @@ class Contact:
         self._lock = threading.Lock()
         self._away_since: float | None = None
         self._refused = False
+        self._limited_at = -LIMIT_TOLD_EVERY
         self._answers = 0
 
     @property
@@ -46,6 +51,8 @@ class Contact:
         match failure:
             case Conflict():
                 return
+            case Throttled(reason=reason, limited=True):
+                self._limited(reason, retry_in)
             case Throttled(reason=reason):
                 self._lose(f"the server asks for patience ({reason})", retry_in)
             case Unauthorised(reason=reason):
@@ -74,6 +81,19 @@ class Contact:
         if self._away_since is not None:
             return f"the server has not answered for {self.away_seconds():.0f} s"
         return None
+
+    def _limited(self, reason: str, retry_in: float) -> None:
+        """The server is there, and counts our requests; told once in a while."""
+        now = self._clock.monotonic()
+        with self._lock:
+            told, self._limited_at = now - self._limited_at < LIMIT_TOLD_EVERY, now
+        if not told:
+            self._emit(
+                Notice(
+                    "info",
+                    f"the server limits our requests ({reason}); next try in {duration.text(retry_in)}",
+                )
+            )
 
     def _lose(self, reason: str, retry_in: float) -> None:
         with self._lock:

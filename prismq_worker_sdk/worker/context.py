@@ -58,6 +58,11 @@ class Backing(Protocol):
         """Whether the server can create tasks."""
         ...
 
+    @property
+    def max_params_bytes(self) -> int:
+        """The largest params of a task that is created, as JSON text in UTF-8."""
+        ...
+
     def progressed(self, percent: float, message: str) -> None:
         """The handler told how far the work is."""
         ...
@@ -156,7 +161,9 @@ class RunningContext:
                 "only the base protocol, so create the task with TaskManagerClient instead"
             )
         self.check()
-        self._children = (*self._children, child_of(len(self._children), task_type, params, priority))
+        limit = self._backing.max_params_bytes
+        child = child_of(len(self._children), task_type, params, priority, max_bytes=limit)
+        self._children = (*self._children, child)
 
     def sleep(self, seconds: float) -> None:
         """Waits, and raises TaskCancelled as soon as the task must end."""

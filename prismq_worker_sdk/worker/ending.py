@@ -7,8 +7,10 @@ from enum import Enum
 
 from prismq_worker_sdk.decide.backoff import Backoff
 from prismq_worker_sdk.decide.ends import end_of, shown
+from prismq_worker_sdk.decide.retries import held_back
 from prismq_worker_sdk.errors import HandlerSignal, InvalidParams, OutboxError, TaskCancelled, Unavailable
 from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import ClaimEnded, End, Notice, OutcomeCommitted
 from prismq_worker_sdk.model.outcome import Child, Failed, Outcome, Released
 from prismq_worker_sdk.worker.attempt import Attempt
@@ -85,13 +87,29 @@ def try_finish(runtime: Runtime, attempt: Attempt, ending: Ending) -> Commit:
 def _commit(runtime: Runtime, attempt: Attempt, ending: Ending, *, reported: bool) -> bool:
     identity = attempt.claim.identity
     if attempt.settled is not None or not reported:
-        return runtime.outbox.drop(identity)
+        given_back = isinstance(ending.outcome, Released)
+        return runtime.outbox.lapse(identity) if given_back else runtime.outbox.drop(identity)
+    outcome = _require(ending.outcome)
     return runtime.outbox.commit(
         identity,
-        _require(ending.outcome),
+        outcome,
         children=ending.children,
         attempt=attempt.claim.task.attempt,
         maybe_seen=attempt.maybe_seen,
+        wait=_held_back(runtime, attempt.claim, outcome),
+    )
+
+
+def _held_back(runtime: Runtime, claim: Claim, outcome: Outcome) -> float:
+    """Seconds before a report goes out, where the server would hand a failed task out again at once."""
+    if not runtime.health.capabilities.retries_at_once or not runtime.life.running:
+        return 0.0
+    return held_back(
+        outcome,
+        attempt=claim.task.attempt,
+        left=claim.expires_at - runtime.clock.monotonic(),
+        lease_seconds=claim.lease_seconds,
+        jitter=runtime.dice.random(),
     )
 
 

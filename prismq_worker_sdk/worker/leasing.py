@@ -14,6 +14,7 @@ from prismq_worker_sdk.worker.effects import Loop, Wait
 from prismq_worker_sdk.worker.ending import Commit, Ending, try_finish
 from prismq_worker_sdk.worker.renewing import Renewing
 from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.telling import Telling
 
 __all__ = ["lease_loop"]
 
@@ -23,7 +24,7 @@ LOOK_EVERY = 5.0
 
 def lease_loop(runtime: Runtime) -> Loop:
     """Renews claims, cancels handlers whose time is over, and commits the failure of those that do not end."""
-    renewing = Renewing(runtime)
+    renewing = Telling(runtime) if runtime.health.capabilities.tells_progress else Renewing(runtime)
     while runtime.life.phase is not Phase.STOPPED:
         now = runtime.clock.monotonic()
         due_at = renewing.next_due()

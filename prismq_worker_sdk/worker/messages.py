@@ -52,6 +52,8 @@ class Run:
 
     Attributes:
         number: Tells this run from those before it in the same child.
+        max_bytes: The largest result.
+        max_params_bytes: The largest params of a task that it creates.
         weighs: Whether the memory of the child is wanted at the end.
     """
 
@@ -62,6 +64,7 @@ class Run:
     stopping: bool
     creates: bool
     max_bytes: int
+    max_params_bytes: int
     weighs: bool
 
 

@@ -7,7 +7,14 @@ from dataclasses import replace
 from prismq_worker_sdk.decide.backoff import LONGEST_ASKED, REPORTS, SERVER, as_asked
 from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle, judge
 from prismq_worker_sdk.model.calls import Rejected, ReportAnswer, ReportReply
-from prismq_worker_sdk.model.events import End, OutcomeCommitted, ReportDelayed, ReportSettled, TaskRef
+from prismq_worker_sdk.model.events import (
+    End,
+    Notice,
+    OutcomeCommitted,
+    ReportDelayed,
+    ReportSettled,
+    TaskRef,
+)
 from prismq_worker_sdk.model.outcome import Completed
 from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.worker.runtime import Runtime
@@ -40,6 +47,8 @@ class Verdicts:
             judgement = replace(judgement, alone=False)  # among many, nobody knows whose trouble it is (R23)
         jitter = runtime.dice.random()
         if isinstance(reply, ReportAnswer):
+            if reply.notice:
+                runtime.emit(Notice("warning", f"task {report.identity.task_id}: {reply.notice}"))
             runtime.contact.answered()
             self.failures = 0
             self._given += 1

@@ -227,8 +227,8 @@ MUTANTS = (
         "R30",
         "the last checkpoint is there for the next attempt",
         "outbox.store",
-        "    return Held(superseded, last_checkpoint(db, claim.identity.task_key))",
-        "    return Held(superseded, None)",
+        "    return Held(superseded, last_checkpoint(db, claim.identity.task_key), lapses)",
+        "    return Held(superseded, None, lapses)",
     ),
     Mutant(
         "R34",

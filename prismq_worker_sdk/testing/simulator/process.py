@@ -283,9 +283,12 @@ class SimulatedOutbox(Outbox):
         children: Sequence[Child] = (),
         attempt: int | None = None,
         maybe_seen: bool = False,
+        wait: float = 0.0,
     ) -> bool:
         """The commit point."""
-        first = super().commit(identity, outcome, children=children, attempt=attempt, maybe_seen=maybe_seen)
+        first = super().commit(
+            identity, outcome, children=children, attempt=attempt, maybe_seen=maybe_seen, wait=wait
+        )
         if first:
             self._watch.committed(self._process, identity, outcome)
         return first

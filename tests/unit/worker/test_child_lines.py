@@ -92,7 +92,7 @@ def test_what_cannot_be_a_value_is_not_waited_for(line):
 
 @pytest.mark.parametrize(("number", "reason"), [(1, None), (2, CancelReason.ASKED)])
 def test_what_is_said_late_about_an_earlier_task_does_not_reach_the_next_one(line, clock, number, reason):
-    run = Run(2, Task(id="t2", type="T"), None, 60.0, False, False, 1000, False)
+    run = Run(2, Task(id="t2", type="T"), None, 60.0, False, False, 1000, 1000, False)
     backing = ChildBacking(line[0], run, None, clock)
     backing.hear(Circumstances(number, 30.0, stopping=True))
     backing.hear(Cancel(number, CancelReason.ASKED))
@@ -103,7 +103,7 @@ def test_what_is_said_late_about_an_earlier_task_does_not_reach_the_next_one(lin
 
 
 def test_of_many_words_about_progress_the_last_one_is_said(line, clock):
-    run = Run(1, Task(id="t1", type="T"), None, 60.0, False, False, 1000, False)
+    run = Run(1, Task(id="t1", type="T"), None, 60.0, False, False, 1000, 1000, False)
     backing = ChildBacking(line[0], run, None, clock)
     for percent in range(1000):
         backing.progressed(float(percent), "")

@@ -38,6 +38,8 @@ LEASED = Capabilities(
     renews=True,
     releases=True,
     creates=True,
+    fences=True,
+    finds_claims=True,
 )
 ACCEPTED = ReportAnswer(Verdict.ACCEPTED)
 

@@ -71,7 +71,7 @@ def claim(session: Session, call: Exchange, work: ClaimWork) -> Asking:
         reply = yield HttpRequest("claim", "POST", ("tasks", "claim"), json.dumps(body, ensure_ascii=False))
         found = _granted(session, reply, name, owner)
         if not isinstance(found, Throttled):
-            session.served(name)
+            session.served(name, with_work=isinstance(found, tuple) and bool(found))
         if isinstance(found, Failure) or found:
             return Exchanged(tasks=found, unknown_types=tuple(strangers))
     return Exchanged(unknown_types=tuple(strangers))

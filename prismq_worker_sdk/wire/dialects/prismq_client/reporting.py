@@ -60,7 +60,7 @@ def report(session: Session, report: Report) -> Asking:
             return trouble
     reply = yield from _complete(report, *said)
     if isinstance(reply, ReportAnswer) and (told := session.told(report.identity.task_id)):
-        return replace(reply, detail="; ".join(filter(None, (reply.detail, told))))
+        return replace(reply, notice=told)
     return reply
 
 

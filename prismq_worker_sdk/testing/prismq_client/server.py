@@ -1,0 +1,225 @@
+"""The server: HTTP as `php -S` speaks it, in a thread of this process."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.testing.prismq_client.answers import Answer
+from prismq_worker_sdk.testing.prismq_client.application import Application
+from prismq_worker_sdk.testing.prismq_client.call import Request
+from prismq_worker_sdk.testing.prismq_client.deployment import PrismqClientDeployment
+from prismq_worker_sdk.testing.prismq_client.routes import PREFIX
+from prismq_worker_sdk.testing.prismq_client.store import Store
+
+__all__ = ["PrismqClientServer"]
+
+_LOG = logging.getLogger("prismq.taskmanager")
+POLL_SECONDS = 0.05
+PEER_SECONDS = 60.0
+"""How long a silent peer is waited for."""
+
+HEADERS = (
+    ("Connection", "close"),
+    ("X-Powered-By", "PHP/8.2.36"),
+    ("Cache-Control", "no-store, no-cache, must-revalidate, max-age=0"),
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS"),
+    ("Access-Control-Allow-Headers", "Content-Type, X-API-Key"),
+)
+
+
+class PrismqClientServer:
+    """The server in production as it was measured: `with PrismqClientServer() as server: server.url`.
+
+    Args:
+        deployment: How it is set up; a fresh one in memory unless given.
+        port: 0 for any free one.
+        now: The wall clock, in seconds since 1970.
+
+    Attributes:
+        url: Its address, with the prefix of the API.
+
+    Raises:
+        SettingsError: The address is taken, or the database cannot be opened.
+    """
+
+    def __init__(
+        self,
+        deployment: PrismqClientDeployment | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._aged = 0.0
+        self._requests: list[tuple[str, str]] = []
+        chosen = deployment or PrismqClientDeployment()
+        self._store = Store(chosen.database)
+        self._application = Application(chosen, self._store, lambda: now() + self._aged)
+        try:
+            self._http = _bound(host, port, self._answer)
+        except BaseException:
+            self._store.close()
+            raise
+        self.port: int = self._http.server_address[1]
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}{PREFIX}"
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, args=(POLL_SECONDS,), name="prismq-client", daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begins to serve."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends; what was answered is in the database."""
+        if self._thread.is_alive():
+            self._http.shutdown()
+            self._thread.join()
+        self._http.server_close()
+        self._store.close()
+
+    @property
+    def requests(self) -> tuple[tuple[str, str], ...]:
+        """Every request so far, as its method and its path below the prefix, the query left out."""
+        return tuple(self._requests)
+
+    @property
+    def database_up(self) -> bool:
+        """Whether the database can be reached; may be set."""
+        return self._application.database_up
+
+    @database_up.setter
+    def database_up(self, up: bool) -> None:
+        self._application.database_up = up
+
+    def age(self, seconds: float) -> None:
+        """Lets time pass for the server: claims expire, windows end."""
+        self._aged += seconds
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """Every task by its id, with its `history`: what happened, by whom, at which attempt."""
+        return self._store.run(_tasks)
+
+    def switch_type(self, name: str, *, active: bool) -> None:
+        """Switches a task type on or off, which nothing over HTTP does."""
+        change = "UPDATE task_types SET is_active = ? WHERE folded = ?"
+        self._store.run(lambda db: db.execute(change, (active, name.casefold())).rowcount)
+
+    def _answer(self, request: Request) -> Answer:
+        self._requests.append((request.method, request.path.removeprefix(PREFIX)))
+        return self._application.answer(request)
+
+
+def _tasks(db: sqlite3.Connection) -> list[dict[str, Any]]:
+    steps: dict[int, list[dict[str, Any]]] = {}
+    for row in db.execute("SELECT task_id, what, worker_id, attempts, message, at FROM history ORDER BY id"):
+        step = dict(row)
+        steps.setdefault(step.pop("task_id"), []).append(step)
+    rows = db.execute(
+        "SELECT t.*, y.name AS type FROM tasks t JOIN task_types y ON y.id = t.type_id ORDER BY t.id"
+    )
+    return [_read(dict(row)) | {"history": steps.get(row["id"], [])} for row in rows]
+
+
+def _read(row: dict[str, Any]) -> dict[str, Any]:
+    stored = {name: None if row[name] is None else json.loads(row[name]) for name in ("params", "result")}
+    return row | stored
+
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 1024
+
+    def __init__(self, address: tuple[str, int], answer: Callable[[Request], Answer]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self.answer = answer
+        super().__init__(address, _Line)
+
+    def server_bind(self) -> None:
+        # HTTPServer's own asks the resolver for the name of the host
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - as it is above
+        _LOG.debug("a request from %s was not answered", client_address, exc_info=True)
+
+
+class _Line(BaseHTTPRequestHandler):
+    """One connection, which carries one request."""
+
+    server: _Http
+    protocol_version = "HTTP/1.1"
+    timeout = PEER_SECONDS
+    disable_nagle_algorithm = True
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        if name.startswith("do_"):
+            return self._serve
+        raise AttributeError(name)
+
+    def _serve(self) -> None:
+        self.close_connection = True
+        path, _, query = self.path.partition("?")
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(
+            self.command,
+            path.encode("latin-1").decode("utf-8", "replace"),
+            query,
+            headers,
+            self._body(),
+            str(self.client_address[0]),
+        )
+        self._send(self.server.answer(request))
+
+    def _body(self) -> bytes:
+        if "chunked" not in self.headers.get("Transfer-Encoding", "").lower():
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return b"".join(parts)
+
+    def _send(self, answer: Answer) -> None:
+        self.send_response_only(answer.status)
+        self.send_header("Date", self.date_time_string())
+        for name, value in (*HEADERS, ("Content-Type", answer.content_type), *answer.headers):
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body.encode("utf-8"))
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name it has above
+        _LOG.debug(format, *args)
+
+
+def _bound(host: str, port: int, answer: Callable[[Request], Answer]) -> _Http:
+    try:
+        return _Http((host, port), answer)
+    except OSError as error:
+        raise SettingsError(
+            f"{host}:{port} cannot be used ({error.strerror}); choose another --port"
+        ) from None

@@ -1,0 +1,66 @@
+"""Tells a server without renewals how far the work is: it extends no claim, but shows which are lost (R15)."""
+
+from __future__ import annotations
+
+from prismq_worker_sdk.model.calls import Exchange, Exchanged, LeaseAnswer, LeaseVerdict, Renewal
+from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.claim import Identity
+from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.effects import Loop
+from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.talking import talk
+
+__all__ = ["Telling"]
+
+EVERY = 5.0
+"""Seconds between two words about the same task."""
+
+PATIENCE = 5.0
+"""Seconds that one word may take: the loop that says it has handlers to watch."""
+
+
+class Telling:
+    """What was said of each running task; lost in a crash without harm."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._said: dict[Identity, tuple[float, tuple[object, ...]]] = {}
+
+    def next_due(self) -> float | None:
+        """The clock reading at which the next word is due, None when there is nothing new to say."""
+        self._forget()
+        due = [self._due_at(attempt) for attempt in self._news()]
+        return min(due) if due else None
+
+    def renew(self) -> Loop:
+        """Says what is new of one task."""
+        runtime = self._runtime
+        now = runtime.clock.monotonic()
+        attempt = next((one for one in self._news() if self._due_at(one) <= now), None)
+        if attempt is None:
+            return
+        identity, progress = attempt.claim.identity, attempt.progress
+        renewal = Renewal(identity, *progress)
+        whole = yield from talk(runtime, Exchange(renewals=(renewal,), within=PATIENCE))
+        reply = whole.renewals[0] if isinstance(whole, Exchanged) and whole.renewals else None
+        said = progress if isinstance(reply, LeaseAnswer) else self._said.get(identity, (0.0, ()))[1]
+        self._said[identity] = runtime.clock.monotonic(), said
+        if isinstance(reply, LeaseAnswer) and reply.verdict is LeaseVerdict.LOST and not attempt.committed:
+            attempt.cancel(CancelReason.LOST, runtime.clock.monotonic())
+
+    def _news(self) -> list[Attempt]:
+        return [
+            attempt
+            for attempt in self._runtime.table.live()
+            if attempt.cancelled is None
+            and attempt.progress[0] is not None
+            and attempt.progress != self._said.get(attempt.claim.identity, (0.0, ()))[1]
+        ]
+
+    def _due_at(self, attempt: Attempt) -> float:
+        said = self._said.get(attempt.claim.identity)
+        return self._runtime.clock.monotonic() if said is None else said[0] + EVERY
+
+    def _forget(self) -> None:
+        live = {attempt.claim.identity for attempt in self._runtime.table.live()}
+        self._said = {identity: said for identity, said in self._said.items() if identity in live}
