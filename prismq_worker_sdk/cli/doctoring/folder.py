@@ -50,11 +50,13 @@ def look_at_folder(
 def stored(state_dir: Path, entries: Sequence[Entry], *, server: str | None) -> Iterator[Finding]:
     """What is to be said of the reports and claims in the folder."""
     states = Counter(entry.state for entry in entries)
-    held = f", {states['held']} claims without an outcome" if states["held"] else ""
-    yield ok(CHECK, f"{state_dir} can be used; {states['waiting']} reports wait for delivery{held}")
+    held = f", claims without an outcome: {states['held']}" if states["held"] else ""
+    yield ok(CHECK, f"{state_dir} can be used; reports waiting: {states['waiting']}{held}")
     if states["parked"]:
         yield warn(
-            CHECK, f"{states['parked']} reports are parked: the server refused them", f"{LIST} --state parked"
+            CHECK,
+            f"reports parked, because the server refused them: {states['parked']}",
+            f"{LIST} --state parked",
         )
     foreign = {entry.server for entry in entries if entry.state == "waiting" and entry.server != server}
     if server is not None and foreign:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from prismq_worker_sdk.cli.doctoring.asking import Reply, Server, get, post, status_of
+from prismq_worker_sdk.cli.doctoring.asking import Reply, Server, body_of, get, post, status_of
 from prismq_worker_sdk.cli.doctoring.finding import Finding, bad, ok, skip, warn
 from prismq_worker_sdk.cli.doctoring.reaching import Found
 from prismq_worker_sdk.model.calls import Unreachable
-from prismq_worker_sdk.wire.dialects.reading import detail_of
+from prismq_worker_sdk.wire.dialects.reading import detail_of, plain
+from prismq_worker_sdk.wire.messages import HttpReply
 
 __all__ = ["Asked", "ask_for_key", "judge_key"]
 
@@ -58,11 +59,11 @@ def judge_key(asked: Asked | None, *, has_key: bool, api_url: str) -> Finding:
     if isinstance(reply, Unreachable):
         return bad("key", f"the question about the key got no answer: {reply.reason}", "ask again")
     if reply.status in {401, 403}:
-        return _refused(reply.status, detail_of(reply), has_key=has_key)
+        return _refused(reply.status, _words(reply), has_key=has_key)
     if reply.status != 200:  # noqa: PLR2004
         return bad(
             "key",
-            f"the list of tasks is answered with HTTP {reply.status}: {detail_of(reply)}",
+            f"the list of tasks is answered with HTTP {reply.status}: {_words(reply)}",
             "see its log",
         )
     if asked.scoped is not None and status_of(asked.scoped) in {401, 403}:
@@ -74,8 +75,14 @@ def judge_key(asked: Asked | None, *, has_key: bool, api_url: str) -> Finding:
     if status_of(asked.without or reply) == 200:  # noqa: PLR2004
         text = "a key is set, but the server works without one: whoever reaches it can use it"
         return warn("key", text, "set the key there too, or take yours away")
-    plain = urlsplit(api_url).scheme == "http" and urlsplit(api_url).hostname not in LOOPBACK
-    return ok("key", f"the server takes it{', and it travels readable over http' if plain else ''}")
+    readable = urlsplit(api_url).scheme == "http" and urlsplit(api_url).hostname not in LOOPBACK
+    return ok("key", f"the server takes it{', and it travels readable over http' if readable else ''}")
+
+
+def _words(reply: HttpReply) -> str:
+    """What the server said; where it has a title and a text, the text."""
+    text = body_of(reply).get("message")
+    return plain(text) if isinstance(text, str) and text else detail_of(reply)
 
 
 def _refused(status: int, said: str, *, has_key: bool) -> Finding:

@@ -10,7 +10,7 @@ from prismq_worker_sdk.cli.doctoring.asking import Reply, body_of
 from prismq_worker_sdk.cli.doctoring.finding import Finding, bad, ok
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.calls import Failure, Foreign, Healthy, Throttled, Unauthorised, Unreachable
+from prismq_worker_sdk.model.calls import Failure, Foreign, Healthy, Throttled, Unauthorised
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.wire.client import health

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from prismq_worker_sdk.wire.dialects.prismq_client.values import RUN_KEY
+
 __all__ = ["first_difference", "kept_by_prismq_client"]
 
-KNOWN_THERE = {
-    "type", "required", "properties", "additionalProperties", "items", "minLength", "maxLength", "pattern",
+CHECKED_THERE = {
+    "type", "required", "properties", "items", "minLength", "maxLength", "pattern",
     "minimum", "maximum", "minItems", "maxItems", "enum",
 }  # fmt: skip
-"""The keywords that the server in production checks; what else stands in a schema changes nothing there."""
+"""The keywords that are compared: those that the server in production checks.
+
+`additionalProperties` is left out: a key of our own among the params must pass there (see RUN_KEY).
+"""
 
 
 def first_difference(ours: Any, theirs: Any, pointer: str = "") -> str | None:
@@ -41,11 +46,11 @@ def kept_by_prismq_client(schema: Any) -> Any:
     if not isinstance(schema, Mapping):
         return {}
     kept: dict[str, Any] = {}
-    for name in sorted(KNOWN_THERE & set(schema)):
+    for name in sorted(CHECKED_THERE & set(schema)):
         value = schema[name]
         if name == "properties":
             kept[name] = (
-                {key: kept_by_prismq_client(inner) for key, inner in value.items()}
+                {key: kept_by_prismq_client(inner) for key, inner in value.items() if key != RUN_KEY}
                 if isinstance(value, Mapping)
                 else {}
             )
@@ -53,6 +58,6 @@ def kept_by_prismq_client(schema: Any) -> Any:
             kept[name] = kept_by_prismq_client(value)
         elif name == "required":
             kept[name] = sorted(value) if isinstance(value, list) else []
-        elif name != "additionalProperties" or value is False:
+        else:
             kept[name] = value
     return {name: value for name, value in kept.items() if value not in ({}, [])}
