@@ -13,13 +13,13 @@ from prismq_worker_sdk.cli.doctoring.reaching import Found
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.calls import Foreign
 from prismq_worker_sdk.model.capabilities import BASE, Capabilities
+from prismq_worker_sdk.wire.client import HEALTH
+from prismq_worker_sdk.wire.dialects.prismq_client.registering import can_be_asked_for
 from prismq_worker_sdk.wire.dialects.prismq_client.types import find_type
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.connect import server_identity
 
 __all__ = ["Examination"]
-
-HEALTH = get("health", "health")
 
 
 @dataclass(slots=True)
@@ -96,8 +96,7 @@ class Examination:
                     handler, self.server.ask(get("task_type", "task-types", name)), publish=publish
                 )
             else:
-                hidden = task_types.cannot_be_asked_for(name)
-                there = None if hidden else self.server.follow(find_type(name))
+                there = self.server.follow(find_type(name)) if can_be_asked_for(name) else None
                 yield task_types.on_prismq_client(handler, there, publish=publish)
         if found.is_prismq_client:
             yield from task_types.same_name_there(self.handlers)

@@ -13,8 +13,8 @@ from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.calls import Failure, Foreign, Healthy, Throttled, Unauthorised
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.wire.address import normalise
-from prismq_worker_sdk.wire.client import health
-from prismq_worker_sdk.wire.dialects import prismq_client, v1
+from prismq_worker_sdk.wire.client import told_by_health
+from prismq_worker_sdk.wire.dialects import prismq_client
 from prismq_worker_sdk.wire.messages import HttpReply
 
 __all__ = [
@@ -48,17 +48,8 @@ class Found:
 
 def recognised(reply: Reply) -> Found | Failure:
     """What answered to a request for the health; why it is no TaskManager, where it is none."""
-    if isinstance(reply, HttpReply) and reply.status == 200 and reply.is_json:  # noqa: PLR2004
-        healthy = v1.read_health(reply.json) or prismq_client.read_health(reply.json)
-        if healthy is not None:
-            return Found(healthy, _manages(body_of(reply)))
-    steps = health()
-    next(steps)
-    try:
-        steps.send(reply)
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
-    return Foreign("its health is no TaskManager's")
+    told = told_by_health(reply)
+    return Found(told, _manages(body_of(reply))) if isinstance(told, Healthy) else told
 
 
 def reached(api_url: str, seconds: float, found: Found) -> Finding:

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from prismq_worker_sdk.wire.dialects.prismq_client.values import RUN_KEY
+from prismq_worker_sdk.wire.dialects.prismq_client.schema import converted
 
-__all__ = ["first_difference", "kept_by_prismq_client"]
-
-CHECKED_THERE = {
-    "type", "required", "properties", "items", "minLength", "maxLength", "pattern",
-    "minimum", "maximum", "minItems", "maxItems", "enum",
-}  # fmt: skip
-"""The keywords that are compared: those that the server in production checks.
-
-`additionalProperties` is left out: a key of our own among the params must pass there (see RUN_KEY).
-"""
+__all__ = ["as_stored_there", "first_difference", "published_there"]
 
 
 def first_difference(ours: Any, theirs: Any, pointer: str = "") -> str | None:
@@ -38,26 +29,13 @@ def first_difference(ours: Any, theirs: Any, pointer: str = "") -> str | None:
     return None if same_kind and ours == theirs else pointer
 
 
-def kept_by_prismq_client(schema: Any) -> Any:
-    """What the server in production makes of a schema, both as it is sent and as it comes back.
+def published_there(schema: Mapping[str, Any]) -> Any:
+    """A handler's schema as it is registered on the server in production, and comes back from it."""
+    return as_stored_there(converted(schema))
 
-    Only what it checks is left; it gives an empty object back as an empty list, and `required` is a set.
-    """
-    if not isinstance(schema, Mapping):
-        return {}
-    kept: dict[str, Any] = {}
-    for name in sorted(CHECKED_THERE & set(schema)):
-        value = schema[name]
-        if name == "properties":
-            kept[name] = (
-                {key: kept_by_prismq_client(inner) for key, inner in value.items() if key != RUN_KEY}
-                if isinstance(value, Mapping)
-                else {}
-            )
-        elif name == "items":
-            kept[name] = kept_by_prismq_client(value)
-        elif name == "required":
-            kept[name] = sorted(value) if isinstance(value, list) else []
-        else:
-            kept[name] = value
-    return {name: value for name, value in kept.items() if value not in ({}, [])}
+
+def as_stored_there(value: Any) -> Any:
+    """A value with its empty objects as empty lists, which PHP does not tell apart."""
+    if isinstance(value, Mapping):
+        return {name: as_stored_there(inner) for name, inner in value.items()} or []
+    return [as_stored_there(inner) for inner in value] if isinstance(value, list) else value

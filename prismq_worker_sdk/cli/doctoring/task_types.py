@@ -8,13 +8,14 @@ from typing import Any
 
 from prismq_worker_sdk.cli.doctoring.asking import Reply, body_of, status_of
 from prismq_worker_sdk.cli.doctoring.finding import Finding, bad, ok, warn
-from prismq_worker_sdk.cli.doctoring.schemas import first_difference, kept_by_prismq_client
+from prismq_worker_sdk.cli.doctoring.schemas import as_stored_there, first_difference, published_there
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.calls import Failure, Unreachable
+from prismq_worker_sdk.wire.dialects.prismq_client.registering import can_be_asked_for
 from prismq_worker_sdk.wire.dialects.prismq_client.types import type_number
 from prismq_worker_sdk.wire.dialects.reading import detail_of
 
-__all__ = ["cannot_be_asked_for", "on_prismq_client", "on_v1", "publishing", "same_name_there"]
+__all__ = ["on_prismq_client", "on_v1", "publishing", "same_name_there"]
 
 CHECK = "type"
 
@@ -44,7 +45,7 @@ def on_v1(handler: Handler, reply: Reply, *, publish: str) -> Finding:
 def on_prismq_client(handler: Handler, found: dict[str, Any] | Failure | None, *, publish: str) -> Finding:
     """A type on the server that PrismQ runs today, which hands out tasks by the number of a registered type only."""
     name = handler.task_type
-    if cannot_be_asked_for(name):
+    if not can_be_asked_for(name):
         text = f"{name} can never be claimed: the server takes '/api' out of every path, so it cannot be looked up"
         return bad(CHECK, text, "give the type a name that does not begin with api")
     if isinstance(found, Failure):
@@ -59,16 +60,8 @@ def on_prismq_client(handler: Handler, found: dict[str, Any] | Failure | None, *
     if spelled != name:
         text = f"{name} is spelled {spelled} there: tasks of both spellings come, but equal ones are created twice"
         return warn(CHECK, text, "spell it alike everywhere")
-    ours, theirs = (
-        kept_by_prismq_client(handler.params.schema),
-        kept_by_prismq_client(found.get("param_schema")),
-    )
+    ours, theirs = published_there(handler.params.schema), as_stored_there(found.get("param_schema"))
     return _compared(name, ours, theirs, found.get("version"), publish)
-
-
-def cannot_be_asked_for(name: str) -> bool:
-    """Whether the server in production damages the path that would ask for this type."""
-    return name.startswith("api")
 
 
 def same_name_there(handlers: Sequence[Handler]) -> Iterator[Finding]:

@@ -17,8 +17,37 @@ from prismq_worker_sdk import task_handler
 def some(params: dict, ctx):
     return {}
 """
+RICH = """
+from pydantic import Field
+from prismq_worker_sdk import TaskParams, task_handler
+
+class Inner(TaskParams):
+    share: float = Field(0.5, ge=0, lt=1)
+
+class Outer(TaskParams):
+    text: str = Field(min_length=1, max_length=9, pattern="^[a-z]+$")
+    inner: Inner | None = None
+    many: list[Inner] = []
+
+@task_handler("Test.Model")
+def model(params: Outer, ctx):
+    return {}
+
+@task_handler("Test.Any")
+def anything(params: dict, ctx):
+    return {}
+
+@task_handler("Test.Form", params={"n": {"type": "integer", "required": False, "default": 10, "min": 1}})
+def form(params: dict, ctx):
+    return {}
+"""
 NAMES = {name: PLUGIN.replace("Test.Some", name) for name in ("apiary.Test", "Test.SOME", "Test.Other")}
-SCHEMA = {"type": "object", "properties": {"q": {"type": "string"}}, "required": ["q"]}
+SCHEMA = {
+    "type": "object",
+    "required": ["q"],
+    "properties": {"prismq_run_key": {"type": "string"}, "q": {"type": "string"}},
+    "additionalProperties": False,
+}
 CANARY = "canary-77c0-do-not-show"
 HOUR = 3600
 
@@ -80,7 +109,9 @@ def test_a_type_that_is_not_registered_cannot_be_claimed(repaired, doctor, plugi
 
 
 def test_a_type_may_be_switched_off_spelled_otherwise_or_have_other_params(doctor, plugin, plugin_file):
-    with serving(schema={**SCHEMA, "properties": {"q": {"type": "integer"}}}) as server:
+    with serving(
+        schema={**SCHEMA, "properties": {**SCHEMA["properties"], "q": {"type": "integer"}}}
+    ) as server:
         other = doctor(server.url)
         spelled = doctor(server.url, plugins=[plugin_file(NAMES["Test.SOME"], "spelled")])
         server.switch_type("Test.Some", active=False)
@@ -252,3 +283,13 @@ def test_a_handler_that_wants_longer_than_a_claim_lasts_is_named(doctor, plugin_
 
     assert (found.code, found.level("claim time")) == (0, ["warn"])
     assert "Test.Some gets 45s of 1m" in found.text("claim time")
+
+
+def test_what_plugins_publish_registers_is_what_the_doctor_looks_for(cli, doctor, plugin_file):
+    rich = plugin_file(RICH, "rich")
+    with serving(register=False) as server:
+        published = cli("plugins", "--publish", "--plugin", rich, "--api-url", server.url)
+        found = doctor(server.url, plugins=[rich])
+
+    assert published.code == 0
+    assert (found.code, found.level("type")) == (0, ["ok", "ok", "ok"])

@@ -12,7 +12,7 @@ from prismq_worker_sdk.cli.doctoring.finding import Finding, Level, bad, line, o
 from prismq_worker_sdk.cli.doctoring.folder import look_at_folder, stored
 from prismq_worker_sdk.cli.doctoring.limits import Limit, announced, rate_limit
 from prismq_worker_sdk.cli.doctoring.reaching import new_address, other_addresses, unreached
-from prismq_worker_sdk.cli.doctoring.schemas import first_difference, kept_by_prismq_client
+from prismq_worker_sdk.cli.doctoring.schemas import as_stored_there, first_difference, published_there
 from prismq_worker_sdk.cli.doctoring.zones import (
     Evidence,
     evidence,
@@ -130,26 +130,23 @@ def test_the_first_difference_is_told_by_its_pointer(ours, theirs, place):
     assert first_difference(ours, theirs) == place
 
 
-def test_what_the_server_in_production_does_not_check_is_no_difference():
+def test_a_schema_is_compared_as_the_server_in_production_keeps_it():
     ours = {
         "$schema": "x",
         "type": "object",
         "title": "P",
-        "additionalProperties": False,
-        "required": ["b", "a"],
-        "properties": {"a": {"type": "object", "properties": {}}, "b": {"type": "string", "format": "uri"}},
+        "properties": {"a": {"title": "A"}, "b": {"type": "string", "maxLength": 5}},
+        "required": ["b"],
     }
     theirs = {
+        "required": ["b"],
         "type": "object",
-        "required": ["a", "b"],
-        "properties": {
-            "b": {"type": "string"},
-            "a": {"type": "object", "properties": []},
-            "prismq_run_key": {"type": "string"},
-        },
+        "properties": {"a": [], "b": {"maxLength": 20, "type": "string"}},
     }
 
-    assert first_difference(kept_by_prismq_client(ours), kept_by_prismq_client(theirs)) is None
+    assert first_difference(published_there(ours), as_stored_there(theirs)) is None
+    theirs["properties"]["b"]["maxLength"] = 5
+    assert first_difference(published_there(ours), as_stored_there(theirs)) == "/properties/b/maxLength"
 
 
 # ---- time zones
