@@ -24,7 +24,7 @@ from prismq_worker_sdk.errors import UsageError
 from prismq_worker_sdk.handlers.discovery import Plugins, load
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.registry import Registry
-from prismq_worker_sdk.settings import keep_state_in, load_settings
+from prismq_worker_sdk.settings import asked_for, keep_state_in, load_settings
 from prismq_worker_sdk.worker.config import WorkerConfig
 
 __all__ = ["doctor"]
@@ -68,7 +68,8 @@ def doctor(names: tuple[str, ...], *, as_json: bool, probe: bool, **given: Any) 
     redactor = Redactor(config.secrets)
     _log(config, redactor)
     handlers, plugins, found = _handlers(names, redactor)
-    examination = Examination(config, handlers, plugins, probe=probe)
+    told = given["api_url"] is not None or asked_for("api_url") is not None
+    examination = Examination(config, handlers, plugins, probe=probe, address_given=told)
     shown = []
     for finding in (*found, *_ready(handlers), *examination.findings()):
         clean = Finding(

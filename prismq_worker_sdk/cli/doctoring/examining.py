@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from prismq_worker_sdk.cli.doctoring import keys, limits, probing, reaching, task_types, zones
 from prismq_worker_sdk.cli.doctoring.asking import Server, get
 from prismq_worker_sdk.cli.doctoring.finding import Finding, Level, ok, skip, warn
-from prismq_worker_sdk.cli.doctoring.folder import look_at_folder
+from prismq_worker_sdk.cli.doctoring.folder import look_at_folder, look_at_port
 from prismq_worker_sdk.cli.doctoring.reaching import Found
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.calls import Foreign
@@ -21,6 +21,8 @@ from prismq_worker_sdk.worker.connect import server_identity
 
 __all__ = ["Examination"]
 
+GIVE = "give --api-url, or set TASKMANAGER_API_URL"
+
 
 @dataclass(slots=True)
 class Examination:
@@ -29,6 +31,7 @@ class Examination:
     Attributes:
         plugins: Names of its plugins, as `--plugin` takes them.
         probe: Whether a task may be created and worked on.
+        address_given: Whether somebody said where the server is.
         found: The server, once it was met.
     """
 
@@ -36,6 +39,7 @@ class Examination:
     handlers: Sequence[Handler]
     plugins: Sequence[str]
     probe: bool = False
+    address_given: bool = True
     found: Found | None = None
     server: Server = field(init=False)
 
@@ -61,6 +65,8 @@ class Examination:
             foreign = isinstance(found, Foreign) and reaching.new_address(self.config.api_url, reply) is None
             better = self._better() if foreign else None
             yield reaching.unreached(self.config.api_url, found, reply=reply, better=better)
+            if not self.address_given:
+                yield warn("server", "no address was given, so that it is the default", GIVE)
         if self.found is None:
             yield skip("key", "it, the task types and the limits cannot be looked at without the server")
 
@@ -127,6 +133,8 @@ class Examination:
         if self.found is not None:
             yield limits.claim_time(self.handlers, can, self.config.server_claim_timeout)
             yield from _worker_id(self.config.worker_id, can)
+        if self.config.health_port is not None:
+            yield look_at_port(self.config.health_host, self.config.health_port)
         server = None if self.found is None else server_identity(self.config, self.found.healthy)
         needed = self.config.concurrency * can.max_result_bytes
         yield from look_at_folder(self.config.state_dir, self.config.instance, server=server, needed=needed)

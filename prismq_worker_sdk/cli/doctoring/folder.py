@@ -1,8 +1,9 @@
-"""Can the state folder be used, and what waits in it; nothing in it is changed."""
+"""This machine: can the state folder be used, what waits in it, is the health port free; nothing is changed."""
 
 from __future__ import annotations
 
 import os
+import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from prismq_worker_sdk.outbox.folder import LOCK, NAME, PLUGINS, free_bytes
 from prismq_worker_sdk.outbox.looking import Entry, instances, look
 from prismq_worker_sdk.system import FileLock, network_file_system
 
-__all__ = ["look_at_folder", "stored"]
+__all__ = ["look_at_folder", "look_at_port", "stored"]
 
 CHECK = "state"
 LOCAL = "give --state-dir a writable local folder (PRISMQ_WORKER_STATE_DIR)"
@@ -45,6 +46,17 @@ def look_at_folder(
         except StateFolderError as error:
             yield warn(CHECK, str(error))
     yield from stored(state_dir, entries, server=server)
+
+
+def look_at_port(host: str, port: int) -> Finding:
+    """Whether the health could be served there."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return bad("health port", f"{host}:{port} cannot be used ({reason})", "choose another --health-port")
+    return ok("health port", f"{host}:{port} is free")
 
 
 def stored(state_dir: Path, entries: Sequence[Entry], *, server: str | None) -> Iterator[Finding]:

@@ -60,6 +60,10 @@ def judge_key(asked: Asked | None, *, has_key: bool, api_url: str) -> Finding:
         return bad("key", f"the question about the key got no answer: {reply.reason}", "ask again")
     if reply.status in {401, 403}:
         return _refused(reply.status, _words(reply), has_key=has_key)
+    if reply.status == 429:  # noqa: PLR2004
+        return warn(
+            "key", "the limit on requests is used up, so that it was not looked at", "ask again later"
+        )
     if reply.status != 200:  # noqa: PLR2004
         return bad(
             "key",

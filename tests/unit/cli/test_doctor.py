@@ -2,49 +2,19 @@
 
 import json
 from contextlib import contextmanager
-from functools import partial
 
 import pytest
 
+from prismq_worker_sdk.cli.doctoring.examining import Examination
 from prismq_worker_sdk.handlers.discovery import load
-from prismq_worker_sdk.outbox.folder import take_instance
 from prismq_worker_sdk.taskmanager.config import ApiKey, Scope
+from prismq_worker_sdk.worker.config import WorkerConfig
 from tests.support.api import running_api
 from tests.support.base_server import BaseServer
-from tests.support.doctor import examined
+from tests.support.doctor import CANARY, PLUGIN
 from tests.support.raw_server import answer, raw_server, says
 
-PLUGIN = """
-from prismq_worker_sdk import task_handler
-
-@task_handler("Test.Some", params={"q": {"type": "string", "required": True}}, time_limit="1m")
-def some(params: dict, ctx):
-    return {}
-"""
 SLOW = PLUGIN.replace("1m", "1h")
-SHY = """
-from prismq_worker_sdk import TaskHandler
-
-class Shy(TaskHandler):
-    task_type = "Test.Shy"
-
-    def ready(self):
-        return "SHY_KEY is not set"
-
-    def process(self, params: dict, ctx):
-        return {}
-"""
-CANARY = "canary-5d1e-do-not-show"
-
-
-@pytest.fixture
-def plugin(plugin_file):
-    return plugin_file(PLUGIN)
-
-
-@pytest.fixture
-def doctor(cli, plugin, tmp_path):
-    return partial(examined, cli, tmp_path / "state", plugins=(plugin,))
 
 
 @contextmanager
@@ -219,70 +189,12 @@ def test_the_probe_is_left_out_where_no_task_can_be_created(doctor, tmp_path, mo
         assert doctor(server.url, "--probe").level("probe") == ["skip"]
 
 
-def test_a_plugin_that_does_not_load_or_is_not_there_is_a_failure(doctor, api, plugin_file):
-    broken = doctor(api.url, plugins=[plugin_file("raise RuntimeError('no such luck')", "broken")])
-    missing = doctor(api.url, plugins=["no_such_plugin"])
+def test_an_address_that_nobody_gave_is_told_when_nothing_answers_there(unused_url, tmp_path):
+    config = WorkerConfig(api_url=unused_url, state_dir=tmp_path)
+    said = [
+        [one.text for one in Examination(config, [], [], address_given=given).findings()]
+        for given in (True, False)
+    ]
 
-    assert (broken.code, missing.code) == (1, 1)
-    assert "RuntimeError: no such luck" in broken.text("plugins")
-    assert "there is no such plugin" in missing.text("plugins")
-    assert broken.level("server") == ["ok"]
-
-
-def test_an_installed_plugin_that_does_not_load_is_a_warning(cli, api, install, tmp_path):
-    install("good", PLUGIN)
-    install("broken", "raise RuntimeError('no such luck')")
-    shown = cli("doctor", "--json", "--api-url", api.url, "--state-dir", tmp_path / "state")
-    plugins = [one for one in json.loads(shown.out)["checks"] if one["check"] == "plugins"]
-
-    assert shown.code == 0
-    assert [one["level"] for one in plugins] == ["warn", "ok"]
-    assert "broken does not load and is left out: RuntimeError: no such luck" in plugins[0]["text"]
-
-
-def test_without_any_handler_or_with_two_for_one_type_nothing_would_run(
-    cli, doctor, api, plugin, plugin_file
-):
-    nothing = cli("doctor", "--api-url", api.url)
-    twice = doctor(api.url, plugins=[plugin, plugin_file(PLUGIN, "other")])
-
-    assert (nothing.code, twice.code) == (1, 1)
-    assert "there is no handler to run; install a plugin" in nothing.out
-    assert "two handlers are for Test.Some" in twice.text("plugins")
-
-
-def test_a_type_that_is_not_ready_is_a_warning_with_its_reason(doctor, api, plugin_file):
-    found = doctor(api.url, plugins=[plugin_file(SHY)])
-
-    assert (found.code, found.level("plugins")) == (0, ["ok", "warn"])
-    assert "SHY_KEY is not set" in found.text("plugins")
-
-
-def test_wrong_settings_are_wrong_use_as_they_are_for_run(cli, plugin):
-    shown = cli("doctor", "--plugin", plugin, "--poll-interval", "soon")
-
-    assert (shown.code, shown.out) == (2, "")
-    assert "--poll-interval (POLL_INTERVAL)='soon'" in shown.err
-
-
-def test_a_state_folder_that_cannot_be_used_is_a_failure(doctor, api, tmp_path):
-    (tmp_path / "file").write_text("")
-    found = doctor(api.url, "--state-dir", tmp_path / "file" / "state")
-
-    assert (found.code, found.level("state")) == (1, ["fail"])
-    assert "it is no folder; give --state-dir" in found.text("state")
-    assert doctor(api.url, "--instance", "../x").level("state") == ["fail"]
-
-
-def test_an_instance_is_taken_from_no_worker(doctor, api, tmp_path):
-    mine = take_instance(tmp_path / "state", "a")
-    try:
-        held, other = doctor(api.url, "--instance", "a"), doctor(api.url, "--instance", "b")
-        still = take_instance(tmp_path / "state", "b")
-        still.release()
-    finally:
-        mine.release()
-    free = doctor(api.url, "--instance", "a")
-
-    assert (held.code, other.code, free.code) == (1, 0, 0)
-    assert "a worker runs on --instance a" in held.text("state")
+    assert "no address was given, so that it is the default" not in said[0]
+    assert "no address was given, so that it is the default" in said[1]

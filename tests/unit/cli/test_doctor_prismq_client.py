@@ -1,22 +1,11 @@
 """`prismq-worker doctor` on the TaskManager that PrismQ runs today."""
 
 import json
-from contextlib import contextmanager
-from functools import partial
 
 import pytest
-import requests
 
-from prismq_worker_sdk.testing import PrismqClientDeployment, PrismqClientServer
-from tests.support.doctor import examined
+from tests.support.doctor import CANARY, PLUGIN, SCHEMA, call, serving
 
-PLUGIN = """
-from prismq_worker_sdk import task_handler
-
-@task_handler("Test.Some", params={"q": {"type": "string", "required": True}}, time_limit="1m")
-def some(params: dict, ctx):
-    return {}
-"""
 RICH = """
 from pydantic import Field
 from prismq_worker_sdk import TaskParams, task_handler
@@ -42,40 +31,6 @@ def form(params: dict, ctx):
     return {}
 """
 NAMES = {name: PLUGIN.replace("Test.Some", name) for name in ("apiary.Test", "Test.SOME", "Test.Other")}
-SCHEMA = {
-    "type": "object",
-    "required": ["q"],
-    "properties": {"prismq_run_key": {"type": "string"}, "q": {"type": "string"}},
-    "additionalProperties": False,
-}
-CANARY = "canary-77c0-do-not-show"
-HOUR = 3600
-
-
-@pytest.fixture
-def plugin(plugin_file):
-    return plugin_file(PLUGIN)
-
-
-@pytest.fixture
-def doctor(cli, plugin, tmp_path):
-    return partial(examined, cli, tmp_path / "state", plugins=(plugin,))
-
-
-@contextmanager
-def serving(*, register=True, schema=SCHEMA, **deployed):
-    with PrismqClientServer(PrismqClientDeployment(**deployed)) as server:
-        if register:
-            call(server, "/task-types/register", name="Test.Some", version="3", param_schema=schema)
-        yield server
-
-
-def call(server, path, *, key=CANARY, **body):
-    with requests.Session() as session:
-        session.trust_env = False
-        answer = session.post(server.url + path, json=body, headers={"X-API-Key": key}, timeout=20)
-    assert answer.status_code == 200, answer.text
-    return answer.json()["data"]
 
 
 def changes(server):
@@ -197,86 +152,6 @@ def test_a_limit_that_is_reached_while_the_doctor_asks_is_told(doctor):
     assert "takes no more requests now" in found.text("server")
 
 
-def test_a_database_ahead_of_php_shows_in_the_newest_time(doctor, monkeypatch):
-    monkeypatch.setenv("TASKMANAGER_API_KEY", CANARY)
-    with serving(key=CANARY, database_zone_hours=2) as server:
-        found = doctor(server.url)
-
-    assert (found.code, found.level("time zone")) == (0, ["warn"])
-    assert "PHP is at UTC, its database at UTC+02:00 or later" in found.text("time zone")
-
-
-@pytest.mark.parametrize(("hours", "level"), [(-2, "skip"), (0, "ok")])
-def test_what_cannot_be_seen_of_time_zones_is_left_to_the_probe(hours, level, doctor, monkeypatch):
-    monkeypatch.setenv("TASKMANAGER_API_KEY", CANARY)
-    with serving(key=CANARY, database_zone_hours=hours) as server:
-        found = doctor(server.url)
-
-    assert found.level("time zone") == [level]
-    assert "doctor --probe tells" in found.text("time zone")
-
-
-def test_without_a_key_the_zone_of_php_is_not_seen(doctor):
-    with serving() as server:
-        utc = doctor(server.url)
-    with serving(database_zone_hours=2) as server:
-        ahead = doctor(server.url)
-
-    assert (utc.level("time zone"), ahead.level("time zone")) == (["skip"], ["warn"])
-    assert "its database writes UTC+02:00 or later" in ahead.text("time zone")
-
-
-@pytest.mark.parametrize("repaired", [False, True], ids=["as deployed", "repaired"])
-def test_the_probe_shows_that_a_claim_holds_and_leaves_nothing_open(repaired, doctor, monkeypatch):
-    monkeypatch.setenv("TASKMANAGER_API_KEY", CANARY)
-    with serving(key=CANARY, repaired_items=repaired, repaired_empty=repaired) as server:
-        call(
-            server,
-            "/task-types/register",
-            name="PrismQ.Doctor.Probe",
-            version="1",
-            param_schema={"type": "object"},
-        )
-        call(server, "/tasks", type="PrismQ.Doctor.Probe", params={"nonce": "an earlier one"})
-        found = doctor(server.url, "--probe")
-        tasks = server.tasks()
-
-    assert (found.code, found.level("probe"), found.level("time zone")) == (0, ["ok"], ["ok"])
-    assert "both at UTC" in found.text("time zone")
-    assert [task["status"] for task in tasks] == ["completed", "completed"]
-
-
-def test_the_probe_shows_claims_that_run_out_at_once(doctor):
-    with serving(database_zone_hours=-2) as server:
-        found = doctor(server.url, "--probe")
-        (task,) = server.tasks()
-
-    assert (found.code, found.level("time zone")) == (1, ["fail"])
-    assert (
-        "was given to a second one: every task may run twice (its database writes UTC-02:00)"
-        in found.text("time zone")
-    )
-    assert "set date.timezone of PHP and time_zone of MySQL alike" in found.text("time zone")
-    assert task["status"] == "completed"
-
-
-def test_the_probe_shows_claims_that_run_out_too_late(doctor, monkeypatch):
-    monkeypatch.setenv("TASKMANAGER_API_KEY", CANARY)
-    with serving(key=CANARY, database_zone_hours=2) as server:
-        found = doctor(server.url, "--probe")
-
-    assert (found.code, found.level("time zone")) == (0, ["warn"])
-    assert "comes back 2h too late" in found.text("time zone")
-
-
-def test_the_probe_tells_which_step_failed(doctor):
-    with serving(switched_off=frozenset({"POST /tasks/claim"})) as server:
-        found = doctor(server.url, "--probe")
-
-    assert (found.code, found.level("probe")) == (1, ["fail"])
-    assert "the step 'claim' failed: " in found.text("probe")
-
-
 def test_a_handler_that_wants_longer_than_a_claim_lasts_is_named(doctor, plugin_file):
     with serving() as server:
         found = doctor(server.url, "--server-claim-timeout", "50s")
@@ -293,3 +168,14 @@ def test_what_plugins_publish_registers_is_what_the_doctor_looks_for(cli, doctor
 
     assert published.code == 0
     assert (found.code, found.level("type")) == (0, ["ok", "ok", "ok"])
+
+
+def test_a_limit_that_is_used_up_says_nothing_of_the_key(doctor):
+    with serving(rate_limit=2) as server:
+        for number in range(2):
+            call(server, "/tasks", type="Test.Some", params={"q": str(number)})
+        found = doctor(server.url)
+
+    assert (found.code, found.level("key"), found.level("type")) == (0, ["warn"], ["ok"])
+    assert found.level("rate limit") == ["warn"]
+    assert "it was just reached" in found.text("rate limit")
