@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -22,8 +23,8 @@ CHECK = "type"
 
 def publishing(plugins: Iterable[str]) -> str:
     """The command that registers the types of these plugins."""
-    named = "".join(f" --plugin {name}" for name in plugins)
-    return f"prismq-worker plugins --publish{named}"
+    named = [word for name in plugins for word in ("--plugin", name)]
+    return shlex.join(["prismq-worker", "plugins", "--publish", *named])
 
 
 def on_v1(handler: Handler, reply: Reply, *, publish: str) -> Finding:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from prismq_worker_sdk.cli.doctoring.asking import Reply, Seen, body_of
 from prismq_worker_sdk.cli.doctoring.finding import Finding, bad, ok, skip, warn
@@ -23,6 +23,9 @@ QUARTER = 900.0
 """Seconds; time zones differ by whole quarters of an hour."""
 SLACK = 120.0
 """Seconds that two clocks, and a slow request, may make."""
+
+LAST = 2**40
+"""Seconds since 1970 that are believed."""
 
 TIMES = ("created_at", "updated_at", "claimed_at", "completed_at")
 REMEDY = "set date.timezone of PHP and time_zone of MySQL alike, best to UTC"
@@ -50,7 +53,7 @@ def evidence(seen: Iterable[Seen]) -> Evidence:
         php = php if (found := php_offset(one.reply)) is None else found
         body = body_of(one.reply)
         at = body.get("timestamp")
-        if isinstance(at, int):
+        if _is_instant(at):
             for time in _times(body.get("data")):
                 newest = time - at if newest is None else max(newest, time - at)
     return Evidence(php, newest)
@@ -114,7 +117,7 @@ def offset_of(time: object, at: object) -> float | None:
         at: Seconds since 1970 at that moment.
     """
     written = _seconds(time)
-    if written is None or not isinstance(at, int):
+    if written is None or not _is_instant(at):
         return None
     return round((written - at) / QUARTER) * QUARTER
 
@@ -160,6 +163,11 @@ def _times(data: Any) -> Iterable[float]:
         for name in TIMES:
             if (found := _seconds(one.get(name))) is not None:
                 yield found
+
+
+def _is_instant(at: object) -> TypeGuard[int]:
+    """Whether it can be seconds since 1970."""
+    return isinstance(at, int) and 0 <= at < LAST
 
 
 def _seconds(time: object) -> float | None:

@@ -1,18 +1,18 @@
 """The rules of `prismq-worker doctor`, without a server."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prismq_worker_sdk import task_handler
 from prismq_worker_sdk.cli.doctoring.asking import Seen, get
 from prismq_worker_sdk.cli.doctoring.finding import Finding, Level, bad, line, ok, summary, warn, would_run
-from prismq_worker_sdk.cli.doctoring.folder import look_at_folder, stored
-from prismq_worker_sdk.cli.doctoring.limits import Limit, announced, rate_limit
-from prismq_worker_sdk.cli.doctoring.reaching import new_address, other_addresses, unreached
+from prismq_worker_sdk.cli.doctoring.limits import announced
+from prismq_worker_sdk.cli.doctoring.reaching import new_address, other_addresses, recognised, unreached
 from prismq_worker_sdk.cli.doctoring.schemas import as_stored_there, first_difference, published_there
+from prismq_worker_sdk.cli.doctoring.task_types import on_prismq_client, on_v1
 from prismq_worker_sdk.cli.doctoring.zones import (
     Evidence,
     evidence,
@@ -21,12 +21,12 @@ from prismq_worker_sdk.cli.doctoring.zones import (
     offset_of,
     zone,
 )
+from prismq_worker_sdk.handlers.handler import as_handler
 from prismq_worker_sdk.model.calls import Unreachable
-from prismq_worker_sdk.model.capabilities import BASE, Capabilities
-from prismq_worker_sdk.outbox.looking import Entry
 from tests.support.dialect import reply
 
 URL = "http://tm.example/api"
+(HANDLER,) = [as_handler(task_handler("Test.Some")(lambda params, ctx: {}))]
 NOW = 1_795_444_737
 HOUR = 3600.0
 QUARTERS = st.integers(-48, 56).map(lambda number: number * 900.0)
@@ -149,6 +149,42 @@ def test_a_schema_is_compared_as_the_server_in_production_keeps_it():
     assert first_difference(published_there(ours), as_stored_there(theirs)) == "/properties/b/maxLength"
 
 
+def test_a_schema_without_a_bottom_is_different_somewhere():
+    deep = reply(200, b'{"a":' * 900 + b"1" + b"}" * 900).json
+
+    assert first_difference(as_stored_there(deep), as_stored_there(deep)).startswith("/a/a/a")
+
+
+# ---- whatever is answered
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["items", "param_schema", "name", "id", "created_at", "x"]), inner, max_size=4
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(data=JSON, at=JSON, time=st.text() | st.datetimes().map(str))
+def test_whatever_json_a_server_answers_something_is_said_of_it(data, at, time):
+    bodies = [data, {"success": True, "data": data, "timestamp": at}, {"error": "x", "timestamp": time}]
+    bodies += [{"success": True, "data": {"items": [{"created_at": time, "name": data}]}, "timestamp": at}]
+    seen = [Seen(get("list", "tasks"), reply(200, body), 0.0) for body in bodies]
+
+    assert judge_zones(evidence(seen)).text
+    assert judge_offsets(database=offset_of(time, at), php=None, taken_at_once=False, claim_timeout=1.0).text
+    assert announced(seen) is None
+    for one in seen:
+        assert on_v1(HANDLER, one.reply, publish="p").text
+        assert recognised(one.reply)
+    found = data if isinstance(data, dict) else None
+    assert on_prismq_client(HANDLER, found, publish="p").text
+
+
 # ---- time zones
 
 
@@ -211,76 +247,3 @@ def test_what_a_claim_showed_is_told_for_what_it_means(database, php, at_once, l
 
 def test_an_offset_is_written_as_people_do():
     assert [zone(seconds) for seconds in (0.0, 5.5 * HOUR, -9.5 * HOUR)] == ["UTC", "UTC+05:30", "UTC-09:30"]
-
-
-# ---- limits
-
-
-def test_the_window_is_the_longest_that_an_answer_shows():
-    def said(left):
-        headers = {"x-ratelimit-limit": "100", "x-ratelimit-reset": str(NOW + left)}
-        headers["date"] = "Tue, 24 Nov 2026 00:00:00 GMT" if left is None else httpdate(NOW)
-        return Seen(
-            get("list", "tasks"), reply(200, {}, **{k.replace("-", "_"): v for k, v in headers.items()}), 0.0
-        )
-
-    assert announced([said(12), said(60), said(59)]) == Limit(100, 60.0)
-    assert announced([envelope()]) is None
-
-
-def httpdate(seconds):
-    return datetime.fromtimestamp(seconds, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
-
-
-@pytest.mark.parametrize(
-    ("types", "poll", "level"),
-    [(1, 10.0, Level.OK), (8, 10.0, Level.OK), (9, 10.0, Level.WARN), (1, 0.5, Level.WARN)],
-)
-def test_a_second_worker_must_fit_into_the_limit(types, poll, level):
-    assert rate_limit(Limit(100), types=types, poll_interval=poll, can=BASE).level is level
-
-
-def test_a_worker_that_waits_on_the_server_asks_less():
-    waiting = Capabilities(max_wait_seconds=30.0, renews=True)
-    found = rate_limit(Limit(100), types=1, poll_interval=0.1, can=waiting)
-
-    assert found.level is Level.OK
-    assert "idle this one sends 2 claims" in found.text
-
-
-def test_a_limit_that_was_hit_is_a_warning():
-    assert rate_limit(Limit(100, hit=True), types=1, poll_interval=10.0, can=BASE).level is Level.WARN
-
-
-# ---- the state folder
-
-
-def entry(state, server=URL):
-    return Entry("instance-0", 1, state, "completed", server, "v1", "t", "T", "w", "", 1, 0.0, 0, 0.0, "")
-
-
-def test_what_waits_is_parked_or_belongs_to_another_server_is_told():
-    entries = [entry("waiting"), entry("waiting", "http://old.example/api"), entry("parked"), entry("held")]
-    first, parked, foreign = stored(Path("state"), entries, server=URL)
-
-    assert (first.level, parked.level, foreign.level) == (Level.OK, Level.WARN, Level.WARN)
-    assert "reports waiting: 2, claims without an outcome: 1" in first.text
-    assert parked.remedy == "see prismq-worker outbox list --state parked"
-    assert "http://old.example/api" in foreign.text
-    assert [one.level for one in stored(Path("state"), [entry("waiting", "x")], server=None)] == [Level.OK]
-
-
-def test_r12_a_disk_without_room_for_the_results_of_every_slot_is_a_failure(tmp_path):
-    found = list(look_at_folder(tmp_path / "not" / "there", None, server=None, needed=2**62))
-
-    assert [one.level for one in found] == [Level.FAIL, Level.OK]
-    assert "MiB are needed before claiming" in found[0].text
-
-
-def test_an_instance_that_cannot_be_read_is_a_warning(tmp_path):
-    (tmp_path / "instance-0").mkdir()
-    (tmp_path / "instance-0" / "outbox.db").write_bytes(b"no database" * 100)
-    found = list(look_at_folder(tmp_path, None, server=None, needed=0))
-
-    assert [one.level for one in found] == [Level.WARN, Level.OK]
-    assert "cannot be read" in found[0].text
