@@ -81,7 +81,7 @@ def test_what_waits_is_parked_or_belongs_to_another_server_is_told():
     assert [one.level for one in stored(Path("state"), [entry("waiting", "x")], server=None)] == [Level.OK]
 
 
-def test_r12_a_disk_without_room_for_the_results_of_every_slot_is_a_failure(tmp_path):
+def test_a_disk_without_room_for_the_results_of_every_slot_is_a_failure(tmp_path):
     found = list(look_at_folder(tmp_path / "not" / "there", None, server=None, needed=2**62))
 
     assert [one.level for one in found] == [Level.FAIL, Level.OK]
