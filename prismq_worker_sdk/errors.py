@@ -94,7 +94,16 @@ class ServerError(PrismqError):
 
 
 class ServerUnreachable(ServerError):
-    """No usable answer came; it may come later."""
+    """No usable answer came; it may come later.
+
+    Args:
+        message: One sentence: what happened instead, and what to do.
+        retry_after: Seconds until it takes requests again, where it is there and only limits them; else None.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class NotATaskManager(ServerError):

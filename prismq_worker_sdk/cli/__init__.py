@@ -17,6 +17,7 @@ __all__ = ["main", "prismq_worker"]
     default="run",
     commands={
         "run": "prismq_worker_sdk.cli.run:run",
+        "doctor": "prismq_worker_sdk.cli.doctor:doctor",
         "plugins": "prismq_worker_sdk.cli.plugins:plugins",
         "try": "prismq_worker_sdk.cli.try_:try_",
         "submit": "prismq_worker_sdk.cli.submit:submit",

@@ -68,6 +68,7 @@ class LazyGroup(click.Group):
 
 SHORT = {
     "run": "Run a worker (the default).",
+    "doctor": "Check what a worker would meet, and what to do.",
     "plugins": "List the installed plugins and their task types.",
     "try": "Run a handler once, without a server.",
     "submit": "Create a task on the server.",

@@ -151,7 +151,7 @@ def drop(refs: tuple[tuple[str, int], ...], *, yes: bool, state_dir: str | None)
 @outbox.command(short_help="Deliver what waits, without a worker.")
 @click.option("--timeout", default="60s", show_default=True, metavar="TIME", help="How long to try.")
 @click.option("--api-url", metavar="URL", help="TaskManager, TASKMANAGER_API_URL [http://localhost:8000/api]")
-@click.option("--dialect", metavar="NAME", help="auto or v1 [auto]")
+@click.option("--dialect", metavar="NAME", help="auto, v1 or prismq-client [auto]")
 @click.option("--log-format", metavar="FORMAT", help="console or json [console]")
 @click.option("--debug", is_flag=True, default=None, help="Log everything, DEBUG")
 @state_dir_option

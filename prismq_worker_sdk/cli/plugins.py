@@ -12,7 +12,7 @@ import click
 
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import SettingsError
-from prismq_worker_sdk.handlers.discovery import LoadedPlugin, load
+from prismq_worker_sdk.handlers.discovery import BrokenPlugin, LoadedPlugin, Plugins, load
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.quota import Quota
 from prismq_worker_sdk.observe.logs import one_line
@@ -30,22 +30,54 @@ __all__ = ["plugins"]
 @click.option(
     "--state-dir", metavar="DIR", help="The worker's state folder, PRISMQ_WORKER_STATE_DIR [the user's]"
 )
-def plugins(names: tuple[str, ...], *, as_json: bool, with_quotas: bool, state_dir: str | None) -> int:
+@click.option(
+    "--publish", "publishing", is_flag=True, help="Register the schemas of the types on the server."
+)
+@click.option("--allow-breaking", is_flag=True, help="With --publish: even where producers may break.")
+@click.option(
+    "--api-url", metavar="URL", help="With --publish: TASKMANAGER_API_URL [http://localhost:8000/api]"
+)
+def plugins(
+    names: tuple[str, ...],
+    *,
+    as_json: bool,
+    with_quotas: bool,
+    state_dir: str | None,
+    publishing: bool,
+    allow_breaking: bool,
+    api_url: str | None,
+) -> int:
     """List plugins, their task types, and why a type cannot be claimed.
 
-    The exit code is 1 when a plugin does not load.
+    \b
+        prismq-worker plugins --publish --api-url http://localhost:8000/api
+
+    The exit code is 1 when a plugin does not load, or a type is not published.
     """
+    if publishing and (as_json or with_quotas):
+        raise click.UsageError("--publish stands alone; take --json and --quota away.")
+    if not publishing and (allow_breaking or api_url):
+        raise click.UsageError("--allow-breaking and --api-url say how to --publish; give it too.")
     if state_dir:
         keep_state_in(Path(state_dir))
     found = load(names or None)
+    if publishing:
+        from prismq_worker_sdk.cli.publishing import publish
+        from prismq_worker_sdk.cli.server_options import client_of
+
+        published = publish(found.loaded, client_of(api_url), allow_breaking=allow_breaking)
+        _echo_broken([_broken(one) for one in found.broken])
+        return 0 if published and not found.broken else 1
+    _echo(found, as_json=as_json, with_quotas=with_quotas)
+    return 1 if found.broken else 0
+
+
+def _echo(found: Plugins, *, as_json: bool, with_quotas: bool) -> None:
     shown = [_shown(plugin) for plugin in found.loaded]
-    clean = Redactor().text
-    broken = [
-        {"name": one.name, "source": one.source, "traceback": clean(one.traceback)} for one in found.broken
-    ]
+    broken = [_broken(one) for one in found.broken]
     if as_json:
         click.echo(json.dumps({"plugins": shown, "broken": broken}, indent=2, ensure_ascii=False))
-        return 1 if broken else 0
+        return
     for plugin in shown:
         click.echo(f"{plugin['name']}  ({plugin['source']})")
         if with_quotas:
@@ -56,11 +88,18 @@ def plugins(names: tuple[str, ...], *, as_json: bool, with_quotas: bool, state_d
             click.echo(
                 f"  {one['task_type']}  {'ready' if one['unready'] is None else 'not ready: ' + one['unready']}"
             )
-    for plugin in broken:
-        click.echo(f"{plugin['name']}  ({plugin['source']})  does not load:\n{plugin['traceback']}", err=True)
+    _echo_broken(broken)
     if not shown and not broken:
         click.echo("no plugin is installed; pip install one, or name a module or a .py file with --plugin")
-    return 1 if broken else 0
+
+
+def _broken(one: BrokenPlugin) -> dict[str, str]:
+    return {"name": one.name, "source": one.source, "traceback": Redactor().text(one.traceback)}
+
+
+def _echo_broken(broken: Sequence[Mapping[str, str]]) -> None:
+    for plugin in broken:
+        click.echo(f"{plugin['name']}  ({plugin['source']})  does not load:\n{plugin['traceback']}", err=True)
 
 
 def _shown(plugin: LoadedPlugin) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--health-host", metavar="HOST", help="Where to serve them [127.0.0.1]"),
         click.option("--log-format", metavar="FORMAT", help="console or json [console]"),
         click.option("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR [INFO]"),
-        click.option("--dialect", metavar="NAME", help="auto or v1 [auto]"),
+        click.option("--dialect", metavar="NAME", help="auto, v1 or prismq-client [auto]"),
         click.option("--debug", is_flag=True, default=None, help="Log everything, show tracebacks, DEBUG"),
     )
     for option in reversed(options):

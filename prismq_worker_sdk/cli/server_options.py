@@ -26,9 +26,9 @@ def api_url_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def client_of(api_url: str | None) -> TaskManagerClient:
-    """A client for the TaskManager of the settings, with their key."""
+    """A client for the TaskManager of the settings, with their key and dialect."""
     settings = load_settings({"api_url": api_url})
-    return TaskManagerClient(settings.api_url, api_key=settings.key())
+    return TaskManagerClient(settings.api_url, api_key=settings.key(), dialect=settings.dialect)
 
 
 def task_line(task: Task) -> str:

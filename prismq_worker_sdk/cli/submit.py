@@ -8,7 +8,7 @@ from prismq_worker_sdk.cli.server_options import api_url_option, client_of, show
 from prismq_worker_sdk.cli.try_ import json_object
 from prismq_worker_sdk.errors import RequestRefused, ServerError
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.task import TaskStatus
+from prismq_worker_sdk.model.task import Task, TaskStatus
 
 __all__ = ["submit"]
 
@@ -22,6 +22,7 @@ __all__ = ["submit"]
 @click.option("--max-attempts", type=int, metavar="N", help="[the server's]")
 @click.option("--delay", metavar="TIME", help="Not before so long from now")
 @click.option("--dedupe-key", metavar="KEY", help="Create nothing while an unfinished task has this key")
+@click.option("--run-key", metavar="KEY", help="Tells this run from others of the same type and params")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @api_url_option
 def submit(  # noqa: PLR0913 - one argument for each option
@@ -34,6 +35,7 @@ def submit(  # noqa: PLR0913 - one argument for each option
     max_attempts: int | None,
     delay: str | None,
     dedupe_key: str | None,
+    run_key: str | None,
     as_json: bool,
     api_url: str | None,
 ) -> int:
@@ -42,7 +44,9 @@ def submit(  # noqa: PLR0913 - one argument for each option
     \b
         prismq-worker submit PrismQ.YouTube.ScrapeShorts '{"search_query": "startup ideas"}' --wait
 
-    With --wait the exit code is 0 for completed, 1 for failed or not finished in time.
+    With --wait the exit code is 0 for completed, 1 for failed or not finished in time. A server of the dialect
+    prismq-client creates each job once and for ever: the same TYPE and PARAMS give the old task, unless --run-key tells
+    the runs apart.
     """
     given = json_object(params)
     seconds, limit = _seconds("--delay", delay), _seconds("--timeout", timeout)
@@ -54,23 +58,37 @@ def submit(  # noqa: PLR0913 - one argument for each option
             max_attempts=max_attempts,
             delay_seconds=seconds,
             dedupe_key=dedupe_key,
+            run_key=run_key,
         )
     except RequestRefused as error:
         faults = "".join(f"\n  {fault}" for fault in error.faults)
         raise RequestRefused(f"the server refused the task: {error}{faults}", status=error.status) from None
+    if not handle.created:
+        click.echo(_there_already(handle.task, dedupe_key, run_key), err=True)
     if not wait:
         if as_json:
             show_task(handle.task, as_json=True)
         else:
             click.echo(handle.id)
         return 0
-    click.echo(f"task {handle.id}", err=True)
+    if handle.created:
+        click.echo(f"task {handle.id}", err=True)
     try:
         task = handle.wait(limit)
     except TimeoutError as error:
         raise ServerError(str(error)) from None
     show_task(task, as_json=as_json)
     return 0 if task.status is TaskStatus.COMPLETED else 1
+
+
+def _there_already(task: Task, dedupe_key: str | None, run_key: str | None) -> str:
+    """That an old task came back, why, and what to do for a new one."""
+    there = f"task {task.id} was there already"
+    if dedupe_key is not None:
+        return f"{there} for this dedupe key, {task.status}"
+    if run_key is not None:
+        return f"{there} for this run key, {task.status}; give another --run-key to run it again"
+    return f"{there}, {task.status}; give --run-key to run it again"
 
 
 def _seconds(name: str, value: str | None) -> float | None:

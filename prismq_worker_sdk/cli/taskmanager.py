@@ -92,6 +92,7 @@ def taskmanager(  # noqa: PLR0913 - one argument for each option
     """Run a TaskManager until SIGTERM or Ctrl-C.
 
     It keeps its tasks in a SQLite file, speaks the documented protocol, and creates tasks at POST /api/tasks.
+    With --dialect prismq-client it answers as the server in production does.
     """
     _refuse_foreign_options(context, dialect)
     if dialect == V1:

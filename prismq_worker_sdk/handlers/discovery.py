@@ -37,6 +37,7 @@ class LoadedPlugin:
     Attributes:
         source: Where it came from: the distribution, the module, or the file.
         settings_classes: What `prismq_plugin_settings` gave: one class, or none.
+        version: Of its distribution, "" where it has none.
     """
 
     name: str
@@ -44,6 +45,7 @@ class LoadedPlugin:
     module: ModuleType
     handlers: tuple[Handler, ...]
     settings_classes: tuple[type[Any], ...] = ()
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def load(names: Sequence[str] | None) -> Plugins:
     broken: list[BrokenPlugin] = []
     for point in installed():
         try:
-            loaded.append(_plugin(point.name, _source(point), point.load()))
+            loaded.append(_installed(point))
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
@@ -131,6 +133,9 @@ def load(names: Sequence[str] | None) -> Plugins:
 
 def _named(name: str) -> LoadedPlugin:
     try:
+        for point in installed():
+            if point.name == name:
+                return _installed(point)
         module, source = _import(name)
         return _plugin(name, source, module)
     except PluginError as error:
@@ -139,10 +144,12 @@ def _named(name: str) -> LoadedPlugin:
         raise PluginError(f"plugin {name!r} does not load:\n{traceback.format_exc()}") from None
 
 
+def _installed(point: EntryPoint) -> LoadedPlugin:
+    version = "" if point.dist is None else point.dist.version
+    return replace(_plugin(point.name, _source(point), point.load()), version=version)
+
+
 def _import(name: str) -> tuple[ModuleType, str]:
-    for point in installed():
-        if point.name == name:
-            return point.load(), _source(point)
     if name.endswith(".py") or "/" in name or "\\" in name:
         return _import_file(Path(name)), name
     if _exists(name):

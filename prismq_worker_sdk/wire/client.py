@@ -24,7 +24,9 @@ from prismq_worker_sdk.wire.dialects.reading import failure_of, rejected
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 from prismq_worker_sdk.wire.transport import Timeouts, Transport
 
-__all__ = ["WireClient", "health"]
+__all__ = ["HEALTH", "WireClient", "health", "told_by_health"]
+
+HEALTH = HttpRequest("health", "GET", ("health",))
 
 LONGEST_CALL = 90.0
 """Seconds that the requests of one call may take together; one that has begun may take its own time."""
@@ -121,7 +123,19 @@ def health(wanted: str = "auto") -> Steps:
     Args:
         wanted: `auto`, or the dialect that must be met.
     """
-    reply = yield HttpRequest("health", "GET", ("health",))
+    found = told_by_health((yield HEALTH))
+    if not isinstance(found, Healthy):
+        return found
+    if wanted not in {"auto", found.dialect}:
+        return Foreign(f"it speaks {found.dialect}, not {wanted}; leave --dialect at auto")
+    if found.dialect == prismq_client.NAME:
+        trouble: Failure | None = yield from prismq_client.check_key()
+        return found if trouble is None else trouble
+    return found
+
+
+def told_by_health(reply: HttpReply | Unreachable) -> Healthy | Failure:
+    """What the answer to HEALTH tells of the server, whatever its dialect."""
     if isinstance(reply, Unreachable):
         return reply
     if reply.status != 200:  # noqa: PLR2004
@@ -132,14 +146,7 @@ def health(wanted: str = "auto") -> Steps:
     if not reply.is_json:
         return Foreign(f"its health is {reply.headers.get('content-type', 'no JSON')}, not JSON")
     found = v1.read_health(reply.json) or prismq_client.read_health(reply.json)
-    if found is None:
-        return Foreign("its health answer has no status, so it is another service")
-    if wanted not in {"auto", found.dialect}:
-        return Foreign(f"it speaks {found.dialect}, not {wanted}; leave --dialect at auto")
-    if found.dialect == prismq_client.NAME:
-        trouble: Failure | None = yield from prismq_client.check_key()
-        return found if trouble is None else trouble
-    return found
+    return found or Foreign("its health answer has no status, so it is another service")
 
 
 def _error_word(request: HttpRequest, reply: HttpReply | Unreachable) -> str:

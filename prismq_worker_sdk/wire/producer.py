@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,19 +9,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from prismq_worker_sdk.errors import (
-    Fault,
-    NotATaskManager,
-    NotSupported,
-    RequestRefused,
-    ServerUnreachable,
-    Unauthorised,
-)
-from prismq_worker_sdk.model import calls
+from prismq_worker_sdk.errors import ServerUnreachable
 from prismq_worker_sdk.model.task import Task
-from prismq_worker_sdk.wire.dialects.reading import detail_of, failure_of
-from prismq_worker_sdk.wire.dialects.v1 import read_task
-from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
+from prismq_worker_sdk.wire.producing.caller import Caller
+from prismq_worker_sdk.wire.producing.finding import Finder
+from prismq_worker_sdk.wire.producing.values import Submission, TaskFilter, TaskPage, TypeSchema
 from prismq_worker_sdk.wire.transport import Timeouts, Transport, checked_key
 
 __all__ = ["TaskHandle", "TaskManagerClient", "TaskPage"]
@@ -33,20 +24,15 @@ LONGEST_LOOK = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class TaskPage:
-    """Tasks, newest first.
+class TaskHandle:
+    """A task that was created, or that was there already.
+
+    On a v1 server it was there for the same dedupe key, and is not finished; on a `prismq-client` server for the same
+    type, params and run key, and `task.status` says how it stands: it may have completed or failed long ago.
 
     Attributes:
-        next_cursor: Give it to `tasks` for the page behind this one; None at the end.
+        created: Whether it is new.
     """
-
-    tasks: tuple[Task, ...]
-    next_cursor: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TaskHandle:
-    """A task that was created, or that was there already for the same dedupe key."""
 
     task: Task
     created: bool
@@ -76,6 +62,7 @@ class TaskManagerClient:
         api_url: For example `http://localhost:8000/api`.
         api_key: The key, when the server wants one.
         sleep: How to wait between two looks.
+        dialect: `v1` or `prismq-client`; `auto` finds it by the server's health, once, before the first call.
 
     Every method raises ServerUnreachable, NotATaskManager, Unauthorised, RequestRefused or NotSupported.
     """
@@ -87,13 +74,14 @@ class TaskManagerClient:
         api_key: str | SecretStr | None = None,
         timeouts: Timeouts | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        dialect: str = "auto",
     ) -> None:
         secret = checked_key(api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key)
-        self._api_url = api_url
         self._transport = Transport(api_url, key=lambda: secret, timeouts=timeouts)
+        self._finder = Finder(Caller(api_url, self._transport), dialect)
         self._sleep = sleep
 
-    def submit(
+    def submit(  # noqa: PLR0913 - all that can be said of a task
         self,
         task_type: str,
         params: Mapping[str, Any],
@@ -103,24 +91,34 @@ class TaskManagerClient:
         delay_seconds: float | None = None,
         dedupe_key: str | None = None,
         parent_id: str | None = None,
+        run_key: str | None = None,
     ) -> TaskHandle:
-        """Creates a task; with a dedupe_key gives the unfinished one that has it already.
+        """Creates a task, or gives the one that stands for it already: see `created` and `task.status` of the handle.
+
+        Args:
+            dedupe_key: Gives the unfinished task that has it (v1).
+            run_key: Any text that tells this run of a job from others of the same type and params. A `prismq-client`
+                server creates such a task once and for ever, so that the same job runs again under another key only;
+                the key is kept in the params, and taken out before a handler sees them. v1 creates a task each time
+                and needs none.
 
         Raises:
             RequestRefused: The params do not fit the registered schema; `faults` names each field.
+            NotSupported: A `prismq-client` server knows no more than type, params and run key.
         """
-        body = {
-            "type": task_type,
-            "params": dict(params),
-            "priority": priority,
-            "max_attempts": max_attempts,
-            "delay_seconds": delay_seconds,
-            "dedupe_key": dedupe_key,
-            "parent_id": parent_id,
-        }
-        said = {name: value for name, value in body.items() if value is not None}
-        reply = self._call("submit", "POST", "tasks", body=said)
-        return TaskHandle(self._task(reply.json), created=reply.status == 201, client=self)  # noqa: PLR2004
+        created = self._finder.way().submit(
+            Submission(
+                task_type=task_type,
+                params=params,
+                run_key=run_key,
+                priority=priority,
+                max_attempts=max_attempts,
+                delay_seconds=delay_seconds,
+                dedupe_key=dedupe_key,
+                parent_id=parent_id,
+            )
+        )
+        return TaskHandle(created.task, created=created.new, client=self)
 
     def get(self, task_id: str) -> Task:
         """A task.
@@ -128,11 +126,11 @@ class TaskManagerClient:
         Raises:
             RequestRefused: There is no such task (status 404).
         """
-        return self._task(self._call("get", "GET", "tasks", task_id).json)
+        return self._finder.way().get(task_id)
 
     def show(self, task_id: str) -> dict[str, Any]:
-        """A task as the server tells it, its history included."""
-        return self._object(self._call("get", "GET", "tasks", task_id))
+        """A task as the server tells it, its history included where it has one."""
+        return self._finder.way().show(task_id)
 
     def tasks(
         self,
@@ -144,30 +142,19 @@ class TaskManagerClient:
         limit: int | None = None,
         cursor: str | None = None,
     ) -> TaskPage:
-        """Tasks, newest first."""
-        query = {
-            "status": status,
-            "type": task_type,
-            "worker_id": worker_id,
-            "q": q,
-            "limit": limit,
-            "cursor": cursor,
-        }
-        said = tuple((name, str(value)) for name, value in query.items() if value is not None)
-        found = self._object(self._call("list", "GET", "tasks", query=said))
-        cursor_behind = found.get("next_cursor")
-        return TaskPage(
-            tuple(self._task(raw) for raw in self._list(found, "tasks")),
-            cursor_behind if isinstance(cursor_behind, str) else None,
+        """Tasks, newest first; a `prismq-client` server finds them by status and type only, and tells no params."""
+        wanted = TaskFilter(
+            status=status, task_type=task_type, worker_id=worker_id, q=q, limit=limit, cursor=cursor
         )
+        return self._finder.way().tasks(wanted)
 
     def cancel(self, task_id: str) -> Task:
-        """Cancels a task: a pending one fails at once, a running one is told."""
-        return self._task(self._call("cancel", "POST", "tasks", task_id, "cancel").json)
+        """Cancels a task: a pending one fails at once, a running one is told (v1)."""
+        return self._finder.way().cancel(task_id)
 
     def retry(self, task_id: str) -> Task:
-        """Makes a failed task pending again."""
-        return self._task(self._call("retry", "POST", "tasks", task_id, "retry").json)
+        """Makes a failed task pending again (v1)."""
+        return self._finder.way().retry(task_id)
 
     def publish(
         self,
@@ -180,26 +167,35 @@ class TaskManagerClient:
     ) -> dict[str, Any]:
         """Registers the parameter schema of a task type; tasks are checked against it when they are created.
 
+        A `prismq-client` server gets the schema in the few words that it understands, less strict where it lacks one.
+
         Args:
-            result_schema: What its results look like, for their readers; not checked.
+            result_schema: What its results look like, for their readers; not checked, and kept by v1 only.
+            allow_breaking: Whether producers may be broken; on a `prismq-client` server, whether another schema may be
+                overwritten.
+
+        Returns:
+            The type in the server's words; with `unchanged` where a `prismq-client` server had it already.
 
         Raises:
             RequestRefused: The change breaks existing producers, and is not allowed to (status 409).
         """
-        body: dict[str, Any] = {"version": version, "param_schema": dict(param_schema)}
-        if result_schema is not None:
-            body["result_schema"] = dict(result_schema)
-        if allow_breaking:
-            body["allow_breaking"] = True
-        return self._object(self._call("publish", "PUT", "task-types", task_type, body=body))
+        wanted = TypeSchema(
+            name=task_type,
+            version=version,
+            param_schema=param_schema,
+            result_schema=result_schema,
+            allow_breaking=allow_breaking,
+        )
+        return self._finder.way().publish(wanted)
 
     def task_types(self) -> list[dict[str, Any]]:
-        """The registered task types."""
-        return self._list(self._object(self._call("task_types", "GET", "task-types")), "task_types")
+        """The registered task types (v1)."""
+        return self._finder.way().task_types()
 
     def stats(self) -> dict[str, Any]:
-        """Depth, oldest pending age, in flight and rates, per type."""
-        return self._object(self._call("stats", "GET", "stats"))
+        """Depth, oldest pending age, in flight and rates, per type (v1)."""
+        return self._finder.way().stats()
 
     def wait(self, task_id: str, timeout: float | None = None) -> Task:
         """The task once it has completed or failed.
@@ -208,92 +204,28 @@ class TaskManagerClient:
             TimeoutError: It is not finished within the timeout (seconds); it goes on all the same.
         """
         give_up_at = None if timeout is None else time.monotonic() + timeout
-        pause = FIRST_LOOK
+        pause, told = FIRST_LOOK, "not known to be finished"
         while True:
-            task = self.get(task_id)
-            if task.status.finished:
-                return task
+            patience = 0.0
+            try:
+                task = self.get(task_id)
+            except ServerUnreachable as error:
+                if error.retry_after is None:
+                    raise
+                patience = error.retry_after
+            else:
+                if task.status.finished:
+                    return task
+                told = f"still {task.status}"
+            rest = max(pause, patience)
             if give_up_at is not None:
                 left = give_up_at - time.monotonic()
                 if left <= 0:
-                    raise TimeoutError(f"task {task_id} is still {task.status} after {timeout:g} s")
-                pause = min(pause, left)
-            self._sleep(pause)
+                    raise TimeoutError(f"task {task_id} is {told} after {timeout:g} s")
+                rest = min(rest, left)
+            self._sleep(rest)
             pause = min(LONGEST_LOOK, pause * 1.5)
 
     def close(self) -> None:
         """Closes the connections."""
         self._transport.close()
-
-    def _task(self, raw: Any) -> Task:
-        try:
-            return read_task(raw)
-        except ValueError as error:
-            raise NotATaskManager(
-                f"{self._api_url} answered with something that is no task: {error}"
-            ) from None
-
-    def _object(self, reply: HttpReply) -> dict[str, Any]:
-        found = reply.json
-        if isinstance(found, dict):
-            return found
-        raise NotATaskManager(f"{self._api_url} answered with {type(found).__name__} in place of an object")
-
-    def _list(self, found: dict[str, Any], name: str) -> list[Any]:
-        listed = found.get(name)
-        if isinstance(listed, list):
-            return listed
-        raise NotATaskManager(f"{self._api_url} answered without a list of {name}")
-
-    def _silent(self, reason: str) -> ServerUnreachable:
-        return ServerUnreachable(
-            f"{self._api_url} did not answer: {reason}; start the TaskManager, or check the address "
-            "(--api-url, TASKMANAGER_API_URL)"
-        )
-
-    def _call(
-        self,
-        call: str,
-        method: str,
-        *segments: str,
-        body: Mapping[str, Any] | None = None,
-        query: tuple[tuple[str, str], ...] = (),
-    ) -> HttpReply:
-        text = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False)
-        reply = self._transport.send(HttpRequest(call, method, segments, text, query))
-        if isinstance(reply, calls.Unreachable):
-            raise self._silent(reply.reason)
-        failure = failure_of(reply)
-        if failure is not None:
-            raise self._error(failure)
-        if reply.status in {200, 201} and reply.is_json:
-            return reply
-        if reply.status == 404 and reply.json == {"detail": "Not Found"}:  # noqa: PLR2004
-            raise NotSupported(
-                f"{self._api_url} has no {method} /{'/'.join(segments)}: it has only the base protocol"
-            )
-        raise RequestRefused(detail_of(reply), status=reply.status, faults=_faults(reply.json))
-
-    def _error(self, failure: calls.Failure) -> Exception:
-        match failure:
-            case calls.Unauthorised(reason=reason):
-                return Unauthorised(
-                    f"{self._api_url} refuses the API key ({reason}); set TASKMANAGER_API_KEY"
-                )
-            case calls.Foreign(reason=reason):
-                return NotATaskManager(f"{self._api_url} is not a TaskManager: {reason}; check --api-url")
-            case calls.Rejected(status=status, reason=reason):
-                return RequestRefused(reason, status=status)
-            case _:
-                return self._silent(failure.reason)
-
-
-def _faults(body: Any) -> tuple[Fault, ...]:
-    found = body.get("errors") if isinstance(body, dict) else None
-    if not isinstance(found, list):
-        return ()
-    return tuple(
-        Fault(str(fault.get("pointer", "")), str(fault.get("message", "")))
-        for fault in found
-        if isinstance(fault, dict)
-    )

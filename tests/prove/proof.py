@@ -7,6 +7,7 @@ from dataclasses import dataclass
 PROOFS = {
     "sim": "tests.prove.simulation",
     "rules": "tests.prove.rules",
+    "client": "tests.prove.prismq_client",
     "kill": "tests.prove.kill",
     "stop": "tests.prove.stop",
     "soak": "tests.prove.soak",

@@ -25,12 +25,12 @@ def parts():
 
 def run(first, number):
     """What came of some plans."""
-    return _sum("plans", (random_plan(seed) for seed in range(first, first + number)))
+    return summed("plans", (random_plan(seed) for seed in range(first, first + number)))
 
 
 def run_hours(first, number):
     """The server is away for an hour, and workers are restarted meanwhile."""
-    found = _sum("hour", (hour_plan(seed) for seed in range(first, first + number)))
+    found = summed("hour", (hour_plan(seed) for seed in range(first, first + number)))
     again = sum(_runs_again(hour_plan(seed)) for seed in range(first, first + number))
     return {**found, "again": again}
 
@@ -57,7 +57,8 @@ def _runs_again(plan):
     return max(0, simulate(plan).starts - len(plan.works))
 
 
-def _sum(sort, plans):
+def summed(sort, plans):
+    """What came of plans of one sort."""
     found = Counter()
     faults = Counter()
     dialects = Counter()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["MUTANTS", "Mutant"]
+__all__ = ["ALL_MUTANTS", "MUTANTS", "PRISMQ_CLIENT_MUTANTS", "Mutant"]
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,7 @@ class Mutant:
         module: Below prismq_worker_sdk.
         old: Text that stands in the module just once.
         new: What stands there instead.
+        dialect: Of the plans that find it, "" for those of every number.
     """
 
     rule: str
@@ -22,6 +23,7 @@ class Mutant:
     module: str
     old: str
     new: str
+    dialect: str = ""
 
 
 MUTANTS = (
@@ -266,3 +268,61 @@ MUTANTS = (
         "    reply = yield Wait(1.0)",
     ),
 )
+
+PRISMQ_CLIENT_MUTANTS = tuple(
+    Mutant(rule, what, f"wire.dialects.prismq_client.{module}", old, new, "prismq-client")
+    for rule, what, module, old, new in (
+        (
+            "R2",
+            "every claim has a wire worker id of its own",
+            "claiming",
+            "    number = request_id[:LONGEST_NUMBER]\n",
+            '    number = "1"\n',
+        ),
+        (
+            "R6",
+            "a claim that may have been seen is looked for",
+            "claiming",
+            "    if call.maybe_seen:\n",
+            "    if False:\n",
+        ),
+        (
+            "R22",
+            "children that are created again have the same key",
+            "children",
+            '        what = digest({"type": child.type, "params": json.loads(child.params)})\n',
+            "        what = str(id(child))\n",
+        ),
+        (
+            "R22",
+            "children are created before their parent's report",
+            "reporting",
+            "    if report.children:\n",
+            "    if False:\n",
+        ),
+        (
+            "R24",
+            "content that never fits is refused, and a short failure takes its place",
+            "reporting",
+            "        case Refused(error=error) if answer.never_fits:\n",
+            "        case Refused(error=error) if False:\n",
+        ),
+        (
+            "R26",
+            "what an unanswered report came to is asked of the server",
+            "reporting",
+            "    task = yield from get_task(report.identity.task_id)\n",
+            '    task = {"status": "pending"}\n',
+        ),
+        (
+            "R26",
+            "a claim that is still open gets its report once more",
+            "reporting",
+            '    if status == "claimed" and ours:\n',
+            "    if False:\n",
+        ),
+    )
+)
+"""Of the steps of the dialect prismq-client."""
+
+ALL_MUTANTS = MUTANTS + PRISMQ_CLIENT_MUTANTS

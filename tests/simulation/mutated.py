@@ -10,7 +10,7 @@ import json
 import sys
 import time
 
-from tests.simulation.mutants import MUTANTS, Mutant
+from tests.simulation.mutants import ALL_MUTANTS, Mutant
 
 
 class _Mutated(importlib.machinery.SourceFileLoader):
@@ -49,7 +49,7 @@ def hunt(mutant: Mutant, first: int, plans: int) -> dict:
 
     begun = time.perf_counter()
     for tried in range(1, plans + 1):
-        findings = simulate(random_plan(first + tried - 1)).findings
+        findings = simulate(random_plan(first + tried - 1, mutant.dialect or None)).findings
         if findings:
             seconds = round(time.perf_counter() - begun, 2)
             return {"plans": tried, "seed": first + tried - 1, "finding": findings[0], "seconds": seconds}
@@ -58,4 +58,4 @@ def hunt(mutant: Mutant, first: int, plans: int) -> dict:
 
 if __name__ == "__main__":
     number, start, most = (int(word) for word in sys.argv[1:])
-    print(json.dumps(hunt(MUTANTS[number], start, most)))
+    print(json.dumps(hunt(ALL_MUTANTS[number], start, most)))

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from prismq_worker_sdk.testing.simulator import Plan, Work, random_plan, shrink, simulate
 from prismq_worker_sdk.testing.simulator.plan import Crash, Disturbed, Stop
-from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutants import ALL_MUTANTS
 from tests.support.processes import ROOT
 
 FOUND = sorted((Path(__file__).parent / "plans").glob("*.json"))
 QUICK = [
     number
-    for number, mutant in enumerate(MUTANTS)
+    for number, mutant in enumerate(ALL_MUTANTS)
     if mutant.what
     in {
         "no more is claimed than there are free slots",
@@ -26,6 +26,8 @@ QUICK = [
         "the first end of a claim wins",
         "children are committed with their result",
         "an unexpected error leaves the retry to the server",
+        "children that are created again have the same key",
+        "a claim that may have been seen is looked for",
     }
 ]
 
@@ -36,8 +38,14 @@ def test_no_plan_loses_a_task_accepts_an_outcome_twice_or_hangs(first):
         assert simulate(random_plan(seed)).findings == (), f"random_plan({seed})"
 
 
+@pytest.mark.parametrize("first", range(0, 100, 50))
+def test_nor_does_one_on_prismq_client(first):
+    for seed in range(first, first + 50):
+        assert simulate(random_plan(seed, "prismq-client")).findings == (), f"random_plan({seed})"
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.integers(10**6, 10**9), st.sampled_from(["base", "exchange"]))
+@given(st.integers(10**6, 10**9), st.sampled_from(["base", "exchange", "prismq-client"]))
 def test_nor_does_one_that_chance_gives(seed, dialect):
     assert simulate(random_plan(seed, dialect)).findings == ()
 
@@ -88,7 +96,7 @@ def test_a_plan_that_keeps_every_promise_does_not_shrink():
         shrink(Plan(seed=1))
 
 
-@pytest.mark.parametrize("number", QUICK, ids=lambda number: MUTANTS[number].rule)
+@pytest.mark.parametrize("number", QUICK, ids=lambda number: ALL_MUTANTS[number].rule)
 def test_a_rule_that_is_taken_out_is_found(number):
     command = [sys.executable, "-m", "tests.simulation.mutated", str(number), "0", "100"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -96,7 +104,7 @@ def test_a_rule_that_is_taken_out_is_found(number):
     assert json.loads(done.stdout)["plans"] is not None
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.rule}-{mutant.what}")
+@pytest.mark.parametrize("mutant", ALL_MUTANTS, ids=lambda mutant: f"{mutant.rule}-{mutant.what}")
 def test_every_change_still_fits_the_source(mutant):
     source = ROOT / "prismq_worker_sdk" / f"{mutant.module.replace('.', '/')}.py"
 

@@ -109,14 +109,9 @@ class Embedded(History):
 class Process(History, TaskManager):
     """The server as `prismq-worker taskmanager --dialect prismq-client` on a file."""
 
-    def __init__(self, folder, *, claim_timeout="5m", **options):
-        self._options = options
-        super().__init__(folder, claim_timeout=claim_timeout)
+    def __init__(self, folder, *, claim_timeout="5m"):
+        super().__init__(folder, claim_timeout=claim_timeout, dialect="prismq-client")
         self.producer = Producer(self.url)
-
-    def words(self):
-        more = [word for name, value in self._options.items() for word in (f"--{name}", value)]
-        return ["--dialect", "prismq-client", "--claim-timeout", self.claim_timeout, *more]
 
     def add(self, task_type, params):
         self.producer.register(task_type)

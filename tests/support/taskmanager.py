@@ -21,11 +21,12 @@ FINISHED = ("completed", "failed")
 class TaskManager:
     """`prismq-worker taskmanager` on a file."""
 
-    def __init__(self, folder, *, lease="5s", claim_timeout="5s"):
+    def __init__(self, folder, *, lease="5s", claim_timeout="5s", dialect="v1"):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.database = self.folder / "tasks.db"
-        self.lease, self.claim_timeout = lease, claim_timeout
+        leases = ("--lease", lease) if dialect == "v1" else ()
+        self._options = ("--dialect", dialect, *leases, "--claim-timeout", claim_timeout)
         self._starts = 0
         self.port = 0
         self.start()
@@ -34,7 +35,7 @@ class TaskManager:
         """Starts, again on the port it had, and returns when it serves."""
         self._starts += 1
         log = self.folder / f"taskmanager-{self._starts}.log"
-        words = ["--port", self.port, "--database", self.database, *self.words(), "--log-format", "json"]
+        words = ["--port", self.port, "--database", self.database, *self._options, "--log-format", "json"]
         with log.open("wb") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "prismq_worker_sdk", "taskmanager", *map(str, words)],
@@ -45,10 +46,6 @@ class TaskManager:
             )
         self.url = wait_until(lambda: _address(log), "the address of the TaskManager")
         self.port = int(self.url.split(":")[2].split("/")[0])
-
-    def words(self):
-        """What it is started with."""
-        return ["--lease", self.lease, "--claim-timeout", self.claim_timeout]
 
     def kill(self):
         self.process.kill()

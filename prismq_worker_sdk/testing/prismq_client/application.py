@@ -37,14 +37,15 @@ class Application:
     """What answers requests.
 
     Attributes:
-        database_up: Whether the database can be reached.
+        deployment: How it is set up; another one may be set.
+        database_up: Whether the database can be reached; may be set.
     """
 
     def __init__(self, deployment: PrismqClientDeployment, store: Store, now: Callable[[], float]) -> None:
-        self._deployment = deployment
+        self.deployment = deployment
         self._store = store
         self._now = now
-        self._guard = Guard(deployment)
+        self._guard = Guard()
         self._dice = Random(deployment.seed)  # noqa: S311 - repeatable on purpose
         self.database_up = True
 
@@ -57,7 +58,7 @@ class Application:
         path, now = routes.inner_path(request.path), self._now()
         if path in OPEN:
             return OPEN[path]
-        checked = self._guard.check(request, path, now)
+        checked = self._guard.check(self.deployment, request, path, now)
         if isinstance(checked, Answer):
             return checked
         said = self._routed(request, path, now)
@@ -69,7 +70,7 @@ class Application:
         found = routes.find(request.method, path)
         if found is None:
             return failure(NO_ENDPOINT, now)
-        if f"{request.method} {path}" in self._deployment.switched_off:
+        if f"{request.method} {path}" in self.deployment.switched_off:
             return failure(Refused(503, "Endpoint is currently disabled"), now)
         return self._carried_out(request, found, now)
 
@@ -77,7 +78,7 @@ class Application:
         warnings: list[str] = []
 
         def operation(db: sqlite3.Connection) -> Any:
-            call = Call(request, found.argument, db, self._deployment, self._dice, now, warnings)
+            call = Call(request, found.argument, db, self.deployment, self._dice, now, warnings)
             return found.endpoint(call)
 
         try:
@@ -86,12 +87,12 @@ class Application:
             said = failure(refused, now)
         except php.PhpTypeError as error:
             said = self._fatal(error)
-        if not self._deployment.display_errors:
+        if not self.deployment.display_errors:
             return said
         shown = "".join(f"\nWarning: {text} in {SOURCE} on line 1\n" for text in warnings)
         return replace(said, body=shown + said.body)
 
     def _fatal(self, error: php.PhpTypeError) -> Answer:
-        if not self._deployment.display_errors:
+        if not self.deployment.display_errors:
             return empty(500)
         return Answer(200, f"\nFatal error: Uncaught TypeError: {error} in {SOURCE}:1\n")

@@ -35,42 +35,36 @@ class Let:
 class Guard:
     """Decides on each request before the application sees it, in the order of the server."""
 
-    def __init__(self, deployment: PrismqClientDeployment) -> None:
-        self._deployment = deployment
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._windows: dict[tuple[str, str], tuple[int, int]] = {}
 
-    def check(self, request: Request, path: str, now: float) -> Answer | Let:
+    def check(
+        self, deployment: PrismqClientDeployment, request: Request, path: str, now: float
+    ) -> Answer | Let:
         """The middleware's own answer, or the leave to pass.
 
         Args:
             path: As the application looks it up.
         """
         address = client_address(request)
-        if address in self._deployment.blocked:
+        if address in deployment.blocked:
             return middleware(403, "Access Denied", BLOCKED, now)
-        if (large := self._too_large(request, now)) is not None:
+        if (large := _too_large(deployment.max_request_bytes, request, now)) is not None:
             return large
-        counted = self._counted(address, path, now)
+        counted = self._counted(deployment, address, path, now)
         if isinstance(counted, Answer):
             return counted
-        headers = counted.headers + (SECURITY if self._deployment.guarded else ())
-        if path != "/health" and not self._knows(request):
+        headers = counted.headers + (SECURITY if deployment.guarded else ())
+        if path != "/health" and not _knows(deployment.key, request):
             refused = middleware(401, "Unauthorized", NO_KEY, now)
             return Answer(refused.status, refused.body, refused.content_type, headers)
         return Let(headers)
 
-    def _too_large(self, request: Request, now: float) -> Answer | None:
-        most, stated = self._deployment.max_request_bytes, request.headers.get("content-length", "")
-        if not most or not stated.isdecimal() or int(stated) <= most:
-            return None
-        size = f"{round(most / MEGABYTE, 2):g} MB"
-        return middleware(
-            413, "Request Too Large", f"Request body exceeds maximum allowed size of {size}", now
-        )
-
-    def _counted(self, address: str, path: str, now: float) -> Answer | Let:
-        limit, window = self._deployment.rate_limit, math.ceil(self._deployment.rate_window)
+    def _counted(
+        self, deployment: PrismqClientDeployment, address: str, path: str, now: float
+    ) -> Answer | Let:
+        limit, window = deployment.rate_limit, math.ceil(deployment.rate_window)
         if not limit:
             return Let()
         second = math.floor(now)
@@ -88,9 +82,6 @@ class Guard:
         )
         return _over(limit, window, reset - second, headers, now) if over else Let(headers)
 
-    def _knows(self, request: Request) -> bool:
-        return self._deployment.key is None or request.headers.get("x-api-key") == self._deployment.key
-
 
 def client_address(request: Request) -> str:
     """Who asks, as the server sees it: what the client says of itself counts."""
@@ -103,3 +94,15 @@ def _over(limit: int, window: int, wait: int, headers: tuple[tuple[str, str], ..
     message = f"Rate limit exceeded. Please try again in {wait} seconds."
     said = middleware(429, "Too Many Requests", message, now, retry_after=wait, limit=limit, window=window)
     return Answer(said.status, said.body, said.content_type, (*headers, ("Retry-After", str(wait))))
+
+
+def _too_large(most: int, request: Request, now: float) -> Answer | None:
+    stated = request.headers.get("content-length", "")
+    if not most or not stated.isdecimal() or int(stated) <= most:
+        return None
+    size = f"{round(most / MEGABYTE, 2):g} MB"
+    return middleware(413, "Request Too Large", f"Request body exceeds maximum allowed size of {size}", now)
+
+
+def _knows(key: str | None, request: Request) -> bool:
+    return key is None or request.headers.get("x-api-key") == key

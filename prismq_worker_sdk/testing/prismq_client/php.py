@@ -77,7 +77,7 @@ def encode(value: Value) -> str:
 
 
 def depth(text: str) -> int:
-    """How deep the lists and objects of a JSON text nest."""
+    """How deep the lists and objects of a JSON text nest; 0 where they are too few to nest too deep."""
     if text.count("[") + text.count("{") <= DEPTH:
         return 0
     deepest = level = 0

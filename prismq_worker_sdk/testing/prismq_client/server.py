@@ -24,7 +24,7 @@ from prismq_worker_sdk.testing.prismq_client.store import Store
 __all__ = ["PrismqClientServer"]
 
 _LOG = logging.getLogger("prismq.taskmanager")
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.02
 PEER_SECONDS = 60.0
 """How long a silent peer is waited for."""
 
@@ -102,6 +102,15 @@ class PrismqClientServer:
     def requests(self) -> tuple[tuple[str, str], ...]:
         """Every request so far, as its method and its path below the prefix, the query left out."""
         return tuple(self._requests)
+
+    @property
+    def deployment(self) -> PrismqClientDeployment:
+        """How it is set up; another one may be set at any time, but for its database."""
+        return self._application.deployment
+
+    @deployment.setter
+    def deployment(self, deployment: PrismqClientDeployment) -> None:
+        self._application.deployment = deployment
 
     @property
     def database_up(self) -> bool:
@@ -194,14 +203,20 @@ class _Line(BaseHTTPRequestHandler):
 
     def _body(self) -> bytes:
         if "chunked" not in self.headers.get("Transfer-Encoding", "").lower():
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            return self._exactly(int(self.headers.get("Content-Length", 0)))
         parts = []
         while size := int(self.rfile.readline().split(b";")[0], 16):
-            parts.append(self.rfile.read(size))
+            parts.append(self._exactly(size))
             self.rfile.readline()
         while self.rfile.readline().strip():
             pass
         return b"".join(parts)
+
+    def _exactly(self, size: int) -> bytes:
+        found = self.rfile.read(size)
+        if len(found) < size:
+            raise ConnectionAbortedError("the request was cut")
+        return found
 
     def _send(self, answer: Answer) -> None:
         self.send_response_only(answer.status)

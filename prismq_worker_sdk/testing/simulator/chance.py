@@ -105,7 +105,7 @@ def _exact_work(dice: Random, dialect: Dialect) -> Work:
         seconds=dice.choice((0.05, 0.3, 2.0, 8.0)) * (0.5 + dice.random()),
         end=dice.choice(("complete", "complete", "defer" if takes_back else "complete")),
         checkpoint=dice.random() < SOME,
-        children=dice.choice((0, 0, 1)) if takes_back else 0,
+        children=dice.choice((0, 0, 1)) if dialect != "base" else 0,
         max_attempts=1 if takes_back else MANY,
     )
 
@@ -120,7 +120,7 @@ def _any_work(dice: Random, dialect: Dialect) -> Work:
         end=end,
         obeys=dice.random() < MOST,
         checkpoint=dice.random() < SOME,
-        children=dice.choice((0, 0, 0, 1, 2)) if dialect == "exchange" else 0,
+        children=dice.choice((0, 0, 0, 1, 2)) if dialect != "base" else 0,
         max_attempts=dice.randint(1, 3) if fails else MANY,
         fate=fate,
     )

@@ -56,7 +56,9 @@ class Network:
         self._cuts = [fault for fault in plan.faults if isinstance(fault, Cut)]
         self._outages = [fault for fault in plan.faults if isinstance(fault, Outage)]
         self._refusals = [fault for fault in plan.faults if isinstance(fault, Refusal)]
-        self._poison = {f"task-{number}" for number, work in enumerate(plan.works) if work.fate == "poison"}
+        self._poison = {
+            plan.task_id(number) for number, work in enumerate(plan.works) if work.fate == "poison"
+        }
         for outage in self._outages:
             schedule.at(outage.at + outage.seconds, lambda: server.restart(schedule.now))
 
@@ -165,8 +167,8 @@ class Network:
         return (
             poison
             or ("report" in sorts and ('"outcome"' in body or request.call in {"complete", "fail"}))
-            or ("claim" in sorts and ('"task_types"' in body))
-            or ("renew" in sorts and '"leases"' in body)
+            or ("claim" in sorts and ('"task_types"' in body or request.call == "claim"))
+            or ("renew" in sorts and ('"leases"' in body or request.call == "renew"))
         )
 
     def _is_cut(self, worker: int) -> bool:

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 End: TypeAlias = Literal["complete", "flaky", "permanent", "error", "defer", "kill"]
-Dialect: TypeAlias = Literal["base", "exchange"]
+Dialect: TypeAlias = Literal["base", "exchange", "prismq-client"]
 Fate: TypeAlias = Literal["", "refused", "poison"]
 Place: TypeAlias = Literal["step", "before", "after"]
 Sort: TypeAlias = Literal["report", "claim", "renew"]
@@ -206,6 +206,10 @@ class Plan:
     slots: int = 2
     works: tuple[Work, ...] = (Work(),)
     faults: tuple[Fault, ...] = ()
+
+    def task_id(self, number: int) -> str:
+        """The id of a task of the plan; one dialect knows numbers only."""
+        return str(number + 1) if self.dialect == "prismq-client" else f"task-{number}"
 
     @property
     def healed_at(self) -> float:

@@ -24,7 +24,7 @@ from prismq_worker_sdk.outbox.transactions import Operation
 from prismq_worker_sdk.testing.simulator.actor import Actor, Crashed
 from prismq_worker_sdk.testing.simulator.handling import SimulatedSlot
 from prismq_worker_sdk.wire.client import health
-from prismq_worker_sdk.wire.dialects import v1, v1_exchange
+from prismq_worker_sdk.wire.dialects import Steps, prismq_client, v1, v1_exchange
 from prismq_worker_sdk.worker.claiming import claim_loop
 from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.config import WorkerConfig
@@ -78,10 +78,12 @@ class Process:
             poll_interval=5.0,
             server_claim_timeout=60.0,
             startup_timeout=30.0,
+            max_attempts=0,
         )
         self._dice = Random(self.world.dice.random())  # noqa: S311 - repeatable on purpose
         self.life = Lifecycle()
         self._contact = Contact(host.clock, self.emit)
+        self._session = prismq_client.Session()
         self._away = 0.0
         self.grace = GRACE
         self._finder = self._actor(
@@ -113,12 +115,11 @@ class Process:
 
     def perform(self, request: Exchange | Probe, receive: Callable[[Reply], None]) -> None:
         """Performs a call in the server's dialect, one HTTP request after the other."""
-        renews = self.runtime is not None and self.runtime.health.capabilities.renews
         if isinstance(request, Probe):
             steps = health()
         else:
             self.world.watch.calls(self, request)
-            steps = v1_exchange.exchange(request) if renews else v1.exchange(request)
+            steps = self._steps(request)
 
         def go_on(reply: object) -> None:
             try:
@@ -131,6 +132,13 @@ class Process:
                 )
 
         go_on(None)
+
+    def _steps(self, request: Exchange) -> Steps:
+        found = None if self.runtime is None else self.runtime.health
+        if found is not None and found.dialect == prismq_client.NAME:
+            return prismq_client.exchange(self._session, request)
+        renews = found is not None and found.capabilities.renews
+        return v1_exchange.exchange(request) if renews else v1.exchange(request)
 
     def emit(self, event: Event) -> None:
         """Something happened in it."""

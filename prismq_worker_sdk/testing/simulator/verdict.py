@@ -41,10 +41,14 @@ def _of_task(world: World, task: ModelTask) -> Iterator[Finding]:
 
 
 def _children(world: World, task: ModelTask) -> Iterator[Finding]:
-    if not world.server.exchange:
+    if world.plan.dialect == "base":
         return
     wanted = world.work(task.id).children if task.status == "completed" else 0
     children = [child for child in world.server.tasks.values() if child.parent == task.id]
+    if world.plan.dialect == "prismq-client" and task.status != "completed":
+        wanted = min(
+            len(children), world.work(task.id).children
+        )  # they are there before their parent's report
     if len(children) != wanted:
         yield "R22", f"{task.id} is {task.status} and has {len(children)} children, not {wanted}"
 
@@ -52,9 +56,10 @@ def _children(world: World, task: ModelTask) -> Iterator[Finding]:
 def _failed(world: World, task: ModelTask) -> Iterator[Finding]:
     work = world.work(task.id)
     cancelled = any(
-        isinstance(fault, Cancelled) and f"task-{fault.task}" == task.id for fault in world.plan.faults
+        isinstance(fault, Cancelled) and world.plan.task_id(fault.task) == task.id
+        for fault in world.plan.faults
     )
-    if cancelled and (task.error == "cancelled" or not world.server.exchange):
+    if cancelled and (task.error == "cancelled" or world.plan.dialect == "base"):
         return
     if work.fate == "refused":
         if "refused" not in task.error and task.attempts < task.max_attempts:
@@ -64,6 +69,8 @@ def _failed(world: World, task: ModelTask) -> Iterator[Finding]:
             yield from _too_few(world, task)
     elif world.server.exchange:
         yield from _too_few(world, task)
+    elif world.plan.dialect == "prismq-client" and task.attempts < task.max_attempts:
+        yield "lost", f"{task.id} failed ({task.error}) after {task.attempts} attempts"
 
 
 def _too_few(world: World, task: ModelTask) -> Iterator[Finding]:

@@ -11,7 +11,8 @@ from prismq_worker_sdk.decide.leases import ABANDON_AFTER
 from prismq_worker_sdk.model.calls import Exchange
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.claim import Claim, Identity
-from prismq_worker_sdk.model.events import Event
+from prismq_worker_sdk.model.events import ClaimEnded, Event
+from prismq_worker_sdk.model.events import End as EndOfClaim
 from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
 from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.outbox import store
@@ -62,6 +63,8 @@ class Watch:
         self._here: set[tuple[Process, str]] = set()
         self._stored: dict[Process, set[Identity]] = {}
         self._sent: dict[Process, set[Identity]] = {}
+        self._owners: set[str] = set()
+        self._lapsed: set[tuple[Process, str]] = set()
 
     def find(self, rule: str, what: str) -> None:
         """Something that must not be."""
@@ -87,6 +90,8 @@ class Watch:
     def event(self, process: Process, event: Event) -> None:
         """Something happened in a worker."""
         self.note(process, event)
+        if isinstance(event, ClaimEnded) and event.end is EndOfClaim.LAPSED:
+            self._lapsed.add((process, event.ref.task_id))
 
     def calls(self, process: Process, call: Exchange) -> None:
         """A worker calls the server."""
@@ -154,6 +159,7 @@ class Watch:
     def held(self, process: Process, claim: Claim, found: HoldResult) -> None:
         """A claim was written down, or answered."""
         task = claim.task.id
+        self._owners.add(claim.identity.token or "")
         if isinstance(found, Held):
             self.holds[task] += 1
             if (process.host.number, task) in self._completed and not self._world.work(task).fate:
@@ -197,7 +203,8 @@ class Watch:
         self.note(process, f"commits {outcome}")
         now, host = self._world.schedule.now, process.host.number
         self._running.pop((process, identity.task_id), None)
-        self._watch_delivery(process, identity)
+        if self._world.server.exchange or not isinstance(outcome, Failed):  # failures may be held back
+            self._watch_delivery(process, identity)
         if isinstance(outcome, Completed):
             self._completed[host, identity.task_id] = (now, self._world.network.disturbed[host], process)
         attempt = next(
@@ -246,11 +253,12 @@ class Watch:
 
     def _claims(self, identity: Identity) -> Iterator[ModelClaim]:
         server = self._world.server
-        if identity.token is not None:
+        if identity.token is not None and server.exchange:
             claim = server.by_token.get(identity.token)
             return iter(() if claim is None else (claim,))
         same = [one for one in server.claims if one.task.id == identity.task_id]
-        return iter([one for one in same if one.worker_id == identity.worker_id][-1:])
+        owner = identity.token or identity.worker_id
+        return iter([one for one in same if one.worker_id == owner][-1:])
 
     def _held_before(self, identity: Identity) -> bool:
         """Whether a base server cannot tell this claim from another one: same task, same worker id."""
@@ -266,8 +274,8 @@ class Watch:
         return self._world.server.exchange or age < CHECKPOINT_SECONDS
 
     def _check_lease(self, process: Process, attempt: Attempt) -> None:
-        token = attempt.claim.identity.token
-        claim = None if token is None else self._world.server.by_token.get(token)
+        identity = attempt.claim.identity
+        claim = None if identity.token is None else next(self._claims(identity), None)
         if claim is None or claim.task.claim is not claim or claim.accepted or attempt.cancelled is not None:
             return
         if attempt.claim.expires_at > claim.task.expires_at + 1e-6:
@@ -287,7 +295,7 @@ class Watch:
     @property
     def _tells_apart(self) -> bool:
         """Whether a request that comes twice cannot end a later claim: a base server knows worker ids only."""
-        return self._world.network.plain or self._world.server.exchange
+        return self._world.network.plain or self._world.plan.dialect != "base"
 
     def _troubled(self, process: Process, since: float, seen: int, *, most: int) -> bool:
         """Whether something happened to a worker since then that may cost it a claim."""
@@ -305,8 +313,9 @@ class Watch:
         if not self._world.network.plain:
             return
         for claim in self._world.server.claims:
-            process = self._world.process(claim.worker_id)
-            if claim.task.id != task or claim.confirmed or claim.task.claim is claim or process is None:
+            process = self._world.process(claim.worker_id.partition("/")[0])
+            known = claim.confirmed or claim.worker_id in self._owners or (process, task) in self._lapsed
+            if claim.task.id != task or known or claim.task.claim is claim or process is None:
                 continue
             since, number = claim.claimed_at - CALM, process.host.number
             few = self._world.network.disturbances(number, since) <= 1 and self._world.network.was_up(since)

@@ -11,6 +11,7 @@ from prismq_worker_sdk.handlers.schema import ParamsSpec
 from prismq_worker_sdk.outbox import store
 from prismq_worker_sdk.testing.simulator.handling import CHILD, act
 from prismq_worker_sdk.testing.simulator.host import Host
+from prismq_worker_sdk.testing.simulator.model_prismq_client import ModelPrismqClient
 from prismq_worker_sdk.testing.simulator.model_server import ModelServer
 from prismq_worker_sdk.testing.simulator.network import Network
 from prismq_worker_sdk.testing.simulator.plan import Cancelled, Plan, Steered, Work
@@ -75,13 +76,17 @@ class World:
         self.traced = traced
         self.dice = Random(plan.seed)  # noqa: S311 - repeatable on purpose
         self.schedule = Schedule(self.dice)
-        refused = frozenset(f"task-{n}" for n, work in enumerate(plan.works) if work.fate == "refused")
-        self.server = ModelServer(exchange=plan.dialect == "exchange", refused=refused)
+        refused = frozenset(plan.task_id(n) for n, work in enumerate(plan.works) if work.fate == "refused")
+        self.server = (
+            ModelPrismqClient(exchange=False, refused=refused, types=(TYPE, CHILD))
+            if plan.dialect == "prismq-client"
+            else ModelServer(exchange=plan.dialect == "exchange", refused=refused)
+        )
         self.network = Network(plan, self.schedule, self.server, self.dice)
         self.watch = Watch(self)
         self.handlers = tuple(self._handler(name) for name in (TYPE, CHILD))
         self.hosts = tuple(Host(self, number) for number in range(plan.workers))
-        self._works = {f"task-{number}": work for number, work in enumerate(plan.works)}
+        self._works = {plan.task_id(number): work for number, work in enumerate(plan.works)}
         for task_id, work in self._works.items():
             self.server.add(task_id, TYPE, max_attempts=work.max_attempts)
         self.cancelled_at: dict[str, float] = {}
@@ -162,8 +167,8 @@ class World:
     def _plan_wishes(self) -> None:
         for fault in self.plan.faults:
             match fault:
-                case Cancelled(task=task, at=at):
-                    self.schedule.at(at, lambda task=task: self._cancel(f"task-{task}"))  # type: ignore[misc]
+                case Cancelled(task=task, at=at) if self.plan.dialect != "prismq-client":
+                    self.schedule.at(at, lambda task=task: self._cancel(self.plan.task_id(task)))  # type: ignore[misc]
                 case Steered(at=at, seconds=seconds):
                     self.schedule.at(at, lambda: self._order("quiet"))
                     self.schedule.at(at + seconds, lambda: self._order("run"))

@@ -2,12 +2,14 @@ import logging
 import socket
 import sys
 import threading
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
 from prismq_worker_sdk.cli import main
 from tests.support.api import running_api
+from tests.support.doctor import PLUGIN, examined
 from tests.support.surroundings import forget_settings, without_plugins, write_distribution
 
 LOGGERS = ("prismq", "urllib3", "asyncio")
@@ -81,6 +83,18 @@ def plugin_file(tmp_path):
     yield write
     for module in written:
         sys.modules.pop(module, None)
+
+
+@pytest.fixture
+def plugin(plugin_file):
+    """A plugin for one type, `Test.Some`."""
+    return plugin_file(PLUGIN)
+
+
+@pytest.fixture
+def doctor(cli, plugin, tmp_path):
+    """What the doctor finds: `doctor(url, *options)`."""
+    return partial(examined, cli, tmp_path / "state", plugins=(plugin,))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.support.prismq_client import send
 from tests.support.surroundings import clean_environment
 
 
@@ -85,3 +86,73 @@ def test_it_says_its_address_and_ends_with_0_on_sigterm(tmp_path):
     assert first["message"].startswith("TaskManager at http://127.0.0.1:")
     assert first["message"].endswith("/api, database taskmanager.db")
     assert rest[-1]["message"] == "SIGTERM: the TaskManager ends"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--rate-limit", "9"), "--rate-limit belongs to --dialect prismq-client; this is v1"),
+        (("--repaired",), "--repaired belongs to --dialect prismq-client; this is v1"),
+        (("--deadlocks", "0.1"), "--deadlocks belongs to --dialect prismq-client; this is v1"),
+        (
+            ("--dialect", "prismq-client", "--lease", "1m"),
+            "--lease belongs to --dialect v1; this is prismq-client",
+        ),
+    ],
+)
+def test_an_option_of_the_other_dialect_is_refused(arguments, said, cli, tmp_path):
+    shown = cli("taskmanager", *arguments)
+
+    assert (shown.code, shown.out, shown.err) == (2, "", f"prismq-worker: {said}\n")
+    assert list(tmp_path.glob("*.db")) == []
+
+
+def test_the_other_dialect_open_to_others_needs_keys_too(cli, tmp_path):
+    (tmp_path / "keys").write_text("# none yet\n")
+    for more in ((), ("--keys", "keys")):
+        shown = cli("taskmanager", "--dialect", "prismq-client", "--host", "0.0.0.0", *more)
+
+        assert (shown.code, shown.out) == (2, "")
+        assert "--host 0.0.0.0 is open to others, and no API key is set" in shown.err
+    assert not (tmp_path / "prismq-client.db").exists()
+
+
+def test_the_other_dialect_takes_the_first_key_says_its_address_and_ends_with_0_on_sigterm(tmp_path):
+    (tmp_path / "keys").write_text("# two\n\nworker first-long-key\nadmin second-long-key\n")
+    words = ["taskmanager", "--dialect", "prismq-client", "--port", "0", "--keys", "keys"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "prismq_worker_sdk", *words, "--log-format", "json"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        first = json.loads(process.stderr.readline())
+        url = first["message"].split()[2].rstrip(",")
+        keys = ("first-long-key", "second-long-key")
+        statuses = [send(url, "GET", "/tasks", headers={"X-API-Key": key}).status for key in keys]
+        process.send_signal(signal.SIGTERM)
+        rest = [json.loads(line) for line in process.stderr.read().splitlines()]
+
+    assert process.returncode == 0
+    assert statuses == [200, 401]
+    assert first["message"] == f"TaskManager at {url}, database prismq-client.db"
+    assert rest[-1]["message"] == "SIGTERM: the TaskManager ends"
+
+
+def test_the_other_dialect_needs_no_extra(tmp_path):
+    blocked = "import sys; sys.modules.update(dict.fromkeys(('fastapi', 'sqlalchemy', 'uvicorn')));"
+    words = ["taskmanager", "--dialect", "prismq-client", "--port", "0", "--log-format", "json"]
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{blocked} from prismq_worker_sdk.cli import main; sys.exit(main({words}))"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        first = json.loads(process.stderr.readline())
+        process.terminate()
+        process.stderr.read()
+
+    assert first["message"].startswith("TaskManager at http://127.0.0.1:")
+    assert process.returncode == 0

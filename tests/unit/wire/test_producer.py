@@ -60,6 +60,11 @@ def kind(request):
     return "Test." + re.sub(r"\W", "_", request.node.name)[:200]
 
 
+def always(data):
+    """The same answer to the health and to the call."""
+    return says(data, data)
+
+
 def whole_text(error):
     return "".join(traceback.format_exception(error))
 
@@ -231,7 +236,7 @@ def test_no_id_leads_to_another_call(client, kind, task_id):
 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_server_of_the_base_alone_cannot_do_what_a_producer_asks(name):
-    with raw_server(says(answer(404, b'{"detail": "Not Found"}'))) as server:
+    with raw_server(always(answer(404, b'{"detail": "Not Found"}'))) as server:
         client = TaskManagerClient(server.url)
         with pytest.raises(NotSupported, match="only the base protocol"):
             CALLS[name](client)
@@ -241,7 +246,7 @@ def test_a_server_of_the_base_alone_cannot_do_what_a_producer_asks(name):
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("status", [404, 302, 405])
 def test_r33_something_else_at_the_address_is_told_as_such(name, status):
-    with raw_server(says(answer(status, b"<html>", content_type="text/html", location="/login"))) as server:
+    with raw_server(always(answer(status, b"<html>", content_type="text/html", location="/login"))) as server:
         client = TaskManagerClient(server.url)
         with pytest.raises((NotATaskManager, ServerUnreachable)) as wrong:
             CALLS[name](client)
@@ -253,7 +258,7 @@ def test_r33_something_else_at_the_address_is_told_as_such(name, status):
 @pytest.mark.parametrize("name", [name for name in CALLS if name not in {"show", "publish", "stats"}])
 @pytest.mark.parametrize("body", [b"[]", b'"text"', b"7", b"null", b"{}", b'{"tasks": 1}', b'{"tasks": [7]}'])
 def test_r33_json_that_is_no_task_is_no_taskmanagers(name, body):
-    with raw_server(says(answer(200, body))) as server:
+    with raw_server(always(answer(200, body))) as server:
         client = TaskManagerClient(server.url)
         with pytest.raises(NotATaskManager, match=server.url):
             CALLS[name](client)
@@ -263,7 +268,7 @@ def test_r33_json_that_is_no_task_is_no_taskmanagers(name, body):
 @pytest.mark.parametrize("name", ["show", "publish", "stats"])
 @pytest.mark.parametrize("body", [b"[]", b'"text"', b"7", b"null"])
 def test_r33_json_that_is_no_object_is_no_taskmanagers(name, body):
-    with raw_server(says(answer(200, body))) as server:
+    with raw_server(always(answer(200, body))) as server:
         client = TaskManagerClient(server.url)
         with pytest.raises(NotATaskManager, match=server.url):
             CALLS[name](client)
@@ -284,7 +289,7 @@ def test_a_server_that_is_not_there_is_unreachable(name):
     [answer(503, b"{}"), answer(429, b"", retry_after="1"), answer(200, b"<html>"), b"", answer()[:-3]],
 )
 def test_a_server_in_trouble_is_unreachable(data):
-    with raw_server(says(data)) as server:
+    with raw_server(always(data)) as server:
         client = TaskManagerClient(server.url)
         with pytest.raises(ServerUnreachable):
             client.get("t1")
@@ -327,7 +332,7 @@ def test_a_key_opens_the_server_and_its_scope_bounds_it(tmp_path):
     ],
 )
 def test_a_server_that_repeats_the_key_does_not_bring_it_into_an_error(data):
-    with raw_server(says(data)) as server:
+    with raw_server(always(data)) as server:
         client = TaskManagerClient(server.url, api_key=CANARY)
         with pytest.raises(Exception) as wrong:
             client.submit(TYPE, {})

@@ -146,9 +146,10 @@ def _envelope(reply: HttpReply) -> dict[str, Any] | None:
 
 
 def _patience(body: dict[str, Any] | None, reply: HttpReply) -> float | None:
-    """How long to wait, seconds: the body says it as well as the header does."""
+    """How long to wait, seconds: as the header says it, else as the body does."""
+    asked = retry_after(reply)
     said = None if body is None else number(body.get("retry_after"))
-    return retry_after(reply) if said is None else min(LONGEST_PATIENCE, max(0.0, said))
+    return asked if asked is not None or said is None else min(LONGEST_PATIENCE, max(0.0, said))
 
 
 def _words(body: dict[str, Any]) -> str:

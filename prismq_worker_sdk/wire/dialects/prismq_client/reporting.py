@@ -126,18 +126,9 @@ def _fate(report: Report) -> Asking:
     completed = isinstance(report.outcome, Completed)
     if ours and status == ("completed" if completed else "failed"):
         return ReportAnswer(Verdict.ACCEPTED, f"the task is {status} under this claim")
-    if completed:
-        return ReportAnswer(Verdict.LOST, f"the task is {status}, and not under this claim")
-    return _fate_of_failure(report, task)
-
-
-def _fate_of_failure(report: Report, task: dict[str, Any]) -> ReportAnswer:
-    """A failure that was accepted leaves its words on the task, which has no owner any more or a new one."""
-    text = report.outcome.error if isinstance(report.outcome, Failed) else ""
-    if task.get("error_message") == plain(text):
-        return ReportAnswer(Verdict.ACCEPTED, f"the task is {task.get('status')} with this error")
-    verdict = Verdict.CONFLICT if report.maybe_seen else Verdict.LOST
-    return ReportAnswer(verdict, f"the task is {task.get('status')}, and not under this claim")
+    # a failure that was accepted leaves a task without an owner, or with a new one: that may have been this one
+    verdict = Verdict.LOST if completed or not report.maybe_seen else Verdict.CONFLICT
+    return ReportAnswer(verdict, f"the task is {status}, and not under this claim")
 
 
 def _content(outcome: Outcome) -> tuple[str, str]:

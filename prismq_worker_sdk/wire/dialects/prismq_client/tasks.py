@@ -9,7 +9,7 @@ from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire.dialects.prismq_client.values import unwrapped, worker_params
 from prismq_worker_sdk.wire.dialects.reading import number, plain, strict_params, usable
 
-__all__ = ["is_number", "read_task", "task_id"]
+__all__ = ["STATUSES", "is_number", "read_task", "task_id"]
 
 STATUSES = {
     "pending": TaskStatus.PENDING,

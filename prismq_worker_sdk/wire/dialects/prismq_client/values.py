@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "result_text",
     "stored_bytes",
     "unwrapped",
+    "whole_numbers",
     "with_run_key",
     "worker_params",
 ]
@@ -34,6 +36,9 @@ NO_PARAMS = "{}"
 
 NOTHING = {"{}", "[]", "0", "-0", "0.0", "-0.0", "false", '""', '"0"'}
 """Results of which null would be left."""
+
+EXACT = 2**53
+"""Whole numbers below it are the same as float and as integer."""
 
 _EXPONENT = re.compile(r"\d[eE][+-]?\d")
 
@@ -86,3 +91,14 @@ def with_run_key(params: str, run_key: str) -> str:
     """
     entry = f'"{RUN_KEY}":{json.dumps(run_key, ensure_ascii=False)}'
     return f"{{{entry}}}" if params == NO_PARAMS else f"{params[:-1]},{entry}}}"
+
+
+def whole_numbers(value: Any) -> Any:
+    """The same JSON with 1.0 as 1, as the server keeps it anyway; it checks the params before it does so."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: whole_numbers(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [whole_numbers(item) for item in value]
+    return value

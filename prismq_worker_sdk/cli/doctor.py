@@ -1,0 +1,152 @@
+"""`prismq-worker doctor`: what a worker with the same options would meet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from prismq_worker_sdk.cli.doctoring.finding import (
+    Finding,
+    as_dict,
+    bad,
+    line,
+    ok,
+    summary,
+    warn,
+    would_run,
+)
+from prismq_worker_sdk.cli.run import ready_handlers, worker_options
+from prismq_worker_sdk.decide.redaction import Redactor
+from prismq_worker_sdk.errors import UsageError
+from prismq_worker_sdk.handlers.discovery import Plugins, load
+from prismq_worker_sdk.handlers.handler import Handler
+from prismq_worker_sdk.handlers.registry import Registry
+from prismq_worker_sdk.settings import asked_for, keep_state_in, load_settings
+from prismq_worker_sdk.worker.config import WorkerConfig
+
+__all__ = ["doctor"]
+
+TRACEBACKS = "prismq-worker plugins shows the traceback"
+
+
+@click.command(short_help="Check what a worker would meet, and what to do.")
+@click.option(
+    "--plugin",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Entry point, module or .py file; may be repeated [all installed plugins]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--probe",
+    is_flag=True,
+    help="Also create a task of the type PrismQ.Doctor.Probe, claim it and complete it.",
+)
+@worker_options
+def doctor(names: tuple[str, ...], *, as_json: bool, probe: bool, **given: Any) -> int:
+    """Check the server, the key, the task types, time zones, limits and the state folder for a worker.
+
+    Takes the options, variables and config file of `run`. Changes nothing, unless --probe is given.
+
+    \b
+        prismq-worker doctor --plugin youtube_shorts
+        prismq-worker doctor --plugin youtube_shorts --probe
+
+    \b
+    Exit codes: 0 a worker would run, maybe with warnings · 1 it would not, or not rightly
+                2 wrong use or settings
+    """
+    from prismq_worker_sdk.cli.doctoring.examining import Examination
+
+    settings = load_settings(given)
+    keep_state_in(settings.state_dir)
+    config = settings.config()
+    redactor = Redactor(config.secrets)
+    _log(config, redactor)
+    handlers, plugins, found = _handlers(names, redactor)
+    told = given["api_url"] is not None or asked_for("api_url") is not None
+    examination = Examination(config, handlers, plugins, probe=probe, address_given=told)
+    shown = []
+    for finding in (*found, *_ready(handlers), *examination.findings()):
+        clean = Finding(
+            finding.check, finding.level, redactor.text(finding.text), redactor.text(finding.remedy)
+        )
+        shown.append(clean)
+        if not as_json:
+            click.echo(line(clean))
+    works = would_run(shown)
+    if as_json:
+        met = examination.found
+        said = {
+            "would_run": works,
+            "api_url": config.api_url,
+            "dialect": None if met is None else met.healthy.dialect,
+            "checks": [as_dict(one) for one in shown],
+        }
+        click.echo(json.dumps(said, indent=2, ensure_ascii=False))
+    else:
+        click.echo(summary(shown))
+    return 0 if works else 1
+
+
+def _handlers(names: Sequence[str], redactor: Redactor) -> tuple[list[Handler], list[str], list[Finding]]:
+    """The handlers, their plugins as `--plugin` takes them, and what there is to say of them."""
+    try:
+        plugins = load(names or None)
+        handlers, secrets = ready_handlers(plugins)
+        redactor.learn(*secrets)
+        handlers = list(Registry(handlers).handlers)
+    except UsageError as error:
+        return [], list(names), [bad("plugins", _gist(str(error)), TRACEBACKS)]
+    used = list(names) or [plugin.name for plugin in plugins.loaded if plugin.handlers]
+    return handlers, used, [*_broken(plugins), _loaded(plugins, handlers)]
+
+
+def _broken(plugins: Plugins) -> list[Finding]:
+    return [
+        warn("plugins", f"{one.name} does not load and is left out: {_gist(one.traceback)}", TRACEBACKS)
+        for one in plugins.broken
+    ]
+
+
+def _loaded(plugins: Plugins, handlers: Sequence[Handler]) -> Finding:
+    if not handlers:
+        return bad("plugins", "there is no handler to run", "install a plugin, or name one with --plugin")
+    names = ", ".join(plugin.name for plugin in plugins.loaded)
+    return ok("plugins", f"{names}: {len(handlers)} task type{'s' * (len(handlers) != 1)}")
+
+
+def _ready(handlers: Sequence[Handler]) -> list[Finding]:
+    """Types that would not be claimed now."""
+    found = []
+    for handler in handlers:
+        try:
+            unready = handler.ready()
+        except Exception as error:  # noqa: BLE001 - one handler must not hide the others
+            unready = f"ready() raised {type(error).__name__}: {error}"
+        if unready is not None:
+            text = f"{handler.task_type} is not ready and would not be claimed: {unready}"
+            found.append(warn("plugins", text, "mend that; a running worker asks again"))
+    return found
+
+
+def _gist(text: str) -> str:
+    """The first line of a message, and of a traceback in it the last one, which says what happened."""
+    lines = text.strip().splitlines() or [""]
+    return (
+        lines[-1]
+        if lines[0].startswith("Traceback")
+        else " ".join(dict.fromkeys((lines[0], lines[-1].strip())))
+    )
+
+
+def _log(config: WorkerConfig, redactor: Redactor) -> None:
+    """What plugins and libraries log goes to stderr, without secrets."""
+    from prismq_worker_sdk.observe.logs import set_up_logging
+
+    level = "DEBUG" if config.debug else "WARNING"
+    set_up_logging(log_format=config.log_format, level=level, redactor=redactor)

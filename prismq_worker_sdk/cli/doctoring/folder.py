@@ -1,0 +1,118 @@
+"""This machine: can the state folder be used, what waits in it, is the health port free; nothing is changed."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from prismq_worker_sdk.cli.doctoring.finding import Finding, bad, ok, warn
+from prismq_worker_sdk.errors import StateFolderError
+from prismq_worker_sdk.outbox.folder import LOCK, NAME, PLUGINS, free_bytes
+from prismq_worker_sdk.outbox.looking import Entry, instances, look
+from prismq_worker_sdk.system import FileLock, network_file_system
+
+__all__ = ["look_at_folder", "look_at_port", "stored"]
+
+CHECK = "state"
+LOCAL = "give --state-dir a writable local folder (PRISMQ_WORKER_STATE_DIR)"
+LIST = "see prismq-worker outbox list"
+
+
+def look_at_folder(
+    state_dir: Path, instance: str | None, *, server: str | None, needed: int
+) -> Iterator[Finding]:
+    """Whether a worker could work here, and what earlier ones left.
+
+    Args:
+        instance: The part that the worker is to take, None for any that is free.
+        server: How stored reports name the server that was found, None where none was.
+        needed: Bytes that must be free before anything is claimed (R12).
+    """
+    trouble = _unusable(state_dir, instance)
+    if trouble is not None:
+        yield bad(CHECK, *trouble)
+        return
+    free = free_bytes(_existing(state_dir))
+    if free < needed:
+        text = f"the disk of {state_dir} has {free // 2**20} MiB left, {needed // 2**20} MiB are needed before claiming"
+        yield bad(CHECK, text, "make room, or lower --concurrency")
+    entries: list[Entry] = []
+    for path in instances(state_dir):
+        try:
+            entries.extend(look(path))
+        except StateFolderError as error:
+            yield warn(CHECK, str(error))
+    yield from stored(state_dir, entries, server=server)
+
+
+def look_at_port(host: str, port: int) -> Finding:
+    """Whether the health could be served there."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return bad("health port", f"{host}:{port} cannot be used ({reason})", "choose another --health-port")
+    return ok("health port", f"{host}:{port} is free")
+
+
+def stored(state_dir: Path, entries: Sequence[Entry], *, server: str | None) -> Iterator[Finding]:
+    """What is to be said of the reports and claims in the folder."""
+    states = Counter(entry.state for entry in entries)
+    held = f", claims without an outcome: {states['held']}" if states["held"] else ""
+    yield ok(CHECK, f"{state_dir} can be used; reports waiting: {states['waiting']}{held}")
+    if states["parked"]:
+        yield warn(
+            CHECK,
+            f"reports parked, because the server refused them: {states['parked']}",
+            f"{LIST} --state parked",
+        )
+    foreign = {entry.server for entry in entries if entry.state == "waiting" and entry.server != server}
+    if server is not None and foreign:
+        text = (
+            f"reports wait for another server, {', '.join(sorted(foreign))}, and will not be sent to this one"
+        )
+        yield warn(CHECK, text, "start a worker, or outbox deliver, with that --api-url")
+
+
+def _unusable(state_dir: Path, instance: str | None) -> tuple[str, str] | None:
+    """Why the folder cannot be used, and what to do; None when it can."""
+    if instance is not None and (not NAME.match(instance) or instance == PLUGINS):
+        return (
+            f"--instance {instance!r} is no name of an instance",
+            "use letters, digits, '.', '_' or '-', 64 at most",
+        )
+    existing = _existing(state_dir)
+    if not existing.is_dir():
+        return f"{existing} is in the way of the state folder {state_dir}: it is no folder", LOCAL
+    if (kind := network_file_system(existing)) is not None:
+        return f"{state_dir} is on a network file system ({kind}), where locks cannot be trusted", LOCAL
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return f"{existing} cannot be written by this user", LOCAL
+    try:
+        if instance is not None and _in_use(state_dir / instance):
+            return f"a worker runs on --instance {instance}", "stop it, or give another name or none"
+        state_dir.is_dir() and instances(state_dir)
+    except OSError as error:
+        return f"{state_dir} cannot be used ({error.strerror})", LOCAL
+    return None
+
+
+def _in_use(instance: Path) -> bool:
+    """Whether somebody holds the lock of an instance; it is given back at once where nobody does."""
+    if not (instance / LOCK).exists():
+        return False
+    lock = FileLock.acquire(instance / LOCK)
+    if lock is None:
+        return True
+    lock.release()
+    return False
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest of its parents that exists."""
+    path = path.absolute()
+    return next((one for one in (path, *path.parents) if one.exists()), path)

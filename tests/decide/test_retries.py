@@ -1,0 +1,58 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prismq_worker_sdk.decide.retries import held_back, too_often
+from prismq_worker_sdk.model.outcome import Completed, Failed, Released
+
+JITTER = st.floats(0, 1)
+LEASE = 300.0
+
+
+def rest(outcome, *, attempt=1, left=LEASE, jitter=0.5):
+    return held_back(outcome, attempt=attempt, left=left, lease_seconds=LEASE, jitter=jitter)
+
+
+@pytest.mark.parametrize(
+    "outcome", [Completed("1"), Released("later", 60.0), Failed("never", retryable=False)]
+)
+def test_only_failures_that_are_worth_another_try_are_held_back(outcome):
+    assert rest(outcome) == 0.0
+
+
+@given(jitter=JITTER)
+def test_a_failure_rests_longer_with_every_attempt_up_to_a_minute(jitter):
+    rests = [rest(Failed("broken"), attempt=attempt, jitter=jitter) for attempt in range(1, 8)]
+
+    assert rests == sorted(rests)
+    assert 1.0 <= rests[0] <= 2.0
+    assert 30.0 <= rests[-1] <= 60.0
+
+
+def test_a_handler_s_own_wish_is_kept():
+    assert rest(Failed("later", retryable=True, delay_seconds=45.0)) == 45.0
+    assert rest(Failed("at once", retryable=True, delay_seconds=0.0)) == 0.0
+
+
+@given(asked=st.floats(0, 1e9), left=st.floats(-1000, LEASE), attempt=st.integers(1, 1000))
+def test_a_report_always_goes_out_while_its_claim_lasts(asked, left, attempt):
+    for failed in (Failed("x", delay_seconds=asked), Failed("x")):
+        waited = rest(failed, left=left, attempt=attempt)
+        assert waited == 0.0 or waited <= left - LEASE / 5
+
+
+def test_a_task_that_was_claimed_too_often_fails_without_work():
+    failed = too_often(21, lapses=0, limit=20)
+
+    assert failed.retryable is False
+    assert "21" in failed.error
+    assert "--max-attempts" in failed.error
+
+
+@pytest.mark.parametrize(
+    ("attempt", "lapses", "limit"),
+    [(20, 0, 20), (1000, 0, 0), (None, 0, 1), (30, 10, 20)],
+    ids=["at the limit", "no limit", "not told", "given back here ten times"],
+)
+def test_any_other_task_runs(attempt, lapses, limit):
+    assert too_often(attempt, lapses=lapses, limit=limit) is None

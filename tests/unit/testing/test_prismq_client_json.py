@@ -1,0 +1,201 @@
+"""The stand-in of the server in production: what becomes of JSON in PHP."""
+
+import json
+
+import pytest
+
+from prismq_worker_sdk.testing.prismq_client import php, rules, schema
+from tests.support.prismq_client import good, running_prismq_client, send
+
+LONGEST = php.TEXT_BYTES
+
+
+@pytest.fixture
+def api():
+    with running_prismq_client() as caller:
+        yield caller
+
+
+def stored(api, **said):
+    task_id = api.create()
+    api.claim()
+    good(api.complete(task_id, **said))
+    return api.show(task_id)
+
+
+def raw_create(api, params):
+    api.register()
+    good(send(api.url, "POST", "/tasks", body=f'{{"type":"Test.Some","params":{params}}}'.encode()))
+    return api.claim()["params"]
+
+
+@pytest.mark.parametrize("result", [{}, [], 0, False, "", "0", 0.0, None])
+def test_a_result_that_php_takes_for_nothing_is_gone(result, api):
+    assert stored(api, result=result)["result"] is None
+
+
+@pytest.mark.parametrize("result", [[1], "text", 5, True, "0.0", " ", {"value": 0}, [0], "ž🐍 a/b"])
+def test_any_other_result_comes_back(result, api):
+    assert stored(api, result=result)["result"] == result
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        (None, None),
+        ("", ""),
+        (5, "5"),
+        (True, "1"),
+        (False, ""),
+        ([1], "Array"),
+        ({"a": 1}, "Array"),
+        (1.5, "1.5"),
+    ],
+)
+def test_an_error_becomes_text(error, kept, api):
+    assert stored(api, success=False, error=error)["error_message"] == kept
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ('{"a":{}}', '{"a":[]}'),
+        ('{"a":{"b":{}}}', '{"a":{"b":[]}}'),
+        ('{"a":{"0":1,"1":2}}', '{"a":[1,2]}'),
+        ('{"a":{"1":1}}', '{"a":{"1":1}}'),
+        ('{"a":1.0}', '{"a":1}'),
+        ('{"a":[-2.0,"3.0",10.05]}', '{"a":[-2,"3.0",10.05]}'),
+        ('{"a":123456789012345678901234567890}', '{"a":1.2345678901234568e+29}'),
+        ('{"a":9223372036854775807}', '{"a":9223372036854775807}'),
+        ('{"a":9223372036854775808}', '{"a":9.223372036854776e+18}'),
+        ('{"a":1,"b":2,"a":3}', '{"a":3,"b":2}'),
+        ('{"a":"\\u0000ž🐍\\u017e a\\/b"}', '{"a":"\\u0000ž🐍ž a/b"}'),
+    ],
+)
+def test_params_come_to_the_worker_as_php_wrote_them(given, seen, api):
+    params = raw_create(api, given)
+
+    assert json.dumps(params, ensure_ascii=False, separators=(",", ":")) == seen
+    assert php.encode(php.decode(given)) == seen
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_size_is_counted_in_bytes_of_text_that_is_not_escaped(fits, api):
+    letters = (LONGEST - 2) // 2
+    task_id = api.create()
+    api.claim()
+    said = api.complete(task_id, result="ž" * letters + ("" if fits else "ž"))
+
+    assert said.status == (200 if fits else 500)
+    assert api.show(task_id)["status"] == ("completed" if fits else "claimed")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "{type",
+        "[NaN]",
+        "[Infinity]",
+        "\ufeff[]",
+        '["\\ud83c"]',
+        "[1,]",
+        '["\n"]',
+        "[" * 513 + "]" * 513,
+    ],
+    ids=lambda text: text[:5],
+)
+def test_what_php_takes_for_no_json(text):
+    with pytest.raises(php.InvalidJsonError):
+        php.decode(text)
+
+
+def test_json_may_nest_512_deep_and_no_deeper():
+    assert php.encode(php.decode("[" * 512 + "]" * 512)) == "[" * 512 + "]" * 512
+    assert php.decode('["' + "[" * 600 + '"]') == ["[" * 600]
+
+
+@pytest.mark.parametrize("nothing", [None, False, 0, 0.0, "", "0", [], {}])
+def test_what_php_takes_for_false(nothing):
+    assert not php.truthy(nothing)
+
+
+@pytest.mark.parametrize("something", [True, 1, -1, 0.1, "false", "0.0", " ", [0], {"a": None}])
+def test_what_php_takes_for_true(something):
+    assert php.truthy(something)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [("9", 9), (" 12abc", 12), ("abc", 0), ("", 0), ("1e2", 100), (True, 1), (None, 0), (1.9, 1), (-1.9, -1)],
+)
+def test_what_a_value_is_as_an_int(value, number):
+    assert php.as_int(value) == number
+
+
+@pytest.mark.parametrize(("value", "number"), [([], 0), ([9], 1), ({"a": 9}, 1), (float("inf"), 0)])
+def test_what_is_no_number_is_0_or_1_as_an_int(value, number):
+    assert php.as_int(value) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [("5abc", 5), ("5f0c1d3e", 5), ("1e3x", 1000), ("1.0", 1), ("1.5", None), ("abc", 0), ("-1", -1)],
+)
+def test_the_row_that_sql_finds_for_an_id(text, row):
+    assert rules.row_id(text) == row
+
+
+def test_a_task_too_deep_to_be_shown_can_still_be_claimed_two_levels_higher(api):
+    deep = "[" * 508 + "]" * 508
+
+    assert raw_create(api, f'{{"a":{deep}}}') == {"a": json.loads(deep)}
+    assert (api.get("/tasks/1").status, api.get("/tasks/1").body) == (200, b"")
+
+
+SCHEMA = {
+    "type": "object",
+    "required": ["word"],
+    "additionalProperties": False,
+    "properties": {
+        "word": {"type": "string", "minLength": 2, "maxLength": 4, "pattern": "^[a-zž]+$"},
+        "count": {"type": "integer", "minimum": 1, "maximum": 9},
+        "list": {"type": "array", "minItems": 1, "maxItems": 2, "items": {"type": "boolean"}},
+        "kind": {"type": "string", "enum": ["a", "b"]},
+        "inner": {"type": "object", "required": ["x"]},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("more", "faults"),
+    [
+        ({}, 0),
+        ({"word": "a"}, 1),
+        ({"word": "žžž"}, 1),
+        ({"word": "žž"}, 0),
+        ({"word": "A1"}, 1),
+        ({"count": 0}, 1),
+        ({"count": 10}, 1),
+        ({"count": None}, 1),
+        ({"list": []}, 1),
+        ({"list": [True, 1]}, 1),
+        ({"list": [True, True, True]}, 1),
+        ({"kind": "c"}, 1),
+        ({"inner": {}}, 1),
+        ({"inner": {"x": None}}, 1),
+        ({"inner": {"x": 1}}, 0),
+        ({"other": 1}, 1),
+        ({"word": None, "count": 10}, 3),
+    ],
+)
+def test_the_dialect_of_schemas(more, faults, api):
+    params = {"word": "abc"} | more
+    api.register(schema=SCHEMA)
+    said = api.post("/tasks", {"type": "Test.Some", "params": params})
+    told = schema.violations(php.decode(php.encode(params)), SCHEMA)
+
+    assert len(told) == faults
+    assert said.status == (400 if faults else 200)
+    assert not faults or said.error == f"Parameter validation failed: {', '.join(told)}"

@@ -1,0 +1,264 @@
+"""The loops against a server that renews nothing, retries at once, and tells claims apart by their worker id."""
+
+from dataclasses import replace
+
+import pytest
+
+from prismq_worker_sdk import Defer, Permanent, Transient
+from prismq_worker_sdk.model.calls import (
+    Exchanged,
+    LeaseAnswer,
+    LeaseVerdict,
+    ReportAnswer,
+    Throttled,
+    Unreachable,
+)
+from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.events import End, Notice, ServerLost, TypePaused
+from prismq_worker_sdk.model.outcome import Completed, Failed
+from prismq_worker_sdk.model.report import Verdict
+from prismq_worker_sdk.wire.dialects.prismq_client.health import CAPABILITIES
+from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker.delivering import delivery_loop
+from prismq_worker_sdk.worker.leasing import lease_loop
+from tests.support.loops import TYPE, Stepped, Work
+from tests.support.loops import grant as base_grant
+
+
+def grant(task_id="1", attempt=1, token="w1/1", **params):
+    found = base_grant(task_id, token=token, **params)
+    return replace(found, task=replace(found.task, attempt=attempt))
+
+
+def raising(error):
+    def end(ctx):
+        raise error
+
+    return end
+
+
+@pytest.fixture
+def place(workplace):
+    def made(*works, **config):
+        return workplace(*works, capabilities=CAPABILITIES, **config)
+
+    return made
+
+
+def run(place, *grants):
+    for one in grants:
+        place.give(one)
+        place.idle()
+
+
+def test_r02_a_claim_is_held_under_the_id_that_stands_in_for_a_token(place):
+    here = place()
+    run(here, grant(token="w1/abc"))
+
+    (report,) = here.waiting()
+    assert report.identity.token == "w1/abc"
+
+
+def test_r06_a_claim_that_was_not_answered_is_asked_for_again_with_its_id(place):
+    here = place()
+    loop = Stepped(claim_loop(here.runtime))
+    first = loop.request
+    loop.answer(Unreachable("lost"))
+    here.clock.turn(loop.wait)
+    loop.go_on()
+
+    assert first.request_id
+    assert not first.maybe_seen
+    assert (loop.request.request_id, loop.request.maybe_seen) == (first.request_id, True)
+    loop.hand_out()
+    here.clock.turn(loop.wait)
+    loop.go_on()
+    assert loop.request.request_id != first.request_id
+    assert not loop.request.maybe_seen
+
+
+def test_r06_a_claim_as_old_as_the_claim_timeout_is_left_to_lapse(place):
+    here = place(server_claim_timeout=100.0)
+    loop = Stepped(claim_loop(here.runtime))
+    first = loop.request
+    loop.answer(Unreachable("lost"))
+    here.clock.turn(90.0)
+    loop.go_on()
+
+    assert loop.request.request_id != first.request_id
+
+
+def test_r17_a_failure_is_reported_only_when_its_retry_is_due(place):
+    here = place(Work(raising(Transient("busy", retry_in=40))))
+    run(here, grant())
+    loop = Stepped(delivery_loop(here.runtime))
+    loop.verdict(Verdict.ACCEPTED)  # the sweep of a start sends all; this worker's own reports come after it
+    here.give(grant("2", token="w1/2"))
+    here.idle()
+    loop.go_on()
+
+    assert 30.0 < loop.wait <= 40.0
+    here.clock.turn(40.0)
+    loop.go_on()
+    assert loop.report.identity.task_id == "2"
+
+
+@pytest.mark.parametrize("error", [Permanent("never"), None])
+def test_a_failure_for_good_and_a_result_are_reported_at_once(place, error):
+    here = place(Work(raising(error) if error else lambda ctx: 1))
+    run(here, grant())
+
+    assert here.outbox.due(1)
+
+
+def test_r36_a_worker_that_stops_holds_no_failure_back(place):
+    here = place(Work(raising(Transient("busy", retry_in=40)), gated=True))
+    here.start("1", token="w1/1")
+    here.stop()
+    here.works[0].gate.set()
+    here.idle()
+
+    assert here.outbox.due(1)
+
+
+def test_a_task_that_the_server_hands_out_for_ever_fails_without_work(place):
+    here = place(max_attempts=5)
+    run(here, grant(attempt=6))
+
+    assert here.works[0].ran == []
+    (failed,) = here.outcomes()
+    assert isinstance(failed, Failed)
+    assert failed.error_type == "too_many_attempts"
+    assert here.ends() == [("1", End.FAILED)]
+    assert here.faults() == ()
+
+
+def test_claims_that_were_given_back_here_are_not_held_against_a_task(place):
+    here = place(Work(raising(Defer("later", retry_in=60))), max_attempts=2)
+    for attempt in range(1, 6):
+        run(here, grant(attempt=attempt, token=f"w1/{attempt}"))
+
+    assert here.works[0].ran == ["1"] * 5
+    assert here.ends() == [("1", End.LAPSED)] * 5
+    assert here.faults() == ()
+
+
+def test_r25_a_result_that_is_here_answers_a_task_however_often_it_was_claimed(place):
+    here = place(max_attempts=1)
+    run(here, grant(attempt=1))
+    here.give(grant(attempt=9, token="w1/9"))
+
+    assert [type(one) for one in here.outcomes()] == [Completed]
+    assert here.works[0].ran == ["1"]
+
+
+def test_progress_is_told_every_few_seconds_and_only_when_it_is_new(place):
+    here = place(Work(gated=True))
+    attempt = here.start("1", token="w1/1")
+    loop = Stepped(lease_loop(here.runtime))
+    assert loop.wait <= 5.0  # nothing to say yet
+
+    attempt.progress = (40.0, "page 1")
+    loop.go_on()
+    (word,) = loop.request.renewals
+    assert (word.progress, word.message, word.identity.token) == (40.0, "page 1", "w1/1")
+    loop.answer(Exchanged(renewals=(LeaseAnswer(LeaseVerdict.RENEWED),)))
+    before = attempt.claim.expires_at
+
+    attempt.progress = (50.0, "page 2")
+    loop.go_on()
+    assert loop.wait <= 5.0
+    here.clock.turn(5.0)
+    loop.go_on()
+    assert loop.request.renewals[0].progress == 50.0
+    loop.answer(Exchanged(renewals=(LeaseAnswer(LeaseVerdict.RENEWED),)))
+    assert loop.wait <= 5.0
+    assert attempt.claim.expires_at == before
+
+
+def test_r15_a_claim_that_progress_finds_lost_ends_its_handler_and_is_not_reported(place):
+    here = place(Work(lambda ctx: ctx.check(), gated=True))
+    attempt = here.start("1", token="w1/1")
+    attempt.progress = (40.0, "")
+    loop = Stepped(lease_loop(here.runtime))
+    loop.answer(Exchanged(renewals=(LeaseAnswer(LeaseVerdict.LOST),)))
+
+    assert attempt.cancelled is CancelReason.LOST
+    here.works[0].gate.set()
+    here.idle()
+    assert here.waiting() == []
+    assert here.ends() == [("1", End.LOST)]
+
+
+def test_progress_that_is_not_answered_is_told_again_and_ends_nothing(place):
+    here = place(Work(gated=True))
+    attempt = here.start("1", token="w1/1")
+    attempt.progress = (40.0, "")
+    loop = Stepped(lease_loop(here.runtime))
+    loop.answer(Unreachable("gone"))
+
+    assert attempt.cancelled is None
+    here.clock.turn(5.0)
+    loop.go_on()
+    assert loop.request.renewals[0].progress == 40.0
+
+
+def test_a_type_that_is_not_registered_is_not_asked_for_until_a_minute_later(place):
+    here = place(Work(), Work(task_type="Test.New"))
+    loop = Stepped(claim_loop(here.runtime))
+    loop.answer(Exchanged(unknown_types=("Test.New",)))
+    here.clock.turn(loop.wait)
+    loop.go_on()
+
+    assert loop.request.claim.task_types == (TYPE,)
+    assert "register it" in here.of(TypePaused)[0].reason
+    here.clock.turn(60.0)
+    loop.hand_out()
+    here.clock.turn(loop.wait)
+    loop.go_on()
+    assert loop.request.claim.task_types == (TYPE, "Test.New")
+
+
+def test_a_server_that_limits_requests_is_not_away(place):
+    here = place()
+    loop = Stepped(claim_loop(here.runtime))
+    for _ in range(3):
+        loop.answer(Exchanged(tasks=Throttled("100 in a minute", 20.0, limited=True)))
+        assert loop.wait >= 20.0
+        here.clock.turn(loop.wait)
+        loop.go_on()
+
+    assert here.runtime.contact.trouble() is None
+    assert here.of(ServerLost) == []
+    assert len(here.of(Notice)) == 1
+
+
+def test_what_people_should_know_of_a_report_is_said(place):
+    here = place()
+    run(here, grant())
+    loop = Stepped(delivery_loop(here.runtime))
+    loop.answer(Exchanged(reports=(ReportAnswer(Verdict.ACCEPTED, notice="the child is an old task"),)))
+
+    assert [one.message for one in here.of(Notice)] == ["task 1: the child is an old task"]
+
+
+def test_r22_children_that_are_too_large_for_this_server_are_refused_at_once(place):
+    def submit(size):
+        def end(ctx):
+            ctx.submit("Test.Kid", {"text": "x" * size})
+
+        return end
+
+    for size, kind in ((60_000, Completed), (66_000, Failed)):
+        here = place(Work(submit(size)))
+        run(here, grant(str(size)))
+        assert isinstance(here.outcomes()[-1], kind)
+
+
+def test_r14_a_result_that_does_not_fit_becomes_a_short_failure(place):
+    here = place(Work(lambda ctx: "x" * 65_536))
+    run(here, grant())
+
+    (failed,) = here.outcomes()
+    assert failed.error_type == "unfit_result"
+    assert "65535 at most" in failed.error
