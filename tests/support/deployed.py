@@ -36,6 +36,15 @@ class Producer:
         """Creates a task of each params; their ids."""
         return [str(self._post("/tasks", {"type": task_type, "params": one})["id"]) for one in params]
 
+    def comes_from(self, address):
+        """Stands at another address from now on: the server believes whatever a client says of itself."""
+        self._session.headers["X-Forwarded-For"] = address
+
+    def claim_nothing(self):
+        """A claim of a type that is not there; counts against the limit like any other."""
+        body = {"worker_id": "stranger", "task_type_id": 1_000_000}
+        self._session.post(self._url + "/tasks/claim", json=body, timeout=30)
+
     def close(self):
         self._session.close()
 
