@@ -151,7 +151,8 @@ def pace_after(pace: Pace, answer: int | Failure, *, poll_interval: float, jitte
             wait = min(poll_interval, 0.2) * jitter if quick else poll_interval * spread
             return Pace(conflicts=pace.conflicts + 1, wait=wait)
         case Throttled(retry_after=seconds) if seconds is not None:
-            return Pace(failures=pace.failures + 1, wait=as_asked(min(seconds, LONGEST_ASKED), jitter))
+            asked = as_asked(min(seconds, LONGEST_ASKED), jitter)
+            return Pace(empty=pace.empty, failures=pace.failures + 1, wait=asked)
         case Throttled() | Unauthorised() | Foreign() | Rejected() | Unreachable() | Vanished():
             failures = pace.failures + 1
             return Pace(failures=failures, wait=SERVER.seconds(failures, jitter))

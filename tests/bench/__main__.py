@@ -16,6 +16,7 @@ BENCHES = (
     "server_pairs",
     "throughput",
     "slots",
+    "prismq_client",
     "youtube_shorts",
 )
 

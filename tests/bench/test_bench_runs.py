@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.bench import __main__ as bench
-from tests.bench import figures, server_pairs, slots, startup, throughput
+from tests.bench import figures, prismq_client, server_pairs, slots, startup, throughput
 from tests.bench.backlog import fresh_strict, kept_embedded
 from tests.bench.figures import ROUNDS, Row, Table
 from tests.support.processes import ROOT
@@ -151,3 +151,17 @@ def test_one_start_with_process_slots_reaches_its_first_result_in_a_child():
 
 def test_one_start_reaches_its_first_claim():
     assert startup.first_claim(0.0) > 0
+
+
+def test_a_small_load_on_the_server_in_production_costs_little_more_than_a_claim_and_a_report(tmp_path):
+    fleet = prismq_client.load(tmp_path, workers=2, slots=2, tasks=40)
+
+    assert fleet.of("claim") >= 40
+    assert 2.0 <= fleet.requests() / 40 < 3.0
+
+
+def test_an_idle_minute_is_counted_by_the_clock_of_the_simulation(tmp_path):
+    row = prismq_client.idle(tmp_path / "idle", 1, 1, 0)
+
+    assert (row.what, len(row.samples), row.scale) == ("1 worker, 1 type", prismq_client.MINUTES, "")
+    assert all(4 <= minute <= 12 for minute in row.samples)

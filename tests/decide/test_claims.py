@@ -91,3 +91,10 @@ def test_r05_a_claim_waits_on_the_server_for_a_third_of_its_lease_at_most(
     can = Capabilities(lease_seconds=lease, max_wait_seconds=longest_of_server)
 
     assert longest_wait(can, poll) == wait
+
+
+def test_r34_a_limit_of_requests_does_not_make_an_idle_worker_ask_more_often():
+    idle = pace_after(Pace(empty=9), 0, poll_interval=10.0, jitter=1.0)
+    limited = pace_after(idle, Throttled("100 a minute", 0.5, limited=True), poll_interval=10.0, jitter=1.0)
+
+    assert pace_after(limited, 0, poll_interval=10.0, jitter=1.0).wait == idle.wait == 10.0

@@ -1,0 +1,110 @@
+"""Workers without work, on a clock that is turned: how many requests they send to the server in production."""
+
+import heapq
+import json
+from email.utils import formatdate
+from itertools import count
+from random import Random
+from urllib.parse import urlencode
+
+from prismq_worker_sdk.testing import FakeClock, PrismqClientDeployment
+from prismq_worker_sdk.testing.prismq_client.application import Application
+from prismq_worker_sdk.testing.prismq_client.call import Request
+from prismq_worker_sdk.testing.prismq_client.store import Store
+from prismq_worker_sdk.wire.budgets import Budgets
+from prismq_worker_sdk.wire.dialects import prismq_client
+from prismq_worker_sdk.wire.messages import HttpReply
+from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker.effects import Wait
+from tests.support.loops import Stepped, Work, Workplace
+
+NOON = 1_795_435_200.4
+MINUTE = 60.0
+OURS, ANOTHERS = "10.0.0.1", "10.0.0.2"
+
+
+class Idle:
+    """Claim loops of some workers in one process, with nothing to claim; everything is real but time and sockets.
+
+    Args:
+        types: How many task types each worker has.
+        rate_limit: Requests in a minute that the server takes on each path; 0 for any number.
+    """
+
+    def __init__(self, folder, *, workers, types, rate_limit=0, poll_interval=10.0):
+        self._clock = FakeClock()
+        self._store = Store(":memory:")
+        self._application = Application(
+            PrismqClientDeployment(rate_limit=rate_limit), self._store, lambda: NOON + self._clock.monotonic()
+        )
+        self._budgets = Budgets(self._clock.monotonic)
+        self.statuses = []
+        names = [f"Idle.T{number}" for number in range(types)]
+        for name in names:
+            said = {"name": name, "version": "1", "param_schema": {"type": "object"}}
+            self._answered("POST", "/task-types/register", json.dumps(said), peer=ANOTHERS)
+        self._places = [
+            self._workplace(folder / f"w{number}", number, names, poll_interval) for number in range(workers)
+        ]
+
+    def minutes(self, number, *, warm=1):
+        """The requests of each minute, after those in which the workers begin."""
+        queue, order = [], count()
+        for place, session in self._places:
+            loop = Stepped(claim_loop(place.runtime))
+            heapq.heappush(queue, (0.0, next(order), loop, session))
+        counts = [0] * (warm + number)
+        while queue[0][0] < len(counts) * MINUTE:
+            at, _order, loop, session = heapq.heappop(queue)
+            self._clock.turn(max(0.0, at - self._clock.monotonic()))
+            if isinstance(loop.effect, Wait):
+                loop.go_on()
+            while not isinstance(loop.effect, Wait):
+                before = len(self.statuses)
+                loop.answer(self._performed(session, loop.request))
+                counts[int(at // MINUTE)] += len(self.statuses) - before
+            rest = MINUTE if loop.wait is None else loop.wait
+            heapq.heappush(queue, (self._clock.monotonic() + max(rest, 0.001), next(order), loop, session))
+        return counts[warm:]
+
+    def close(self):
+        for place, _session in self._places:
+            place.close()
+        self._store.close()
+
+    def _workplace(self, folder, number, names, poll_interval):
+        folder.mkdir()
+        place = Workplace(
+            folder,
+            *(Work(task_type=name) for name in names),
+            clock=self._clock,
+            worker_id=f"w{number}",
+            capabilities=prismq_client.CAPABILITIES,
+            poll_interval=poll_interval,
+        )
+        place.runtime.dice = Random(number)
+        return place, prismq_client.Session()
+
+    def _performed(self, session, call):
+        steps = prismq_client.exchange(session, call)
+        request = next(steps)
+        try:
+            while True:
+                request = steps.send(self._budgets.refusal(request) or self._sent(request))
+        except StopIteration as end:
+            return end.value
+
+    def _sent(self, request):
+        path = "/" + "/".join(request.segments)
+        reply = self._answered(request.method, path, request.body or "", query=urlencode(request.query))
+        self._budgets.learn(request, reply)
+        self.statuses.append(reply.status)
+        return reply
+
+    def _answered(self, method, path, body, *, query="", peer=OURS):
+        given = Request(method, "/api" + path, query, {}, body.encode(), peer)
+        answer = self._application.answer(given)
+        headers = {name.lower(): value for name, value in answer.headers}
+        headers["date"] = formatdate(int(NOON + self._clock.monotonic()), usegmt=True)
+        headers["content-type"] = answer.content_type
+        return HttpReply(answer.status, answer.body.encode(), headers)
