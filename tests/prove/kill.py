@@ -22,10 +22,14 @@ from tests.prove.reruns import (
     read_runs,
     under_one_claim,
 )
-from tests.prove.servers import StrictServer, TaskManager
+from tests.prove.servers import PrismqClient, StrictServer, TaskManager
 from tests.support.processes import wait_until
 
-SERVERS = {"embedded TaskManager": TaskManager, "base protocol only": StrictServer}
+SERVERS = {
+    "embedded TaskManager": TaskManager,
+    "base protocol only": StrictServer,
+    "prismq-client": PrismqClient,
+}
 CLAIM_SECONDS = 5.0
 CUT_SECONDS = 6.5
 
@@ -57,13 +61,15 @@ class Size:
 
 EMBEDDED = Size("embedded TaskManager", children=True)
 BASE = Size("base protocol only")
-SIZES = {size.server: size for size in (EMBEDDED, BASE)}
+PRISMQ_CLIENT = Size("prismq-client", children=True)
+SIZES = {size.server: size for size in (EMBEDDED, BASE, PRISMQ_CLIENT)}
 
 
 def parts():
     embedded = [Part(f"embedded-{n:02}", partial(run, EMBEDDED, n)) for n in range(1, 21)]
     base = [Part(f"base-{n}", partial(run, BASE, 100 + n)) for n in (1, 2)]
-    return [*embedded, *base]
+    client = [Part(f"prismq-client-{n}", partial(run, PRISMQ_CLIENT, 200 + n)) for n in (1, 2)]
+    return [*embedded, *base, *client]
 
 
 def run(size, seed):
@@ -372,7 +378,9 @@ a server; every request goes through a proxy that disturbs a quarter of them (re
 and cut answers, trickle, delay, 500, 503, HTML, redirect). Workers get SIGKILL at random moments and are replaced at
 once; the server too gets SIGKILL and is started again on its file; now and then the network is away for longer than a
 claim lasts (5 s). Handlers append a line to a file when they begin and when they end; triggers in the server's database
-write down every end of a claim.""",
+write down every end of a claim. `prismq-client` is a stand-in of the server in production, on a file, which keeps a
+history of its own: it has no renewal and takes no task back, so that what a kill cut off lies until its claim has
+run out.""",
     parts=parts,
     figures=figures,
     table=table,

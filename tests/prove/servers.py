@@ -1,12 +1,15 @@
 """Servers as processes of their own that can be killed and started again, and what they have on record."""
 
 import json
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.prove.handlers import CHILD
+from tests.support.deployed import Process
 from tests.support.processes import ServerProcess, control
-from tests.support.taskmanager import FINISHED
+from tests.support.taskmanager import FINISHED, MAX_ATTEMPTS
 from tests.support.taskmanager import TaskManager as EmbeddedServer
 
 AUDIT = """
@@ -123,6 +126,60 @@ class StrictServer:
         """The whole lines; the last one may have been cut by a kill."""
         text = (self.folder / "journal").read_text("utf-8")
         return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+ENDS = {"completed": "completed", "failed": "failed", "pending (retry)": "failed"}
+"""Steps of a task's history there that end its claim → the verdict that they are."""
+
+
+class PrismqClient(Process):
+    """The server in production, on its file; what happened to its tasks is in its history."""
+
+    def __init__(self, folder, *, claim_timeout="5s"):
+        super().__init__(folder, claim_timeout=claim_timeout, more=("--max-attempts", MAX_ATTEMPTS))
+
+    def kill(self):
+        super().kill()
+        self.producer.close()  # its connections; it opens new ones
+
+    def add(self, task_type, params):
+        self.producer.register(CHILD)
+        return super().add(task_type, params)
+
+    def records(self):
+        """Every claim is a step of the history; the next step of its task tells its end."""
+        claims, changed = [], []
+        for task, steps in self.histories().items():
+            owner = None
+            for step in steps:
+                if step["what"] == "claimed":
+                    if owner is not None:
+                        claims[-1] = _ended(claims[-1], "expired")
+                    owner = step["worker_id"]
+                    worker_id = owner.rpartition("/")[0]  # what follows is the number of the claim
+                    claims.append(ClaimRecord(task, worker_id, step["at"], None))
+                elif step["what"] in ENDS:
+                    if step["worker_id"] != owner:
+                        changed.append(["task", task, owner, step["what"]])
+                    else:
+                        claims[-1] = _ended(claims[-1], ENDS[step["what"]])
+                    owner = None
+        return Records(self._results(), sorted(claims, key=lambda claim: claim.at), changed, self._children())
+
+    def _results(self):
+        with closing(self.opened()) as db:
+            rows = db.execute("SELECT id, status, result FROM tasks ORDER BY id").fetchall()
+        return {str(row[0]): (row[1], None if row[2] is None else json.loads(row[2])) for row in rows}
+
+    def _children(self):
+        """A child's params tell whose it is."""
+        with closing(self.opened()) as db:
+            keys = db.execute(
+                "SELECT json_extract(params, '$.prismq_run_key') FROM tasks JOIN task_types y ON y.id = type_id "
+                "WHERE y.name = ?",
+                (CHILD,),
+            ).fetchall()
+        return dict(Counter(key.split(":")[1] for (key,) in keys))
 
 
 def _ended(claim, verdict):

@@ -118,8 +118,8 @@ class Embedded(History):
 class Process(History, TaskManager):
     """The server as `prismq-worker taskmanager --dialect prismq-client` on a file."""
 
-    def __init__(self, folder, *, claim_timeout="5m"):
-        super().__init__(folder, claim_timeout=claim_timeout, dialect="prismq-client")
+    def __init__(self, folder, *, claim_timeout="5m", more=()):
+        super().__init__(folder, claim_timeout=claim_timeout, dialect="prismq-client", more=more)
         self.producer = Producer(self.url)
 
     def add(self, task_type, params):

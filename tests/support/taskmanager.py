@@ -21,12 +21,12 @@ FINISHED = ("completed", "failed")
 class TaskManager:
     """`prismq-worker taskmanager` on a file."""
 
-    def __init__(self, folder, *, lease="5s", claim_timeout="5s", dialect="v1"):
+    def __init__(self, folder, *, lease="5s", claim_timeout="5s", dialect="v1", more=()):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.database = self.folder / "tasks.db"
         leases = ("--lease", lease) if dialect == "v1" else ()
-        self._options = ("--dialect", dialect, *leases, "--claim-timeout", claim_timeout)
+        self._options = ("--dialect", dialect, *leases, "--claim-timeout", claim_timeout, *more)
         self._starts = 0
         self.port = 0
         self.start()
