@@ -6,7 +6,6 @@ in what it says remains.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import OrderedDict
@@ -14,6 +13,7 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
 from prismq_worker_sdk.decide.budgets import Budget, after_one, seconds_to_next, told
+from prismq_worker_sdk.model.calls import Throttled
 from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.wire.dialects.reading import retry_after
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
@@ -36,8 +36,8 @@ class Budgets:
         self._lock = threading.Lock()
         self._paths: OrderedDict[tuple[str, ...], Budget] = OrderedDict()
 
-    def refusal(self, request: HttpRequest) -> HttpReply | None:
-        """The answer that a request would get which is over the limit, so that it need not be sent; None lets it go."""
+    def refusal(self, request: HttpRequest) -> Throttled | None:
+        """How long to wait with a request that would be over the limit, so that it is not sent; None lets it go."""
         now = self._clock()
         with self._lock:
             budget = self._paths.get(request.segments)
@@ -47,9 +47,8 @@ class Budgets:
             if wait <= 0:
                 self._paths[request.segments] = after_one(budget, now)
                 return None
-        text = f"its limit of {budget.limit} requests is used up, or kept for the next ones"
-        headers = {"retry-after": str(math.ceil(wait)), "content-type": "application/json"}
-        return HttpReply(429, f'{{"error":"Too Many Requests","message":"{text}"}}'.encode(), headers)
+        text = f"its limit of {budget.limit} requests is used up, or spread over the time that is left"
+        return Throttled(text, wait, limited=True)
 
     def learn(self, request: HttpRequest, reply: HttpReply) -> None:
         """What an answer tells of the limit of its path."""

@@ -4,7 +4,6 @@ from prismq_worker_sdk.model.calls import ClaimWork, Exchange, Healthy, Probe, T
 from prismq_worker_sdk.testing.prismq_client import PrismqClientDeployment, PrismqClientServer
 from prismq_worker_sdk.wire.budgets import Budgets, budgets_of
 from prismq_worker_sdk.wire.client import WireClient
-from prismq_worker_sdk.wire.dialects.reading import retry_after
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 
 CLAIM = HttpRequest("claim", "POST", ("tasks", "claim"), "{}")
@@ -51,9 +50,9 @@ def test_nothing_is_held_up_while_no_limit_is_told(budgets):
 def test_a_path_that_is_used_up_is_not_asked_for_until_its_window_ends(budgets, clock):
     budgets.learn(CLAIM, answer(0))
 
-    refused = budgets.refusal(CLAIM)
-    assert refused.status == 429
-    assert retry_after(refused) == 40.0
+    limited = budgets.refusal(CLAIM)
+    assert limited.limited
+    assert limited.retry_after == 40.0
     clock.now += 40.0
     assert budgets.refusal(CLAIM) is None
 
@@ -74,7 +73,7 @@ def test_what_is_under_way_counts_before_its_answer_comes(budgets):
 def test_a_429_closes_the_path_for_as_long_as_it_says(budgets, clock):
     budgets.learn(CLAIM, HttpReply(429, b"", {"retry-after": "17"}))
 
-    assert retry_after(budgets.refusal(CLAIM)) == 17.0
+    assert budgets.refusal(CLAIM).retry_after == 17.0
     clock.now += 17.0
     assert budgets.refusal(CLAIM) is None
 
@@ -90,7 +89,7 @@ def test_a_count_that_is_none_is_passed_over(budgets, value):
 def test_without_a_date_a_window_is_taken_to_last_a_minute(budgets, clock, date):
     budgets.learn(CLAIM, answer(0, date=date))
 
-    assert retry_after(budgets.refusal(CLAIM)) == 60.0
+    assert budgets.refusal(CLAIM).retry_after == 60.0
 
 
 def test_paths_of_ended_tasks_are_forgotten(budgets):
@@ -116,6 +115,6 @@ def test_two_clients_together_keep_to_the_limit_and_the_server_refuses_nothing()
         second.close()
 
         assert sum(path == "/task-types/Test.Some" for _, path in server.requests) <= 20
-    limited = [one.tasks for one in answers if isinstance(one.tasks, Throttled)]
+    limited = [one for one in answers if isinstance(one, Throttled)]
     assert limited
     assert all("limit of 20 requests" in one.reason for one in limited)
