@@ -15,6 +15,8 @@ from jsonschema import Draft202012Validator
 
 from prismq_worker_sdk.errors import InvalidParams
 from prismq_worker_sdk.handlers.schema import ParamsSpec
+from prismq_worker_sdk.testing.prismq_client import php
+from prismq_worker_sdk.testing.prismq_client.schema import violations
 from prismq_worker_sdk.wire.dialects.prismq_client.schema import converted
 from prismq_worker_sdk.wire.dialects.prismq_client.values import RUN_KEY, whole_numbers, with_run_key
 from tests.property.params import form_of, model_of, named, near, schema_of
@@ -142,12 +144,13 @@ def test_what_the_published_schema_takes_the_server_takes_with_and_without_a_run
     def check(data):
         fields = data.draw(named(rich=rich))
         spec = ParamsSpec.of(form(fields))
-        server = PhpServer(converted(spec.schema))
+        server, stored = PhpServer(converted(spec.schema)), php.decode(php.encode(converted(spec.schema)))
         for params in (data.draw(near(fields)) for _ in range(VALUES)):
             assume(all(number in BITS_64 for number in numbers_in(params)))
             if published_takes(spec, params) or worker_takes(spec, params):
                 assert server.takes(sent(params))
                 assert server.takes(sent(params, "run 1"))
+                assert violations(sent(params), stored) == []
 
     check()
 
