@@ -31,9 +31,13 @@ class Budget:
     next_at: float = 0.0
 
 
-def seconds_to_next(budget: Budget, now: float) -> float:
-    """How long the next request has to wait, 0 for not at all."""
-    if now >= budget.resets_at:
+def seconds_to_next(budget: Budget, now: float, *, spread: bool = True) -> float:
+    """How long the next request has to wait, 0 for not at all.
+
+    Args:
+        spread: Whether the second half of the budget is spread; else it may be used at once too.
+    """
+    if now >= budget.resets_at or (budget.left > 0 and not spread):
         return 0.0
     return max(0.0, (budget.resets_at if budget.left <= 0 else budget.next_at) - now)
 

@@ -6,7 +6,6 @@ in what it says remains.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import OrderedDict
@@ -14,6 +13,7 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
 from prismq_worker_sdk.decide.budgets import Budget, after_one, seconds_to_next, told
+from prismq_worker_sdk.model.calls import Throttled
 from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.wire.dialects.reading import retry_after
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
@@ -28,8 +28,6 @@ LONGEST_WINDOW = 3600.0
 WHOLE_SECOND = 1.0
 """The server counts in whole seconds, and its window is over only in the second after the one that it names."""
 
-MILLISECOND = 0.001
-
 LONGEST_NUMBER = 12
 
 
@@ -41,24 +39,28 @@ class Budgets:
         self._lock = threading.Lock()
         self._paths: OrderedDict[tuple[str, ...], Budget] = OrderedDict()
 
-    def refusal(self, request: HttpRequest) -> HttpReply | None:
-        """The answer that a request would get which is over the limit, so that it need not be sent; None lets it go."""
+    def refusal(self, request: HttpRequest, *, spread: bool = True) -> Throttled | None:
+        """How long to wait with a request that would be over the limit, so that it is not sent; None lets it go.
+
+        Args:
+            spread: Whether requests are spread over the time that is left, once half of the limit is used.
+        """
         now = self._clock()
         with self._lock:
             budget = self._paths.get(request.segments)
             if budget is None:
                 return None
-            wait = seconds_to_next(budget, now)
+            wait = seconds_to_next(budget, now, spread=spread)
             if wait <= 0:
                 self._paths[request.segments] = after_one(budget, now)
                 return None
-        text = f"its limit of {budget.limit} requests is used up, or kept for the next ones"
-        said = {"error": "Too Many Requests", "message": text, "retry_after": round(wait + MILLISECOND, 3)}
-        return HttpReply(429, json.dumps(said).encode(), {"content-type": "application/json"})
+        text = f"its limit of {budget.limit} requests is used up, or spread over the time that is left"
+        return Throttled(text, wait, limited=True)
 
     def learn(self, request: HttpRequest, reply: HttpReply) -> None:
         """What an answer tells of the limit of its path."""
         limit, left = _count(reply, "x-ratelimit-limit"), _count(reply, "x-ratelimit-remaining")
+        seconds = _seconds_left(reply)
         if reply.status == 429:  # noqa: PLR2004
             left = 0
         if left is None:
@@ -67,9 +69,7 @@ class Budgets:
         with self._lock:
             known = self._paths.get(request.segments)
             most = limit if limit is not None else known.limit if known is not None else 1
-            self._paths[request.segments] = told(
-                known, limit=most, left=left, seconds=_seconds_left(reply), now=now
-            )
+            self._paths[request.segments] = told(known, limit=most, left=left, seconds=seconds, now=now)
             self._paths.move_to_end(request.segments)
             if len(self._paths) > MOST_PATHS:
                 self._paths.popitem(last=False)
@@ -82,19 +82,16 @@ def _count(reply: HttpReply, name: str) -> int | None:
 
 
 def _seconds_left(reply: HttpReply) -> float:
-    """Until the window ends: by the answer's own Date, so that no clocks are compared."""
-    reset, asked = _count(reply, "x-ratelimit-reset"), retry_after(reply)
+    """Until the window ends: as a refusal says, else by the answer's own Date, so that no clocks are compared."""
+    asked = retry_after(reply) if reply.status == 429 else None  # noqa: PLR2004
+    if asked is not None:
+        return min(LONGEST_WINDOW, asked + WHOLE_SECOND)
+    reset = _count(reply, "x-ratelimit-reset")
     try:
         now = parsedate_to_datetime(reply.headers.get("date", "")).timestamp()
     except (ValueError, TypeError, OverflowError):
-        reset = None
-    if reset is not None:
-        left = max(0.0, reset - now)
-    elif asked is not None:
-        left = asked
-    else:
         return USUAL_WINDOW
-    return min(LONGEST_WINDOW, left + WHOLE_SECOND)
+    return USUAL_WINDOW if reset is None else min(LONGEST_WINDOW, max(0.0, reset - now) + WHOLE_SECOND)
 
 
 _SERVERS: dict[str, Budgets] = {}

@@ -90,6 +90,10 @@ class WireClient:
                 if isinstance(answer, Healthy):
                     self.use(answer)
                 return answer
+            limited = None if self._budgets is None else self._budgets.refusal(request)
+            if limited is not None:
+                steps.close()
+                return limited
             reply = self._send(request, until - time.monotonic())
 
     def close(self) -> None:
@@ -104,8 +108,6 @@ class WireClient:
     def _send(self, request: HttpRequest, left: float) -> HttpReply | Unreachable:
         if left <= 0:
             return Unreachable(f"all of it takes longer than {LONGEST_CALL:.0f} s", maybe_seen=False)
-        if self._budgets is not None and (refused := self._budgets.refusal(request)) is not None:
-            return refused
         begun = time.perf_counter()
         reply = self._transport.send(request)
         seconds = time.perf_counter() - begun

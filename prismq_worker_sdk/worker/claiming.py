@@ -82,7 +82,7 @@ class Claimer:
         if self.unanswered is not None:
             age = runtime.clock.monotonic() - self.unanswered.sent_at
             if worth_repeating(age, self._lease_seconds):
-                work = replace(self.unanswered.work, wait_seconds=0.0)
+                work = replace(self.unanswered.work, wait_seconds=0.0, fresh=runtime.life.running)
                 return replace(self.unanswered, work=work, maybe_seen=True)
             self.forget(self.unanswered)
         with runtime.planning:

@@ -13,10 +13,13 @@ from prismq_worker_sdk.worker.talking import talk
 __all__ = ["Telling"]
 
 EVERY = 5.0
-"""Seconds between two words about the same task."""
+"""Seconds between two words about the same task, and after one that was not answered."""
+
+BETWEEN = 0.05
+"""Seconds between two words: the loop that says them has handlers to watch."""
 
 PATIENCE = 5.0
-"""Seconds that one word may take: the loop that says it has handlers to watch."""
+"""Seconds that one word may take."""
 
 
 class Telling:
@@ -25,12 +28,13 @@ class Telling:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._said: dict[Identity, tuple[float, tuple[object, ...]]] = {}
+        self._silent_until = runtime.clock.monotonic()
 
     def next_due(self) -> float | None:
         """The clock reading at which the next word is due, None when there is nothing new to say."""
         self._forget()
         due = [self._due_at(attempt) for attempt in self._news()]
-        return min(due) if due else None
+        return max(self._silent_until, min(due)) if due else None
 
     def renew(self) -> Loop:
         """Says what is new of one task."""
@@ -43,10 +47,12 @@ class Telling:
         renewal = Renewal(identity, *progress)
         whole = yield from talk(runtime, Exchange(renewals=(renewal,), within=PATIENCE))
         reply = whole.renewals[0] if isinstance(whole, Exchanged) and whole.renewals else None
-        said = progress if isinstance(reply, LeaseAnswer) else self._said.get(identity, (0.0, ()))[1]
-        self._said[identity] = runtime.clock.monotonic(), said
+        answered, now = isinstance(reply, LeaseAnswer), runtime.clock.monotonic()
+        self._silent_until = now + (BETWEEN if answered else EVERY)
+        if answered:
+            self._said[identity] = now, progress
         if isinstance(reply, LeaseAnswer) and reply.verdict is LeaseVerdict.LOST and not attempt.committed:
-            attempt.cancel(CancelReason.LOST, runtime.clock.monotonic())
+            attempt.cancel(CancelReason.LOST, now)
 
     def _news(self) -> list[Attempt]:
         return [

@@ -7,11 +7,13 @@ from itertools import count
 from random import Random
 from urllib.parse import urlencode
 
+from prismq_worker_sdk.model.calls import Healthy
 from prismq_worker_sdk.testing import FakeClock, PrismqClientDeployment
 from prismq_worker_sdk.testing.prismq_client.application import Application
 from prismq_worker_sdk.testing.prismq_client.call import Request
 from prismq_worker_sdk.testing.prismq_client.store import Store
 from prismq_worker_sdk.wire.budgets import Budgets
+from prismq_worker_sdk.wire.client import WireClient
 from prismq_worker_sdk.wire.dialects import prismq_client
 from prismq_worker_sdk.wire.messages import HttpReply
 from prismq_worker_sdk.worker.claiming import claim_loop
@@ -50,25 +52,25 @@ class Idle:
     def minutes(self, number, *, warm=1):
         """The requests of each minute, after those in which the workers begin."""
         queue, order = [], count()
-        for place, session in self._places:
+        for place, client in self._places:
             loop = Stepped(claim_loop(place.runtime))
-            heapq.heappush(queue, (0.0, next(order), loop, session))
+            heapq.heappush(queue, (0.0, next(order), loop, client))
         counts = [0] * (warm + number)
         while queue[0][0] < len(counts) * MINUTE:
-            at, _order, loop, session = heapq.heappop(queue)
+            at, _order, loop, client = heapq.heappop(queue)
             self._clock.turn(max(0.0, at - self._clock.monotonic()))
             if isinstance(loop.effect, Wait):
                 loop.go_on()
             while not isinstance(loop.effect, Wait):
                 before = len(self.statuses)
-                loop.answer(self._performed(session, loop.request))
+                loop.answer(client.perform(loop.request))
                 counts[int(at // MINUTE)] += len(self.statuses) - before
             rest = MINUTE if loop.wait is None else loop.wait
-            heapq.heappush(queue, (self._clock.monotonic() + max(rest, 0.001), next(order), loop, session))
+            heapq.heappush(queue, (self._clock.monotonic() + max(rest, 0.001), next(order), loop, client))
         return counts[warm:]
 
     def close(self):
-        for place, _session in self._places:
+        for place, _client in self._places:
             place.close()
         self._store.close()
 
@@ -83,21 +85,19 @@ class Idle:
             poll_interval=poll_interval,
         )
         place.runtime.dice = Random(number)
-        return place, prismq_client.Session()
+        return place, self._client()
 
-    def _performed(self, session, call):
-        steps = prismq_client.exchange(session, call)
-        request = next(steps)
-        try:
-            while True:
-                request = steps.send(self._budgets.refusal(request) or self._sent(request))
-        except StopIteration as end:
-            return end.value
+    def _client(self):
+        """The worker's own client, on this server and this clock."""
+        client = WireClient("http://server.invalid/api")
+        client.use(Healthy(prismq_client.NAME, prismq_client.CAPABILITIES))
+        client._budgets, client._transport = self._budgets, self
+        return client
 
-    def _sent(self, request):
+    def send(self, request):
+        """The answer to a request, as the transport would bring it."""
         path = "/" + "/".join(request.segments)
         reply = self._answered(request.method, path, request.body or "", query=urlencode(request.query))
-        self._budgets.learn(request, reply)
         self.statuses.append(reply.status)
         return reply
 

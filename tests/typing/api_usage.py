@@ -166,10 +166,12 @@ def embed(folder: Path) -> int:
 
 
 def produce() -> Any:
-    client = TaskManagerClient("http://localhost:8000/api", api_key=SecretStr("k"))
+    client = TaskManagerClient("http://localhost:8000/api", api_key=SecretStr("k"), dialect="prismq-client")
     try:
         handle = client.submit("Example.Search", {"search_query": "cats"}, priority=5, dedupe_key="cats")
         assert_type(handle, TaskHandle)
+        again = client.submit("Example.Search", {"search_query": "cats"}, run_key="2026-11-23")
+        assert_type(again.created, bool)
         task = assert_type(handle.wait(timeout=30), Task)
         for one in client.tasks(status="failed", limit=10).tasks:
             assert_type(one.error, str | None)

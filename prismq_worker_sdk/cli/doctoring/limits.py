@@ -19,6 +19,9 @@ __all__ = ["Limit", "announced", "claim_time", "rate_limit"]
 USUAL_WINDOW = 60.0
 LONGEST_WINDOW = 3600.0
 
+MEAN_WAIT = 0.75
+"""Of a poll interval: an idle worker waits a half of it to all of it (decide.claims)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -54,7 +57,7 @@ def rate_limit(limit: Limit | None, *, types: int, poll_interval: float, can: Ca
     """
     if limit is None:
         return ok("rate limit", "the server announces none")
-    idle = max(1, types) * limit.window / max(poll_interval, can.max_wait_seconds)
+    idle = max(1, types) * limit.window / max(MEAN_WAIT * poll_interval, can.max_wait_seconds)
     each = f"{limit.requests} requests in {duration.text(limit.window)} on one path"
     text = f"{each}, shared by all workers of an address; idle this one sends {idle:.3g} claims in that time"
     fit = int(limit.requests / idle) if idle else limit.requests

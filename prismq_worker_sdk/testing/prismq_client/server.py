@@ -65,9 +65,10 @@ class PrismqClientServer:
         self._requests: list[tuple[str, str]] = []
         chosen = deployment or PrismqClientDeployment()
         self._store = Store(chosen.database)
-        self._application = Application(chosen, self._store, lambda: now() + self._aged)
+        here = lambda: now() + self._aged  # noqa: E731 - one clock for the rules and for the Date of answers
+        self._application = Application(chosen, self._store, here)
         try:
-            self._http = _bound(host, port, self._answer)
+            self._http = _bound(host, port, self._answer, here)
         except BaseException:
             self._store.close()
             raise
@@ -159,9 +160,12 @@ class _Http(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 1024
 
-    def __init__(self, address: tuple[str, int], answer: Callable[[Request], Answer]) -> None:
+    def __init__(
+        self, address: tuple[str, int], answer: Callable[[Request], Answer], now: Callable[[], float]
+    ) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.answer = answer
+        self.now = now
         super().__init__(address, _Line)
 
     def server_bind(self) -> None:
@@ -220,7 +224,7 @@ class _Line(BaseHTTPRequestHandler):
 
     def _send(self, answer: Answer) -> None:
         self.send_response_only(answer.status)
-        self.send_header("Date", self.date_time_string())
+        self.send_header("Date", self.date_time_string(self.server.now()))
         for name, value in (*HEADERS, ("Content-Type", answer.content_type), *answer.headers):
             self.send_header(name, value)
         self.end_headers()
@@ -231,9 +235,9 @@ class _Line(BaseHTTPRequestHandler):
         _LOG.debug(format, *args)
 
 
-def _bound(host: str, port: int, answer: Callable[[Request], Answer]) -> _Http:
+def _bound(host: str, port: int, answer: Callable[[Request], Answer], now: Callable[[], float]) -> _Http:
     try:
-        return _Http((host, port), answer)
+        return _Http((host, port), answer, now)
     except OSError as error:
         raise SettingsError(
             f"{host}:{port} cannot be used ({error.strerror}); choose another --port"

@@ -38,12 +38,16 @@ class Caller:
         self._budgets = budgets_of(self.api_url)
 
     def send(self, request: HttpRequest) -> HttpReply | calls.Unreachable:
-        """The answer to a request, whatever it says."""
+        """The answer to a request, whatever it says.
+
+        Raises:
+            ServerUnreachable: It would be over the server's limit, and was not sent.
+        """
         if self._budgets is None:
             return self._transport.send(request)
-        refused = self._budgets.refusal(request)
-        if refused is not None:
-            return refused
+        limited = self._budgets.refusal(request, spread=False)
+        if limited is not None:
+            raise self.error(limited)
         reply = self._transport.send(request)
         if isinstance(reply, HttpReply):
             self._budgets.learn(request, reply)

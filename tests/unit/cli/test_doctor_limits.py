@@ -45,7 +45,7 @@ def test_what_is_no_number_announces_no_limit(limit):
 
 @pytest.mark.parametrize(
     ("types", "poll", "level"),
-    [(1, 10.0, Level.OK), (8, 10.0, Level.OK), (9, 10.0, Level.WARN), (1, 0.5, Level.WARN)],
+    [(1, 10.0, Level.OK), (6, 10.0, Level.OK), (7, 10.0, Level.WARN), (1, 0.5, Level.WARN)],
 )
 def test_a_second_worker_must_fit_into_the_limit(types, poll, level):
     assert rate_limit(Limit(100), types=types, poll_interval=poll, can=BASE).level is level

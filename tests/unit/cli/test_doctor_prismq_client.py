@@ -139,7 +139,7 @@ def test_a_limit_is_told_with_what_fits_and_is_a_warning_when_it_is_too_small(do
 
     assert (wide.level("rate limit"), narrow.level("rate limit")) == (["ok"], ["warn"])
     assert "100 requests in 1m on one path" in wide.text("rate limit")
-    assert "idle this one sends 6 claims in that time, so 16 fit" in wide.text("rate limit")
+    assert "idle this one sends 8 claims in that time, so 12 fit" in wide.text("rate limit")
     assert "not even it fits; raise RATE_LIMIT_MAX_REQUESTS" in narrow.text("rate limit")
 
 

@@ -60,6 +60,8 @@ def test_every_option_reaches_the_server(submit, api):
     task = api.show(first.out.strip())
 
     assert first.out == second.out
+    assert first.err == ""
+    assert second.err == f"task {first.out.strip()} was there already for this dedupe key, pending\n"
     assert (task["priority"], task["max_attempts"]) == (7, 2)
     assert task["not_before"] is not None
     assert api.claim() is None

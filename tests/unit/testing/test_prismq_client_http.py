@@ -3,12 +3,13 @@
 import http.client
 import json
 import socket
+from email.utils import parsedate_to_datetime
 
 import pytest
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.testing import PrismqClientDeployment, PrismqClientServer
-from tests.support.prismq_client import good, running_prismq_client, send
+from tests.support.prismq_client import NOON, good, running_prismq_client, send
 
 KEY = "some-long-key"
 
@@ -161,6 +162,15 @@ def test_each_answer_tells_what_is_left_of_the_limit(limited):
     assert {headers["x-ratelimit-limit"] for headers in told} == {"2"}
     assert {headers["x-ratelimit-reset"] for headers in told} == {"1795435260"}
     assert "retry-after" not in told[1]
+
+
+def test_the_date_of_an_answer_is_by_the_clock_that_its_limit_goes_by(limited):
+    limited.server.age(3600)
+    said = limited.get("/health")
+
+    date = parsedate_to_datetime(said.headers["date"]).timestamp()
+    assert date == NOON + 3600
+    assert int(said.headers["x-ratelimit-reset"]) == date + 60
 
 
 def test_a_refused_key_counts_against_the_limit():

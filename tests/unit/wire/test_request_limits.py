@@ -87,16 +87,3 @@ def test_r34_a_refusal_whose_retry_after_is_zero_is_not_repeated_within_the_same
     assert budgets.refusal(CLAIM) is not None
     clock.turn(1.0)
     assert budgets.refusal(CLAIM) is None
-
-
-def test_r34_a_refusal_from_here_says_how_long_to_wait_to_the_millisecond():
-    clock = FakeClock()
-    budgets, server = Budgets(clock.monotonic), Server(clock, ahead=0.0)
-    for _ in range(LIMIT // 2 + 1):
-        assert budgets.refusal(CLAIM) is None
-        budgets.learn(CLAIM, server.answer())
-    refused = budgets.refusal(CLAIM)
-
-    assert refused.status == 429
-    clock.turn(refused.json["retry_after"])
-    assert budgets.refusal(CLAIM) is None

@@ -262,3 +262,33 @@ def test_r14_a_result_that_does_not_fit_becomes_a_short_failure(place):
     (failed,) = here.outcomes()
     assert failed.error_type == "unfit_result"
     assert "65535 at most" in failed.error
+
+
+def test_words_about_progress_leave_time_to_watch_the_handlers(place):
+    here = place(Work(gated=True), concurrency=2)
+    attempts = [here.start(number, token=f"w1/{number}") for number in ("1", "2")]
+    loop = Stepped(lease_loop(here.runtime))
+    for attempt in attempts:
+        attempt.progress = (10.0, "")
+    loop.go_on()
+    loop.answer(Unreachable("gone"))
+
+    assert 0 < loop.wait <= 5.0
+    here.clock.turn(attempts[0].handler.time_limit)
+    loop.go_on()
+    loop.answer(Unreachable("gone"))
+    assert [one.cancelled for one in attempts] == [CancelReason.EXPIRED] * 2
+
+
+def test_r36_a_worker_that_stops_only_looks_for_the_claim_that_was_not_answered(place):
+    here = place()
+    loop = Stepped(claim_loop(here.runtime))
+    assert loop.request.claim.fresh
+    loop.answer(Unreachable("lost"))
+    here.stop()
+    loop.go_on()
+
+    assert loop.request.maybe_seen
+    assert not loop.request.claim.fresh
+    loop.hand_out()
+    assert loop.ended

@@ -11,13 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from prismq_worker_sdk.model.calls import Failure, Foreign, Rejected, Throttled, Unauthorised, Unreachable
-from prismq_worker_sdk.wire.dialects.reading import (
-    LONGEST_PATIENCE,
-    failure_of,
-    number,
-    plain,
-    retry_after,
-)
+from prismq_worker_sdk.wire.dialects.reading import failure_of, plain, retry_after
 from prismq_worker_sdk.wire.messages import HttpReply
 
 __all__ = ["Answer", "Refused", "Said", "failure", "first_item", "is_empty_queue", "items", "read"]
@@ -85,7 +79,7 @@ def read(reply: HttpReply | Unreachable) -> Answer:
         case 401 | 403:
             return Unauthorised(words or f"HTTP {status}")
         case 429:
-            return Throttled(words or "HTTP 429", _patience(body, reply), limited=True)
+            return Throttled(words or "HTTP 429", retry_after(reply), limited=True)
         case 413:
             return Refused(413, words or "HTTP 413: the body is too large")
         case 200:
@@ -143,13 +137,6 @@ def _envelope(reply: HttpReply) -> dict[str, Any] | None:
         except (ValueError, RecursionError):
             found = None
     return found if isinstance(found, dict) else None
-
-
-def _patience(body: dict[str, Any] | None, reply: HttpReply) -> float | None:
-    """How long to wait, seconds: as the header says it, else as the body does."""
-    asked = retry_after(reply)
-    said = None if body is None else number(body.get("retry_after"))
-    return asked if asked is not None or said is None else min(LONGEST_PATIENCE, max(0.0, said))
 
 
 def _words(body: dict[str, Any]) -> str:

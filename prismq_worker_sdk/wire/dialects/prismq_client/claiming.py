@@ -57,7 +57,7 @@ def claim(session: Session, call: Exchange, work: ClaimWork) -> Asking:
     owner = wire_worker_id(work.worker_id, call.request_id)
     if call.maybe_seen:
         found = yield from _claimed_by(owner)
-        if isinstance(found, Failure) or found:
+        if isinstance(found, Failure) or found or not work.fresh:
             return Exchanged(tasks=found)
     strangers: list[str] = []
     for name in session.in_turn(work.task_types):

@@ -20,7 +20,7 @@ def exchange(session: Session, call: Exchange) -> Steps:
         reports.append((yield from report(session, one)))  # noqa: PERF401 - a step may yield
     renewals: list[LeaseReply] = []
     for renewal in call.renewals:
-        renewals.append((yield from renew(renewal)))  # noqa: PERF401 - a step may yield
+        renewals.append((yield from renew(renewal, call.within)))  # noqa: PERF401 - a step may yield
     found = Exchanged()
     if call.claim is not None:
         silent = next((reply for reply in (*reports, *renewals) if isinstance(reply, Unreachable)), None)

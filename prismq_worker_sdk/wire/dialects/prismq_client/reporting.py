@@ -64,8 +64,12 @@ def report(session: Session, report: Report) -> Asking:
     return reply
 
 
-def renew(renewal: Renewal) -> Asking:
-    """Tells how far the work is; it extends nothing, but a claim that is lost comes out (R15)."""
+def renew(renewal: Renewal, within: float | None = None) -> Asking:
+    """Tells how far the work is; it extends nothing, but a claim that is lost comes out (R15).
+
+    Args:
+        within: Seconds that it may take.
+    """
     identity = renewal.identity
     if not _is_of_here(identity):
         return LeaseAnswer(LeaseVerdict.LOST)
@@ -73,7 +77,8 @@ def renew(renewal: Renewal) -> Asking:
     if renewal.message:
         body["message"] = plain(renewal.message)
     text = json.dumps(body, ensure_ascii=False)
-    answer = read((yield HttpRequest("renew", "POST", ("tasks", identity.task_id, "progress"), text)))
+    path = ("tasks", identity.task_id, "progress")
+    answer = read((yield HttpRequest("renew", "POST", path, text, within=within)))
     match answer:
         case Said():
             return LeaseAnswer(LeaseVerdict.RENEWED)

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -234,6 +235,15 @@ def test_r06_a_claim_that_was_not_seen_is_made_again_under_the_same_id():
 
     assert talk.body()["worker_id"] == OWNER
     assert len(found.tasks) == 1
+
+
+def test_r36_a_worker_that_stops_looks_for_its_claim_and_makes_no_other():
+    talk = Talk()
+    call = claim_call(maybe_seen=True)
+    stopping = replace(call, claim=replace(call.claim, fresh=False))
+
+    assert talk(stopping, listed(THEIRS)).tasks == ()
+    assert talk.paths == ["GET /tasks"]
 
 
 def test_r06_the_list_is_looked_through_page_by_page():
