@@ -362,7 +362,7 @@ def test_a_request_limit_is_told_with_the_time_that_it_takes_and_kept():
             client.tasks()
         client.close()
 
-    assert 0 < told.value.retry_after <= 60
+    assert 0 < told.value.retry_after <= 61  # in the second after its window
     assert len(server.server.requests) == asked
 
 
