@@ -36,14 +36,18 @@ class Budgets:
         self._lock = threading.Lock()
         self._paths: OrderedDict[tuple[str, ...], Budget] = OrderedDict()
 
-    def refusal(self, request: HttpRequest) -> Throttled | None:
-        """How long to wait with a request that would be over the limit, so that it is not sent; None lets it go."""
+    def refusal(self, request: HttpRequest, *, spread: bool = True) -> Throttled | None:
+        """How long to wait with a request that would be over the limit, so that it is not sent; None lets it go.
+
+        Args:
+            spread: Whether it may wait its turn before the limit is reached.
+        """
         now = self._clock()
         with self._lock:
             budget = self._paths.get(request.segments)
             if budget is None:
                 return None
-            wait = seconds_to_next(budget, now)
+            wait = seconds_to_next(budget, now, spread=spread)
             if wait <= 0:
                 self._paths[request.segments] = after_one(budget, now)
                 return None

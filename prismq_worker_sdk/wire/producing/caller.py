@@ -45,7 +45,7 @@ class Caller:
         """
         if self._budgets is None:
             return self._transport.send(request)
-        limited = self._budgets.refusal(request)
+        limited = self._budgets.refusal(request, spread=False)
         if limited is not None:
             raise self.error(limited)
         reply = self._transport.send(request)
