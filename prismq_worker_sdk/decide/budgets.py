@@ -35,11 +35,12 @@ def seconds_to_next(budget: Budget, now: float, *, spread: bool = True) -> float
     """How long the next request has to wait, 0 for not at all.
 
     Args:
-        spread: Whether the second half of the budget is spread; else it may be used at once too.
+        spread: Whether the second half is spread over the time that is left; no use to somebody who asks once.
     """
-    if now >= budget.resets_at or (budget.left > 0 and not spread):
+    if now >= budget.resets_at:
         return 0.0
-    return max(0.0, (budget.resets_at if budget.left <= 0 else budget.next_at) - now)
+    free_at = budget.next_at if spread else now
+    return max(0.0, (budget.resets_at if budget.left <= 0 else free_at) - now)
 
 
 def after_one(budget: Budget, now: float) -> Budget:

@@ -43,7 +43,7 @@ class Budgets:
         """How long to wait with a request that would be over the limit, so that it is not sent; None lets it go.
 
         Args:
-            spread: Whether requests are spread over the time that is left, once half of the limit is used.
+            spread: Whether it may wait its turn before the limit is reached.
         """
         now = self._clock()
         with self._lock:

@@ -50,3 +50,11 @@ def test_the_next_window_begins_afresh():
     spent = told(None, limit=100, left=0, seconds=60.0, now=NOW)
 
     assert told(spent, limit=100, left=99, seconds=60.0, now=NOW + 61).left == 99
+
+
+def test_who_asks_but_once_may_use_up_all_of_it():
+    budget, sent = Budget(10, 10, NOW + 60), 0
+    while seconds_to_next(budget, NOW, spread=False) == 0.0:
+        budget, sent = after_one(budget, NOW), sent + 1
+
+    assert sent == 10

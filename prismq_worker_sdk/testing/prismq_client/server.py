@@ -65,10 +65,10 @@ class PrismqClientServer:
         self._requests: list[tuple[str, str]] = []
         chosen = deployment or PrismqClientDeployment()
         self._store = Store(chosen.database)
-        here = lambda: now() + self._aged  # noqa: E731 - one clock for the rules and for the Date of answers
-        self._application = Application(chosen, self._store, here)
+        self._clock = now
+        self._application = Application(chosen, self._store, self._now)
         try:
-            self._http = _bound(host, port, self._answer, here)
+            self._http = _bound(host, port, self._answer, self._now)
         except BaseException:
             self._store.close()
             raise
@@ -134,6 +134,10 @@ class PrismqClientServer:
         """Switches a task type on or off, which nothing over HTTP does."""
         change = "UPDATE task_types SET is_active = ? WHERE folded = ?"
         self._store.run(lambda db: db.execute(change, (active, name.casefold())).rowcount)
+
+    def _now(self) -> float:
+        """The one clock of its rules and of the Date of its answers."""
+        return self._clock() + self._aged
 
     def _answer(self, request: Request) -> Answer:
         self._requests.append((request.method, request.path.removeprefix(PREFIX)))

@@ -87,14 +87,3 @@ def test_r34_a_refusal_whose_retry_after_is_zero_is_not_repeated_within_the_same
     assert budgets.refusal(CLAIM) is not None
     clock.turn(1.0)
     assert budgets.refusal(CLAIM) is None
-
-
-def test_r34_a_caller_who_does_not_spread_his_requests_may_use_the_whole_limit_at_once():
-    clock = FakeClock()
-    budgets, server = Budgets(clock.monotonic), Server(clock)
-    for _ in range(LIMIT):
-        assert budgets.refusal(CLAIM, spread=False) is None
-        budgets.learn(CLAIM, server.answer())
-
-    assert budgets.refusal(CLAIM, spread=False) is not None
-    assert server.refused == 0

@@ -18,6 +18,7 @@ from prismq_worker_sdk.wire.dialects.prismq_client.values import (
     MAX_TEXT_BYTES,
     NO_PARAMS,
     stored_bytes,
+    whole_numbers,
     with_run_key,
 )
 from prismq_worker_sdk.wire.messages import HttpRequest
@@ -29,22 +30,19 @@ QUICK_REPEATS = 3
 
 
 def create_children(session: Session, report: Report) -> Asking:
-    """Creates what is missing of a report's children; None once all are there, else the reply to the report.
-
-    A registered schema may refuse the key; then the child goes without one, and may be an old task (dedupe).
-    """
+    """Creates what is missing of a report's children; None once all are there, else the reply to the report."""
     parent = report.identity.task_id
     for key, child in child_keys(parent, report.children):
         if (parent, key) in session.created:
             continue
-        answer = yield from create(child.type, with_run_key(child.params, key))
-        if isinstance(answer, Refused) and answer.misfit and child.params != NO_PARAMS:
-            answer = yield from create(child.type, child.params)
-            if isinstance(answer, Said):
-                session.note(parent, _old(child, answer.data))
+        for params in _writings(child, key):
+            answer = yield from create(child.type, params)
+            if not isinstance(answer, Refused) or not answer.misfit:
+                break
         match answer:
-            case Said():
+            case Said(data=data):
                 session.remember_child(parent, key)
+                session.note(parent, "" if key in params else _old(child, data))
             case Refused(error=error) if _for_good(answer):
                 return ReportAnswer(Verdict.REFUSED, f"the child task {child.type} is refused: {error}")
             case Refused():
@@ -52,6 +50,17 @@ def create_children(session: Session, report: Report) -> Asking:
             case _:
                 return answer
     return None
+
+
+def _writings(child: Child, key: str) -> Iterator[str]:
+    """The params of a child, in the words that a registered schema may want, the best first.
+
+    It may refuse the key; without one the child may be an old task. It may take 1.0 for no integer.
+    """
+    whole = json.dumps(whole_numbers(json.loads(child.params)), ensure_ascii=False, separators=(",", ":"))
+    wordings = [child.params] if whole == child.params else [child.params, whole]
+    yield from (with_run_key(params, key) for params in wordings)
+    yield from (params for params in wordings if params != NO_PARAMS)
 
 
 def child_keys(parent: str, children: tuple[Child, ...]) -> Iterator[tuple[str, Child]]:

@@ -139,3 +139,15 @@ def test_params_that_are_too_large_are_not_sent():
 
     assert reply.verdict is Verdict.REFUSED
     assert talk.asked == []
+
+
+def test_a_schema_that_takes_one_point_nought_for_no_integer_gets_it_as_one():
+    talk = Talk()
+    child = Child("0", "Test.Kid", '{"n":1.0}')
+    misfit = refused(400, "Parameter validation failed: Type mismatch at n: expected integer, got number")
+
+    reply = talk(parent(child), misfit, created(), accepted()).reports[0]
+
+    assert reply.verdict is Verdict.ACCEPTED
+    assert '"n":1,' in talk.asked[1].body
+    assert "child:20:" in talk.asked[1].body
