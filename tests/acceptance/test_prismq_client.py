@@ -441,6 +441,7 @@ def test_a_type_that_is_not_registered_is_not_claimed_and_said_so(deployed, star
     (task_id,) = deployed.producer.add("Test.Counted", {"n": 1})
     worker = start_worker(deployed.url)
     wait_until(lambda: deployed.status(task_id) == "completed", "the task of a type that is there")
+    wait_until(lambda: "Test.Gone is not claimed" in worker.text(), "the word about a type that is not")
 
     assert worker.terminate() == 0
     told = [line["message"] for line in worker.events("type_paused")]
