@@ -41,12 +41,14 @@ EXACT = 2**53
 """Whole numbers below it are the same as float and as integer."""
 
 _EXPONENT = re.compile(r"\d[eE][+-]?\d")
+_TEXT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 
 
 def stored_bytes(text: str) -> int:
     """How many bytes a JSON text takes there: compact UTF-8, line separators escaped, `1.0e+22` for `1e+22`."""
     lines = text.count("\u2028") + text.count("\u2029")
-    return len(text.encode("utf-8", "replace")) + 3 * lines + 2 * len(_EXPONENT.findall(text))
+    exponents = len(_EXPONENT.findall(_TEXT.sub('""', text))) if _EXPONENT.search(text) else 0
+    return len(text.encode("utf-8", "replace")) + 3 * lines + 2 * exponents
 
 
 def result_text(result: str) -> str:

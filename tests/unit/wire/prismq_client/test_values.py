@@ -69,6 +69,11 @@ def test_the_size_is_never_less_than_what_the_server_stores(value):
     assert stored_bytes(text) >= len(php.encode(php.decode(text)).encode("utf-8"))
 
 
+@pytest.mark.parametrize("text", [compact({"hex": "5e1" * 1000}), compact(["1e5", '\\"1e5', "1e5\\"])])
+def test_digits_around_an_e_in_a_text_take_no_more_than_they_are(text):
+    assert stored_bytes(text) == len(text)
+
+
 @given(value=VALUES)
 def test_what_a_handler_returns_is_null_there_only_when_it_is_null(value):
     sent = php.decode(result_text(compact(value)))
