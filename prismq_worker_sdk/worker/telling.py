@@ -65,7 +65,7 @@ class Telling:
 
     def _due_at(self, attempt: Attempt) -> float:
         said = self._said.get(attempt.claim.identity)
-        return self._runtime.clock.monotonic() if said is None else said[0] + EVERY
+        return self._silent_until if said is None else said[0] + EVERY
 
     def _forget(self) -> None:
         live = {attempt.claim.identity for attempt in self._runtime.table.live()}

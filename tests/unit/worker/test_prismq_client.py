@@ -176,6 +176,22 @@ def test_progress_is_told_every_few_seconds_and_only_when_it_is_new(place):
     assert attempt.claim.expires_at == before
 
 
+def test_progress_is_told_by_a_clock_that_never_stands_still(place, monkeypatch):
+    here = place(Work(gated=True))
+    attempt = here.start("1", token="w1/1")
+    attempt.progress = (40.0, "page 1")
+    frozen = here.clock.monotonic
+
+    def moving():
+        here.clock.turn(1e-6)
+        return frozen()
+
+    monkeypatch.setattr(here.clock, "monotonic", moving)
+    loop = Stepped(lease_loop(here.runtime))
+
+    assert loop.request.renewals[0].progress == 40.0
+
+
 def test_r15_a_claim_that_progress_finds_lost_ends_its_handler_and_is_not_reported(place):
     here = place(Work(lambda ctx: ctx.check(), gated=True))
     attempt = here.start("1", token="w1/1")
