@@ -51,7 +51,9 @@ class Telling:
         self._silent_until = now + (BETWEEN if answered else EVERY)
         if answered:
             self._said[identity] = now, progress
-        if isinstance(reply, LeaseAnswer) and reply.verdict is LeaseVerdict.LOST and not attempt.committed:
+        lost = isinstance(reply, LeaseAnswer) and reply.verdict is LeaseVerdict.LOST
+        same = attempt.claim.identity == identity  # it may go on under a new claim (R9)
+        if lost and same and not attempt.committed:
             attempt.cancel(CancelReason.LOST, now)
 
     def _news(self) -> list[Attempt]:

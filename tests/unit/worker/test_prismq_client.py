@@ -192,6 +192,19 @@ def test_progress_is_told_by_a_clock_that_never_stands_still(place, monkeypatch)
     assert loop.request.renewals[0].progress == 40.0
 
 
+def test_r09_a_word_under_an_old_claim_ends_no_attempt_that_goes_on_under_a_new_one(place):
+    here = place(Work(gated=True))
+    attempt = here.start("1", token="w1/1")
+    attempt.progress = (40.0, "")
+    loop = Stepped(lease_loop(here.runtime))
+    assert loop.request.renewals[0].identity.token == "w1/1"
+    here.give(grant(token="w1/2"))
+    assert attempt.claim.identity.token == "w1/2"
+    loop.answer(Exchanged(renewals=(LeaseAnswer(LeaseVerdict.LOST),)))
+
+    assert attempt.cancelled is None
+
+
 def test_r15_a_claim_that_progress_finds_lost_ends_its_handler_and_is_not_reported(place):
     here = place(Work(lambda ctx: ctx.check(), gated=True))
     attempt = here.start("1", token="w1/1")
