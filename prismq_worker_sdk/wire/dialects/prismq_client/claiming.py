@@ -79,10 +79,18 @@ def claim(session: Session, call: Exchange, work: ClaimWork) -> Asking:
 
 def get_task(identity: str) -> Asking:
     """The object of a task, None where there is none, or a Failure."""
-    answer = read((yield HttpRequest("get", "GET", ("tasks", identity))))
+    return _shown((yield _asks_for(identity)), identity)
+
+
+def _asks_for(identity: str) -> HttpRequest:
+    return HttpRequest("get", "GET", ("tasks", identity))
+
+
+def _shown(reply: HttpReply | Unreachable, identity: str) -> dict[str, Any] | Failure | None:
+    answer = read(reply)
     if isinstance(answer, Refused):
         return None if answer.error == "Task not found" else failure(answer)
-    if isinstance(answer, Failure):
+    if not isinstance(answer, Said):
         return answer
     found = next(iter(items(answer.data) or []), None)
     return found if found is not None and task_id(found.get("id")) == identity else None
@@ -148,14 +156,19 @@ def _claimed_by(owner: str) -> Asking:
         for one in listed:
             identity = task_id(one.get("id"))
             if one.get("claimed_by") == owner and identity is not None:
-                return (yield from _regained(identity, owner))
+                return (yield from _regained(identity, str(one.get("type")), owner))
         if len(listed) < PAGE:
             break
     return ()
 
 
-def _regained(identity: str, owner: str) -> Asking:
-    found = yield from get_task(identity)
+def _regained(identity: str, name: str, owner: str) -> Asking:
+    reply = yield _asks_for(identity)
+    if isinstance(reply, HttpReply) and reply.status == 200 and not reply.body.strip():  # noqa: PLR2004
+        # the server hands it out and shows it with empty answers only, for ever
+        reason = "the server shows nothing of it, as with params that nest too deep"
+        return (BadGrant(identity, name, reason, token=owner),)
+    found = _shown(reply, identity)
     if isinstance(found, Failure):
         return found
     if found is None or found.get("status") != "claimed" or found.get("claimed_by") != owner:

@@ -255,6 +255,13 @@ def test_r06_the_list_is_looked_through_page_by_page():
     assert [dict(request.query).get("offset") for request in talk.asked] == ["0", "200", None]
 
 
+def test_r03_a_claimed_task_that_is_shown_with_an_empty_answer_only_is_one_that_cannot_be_read():
+    found = Talk()(claim_call(maybe_seen=True), listed(MINE), raw(200, b""))
+
+    (bad,) = found.tasks
+    assert (bad.task_id, bad.task_type, bad.token) == ("20", "Test.Some", OWNER)
+
+
 def test_r06_a_task_that_is_no_longer_ours_is_not_taken():
     found = Talk()(
         claim_call(maybe_seen=True), listed(MINE), shown(status="claimed", claimed_by="w/9"), claimed(5)
