@@ -13,6 +13,9 @@ MOST_NOTES = 1_000
 LONGEST_STREAK = 8
 """Tasks of one type in a row, before the type after it is asked first."""
 
+LONGEST_SILENCE = 50
+"""Empty answers for a type in a row, after which its number is looked up again: an unknown one is answered alike."""
+
 
 @dataclass(slots=True)
 class Session:
@@ -29,6 +32,7 @@ class Session:
     notes: dict[str, list[str]] = field(default_factory=dict)
     _last: str = ""
     _streak: int = 0
+    _empty: dict[str, int] = field(default_factory=dict)
 
     def in_turn(self, types: tuple[str, ...]) -> tuple[str, ...]:
         """The types in the order in which they are asked for now, one a request.
@@ -45,6 +49,10 @@ class Session:
         again = with_work and task_type == self._last and self._streak < LONGEST_STREAK
         self._streak = (self._streak if again else 0) + with_work
         self._last = task_type
+        self._empty[task_type] = 0 if with_work else self._empty.get(task_type, 0) + 1
+        if self._empty[task_type] >= LONGEST_SILENCE:
+            self._empty[task_type] = 0
+            self.numbers.pop(task_type, None)
 
     def forget_types(self) -> None:
         """The server was away, or a number meant something else: look them up again."""

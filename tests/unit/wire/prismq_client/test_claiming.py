@@ -169,6 +169,16 @@ def test_numbers_are_looked_up_again_after_one_brought_a_task_of_another_type():
     talk(claim_call(), registered(5, "Test.Some"), claimed())
 
 
+def test_a_number_that_brings_nothing_for_long_is_looked_up_again():
+    talk = Talk()
+    for _ in range(50):
+        talk(claim_call(), refused(*EMPTY))
+
+    talk(claim_call(), registered(5, "Test.Some"), claimed())
+
+    assert talk.body()["task_type_id"] == 5
+
+
 def test_a_limited_type_keeps_its_place_in_the_turn():
     talk = Talk()
     talk(claim_call("Test.Some", "Test.Other"), refused(*EMPTY), raw(429, b"", retry_after="5"))
