@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import Any
 
 import click
@@ -96,7 +98,8 @@ def doctor(names: tuple[str, ...], *, as_json: bool, probe: bool, **given: Any) 
 def _handlers(names: Sequence[str], redactor: Redactor) -> tuple[list[Handler], list[str], list[Finding]]:
     """The handlers, their plugins as `--plugin` takes them, and what there is to say of them."""
     try:
-        plugins = load(names or None)
+        with redirect_stdout(sys.stderr):  # what a plugin prints at its import is not what was asked for
+            plugins = load(names or None)
         handlers, secrets = ready_handlers(plugins)
         redactor.learn(*secrets)
         handlers = list(Registry(handlers).handlers)

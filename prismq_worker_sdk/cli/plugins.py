@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -60,7 +62,8 @@ def plugins(
         raise click.UsageError("--allow-breaking and --api-url say how to --publish; give it too.")
     if state_dir:
         keep_state_in(Path(state_dir))
-    found = load(names or None)
+    with redirect_stdout(sys.stderr):  # what a plugin prints at its import is not what was asked for
+        found = load(names or None)
     if publishing:
         from prismq_worker_sdk.cli.publishing import publish
         from prismq_worker_sdk.cli.server_options import client_of

@@ -48,17 +48,12 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class ClaimWork:
-    """Ask for tasks of these types; reserve the slots first (R4).
-
-    Attributes:
-        fresh: Whether new tasks are wanted; a worker that stops only wants to know what an earlier sending was given.
-    """
+    """Ask for tasks of these types; reserve the slots first (R4)."""
 
     worker_id: str
     task_types: tuple[str, ...]
     max_tasks: int = 1
     wait_seconds: float = 0.0
-    fresh: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from prismq_worker_sdk.decide.budgets import Budget, after_one, seconds_to_next, told
 from prismq_worker_sdk.model.calls import Throttled
 from prismq_worker_sdk.wire.address import normalise
-from prismq_worker_sdk.wire.dialects.reading import retry_after
+from prismq_worker_sdk.wire.dialects.reading import number, retry_after
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 
 __all__ = ["Budgets", "budgets_of"]
@@ -82,16 +82,26 @@ def _count(reply: HttpReply, name: str) -> int | None:
 
 
 def _seconds_left(reply: HttpReply) -> float:
-    """Until the window ends: as a refusal says, else by the answer's own Date, so that no clocks are compared."""
+    """Until the window ends: as a refusal says, else by the answer's own time, so that no clocks are compared."""
     asked = retry_after(reply) if reply.status == 429 else None  # noqa: PLR2004
     if asked is not None:
         return min(LONGEST_WINDOW, asked + WHOLE_SECOND)
-    reset = _count(reply, "x-ratelimit-reset")
-    try:
-        now = parsedate_to_datetime(reply.headers.get("date", "")).timestamp()
-    except (ValueError, TypeError, OverflowError):
+    reset, now = _count(reply, "x-ratelimit-reset"), _time_of(reply)
+    if reset is None or now is None:
         return USUAL_WINDOW
-    return USUAL_WINDOW if reset is None else min(LONGEST_WINDOW, max(0.0, reset - now) + WHOLE_SECOND)
+    return min(LONGEST_WINDOW, max(0.0, reset - now) + WHOLE_SECOND)
+
+
+def _time_of(reply: HttpReply) -> float | None:
+    """The server's own time in an answer: of its envelope, else the Date, which a proxy may have put there."""
+    body = reply.json if reply.is_json else None
+    told = number(body.get("timestamp")) if isinstance(body, dict) else None
+    if told is not None:
+        return told
+    try:
+        return parsedate_to_datetime(reply.headers.get("date", "")).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 _SERVERS: dict[str, Budgets] = {}

@@ -145,9 +145,10 @@ def told_by_health(reply: HttpReply | Unreachable) -> Healthy | Failure:
         if failure is not None:
             return failure
         return Foreign(f"HTTP {reply.status}") if reply.status == 404 else rejected(reply)  # noqa: PLR2004
-    if not reply.is_json:
+    body = reply.json if reply.is_json else prismq_client.envelope(reply)
+    if body is None and not reply.is_json:
         return Foreign(f"its health is {reply.headers.get('content-type', 'no JSON')}, not JSON")
-    found = v1.read_health(reply.json) or prismq_client.read_health(reply.json)
+    found = v1.read_health(body) or prismq_client.read_health(body)
     return found or Foreign("its health answer has no status, so it is another service")
 
 

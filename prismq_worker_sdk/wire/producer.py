@@ -106,18 +106,17 @@ class TaskManagerClient:
             RequestRefused: The params do not fit the registered schema; `faults` names each field.
             NotSupported: A `prismq-client` server knows no more than type, params and run key.
         """
-        created = self._finder.way().submit(
-            Submission(
-                task_type=task_type,
-                params=params,
-                run_key=run_key,
-                priority=priority,
-                max_attempts=max_attempts,
-                delay_seconds=delay_seconds,
-                dedupe_key=dedupe_key,
-                parent_id=parent_id,
-            )
+        wanted = Submission(
+            task_type=task_type,
+            params=params,
+            run_key=run_key,
+            priority=priority,
+            max_attempts=max_attempts,
+            delay_seconds=delay_seconds,
+            dedupe_key=dedupe_key,
+            parent_id=parent_id,
         )
+        created = self._finder.way().submit(wanted)
         return TaskHandle(created.task, created=created.new, client=self)
 
     def get(self, task_id: str) -> Task:

@@ -8,6 +8,7 @@ from prismq_worker_sdk.decide.leases import time_limit
 from prismq_worker_sdk.decide.retries import too_often
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.handlers.handler import Handler
+from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.calls import BadGrant, Grant
 from prismq_worker_sdk.model.claim import Claim, Identity
 from prismq_worker_sdk.model.events import (
@@ -30,6 +31,9 @@ from prismq_worker_sdk.worker.runtime import Runtime
 __all__ = ["Admission", "admit", "admit_unreadable", "refuse", "to_hold"]
 
 
+EARLY = 0.1
+"""The part of a claim that must be left for its task to come too early."""
+
 RELEASE_DELAY = 5.0
 """Seconds before a task that could not be taken on may be handed out again: time for whatever was in its way."""
 
@@ -44,6 +48,8 @@ class Admission(Enum):
     """It took a slot."""
     SETTLED = "settled"
     """It needs no slot: answered from here, failed, or taken over by an attempt that runs."""
+    RUNS = "runs"
+    """It runs here already, and goes on under the new claim."""
     LAPSED = "lapsed"
     """It could not be taken on."""
 
@@ -156,7 +162,7 @@ def _held(runtime: Runtime, claim: Claim, handler: Handler, early: HoldResult | 
             _lapse(runtime, claim, "an earlier attempt of this task still runs here and does not end")
             return Admission.LAPSED
         if _take_over(runtime, live, claim, handler):
-            return Admission.SETTLED
+            return Admission.RUNS
     match early or runtime.outbox.hold(claim):
         case Answered(superseded=superseded):
             _answer(runtime, claim, superseded)
@@ -180,7 +186,7 @@ def _held(runtime: Runtime, claim: Claim, handler: Handler, early: HoldResult | 
 
 def _too_often(runtime: Runtime, claim: Claim, lapses: int) -> Failed | None:
     """The failure of a task that the server would hand out for ever; None while it may run."""
-    if not runtime.health.capabilities.retries_at_once:
+    if not runtime.health.capabilities.retries_at_once or not runtime.claims_hold:
         return None
     return too_often(claim.task.attempt, lapses=lapses, limit=runtime.config.max_attempts)
 
@@ -190,7 +196,7 @@ def _take_over(runtime: Runtime, live: Attempt, claim: Claim, handler: Handler) 
 
     The earlier claim lapsed on the server. False when the attempt has ended meanwhile.
     """
-    before = live.ref
+    before, held_until = live.ref, live.claim.expires_at
     with live.binding:
         if not runtime.outbox.rehold(live.claim.identity, claim):
             return False
@@ -204,7 +210,25 @@ def _take_over(runtime: Runtime, live: Attempt, claim: Claim, handler: Handler) 
         "handed out again while it still runs here; it goes on under the new claim",
     )
     runtime.wakes.lease()
+    _tell_if_early(runtime, claim, held_until)
     return True
+
+
+def _tell_if_early(runtime: Runtime, claim: Claim, held_until: float) -> None:
+    """Says once that claims do not hold as long as they are taken to: others may be running these tasks too."""
+    left = held_until - runtime.clock.monotonic()
+    if runtime.health.capabilities.renews or not runtime.claims_hold or left < EARLY * claim.lease_seconds:
+        return
+    runtime.claims_hold = False
+    taken = duration.text(claim.lease_seconds)
+    runtime.emit(
+        Notice(
+            "error",
+            f"task {claim.task.id} was handed out again {duration.text(left)} before its claim was over: claims hold "
+            f"shorter there than {taken} (--server-claim-timeout), or the time zones of the server and of its "
+            "database disagree; tasks may run twice; see prismq-worker doctor --probe",
+        )
+    )
 
 
 def _answer(runtime: Runtime, claim: Claim, superseded: int) -> None:

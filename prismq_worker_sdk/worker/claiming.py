@@ -82,7 +82,7 @@ class Claimer:
         if self.unanswered is not None:
             age = runtime.clock.monotonic() - self.unanswered.sent_at
             if worth_repeating(age, self._lease_seconds):
-                work = replace(self.unanswered.work, wait_seconds=0.0, fresh=runtime.life.running)
+                work = replace(self.unanswered.work, wait_seconds=0.0)
                 return replace(self.unanswered, work=work, maybe_seen=True)
             self.forget(self.unanswered)
         with runtime.planning:
@@ -120,7 +120,8 @@ class Claimer:
     ) -> int | Failure:
         """Starts what was handed out; how many tasks were taken on, or why there was no answer.
 
-        Tasks that could not be taken on count as none, so that a worker in trouble does not empty the queue.
+        Tasks that could not be taken on, or run here already, count as none, so that a worker in trouble does not empty
+        the queue, nor ask without a pause.
 
         Args:
             early: What the holds gave that were made already, one place for each task; none unless given.
@@ -141,7 +142,7 @@ class Claimer:
             for grant, held in zip_longest(tasks[: asked.work.max_tasks], early):
                 admission = _start(runtime, grant, asked.sent_at, held)
                 used += admission is Admission.STARTED
-                lapsed += admission is Admission.LAPSED
+                lapsed += admission in {Admission.LAPSED, Admission.RUNS}
             for grant in tasks[asked.work.max_tasks :]:
                 runtime.ledger.claim()
                 refuse(runtime, grant, asked.sent_at)

@@ -65,6 +65,7 @@ class Runtime:
         waiting: The claim that waits on the server now, so that a stop can end its wait (R6).
         planning: Held while a claim is planned and its slots are reserved (R4).
         disk_trouble: Why the disk keeps the worker from claiming, if it does.
+        claims_hold: Whether claims last as long as they are taken to; False once a task came again too early.
         stored_sent: Whether the reports of earlier processes were sent once (R27).
     """
 
@@ -90,6 +91,7 @@ class Runtime:
     children: ChildPool | None = None
     threads: dict[int, Attempt] = field(default_factory=dict)
     wakes: Wakes = field(default_factory=Wakes)
+    claims_hold: bool = True
     stored_sent: bool = False
     flushed: bool = False
     order: Order = Order.RUN

@@ -312,7 +312,7 @@ PRISMQ_CLIENT_MUTANTS = tuple(
             "what an unanswered report came to is asked of the server",
             "reporting",
             "    task = yield from get_task(report.identity.task_id)\n",
-            '    task = {"status": "pending"}\n',
+            '    yield from get_task(report.identity.task_id)\n    task = {"status": "pending"}\n',
         ),
         (
             "R26",

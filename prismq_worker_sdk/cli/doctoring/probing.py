@@ -8,11 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from prismq_worker_sdk.cli.doctoring.asking import Reply, Server, body_of, get, post, status_of
-from prismq_worker_sdk.cli.doctoring.finding import Finding, bad, ok, skip
+from prismq_worker_sdk.cli.doctoring.finding import Finding, bad, ok, skip, warn
 from prismq_worker_sdk.cli.doctoring.zones import judge_offsets, offset_of
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.calls import Unreachable
-from prismq_worker_sdk.wire.dialects.prismq_client.answers import Said, first_item, is_empty_queue, read
+from prismq_worker_sdk.model.calls import Throttled, Unreachable
+from prismq_worker_sdk.wire.dialects.prismq_client.answers import (
+    Refused,
+    Said,
+    first_item,
+    is_empty_queue,
+    read,
+)
 from prismq_worker_sdk.wire.dialects.prismq_client.tasks import task_id
 from prismq_worker_sdk.wire.dialects.reading import detail_of
 from prismq_worker_sdk.wire.messages import HttpReply
@@ -21,12 +27,19 @@ __all__ = ["PROBE_TYPE", "probe_prismq_client", "probe_v1"]
 
 PROBE_TYPE = "PrismQ.Doctor.Probe"
 CHECK = "probe"
+REPEATS = 20
+"""How often a step is made again that the database rolled back, as a worker would."""
+
 MOST_OLD = 20
 """Tasks of earlier probes that are ended on the way."""
 
 
 class Stopped(Exception):  # noqa: N818 - the probe ends here
     """A step did not go well; `args` says which and why."""
+
+
+class Limited(Exception):  # noqa: N818 - as above
+    """The server takes no more requests for now."""
 
 
 @dataclass(slots=True)
@@ -42,9 +55,13 @@ class Probe:
     times: dict[str, float] = field(default_factory=dict)
 
     def step(self, what: str, request: Any) -> Reply:
-        """The answer to one step."""
+        """The answer to one step; one that the database rolled back is made again."""
         reply = self.server.ask(request)
         self.times.setdefault(what, self.server.last_seconds)
+        for _ in range(REPEATS):
+            if not _rolled_back(reply):
+                break
+            reply = self.server.ask(request)
         return reply
 
     def told(self) -> str:
@@ -76,6 +93,9 @@ def probe_prismq_client(server: Server, *, php: float | None, claim_timeout: flo
             _complete(probe, second[0], f"{probe.name}/again")
         shown = first_item(_read(probe.step("get", get("get", "tasks", wanted)))) or {}
         _complete(probe, wanted, f"{probe.name}/again" if again else owner)
+    except Limited as limit:
+        yield warn(CHECK, str(limit), "probe again in a minute; a task of it may stay claimed until then")
+        return
     except Stopped as stop:
         yield bad(CHECK, str(stop), "see the server's log")
         return
@@ -158,6 +178,11 @@ def _complete(probe: Probe, identity: str, owner: str) -> None:
     _said(probe.step("complete", post("complete", "tasks", identity, "complete", body=body)), "complete")
 
 
+def _rolled_back(reply: Reply) -> bool:
+    answer = read(reply)
+    return isinstance(answer, Refused) and answer.deadlocked
+
+
 def _read(reply: Reply) -> Said:
     answer = read(reply)
     return answer if isinstance(answer, Said) else Said(None)
@@ -167,6 +192,8 @@ def _said(reply: Reply, what: str) -> Any:
     answer = read(reply)
     if isinstance(answer, Said):
         return answer.data
+    if isinstance(answer, Throttled):
+        raise Limited(f"the step {what!r} has to wait: {answer.reason}")
     reason = getattr(answer, "error", "") or getattr(answer, "reason", "no answer")
     raise Stopped(f"the step {what!r} failed: {reason}")
 

@@ -45,7 +45,7 @@ def claim(call: Call) -> dict[str, Any]:
     return {
         "id": found["id"],
         "type": found["type"],
-        "params": php.decode(found["params"]),
+        "params": php.stored(found["params"]),
         "attempts": found["attempts"] + 1,
         "priority": found["priority"],
         "message": "Task claimed successfully",

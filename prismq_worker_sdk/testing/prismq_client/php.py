@@ -20,6 +20,7 @@ __all__ = [
     "is_number",
     "is_object",
     "leading_number",
+    "stored",
     "trimmed",
     "truthy",
 ]
@@ -64,6 +65,14 @@ def decode(text: bytes | str) -> Value:
     except (ValueError, RecursionError) as error:
         raise InvalidJsonError(str(error)) from None
     return value
+
+
+def stored(text: str) -> Value:
+    """The value of a JSON text in the database, null for one that PHP does not take."""
+    try:
+        return decode(text)
+    except InvalidJsonError:
+        return None
 
 
 def encode(value: Value) -> str:

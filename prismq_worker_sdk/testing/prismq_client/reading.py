@@ -71,6 +71,6 @@ def list_tasks(call: Call) -> dict[str, Any]:
 
 def _shown(row: sqlite3.Row) -> dict[str, Any]:
     shown = {"id": row["id"], "type": row["type"], "status": row["status"]}
-    shown |= {name: None if row[name] is None else php.decode(row[name]) for name in ("params", "result")}
+    shown |= {name: None if row[name] is None else php.stored(row[name]) for name in ("params", "result")}
     names = ("error_message", "priority", "progress", "attempts", "claimed_by", "claimed_at", "completed_at")
     return shown | {name: row[name] for name in (*names, "created_at")}

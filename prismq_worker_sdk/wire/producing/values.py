@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from prismq_worker_sdk.errors import RequestRefused
 from prismq_worker_sdk.model.task import Task
 
 __all__ = ["Created", "Submission", "TaskFilter", "TaskPage", "TypeSchema"]
@@ -13,7 +15,11 @@ __all__ = ["Created", "Submission", "TaskFilter", "TaskPage", "TypeSchema"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A task to be created; None for what was not said."""
+    """A task to be created; None for what was not said.
+
+    Raises:
+        RequestRefused: The params or a key are no JSON that UTF-8 carries.
+    """
 
     task_type: str
     params: Mapping[str, Any]
@@ -23,6 +29,14 @@ class Submission:
     delay_seconds: float | None = None
     dedupe_key: str | None = None
     parent_id: str | None = None
+
+    def __post_init__(self) -> None:
+        said = [dict(self.params), self.task_type, self.run_key, self.dedupe_key, self.parent_id]
+        try:
+            json.dumps(said, ensure_ascii=False, allow_nan=False).encode("utf-8")
+        except (TypeError, ValueError, RecursionError) as error:
+            text = f"the task {self.task_type!r} cannot be sent as JSON: {error}"
+            raise RequestRefused(text.encode("utf-8", "replace").decode(), status=422) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,3 +179,14 @@ def test_a_limit_that_is_used_up_says_nothing_of_the_key(doctor):
     assert (found.code, found.level("key"), found.level("type")) == (0, ["warn"], ["ok"])
     assert found.level("rate limit") == ["warn"]
     assert "it was just reached" in found.text("rate limit")
+
+
+@pytest.mark.parametrize("command", ["doctor", "plugins"])
+def test_what_a_plugin_prints_at_its_import_is_not_in_the_json(command, cli, plugin_file, tmp_path):
+    chatty = plugin_file(f"print('hello')\n{PLUGIN}")
+    with serving() as server:
+        options = {"doctor": ("--api-url", server.url), "plugins": ()}[command]
+        shown = cli(command, "--json", "--plugin", chatty, "--state-dir", tmp_path / "state", *options)
+
+    assert json.loads(shown.out)
+    assert "hello" in shown.err

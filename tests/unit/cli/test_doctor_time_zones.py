@@ -83,3 +83,20 @@ def test_the_probe_tells_which_step_failed(doctor):
 
     assert (found.code, found.level("probe")) == (1, ["fail"])
     assert "the step 'claim' failed: " in found.text("probe")
+
+
+def test_the_probe_makes_a_step_again_that_the_database_rolled_back(doctor):
+    with serving(deadlocks=0.4) as server:
+        found = doctor(server.url, "--probe")
+        statuses = [task["status"] for task in server.tasks()]
+
+    assert found.level("probe") == ["ok"]
+    assert statuses == ["completed"]
+
+
+def test_a_probe_that_meets_the_limit_is_a_warning(doctor):
+    with serving(rate_limit=1) as server:
+        found = doctor(server.url, "--probe")
+
+    assert found.level("probe") == ["warn"]
+    assert "probe again in a minute" in found.text("probe")

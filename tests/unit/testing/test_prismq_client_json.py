@@ -199,3 +199,11 @@ def test_the_dialect_of_schemas(more, faults, api):
     assert len(told) == faults
     assert said.status == (400 if faults else 200)
     assert not faults or said.error == f"Parameter validation failed: {', '.join(told)}"
+
+
+def test_params_in_the_database_that_php_does_not_take_are_null(api):
+    api.create()
+    change = "UPDATE tasks SET params = ?"
+    api.server._store.run(lambda db: db.execute(change, ('{"x":"\\ud800"}',)).rowcount)
+
+    assert api.claim()["params"] is None

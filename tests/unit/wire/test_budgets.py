@@ -118,3 +118,11 @@ def test_two_clients_together_keep_to_the_limit_and_the_server_refuses_nothing()
     limited = [one for one in answers if isinstance(one, Throttled)]
     assert limited
     assert all("limit of 20 requests" in one.reason for one in limited)
+
+
+def test_the_server_s_own_time_counts_more_than_the_date_that_a_proxy_wrote(budgets):
+    late = answer(0, date="Wed, 25 Nov 2026 11:00:00 GMT")
+    told = HttpReply(200, b'{"success":true,"timestamp":1795608000}', late.headers)
+    budgets.learn(CLAIM, told)
+
+    assert budgets.refusal(CLAIM).retry_after <= 41.0

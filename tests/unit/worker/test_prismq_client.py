@@ -309,15 +309,34 @@ def test_words_about_progress_leave_time_to_watch_the_handlers(place):
     assert [one.cancelled for one in attempts] == [CancelReason.EXPIRED] * 2
 
 
-def test_r36_a_worker_that_stops_only_looks_for_the_claim_that_was_not_answered(place):
-    here = place()
+def test_a_task_that_comes_again_before_its_claim_is_over_is_said_once_and_not_held_against_it(place):
+    here = place(Work(gated=True), concurrency=2, max_attempts=2, poll_interval=4.0)
+    here.start("1", token="w1/1")
     loop = Stepped(claim_loop(here.runtime))
-    assert loop.request.claim.fresh
-    loop.answer(Unreachable("lost"))
-    here.stop()
-    loop.go_on()
+    for attempt in range(2, 8):
+        loop.hand_out(grant("1", attempt=attempt, token=f"w1/{attempt}"))
+        here.clock.turn(loop.wait)
+        loop.go_on()
+    told = [one.message for one in here.of(Notice)]
+    here.works[0].gate.set()
+    here.idle()
+    run(here, grant("2", attempt=9, token="w1/9"))
 
-    assert loop.request.maybe_seen
-    assert not loop.request.claim.fresh
-    loop.hand_out()
-    assert loop.ended
+    assert len(told) == 1
+    assert "time zones" in told[0]
+    assert here.works[0].ran == ["1", "2"]
+    assert here.faults() == ()
+
+
+def test_a_task_that_comes_again_and_again_while_it_runs_does_not_make_a_worker_ask_without_a_pause(place):
+    here = place(Work(gated=True), concurrency=2, poll_interval=4.0)
+    here.start("1", token="w1/1")
+    loop = Stepped(claim_loop(here.runtime))
+    waits = []
+    for attempt in range(2, 9):
+        loop.hand_out(grant("1", attempt=attempt, token=f"w1/{attempt}"))
+        waits.append(loop.wait)
+        here.clock.turn(loop.wait)
+        loop.go_on()
+
+    assert waits[-1] >= 2.0

@@ -6,7 +6,7 @@ types, `claiming`, `reporting` and `children` are the worker's calls, and `sessi
 
 from __future__ import annotations
 
-from prismq_worker_sdk.wire.dialects.prismq_client.answers import is_empty_queue
+from prismq_worker_sdk.wire.dialects.prismq_client.answers import envelope, is_empty_queue
 from prismq_worker_sdk.wire.dialects.prismq_client.exchanging import exchange
 from prismq_worker_sdk.wire.dialects.prismq_client.health import CAPABILITIES, check_key, read_health
 from prismq_worker_sdk.wire.dialects.prismq_client.reporting import NAME
@@ -17,6 +17,7 @@ __all__ = [
     "NAME",
     "Session",
     "check_key",
+    "envelope",
     "exchange",
     "is_empty_queue",
     "read_health",

@@ -14,7 +14,17 @@ from prismq_worker_sdk.model.calls import Failure, Foreign, Rejected, Throttled,
 from prismq_worker_sdk.wire.dialects.reading import failure_of, plain, retry_after
 from prismq_worker_sdk.wire.messages import HttpReply
 
-__all__ = ["Answer", "Refused", "Said", "failure", "first_item", "is_empty_queue", "items", "read"]
+__all__ = [
+    "Answer",
+    "Refused",
+    "Said",
+    "envelope",
+    "failure",
+    "first_item",
+    "is_empty_queue",
+    "items",
+    "read",
+]
 
 LONGEST_WORDS = 500
 
@@ -67,7 +77,7 @@ def read(reply: HttpReply | Unreachable) -> Answer:
     """What an answer says, whatever its content type."""
     if isinstance(reply, Unreachable):
         return reply
-    status, body = reply.status, _envelope(reply)
+    status, body = reply.status, envelope(reply)
     if body is not None and "success" in body:
         if body["success"] is True:
             return Said(body.get("data"))
@@ -127,7 +137,7 @@ def not_found(answer: Answer) -> bool:
     return isinstance(answer, Refused) and answer.status == 404 and answer.error != NO_ENDPOINT  # noqa: PLR2004
 
 
-def _envelope(reply: HttpReply) -> dict[str, Any] | None:
+def envelope(reply: HttpReply) -> dict[str, Any] | None:
     """The JSON object of a body, also behind warnings that PHP wrote before it."""
     found = reply.json
     if not reply.is_json:

@@ -52,13 +52,12 @@ def wire_worker_id(worker_id: str, request_id: str) -> str:
 def claim(session: Session, call: Exchange, work: ClaimWork) -> Asking:
     """One task of the types, asked for in turn until one has work; the answer to the claim part of an exchange.
 
-    A claim that may have been seen is looked for first: its task is hidden from everybody until its time is over.
+    A claim that may have been seen is only looked for: its task is hidden from everybody until its time is over. A new
+    one is another call, whose time begins with its own sending (R5).
     """
     owner = wire_worker_id(work.worker_id, call.request_id)
     if call.maybe_seen:
-        found = yield from _claimed_by(owner)
-        if isinstance(found, Failure) or found or not work.fresh:
-            return Exchanged(tasks=found)
+        return Exchanged(tasks=(yield from _claimed_by(owner)))
     strangers: list[str] = []
     for name in session.in_turn(work.task_types):
         number = yield from _number(session, name)

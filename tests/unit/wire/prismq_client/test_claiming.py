@@ -1,5 +1,4 @@
 import itertools
-from dataclasses import replace
 
 import pytest
 
@@ -238,21 +237,10 @@ def test_r06_a_claim_that_may_have_been_seen_is_looked_for_before_another_one_is
     assert grant.task.status is TaskStatus.PROCESSING
 
 
-def test_r06_a_claim_that_was_not_seen_is_made_again_under_the_same_id():
+def test_r05_a_claim_that_was_not_seen_is_left_to_a_call_of_its_own():
     talk = Talk()
 
-    found = talk(claim_call(maybe_seen=True), listed(THEIRS), claimed())
-
-    assert talk.body()["worker_id"] == OWNER
-    assert len(found.tasks) == 1
-
-
-def test_r36_a_worker_that_stops_looks_for_its_claim_and_makes_no_other():
-    talk = Talk()
-    call = claim_call(maybe_seen=True)
-    stopping = replace(call, claim=replace(call.claim, fresh=False))
-
-    assert talk(stopping, listed(THEIRS)).tasks == ()
+    assert talk(claim_call(maybe_seen=True), listed(THEIRS)).tasks == ()
     assert talk.paths == ["GET /tasks"]
 
 
@@ -273,11 +261,9 @@ def test_r03_a_claimed_task_that_is_shown_with_an_empty_answer_only_is_one_that_
 
 
 def test_r06_a_task_that_is_no_longer_ours_is_not_taken():
-    found = Talk()(
-        claim_call(maybe_seen=True), listed(MINE), shown(status="claimed", claimed_by="w/9"), claimed(5)
-    )
+    found = Talk()(claim_call(maybe_seen=True), listed(MINE), shown(status="claimed", claimed_by="w/9"))
 
-    assert [grant.task.id for grant in found.tasks] == ["5"]
+    assert found.tasks == ()
 
 
 @pytest.mark.parametrize(

@@ -394,3 +394,14 @@ def test_a_v1_server_is_told_no_run_key(tmp_path):
 
     assert (first.created, second.created, first.id == second.id) == (True, True, False)
     assert first.task.params == {"n": 1}
+
+
+@pytest.mark.parametrize("params", [{"n": float("nan")}, {"t": "\ud800"}, {"b": b"x"}, {"s": {1}}])
+def test_params_that_are_no_json_are_refused_before_anything_is_sent(params):
+    with pytest.raises(RequestRefused, match="cannot be sent as JSON"):
+        TaskManagerClient("http://127.0.0.1:9/api").submit("Test.Some", params)
+
+
+def test_a_run_key_that_utf8_cannot_carry_is_refused():
+    with pytest.raises(RequestRefused, match="cannot be sent as JSON"):
+        TaskManagerClient("http://127.0.0.1:9/api").submit("Test.Some", {"n": 1}, run_key="\ud800")

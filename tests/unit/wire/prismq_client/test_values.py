@@ -141,3 +141,9 @@ def test_a_server_whose_database_is_down_is_not_there_yet():
     found = Talk().walk(health(), refused(500, "Internal server error"))
 
     assert "500" in found.reason
+
+
+def test_warnings_before_the_health_do_not_hide_the_server():
+    warned = raw(200, b"Deprecated: something {odd}\n" + HEALTHY.body)
+
+    assert Talk().walk(health(), warned, NOTHING).dialect == "prismq-client"
