@@ -123,6 +123,8 @@ def test_r25_a_stored_result_is_delivered_under_its_own_claim_by_the_next_proces
         proxy.plan = FaultPlan()
         second = start_worker(proxy.url)
         wait_until(lambda: deployed.status(task_id) == "completed", "the delivery")
+        # the first one's last try may have come through: then the second one only learns of it
+        wait_until(lambda: second.events("report_settled"), "the verdict")
         assert second.terminate() == 0
 
     assert second.runs() == [task_id]
@@ -405,6 +407,7 @@ def test_r22_each_child_is_created_once_although_the_worker_is_killed_before_the
         proxy.plan = FaultPlan()
         second = start_worker(proxy.url)
         wait_until(lambda: deployed.status(task_id) == "completed", "the end of the parent")
+        wait_until(lambda: second.events("report_settled"), "its verdict")
         assert second.terminate() == 0
 
     assert children(deployed) == {"one": 2, "two": 1}
