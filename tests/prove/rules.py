@@ -7,7 +7,7 @@ from functools import partial
 
 from tests.prove.page import grid
 from tests.prove.proof import Part, Proof
-from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutants import ALL_MUTANTS, MUTANTS
 from tests.support.processes import ROOT
 
 MOST = 30_000
@@ -20,7 +20,7 @@ def parts():
 
 def run(number, most=MOST):
     """After how many plans one change was found."""
-    mutant = MUTANTS[number]
+    mutant = ALL_MUTANTS[number]
     command = [sys.executable, "-m", "tests.simulation.mutated", str(number), "0", str(most)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -1,6 +1,7 @@
 """The proofs by simulation, in small."""
 
-from tests.prove import rules, simulation
+from tests.prove import prismq_client, rules, simulation
+from tests.simulation.mutants import MUTANTS
 
 
 def test_a_few_plans_and_hours_prove_the_same_in_small():
@@ -26,3 +27,12 @@ def test_a_rule_that_is_taken_out_is_counted_and_one_that_is_not_found_is_named(
         "R4, no more is claimed than there are free slots: not found by 5 plans"
     ]
     assert "| R4 | no more is claimed than there are free slots | 1 | R4 |" in rules.table(found)
+
+
+def test_the_plans_and_rules_of_prismq_client_prove_the_same_in_small():
+    number = len(MUTANTS)
+    found = prismq_client.figures([prismq_client.run(0, 10), rules.run(number, most=50)])
+
+    assert list(prismq_client.failures(found)) == []
+    assert found["rules"][0]["rule"] == "R2"
+    assert "| plans | 10 |" in prismq_client.table(found)
