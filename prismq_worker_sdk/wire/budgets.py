@@ -18,7 +18,7 @@ from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.wire.dialects.reading import number, retry_after
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 
-__all__ = ["Budgets", "budgets_of"]
+__all__ = ["USUAL_WINDOW", "Budgets", "budgets_of", "count", "window_left"]
 
 MOST_PATHS = 4_096
 USUAL_WINDOW = 60.0
@@ -59,13 +59,12 @@ class Budgets:
 
     def learn(self, request: HttpRequest, reply: HttpReply) -> None:
         """What an answer tells of the limit of its path."""
-        limit, left = _count(reply, "x-ratelimit-limit"), _count(reply, "x-ratelimit-remaining")
-        seconds = _seconds_left(reply)
+        limit, left = count(reply, "x-ratelimit-limit"), count(reply, "x-ratelimit-remaining")
         if reply.status == 429:  # noqa: PLR2004
             left = 0
         if left is None:
             return
-        now = self._clock()
+        seconds, now = _closed_for(reply), self._clock()
         with self._lock:
             known = self._paths.get(request.segments)
             most = limit if limit is not None else known.limit if known is not None else 1
@@ -75,21 +74,24 @@ class Budgets:
                 self._paths.popitem(last=False)
 
 
-def _count(reply: HttpReply, name: str) -> int | None:
-    """A header's number, such as a count or seconds since 1970."""
+def count(reply: HttpReply, name: str) -> int | None:
+    """A header's number, such as a count or seconds since 1970; None where there is none."""
     value = reply.headers.get(name, "").strip()
     return int(value) if value.isascii() and value.isdecimal() and len(value) <= LONGEST_NUMBER else None
 
 
-def _seconds_left(reply: HttpReply) -> float:
-    """Until the window ends: as a refusal says, else by the answer's own time, so that no clocks are compared."""
+def window_left(reply: HttpReply) -> float | None:
+    """Seconds until the window ends, by the answer's own time, so that no clocks are compared; None for not told."""
+    reset = count(reply, "x-ratelimit-reset")
+    now = None if reset is None else _time_of(reply)
+    return None if reset is None or now is None else min(LONGEST_WINDOW, max(0.0, reset - now))
+
+
+def _closed_for(reply: HttpReply) -> float:
+    """Until no request of this window counts any more: as a refusal says, else to the window's end."""
     asked = retry_after(reply) if reply.status == 429 else None  # noqa: PLR2004
-    if asked is not None:
-        return min(LONGEST_WINDOW, asked + WHOLE_SECOND)
-    reset, now = _count(reply, "x-ratelimit-reset"), _time_of(reply)
-    if reset is None or now is None:
-        return USUAL_WINDOW
-    return min(LONGEST_WINDOW, max(0.0, reset - now) + WHOLE_SECOND)
+    left = window_left(reply) if asked is None else min(LONGEST_WINDOW, asked)
+    return USUAL_WINDOW if left is None else left + WHOLE_SECOND
 
 
 def _time_of(reply: HttpReply) -> float | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 from prismq_worker_sdk.cli.doctoring.asking import Seen
 from prismq_worker_sdk.cli.doctoring.finding import Finding, ok, warn
@@ -12,12 +11,10 @@ from prismq_worker_sdk.decide.leases import time_limit
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.capabilities import Capabilities
+from prismq_worker_sdk.wire.budgets import USUAL_WINDOW, count, window_left
 from prismq_worker_sdk.wire.messages import HttpReply
 
 __all__ = ["Limit", "announced", "claim_time", "rate_limit"]
-
-USUAL_WINDOW = 60.0
-LONGEST_WINDOW = 3600.0
 
 MEAN_WAIT = 0.75
 """Of a poll interval: an idle worker waits a half of it to all of it (decide.claims)."""
@@ -95,22 +92,7 @@ def claim_time(handlers: Sequence[Handler], can: Capabilities, server_claim_time
 
 
 def _limit(reply: HttpReply) -> Limit | None:
-    most = _number(reply, "x-ratelimit-limit")
+    most = count(reply, "x-ratelimit-limit")
     if most is None:
         return None
-    return Limit(most, _window(reply), reply.status == 429)  # noqa: PLR2004
-
-
-def _window(reply: HttpReply) -> float:
-    """What is left of the window, by the answer's own Date; 0 where it does not tell."""
-    reset = _number(reply, "x-ratelimit-reset")
-    try:
-        now = parsedate_to_datetime(reply.headers.get("date", "")).timestamp()
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
-    return 0.0 if reset is None else min(LONGEST_WINDOW, max(0.0, reset - now))
-
-
-def _number(reply: HttpReply, name: str) -> int | None:
-    value = reply.headers.get(name, "").strip()
-    return int(value) if value.isascii() and value.isdecimal() and len(value) <= 12 else None  # noqa: PLR2004
+    return Limit(most, window_left(reply) or 0.0, reply.status == 429)  # noqa: PLR2004

@@ -11,7 +11,14 @@ from prismq_worker_sdk.model.calls import ReportAnswer
 from prismq_worker_sdk.model.json import digest
 from prismq_worker_sdk.model.outcome import Child
 from prismq_worker_sdk.model.report import Report, Verdict
-from prismq_worker_sdk.wire.dialects.prismq_client.answers import Answer, Refused, Said, failure, read
+from prismq_worker_sdk.wire.dialects.prismq_client.answers import (
+    Answer,
+    Refused,
+    Said,
+    failure,
+    not_found,
+    read,
+)
 from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
 from prismq_worker_sdk.wire.dialects.prismq_client.types import Asking
 from prismq_worker_sdk.wire.dialects.prismq_client.values import (
@@ -57,9 +64,10 @@ def _writings(child: Child, key: str) -> Iterator[str]:
 
     It may refuse the key; without one the child may be an old task. It may take 1.0 for no integer.
     """
+    yield with_run_key(child.params, key)
     whole = json.dumps(whole_numbers(json.loads(child.params)), ensure_ascii=False, separators=(",", ":"))
     wordings = [child.params] if whole == child.params else [child.params, whole]
-    yield from (with_run_key(params, key) for params in wordings)
+    yield from (with_run_key(params, key) for params in wordings[1:])
     yield from (params for params in wordings if params != NO_PARAMS)
 
 
@@ -100,4 +108,4 @@ def _old(child: Child, data: Any) -> str:
 
 def _for_good(answer: Refused) -> bool:
     """Whether a child can never be created: its type is unknown, or its params do not fit."""
-    return answer.never_fits or answer.status in {400, 404}
+    return answer.never_fits or answer.status == 400 or not_found(answer)  # noqa: PLR2004

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from prismq_worker_sdk.wire.dialects.prismq_client.answers import read
-from prismq_worker_sdk.wire.dialects.prismq_client.types import Asking
+from prismq_worker_sdk.wire.dialects.prismq_client.types import Asking, is_damaged
 from prismq_worker_sdk.wire.messages import HttpRequest
 
 __all__ = ["can_be_asked_for", "register"]
@@ -16,8 +16,8 @@ _RAW = re.compile(r"[A-Za-z0-9_.~-]+")
 
 
 def can_be_asked_for(name: str) -> bool:
-    """Whether a type can be found by its name: the server decodes no path, and takes "/api" out of each."""
-    return _RAW.fullmatch(name) is not None and not name.startswith("api")
+    """Whether a type can be found by its name: the server decodes no path."""
+    return _RAW.fullmatch(name) is not None and not is_damaged(name)
 
 
 def register(name: str, version: str, schema: dict[str, Any]) -> Asking:

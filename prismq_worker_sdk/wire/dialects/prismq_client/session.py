@@ -23,7 +23,7 @@ class Session:
 
     Attributes:
         numbers: Type name → its number there.
-        created: Children that were created for reports whose verdict has not come: parent's id and key.
+        created: The children that were created last, so that a report that is sent again finds its own: parent and key.
         notes: What is to be told of a parent's children, until its report has its verdict.
     """
 

@@ -16,7 +16,7 @@ from prismq_worker_sdk.wire.dialects.prismq_client.answers import (
 from prismq_worker_sdk.wire.dialects.prismq_client.tasks import task_id
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 
-__all__ = ["Asking", "find_type", "type_number"]
+__all__ = ["Asking", "find_type", "is_damaged", "type_number"]
 
 Asking: TypeAlias = Generator[HttpRequest, HttpReply | Unreachable, Any]
 """Some steps of a call; what they return is told where they are defined."""
@@ -28,8 +28,8 @@ def find_type(name: str) -> Asking:
     The name stands raw in the path, which the server does not decode, and it knows no upper case from lower.
     """
     answer = read((yield HttpRequest("task_type", "GET", ("task-types", name))))
-    if not_found(answer) or (isinstance(answer, Refused) and name.startswith("api")):
-        return None  # the server takes "/api" out of every path, so that such a name cannot be asked for
+    if not_found(answer) or (isinstance(answer, Refused) and is_damaged(name)):
+        return None
     if isinstance(answer, Refused):
         return failure(answer)
     if isinstance(answer, Failure):
@@ -37,6 +37,11 @@ def find_type(name: str) -> Asking:
     found = first_item(answer)
     same = found is not None and str(found.get("name", "")).casefold() == name.casefold()
     return found if same else None
+
+
+def is_damaged(name: str) -> bool:
+    """Whether a name does not come through: the server takes "/api" out of every path."""
+    return name.startswith("api")
 
 
 def type_number(found: dict[str, Any]) -> int | None:

@@ -1,6 +1,6 @@
 import pytest
 
-from prismq_worker_sdk.model.calls import Exchange, ReportAnswer
+from prismq_worker_sdk.model.calls import Exchange, Foreign, ReportAnswer
 from prismq_worker_sdk.model.outcome import Child, Completed
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.wire.dialects.prismq_client.children import child_keys
@@ -151,3 +151,9 @@ def test_a_schema_that_takes_one_point_nought_for_no_integer_gets_it_as_one():
     assert reply.verdict is Verdict.ACCEPTED
     assert '"n":1,' in talk.asked[1].body
     assert "child:20:" in talk.asked[1].body
+
+
+def test_r33_a_path_that_is_gone_refuses_no_child_for_good():
+    reply = Talk()(parent(ONE), refused(404, "Endpoint not found")).reports[0]
+
+    assert isinstance(reply, Foreign)
