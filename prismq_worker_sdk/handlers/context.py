@@ -61,6 +61,11 @@ class TaskContext(Protocol):
         """Why the task must end, None while it may go on."""
         ...
 
+    @property
+    def max_result_bytes(self) -> int:
+        """The largest result that the server stores, in bytes of compact JSON as UTF-8; a larger one fails the task."""
+        ...
+
     def check(self) -> None:
         """Raises TaskCancelled when the task must end."""
         ...

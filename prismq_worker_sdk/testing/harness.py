@@ -78,6 +78,7 @@ class HandlerHarness:
         last_checkpoint: What an earlier attempt stored.
         clock: Time for `ctx.time_left`; turned by `ctx.sleep`. A handler whose time is used up is cancelled.
         creates: Whether `ctx.submit` works; a base server cannot.
+        max_result_bytes: What `ctx.max_result_bytes` gives; a larger result fails. 65,535 on a prismq-client server.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class HandlerHarness:
         last_checkpoint: Any = None,
         clock: FakeClock | None = None,
         creates: bool = True,
+        max_result_bytes: int = BASE.max_result_bytes,
     ) -> None:
         made = as_handler(handler)
         self._handler: Handler = made if settings is None else made.with_settings(settings)
@@ -96,6 +98,7 @@ class HandlerHarness:
         self._last_checkpoint = last_checkpoint
         self._clock = clock or FakeClock()
         self._creates = creates
+        self._max_result_bytes = max_result_bytes
 
     def run(
         self,
@@ -124,6 +127,7 @@ class HandlerHarness:
             self._clock,
             self._last_checkpoint,
             creates=self._creates,
+            max_result_bytes=self._max_result_bytes,
             cancel=cancel,
             after=cancel_after,
         )
@@ -151,7 +155,7 @@ def _outcome(
             value = _tries(handler, parsed, ctx)
         finally:
             handler.teardown()
-        text = encode_result(value, max_bytes=BASE.max_result_bytes)
+        text = encode_result(value, max_bytes=ctx.max_result_bytes)
     except TaskCancelled as error:
         reason = ctx.cancelled
         outcome = outcome_of_error(error, redact=redact) if reason is None else outcome_of_cancel(reason)
@@ -190,6 +194,7 @@ class _HarnessContext:
     clock: FakeClock
     last_checkpoint: Any
     creates: bool = field(kw_only=True)
+    max_result_bytes: int = field(kw_only=True)
     cancel: CancelReason | None = field(kw_only=True)
     after: int = field(kw_only=True)
     log: TaskLog = field(default_factory=lambda: TaskLog(logging.getLogger("prismq.task.harness")))

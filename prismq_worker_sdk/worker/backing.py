@@ -57,6 +57,11 @@ class AttemptBacking:
         """The largest params of a task that is created."""
         return self._runtime.health.capabilities.max_params_bytes
 
+    @property
+    def max_result_bytes(self) -> int:
+        """The largest result."""
+        return self._runtime.health.capabilities.max_result_bytes
+
     def progressed(self, percent: float, message: str) -> None:
         """The handler told how far the work is."""
         clean = self._runtime.redactor.text(message)

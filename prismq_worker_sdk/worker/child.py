@@ -132,7 +132,7 @@ class _Child:
         try:
             self._prepare(handler)
             params = handler.params.parse(run.task.params)
-            result = call(handler, params, ctx, told=backing.told, max_bytes=run.max_bytes)
+            result = call(handler, params, ctx, told=backing.told, max_bytes=run.max_result_bytes)
         except BaseException as error:  # noqa: BLE001 - whatever it raises is judged by the worker
             failure = failure_of(single(error))
         if os.getpid() != self._process:

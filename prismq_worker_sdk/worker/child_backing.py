@@ -56,6 +56,11 @@ class ChildBacking:
         return self._run.max_params_bytes
 
     @property
+    def max_result_bytes(self) -> int:
+        """The largest result."""
+        return self._run.max_result_bytes
+
+    @property
     def time_left(self) -> float:
         """Seconds to the limit."""
         return self._limit_at - self._clock.monotonic()

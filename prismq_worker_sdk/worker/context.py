@@ -63,6 +63,11 @@ class Backing(Protocol):
         """The largest params of a task that is created, as JSON text in UTF-8."""
         ...
 
+    @property
+    def max_result_bytes(self) -> int:
+        """The largest result, as JSON text in UTF-8."""
+        ...
+
     def progressed(self, percent: float, message: str) -> None:
         """The handler told how far the work is."""
         ...
@@ -120,6 +125,11 @@ class RunningContext:
     def cancelled(self) -> CancelReason | None:
         """Why the task must end, None while it may go on."""
         return self._backing.told.cancelled
+
+    @property
+    def max_result_bytes(self) -> int:
+        """The largest result that the server stores, in bytes of compact JSON as UTF-8."""
+        return self._backing.max_result_bytes
 
     @property
     def children(self) -> tuple[Child, ...]:

@@ -52,7 +52,7 @@ class Run:
 
     Attributes:
         number: Tells this run from those before it in the same child.
-        max_bytes: The largest result.
+        max_result_bytes: The largest result.
         max_params_bytes: The largest params of a task that it creates.
         weighs: Whether the memory of the child is wanted at the end.
     """
@@ -63,7 +63,7 @@ class Run:
     time_left: float
     stopping: bool
     creates: bool
-    max_bytes: int
+    max_result_bytes: int
     max_params_bytes: int
     weighs: bool
 

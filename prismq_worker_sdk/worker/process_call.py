@@ -138,7 +138,7 @@ class _Call:
             backing.time_left,
             backing.stopping,
             backing.creates,
-            runtime.health.capabilities.max_result_bytes,
+            backing.max_result_bytes,
             backing.max_params_bytes,
             bool(runtime.config.max_memory_per_child),
         )

@@ -69,6 +69,7 @@ def search(params: SearchParams, ctx: TaskContext) -> dict[str, Any]:
         "page": ctx.last_checkpoint,
         "key": ctx.idempotency_key,
         "attempt": ctx.attempt,
+        "room": assert_type(ctx.max_result_bytes, int),
         "id": ctx.task.id,
     }
 

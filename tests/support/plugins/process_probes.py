@@ -66,6 +66,7 @@ def context(params: dict, ctx: TaskContext) -> dict:
         "time_left": round(ctx.time_left / 100),
         "stopping": ctx.stopping,
         "cancelled": ctx.cancelled,
+        "max_result_bytes": ctx.max_result_bytes,
     }
 
 

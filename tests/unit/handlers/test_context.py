@@ -33,6 +33,7 @@ def test_these_are_all_the_promises():
         "time_left",
         "stopping",
         "cancelled",
+        "max_result_bytes",
         "check",
         "progress",
         "checkpoint",

@@ -106,6 +106,16 @@ def test_the_idempotency_key_is_the_same_for_every_attempt():
     assert harness(handle, attempt=1).run().result == harness(handle, attempt=2).run().result
 
 
+def test_a_handler_can_fit_its_result_to_what_the_server_stores():
+    def handle(params, ctx):
+        return "x" * (ctx.max_result_bytes - 2 + params["more"])
+
+    small = harness(handle, max_result_bytes=100)
+
+    assert small.run({"more": 0}).result == "x" * 98
+    assert small.run({"more": 1}).outcome.error_type == "unfit_result"
+
+
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [

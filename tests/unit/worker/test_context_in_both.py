@@ -49,7 +49,9 @@ def result(outcome):
 
 
 def test_everything_that_a_handler_can_ask_for(place):
-    assert result(place().does("Context", q="ü", n=[1, 2.5, None])) == {
+    here = place(capabilities=Capabilities(max_result_bytes=1234))
+
+    assert result(here.does("Context", q="ü", n=[1, 2.5, None])) == {
         "id": "t1",
         "type": "Probe.Context",
         "params": [{"q": "ü", "n": [1, 2.5, None]}] * 2,
@@ -60,6 +62,7 @@ def test_everything_that_a_handler_can_ask_for(place):
         "time_left": 3,
         "stopping": False,
         "cancelled": None,
+        "max_result_bytes": 1234,
     }
 
 
