@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from prismq_worker_sdk.errors import StateFolderError
-from prismq_worker_sdk.outbox.schema import VERSION, open_database
+from prismq_worker_sdk.outbox.schema import TABLES, VERSION, open_database, tables
 
 __all__ = ["is_damage", "mend"]
 
@@ -19,7 +19,6 @@ CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 BESIDE = ("", "-wal", "-shm")
 """An outbox is three files: the database, its write-ahead log, and the log's index."""
 
-OTHERS = ("holds", "recent", "crashes", "checkpoints", "pauses")
 LINE = "outcomes"
 PAGE = 4096
 MAGIC = b"SQLite format 3"
@@ -86,10 +85,10 @@ def _damage(path: Path) -> str | None:
 def _odd_tables(db: sqlite3.Connection) -> str | None:
     """Why a sound SQLite file is no outbox, None when it is one."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if version == 0 and tables:
+    found = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if version == 0 and found:
         return "it is a database of something else"
-    missing = sorted({LINE, *OTHERS} - tables) if 0 < version <= VERSION else []
+    missing = sorted({*tables(version)} - found) if 0 < version <= VERSION else []
     return f"the tables {', '.join(missing)} are missing" if missing else None
 
 
@@ -107,7 +106,7 @@ def _salvage(path: Path, copy: Path, fresh: Path) -> tuple[int, int]:
         new.execute("BEGIN IMMEDIATE")
         found = {
             table: _copy(new, table, _rows(old, table, columns))
-            for table in (LINE, *OTHERS)
+            for table in TABLES
             if (columns := _columns(old, new, table))
         }
         new.execute("COMMIT")

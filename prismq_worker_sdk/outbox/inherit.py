@@ -6,11 +6,18 @@ from sqlite3 import Connection, Error
 
 from prismq_worker_sdk.errors import StateFolderError
 from prismq_worker_sdk.outbox.folder import Instance
-from prismq_worker_sdk.outbox.schema import open_database
+from prismq_worker_sdk.outbox.schema import TABLES, open_database
 
 __all__ = ["inherit"]
 
-TABLES = ("holds", "outcomes", "recent", "crashes", "checkpoints", "pauses")
+SUMMED = "times = times + excluded.times, last_at = max(last_at, excluded.last_at) WHERE excluded.last_at <> last_at"
+"""At the same instant it is the same row, copied before a crash."""
+BOTH_KNOW = {
+    "crashes": SUMMED,
+    "lapses": SUMMED,
+    "checkpoints": "value = excluded.value, stored_at = excluded.stored_at WHERE excluded.stored_at > stored_at",
+}
+"""What becomes of a row that both outboxes have; in any other table the own one stays."""
 
 
 def inherit(own: Connection, sibling: Instance) -> None:
@@ -52,7 +59,8 @@ def _copy(own: Connection, other: Connection, table: str) -> None:
     kept = ", ".join(column for column in columns if column != "number")
     marks = ", ".join("?" for column in columns if column != "number")
     order = " ORDER BY number" if "number" in columns else ""
+    known = f" ON CONFLICT DO UPDATE SET {BOTH_KNOW[table]}" if table in BOTH_KNOW else ""
     own.executemany(
-        f"INSERT OR IGNORE INTO {table} ({kept}) VALUES ({marks})",
+        f"INSERT OR IGNORE INTO {table} ({kept}) VALUES ({marks}){known}",
         other.execute(f"SELECT {kept} FROM {table}{order}"),
     )

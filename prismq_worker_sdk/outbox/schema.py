@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
 from prismq_worker_sdk.errors import StateFolderError
 
-__all__ = ["STEPS", "VERSION", "open_database", "prepare"]
+__all__ = ["STEPS", "TABLES", "VERSION", "open_database", "prepare", "tables"]
 
 JOURNAL_BYTES = 16 * 1024 * 1024
 """What the write-ahead log may keep of the disk once its pages are in the file."""
@@ -110,6 +111,15 @@ STEPS = (FIRST, SECOND, THIRD)
 
 VERSION = len(STEPS)
 """The version of the tables; kept in the file's `user_version`."""
+
+
+def tables(version: int) -> tuple[str, ...]:
+    """The tables of a file of a version, in the order in which they came."""
+    return tuple(re.findall(r"CREATE TABLE (\w+)", "".join(STEPS[:version])))
+
+
+TABLES = tables(VERSION)
+"""All of them: whoever copies, checks or counts an outbox goes by this list."""
 
 
 def open_database(path: Path | str) -> sqlite3.Connection:

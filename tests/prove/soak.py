@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+from prismq_worker_sdk.outbox.schema import TABLES
 from tests.bench.noop import TYPE
 from tests.bench.processes import NOOP
 from tests.prove.page import grid
@@ -16,7 +17,6 @@ from tests.support.taskmanager import TaskManager
 MEBIBYTE = 2**20
 TOLERANCE = 1.05
 SLOTS = 16
-TABLES = ("holds", "outcomes", "recent", "crashes", "checkpoints", "pauses")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from prismq_worker_sdk.errors import StateFolderError
 from prismq_worker_sdk.model.outcome import Failed
 from prismq_worker_sdk.outbox.damage import mend
 from prismq_worker_sdk.outbox.outbox import Outbox
-from prismq_worker_sdk.outbox.schema import open_database
+from prismq_worker_sdk.outbox.schema import STEPS, VERSION, open_database
 
 NOW = datetime(2026, 11, 24, 12, 30, 5, tzinfo=UTC)
 ASIDE = "outbox.db.damaged-20261124T123005Z"
@@ -141,6 +141,30 @@ def test_a_database_of_something_else_is_set_aside(path, clock):
 
     assert "a database of something else" in mend(path, NOW)
     assert names(path) == ["outbox.db", ASIDE]
+
+
+def test_r18_how_often_a_task_was_given_back_is_read_from_a_damaged_outbox(path, line, clock):
+    line.commit(path, Failed("e"))
+    outbox = Outbox.open(path, clock)
+    for _ in range(22):
+        outbox.hold(line.claim("deferred"))
+        outbox.lapse(line.claim("deferred").identity)
+    outbox.close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TABLE pauses")
+    mend(path, NOW)
+    outbox = Outbox.open(path, clock)
+
+    assert outbox.hold(line.claim("deferred")).lapses == 22
+    outbox.close()
+
+
+@pytest.mark.parametrize("version", range(1, VERSION))
+def test_a_sound_outbox_of_an_older_version_is_not_damaged(version, path):
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(f"{''.join(STEPS[:version])}PRAGMA user_version = {version};")
+
+    assert mend(path, NOW) is None
 
 
 def test_an_outbox_without_its_tables_is_set_aside_with_what_it_has(path, line, clock):

@@ -11,7 +11,7 @@ from prismq_worker_sdk.outbox import schema
 from prismq_worker_sdk.outbox.folder import take_instance
 from prismq_worker_sdk.outbox.inherit import inherit
 from prismq_worker_sdk.outbox.outbox import Outbox
-from prismq_worker_sdk.outbox.schema import VERSION, open_database
+from prismq_worker_sdk.outbox.schema import STEPS, TABLES, VERSION, open_database, tables
 
 VERSION_1 = """
 CREATE TABLE holds (
@@ -91,6 +91,18 @@ def test_every_way_up_the_ladder_leads_to_the_same_tables(old, tmp_path):
             return {row: db.execute(f"PRAGMA table_info({row[1]})").fetchall() for row in sorted(rows)}
 
     assert tables(old) == tables(tmp_path / "new.db")
+
+
+def test_the_list_of_tables_is_what_the_database_has(tmp_path):
+    for version in range(1, VERSION + 1):
+        with closing(sqlite3.connect(tmp_path / f"{version}.db")) as db:
+            for step in STEPS[:version]:
+                db.executescript(step)
+            found = db.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+            )
+            assert sorted(tables(version)) == sorted(name for (name,) in found)
+    assert tables(VERSION) == TABLES
 
 
 def test_a_step_that_fails_leaves_the_version_before_it_whole(old, monkeypatch):

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,7 @@ from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.outbox.folder import free_siblings, take_instance
 from prismq_worker_sdk.outbox.inherit import inherit
 from prismq_worker_sdk.outbox.outbox import Outbox
-from prismq_worker_sdk.outbox.schema import open_database
+from prismq_worker_sdk.outbox.schema import TABLES, open_database
 from prismq_worker_sdk.outbox.store import Answered, Held
 from prismq_worker_sdk.testing import FakeClock
 
@@ -354,8 +355,70 @@ def test_r39_what_free_siblings_left_is_taken_over_and_what_busy_ones_hold_is_no
         instance.release()
 
 
-def test_a_crash_while_taking_over_leaves_no_outcome_twice(tmp_path, clock):
+def filled(db, mark):
+    """A row in every table; whatever is no key says who wrote it."""
+    for table in TABLES:
+        columns = db.execute(f"PRAGMA table_info({table})").fetchall()
+        row = {}
+        for _, name, kind, _, _, key in columns:
+            number = {"times": mark, "kind": "completed", "state": "waiting", "uid": f"u{mark}"}
+            row[name] = number.get(name, ("k" if key else f"m{mark}") if kind == "TEXT" else float(mark))
+        row.pop("number", None)
+        marks = ", ".join("?" for _ in row)
+        db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+
+
+def test_r39_every_table_of_a_free_sibling_is_taken_over(tmp_path):
+    (tmp_path / "instance-0").mkdir()
+    with closing(open_database(tmp_path / "instance-0" / "outbox.db")) as left:
+        filled(left, 2)
+    sibling = take_instance(tmp_path)
+    with closing(open_database(tmp_path / "own.db")) as own:
+        inherit(own, sibling)
+
+        assert {table: own.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES} == (
+            dict.fromkeys(TABLES, 1)
+        )
+    sibling.release()
+
+
+def test_r39_counts_of_both_outboxes_are_added_and_the_newer_checkpoint_wins(tmp_path):
+    (tmp_path / "instance-0").mkdir()
+    with closing(open_database(tmp_path / "instance-0" / "outbox.db")) as left:
+        filled(left, 5)
+    sibling = take_instance(tmp_path)
+    with closing(open_database(tmp_path / "own.db")) as own:
+        filled(own, 3)
+        inherit(own, sibling)
+
+        for table in ("crashes", "lapses"):
+            assert own.execute(f"SELECT times, last_at FROM {table}").fetchall() == [(8, 5.0)]
+        assert own.execute("SELECT value, stored_at FROM checkpoints").fetchall() == [("m5", 5.0)]
+        assert own.execute("SELECT result FROM recent").fetchall() == [("m3",)]
+    sibling.release()
+
+
+def test_r18_a_task_that_was_given_back_often_runs_after_its_outbox_was_taken_over(tmp_path, clock):
+    (tmp_path / "instance-0").mkdir()
+    left = Outbox.open(tmp_path / "instance-0" / "outbox.db", clock)
+    for _ in range(22):
+        left.hold(claim_of())
+        left.lapse(claim_of().identity)
+    left.close()
+    sibling = take_instance(tmp_path)
+    with closing(open_database(tmp_path / "own.db")) as own:
+        inherit(own, sibling)
+    sibling.release()
+    taken = Outbox.open(tmp_path / "own.db", clock)
+
+    assert taken.hold(claim_of()) == Held(lapses=22)
+    taken.close()
+
+
+def test_a_crash_while_taking_over_leaves_no_outcome_and_no_count_twice(tmp_path, clock):
     left = Outbox.open(tmp_path / "left.db", clock)
+    left.hold(claim_of("given back"))
+    left.lapse(claim_of("given back").identity)
     committed(left, claim_of(), Completed("1"))
     left.close()
     (tmp_path / "instance-0").mkdir()
@@ -368,6 +431,7 @@ def test_a_crash_while_taking_over_leaves_no_outcome_twice(tmp_path, clock):
     inherit(own, sibling)
 
     assert own.execute("SELECT count(*) FROM outcomes").fetchone() == (1,)
+    assert own.execute("SELECT times FROM lapses").fetchall() == [(1,)]
     own.close()
     sibling.release()
 
