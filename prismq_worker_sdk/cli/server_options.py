@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from prismq_worker_sdk.cli.local_server import await_local_server
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.observe.logs import one_line
 from prismq_worker_sdk.settings import load_settings
@@ -26,8 +27,9 @@ def api_url_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def client_of(api_url: str | None) -> TaskManagerClient:
-    """A client for the TaskManager of the settings, with their key and dialect."""
+    """A client for the TaskManager of the settings, with their key and dialect; one of this machine may still start."""
     settings = load_settings({"api_url": api_url})
+    await_local_server(settings.api_url)
     return TaskManagerClient(settings.api_url, api_key=settings.key(), dialect=settings.dialect)
 
 

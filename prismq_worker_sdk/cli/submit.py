@@ -6,6 +6,7 @@ import click
 
 from prismq_worker_sdk.cli.server_options import api_url_option, client_of, show_task
 from prismq_worker_sdk.cli.try_ import json_object
+from prismq_worker_sdk.cli.unserved import unserved_note
 from prismq_worker_sdk.errors import RequestRefused, ServerError
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.task import Task, TaskStatus
@@ -50,8 +51,9 @@ def submit(  # noqa: PLR0913 - one argument for each option
     """
     given = json_object(params)
     seconds, limit = _seconds("--delay", delay), _seconds("--timeout", timeout)
+    client = client_of(api_url)
     try:
-        handle = client_of(api_url).submit(
+        handle = client.submit(
             task_type,
             given,
             priority=priority,
@@ -65,6 +67,8 @@ def submit(  # noqa: PLR0913 - one argument for each option
         raise RequestRefused(f"the server refused the task: {error}{faults}", status=error.status) from None
     if not handle.created:
         click.echo(_there_already(handle.task, dedupe_key, run_key), err=True)
+    elif (note := unserved_note(client, task_type)) is not None:
+        click.echo(note, err=True)
     if not wait:
         if as_json:
             show_task(handle.task, as_json=True)

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 
 from prismq_worker_sdk.errors import SettingsError
 
-__all__ = ["join", "normalise"]
+__all__ = ["join", "normalise", "what_to_check"]
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 EXAMPLE = "write it like http://localhost:8000/api"
@@ -49,3 +49,10 @@ def join(base: str, *segments: str) -> str:
         if segment in {"", ".", ".."}:
             raise ValueError(f"{segment!r} cannot be a part of a path")
     return "/".join([base, *(quote(segment, safe="") for segment in segments)])
+
+
+def what_to_check(api_url: str) -> str:
+    """What to look at where no TaskManager answers: an address without a path most likely lacks its `/api`."""
+    if urlsplit(api_url).path.strip("/"):
+        return "check --api-url (TASKMANAGER_API_URL)"
+    return f"did you mean --api-url {api_url.rstrip('/')}/api?"

@@ -11,6 +11,7 @@ from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.calls import Foreign, Healthy, Probe, Unauthorised
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Phase
+from prismq_worker_sdk.wire.address import what_to_check
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.contact import Contact
 from prismq_worker_sdk.worker.effects import Call, Loop, Wait
@@ -39,7 +40,7 @@ def find_server(
                 return reply
             case Foreign(reason=reason):
                 raise NotATaskManager(
-                    f"{config.api_url} is not a TaskManager: {reason}; check --api-url (TASKMANAGER_API_URL)"
+                    f"{config.api_url} is not a TaskManager: {reason}; {what_to_check(config.api_url)}"
                 )
             case Unauthorised(reason=reason):
                 raise UnauthorisedError(

@@ -14,6 +14,7 @@ from prismq_worker_sdk.errors import (
     Unauthorised,
 )
 from prismq_worker_sdk.model import calls
+from prismq_worker_sdk.wire.address import what_to_check
 from prismq_worker_sdk.wire.budgets import Budgets, budgets_of
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 from prismq_worker_sdk.wire.transport import Transport
@@ -69,7 +70,9 @@ class Caller:
             case calls.Unauthorised(reason=reason):
                 return Unauthorised(f"{self.api_url} refuses the API key ({reason}); set TASKMANAGER_API_KEY")
             case calls.Foreign(reason=reason):
-                return NotATaskManager(f"{self.api_url} is not a TaskManager: {reason}; check --api-url")
+                return NotATaskManager(
+                    f"{self.api_url} is not a TaskManager: {reason}; {what_to_check(self.api_url)}"
+                )
             case calls.Rejected(status=status, reason=reason):
                 return RequestRefused(reason, status=status)
             case calls.Throttled(reason=reason, retry_after=seconds, limited=limited):

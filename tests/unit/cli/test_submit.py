@@ -5,13 +5,22 @@ import threading
 
 import pytest
 
+from prismq_worker_sdk.cli import local_server
 from prismq_worker_sdk.taskmanager.config import ApiKey, Scope
 from tests.support.api import running_api
 from tests.support.processes import wait_until
 
 
+def register(api, *names):
+    for name in names:
+        body = {"version": "1", "param_schema": {"type": "object"}}
+        assert api.call("PUT", f"/task-types/{name}", body).status_code in {200, 201}
+
+
 @pytest.fixture
 def submit(cli, api):
+    """Submits to a server that knows the type `Test.Some`."""
+    register(api, "Test.Some")
     return lambda *arguments: cli("submit", *arguments, "--api-url", api.url)
 
 
@@ -107,7 +116,8 @@ def test_params_that_the_server_refuses_are_told_field_by_field(submit, api):
         "properties": {"q": {"type": "string"}, "n": {"type": "integer"}},
         "required": ["q"],
     }
-    answer = api.call("PUT", "/task-types/Test.Some", {"version": "1", "param_schema": schema})
+    body = {"version": "2", "param_schema": schema, "allow_breaking": True}
+    answer = api.call("PUT", "/task-types/Test.Some", body)
     assert answer.status_code in {200, 201}
     shown = submit("Test.Some", '{"n": "x"}')
 
@@ -149,3 +159,43 @@ def test_a_key_and_a_key_file_together_are_refused_before_anything_is_sent(cli, 
 
     assert shown.code == 2
     assert "both TASKMANAGER_API_KEY and TASKMANAGER_API_KEY_FILE" in shown.err
+
+
+def test_a_type_that_nobody_registered_or_ever_worked_on_draws_a_note_that_names_a_like_one(cli, api):
+    register(api, "Zoo.Form", "Zoo.Feed")
+    shown = cli("submit", "Zoo.Frm", "--api-url", api.url)
+
+    assert (shown.code, api.show(shown.out.strip())["status"]) == (0, "pending")
+    assert shown.err == (
+        "note: Zoo.Frm is not registered, and no task of it was ever worked on; did you mean Zoo.Form? "
+        "`prismq-worker plugins --publish` registers the types of your plugins\n"
+    )
+
+
+def test_a_type_that_was_worked_on_before_draws_no_note(cli, api):
+    first = cli("submit", "Zoo.Form", "--api-url", api.url)
+    assert "check its name" in first.err
+    api.claim(types=["Zoo.Form"])
+
+    assert cli("submit", "Zoo.Form", "--api-url", api.url).err == ""
+
+
+def test_a_server_of_this_machine_that_is_just_starting_is_waited_for(cli, tmp_path, monkeypatch):
+    listening = iter([False, False, True])
+    monkeypatch.setattr(local_server, "_listens", lambda place: next(listening))
+    monkeypatch.setattr(local_server, "PATIENCE", 60.0)
+    monkeypatch.setattr(local_server, "LOOK_EVERY", 0.0)
+    with running_api(tmp_path) as api:
+        shown = cli("submit", "Test.Some", "--api-url", api.url)
+
+    assert shown.code == 0
+    assert shown.err.startswith(f"waiting for a server at {api.url.split('/')[2]} …\n")
+    assert list(listening) == []
+
+
+def test_an_address_without_its_path_is_told_with_the_one_that_was_probably_meant(cli, api):
+    bare = api.url.removesuffix("/api")
+    shown = cli("submit", "Test.Some", "--api-url", bare)
+
+    assert shown.code == 1
+    assert shown.err.endswith(f"did you mean --api-url {bare}/api?\n")

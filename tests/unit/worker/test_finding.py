@@ -27,7 +27,7 @@ class Search:
         self.life = Lifecycle()
         self.clock = clock
         self.contact = Contact(clock, self.events.append)
-        settings = WorkerConfig(api_url=SERVER, state_dir=folder, **config)
+        settings = WorkerConfig(**{"api_url": SERVER, "state_dir": folder, **config})
         self.loop = Stepped(self._keep(settings))
 
     def _keep(self, settings):
@@ -71,6 +71,14 @@ def test_r33_a_server_that_is_not_there_yet_is_asked_again_more_slowly_each_time
     searching.loop.answer(FOUND)
     assert searching.found == FOUND
     assert [type(event) for event in searching.events] == [ServerLost, ServerRegained]
+
+
+@pytest.mark.parametrize("address", ["http://localhost:8000", "http://localhost:8000/"])
+def test_r33_an_address_without_a_path_draws_the_one_that_was_probably_meant(search, address):
+    searching = search(api_url=address)
+
+    with pytest.raises(NotATaskManager, match=r"did you mean --api-url http://localhost:8000/api\?$"):
+        searching.loop.answer(Foreign("HTTP 404"))
 
 
 def test_r33_something_else_at_the_address_ends_the_search_with_the_setting_to_look_at(search):
