@@ -79,7 +79,8 @@ def worked(runtime: Runtime, attempt: Attempt, ctx: RunningContext) -> Ending:
         outcome, error = outcome_of_error(trouble, redact=runtime.redactor.text), trouble
     begun = attempt.started_at
     seconds = None if begun is None else runtime.clock.monotonic() - begun
-    return Ending(outcome, error=error, seconds=seconds, children=ctx.children)
+    children = ctx.children if isinstance(outcome, Completed) else ()  # of no other end (R22)
+    return Ending(outcome, error=error, seconds=seconds, children=children)
 
 
 def _outcome(

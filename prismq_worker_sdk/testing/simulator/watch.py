@@ -47,6 +47,7 @@ class Watch:
         starts: How often each handler was begun.
         holds: How often each task was held to be run.
         given_back: How often of that it had to go back without losing an attempt.
+        offered: Tasks of which a result was sent to a server that creates children before it takes the report.
         trace: What happened, for people.
     """
 
@@ -57,6 +58,7 @@ class Watch:
         self.starts: Counter[str] = Counter()
         self.holds: Counter[str] = Counter()
         self.given_back: Counter[str] = Counter()
+        self.offered: set[str] = set()
         self._completed: dict[tuple[int, str], tuple[float, int, Process]] = {}
         self._checkpoints: dict[tuple[int, str], float] = {}
         self._running: dict[tuple[Process, str], tuple[float, int, Attempt]] = {}
@@ -97,6 +99,9 @@ class Watch:
         """A worker calls the server."""
         self.note(process, call)
         self._sent.setdefault(process, set()).update(report.identity for report in call.reports)
+        if self._world.plan.dialect == "prismq-client":
+            results = [one for one in call.reports if isinstance(one.outcome, Completed)]
+            self.offered.update(one.identity.task_id for one in results)
         if call.claim is None:
             return
         unsent = self._stored.get(process, set()) - self._sent[process]

@@ -23,6 +23,7 @@ from prismq_worker_sdk.worker.delivering import delivery_loop
 from prismq_worker_sdk.worker.leasing import lease_loop
 from tests.support.loops import TYPE, Stepped, Work
 from tests.support.loops import grant as base_grant
+from tests.support.processes import wait_until
 
 
 def grant(task_id="1", attempt=1, token="w1/1", **params):
@@ -282,6 +283,37 @@ def test_r22_children_that_are_too_large_for_this_server_are_refused_at_once(pla
         here = place(Work(submit(size)))
         run(here, grant(str(size)))
         assert isinstance(here.outcomes()[-1], kind)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [Permanent("never"), Transient("later"), RuntimeError("broken"), "x" * 65_536],
+    ids=lambda end: type(end).__name__,
+)
+@pytest.mark.parametrize("full_disk", [False, True])
+def test_r22_children_of_a_task_that_does_not_complete_are_not_created(place, end, full_disk):
+    def handle(ctx):
+        ctx.submit("Test.Kid", {"n": 1})
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+    here = place(Work(handle, gated=True))
+    attempt = here.start("1", token="w1/1")
+    if full_disk:
+        here.lock_disk()
+    here.works[0].gate.set()
+    if full_disk:
+        wait_until(lambda: attempt.offered is not None, "the refusal", deadline=10)
+        report = attempt.report()
+        here.free_disk()
+        attempt.changed.set()
+    here.idle()
+    if not full_disk:
+        (report,) = here.waiting()
+
+    assert isinstance(report.outcome, Failed)
+    assert report.children == ()
 
 
 def test_r14_a_result_that_does_not_fit_becomes_a_short_failure(place):

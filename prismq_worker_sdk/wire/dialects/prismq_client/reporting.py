@@ -54,7 +54,7 @@ def report(session: Session, report: Report) -> Asking:
         known = yield from _fate(report)
         if known is not None:
             return known
-    if report.children:
+    if report.children and isinstance(report.outcome, Completed):
         trouble = yield from create_children(session, report)
         if trouble is not None:
             return trouble

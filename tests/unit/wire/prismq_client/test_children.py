@@ -1,7 +1,7 @@
 import pytest
 
 from prismq_worker_sdk.model.calls import Exchange, Foreign, ReportAnswer
-from prismq_worker_sdk.model.outcome import Child, Completed
+from prismq_worker_sdk.model.outcome import Child, Completed, Failed
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.wire.dialects.prismq_client.children import child_keys
 from tests.support.prismq_talk import (
@@ -46,6 +46,14 @@ def test_r22_children_are_created_before_their_parent_s_report_each_under_its_ow
     assert len(set(keys)) == 2
     assert all(key.startswith("child:20:") and key.endswith(":1") for key in keys)
     assert reply.verdict is Verdict.ACCEPTED
+
+
+def test_r22_children_that_were_stored_with_a_failure_are_not_created():
+    talk = Talk()
+    call = Exchange(reports=(report(Failed("it broke"), children=(ONE,)),))
+
+    assert talk(call, said({"id": "20", "status": "pending (retry)"})).reports[0].verdict is Verdict.ACCEPTED
+    assert talk.paths == ["POST /tasks/20/complete"]
 
 
 def test_r22_the_key_tells_equal_children_apart_and_is_the_same_in_every_try():
