@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prismq_worker_sdk.errors import SettingsError
-from prismq_worker_sdk.model.calls import Healthy, Throttled, Unreachable
+from prismq_worker_sdk.model.calls import Foreign, Healthy, Throttled, Unreachable
 from prismq_worker_sdk.wire.client import HEALTH, told_by_health
 from prismq_worker_sdk.wire.dialects import prismq_client, v1
 from prismq_worker_sdk.wire.producing.caller import Caller
@@ -36,16 +36,17 @@ class Finder:
     def way(self) -> Way:
         """How the server does what a producer asks.
 
-        A health that tells nothing is no answer: the call itself is made as v1 has it, and says what is wrong.
+        A health that is refused tells nothing: the call itself is made as v1 has it, and says what is wrong.
 
         Raises:
+            NotATaskManager: What answers there is something else.
             ServerUnreachable: Nothing answers there.
         """
         if self._found is None:
             match told_by_health(self._caller.send(HEALTH)):
                 case Healthy(dialect=dialect):
                     self._found = self._way_of(dialect)
-                case Unreachable() | Throttled() as failure:
+                case Foreign() | Unreachable() | Throttled() as failure:
                     raise self._caller.error(failure)
                 case _:
                     return V1Way(self._caller)
