@@ -43,7 +43,14 @@ def prismq_worker() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; the exit code."""
+    """Runs the command line; the exit code.
+
+    Args:
+        arguments: Those of this process, which is the command's own then, unless given.
+    """
+    from prismq_worker_sdk.cli.ending import end_process
     from prismq_worker_sdk.cli.failures import carried_out
 
-    return carried_out(prismq_worker, list(sys.argv[1:] if arguments is None else arguments))
+    if arguments is None:
+        return end_process(carried_out(prismq_worker, sys.argv[1:]))
+    return carried_out(prismq_worker, list(arguments))

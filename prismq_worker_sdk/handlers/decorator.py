@@ -62,7 +62,6 @@ def task_handler(
             run=function,
             origin=origin,
             result_schema=result_schema_of(function, origin),
-            is_async=inspect.iscoroutinefunction(function),
             time_limit=limit_of(time_limit, origin),
             max_concurrent=max_concurrent,
             rate=parse_rate(rate, origin),

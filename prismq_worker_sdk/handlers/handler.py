@@ -64,7 +64,7 @@ class Handler:
     """What runs for one task type, and how; callable like the function it was made from.
 
     Attributes:
-        run: Takes the parsed params and `ctx`; returns the result, or a coroutine where `is_async`.
+        run: Takes the parsed params and `ctx`; returns the result, or an awaitable of it.
         ready: Why the type cannot be claimed now, None when it can.
         quotas: What is left of the quotas of outside services.
         result_schema: JSON Schema of its results, None when it declares none.
@@ -81,7 +81,6 @@ class Handler:
     params: ParamsSpec
     run: Callable[[Any, Any], Any]
     origin: str
-    is_async: bool = False
     ready: Callable[[], str | None] = always_ready
     quotas: Callable[[], Sequence[Quota]] = no_quotas
     result_schema: dict[str, Any] | None = field(default=None, compare=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
@@ -77,7 +76,6 @@ class TaskHandler:
             params=spec_of(self.process if cls.params is None else None, cls.params, origin),
             run=self.process,
             origin=origin,
-            is_async=inspect.iscoroutinefunction(self.process),
             ready=self.ready,
             quotas=self.quotas,
             result_schema=result_schema_of(self.process, origin),

@@ -174,7 +174,7 @@ def _tries(handler: Handler, parsed: Any, ctx: _HarnessContext) -> Any:
         tries += 1
         try:
             value = handler.run(parsed, ctx)
-            return asyncio.run(value) if handler.is_async else value
+            return asyncio.run(value) if asyncio.iscoroutine(value) else value
         except Transient as error:
             pause = None
             if handler.retry is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import inspect
+from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Any
 
 from prismq_worker_sdk.errors import TaskCancelled
@@ -13,6 +15,9 @@ from prismq_worker_sdk.worker.cancellation import Cancellable
 from prismq_worker_sdk.worker.context import RunningContext
 
 __all__ = ["call"]
+
+LEFT_OVER = 1.0
+"""Seconds for what an async handler has left running: its end is known, and nothing may hold it up."""
 
 
 def call(handler: Handler, params: Any, ctx: RunningContext, *, told: Cancellable, max_bytes: int) -> str:
@@ -26,20 +31,21 @@ def call(handler: Handler, params: Any, ctx: RunningContext, *, told: Cancellabl
         UnfitResult: The result cannot go (R14).
     """
     value = handler.run(params, ctx)
-    if handler.is_async:
+    if inspect.isawaitable(value):  # whatever was written around an async function, too
         value = _in_event_loop(told, value)
     return encode_result(value, max_bytes=max_bytes)
 
 
-def _in_event_loop(told: Cancellable, coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Runs a coroutine in an event loop of this slot alone; a cancellation reaches it at its next await."""
+def _in_event_loop(told: Cancellable, work: Awaitable[Any]) -> Any:
+    """Runs an async handler in an event loop of this slot alone; a cancellation reaches it at its next await."""
 
     async def cancellable() -> Any:
         loop = asyncio.get_running_loop()
-        task = asyncio.ensure_future(coroutine)
+        task = asyncio.ensure_future(work)
 
         def cancel() -> None:
-            loop.call_soon_threadsafe(task.cancel)
+            with suppress(RuntimeError):  # the handler has just ended, and its loop with it
+                loop.call_soon_threadsafe(task.cancel)
 
         forget = told.on_cancel(cancel)
         try:
@@ -52,5 +58,27 @@ def _in_event_loop(told: Cancellable, coroutine: Coroutine[Any, Any, Any]) -> An
         finally:
             forget()
 
-    with asyncio.Runner() as runner:
-        return runner.run(cancellable())
+    loop = asyncio.new_event_loop()
+    try:
+        asyncio.set_event_loop(loop)
+        return loop.run_until_complete(cancellable())
+    finally:
+        _close(loop)
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    """Ends what an async handler has left running.
+
+    Unlike `asyncio.run` it waits for no thread of `asyncio.to_thread`: one that the handler has given up on would keep
+    its result from being stored for as long as it likes.
+    """
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    left.add(loop.create_task(loop.shutdown_asyncgens()))
+    try:
+        with suppress(KeyboardInterrupt, SystemExit):  # of what is left: the handler's own end stands
+            loop.run_until_complete(asyncio.wait(left, timeout=LEFT_OVER))
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()

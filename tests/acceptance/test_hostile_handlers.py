@@ -3,7 +3,7 @@
 from tests.support.processes import wait_until
 
 PLUGIN = """
-import asyncio, os, signal, subprocess, sys
+import asyncio, os, signal, subprocess, sys, threading, time
 from prismq_worker_sdk import Transient, Unavailable, task_handler
 
 class Unspeakable(Exception):
@@ -46,6 +46,14 @@ async def group(params: dict, ctx):
 @task_handler("Test.Large")
 def large(params: dict, ctx):
     raise ValueError("x" * 20_000_000)
+
+@task_handler("Test.LeavesThreads")
+async def leaves_threads(params: dict, ctx):
+    threading.Thread(target=time.sleep, args=(3600,)).start()
+    try:
+        await asyncio.wait_for(asyncio.to_thread(time.sleep, 3600), 0.01)
+    except asyncio.TimeoutError:
+        return {"left": 2}
 
 @task_handler("Test.Plain")
 def plain(params: dict, ctx):
@@ -90,6 +98,15 @@ def test_a_handler_that_closes_stderr_takes_only_the_log_away(server, start_work
     worker, task = run(server, start_worker, tmp_path, "Test.Closes")
 
     assert task["status"] == "completed"
+    assert worker.terminate() == 0
+
+
+def test_threads_that_a_handler_leaves_running_hold_up_neither_its_result_nor_the_end(
+    server, start_worker, tmp_path
+):
+    worker, task = run(server, start_worker, tmp_path, "Test.LeavesThreads")
+
+    assert task["result"] == {"left": 2}
     assert worker.terminate() == 0
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import functools
 import logging
 import os
 import re
@@ -181,6 +182,70 @@ def sleeps(params: Folder, ctx: TaskContext) -> None:
 async def awaits(params: Folder, ctx: TaskContext) -> None:
     params.say("begun", os.getpid())
     await asyncio.sleep(3600)
+
+
+@task_handler("Probe.GivesUp")
+async def gives_up(params: Folder, ctx: TaskContext) -> str:
+    """Leaves a thread, a task and a generator behind that end only when the test lets them go."""
+
+    async def obstinate():
+        while not (params.folder / "go").exists():
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.005)
+
+    async def endless():
+        try:
+            while True:
+                yield 1
+        finally:
+            await obstinate()
+
+    left = [asyncio.ensure_future(obstinate()), endless()]
+    await anext(left[1])
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(asyncio.to_thread(params.wait_for, "go"), 0.01)
+    return f"gave up on {len(left) + 1}"
+
+
+@task_handler("Probe.InThread")
+async def in_thread(params: Folder, ctx: TaskContext) -> None:
+    params.say("begun", os.getpid())
+    await asyncio.to_thread(params.wait_for, "go")
+
+
+def traced(function):
+    @functools.wraps(function)
+    def around(*args):
+        return function(*args)
+
+    return around
+
+
+@task_handler("Probe.Decorated")
+@traced
+async def decorated(params: dict, ctx: TaskContext) -> str:
+    await asyncio.sleep(0)
+    return "awaited"
+
+
+class Later:
+    def __await__(self):
+        yield from asyncio.sleep(0).__await__()
+        return "awaited"
+
+
+@task_handler("Probe.Awaitable")
+def awaitable(params: dict, ctx: TaskContext) -> object:
+    return Later()
+
+
+class Method(TaskHandler):
+    task_type = "Probe.Method"
+
+    @traced
+    async def process(self, params: dict, ctx: TaskContext) -> str:
+        await asyncio.sleep(0)
+        return "awaited"
 
 
 @task_handler("Probe.Stores")

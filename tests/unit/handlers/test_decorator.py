@@ -62,7 +62,7 @@ def test_a_handler_has_an_hour_and_no_other_limit_unless_it_says_so():
     handler = task_handler("Test.Type")(plain)
 
     assert (handler.time_limit, handler.max_concurrent, handler.rate) == (3600.0, None, None)
-    assert (handler.retry, handler.isolation, handler.is_async) == (None, None, False)
+    assert (handler.retry, handler.isolation) == (None, None)
     assert handler.ready() is None
 
 
@@ -76,10 +76,9 @@ def test_every_option_reaches_the_handler():
     assert (handler.retry, handler.isolation) == (policy, "thread")
 
 
-def test_an_async_function_is_known_as_one():
+def test_an_async_function_gives_what_can_be_awaited():
     handler = task_handler("Test.Type")(asynchronous)
 
-    assert handler.is_async
     assert asyncio.run(handler(None, None)) == {"n": 2}
 
 

@@ -51,7 +51,6 @@ def test_a_class_becomes_a_handler_with_all_that_it_says():
     assert (handler.time_limit, handler.max_concurrent, handler.rate) == (120.0, 3, Rate(5, 1.0))
     assert (handler.retry, handler.isolation) == (RetryPolicy(max_attempts=2), "thread")
     assert handler.params.model is Params
-    assert not handler.is_async
 
 
 def test_an_instance_becomes_a_handler_of_that_instance():
@@ -71,10 +70,9 @@ def test_settings_reach_the_instance_before_it_is_asked():
     assert handler.with_settings("some").ready() is None
 
 
-def test_an_async_process_is_known_as_one():
+def test_an_async_process_gives_what_can_be_awaited():
     handler = as_handler(Waiting)
 
-    assert handler.is_async
     assert asyncio.run(handler({"n": 1}, None)) == {"n": 1}
     assert handler.params.schema["required"] == ["n"]
 

@@ -186,6 +186,28 @@ def test_what_a_handler_returns_is_the_same_text(place, what, text):
     assert place().does("Returns", what=what) == Completed(text)
 
 
+@pytest.mark.parametrize("kind", ["Decorated", "Method", "Awaitable"])
+def test_whatever_comes_back_that_can_be_awaited_is_awaited(place, kind):
+    assert place().does(kind) == Completed('"awaited"')
+
+
+def test_an_async_handler_that_has_returned_is_done_whatever_it_has_left_running(place):
+    here = place()
+
+    assert here.does("GivesUp", folder=str(here.folder)) == Completed('"gave up on 3"')
+    assert not (here.folder / "go").exists()
+
+
+def test_r15_an_async_handler_that_is_told_to_end_does_not_wait_for_its_thread(place):
+    here = place(capabilities=RELEASES)
+    attempt, _pid = here.begins("InThread")
+    attempt.cancel(CancelReason.STOPPING)
+    here.idle()
+
+    assert here.ends() == [("t1", End.RELEASED)]
+    assert not (here.folder / "go").exists()
+
+
 @pytest.mark.parametrize("what", ["nan", "set", "large"])
 def test_r14_a_result_that_cannot_go_is_refused_in_the_same_words(place, what):
     failed = place().does("Returns", what=what)
