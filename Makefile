@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 JOBS   ?= 2
 
-.PHONY: help demo test check format bench smoke clean
+.PHONY: help demo test test-fast check format bench smoke clean
 .PHONY: prove prove-sim prove-rules prove-client prove-kill prove-stop prove-soak prove-hold prove-report
 .DEFAULT_GOAL := help
 
@@ -31,8 +31,11 @@ $(STAMPS)/dev: pyproject.toml plugins/youtube_shorts/pyproject.toml | $(BIN)/pyt
 demo: $(STAMPS)/demo  ## a TaskManager, a worker and three tasks, from submit to Shorts
 	$(BIN)/prismq-worker demo
 
-test: $(STAMPS)/dev   ## all tests
+test: $(STAMPS)/dev   ## all tests, about ten minutes on two cores
 	$(BIN)/python -m pytest -q -n $(JOBS)
+
+test-fast: $(STAMPS)/dev ## the tests of rules, units, contracts and properties alone, some three minutes
+	$(BIN)/python -m pytest -q -n $(JOBS) tests/decide tests/unit tests/contract tests/property tests/typing
 
 check: $(STAMPS)/dev  ## format, lint, types, floors
 	$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -55,11 +56,14 @@ def demo(names: tuple[str, ...]) -> int:
             screen.say(one.note)
         finished = _run(plugins, demos, screen, redactor, stack)
     for task, one in finished:
-        screen.heading(f"{task.type} {dict(task.params)}: {task.status}")
+        screen.heading(f"{task.type} {_json(task)}: {task.status}")
         if task.error:
             screen.say(f"  {task.error}")
         elif task.result is not None:
             screen.table(_rows(one, task.result))
+    screen.heading(
+        "Next: your own handler, in docs/quickstart.md; what a plugin offers: prismq-worker plugins"
+    )
     return 0 if all(task.status is TaskStatus.COMPLETED for task, _one in finished) else 1
 
 
@@ -113,12 +117,17 @@ def _run(
     )
     samples = [(client.submit(task.type, task.params), one) for one in demos for task in one.tasks]
     for handle, _one in samples:
-        screen.say(f"POST /api/tasks -> task {handle.id[:8]}  {handle.task.type} {dict(handle.task.params)}")
+        screen.say(f"POST /api/tasks -> task {handle.id[:8]}  {handle.task.type} {_json(handle.task)}")
     with worker:
         finished = [(handle.wait(SECONDS), one) for handle, one in samples]
     screen.heading("Worker statistics")
     screen.lines(worker.stats.lines())
     return finished
+
+
+def _json(task: Task) -> str:
+    """Parameters as they are typed."""
+    return json.dumps(dict(task.params), ensure_ascii=False)
 
 
 def _rows(one: Demo, result: Any) -> Sequence[Mapping[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -27,6 +27,9 @@ __all__ = ["CallSummary", "Statistics", "Summary", "Times"]
 
 _BOUNDS = tuple(0.0005 * 1.25**step for step in range(80))
 """Upper ends of the buckets of durations, seconds: 0.5 ms to 7 hours, each a quarter more than the last."""
+
+RATED_SECONDS = 60.0
+"""A run that was shorter tells no rate: an hour's worth of it would be a guess."""
 
 
 class Times:
@@ -102,36 +105,47 @@ class Summary:
         return asdict(self)
 
     def lines(self) -> list[str]:
-        """The same for people."""
-        ends, settled = self.ends, self.settled
-        rate = "-" if self.success_rate is None else f"{self.success_rate:.1%}"
-        unconfirmed = settled.get("unconfirmed", 0)
-        reports = {
-            "accepted": settled.get("accepted", 0) + unconfirmed,
-            "superseded": settled.get("superseded", 0),
-            "lost": settled.get("lost", 0),
-            "parked": settled.get("parked", 0),
-            "waiting": self.waiting,
-        }
+        """The same for people; what did not happen is left out."""
+        tasks = [f"tasks    claimed {self.claimed} = {_sum(self.ends)}"] if self.claimed else []
+        left = {"committed": self.committed, "recovered": self.recovered}
+        reports = [f"reports  {_sum(left)} = {_sum(self._reports())}{self._unconfirmed()}"]
+        done = self.ends.get("completed", 0) + self.ends.get("failed", 0)
+        over = f"{done} tasks in {duration.text(self.seconds)}"
+        rate = f", {self.tasks_per_hour:.0f} an hour" if self.seconds >= RATED_SECONDS else ""
         times = {
             "mean": self.handler_mean,
             "p50": self.handler_p50,
             "p95": self.handler_p95,
             "longest": self.handler_max,
         }
-        left = f"committed {self.committed} + recovered {self.recovered}"
+        handler = ", ".join(f"{name} {duration.text(seconds)}" for name, seconds in times.items())
         return [
-            f"tasks    claimed {self.claimed} = {_sum({str(end): ends.get(end, 0) for end in End})}",
-            f"reports  {left} = {_sum(reports)} ({unconfirmed} of the accepted unconfirmed)",
-            f"success  {rate}, {self.tasks_per_hour:.0f} tasks/h over {duration.text(self.seconds)}",
-            "handler  " + ", ".join(f"{name} {duration.text(seconds)}" for name, seconds in times.items()),
+            *tasks,
+            *(reports if self.committed + self.recovered else []),
+            *([] if self.success_rate is None else [f"success  {self.success_rate:.1%} of {over}{rate}"]),
+            *([f"handler  {handler}"] if self.handler_max else []),
             *(f"api      {name}: {call.line()}" for name, call in sorted(self.calls.items())),
             f"memory   {self.memory / 2**20:.0f} MiB now, {self.memory_peak / 2**20:.0f} MiB at most",
         ]
 
+    def _reports(self) -> dict[str, int]:
+        """The right side of the second sum (R38)."""
+        settled = self.settled
+        return {
+            "accepted": settled.get("accepted", 0) + settled.get("unconfirmed", 0),
+            "superseded": settled.get("superseded", 0),
+            "lost": settled.get("lost", 0),
+            "parked": settled.get("parked", 0),
+            "waiting": self.waiting,
+        }
 
-def _sum(parts: dict[str, int]) -> str:
-    return " + ".join(f"{name} {number}" for name, number in parts.items())
+    def _unconfirmed(self) -> str:
+        number = self.settled.get("unconfirmed", 0)
+        return f" ({number} of the accepted unconfirmed)" if number else ""
+
+
+def _sum(parts: Mapping[str, int]) -> str:
+    return " + ".join(f"{name} {number}" for name, number in parts.items() if number) or "0"
 
 
 class Statistics:

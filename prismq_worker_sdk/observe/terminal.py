@@ -30,6 +30,8 @@ __all__ = ["Screen"]
 SHORT_ID = 8
 WIDEST = 44
 PLAIN_WIDTH = 140
+GAP = 2
+"""Columns between two columns of a table."""
 
 
 class Screen:
@@ -79,23 +81,19 @@ class Screen:
             self._console.print(self._clean(f"  {line}"))
 
     def table(self, rows: Sequence[Mapping[str, str]]) -> None:
-        """Rows, each a mapping of column to text."""
+        """Rows, each a mapping of column to text; cell below cell where addresses would have to be cut."""
         if not rows:
             self.say("  nothing")
             return
         rows = [{name: self._redactor.text(cell) for name, cell in row.items()} for row in rows]
+        widths = _widths(rows, self._console.width)
+        if widths is None:
+            for row in rows:
+                self._console.print(Text("\n".join(f"  {cell}" for cell in row.values())))
+            return
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for name in rows[0]:
-            longest = max(len(name), *(len(row[name]) for row in rows))
-            url = all(row[name].startswith("http") for row in rows)
-            width = longest if url else min(longest, WIDEST)
-            table.add_column(
-                name,
-                overflow="ellipsis",
-                no_wrap=True,
-                max_width=width,
-                min_width=width if url else min(width, len(name)),
-            )
+        for name, width in widths.items():
+            table.add_column(name, overflow="ellipsis", no_wrap=True, width=width)
         for row in rows:
             table.add_row(*(Text(cell) for cell in row.values()))
         self._console.print(table)
@@ -108,3 +106,16 @@ class Screen:
 
     def _clean(self, text: str, style: str = "") -> Text:
         return Text(self._redactor.text(text), style=style)
+
+
+def _widths(rows: Sequence[Mapping[str, str]], room: int) -> dict[str, int] | None:
+    """The width of each column: addresses whole, the longest texts cut first; None where that does not do."""
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
+    texts = [name for name in widths if not all(row[name].startswith("http") for row in rows)]
+    widths |= {name: min(widths[name], WIDEST) for name in texts}
+    while sum(widths.values()) + GAP * (len(widths) - 1) > room:
+        longest = max(texts, key=lambda name: widths[name] - len(name), default=None)
+        if longest is None or widths[longest] <= len(longest):
+            return None
+        widths[longest] -= 1
+    return widths

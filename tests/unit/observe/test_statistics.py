@@ -111,8 +111,22 @@ def test_a_worker_that_has_done_nothing_shows_zeros_and_no_rate(statistics):
 
     assert (found.claimed, found.committed, found.waiting, found.tasks_per_hour) == (0, 0, 0, 0.0)
     assert found.success_rate is None
-    assert "success  -, 0 tasks/h over 0s" in found.lines()
-    assert "handler  mean 0s, p50 0s, p95 0s, longest 0s" in found.lines()
+    assert [line.split()[0] for line in found.lines()] == ["memory"]
+
+
+def test_what_did_not_happen_is_left_out_of_the_sums(statistics, clock):
+    statistics(started())
+    statistics(TaskClaimed(REF))
+    statistics(OutcomeCommitted(REF, End.COMPLETED, 0.5))
+    statistics(ClaimEnded(REF, End.COMPLETED))
+    statistics(ReportSettled(REF, Settlement.ACCEPTED))
+    clock.turn(2.0)
+
+    assert statistics.snapshot().lines()[:3] == [
+        "tasks    claimed 1 = completed 1",
+        "reports  committed 1 = accepted 1",
+        "success  100.0% of 1 tasks in 2s",
+    ]
 
 
 def test_the_success_rate_is_of_completed_and_failed_tasks_alone(statistics):
@@ -129,7 +143,7 @@ def test_tasks_per_hour_count_from_the_start_of_the_worker(clock, statistics):
 
     assert found.seconds == 1800
     assert found.tasks_per_hour == 6.0
-    assert "success  66.7%, 6 tasks/h over 30m" in found.lines()
+    assert "success  66.7% of 3 tasks in 30m, 6 an hour" in found.lines()
 
 
 def test_handler_times_are_of_handlers_that_ran(statistics):

@@ -72,6 +72,25 @@ def test_a_table_cuts_long_texts_but_no_address(screen, out):
     assert url in out.getvalue()
 
 
+def test_in_a_narrow_terminal_texts_give_way_to_addresses_and_no_column_is_lost(out):
+    narrow = Screen(Console(file=out, width=80, highlight=False))
+    url = "https://www.youtube.com/shorts/" + "x" * 11
+    narrow.table([{"title": "long " * 30, "channel": "c" * 30, "seconds": "45", "url": url}])
+    header, line = out.getvalue().splitlines()
+
+    assert header.split() == ["title", "channel", "seconds", "url"]
+    assert url in line
+    assert " 45 " in line
+
+
+def test_where_an_address_does_not_fit_beside_the_rest_each_cell_gets_a_line(out):
+    narrow = Screen(Console(file=out, width=60, highlight=False))
+    url = "https://www.youtube.com/shorts/" + "x" * 11
+    narrow.table([{"title": "First", "seconds": "45", "channel": "Someone", "url": url}])
+
+    assert out.getvalue().splitlines() == ["  First", "  45", "  Someone", f"  {url}"]
+
+
 def test_an_empty_table_says_so(screen, out):
     screen.table([])
 
