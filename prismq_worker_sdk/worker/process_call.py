@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prismq_worker_sdk.decide.leases import ABANDON_AFTER
 from prismq_worker_sdk.errors import Defer, OutboxError, TaskCancelled
+from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.backing import AttemptBacking
 from prismq_worker_sdk.worker.child_pool import ChildPool
@@ -54,7 +55,13 @@ def call_in_child(runtime: Runtime, pool: ChildPool, attempt: Attempt, ctx: Runn
             pool.discard(child)
             raise
     limit = runtime.config.max_memory_per_child
-    if ended.spoiled or (limit and ended.memory > limit):
+    if limit and ended.memory > limit:
+        size = f"{ended.memory // 2**20} MiB after a task of {attempt.handler.task_type}"
+        runtime.emit(
+            Notice("info", f"process {child.pid} has {size} and is replaced (--max-memory-per-child)")
+        )
+        pool.retire(child)
+    elif ended.spoiled:
         pool.retire(child)
     else:
         pool.give_back(child)

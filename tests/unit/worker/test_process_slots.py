@@ -357,6 +357,8 @@ def test_a_process_that_has_grown_too_large_is_replaced_after_its_task(place):
     fresh = result(here.does("Nothing", "t3"))["pid"]
 
     assert small == large != fresh
+    (told,) = [one.message for one in here.of(Notice) if "is replaced" in one.message]
+    assert told.startswith(f"process {large} has ")
     gone(large)
 
 
