@@ -13,6 +13,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+if sys.platform != "win32":
+    import pwd
+
 __all__ = [
     "ask_for_stacks",
     "birth_of",
@@ -20,11 +23,14 @@ __all__ = [
     "hold_back_stop_signals",
     "is_child",
     "is_dead",
+    "keep_owner",
     "oom_kills",
+    "owner_of",
     "parent_channel",
     "show_stacks_when_asked",
     "start_child",
     "thread_seconds",
+    "users_of",
 ]
 
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
@@ -191,6 +197,52 @@ def is_dead(birth: list[str]) -> bool:
     if here is None or here.split()[2:] != birth[2:]:
         return False
     return now is None or now.split() != birth
+
+
+def users_of(path: Path) -> list[str]:
+    """The other processes that have a file open, `1234 (python3)` each, as far as this user may see them."""
+    found = []
+    try:
+        file = path.stat()
+        pids = sorted(int(one.name) for one in Path("/proc").iterdir() if one.name.isdecimal())
+    except OSError:
+        return []
+    for pid in pids:
+        with contextlib.suppress(OSError):  # it has ended, or is somebody else's
+            if pid != os.getpid() and any(_is(one, file) for one in Path(f"/proc/{pid}/fd").iterdir()):
+                name = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
+                found.append(f"{pid} ({name})")
+    return found
+
+
+def _is(descriptor: Path, file: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(descriptor.stat(), file)
+    except OSError:
+        return False
+
+
+def keep_owner(path: Path, like: Path) -> None:
+    """Where root made a file or a folder in somebody's place, gives it to the owner of that place.
+
+    So a command that was said once as root leaves nothing behind that the worker's own user cannot use.
+
+    Raises:
+        OSError: One of them is not there.
+    """
+    if sys.platform != "win32" and os.geteuid() == 0:
+        owner, own = like.stat(), path.lstat()
+        if own.st_uid == 0 != owner.st_uid:
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+def owner_of(path: Path) -> str:
+    """Whose it is: a name, or a number that has none."""
+    number = path.stat().st_uid
+    if sys.platform != "win32":
+        with contextlib.suppress(KeyError):
+            return pwd.getpwuid(number).pw_name
+    return f"user {number}"
 
 
 def _by_number(pid: int) -> str | None:

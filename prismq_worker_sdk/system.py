@@ -1,4 +1,4 @@
-"""What the operating system gives: clock, locks, memory, file systems, signals.
+"""What the operating system gives: clock, locks, memory, signals.
 
 Here and in `processes` are the branches for Windows. Those branches are type-checked; they are not run by the tests,
 which need Linux.
@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,13 +22,12 @@ from pathlib import Path
 from typing import IO
 
 if sys.platform == "win32":
-    import ctypes
     import msvcrt
 else:
     import fcntl
     import resource
 
-from prismq_worker_sdk.processes import birth_of, is_dead
+from prismq_worker_sdk.processes import birth_of, is_dead, keep_owner
 
 __all__ = [
     "FileLock",
@@ -35,19 +35,12 @@ __all__ = [
     "SystemClock",
     "generated_worker_id",
     "ignore_stop_signals",
-    "network_file_system",
     "resident_memory",
     "signals",
 ]
 
 GAP_SECONDS = 5.0
 """A wall clock that ran so much further than the monotonic one means that the machine slept."""
-
-NETWORK_FILE_SYSTEMS = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "ncpfs", "gpfs"}
-)
-DRIVE_REMOTE = 4
-"""What GetDriveTypeW answers for a network drive."""
 
 
 class SystemClock:
@@ -80,11 +73,25 @@ class SystemClock:
         return datetime.now(UTC)
 
 
+_HELD: weakref.WeakSet[IO[bytes]] = weakref.WeakSet()
+"""The lock files of this process."""
+
+
+def _leave_to_parent() -> None:
+    """In a fork: its parent's locks are not its own, and must not outlive their worker in it."""
+    for file in list(_HELD):
+        file.close()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_leave_to_parent)
+
+
 @dataclass(slots=True)
 class FileLock:
     """An exclusive lock on a file of its own; the system drops it when the last process that holds it dies.
 
-    The file says who took it: child processes hold it too, and may live a moment longer.
+    The file says who took it: child processes hold it too, and may live a moment longer. Forks do not.
     """
 
     file: IO[bytes]
@@ -97,6 +104,7 @@ class FileLock:
             OSError: The file cannot be opened or the file system knows no locks.
         """
         file = path.open("a+b")
+        keep_owner(path, path.parent)
         try:
             if sys.platform == "win32":
                 file.seek(0)
@@ -112,6 +120,15 @@ class FileLock:
         except OSError:
             file.close()
             raise
+        _HELD.add(file)
+        return cls(file)
+
+    @classmethod
+    def inherited(cls, descriptor: int) -> FileLock:
+        """The lock of the parent, held as long as this process lives; programs that it starts do not get it."""
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - the parameter has no name
+        file = open(descriptor, "a+b")  # noqa: SIM115 - it is held for the life of the process
+        _HELD.add(file)
         return cls(file)
 
     @staticmethod
@@ -143,42 +160,6 @@ def resident_memory() -> int:
             return pages * os.sysconf("SC_PAGE_SIZE")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024
-
-
-def network_file_system(path: Path, *, mounts: str | None = None) -> str | None:
-    """The kind of network file system that holds the path, or None (R39).
-
-    Args:
-        path: An existing path.
-        mounts: The text of /proc/self/mounts, for tests.
-    """
-    if sys.platform == "win32":
-        drive = Path(path).resolve().anchor
-        return "a network drive" if ctypes.windll.kernel32.GetDriveTypeW(drive) == DRIVE_REMOTE else None
-    else:  # noqa: RET505 - the type checker follows the branches of a platform
-        return _network_mount(path, mounts)
-
-
-def _network_mount(path: Path, mounts: str | None) -> str | None:
-    if mounts is None:
-        try:
-            mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return None
-    resolved = path.resolve()
-    best, kind = -1, ""
-    for line in mounts.splitlines():
-        fields = line.split(" ")
-        if len(fields) < 3:  # noqa: PLR2004 - device, mount point, kind
-            continue
-        point = Path(fields[1].replace("\\040", " "))
-        if resolved.is_relative_to(point) and len(point.parts) >= best:
-            best, kind = len(point.parts), fields[2]
-    if kind in NETWORK_FILE_SYSTEMS or kind.startswith(
-        ("fuse.sshfs", "fuse.gluster", "fuse.s3", "fuse.rclone")
-    ):
-        return kind
-    return None
 
 
 def generated_worker_id() -> str:

@@ -18,7 +18,7 @@ from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.observe.bus import EventBus
 from prismq_worker_sdk.observe.event_log import EventLog
 from prismq_worker_sdk.observe.logs import set_up_logging
-from prismq_worker_sdk.outbox.looking import instances
+from prismq_worker_sdk.outbox.folder import instances
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.settings import load_settings
 from prismq_worker_sdk.system import SystemClock

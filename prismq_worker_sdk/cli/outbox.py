@@ -19,7 +19,8 @@ from prismq_worker_sdk.cli.state_folder import (
 )
 from prismq_worker_sdk.errors import PrismqError, StateFolderError, UsageError
 from prismq_worker_sdk.observe.logs import one_line
-from prismq_worker_sdk.outbox.looking import Entry, instances, look, look_closely
+from prismq_worker_sdk.outbox.folder import instances
+from prismq_worker_sdk.outbox.looking import Entry, look, look_closely
 from prismq_worker_sdk.system import SystemClock
 
 __all__ = ["outbox"]

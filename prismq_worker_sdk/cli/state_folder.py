@@ -16,7 +16,7 @@ from prismq_worker_sdk.errors import StateFolderError, UsageError
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.observe.logs import one_line
 from prismq_worker_sdk.outbox.damage import mend
-from prismq_worker_sdk.outbox.folder import DATABASE, LOCK
+from prismq_worker_sdk.outbox.folder import DATABASE, LOCK, instances, not_ours, remains_of
 from prismq_worker_sdk.outbox.looking import Entry
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.settings import load_settings
@@ -63,14 +63,18 @@ def taken(instance: Path, *, tell: Callable[[str], None]) -> Iterator[Outbox]:
 
     Raises:
         UsageError: A worker runs on it, or there is none.
-        StateFolderError: It cannot be used.
+        StateFolderError: It cannot be used, or only what a dead worker left running holds it.
     """
-    if not (instance / DATABASE).exists():
+    if instance not in instances(instance.parent):
         raise UsageError(f"there is no {instance.name} in {instance.parent}; see prismq-worker outbox list")
     try:
         lock = FileLock.acquire(instance / LOCK)
+    except PermissionError as error:
+        raise StateFolderError(not_ours(instance)) from error
     except OSError as error:
         raise StateFolderError(f"{instance} cannot be locked ({error.strerror})") from error
+    if lock is None and (held := remains_of(instance)) is not None:
+        raise StateFolderError(held)
     if lock is None:
         raise UsageError(f"a worker runs on {instance.name}: stop it first (SIGTERM), then say this again")
     try:

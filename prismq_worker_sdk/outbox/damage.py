@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from prismq_worker_sdk.errors import StateFolderError
 from prismq_worker_sdk.outbox.schema import TABLES, VERSION, open_database, tables
+from prismq_worker_sdk.processes import keep_owner
 
 __all__ = ["is_damage", "mend"]
 
@@ -57,6 +58,7 @@ def mend(path: Path, now: datetime) -> str | None:
                 if (part := path.with_name(path.name + end)).exists():
                     part.replace(aside.with_name(aside.name + end))
             fresh.replace(path)
+            keep_owner(path, path.parent)
     except OSError as error:
         raise StateFolderError(
             f"the outbox {path} is damaged ({damage}) and cannot be set aside ({error.strerror}); free twice its "

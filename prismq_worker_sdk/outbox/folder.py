@@ -5,14 +5,28 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from prismq_worker_sdk.errors import StateFolderError
-from prismq_worker_sdk.system import FileLock, network_file_system
+from prismq_worker_sdk.mounts import network_file_system, unproven_file_system
+from prismq_worker_sdk.processes import keep_owner, owner_of, users_of
+from prismq_worker_sdk.system import FileLock
 
-__all__ = ["DATABASE", "Instance", "free_bytes", "free_siblings", "take_instance"]
+__all__ = [
+    "DATABASE",
+    "Instance",
+    "Patience",
+    "doubt",
+    "free_bytes",
+    "free_siblings",
+    "instances",
+    "not_ours",
+    "remains_of",
+    "take_instance",
+]
 
 DATABASE = "outbox.db"
 LOCK = "lock"
@@ -43,16 +57,35 @@ class Instance:
         self.lock.release()
 
 
-def take_instance(state_dir: Path, name: str | None = None) -> Instance:
+class Patience:
+    """Waits for what dead workers have left running, so long in all; what it has given up once is not waited for."""
+
+    def __init__(self) -> None:
+        self._over_at = time.monotonic() + REMAINS_LIMIT
+
+    def take(self, path: Path) -> Instance | None:
+        """The instance at this path; None while somebody uses it."""
+        while (taken := _take(path)) is None and FileLock.left_behind(path / LOCK):
+            if time.monotonic() > self._over_at:
+                return None
+            time.sleep(LOOK_EVERY)
+        return taken
+
+
+def take_instance(state_dir: Path, name: str | None = None, *, patience: Patience | None = None) -> Instance:
     """The lowest free numbered instance of a state folder, or the named one.
 
-    One that only the remains of a dead worker hold is waited for: they end in a moment (R20).
+    One that only the remains of a dead worker hold is waited for: they end in a moment (R20). A numbered one that
+    belongs to another user is passed over.
+
+    Args:
+        patience: What is left of the waiting, for more than one call.
 
     Raises:
         StateFolderError: The folder cannot be used, is on a network file system, or the named instance is in use.
     """
     _check(state_dir)
-    patience = _Patience()
+    patience = patience or Patience()
     if name is not None:
         if not NAME.match(name) or name == PLUGINS:
             raise StateFolderError(
@@ -61,27 +94,88 @@ def take_instance(state_dir: Path, name: str | None = None) -> Instance:
         taken = patience.take(state_dir / name)
         if taken is None:
             raise StateFolderError(
-                f"instance {name!r} of {state_dir} is in use by another worker; give another name"
+                remains_of(state_dir / name)
+                or f"instance {name!r} of {state_dir} is in use by another worker; give another name"
             )
         return taken
     for number in range(MOST):
-        taken = patience.take(state_dir / f"instance-{number}")
-        if taken is not None:
-            return taken
+        with suppress(_NotOursError):  # told with the siblings
+            taken = patience.take(state_dir / f"instance-{number}")
+            if taken is not None:
+                return taken
     raise StateFolderError(f"all {MOST} instances of {state_dir} are in use; give another --state-dir")
 
 
-def free_siblings(state_dir: Path, mine: Instance) -> Iterator[Instance]:
+def free_siblings(
+    state_dir: Path, mine: Instance, *, tell: Callable[[str], None], patience: Patience | None = None
+) -> Iterator[Instance]:
     """The other instances that no process holds, each locked until it is released.
 
     Those that only the remains of a dead worker hold are waited for (R20).
+
+    Args:
+        tell: Is told which instances cannot be taken over though no worker runs on them, and why.
+        patience: What is left of the waiting, for more than one call.
     """
-    patience = _Patience()
-    for path in sorted(state_dir.iterdir()):
-        if path != mine.path and (path / DATABASE).exists():
-            taken = patience.take(path)
+    patience = patience or Patience()
+    for path in instances(state_dir):
+        if path != mine.path:
+            try:
+                taken = patience.take(path)
+            except StateFolderError as error:
+                tell(str(error))
+                continue
             if taken is not None:
                 yield taken
+            elif (trouble := remains_of(path)) is not None:
+                tell(trouble)
+
+
+def instances(state_dir: Path) -> list[Path]:
+    """The instances of a state folder that hold an outbox, in the order of their names.
+
+    Those of other users are among them as far as their names tell; whatever else lies there is passed over.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    try:
+        names = sorted(path for path in state_dir.iterdir() if NAME.match(path.name) and path.name != PLUGINS)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [path for path in names if _holds_an_outbox(path)]
+
+
+def remains_of(instance: Path) -> str | None:
+    """What to do about an instance that cannot be taken, where its worker is dead; None where that is not certain."""
+    lock = instance / LOCK
+    if not FileLock.left_behind(lock):
+        return None
+    users = users_of(lock)
+    by = f"process {', '.join(users)}" if users else "a process that it started"
+    return (
+        f"{instance.name} of {instance.parent} is held by {by}, left running by a worker that is dead: what it "
+        "stored there is not sent; end that process, then start a worker or say prismq-worker outbox deliver"
+    )
+
+
+def not_ours(instance: Path) -> str:
+    """What to do about an instance that this user may not use."""
+    return (
+        f"{instance.name} of {instance.parent} belongs to {owner_of(instance)} and may not be used by this user, so "
+        f"what is stored there is not sent; give it to the worker's user (chown -R USER {instance}), or move it aside"
+    )
+
+
+def doubt(state_dir: Path) -> str | None:
+    """Why locks in this folder may not hold, None where nothing speaks against them."""
+    kind = unproven_file_system(state_dir)
+    if kind is None:
+        return None
+    return (
+        f"the state folder {state_dir} is on {kind}, which may be a folder of another machine: where locks do not "
+        "hold, results are sent twice or lost; better give --state-dir a folder on a disk of this machine"
+    )
 
 
 def free_bytes(path: Path) -> int:
@@ -104,27 +198,29 @@ def _check(state_dir: Path) -> None:
         )
 
 
-class _Patience:
-    """Waits for what dead workers have left running, so long in all."""
-
-    def __init__(self) -> None:
-        self._over_at = time.monotonic() + REMAINS_LIMIT
-
-    def take(self, path: Path) -> Instance | None:
-        """The instance at this path; None while somebody uses it."""
-        while (taken := _take(path)) is None and FileLock.left_behind(path / LOCK):
-            if time.monotonic() > self._over_at:
-                return None
-            time.sleep(LOOK_EVERY)
-        return taken
+class _NotOursError(StateFolderError):
+    """The instance is there, and belongs to another user."""
 
 
 def _take(path: Path) -> Instance | None:
     try:
-        path.mkdir(exist_ok=True, mode=0o700)
+        if not path.is_dir():
+            path.mkdir(exist_ok=True, mode=0o700)
+            keep_owner(path, path.parent)
         lock = FileLock.acquire(path / LOCK)
     except OSError as error:
+        if isinstance(error, PermissionError) and path.is_dir():
+            raise _NotOursError(not_ours(path)) from error
         raise StateFolderError(
             f"the state folder {path} cannot be written ({error.strerror}); give --state-dir a writable local folder"
         ) from error
     return None if lock is None else Instance(path, lock)
+
+
+def _holds_an_outbox(path: Path) -> bool:
+    try:
+        return path.is_dir() and (path / DATABASE).lstat() is not None
+    except PermissionError:
+        return NUMBERED.match(path.name) is not None
+    except OSError:
+        return False

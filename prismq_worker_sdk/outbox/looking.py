@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from prismq_worker_sdk.errors import StateFolderError
-from prismq_worker_sdk.outbox.folder import DATABASE
+from prismq_worker_sdk.outbox.folder import DATABASE, not_ours
 from prismq_worker_sdk.outbox.schema import VERSION
 
-__all__ = ["Entry", "instances", "look", "look_closely"]
+__all__ = ["Entry", "look", "look_closely"]
 
 KNOWN = "server, dialect, task_id, task_type, worker_id, token, attempt"
 REPORTS = f"SELECT number, state, kind, {KNOWN}, committed_at, tries, next_try, detail"
@@ -60,13 +60,6 @@ class Entry:
         return f"{self.instance}/{'-' if self.number is None else self.number}"
 
 
-def instances(state_dir: Path) -> list[Path]:
-    """The instances of a state folder that hold an outbox, in the order of their names."""
-    if not state_dir.is_dir():
-        return []
-    return sorted(path for path in state_dir.iterdir() if (path / DATABASE).exists())
-
-
 def look(instance: Path) -> list[Entry]:
     """Every report and claim of an instance, oldest first, without their bodies.
 
@@ -111,6 +104,8 @@ def _read(instance: Path, read: Callable[[sqlite3.Connection], list[tuple[Any, .
                     "use the newer SDK"
                 )
             return [Entry(instance.name, *row) for row in read(db)] if version else []
+    except PermissionError as error:
+        raise StateFolderError(not_ours(instance)) from error
     except (sqlite3.Error, OSError) as error:
         raise StateFolderError(
             f"{path} cannot be read ({error}); a worker that starts on it sets a damaged file aside"

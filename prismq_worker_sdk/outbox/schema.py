@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from prismq_worker_sdk.errors import StateFolderError
+from prismq_worker_sdk.processes import keep_owner
 
 __all__ = ["STEPS", "TABLES", "VERSION", "open_database", "prepare", "tables"]
 
@@ -129,13 +130,16 @@ def open_database(path: Path | str) -> sqlite3.Connection:
         StateFolderError: It cannot be opened or written, or a newer version of the SDK made it.
     """
     try:
+        if isinstance(path, Path) and not path.exists():
+            path.touch(mode=0o600)
+            keep_owner(path, path.parent)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
         try:
             prepare(connection)
         except BaseException:
             connection.close()
             raise
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise StateFolderError(
             f"the outbox {path} cannot be used ({error}); give --state-dir a writable local folder with free space"
         ) from error

@@ -17,7 +17,7 @@ from prismq_worker_sdk.errors import Unavailable
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.reference import find
 from prismq_worker_sdk.processes import follow_parent, parent_channel, show_stacks_when_asked
-from prismq_worker_sdk.system import SystemClock, resident_memory
+from prismq_worker_sdk.system import FileLock, SystemClock, resident_memory
 from prismq_worker_sdk.worker.calling import call
 from prismq_worker_sdk.worker.channel import Channel
 from prismq_worker_sdk.worker.child_backing import ChildBacking
@@ -75,14 +75,15 @@ class _Child:
         self._clock = SystemClock()
         self._process = os.getpid()
         self._output = _output()
+        self._lock: FileLock | None = None
         self._handlers: dict[str, Handler] = {}
         self._set_up: dict[str, Handler] = {}
         self._runs: queue.SimpleQueue[tuple[Run, ChildBacking] | None] = queue.SimpleQueue()
 
     def live(self) -> None:
         begin: Begin = self._channel.receive()
-        if begin.lock is not None and os.name == "posix":
-            os.set_inheritable(begin.lock, False)  # noqa: FBT003 - the parameter has no name
+        if begin.lock is not None:
+            self._lock = FileLock.inherited(begin.lock)
         sys.argv[:] = begin.arguments
         send_logs(self._channel, begin.levels)
         try:

@@ -12,32 +12,47 @@ from prismq_worker_sdk.worker.runtime import Runtime
 __all__ = ["close_books", "never_begun"]
 
 
-def never_begun(life: Lifecycle, outbox: Outbox) -> tuple[int, str]:
-    """The exit code and the reason of a worker that was stopped before it found its server."""
+def never_begun(life: Lifecycle, outbox: Outbox, *, elsewhere: int = 0) -> tuple[int, str]:
+    """The exit code and the reason of a worker that was stopped before it found its server.
+
+    Args:
+        elsewhere: Reports of dead workers that could not be taken over.
+    """
     waiting = outbox.count("waiting")
-    code = exit_code(failed=life.failed, balanced=True, waiting=waiting, strays=0)
-    return code, f"{life.reason}; {left_behind(waiting, 0)}"
+    code = exit_code(failed=life.failed, balanced=True, waiting=waiting + elsewhere, strays=0)
+    return code, f"{life.reason}; {left_behind(waiting, 0, elsewhere)}"
 
 
-def close_books(runtime: Runtime) -> tuple[int, str]:
-    """The exit code and the reason of a worker whose loops have ended."""
+def close_books(runtime: Runtime, *, elsewhere: int = 0) -> tuple[int, str]:
+    """The exit code and the reason of a worker whose loops have ended.
+
+    Args:
+        elsewhere: Reports of dead workers that could not be taken over.
+    """
     strays = _let_lapse(runtime)
     waiting = runtime.outbox.count("waiting")
     faults = runtime.ledger.accounts(waiting=waiting).faults()
     for fault in faults:
         runtime.emit(Notice("error", f"the books are off: {fault}; please report this"))
-    code = exit_code(failed=runtime.life.failed, balanced=not faults, waiting=waiting, strays=strays)
+    code = exit_code(
+        failed=runtime.life.failed, balanced=not faults, waiting=waiting + elsewhere, strays=strays
+    )
     parked = runtime.parked + runtime.ledger.parked
-    return code, f"{runtime.life.reason}; {left_behind(waiting, strays)}{_kept(parked)}"
+    return code, f"{runtime.life.reason}; {left_behind(waiting, strays, elsewhere)}{_kept(parked)}"
 
 
-def left_behind(waiting: int, strays: int) -> str:
+def left_behind(waiting: int, strays: int, elsewhere: int) -> str:
     """What is left, for people."""
-    if not waiting and not strays:
+    total = waiting + strays + elsewhere
+    if not total:
         return "nothing is left"
-    parts = [_count(waiting, "report"), _count(strays, "handler")]
+    parts = [
+        _count(waiting, "report"),
+        _count(strays, "handler"),
+        _count(elsewhere, "report", " of a dead worker"),
+    ]
     left = " and ".join(part for part in parts if part)
-    verb = "is" if waiting + strays == 1 else "are"
+    verb = "is" if total == 1 else "are"
     return f"{left} {verb} left: start me again on this state folder"
 
 
@@ -47,8 +62,8 @@ def _kept(parked: int) -> str:
     return f"; {what} parked: see prismq-worker outbox list --state parked" if parked else ""
 
 
-def _count(number: int, noun: str) -> str:
-    return "" if not number else f"{number} {noun}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str, whose: str = "") -> str:
+    return "" if not number else f"{number} {noun}{'' if number == 1 else 's'}{whose}"
 
 
 def _let_lapse(runtime: Runtime) -> int:

@@ -9,12 +9,23 @@ from prismq_worker_sdk.errors import StateFolderError
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.outbox.damage import mend
-from prismq_worker_sdk.outbox.folder import Instance, free_bytes, free_siblings, take_instance
+from prismq_worker_sdk.outbox.folder import (
+    LOCK,
+    Instance,
+    Patience,
+    doubt,
+    free_bytes,
+    free_siblings,
+    instances,
+    take_instance,
+)
 from prismq_worker_sdk.outbox.inherit import inherit
+from prismq_worker_sdk.outbox.looking import look
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.parked import Parked
 from prismq_worker_sdk.outbox.schema import open_database
 from prismq_worker_sdk.outbox.transactions import GroupCommit
+from prismq_worker_sdk.system import FileLock
 from prismq_worker_sdk.worker.runtime import Runtime
 
 __all__ = ["State", "open_state", "recover"]
@@ -32,14 +43,17 @@ class State:
 
     instance: Instance
     outbox: Outbox
+    file: tuple[int, int]
+    """Device and number of the outbox file, as it was opened."""
+
     troubles: tuple[str, ...] = ()
     """What of earlier workers could not be taken over, one sentence each."""
 
-    mended: tuple[str, ...] = ()
-    """Damaged files that were found and set aside, one sentence each."""
+    found: tuple[Notice, ...] = ()
+    """What is to be told at once: damaged files that were set aside, and a folder that may not be fit."""
 
-    file: tuple[int, int] = (0, 0)
-    """Device and number of the outbox file, as it was opened."""
+    held: tuple[Path, ...] = ()
+    """Instances of dead workers that something they started still holds."""
 
     def free_bytes(self) -> int:
         """Free space for more.
@@ -58,6 +72,13 @@ class State:
         except OSError:
             return 0
 
+    def left_elsewhere(self) -> int:
+        """How many reports of dead workers wait where something that those started keeps this one out."""
+        try:
+            return sum(entry.state == "waiting" for path in self.held for entry in look(path))
+        except StateFolderError:
+            return len(self.held)  # what cannot be read may be a report
+
     def close(self) -> None:
         """Closes the outbox and leaves the instance to others."""
         self.outbox.close()
@@ -71,7 +92,8 @@ def open_state(state_dir: Path, name: str | None, clock: Clock) -> State:
         StateFolderError: The folder cannot be used, or has no room.
     """
     state_dir = state_dir.absolute()  # a handler may change the working directory
-    instance = take_instance(state_dir, name)
+    patience = Patience()
+    instance = take_instance(state_dir, name, patience=patience)
     try:
         free = free_bytes(instance.path)
         if free < ROOM_AT_START:
@@ -79,10 +101,11 @@ def open_state(state_dir: Path, name: str | None, clock: Clock) -> State:
                 f"the disk of {state_dir} is full ({free // 1024} KiB left); free at least "
                 f"{ROOM_AT_START // 2**20} MiB, or give --state-dir another disk"
             )
+        doubts = doubt(state_dir)
         mended = [mend(instance.database, clock.utc())]
         connection = open_database(instance.database)
-        troubles = []
-        for sibling in free_siblings(state_dir, instance):
+        troubles: list[str] = []
+        for sibling in free_siblings(state_dir, instance, tell=troubles.append, patience=patience):
             try:
                 mended.append(mend(sibling.database, clock.utc()))
                 inherit(connection, sibling)
@@ -94,8 +117,13 @@ def open_state(state_dir: Path, name: str | None, clock: Clock) -> State:
         instance.release()
         raise
     outbox = Outbox(GroupCommit(connection), clock)
-    told = tuple(one for one in mended if one is not None)
-    return State(instance, outbox, tuple(troubles), told, file_of(instance.database))
+    found = [Notice("error", one) for one in mended if one is not None]
+    if doubts is not None:
+        found.append(Notice("warning", doubts))
+    held = tuple(path for path in instances(state_dir) if FileLock.left_behind(path / LOCK))
+    return State(
+        instance, outbox, file_of(instance.database), troubles=tuple(troubles), found=tuple(found), held=held
+    )
 
 
 def file_of(path: Path) -> tuple[int, int]:

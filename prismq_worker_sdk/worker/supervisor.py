@@ -123,11 +123,11 @@ class Supervisor:
 
     def _lead(self, state: State) -> tuple[int, str]:
         """The whole life, from finding the server to closing the books; the exit code and its reason."""
-        for said in state.mended:
-            self._emit(Notice("error", said))
+        for said in state.found:
+            self._emit(said)
         found = self._find_server()
         if found is None:
-            return never_begun(self._life, state.outbox)
+            return never_begun(self._life, state.outbox, elsewhere=state.left_elsewhere())
         runtime = self._runtime = self._share(found, state)
         recovered = recover(runtime, state.troubles)
         announce(runtime, state_dir=str(state.instance.path), recovered=recovered)
@@ -138,7 +138,7 @@ class Supervisor:
         drive(supervise(runtime, crew), no_calls, self._waker)
         crew.end(seconds_left(self._life, self._clock, 0.0))
         runtime.slots.close()
-        return close_books(runtime)
+        return close_books(runtime, elsewhere=state.left_elsewhere())
 
     def _find_server(self) -> Healthy | None:
         loop = find_server(

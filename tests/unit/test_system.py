@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from prismq_worker_sdk import processes
+from prismq_worker_sdk.mounts import network_file_system, unproven_file_system
 from prismq_worker_sdk.processes import birth_of, is_dead, oom_kills, thread_seconds
 from prismq_worker_sdk.system import (
     FileLock,
     SystemClock,
     generated_worker_id,
-    network_file_system,
     resident_memory,
     signals,
 )
@@ -26,14 +26,42 @@ MOUNTS = r"""
 server:/export /mnt/share nfs4 rw 0 0
 /dev/vdb /mnt/share/local xfs rw 0 0
 //nas/x /mnt/with\040blank cifs rw 0 0
+//nas/x /mnt/with\011tab cifs rw 0 0
+//nas/x /mnt/with\134slash cifs rw 0 0
+//nas/x /mnt/with\043hash cifs rw 0 0
 """
 
 
 def test_r39_network_file_systems_are_known_by_their_mount():
     assert network_file_system(Path("/mnt/share/state"), mounts=MOUNTS) == "nfs4"
     assert network_file_system(Path("/mnt/with blank/x"), mounts=MOUNTS) == "cifs"
+    for name in ("with\ttab", "with\\slash", "with#hash"):
+        assert network_file_system(Path("/mnt", name, "x"), mounts=MOUNTS) == "cifs"
     assert network_file_system(Path("/mnt/share/local/x"), mounts=MOUNTS) is None
     assert network_file_system(Path("/var/lib"), mounts=MOUNTS) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "refused", "doubtful"),
+    [
+        ("fuse.ceph-fuse", True, False),
+        ("fuse.blobfuse2", True, False),
+        ("beegfs", True, False),
+        ("9p", False, True),
+        ("fuse.grpcfuse", False, True),
+        ("fuse.something-new", False, True),
+        ("fuse", False, True),
+        ("fuse.fuse-overlayfs", False, False),
+        ("fuseblk", False, False),
+        ("btrfs", False, False),
+    ],
+)
+def test_r39_a_kind_is_refused_where_it_is_the_network_and_doubted_where_it_may_be(kind, refused, doubtful):
+    mounts = f"x /mnt {kind} rw 0 0\n"
+
+    assert (network_file_system(Path("/mnt/x"), mounts=mounts) == kind) is refused
+    if not refused:
+        assert (unproven_file_system(Path("/mnt/x"), mounts=mounts) == kind) is doubtful
 
 
 def test_r39_a_lock_is_held_by_one_only_and_free_again_after_its_release(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,25 @@ def test_a_folder_that_cannot_be_made_costs_the_count_and_is_told_once(tmp_path,
     warnings = [record for record in caplog.records if record.levelname == "WARNING"]
     assert ["cannot be used" in record.getMessage() for record in warnings] == [True]
     assert "quota is not counted" in caplog.text
+
+
+def test_a_file_in_a_folder_that_may_not_be_entered_costs_the_count_and_no_task(
+    tmp_path, clock, caplog, monkeypatch
+):
+    file = StateFile(tmp_path)
+    stat = Path.stat
+
+    def forbidden(path, **options):
+        if path == file.path:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", forbidden)
+
+    assert file.look(lambda db: 1, otherwise=0) == 0
+    assert file.look(lambda db: 1, otherwise=0) == 0
+    warnings = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert ["cannot be used ([Errno 13]" in record.getMessage() for record in warnings] == [True]
 
 
 def test_a_damaged_file_is_set_aside_and_a_fresh_one_is_begun(tmp_path, clock, caplog):

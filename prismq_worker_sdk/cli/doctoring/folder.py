@@ -10,9 +10,19 @@ from pathlib import Path
 
 from prismq_worker_sdk.cli.doctoring.finding import Finding, bad, ok, warn
 from prismq_worker_sdk.errors import StateFolderError
-from prismq_worker_sdk.outbox.folder import LOCK, NAME, PLUGINS, free_bytes
-from prismq_worker_sdk.outbox.looking import Entry, instances, look
-from prismq_worker_sdk.system import FileLock, network_file_system
+from prismq_worker_sdk.mounts import network_file_system
+from prismq_worker_sdk.outbox.folder import (
+    LOCK,
+    NAME,
+    PLUGINS,
+    doubt,
+    free_bytes,
+    instances,
+    not_ours,
+    remains_of,
+)
+from prismq_worker_sdk.outbox.looking import Entry, look
+from prismq_worker_sdk.system import FileLock
 
 __all__ = ["look_at_folder", "look_at_port", "stored"]
 
@@ -39,9 +49,13 @@ def look_at_folder(
     if free < needed:
         text = f"the disk of {state_dir} has {free // 2**20} MiB left, {needed // 2**20} MiB are needed before claiming"
         yield bad(CHECK, text, "make room, or lower --concurrency")
+    if (doubtful := doubt(_existing(state_dir))) is not None:
+        yield warn(CHECK, doubtful)
     entries: list[Entry] = []
     for path in instances(state_dir):
         try:
+            if (held := remains_of(path)) is not None and _in_use(path):
+                yield warn(CHECK, held)
             entries.extend(look(path))
         except StateFolderError as error:
             yield warn(CHECK, str(error))
@@ -93,12 +107,22 @@ def _unusable(state_dir: Path, instance: str | None) -> tuple[str, str] | None:
     if not os.access(existing, os.W_OK | os.X_OK):
         return f"{existing} cannot be written by this user", LOCAL
     try:
-        if instance is not None and _in_use(state_dir / instance):
-            return f"a worker runs on --instance {instance}", "stop it, or give another name or none"
-        state_dir.is_dir() and instances(state_dir)
+        instances(state_dir)
+        return None if instance is None else _taken(state_dir / instance)
     except OSError as error:
         return f"{state_dir} cannot be used ({error.strerror})", LOCAL
-    return None
+
+
+def _taken(instance: Path) -> tuple[str, str] | None:
+    """Why an instance cannot be had, and what to do; None when it can."""
+    try:
+        if not _in_use(instance):
+            return None
+    except PermissionError:
+        return not_ours(instance), "or give another name or none"
+    if (held := remains_of(instance)) is not None:
+        return held, "or give another name or none"
+    return f"a worker runs on --instance {instance.name}", "stop it, or give another name or none"
 
 
 def _in_use(instance: Path) -> bool:
@@ -115,4 +139,4 @@ def _in_use(instance: Path) -> bool:
 def _existing(path: Path) -> Path:
     """The path, or the nearest of its parents that exists."""
     path = path.absolute()
-    return next((one for one in (path, *path.parents) if one.exists()), path)
+    return next((one for one in (path, *path.parents) if os.path.exists(one)), path)  # noqa: PTH110 - raises nothing

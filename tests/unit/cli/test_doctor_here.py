@@ -2,6 +2,7 @@
 
 import json
 
+from prismq_worker_sdk.outbox import folder as outbox_folder
 from prismq_worker_sdk.outbox.folder import take_instance
 from tests.support.doctor import PLUGIN
 
@@ -86,6 +87,29 @@ def test_an_instance_is_taken_from_no_worker(doctor, api, tmp_path):
 
     assert (held.code, other.code, free.code) == (1, 0, 0)
     assert "a worker runs on --instance a" in held.text("state")
+
+
+def test_what_a_dead_worker_left_running_is_told_from_a_worker(doctor, api, tmp_path):
+    mine = take_instance(tmp_path / "state", "a")
+    mine.database.touch()
+    (mine.path / "lock").write_text(str(2**22 - 3))
+    try:
+        named, other = doctor(api.url, "--instance", "a"), doctor(api.url)
+    finally:
+        mine.release()
+
+    assert (named.code, other.code) == (1, 0)
+    for found in (named, other):
+        assert "a of " in found.text("state")
+        assert "left running by a worker that is dead" in found.text("state")
+
+
+def test_a_state_folder_on_doubtful_locks_is_a_warning(doctor, api, monkeypatch):
+    monkeypatch.setattr(outbox_folder, "unproven_file_system", lambda path: "virtiofs")
+    found = doctor(api.url)
+
+    assert (found.code, found.level("state")) == (0, ["warn", "ok"])
+    assert "is on virtiofs" in found.text("state")
 
 
 def test_a_health_port_that_is_taken_is_a_failure(doctor, api, unused_url):

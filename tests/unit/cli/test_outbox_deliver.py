@@ -152,6 +152,19 @@ def test_an_instance_with_a_worker_is_named_and_left_to_it(base, left, deliver, 
     assert waiting(cli, folder) == [one]
 
 
+def test_an_instance_that_the_remains_of_a_dead_worker_hold_counts_as_left(base, left, deliver, folder):
+    (one,) = claimed(base, "w1")
+    left(base.url, one, Completed("1"))
+    worker = take_instance(folder)
+    (folder / "instance-0" / "lock").write_text(str(2**22 - 3))
+    shown = deliver(base.url)
+    worker.release()
+
+    assert (shown.code, shown.out) == (75, "accepted 0, lost 0, parked 0, left 0\n")
+    assert "left running by a worker that is dead" in shown.err
+    assert "a worker runs on" not in shown.err
+
+
 def test_r01_reports_of_another_server_stay_and_are_counted(base, left, deliver, cli, folder):
     (task_id,) = claimed(base, "w1")
     left(base.url, task_id, Completed("1"))

@@ -341,7 +341,7 @@ def test_r39_what_free_siblings_left_is_taken_over_and_what_busy_ones_hold_is_no
     busy = take_instance(tmp_path, "instance-1")
     mine = take_instance(tmp_path, "mine")
     connection = open_database(mine.database)
-    for sibling in free_siblings(tmp_path, mine):
+    for sibling in free_siblings(tmp_path, mine, tell=pytest.fail):
         inherit(connection, sibling)
         inherit(connection, sibling)
         sibling.release()

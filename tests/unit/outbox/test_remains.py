@@ -20,6 +20,21 @@ keeper = [sys.executable, "-c", "print(flush=True); input()"]
 subprocess.Popen(keeper, pass_fds=[instance.lock.descriptor], stderr=subprocess.DEVNULL)
 """
 
+TAKES_FORKS_AND_DIES = """
+import os, sys
+from pathlib import Path
+from prismq_worker_sdk.outbox.folder import take_instance
+from prismq_worker_sdk.system import FileLock
+instance = take_instance(Path(sys.argv[1]))
+if sys.argv[2] == "a child of a worker":
+    lock = FileLock.inherited(os.dup(instance.lock.descriptor))
+    instance.release()
+(instance.path / "outbox.db").touch()
+if os.fork() == 0:
+    print(flush=True)
+    input()
+"""
+
 
 @pytest.fixture
 def remains(tmp_path, monkeypatch):
@@ -57,7 +72,7 @@ def test_r20_what_a_dead_worker_left_in_a_sibling_is_waited_for_too(tmp_path, mo
     mine = take_instance(tmp_path, "mine")
     rest = folder.time.sleep
     monkeypatch.setattr(folder.time, "sleep", lambda seconds: (remains(), rest(seconds)))
-    found = list(free_siblings(tmp_path, mine))
+    found = list(free_siblings(tmp_path, mine, tell=pytest.fail))
 
     assert [one.path.name for one in found] == ["instance-0"]
     for one in [*found, mine]:
@@ -69,7 +84,29 @@ def test_r20_a_start_does_not_wait_for_ever(tmp_path, monkeypatch, remains):
     taken = take_instance(tmp_path)
 
     assert taken.path.name == "instance-1"
-    with pytest.raises(StateFolderError, match="in use"):
+    with pytest.raises(StateFolderError, match=r"instance-0 of .* is held by process \d+ \(python"):
         take_instance(tmp_path, "instance-0")
+    told = []
+    assert list(free_siblings(tmp_path, taken, tell=told.append)) == []
+    assert "left running by a worker that is dead" in told[0]
     taken.release()
     remains()
+
+
+@pytest.mark.parametrize("whose", ["a worker", "a child of a worker"])
+def test_r20_a_fork_that_outlives_its_worker_holds_nothing(tmp_path, monkeypatch, whose):
+    monkeypatch.setattr(folder, "REMAINS_LIMIT", 0.0)
+    with subprocess.Popen(
+        [sys.executable, "-c", TAKES_FORKS_AND_DIES, str(tmp_path), whose],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={"PYTHONPATH": str(ROOT)},
+    ) as worker:
+        worker.stdout.readline()
+        worker.wait(20)
+        taken = take_instance(tmp_path)
+        worker.stdin.close()
+
+    assert taken.path.name == "instance-0"
+    taken.release()

@@ -15,6 +15,7 @@ from prismq_worker_sdk.model.events import Notice, TypePaused, WorkerStarted
 from prismq_worker_sdk.model.outcome import Completed
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.outbox import folder as outbox_folder
 from prismq_worker_sdk.testing import FakeClock
 from prismq_worker_sdk.worker.announcing import announce
 from prismq_worker_sdk.worker.claiming import claim_loop
@@ -177,6 +178,42 @@ def test_r39_an_instance_that_cannot_be_taken_over_is_told_and_does_not_stop_the
     again.close()
 
 
+def test_r37_what_the_remains_of_a_dead_worker_hold_is_told_and_is_something_left(
+    tmp_path, workplace, clock, monkeypatch
+):
+    monkeypatch.setattr(outbox_folder, "REMAINS_LIMIT", 0.0)
+    folder = tmp_path / "state"
+    dead = open_state(folder, None, clock)
+    left = Workplace(dead.instance.path, clock=clock)
+    left.run("t1")
+    left.close()
+    dead.outbox.close()  # its lock is held on
+    (dead.instance.path / "lock").write_text(f"{2**22 - 3}")
+    state = open_state(folder, None, clock)
+    place = workplace()
+    recover(place.runtime, state.troubles)
+    place.stop()
+    closed = close_books(place.runtime, elsewhere=state.left_elsewhere())
+    state.close()
+    dead.instance.release()
+
+    assert said(place)[0].startswith("instance-0 of ")
+    assert "left running by a worker that is dead" in said(place)[0]
+    assert closed == (
+        75,
+        "the test stops it; 1 report of a dead worker is left: start me again on this state folder",
+    )
+
+
+def test_a_state_folder_on_a_file_system_of_doubtful_locks_draws_a_warning(tmp_path, clock, monkeypatch):
+    monkeypatch.setattr(outbox_folder, "unproven_file_system", lambda path: "9p")
+    state = open_state(tmp_path, None, clock)
+    state.close()
+
+    (told,) = state.found
+    assert (told.level, "is on 9p" in told.message) == ("warning", True)
+
+
 @pytest.mark.parametrize("whose", ["its own", "a free instance's"])
 def test_r39_a_damaged_outbox_does_not_stop_the_start_and_is_kept(whose, tmp_path, clock):
     states = [open_state(tmp_path, None, clock) for _ in range(2)]
@@ -186,8 +223,9 @@ def test_r39_a_damaged_outbox_does_not_stop_the_start_and_is_kept(whose, tmp_pat
     damaged.write_bytes(b"this is no database" * 500)
     again = open_state(tmp_path, None, clock)
 
-    (told,) = again.mended
-    assert told.startswith(
+    (told,) = again.found
+    assert told.level == "error"
+    assert told.message.startswith(
         f"the outbox {damaged} is damaged (file is not a database); it is kept as outbox.db.dam"
     )
     assert [kept.read_bytes() for kept in damaged.parent.glob("outbox.db.damaged-*")] == [

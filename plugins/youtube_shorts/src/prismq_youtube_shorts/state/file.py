@@ -56,12 +56,19 @@ class StateFile:
                 return self._tried(work)
             except (sqlite3.Error, OSError) as error:
                 self._close()
-                self._tell(f"{self.path} cannot be used ({error}); quota is not counted and no page is kept")
+                self._tell(error)
             return otherwise
 
     def look(self, work: Callable[[sqlite3.Connection], T], otherwise: U) -> T | U:
         """As `run`, but a file that is not there is not made."""
-        return self.run(work, otherwise) if self.path.exists() else otherwise
+        try:
+            self.path.stat()
+        except FileNotFoundError:
+            return otherwise
+        except OSError as error:
+            self._tell(error)
+            return otherwise
+        return self.run(work, otherwise)
 
     def close(self) -> None:
         """Closes it; a later call opens it again."""
@@ -123,10 +130,10 @@ class StateFile:
             self._connection.close()
             self._connection = None
 
-    def _tell(self, trouble: str) -> None:
+    def _tell(self, error: Exception) -> None:
         level = logging.DEBUG if self._told else logging.WARNING
         self._told = True
-        _log.log(level, trouble)
+        _log.log(level, "%s cannot be used (%s); quota is not counted and no page is kept", self.path, error)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
