@@ -54,6 +54,7 @@ __all__ = [
     "Unavailable",
     "UnfitResult",
     "UsageError",
+    "missing_extra",
 ]
 
 
@@ -71,6 +72,22 @@ class UsageError(PrismqError):
 
 class SettingsError(UsageError):
     """A setting has a value that cannot be used."""
+
+
+def missing_extra(error: ImportError, what: str, extra: str, *modules: str) -> SettingsError:
+    """What to do about a library of an extra that cannot be imported: install it, or mend the one that is there.
+
+    Args:
+        what: What needs it, as the sentence begins.
+        modules: What the extra brings.
+    """
+    if isinstance(error, ModuleNotFoundError) and error.name in modules:
+        return SettingsError(f"{what} needs an extra: pip install 'prismq-worker-sdk[{extra}]'")
+    return SettingsError(
+        f"{what} needs {' and '.join(modules)}, which is installed but cannot be imported "
+        f"({type(error).__name__}: {error}); install it anew: "
+        f"pip install --force-reinstall 'prismq-worker-sdk[{extra}]'"
+    )
 
 
 class StateFolderError(UsageError):

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.errors import SettingsError, missing_extra
 from prismq_worker_sdk.model import duration
 
 __all__ = ["need_extra", "taskmanager"]
@@ -167,7 +167,7 @@ def need_extra() -> None:
         import fastapi  # noqa: F401
         import sqlalchemy  # noqa: F401
         import uvicorn  # noqa: F401
-    except ImportError:
-        raise SettingsError(
-            "the TaskManager needs an extra: pip install 'prismq-worker-sdk[taskmanager]'"
+    except ImportError as error:
+        raise missing_extra(
+            error, "the TaskManager", "taskmanager", "fastapi", "sqlalchemy", "uvicorn"
         ) from None

@@ -43,7 +43,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Ask for the server's health: is a TaskManager there, which one, what can it do?"""
+    """Ask for the server's health: is a TaskManager there, which one, what can it do?
+
+    Attributes:
+        within: Seconds that it may take as a whole, None for what it usually may.
+    """
+
+    within: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

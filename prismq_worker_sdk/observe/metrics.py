@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 
-from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.errors import missing_extra
 from prismq_worker_sdk.model.events import (
     ApiCalled,
     ClaimEnded,
@@ -30,14 +30,14 @@ class PrometheusMetrics:
     """Listens to events; `expose` gives the text that Prometheus scrapes.
 
     Raises:
-        SettingsError: The extra is not installed.
+        SettingsError: The extra is not installed, or does not work.
     """
 
     def __init__(self) -> None:
         try:
             import prometheus_client as prometheus
-        except ImportError:
-            raise SettingsError("metrics need an extra: pip install 'prismq-worker-sdk[metrics]'") from None
+        except ImportError as error:
+            raise missing_extra(error, "/metrics", "metrics", "prometheus_client") from None
         registry = prometheus.CollectorRegistry()
         self._expose: Callable[[], bytes] = partial(prometheus.generate_latest, registry)
         counter, gauge, histogram = prometheus.Counter, prometheus.Gauge, prometheus.Histogram

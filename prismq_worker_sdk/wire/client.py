@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from prismq_worker_sdk.model.calls import (
@@ -80,7 +81,8 @@ class WireClient:
         All requests of the call together keep to one deadline, so that it is never overdue (R31).
         """
         steps = self._steps(call)
-        until = time.monotonic() + LONGEST_CALL
+        longest = LONGEST_CALL if call.within is None else min(LONGEST_CALL, call.within)
+        until = time.monotonic() + longest
         reply: HttpReply | Unreachable | None = None
         while True:
             try:
@@ -102,7 +104,7 @@ class WireClient:
 
     def _steps(self, call: Exchange | Probe) -> Steps:
         if isinstance(call, Probe):
-            return health(self._dialect)
+            return health(self._dialect, call.within)
         return self._exchange(call)
 
     def _send(self, request: HttpRequest, left: float) -> HttpReply | Unreachable:
@@ -119,13 +121,14 @@ class WireClient:
         return reply
 
 
-def health(wanted: str = "auto") -> Steps:
+def health(wanted: str = "auto", within: float | None = None) -> Steps:
     """Asks for the health, and finds the dialect in the answer (R33).
 
     Args:
         wanted: `auto`, or the dialect that must be met.
+        within: Seconds that a request may take, None for what it usually may.
     """
-    found = told_by_health((yield HEALTH))
+    found = told_by_health((yield replace(HEALTH, within=within)))
     if not isinstance(found, Healthy):
         return found
     if wanted not in {"auto", found.dialect}:

@@ -5,15 +5,21 @@ A socket's own timeout begins anew with each byte; a server that trickles would 
 
 from __future__ import annotations
 
+import http.client
 import io
 import socket
 import time
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-__all__ = ["Deadline", "pool_classes"]
+from prismq_worker_sdk.wire.connecting import connect, in_time
+
+__all__ = ["Deadline", "pool_classes", "socks_pool_classes"]
 
 SHORTEST = 0.001
 """A socket timeout of 0 would mean "do not wait at all"."""
@@ -90,23 +96,73 @@ class _TimedSocket:
         return io.BufferedReader(_TimedReader(self._sock, self._deadline), 64 * 1024)
 
 
+class _Response(http.client.HTTPResponse):
+    """Reads on after every answer that only says that another will follow: 100, and 102, 103 and their like."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed leaves it out
+        follows = status < HTTPStatus.OK and status != HTTPStatus.SWITCHING_PROTOCOLS
+        return version, HTTPStatus.CONTINUE if follows else status, reason
+
+
 def pool_classes(deadline: Deadline) -> dict[str, Any]:
     """Pools for urllib3 whose connections keep the deadline: scheme → class."""
 
-    class Plain(HTTPConnection):
-        def connect(self) -> None:
-            super().connect()
-            self.sock = _TimedSocket(self.sock, deadline)
+    def connected(asking: Any) -> socket.socket:
+        return connect(
+            asking._dns_host,  # noqa: SLF001 - where urllib3 keeps it
+            asking.port,
+            timeout=asking.timeout,
+            left=deadline.left,
+            source_address=asking.source_address,
+            options=asking.socket_options or (),
+        )
 
-    class Secure(HTTPSConnection):
-        def connect(self) -> None:
-            super().connect()
-            self.sock = _TimedSocket(self.sock, deadline)
+    return _pools(HTTPConnection, HTTPSConnection, connected, deadline)
 
+
+def socks_pool_classes(deadline: Deadline) -> dict[str, Any]:
+    """The same by way of a SOCKS proxy.
+
+    Raises:
+        ImportError: PySocks is not there, or does not work.
+    """
+    from urllib3.contrib.socks import SOCKSConnection, SOCKSHTTPSConnection  # noqa: PLC0415 - an extra
+
+    def connected(asking: Any) -> socket.socket:
+        steps = partial(SOCKSConnection._new_conn, asking)  # noqa: SLF001 - a step of it, bounded
+        found: socket.socket = in_time(steps, deadline.left(), late=socket.socket.close)
+        return found
+
+    return _pools(SOCKSConnection, SOCKSHTTPSConnection, connected, deadline)
+
+
+def _pools(
+    plain: type, secure: type, connected: Callable[[Any], socket.socket], deadline: Deadline
+) -> dict[str, Any]:
     class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
+        ConnectionCls = _bounded(plain, connected, deadline)
 
     class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = Secure
+        ConnectionCls = _bounded(secure, connected, deadline)
 
     return {"http": PlainPool, "https": SecurePool}
+
+
+def _bounded(kind: Any, connected: Callable[[Any], socket.socket], deadline: Deadline) -> type:
+    """A kind of connection whose steps all keep the deadline: look-up, connect, proxy, handshake, talk."""
+
+    def make(self: Any) -> None:
+        kind.connect(self)
+        self.sock = _TimedSocket(self.sock, deadline)
+
+    def tunnel(self: Any) -> None:
+        plain, self.sock = self.sock, _TimedSocket(self.sock, deadline)
+        try:
+            kind._tunnel(self)  # noqa: SLF001 - a step of it, bounded
+            self.sock = plain
+        finally:
+            deadline.sent = False  # that was for the proxy
+
+    own = {"response_class": _Response, "_new_conn": connected, "connect": make, "_tunnel": tunnel}
+    return type(kind.__name__, (kind,), own)

@@ -6,21 +6,23 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
+from requests.utils import get_environ_proxies, select_proxy
 
 from prismq_worker_sdk.decide.redaction import MARK, SHORTEST, Redactor
-from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.errors import SettingsError, missing_extra
 from prismq_worker_sdk.model.calls import Unreachable
 from prismq_worker_sdk.version import __version__
 from prismq_worker_sdk.wire.address import join, normalise
-from prismq_worker_sdk.wire.deadline import Deadline, pool_classes
+from prismq_worker_sdk.wire.deadline import Deadline, pool_classes, socks_pool_classes
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
+from prismq_worker_sdk.wire.reasons import sentence
 
 __all__ = ["Timeouts", "Transport", "checked_key"]
 
@@ -68,7 +70,8 @@ class _Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: object) -> urllib3.ProxyManager:
         manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **kwargs)
-        manager.pool_classes_by_scheme = pool_classes(self._deadline)
+        classes = socks_pool_classes if _is_socks(proxy) else pool_classes
+        manager.pool_classes_by_scheme = classes(self._deadline)
         return manager
 
 
@@ -80,6 +83,9 @@ class Transport:
         key: The API key now; asked at the first call and after each `forget_key`.
         proxies: Scheme → proxy; the environment's unless given. Resolved once.
         verify: Check certificates: True, or the path of a CA bundle.
+
+    Raises:
+        SettingsError: The api_url is no address, or a SOCKS proxy is set and nothing here can talk to it.
     """
 
     def __init__(
@@ -100,6 +106,8 @@ class Transport:
         self._adapter = _Adapter(self._deadline)
         settings = requests.Session().merge_environment_settings(self._base, {}, None, None, None)
         self._proxies = _proxies(self._base) if proxies is None else proxies
+        if _is_socks(select_proxy(self._base, self._proxies) or ""):
+            _check_socks()
         self._verify: bool | str = (settings["verify"] or False) if verify is None else verify
         self._used_at = time.monotonic()
 
@@ -114,12 +122,13 @@ class Transport:
         except SettingsError as error:
             return Unreachable(str(error), maybe_seen=False)
         try:
-            return self._exchange(prepared)
+            reply: HttpReply | Unreachable = self._exchange(prepared)
         except Exception as error:  # noqa: BLE001 - an answer may break any reader; it must not break the loop
-            self._adapter.close()
-            return Unreachable(self._reason(error), maybe_seen=self._deadline.sent)
-        finally:
-            self._used_at = time.monotonic()
+            reply = Unreachable(self._reason(error), maybe_seen=self._deadline.sent)
+        if isinstance(reply, Unreachable) or not reply.is_json:
+            self._adapter.close()  # what is not understood says nothing of where the next answer begins
+        self._used_at = time.monotonic()
+        return reply
 
     def forget_key(self) -> None:
         """The key was refused: ask for it again at the next call (R34)."""
@@ -144,6 +153,8 @@ class Transport:
             response.raw.drain_conn()
         finally:
             response.close()
+        if response.status_code < 200:  # noqa: PLR2004
+            return Unreachable(f"HTTP {response.status_code} in place of an answer")
         headers = {name.lower(): value for name, value in response.headers.items()}
         secret = self._secret or ""
         if response.status_code >= 300 and len(secret) >= SHORTEST:  # noqa: PLR2004 - what is told may repeat the key
@@ -176,7 +187,7 @@ class Transport:
 
     def _reason(self, error: BaseException) -> str:
         secrets = [self._secret] if self._secret else []
-        return Redactor(secrets).text(_sentence(error))[:300]
+        return Redactor(secrets).text(sentence(error))[:300]
 
 
 def _json_forms(secret: str) -> set[str]:
@@ -203,25 +214,14 @@ def _proxies(api_url: str) -> dict[str, str]:
     return {} if local else dict(get_environ_proxies(api_url))
 
 
-def _root(error: BaseException) -> BaseException:
-    """The cause that says most: requests wraps urllib3, which wraps the system."""
-    for inner in (getattr(error, "reason", None), *error.args[:2]):
-        if isinstance(inner, BaseException):
-            return _root(inner)
-    return error
+def _is_socks(proxy: str) -> bool:
+    return proxy.lower().startswith("socks")
 
 
-def _sentence(error: BaseException) -> str:
-    root = _root(error)
-    if isinstance(root, urllib3.exceptions.NameResolutionError):
-        return "the name of the host cannot be resolved"
-    if isinstance(root, ConnectionRefusedError) or "Connection refused" in str(root):
-        return "the connection was refused"
-    if isinstance(root, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError):
-        return "the answer did not come in time"
-    if isinstance(root, ConnectionResetError | BrokenPipeError):
-        return "the connection was reset"
-    if isinstance(root, urllib3.exceptions.ProtocolError | urllib3.exceptions.IncompleteRead):
-        return "the answer was cut off"
-    text = str(root).split("object at 0x")[0].strip()
-    return f"{type(root).__name__}: {text}" if text else type(root).__name__
+def _check_socks() -> None:
+    try:
+        import_module("socks")
+    except ImportError as error:
+        raise missing_extra(
+            error, "the SOCKS proxy of the environment (ALL_PROXY)", "socks", "socks"
+        ) from None

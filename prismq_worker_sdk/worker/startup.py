@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import Future, wait
 from random import Random
 
 from prismq_worker_sdk.decide.backoff import SERVER
 from prismq_worker_sdk.errors import NotATaskManager, PrismqError, ServerUnreachable
 from prismq_worker_sdk.errors import Unauthorised as UnauthorisedError
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.calls import Foreign, Healthy, Probe, Unauthorised
+from prismq_worker_sdk.model.calls import (
+    Exchange,
+    Exchanged,
+    Failure,
+    Foreign,
+    Healthy,
+    Probe,
+    Unauthorised,
+)
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Phase
 from prismq_worker_sdk.wire.address import what_to_check
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.contact import Contact
+from prismq_worker_sdk.worker.driver import Perform, Waker, drive
 from prismq_worker_sdk.worker.effects import Call, Loop, Wait
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 
-__all__ = ["find_server"]
+__all__ = ["find_server", "search"]
+
+SHORTEST_LOOK = 1.0
+"""Seconds that each try may take at least, however little of the startup timeout is left."""
+
+LAST_ANSWER = 1.0
+"""Seconds that a stop waits for the answer to a try that is under way."""
 
 
 def find_server(
@@ -33,7 +50,8 @@ def find_server(
     give_up_at = clock.monotonic() + config.startup_timeout
     tries = 0
     while life.running:
-        reply = yield Call(Probe())
+        left = max(SHORTEST_LOOK, give_up_at - clock.monotonic())
+        reply = yield Call(Probe(within=left))
         match reply:
             case Healthy():
                 contact.answered()
@@ -49,14 +67,53 @@ def find_server(
                 )
         tries += 1
         reason = getattr(reply, "reason", "no answer")
-        wait = SERVER.seconds(tries, dice.random())
+        pause = SERVER.seconds(tries, dice.random())
         left = give_up_at - clock.monotonic()
         if left <= 0:
             raise _gave_up(config, reason)
-        contact.failed(reply, wait)  # type: ignore[arg-type]  # a Failure: every other reply was dealt with
-        until = clock.monotonic() + min(wait, left)
+        contact.failed(reply, pause)  # type: ignore[arg-type]  # a Failure: every other reply was dealt with
+        until = clock.monotonic() + min(pause, left)
         while (rest := until - clock.monotonic()) > 0 and life.phase is Phase.RUNNING:
             yield Wait(rest)
+    return None
+
+
+def search(loop: Loop, perform: Perform, *, life: Lifecycle, clock: Clock, waker: Waker) -> Healthy | None:
+    """What `find_server` finds; a stop does not wait for a server that keeps it waiting (R36).
+
+    Args:
+        waker: Wakes this thread at a stop; the search is driven on a thread of its own.
+
+    Raises:
+        PrismqError: As `find_server` does.
+    """
+    found: Future[Healthy | None] = Future()
+    given_up = threading.Event()
+
+    def ask(request: Exchange | Probe) -> Healthy | Exchanged | Failure:
+        reply = perform(request)
+        if given_up.is_set():
+            raise ServerUnreachable("the worker has stopped meanwhile")
+        return reply
+
+    def find() -> None:
+        try:
+            found.set_result(drive(loop, ask, own))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the server is waited for
+            found.set_exception(error)
+        waker.wake()
+
+    own = Waker()
+    threading.Thread(target=find, name="prismq-search", daemon=True).start()
+    while not found.done() and life.running:
+        waker.sleep(None)
+    own.wake()
+    plan = life.plan
+    left = LAST_ANSWER if plan is None else min(LAST_ANSWER, plan.deadline - clock.monotonic())
+    wait([found], max(0.0, left))
+    if found.done() and (life.running or found.exception() is None):
+        return found.result()
+    given_up.set()
     return None
 
 

@@ -28,7 +28,7 @@ from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.recovery import State, recover
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.slots import SlotPool
-from prismq_worker_sdk.worker.startup import find_server
+from prismq_worker_sdk.worker.startup import find_server, search
 from prismq_worker_sdk.worker.supervising import ask_stop, seconds_left, supervise
 from prismq_worker_sdk.worker.table import AttemptTable
 
@@ -144,8 +144,7 @@ class Supervisor:
         loop = find_server(
             self._config, life=self._life, contact=self._contact, clock=self._clock, dice=self._dice
         )
-        found = drive(loop, self._connections.probe(), self._waker)
-        return found if isinstance(found, Healthy) else None
+        return search(loop, self._connections.probe(), life=self._life, clock=self._clock, waker=self._waker)
 
     def _share(self, health: Healthy, state: State) -> Runtime:
         server = server_identity(self._config, health)

@@ -89,6 +89,37 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced():
     assert (found, server.connections) == ([200, 200], 2)
 
 
+@pytest.mark.parametrize("status", [100, 102, 103, 199])
+def test_an_answer_that_only_announces_another_is_read_past(status):
+    hint = f"HTTP/1.1 {status} Said\r\nLink: </x>; rel=preload\r\n\r\n".encode()
+    with raw_server(says(hint + answer(), hint + hint + answer(409))) as server:
+        transport = Transport(server.url, key=no_key)
+        found = [transport.send(HEALTH).status, transport.send(COMPLETE).status]
+        transport.close()
+
+    assert (found, server.connections) == ([200, 409], 1)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        answer(200, b"<html>Sign in</html>", content_type="text/html"),
+        answer(200, b'{"status": '),
+        answer(502, b"Bad gateway", content_type="text/plain"),
+    ],
+)
+def test_after_an_answer_that_is_not_understood_its_connection_is_not_used_again(data):
+    """Whatever comes on it then may be the answer to an earlier call."""
+    with raw_server(says(data, answer(200, b"{}")), says(answer(409, b"{}"))) as server:
+        transport = Transport(server.url, key=no_key)
+        transport.send(HEALTH)
+        found = transport.send(COMPLETE)
+        transport.close()
+
+    assert (found.status, server.connections) == (409, 2)
+
+
 def test_after_a_failure_the_next_call_begins_anew():
     def resets(peer):
         peer.read()

@@ -1,5 +1,6 @@
 """Finding the server: tried until it answers, or until it is plain that it never will."""
 
+import threading
 from random import Random
 
 import pytest
@@ -9,11 +10,14 @@ from prismq_worker_sdk.model.calls import Foreign, Healthy, Probe, Rejected, Thr
 from prismq_worker_sdk.model.calls import Unauthorised as Refused
 from prismq_worker_sdk.model.capabilities import BASE
 from prismq_worker_sdk.model.events import ServerLost, ServerRegained
+from prismq_worker_sdk.worker import startup
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.contact import Contact
+from prismq_worker_sdk.worker.driver import Waker
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.startup import find_server
 from tests.support.loops import SERVER, Stepped
+from tests.support.processes import wait_until
 
 FOUND = Healthy("v1", BASE)
 
@@ -27,12 +31,15 @@ class Search:
         self.life = Lifecycle()
         self.clock = clock
         self.contact = Contact(clock, self.events.append)
-        settings = WorkerConfig(**{"api_url": SERVER, "state_dir": folder, **config})
-        self.loop = Stepped(self._keep(settings))
+        self._settings = WorkerConfig(**{"api_url": SERVER, "state_dir": folder, **config})
+        self.loop = Stepped(self._keep())
 
-    def _keep(self, settings):
-        self.found = yield from find_server(
-            settings, life=self.life, contact=self.contact, clock=self.clock, dice=Random(1)
+    def _keep(self):
+        self.found = yield from self.again()
+
+    def again(self):
+        return find_server(
+            self._settings, life=self.life, contact=self.contact, clock=self.clock, dice=Random(1)
         )
 
     def failed(self, failure):
@@ -52,7 +59,7 @@ def search(clock, tmp_path):
 def test_the_server_is_found_at_its_first_good_answer(search):
     searching = search()
 
-    assert searching.loop.request == Probe()
+    assert isinstance(searching.loop.request, Probe)
     searching.loop.answer(FOUND)
     assert searching.found == FOUND
     assert searching.loop.ended
@@ -106,6 +113,64 @@ def test_the_search_ends_after_the_startup_timeout_with_the_last_reason(search):
     with pytest.raises(ServerUnreachable, match=r"did not answer for 1m \(the connection was refused\)"):
         search_on()
     assert searching.clock.monotonic() == pytest.approx(60.0)
+
+
+def test_no_try_takes_longer_than_what_is_left_of_the_startup_timeout(search):
+    searching = search(startup_timeout=5.0)
+    asked = []
+    for _ in range(3):
+        asked.append(searching.loop.request.within)
+        searching.clock.turn(1.5)
+        searching.failed(Unreachable("refused"))
+
+    assert asked[0] == 5.0
+    assert 1.0 <= asked[2] < asked[1] < 5.0
+
+
+@pytest.mark.parametrize("grace", [0.0, 30.0])
+def test_r36_a_stop_does_not_wait_for_a_server_that_keeps_it_waiting(search, clock, monkeypatch, grace):
+    monkeypatch.setattr(startup, "LAST_ANSWER", 0.01)
+    waker, asked, answers = Waker(), threading.Event(), threading.Event()
+    searching = search()
+
+    def hangs(_request):
+        asked.set()
+        answers.wait(10)
+        return Unreachable("too late")
+
+    def stop():
+        asked.wait(10)
+        searching.life.ask_stop("stop", grace=grace, now=clock.monotonic())
+        waker.wake()
+
+    threading.Thread(target=stop).start()
+    found = startup.search(searching.again(), hangs, life=searching.life, clock=clock, waker=waker)
+    answers.set()
+
+    assert found is None
+    wait_until(lambda: all(thread.name != "prismq-search" for thread in threading.enumerate()))
+    assert searching.events == []
+
+
+def test_a_failure_that_comes_right_at_the_stop_is_none(search, clock):
+    searching, waker = search(), Waker()
+
+    def answers(_request):
+        searching.life.ask_stop("stop", grace=30.0, now=clock.monotonic())
+        return Foreign("HTML of a proxy")
+
+    assert startup.search(searching.again(), answers, life=searching.life, clock=clock, waker=waker) is None
+
+
+def test_an_answer_that_comes_right_at_the_stop_is_used(search, clock):
+    searching, waker = search(), Waker()
+
+    def answers(_request):
+        searching.life.ask_stop("stop", grace=30.0, now=clock.monotonic())
+        waker.wake()
+        return FOUND
+
+    assert startup.search(searching.again(), answers, life=searching.life, clock=clock, waker=waker) == FOUND
 
 
 def test_the_wish_to_stop_ends_the_search_in_the_middle_of_a_rest(search):

@@ -1,0 +1,147 @@
+"""Connections that are there within the time of their call: the system's look-up of a name knows no time-out."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotInTime
+from ipaddress import ip_address
+from typing import Any, TypeVar
+
+__all__ = ["NameNotResolvedInTimeError", "connect", "in_time"]
+
+T = TypeVar("T")
+
+
+class NameNotResolvedInTimeError(TimeoutError):
+    """The name servers did not answer in time."""
+
+
+def connect(
+    host: str,
+    port: int,
+    *,
+    timeout: float,
+    left: Callable[[], float],
+    source_address: tuple[str, int] | None = None,
+    options: Iterable[tuple[Any, ...]] = (),
+) -> socket.socket:
+    """A connection to the first address of a host that takes one.
+
+    Args:
+        timeout: Seconds for each address.
+        left: Seconds left for all of it; raises TimeoutError when none are.
+
+    Raises:
+        OSError: There is none: why the last address did not do.
+    """
+    trouble: OSError = OSError(f"{host} has no address")
+    for family, kind, protocol, _name, address in _LOOK_UPS.find(host.strip("[]"), port, left()):
+        connection = socket.socket(family, kind, protocol)
+        try:
+            for option in options:
+                connection.setsockopt(*option)
+            connection.settimeout(min(timeout, left()))
+            if source_address is not None:
+                connection.bind(source_address)
+            connection.connect(address)
+        except OSError as error:
+            connection.close()
+            trouble = error
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise trouble
+
+
+def in_time(work: Callable[[], T], seconds: float, *, late: Callable[[T], object]) -> T:
+    """What some work comes to that knows no time-out of its own; it is done on a thread of its own.
+
+    Args:
+        late: Is given what came when nobody waited for it any more.
+
+    Raises:
+        TimeoutError: It takes longer.
+    """
+    done: Future[T] = Future()
+    _begin(work, done)
+    try:
+        return done.result(seconds)
+    except NotInTime:
+        if done.done():
+            return done.result()  # it came at the last moment, or the work itself ran out of time
+        done.add_done_callback(lambda over: None if over.exception() else late(over.result()))
+        raise TimeoutError("the answer did not come in time") from None
+
+
+def _begin(work: Callable[[], T], done: Future[T]) -> None:
+    def run() -> None:
+        try:
+            found = work()
+        except BaseException as error:  # noqa: BLE001 - it is raised where the work was asked for
+            done.set_exception(error)
+        else:
+            done.set_result(found)
+
+    threading.Thread(target=run, name="prismq-connect", daemon=True).start()
+
+
+class _LookUps:
+    """One look-up at a time for each name; one that nobody could wait for serves whoever asks next."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._under_way: dict[tuple[str, int], Future[list[Any]]] = {}
+
+    def find(self, host: str, port: int, seconds: float) -> list[Any]:
+        """The addresses of a host, as `socket.getaddrinfo` gives them.
+
+        Raises:
+            NameNotResolvedInTimeError: The seconds are over.
+            socket.gaierror: There are none.
+        """
+        if _is_address(host):
+            return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        with self._lock:
+            found = self._under_way.get((host, port))
+            if found is None:
+                found = self._under_way[host, port] = Future()
+                self._begin(host, port, found)
+        try:
+            return found.result(seconds)
+        except NotInTime:
+            if found.done():
+                return found.result()
+            raise NameNotResolvedInTimeError(f"the name {host} was not resolved in time") from None
+
+    def _begin(self, host: str, port: int, found: Future[list[Any]]) -> None:
+        def look() -> list[Any]:
+            try:
+                return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+            except UnicodeError:
+                raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is no name of a host") from None
+            finally:
+                with self._lock:
+                    del self._under_way[host, port]
+
+        try:
+            _begin(look, found)
+        except RuntimeError:  # no more threads
+            del self._under_way[host, port]
+            raise
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+_LOOK_UPS = _LookUps()
+"""For the whole process, like the resolver itself."""
