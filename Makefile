@@ -1,4 +1,4 @@
-# Everything a fresh machine needs: Python >= 3.11 with venv, git, make. `make help` lists the targets.
+# Everything a fresh machine needs: Python >= 3.10 with venv, git, make. `make help` lists the targets.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -13,8 +13,8 @@ help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "Python 3.10 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "$(PYTHON) cannot make a virtual environment; install its venv module (Debian: apt install python3-venv)."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -37,12 +37,17 @@ test: $(STAMPS)/dev   ## all tests, about ten minutes on two cores
 test-fast: $(STAMPS)/dev ## the tests of rules, units, contracts and properties alone, some three minutes
 	$(BIN)/python -m pytest -q -n $(JOBS) tests/decide tests/unit tests/contract tests/property tests/typing
 
-check: $(STAMPS)/dev  ## format, lint, types, floors
+check: $(STAMPS)/dev  ## format, lint, types, floors, nothing newer than Python 3.10
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy --platform win32
 	$(BIN)/lint-imports
+	$(BIN)/vermin $(OLDEST)
+
+# nothing newer than the oldest Python; what compat.py gives in its place is not looked at
+OLDEST = --quiet --violations --no-tips --target=3.10- --exclude-regex '/prismq_worker_sdk/compat\.py$$' \
+  --exclude ExceptionGroup --exclude BaseExceptionGroup prismq_worker_sdk plugins examples tests conftest.py
 
 format: $(STAMPS)/dev ## put the code in order
 	$(BIN)/ruff format .

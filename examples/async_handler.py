@@ -4,7 +4,7 @@
 
 It asks several ports of a host for their greeting, all at once. It runs in an event loop of its own slot, so a
 handler that blocks hurts only itself. A cancellation (the worker stops, the time is up, somebody asked) arrives
-at the next `await` as CancelledError: TaskGroup ends the other awaits, `finally` closes what is open, and
+at the next `await` as CancelledError: `gather` ends the other awaits, `finally` closes what is open, and
 nothing catches it. Wait with `asyncio.sleep`: `ctx.sleep` would hold up the whole loop. `ctx.progress` is fine,
 it never waits.
 """
@@ -31,9 +31,7 @@ async def read_greetings(params: GreetingParams, ctx: TaskContext) -> dict[str, 
         found[str(port)] = await greeting(params, port)
         ctx.progress(100 * len(found) / len(params.ports), f"port {port}")
 
-    async with asyncio.TaskGroup() as group:
-        for port in params.ports:
-            group.create_task(ask(port))
+    await asyncio.gather(*map(ask, params.ports))
     return found
 
 
@@ -43,9 +41,8 @@ async def greeting(params: GreetingParams, port: int) -> str | None:
         if number:
             await asyncio.sleep(0.5 * 2**number)
         try:
-            async with asyncio.timeout(params.seconds):
-                return await first_words(params.host, port)
-        except (OSError, TimeoutError):
+            return await asyncio.wait_for(first_words(params.host, port), params.seconds)
+        except (OSError, asyncio.TimeoutError):
             continue
     return None
 

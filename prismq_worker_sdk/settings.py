@@ -6,7 +6,6 @@ Precedence: command line > environment > `prismq-worker.toml` > default. Duratio
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationErr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from prismq_worker_sdk.compat import tomllib
 from prismq_worker_sdk.decide.redaction import Redactor, is_secret_name
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model import duration, size

@@ -17,9 +17,11 @@ import time
 import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import IO
+
+from prismq_worker_sdk.compat import UTC
 
 if sys.platform == "win32":
     import msvcrt

@@ -6,12 +6,12 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import click
 
+from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.handlers.discovery import BrokenPlugin, LoadedPlugin, Plugins, load

@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.errors import StateFolderError, UsageError
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.observe.logs import one_line

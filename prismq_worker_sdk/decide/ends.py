@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from prismq_worker_sdk.compat import BaseExceptionGroup
 from prismq_worker_sdk.errors import (
     LONGEST_DELAY,
     Defer,

@@ -34,14 +34,15 @@ _NAME = r"""
     |(?<![_\-])key(?==|%3D|\\{0,3}["']\s{0,2}[=:])
     )"""
 _IS = r"""(?:\\{0,3}["'])?\s{0,2}(?:[=:]|%3D)\s{0,2}(?:b?\\{0,3}["'])?"""
+_SCHEME = r"(?=(?P<scheme>(?:(?:bearer|basic|token|api[_\-]?key|digest|negotiate)[ \t]+)?))(?P=scheme)"
 _ONE = r"""(?:[^\s"'&,;<>)\]}\\]|\\(?!["'\\]))"""
 
 _SHAPES = (
     # name=value and "name": "value" in URLs, headers, reprs and JSON; not `token=None`, and not the next name
     (
         re.compile(
-            rf"""({_NAME}{_IS}(?:(?:bearer|basic|token|api[_\-]?key|digest|negotiate)[ \t]+)?+)
-            (?!(?:\[redacted\]|none|null|true|false)(?!{_ONE}))(?!{_NAME}{_IS})(?:(?>\[redacted\]|{_ONE})){{4,}}""",
+            rf"""({_NAME}{_IS}{_SCHEME})
+            (?!(?:\[redacted\]|none|null|true|false)(?!{_ONE}))(?!{_NAME}{_IS})(?:\[redacted\]|(?!\[redacted\]){_ONE}){{4,}}""",
             re.IGNORECASE | re.VERBOSE,
         ),
         r"\g<1>" + MARK,
@@ -66,7 +67,7 @@ _SHAPES = (
     (re.compile(r"\bgh[pousr]_[A-Za-z0-9]{20,}"), MARK),
     (re.compile(r"\bxox[abposr]-[A-Za-z0-9\-]{10,}"), MARK),
     (re.compile(r"\bAKIA[0-9A-Z]{16}\b"), MARK),
-    (re.compile(r"\beyJ[A-Za-z0-9_\-]{8,1000}+\.[A-Za-z0-9_\-]{8,}+\.[A-Za-z0-9_\-]*"), MARK),
+    (re.compile(r"\beyJ[A-Za-z0-9_\-]{8,1000}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*"), MARK),
 )
 
 

@@ -7,9 +7,9 @@ a failure is an answer like any other, and `decide` judges it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, TypeAlias
 
+from prismq_worker_sdk.compat import StrEnum
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.report import Report, Verdict

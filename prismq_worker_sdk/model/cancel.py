@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from prismq_worker_sdk.compat import StrEnum
 
 __all__ = ["CancelReason"]
 

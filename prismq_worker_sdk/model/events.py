@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypeAlias
 
+from prismq_worker_sdk.compat import StrEnum
 from prismq_worker_sdk.model.report import Settlement
 
 __all__ = [

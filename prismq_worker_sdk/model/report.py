@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from prismq_worker_sdk.compat import StrEnum
 from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.outcome import Child, Outcome
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
+
+from prismq_worker_sdk.compat import StrEnum
 
 __all__ = ["Task", "TaskStatus"]
 

@@ -93,7 +93,7 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class names them
         """A probe that went away is nobody's concern; anything else is logged, not printed."""
-        if not isinstance(sys.exception(), OSError):
+        if not isinstance(sys.exc_info()[1], OSError):
             _LOG.exception("a health request could not be answered")
 
 

@@ -9,10 +9,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, TextIO
 
+from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model.events import TaskRef
 from prismq_worker_sdk.observe.line_handler import LineHandler

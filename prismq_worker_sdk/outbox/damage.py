@@ -16,7 +16,9 @@ from prismq_worker_sdk.processes import keep_owner
 
 __all__ = ["is_damage", "mend"]
 
-CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+CORRUPT, NO_DATABASE = 11, 26
+"""The codes of SQLite; Python 3.10 knows neither their names nor the code of an error, only its words."""
+WORDS = ("malformed", "is not a database")
 BESIDE = ("", "-wal", "-shm")
 """An outbox is three files: the database, its write-ahead log, and the log's index."""
 
@@ -29,7 +31,10 @@ LARGEST = 1 << 36
 
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether an error says that the file itself is broken, not that the disk is full or locked."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in CODES
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return any(words in str(error) for words in WORDS)
+    return code & 0xFF in {CORRUPT, NO_DATABASE}
 
 
 def mend(path: Path, now: datetime) -> str | None:
@@ -120,7 +125,7 @@ def _fill_up(copy: Path) -> None:
     """Gives a file the length that its header tells: of a shorter one SQLite reads nothing."""
     with copy.open("r+b") as file:
         header = file.read(32)
-        pages, size = int.from_bytes(header[28:32]), int.from_bytes(header[16:18]) or PAGE
+        pages, size = int.from_bytes(header[28:32], "big"), int.from_bytes(header[16:18], "big") or PAGE
         told = max(PAGE, pages * size) if header.startswith(MAGIC) else PAGE
         if file.seek(0, 2) < told <= LARGEST:
             file.truncate(told)

@@ -7,9 +7,9 @@ import hmac
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
+from prismq_worker_sdk.compat import StrEnum
 from prismq_worker_sdk.errors import SettingsError
 
 __all__ = ["ApiKey", "Scope", "TaskManagerConfig", "first_key", "need_keys", "read_keys"]

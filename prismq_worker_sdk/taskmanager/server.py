@@ -7,11 +7,11 @@ import socket
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
 
 import uvicorn
 from fastapi import FastAPI
 
+from prismq_worker_sdk.compat import Self
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.system import signals

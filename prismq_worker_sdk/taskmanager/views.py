@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+
+from prismq_worker_sdk.compat import UTC
 
 __all__ = ["prometheus", "task", "task_type", "worker"]
 

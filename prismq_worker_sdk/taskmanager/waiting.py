@@ -86,7 +86,7 @@ class Waiting:
         end = loop.time() + seconds
         while not (wait.over or self.closing) and (left := end - loop.time()) > 0:
             news = self._news
-            with suppress(TimeoutError):
+            with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(news.wait(), min(left, LOOK_EVERY))
             if await gone():
                 return None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+
+from prismq_worker_sdk.compat import UTC
 
 __all__ = ["FakeClock"]
 

@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
 from random import Random
 from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
+
+from prismq_worker_sdk.compat import Self, StrEnum
 
 __all__ = ["Disturbance", "FaultPlan", "FaultProxy"]
 

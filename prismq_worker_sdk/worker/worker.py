@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
 
+from prismq_worker_sdk.compat import Self
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.decide.shutdown import ExitCode
 from prismq_worker_sdk.errors import UsageError

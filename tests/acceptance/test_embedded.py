@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import requests
 
 from prismq_worker_sdk import TaskManagerClient
+from prismq_worker_sdk.compat import UTC, datetime_from_iso
 from prismq_worker_sdk.testing import Disturbance, FaultPlan, FaultProxy
 from tests.support.processes import wait_until
 
@@ -179,7 +180,7 @@ def test_r21_a_handler_that_runs_longer_than_its_lease_keeps_its_task(start_task
     wait_until(
         lambda: len(one.events("worker_started")) == 1 and other.events("worker_started"), "both workers"
     )
-    lease_is_over = datetime.fromisoformat(shown) + timedelta(seconds=4)
+    lease_is_over = datetime_from_iso(shown) + timedelta(seconds=4)
     wait_until(lambda: datetime.now(UTC) > lease_is_over, "four leases")
     one.gate_file.touch()
     wait_until(lambda: server.counts() == {"completed": 1}, "the end of the task")

@@ -5,6 +5,7 @@ from tests.support.processes import wait_until
 PLUGIN = """
 import asyncio, os, signal, subprocess, sys, threading, time
 from prismq_worker_sdk import Transient, Unavailable, task_handler
+from prismq_worker_sdk.compat import ExceptionGroup
 
 class Unspeakable(Exception):
     def __str__(self):
@@ -38,10 +39,7 @@ def for_ever(params: dict, ctx):
 
 @task_handler("Test.Group")
 async def group(params: dict, ctx):
-    async def one():
-        raise Transient("busy", retry_in=30)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(one())
+    raise ExceptionGroup("as a TaskGroup raises it", [Transient("busy", retry_in=30)])
 
 @task_handler("Test.Large")
 def large(params: dict, ctx):

@@ -1,9 +1,10 @@
 """How the end of a handler becomes an outcome."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.decide.ends import (
     MAX_ERROR_CHARS,
     end_of,

@@ -1,11 +1,11 @@
 import json
 import re
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
+from prismq_worker_sdk.compat import tomllib
 from tests.support.pages import Reader, blocks, environment
 
 ROOT = Path(__file__).parents[2]

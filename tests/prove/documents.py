@@ -4,9 +4,10 @@ import json
 import os
 import platform
 import sqlite3
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+from prismq_worker_sdk.compat import UTC
 from tests.support.processes import ROOT
 
 FOLDER = ROOT / "docs" / "operations" / "proofs"

@@ -19,20 +19,27 @@ def run_missing(proof, store, *, jobs, minutes=None, say=print):
     until = None if minutes is None else time.monotonic() + minutes * 60
     say(f"{proof.name}: {len(planned) - len(missing)} of {len(planned)} parts are done")
     whole = True
-    # a fresh process for each part: none inherits threads or sockets
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-        running = {}
-        while missing or running:
-            while missing and len(running) < jobs and (until is None or time.monotonic() < until):
-                key = missing.pop(0)
-                running[pool.submit(run_part, proof.parts.__module__, key)] = key
-            if not running:
-                say(f"{proof.name}: the time is over, {len(missing)} parts are left; run it again to go on")
-                break
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                key = running.pop(future)
-                whole = _kept(proof, store, key, future, say) and whole
+    running = {}
+    while missing or running:
+        while missing and len(running) < jobs and (until is None or time.monotonic() < until):
+            key = missing.pop(0)
+            running[_begun(proof.parts.__module__, key)] = key
+        if not running:
+            say(f"{proof.name}: the time is over, {len(missing)} parts are left; run it again to go on")
+            break
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            key = running.pop(future)
+            whole = _kept(proof, store, key, future, say) and whole
     return whole
+
+
+def _begun(module, key):
+    """A part in a process of its own: none inherits threads or sockets of another."""
+    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+    try:
+        return pool.submit(run_part, module, key)
+    finally:
+        pool.shutdown(wait=False)
 
 
 def run_part(module, key):

@@ -4,9 +4,11 @@ import dataclasses
 import json
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
+
+from prismq_worker_sdk.compat import UTC, datetime_from_iso
 
 GOLDEN = Path(__file__).parents[1] / "contract" / "golden"
 BASE, BUNDLE = (json.loads((GOLDEN / name).read_text("utf-8")) for name in ("base.json", "exchange.json"))
@@ -98,7 +100,7 @@ def fits(found, wanted, known):
     if place["is"] == "id":
         return str(uuid.UUID(found)) == found
     if place["is"] == "instant":
-        return datetime.fromisoformat(found).utcoffset() == timedelta(0)
+        return datetime_from_iso(found).utcoffset() == timedelta(0)
     return isinstance(found, str) and found != ""
 
 
@@ -134,7 +136,7 @@ def instants_alike(value):
     if isinstance(value, list):
         return [instants_alike(item) for item in value]
     try:
-        return datetime.fromisoformat(value).astimezone(UTC).isoformat()
+        return datetime_from_iso(value).astimezone(UTC).isoformat()
     except (TypeError, ValueError):
         return value
 

@@ -3,8 +3,8 @@
 import json
 import re
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
+from prismq_worker_sdk.compat import datetime_from_iso
 from prismq_worker_sdk.testing import PrismqClientDeployment, PrismqClientServer
 from tests.support.golden import GOLDEN, same
 from tests.support.prismq_client import NOON, post, send
@@ -15,7 +15,7 @@ SHAPES = {
     "id": lambda found: type(found) is int and found > 0,
     "seconds": lambda found: type(found) is int and found > 1_000_000_000,
     "stamp": lambda found: re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", found),
-    "instant": lambda found: datetime.fromisoformat(found).tzinfo is not None,
+    "instant": lambda found: datetime_from_iso(found).tzinfo is not None,
     "sha256": lambda found: re.fullmatch("[0-9a-f]{64}", found),
     "number": lambda found: re.fullmatch("[0-9]+", found),
     "text": lambda found: isinstance(found, str) and found != "",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, assert_type
+from typing import Any
 
 import click
 from pydantic import BaseModel, Field, SecretStr
+from typing_extensions import assert_type
 
 from prismq_worker_sdk import (
     CancelReason,
@@ -36,6 +37,7 @@ from prismq_worker_sdk import (
     hookimpl,
     task_handler,
 )
+from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.testing import FakeClock, HandlerHarness, HarnessResult
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from prismq_worker_sdk.compat import UTC
 from prismq_youtube_shorts.client import YouTubeClient
 from prismq_youtube_shorts.handler import YouTubeHandler
 from prismq_youtube_shorts.sandbox import Entry, Sandbox

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
+from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.errors import Permanent, Transient, Unavailable
 from prismq_youtube_shorts.client import YouTubeClient
 from prismq_youtube_shorts.errors import (

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
+from prismq_worker_sdk.compat import UTC
 from prismq_youtube_shorts import idea_inspiration as module
 from prismq_youtube_shorts.idea_inspiration import idea_inspiration
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
+from prismq_worker_sdk.compat import UTC
 from prismq_youtube_shorts.errors import DayQuotaUsedUp
 from prismq_youtube_shorts.quota_day import Bucket
 from prismq_youtube_shorts.state.file import StateFile
@@ -130,12 +131,12 @@ def test_no_call_is_lost_when_many_threads_and_files_count(make_ledger):
 def test_processes_share_the_budget_and_never_go_beyond_it(tmp_path):
     code = f"""
 from pathlib import Path
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from prismq_youtube_shorts.errors import DayQuotaUsedUp
 from prismq_youtube_shorts.quota_day import Bucket
 from prismq_youtube_shorts.state.file import StateFile
 from prismq_youtube_shorts.state.ledger import Ledger
-now = datetime(2026, 11, 23, 20, tzinfo=UTC)
+now = datetime(2026, 11, 23, 20, tzinfo=timezone.utc)
 ledger = Ledger(StateFile(Path({str(tmp_path)!r})), "p", dict.fromkeys(Bucket, 50), lambda: now)
 spent = 0
 for _ in range(40):

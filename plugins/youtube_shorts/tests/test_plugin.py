@@ -6,11 +6,12 @@ import json
 import subprocess
 import sys
 import urllib.request
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.handlers.discovery import load
 from prismq_worker_sdk.settings import plugin_settings

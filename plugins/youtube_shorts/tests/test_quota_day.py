@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from prismq_worker_sdk.compat import UTC
 from prismq_youtube_shorts.quota_day import next_reset
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from plugins.youtube_shorts.tests.sandbox_support import Clock, good
+from prismq_worker_sdk.compat import UTC
 from prismq_youtube_shorts.sandbox import Entry, invent
 
 

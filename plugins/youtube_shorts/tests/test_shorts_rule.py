@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from prismq_worker_sdk.compat import UTC
 from prismq_youtube_shorts.shorts_rule import ShortsCheck, Traits, aspect_ratio, check, duration_seconds
 
 YES, NO, UNKNOWN = ShortsCheck.VERIFIED, ShortsCheck.NOT_A_SHORT, ShortsCheck.UNVERIFIED

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prismq_worker_sdk.compat import UTC
 from prismq_youtube_shorts.trends.metrics import Measured
 from prismq_youtube_shorts.trends.summary import ChannelShare, Summary, summary_of
 

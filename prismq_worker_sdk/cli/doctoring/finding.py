@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
+from prismq_worker_sdk.compat import StrEnum
 from prismq_worker_sdk.observe.logs import one_line
 
 __all__ = ["Finding", "Level", "as_dict", "bad", "line", "ok", "skip", "summary", "warn", "would_run"]

@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 from prismq_worker_sdk.cli.doctoring.asking import Reply, Seen, body_of
 from prismq_worker_sdk.cli.doctoring.finding import Finding, bad, ok, skip, warn
+from prismq_worker_sdk.compat import UTC, datetime_from_iso
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.wire.dialects.prismq_client.answers import items
 
@@ -129,7 +129,7 @@ def php_offset(reply: Reply) -> float | None:
     if "success" in body or not isinstance(written, str):
         return None
     try:
-        found = datetime.fromisoformat(written).utcoffset()
+        found = datetime_from_iso(written).utcoffset()
     except ValueError:
         return None
     return None if found is None else found.total_seconds()
@@ -175,7 +175,7 @@ def _seconds(time: object) -> float | None:
     if not isinstance(time, str):
         return None
     try:
-        found = datetime.fromisoformat(time)
+        found = datetime_from_iso(time)
     except ValueError:
         return None
     return found.replace(tzinfo=UTC).timestamp() if found.tzinfo is None else None

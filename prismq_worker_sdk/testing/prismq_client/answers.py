@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.testing.prismq_client import php
 
 __all__ = [

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from prismq_worker_sdk.compat import Self
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.testing.prismq_client.answers import Answer
 from prismq_worker_sdk.testing.prismq_client.application import Application

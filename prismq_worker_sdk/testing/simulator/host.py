@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import sqlite3
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from prismq_worker_sdk.errors import OutboxError
@@ -143,17 +145,13 @@ class Host:
 def empty_disk() -> sqlite3.Connection:
     """A disk with an outbox that has nothing in it."""
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    connection.deserialize(_image())
+    _prepared().backup(connection)
     return connection
 
 
-_IMAGES: list[bytes] = []
-
-
-def _image() -> bytes:
-    if not _IMAGES:
-        fresh = sqlite3.connect(":memory:", isolation_level=None)
-        prepare(fresh)
-        _IMAGES.append(fresh.serialize())
-        fresh.close()
-    return _IMAGES[0]
+@cache
+def _prepared() -> sqlite3.Connection:
+    disk = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    prepare(disk)
+    atexit.register(disk.close)
+    return disk

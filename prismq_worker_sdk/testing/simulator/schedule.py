@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from random import Random
+
+from prismq_worker_sdk.compat import UTC
 
 __all__ = ["LocalClock", "Schedule"]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
+from prismq_worker_sdk.compat import UTC, datetime_from_iso
 from prismq_worker_sdk.model.calls import Failure, Foreign, Rejected, Throttled, Unauthorised, Unreachable
 from prismq_worker_sdk.wire.messages import HttpReply
 
@@ -87,7 +88,7 @@ def instant(value: object) -> datetime | None:
         return None
     if not isinstance(value, str):
         raise ValueError(f"{type(value).__name__} is no instant")
-    found = datetime.fromisoformat(value)
+    found = datetime_from_iso(value)
     try:
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except OverflowError as error:

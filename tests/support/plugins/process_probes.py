@@ -30,6 +30,7 @@ from prismq_worker_sdk import (
     hookimpl,
     task_handler,
 )
+from prismq_worker_sdk.compat import ExceptionGroup
 
 
 class Settings(PluginSettings):

@@ -1,6 +1,6 @@
 """The rules of `prismq-worker doctor` on limits and on the state folder, without a server."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ from prismq_worker_sdk.cli.doctoring.asking import Seen, get
 from prismq_worker_sdk.cli.doctoring.finding import Level
 from prismq_worker_sdk.cli.doctoring.folder import look_at_folder, stored
 from prismq_worker_sdk.cli.doctoring.limits import Limit, announced, rate_limit
+from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.model.capabilities import BASE, Capabilities
 from prismq_worker_sdk.outbox.looking import Entry
 from tests.support.dialect import reply

@@ -1,6 +1,6 @@
 """The rules of `prismq-worker doctor`, without a server."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 from hypothesis import given
@@ -21,6 +21,7 @@ from prismq_worker_sdk.cli.doctoring.zones import (
     offset_of,
     zone,
 )
+from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.handlers.handler import as_handler
 from prismq_worker_sdk.model.calls import Unreachable
 from tests.support.dialect import reply

@@ -144,7 +144,7 @@ def test_a_plugin_that_is_nowhere_is_told_with_those_that_exist(cli, install):
 
 
 COUNTING = """
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pydantic import BaseModel
 from prismq_worker_sdk import Quota, TaskHandler, task_handler
 from prismq_worker_sdk.settings import plugin_state_dir
@@ -156,7 +156,7 @@ class Search(TaskHandler):
     task_type = "Test.Search"
 
     def quotas(self):
-        resets_at = datetime(2026, 11, 26, 8, tzinfo=UTC)
+        resets_at = datetime(2026, 11, 26, 8, tzinfo=timezone.utc)
         used = len(list(plugin_state_dir("counting").glob("*")))
         return [
             Quota(name="search calls", used=used, limit=95, resets_at=resets_at),

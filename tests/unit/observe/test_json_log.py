@@ -6,12 +6,13 @@ import logging
 import sys
 import threading
 import warnings
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prismq_worker_sdk.compat import datetime_from_iso
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model.events import TaskRef
 from prismq_worker_sdk.observe.logs import log_handler, task_scope
@@ -151,7 +152,7 @@ def test_the_time_is_an_instant_in_utc(logs):
     logs.set_up()
     logging.getLogger("prismq").info("x")
 
-    assert datetime.fromisoformat(logs.only["ts"]).utcoffset() == timedelta(0)
+    assert datetime_from_iso(logs.only["ts"]).utcoffset() == timedelta(0)
 
 
 def test_fields_stand_beside_the_message_and_keep_their_types(logs):

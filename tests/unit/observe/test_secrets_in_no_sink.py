@@ -41,7 +41,7 @@ def raised():
         except KeyError as error:
             raise ValueError(f"GET /search?key={quote_plus(CANARY)} failed") from error
     except ValueError as error:
-        error.add_note(f"sent with {CANARY}")
+        error.__notes__ = [f"sent with {CANARY}"]
         return error
 
 

@@ -2,10 +2,11 @@
 
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
+from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.errors import StateFolderError
 from prismq_worker_sdk.model.outcome import Failed
 from prismq_worker_sdk.outbox.damage import mend

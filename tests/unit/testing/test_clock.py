@@ -1,7 +1,8 @@
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.testing import FakeClock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,5 +1,5 @@
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -16,6 +16,7 @@ from prismq_worker_sdk import (
     Unavailable,
     task_handler,
 )
+from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.errors import InvalidParams, PluginError, UnfitResult
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
 from prismq_worker_sdk.model.task import TaskStatus

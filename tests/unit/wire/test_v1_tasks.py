@@ -1,7 +1,8 @@
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
+from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.model.calls import BadGrant, Grant, Unreachable
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire.dialects.v1 import read_task

@@ -2,10 +2,11 @@
 
 import socket
 import threading
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
+from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.decide.ends import outcome_of_error
 from prismq_worker_sdk.errors import (
     Defer,

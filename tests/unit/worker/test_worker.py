@@ -440,7 +440,7 @@ def test_an_outbox_that_breaks_while_the_worker_runs_ends_it_with_what_to_do(sta
 
     def broken(_db):
         error = sqlite3.DatabaseError("database disk image is malformed")
-        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        error.sqlite_errorcode = 11  # SQLITE_CORRUPT
         raise error
 
     with pytest.raises(OutboxError, match="start the worker again: it sets the file aside"):

@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from prismq_worker_sdk.compat import datetime_from_iso
 from prismq_youtube_shorts.shorts_rule import Traits, duration_seconds
 
 __all__ = [
@@ -295,7 +296,7 @@ def _usual_thumbnail(video_id: str) -> str:
 def known_instant(text: str | None) -> datetime | None:
     """The instant of an RFC 3339 text; None for none, and for what is no instant of YouTube's time."""
     try:
-        moment = datetime.fromisoformat(text or "")
+        moment = datetime_from_iso(text or "")
     except ValueError:
         return None
     return moment if moment.tzinfo and moment.year >= EARLIEST_YEAR else None

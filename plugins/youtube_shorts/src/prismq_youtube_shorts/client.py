@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from http.client import HTTPException
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.errors import HandlerSignal
 from prismq_youtube_shorts.answers import (
     CHANNEL_FIELDS,

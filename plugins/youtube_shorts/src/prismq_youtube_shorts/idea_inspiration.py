@@ -46,6 +46,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from prismq_worker_sdk.compat import datetime_from_iso
 from prismq_youtube_shorts.trends.metrics import Measured, engagement_percent, views_per_hour
 
 __all__ = ["idea_inspiration"]
@@ -131,7 +132,7 @@ def _views_per_day(short: Mapping[str, Any], now: datetime | None) -> float | No
 
 def _instant(text: str | None) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(text or "")
+        moment = datetime_from_iso(text or "")
     except ValueError:
         return None
     return moment if moment.tzinfo else None

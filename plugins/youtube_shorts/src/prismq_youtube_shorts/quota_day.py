@@ -6,9 +6,10 @@ as of 2026-06-03.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
+
+from prismq_worker_sdk.compat import UTC, StrEnum
 
 __all__ = ["Bucket", "asked_again_at", "next_reset", "quota_day"]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Self
+from datetime import datetime
 
 from pydantic import AwareDatetime, Field, model_validator
 
 from prismq_worker_sdk import Permanent, TaskContext, TaskParams
+from prismq_worker_sdk.compat import UTC, Self
 from prismq_youtube_shorts.calls import Calls
 from prismq_youtube_shorts.finding import find_shorts, with_channels
 from prismq_youtube_shorts.handler import YouTubeHandler

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
+from datetime import datetime
 from fractions import Fraction
+
+from prismq_worker_sdk.compat import UTC, StrEnum
 
 __all__ = ["ShortsCheck", "Traits", "aspect_ratio", "check", "duration_seconds"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
+from prismq_worker_sdk.compat import UTC
 from prismq_youtube_shorts.client import GOOGLE, YouTubeClient
 from prismq_youtube_shorts.errors import Misconfigured
 from prismq_youtube_shorts.flights import Flights

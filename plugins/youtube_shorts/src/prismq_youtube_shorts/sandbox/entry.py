@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
+
+from prismq_worker_sdk.compat import UTC, datetime_from_iso
 
 __all__ = ["LABEL", "THREE_MINUTES_FROM", "USUAL_THUMBNAILS", "Entry", "instant"]
 
@@ -17,7 +19,7 @@ EARLIER_LIMIT, LIMIT = 60, 180
 def instant(text: str) -> datetime | None:
     """The moment that a text of RFC 3339 names; None for any other text."""
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime_from_iso(text)
     except ValueError:
         return None
     return moment if moment.tzinfo else None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from prismq_worker_sdk.compat import UTC
 from prismq_youtube_shorts.sandbox.entry import LABEL, THREE_MINUTES_FROM, USUAL_THUMBNAILS, Entry
 
 __all__ = ["invent"]

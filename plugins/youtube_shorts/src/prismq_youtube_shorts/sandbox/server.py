@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
-from typing import Self
 
+from prismq_worker_sdk.compat import UTC, Self
 from prismq_youtube_shorts.sandbox.api import Api, Quota
 from prismq_youtube_shorts.sandbox.asked import Asked
 from prismq_youtube_shorts.sandbox.calls import DEFAULT_BUCKET

@@ -8,9 +8,11 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
+
+from prismq_worker_sdk.compat import UTC
 
 __all__ = ["StateFile"]
 

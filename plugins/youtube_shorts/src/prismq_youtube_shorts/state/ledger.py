@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from prismq_worker_sdk import Quota
+from prismq_worker_sdk.compat import UTC
 from prismq_youtube_shorts.errors import DayQuotaUsedUp
 from prismq_youtube_shorts.quota_day import Bucket, asked_again_at, next_reset, quota_day
 from prismq_youtube_shorts.state.file import StateFile

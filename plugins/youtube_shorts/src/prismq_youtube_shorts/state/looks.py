@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pydantic import ValidationError
 
+from prismq_worker_sdk.compat import UTC
 from prismq_youtube_shorts.answers import Video
 from prismq_youtube_shorts.state.file import StateFile
 from prismq_youtube_shorts.state.pages import LONGEST_SECONDS

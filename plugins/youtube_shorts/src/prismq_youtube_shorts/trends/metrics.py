@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from statistics import median
 from typing import Literal
+
+from prismq_worker_sdk.compat import UTC
 
 __all__ = [
     "Measured",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
-from typing import Annotated, Literal, Self
+from datetime import datetime, time, timedelta
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from prismq_worker_sdk import Permanent, TaskParams
+from prismq_worker_sdk.compat import UTC, Self
 from prismq_youtube_shorts.query import SearchQuery
 from prismq_youtube_shorts.result import instant
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
 
+from prismq_worker_sdk.compat import UTC
 from prismq_youtube_shorts.shorts_rule import LIMIT_SECONDS, ROUNDING_SECONDS
 from prismq_youtube_shorts.trends.metrics import Measured
 

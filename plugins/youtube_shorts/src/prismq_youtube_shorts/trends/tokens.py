@@ -43,7 +43,7 @@ STOP_WORDS: Mapping[str, frozenset[str]] = {
 }
 """By language; short on purpose: what is left out here shows a lift near 1 and sinks by itself."""
 
-_LINK = re.compile(r"(?:https?://|www\.|(?<![\w.-])(?:[\w-]++\.)++[a-z]{2,}+/)\S*")
+_LINK = re.compile(r"(?:https?://|www\.|(?<![\w.-])(?:[\w-]+\.)+[a-z]{2,}/)\S*")
 _ENTITY = re.compile(r"&(?:amp;)*(?:#\d{1,7}|#x[0-9a-f]{1,6}|amp|lt|gt|quot|apos|nbsp);")
 # Both are matched on a text's outline, where `a` stands for every letter, digit and mark.
 _HASHTAGS = re.compile(r"(?<![a_&])(?:#[a_]+)+")

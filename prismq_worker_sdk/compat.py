@@ -1,0 +1,47 @@
+"""What the oldest supported Python (3.10) lacks of the standard library, and every newer one has."""
+
+import re
+import sys
+from datetime import datetime, timezone
+from enum import Enum
+
+if sys.version_info >= (3, 11):
+    from builtins import BaseExceptionGroup, ExceptionGroup
+    from typing import Self
+
+    import tomllib
+else:
+    import tomli as tomllib
+    from exceptiongroup import BaseExceptionGroup, ExceptionGroup
+    from typing_extensions import Self
+
+__all__ = ["UTC", "BaseExceptionGroup", "ExceptionGroup", "Self", "StrEnum", "datetime_from_iso", "tomllib"]
+
+UTC = timezone.utc
+
+_RFC_3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:[.,](\d+))?(?:(Z)|([+-]\d\d):?(\d\d))?", re.ASCII
+)
+
+
+class StrEnum(str, Enum):
+    """Like `enum.StrEnum`: members are texts, and are shown as their texts."""
+
+    def __str__(self) -> str:
+        return str.__str__(self)
+
+    def __format__(self, form: str) -> str:
+        return str.__format__(self, form)
+
+
+def datetime_from_iso(text: str) -> datetime:
+    """Like `datetime.fromisoformat`, with `Z`, any number of decimals, and an offset without a colon.
+
+    Raises:
+        ValueError: It is no date and time of ISO 8601.
+    """
+    if found := _RFC_3339.fullmatch(text):
+        second, decimals, utc, hours, minutes = found.groups()
+        zone = "+00:00" if utc else f"{hours}:{minutes}" if hours else ""
+        text = f"{second}.{(decimals or '')[:6]:0<6}{zone}"
+    return datetime.fromisoformat(text)
