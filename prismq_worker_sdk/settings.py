@@ -152,6 +152,7 @@ class WorkerSettings(BaseSettings):
     unreachable_timeout: Duration = Field(0.0, ge=0)
     max_consecutive_errors: int = Field(5, ge=0)
     server_claim_timeout: Duration = Field(300.0, gt=0)
+    server_max_attempts: int = Field(0, ge=0)
     max_attempts: int = Field(20, ge=0)
     health_port: int | None = Field(None, ge=0, le=65535)
     health_host: str = "127.0.0.1"

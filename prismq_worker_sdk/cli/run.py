@@ -50,6 +50,11 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--server-claim-timeout", metavar="TIME", help="Claim timeout of a server without renewal [300s]"
         ),
+        click.option(
+            "--server-max-attempts",
+            metavar="N",
+            help="Its MAX_TASK_ATTEMPTS, to give tasks back [0: unknown]",
+        ),
         click.option("--health-port", metavar="PORT", help="Serve /healthz, /readyz, /metrics [off]"),
         click.option("--health-host", metavar="HOST", help="Where to serve them [127.0.0.1]"),
         click.option("--log-format", metavar="FORMAT", help="console or json [console]"),

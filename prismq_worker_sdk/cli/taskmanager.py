@@ -19,6 +19,7 @@ ONLY = {
     "rate_limit": ("--rate-limit", PRISMQ_CLIENT),
     "repaired": ("--repaired", PRISMQ_CLIENT),
     "deadlocks": ("--deadlocks", PRISMQ_CLIENT),
+    "half_failures": ("--half-failures", PRISMQ_CLIENT),
 }
 """The options that one dialect has and the other has not."""
 
@@ -69,6 +70,13 @@ ONLY = {
     metavar="SHARE",
     help="Part of claims and completes that end in a deadlock (prismq-client).",
 )
+@click.option(
+    "--half-failures",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="SHARE",
+    help="Part of failures that a deadlock stops half-way, so that they are final (prismq-client).",
+)
 @click.option("--log-format", type=click.Choice(["console", "json"]), default="console", show_default=True)
 @click.option("--debug", is_flag=True, help="Log everything.")
 @click.pass_context
@@ -86,6 +94,7 @@ def taskmanager(  # noqa: PLR0913 - one argument for each option
     rate_limit: int,
     repaired: bool,
     deadlocks: float,
+    half_failures: float,
     log_format: str,
     debug: bool,
 ) -> None:
@@ -127,6 +136,7 @@ def taskmanager(  # noqa: PLR0913 - one argument for each option
             max_attempts=max_attempts,
             rate_limit=rate_limit,
             deadlocks=deadlocks,
+            half_failures=half_failures,
             repaired_empty=repaired,
             repaired_items=repaired,
         )

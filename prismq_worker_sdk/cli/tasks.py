@@ -94,5 +94,9 @@ def cancel(ctx: click.Context, task_id: str, *, api_url: str | None) -> None:
 @api_url_option
 @click.pass_context
 def retry(ctx: click.Context, task_id: str, *, api_url: str | None) -> None:
-    """Make a failed task pending again, with all its attempts."""
+    """Make a failed task pending again, with all its attempts.
+
+    On a server of the dialect prismq-client a failed task stays so: a new one of its type and params is created, once,
+    and printed.
+    """
     click.echo(task_line(client_of(api_url or ctx.obj).retry(task_id)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prismq_worker_sdk.decide.backoff import Backoff
 from prismq_worker_sdk.model.outcome import Failed, Outcome
 
-__all__ = ["held_back", "too_often"]
+__all__ = ["USUAL_ATTEMPTS", "failed_early", "held_back", "too_often"]
 
 RETRIES = Backoff(initial=2.0, ceiling=60.0, factor=4.0, floor=0.5)
 """How long a failed task rests where nobody says how long."""
@@ -15,6 +15,10 @@ LONGEST = 1800.0
 
 RESERVE = 1 / 5
 """The part of a claim that is kept for the delivery of a report that was held back."""
+
+
+USUAL_ATTEMPTS = 3
+"""After so many a server of this kind fails a task for good, unless it is set up otherwise."""
 
 
 def held_back(
@@ -33,6 +37,22 @@ def held_back(
     asked = outcome.delay_seconds
     wanted = RETRIES.seconds(attempt or 1, jitter) if asked is None else asked
     return max(0.0, min(wanted, LONGEST, left - RESERVE * lease_seconds))
+
+
+def failed_early(failed_at: int, *, max_attempts: int, maybe_seen: bool) -> bool:
+    """Whether a task that was found failed has attempts left: the server stopped half-way from failed to pending.
+
+    A failure with attempts left is two steps there, in no transaction; after the last attempt it is one, which a
+    deadlock undoes as a whole. So only an answer that was lost leaves a doubt.
+
+    Args:
+        failed_at: The attempt that failed, from 1.
+        max_attempts: The server's, 0 where nobody told.
+        maybe_seen: Whether an earlier report of this failure may have been taken.
+    """
+    if max_attempts:
+        return failed_at < max_attempts
+    return not maybe_seen or failed_at < USUAL_ATTEMPTS
 
 
 def too_often(attempt: int | None, *, lapses: int, limit: int) -> Failed | None:

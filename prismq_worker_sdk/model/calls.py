@@ -215,11 +215,13 @@ class ReportAnswer:
 
     Attributes:
         notice: What people should know beside it.
+        failed_at: The attempt at which the task was found failed under this claim, where no answer said that it was.
     """
 
     verdict: Verdict
     detail: str = ""
     notice: str = ""
+    failed_at: int | None = None
 
 
 ReportReply: TypeAlias = ReportAnswer | Failure

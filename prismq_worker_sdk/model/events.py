@@ -23,6 +23,7 @@ __all__ = [
     "ServerLost",
     "ServerRegained",
     "TaskClaimed",
+    "TaskFailedEarly",
     "TaskProgressed",
     "TaskRef",
     "TaskStarted",
@@ -147,6 +148,13 @@ class ReportSettled:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskFailedEarly:
+    """The server failed a task for good though it has attempts left; only somebody's retry brings it back."""
+
+    ref: TaskRef
+
+
+@dataclass(frozen=True, slots=True)
 class ReportDelayed:
     """A report was not taken and will be sent again."""
 
@@ -248,6 +256,7 @@ Event: TypeAlias = (
     | ClaimEnded
     | ReportSettled
     | ReportDelayed
+    | TaskFailedEarly
     | ApiCalled
     | ServerLost
     | ServerRegained

@@ -21,6 +21,7 @@ from prismq_worker_sdk.model.events import (
     ServerLost,
     ServerRegained,
     TaskClaimed,
+    TaskFailedEarly,
     TaskProgressed,
     TaskRef,
     TaskStarted,
@@ -66,6 +67,7 @@ class EventLog:
             ClaimEnded: self._ended,
             ReportSettled: self._settled,
             ReportDelayed: self._delayed,
+            TaskFailedEarly: self._failed_early,
             ServerLost: self._lost,
             ServerRegained: self._regained,
             TypePaused: self._paused,
@@ -158,6 +160,14 @@ class EventLog:
         self._unsaid = 0
         text = f"a report was not taken ({event.reason}); it is kept and sent again in {duration.text(event.retry_in)}"
         _write(logging.WARNING, "report_delayed", text + more, event.ref, tries=event.tries)
+
+    def _failed_early(self, event: TaskFailedEarly) -> None:
+        ref = event.ref
+        text = (
+            f"task {ref.task_id} ({ref.task_type}) is failed for good at attempt {ref.attempt} though it has more: a "
+            f"deadlock stopped the server half-way; run it again with prismq-worker tasks retry {ref.task_id}"
+        )
+        _write(logging.WARNING, "task_failed_early", text, ref)
 
     def _lost(self, event: ServerLost) -> None:
         text = f"the server does not answer ({event.reason}); results are kept, next try in "

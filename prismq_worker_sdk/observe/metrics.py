@@ -15,6 +15,7 @@ from prismq_worker_sdk.model.events import (
     OutcomeCommitted,
     ReportSettled,
     TaskClaimed,
+    TaskFailedEarly,
     TypePaused,
     TypeResumed,
     WorkerStarted,
@@ -47,6 +48,9 @@ class PrometheusMetrics:
         self._running = gauge(f"{prefix}_running", "Claims without an end", ["type"], registry=registry)
         self._reports = counter(
             f"{prefix}_reports", "How reports left the line", ["settlement"], registry=registry
+        )
+        self._failed_early = counter(
+            f"{prefix}_failed_early", "Tasks failed with attempts left", ["type"], registry=registry
         )
         self._lock = threading.Lock()
         self._left = 0
@@ -86,6 +90,8 @@ class PrometheusMetrics:
                 self._wait(-1)
                 if settlement is Settlement.PARKED:
                     self._parked.inc()
+            case TaskFailedEarly(ref=ref):
+                self._failed_early.labels(ref.task_type).inc()
             case ApiCalled(call=call, seconds=seconds, error=error):
                 self._api.labels(call).observe(seconds)
                 if error:

@@ -19,6 +19,7 @@ from prismq_worker_sdk.model.events import (
     OutcomeCommitted,
     ReportSettled,
     TaskClaimed,
+    TaskFailedEarly,
     WorkerStarted,
 )
 from prismq_worker_sdk.model.report import Settlement
@@ -99,6 +100,7 @@ class Summary:
     calls: dict[str, CallSummary] = field(default_factory=dict)
     memory: int = 0
     memory_peak: int = 0
+    failed_early: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -118,10 +120,12 @@ class Summary:
             "p95": self.handler_p95,
             "longest": self.handler_max,
         }
+        early = self.failed_early
         handler = ", ".join(f"{name} {duration.text(seconds)}" for name, seconds in times.items())
         return [
             *tasks,
             *(reports if self.committed + self.recovered else []),
+            *([f"failed   {early} for good though they had attempts left"] if early else []),
             *([] if self.success_rate is None else [f"success  {self.success_rate:.1%} of {over}{rate}"]),
             *([f"handler  {handler}"] if self.handler_max else []),
             *(f"api      {name}: {call.line()}" for name, call in sorted(self.calls.items())),
@@ -169,6 +173,7 @@ class Statistics:
         self._calls: dict[str, Times] = {}
         self._errors: Counter[str] = Counter()
         self._peak = 0
+        self._failed_early = 0
 
     def __call__(self, event: Event) -> None:
         """Counts the event."""
@@ -188,6 +193,8 @@ class Statistics:
                         self._handler.add(seconds)
                 case ReportSettled(settlement=settlement):
                     self._settled[settlement] += 1
+                case TaskFailedEarly():
+                    self._failed_early += 1
                 case WorkerStarted(recovered=recovered):
                     self._recovered = recovered
                     self._begun = self._clock.monotonic()
@@ -220,4 +227,5 @@ class Statistics:
                 },
                 memory=memory,
                 memory_peak=self._peak,
+                failed_early=self._failed_early,
             )

@@ -152,7 +152,13 @@ class TaskManagerClient:
         return self._finder.way().cancel(task_id)
 
     def retry(self, task_id: str) -> Task:
-        """Makes a failed task pending again (v1)."""
+        """Makes a failed task pending again (v1); on `prismq-client` a new one of its type and params takes its place.
+
+        There, the same task is given for each call: retry the new one, should it fail too.
+
+        Raises:
+            RequestRefused: The task has not failed.
+        """
         return self._finder.way().retry(task_id)
 
     def publish(

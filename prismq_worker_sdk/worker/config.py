@@ -32,6 +32,8 @@ class WorkerConfig:
         unreachable_timeout: How long it is tried later, 0 for ever.
         max_consecutive_errors: Unexpected handler errors in a row that pause a type, 0 for no limit.
         server_claim_timeout: When a server without renewal takes a claimed task back.
+        server_max_attempts: After how many attempts the server fails a task for good, where it counts each claim as
+            one; 0 where nobody knows.
         max_attempts: Claims of one task after which it is failed without being run, where the server hands tasks out
             for ever; 0 for no limit.
         key: The API key now; asked again after the server refused it.
@@ -52,6 +54,7 @@ class WorkerConfig:
     unreachable_timeout: float = 0.0
     max_consecutive_errors: int = 5
     server_claim_timeout: float = 300.0
+    server_max_attempts: int = 0
     max_attempts: int = 20
     health_port: int | None = None
     health_host: str = "127.0.0.1"

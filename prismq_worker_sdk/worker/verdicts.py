@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from prismq_worker_sdk.decide.backoff import LONGEST_ASKED, REPORTS, SERVER, as_asked
 from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle, judge
+from prismq_worker_sdk.decide.retries import failed_early
 from prismq_worker_sdk.model.calls import Rejected, ReportAnswer, ReportReply
 from prismq_worker_sdk.model.events import (
     End,
@@ -13,6 +14,7 @@ from prismq_worker_sdk.model.events import (
     OutcomeCommitted,
     ReportDelayed,
     ReportSettled,
+    TaskFailedEarly,
     TaskRef,
 )
 from prismq_worker_sdk.model.outcome import Completed
@@ -47,8 +49,7 @@ class Verdicts:
             judgement = replace(judgement, alone=False)  # among many, nobody knows whose trouble it is (R23)
         jitter = runtime.dice.random()
         if isinstance(reply, ReportAnswer):
-            if reply.notice:
-                runtime.emit(Notice("warning", f"task {report.identity.task_id}: {reply.notice}"))
+            self._tell(report, reply)
             runtime.contact.answered()
             self.failures = 0
             self._given += 1
@@ -68,6 +69,19 @@ class Verdicts:
         elif not isinstance(reply, ReportAnswer):
             runtime.contact.failed(reply, retry_in)
         return judgement, retry_in
+
+    def _tell(self, report: Report, reply: ReportAnswer) -> None:
+        """What people should know beside a verdict."""
+        if reply.notice:
+            self._runtime.emit(Notice("warning", f"task {report.identity.task_id}: {reply.notice}"))
+        most = self._runtime.config.server_max_attempts
+        if reply.failed_at is not None and failed_early(
+            reply.failed_at, max_attempts=most, maybe_seen=report.maybe_seen
+        ):
+            identity = report.identity
+            self._runtime.emit(
+                TaskFailedEarly(TaskRef(identity.task_id, identity.task_type, reply.failed_at))
+            )
 
     def passed(self, report: Report, judgement: Judgement) -> int:
         """How often this report failed while other reports got a verdict since its last failure.

@@ -6,7 +6,9 @@ from collections import Counter
 
 import pytest
 
+from prismq_worker_sdk.model.task import TaskStatus
 from prismq_worker_sdk.testing import Disturbance, FaultPlan, FaultProxy
+from prismq_worker_sdk.wire.producer import TaskManagerClient
 from tests.support.deployed import Embedded, First, Process
 from tests.support.processes import wait_until
 
@@ -269,6 +271,28 @@ def test_r17_a_permanent_failure_is_tried_as_often_as_the_server_wants_and_ends_
     retried = ["claimed", "pending (retry)"]
     assert deployed.steps(task_id) == [*retried, *retried, "claimed", "failed"]
     assert deployed.task(task_id)["error_message"] == "no such thing"
+
+
+def test_every_failure_that_the_server_did_by_half_is_told_and_can_be_tried_again(
+    start_deployed, start_worker
+):
+    deployed = start_deployed("Test.Transient", half_failures=0.2)
+    params = [{"n": n, "times": 1, "retry_in": 0} for n in range(400)]
+    ids = deployed.producer.add("Test.Transient", *params)
+    worker = start_worker(deployed.url, "--concurrency", "16")
+    wait_until(lambda: sum(deployed.counts().get(one, 0) for one in ("completed", "failed")) == 400, ALL, 120)
+    assert worker.terminate() == 0
+
+    halved = {task_id for task_id in ids if deployed.status(task_id) == "failed"}
+    told = worker.events("task_failed_early")
+    assert 40 < len(halved) < 120
+    assert {event["task"] for event in told} == halved
+    assert len(told) == len(halved)
+    assert all(deployed.task(task_id)["attempts"] == 1 for task_id in halved)
+    client = TaskManagerClient(deployed.url)
+    one = client.retry(halved.pop())
+    client.close()
+    assert (one.type, one.status) == ("Test.Transient", TaskStatus.PENDING)
 
 
 def test_r17_a_transient_failure_is_held_back_under_its_claim_until_the_claim_is_nearly_over(

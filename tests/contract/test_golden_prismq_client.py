@@ -120,6 +120,7 @@ MEANING = {
         "result or error > 65,535 B": "accepted | refused",
         "body nested > 512": "refused",
         "deadlock": "Rejected",
+        "half a failure": "Rejected",
         "fail": "Refused",
         "success by PHP's truth": "accepted",
         "error no text": "accepted | Unreachable",

@@ -22,7 +22,7 @@ ROWS = {
     "POST /tasks/{id}/progress": "ok | bad value | other worker | not claimed | unknown id",
     "POST /tasks/{id}/complete": """success true | success false, attempts < MAX | success false, attempts >= MAX
         | field missing | other worker | not claimed | unknown id | id 5abc | worker_id not a string
-        | result or error > 65,535 B | body nested > 512 | deadlock | fail | success by PHP's truth
+        | result or error > 65,535 B | body nested > 512 | deadlock | half a failure | fail | success by PHP's truth
         | error no text""",
 }
 

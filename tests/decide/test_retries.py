@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prismq_worker_sdk.decide.retries import held_back, too_often
+from prismq_worker_sdk.decide.retries import failed_early, held_back, too_often
 from prismq_worker_sdk.model.outcome import Completed, Failed, Released
 
 JITTER = st.floats(0, 1)
@@ -56,3 +56,20 @@ def test_a_task_that_was_claimed_too_often_fails_without_work():
 )
 def test_any_other_task_runs(attempt, lapses, limit):
     assert too_often(attempt, lapses=lapses, limit=limit) is None
+
+
+@pytest.mark.parametrize(
+    ("failed_at", "most", "maybe_seen", "early"),
+    [
+        (1, 3, True, True),
+        (2, 3, False, True),
+        (3, 3, False, False),
+        (3, 3, True, False),
+        (5, 9, True, True),
+        (7, 0, False, True),  # nothing but a half-done failure ends so
+        (2, 0, True, True),
+        (3, 0, True, False),  # the answer to a failure for good may have been lost
+    ],
+)
+def test_a_task_that_is_found_failed_with_attempts_left_failed_early(failed_at, most, maybe_seen, early):
+    assert failed_early(failed_at, max_attempts=most, maybe_seen=maybe_seen) is early

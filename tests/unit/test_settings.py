@@ -43,6 +43,7 @@ SAID = {
     "unreachable_timeout": (duration.seconds, "1", "2", "3"),
     "max_consecutive_errors": (int, "1", "2", "3"),
     "max_attempts": (int, "1", "2", "3"),
+    "server_max_attempts": (int, "1", "2", "3"),
     "server_claim_timeout": (duration.seconds, "1.5m", "2.5m", "3.5m"),
     "health_port": (int, "8081", "8082", "8083"),
     "health_host": (SAME, "127.0.0.2", "127.0.0.3", "127.0.0.4"),

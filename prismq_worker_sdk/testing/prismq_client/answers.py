@@ -35,18 +35,25 @@ class Answer:
 
 
 class Refused(Exception):  # noqa: N818 - the server's word for it
-    """The application says no; rolls back what was begun."""
+    """The application says no; rolls back what was begun, unless that was not in a transaction.
 
-    def __init__(self, status: int, error: str, details: tuple[str, ...] = ()) -> None:
+    Attributes:
+        keeps: Whether what was written before stays.
+    """
+
+    def __init__(
+        self, status: int, error: str, details: tuple[str, ...] = (), *, keeps: bool = False
+    ) -> None:
         super().__init__(error)
+        self.keeps = keeps
         self.status = status
         self.error = error
         self.details = details
 
 
-def sql_error(text: str) -> Refused:
+def sql_error(text: str, *, keeps: bool = False) -> Refused:
     """An error of the database, told to whoever asked."""
-    return Refused(500, f"SQLSTATE{text}")
+    return Refused(500, f"SQLSTATE{text}", keeps=keeps)
 
 
 def success(data: Any, now: float) -> Answer:

@@ -67,6 +67,11 @@ class Call:
         if self.deployment.deadlocks and self.dice.random() < self.deployment.deadlocks:
             raise sql_error(DEADLOCK)
 
+    def may_stop_half_way(self) -> None:
+        """Raises Refused for the share of failures that meet a deadlock after their first UPDATE, which stays."""
+        if self.deployment.half_failures and self.dice.random() < self.deployment.half_failures:
+            raise sql_error(DEADLOCK, keeps=True)
+
     def note(self, task_id: int, what: str, worker_id: str | None = None, message: str | None = None) -> None:
         """Keeps a step in the life of a task, with the attempts it has now."""
         self.db.execute(

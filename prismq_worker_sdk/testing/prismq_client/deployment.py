@@ -22,6 +22,8 @@ class PrismqClientDeployment:
         blocked: Client addresses that are turned away.
         switched_off: Routes without a place-holder that are switched off, as "POST /tasks/claim".
         deadlocks: The share of claims and completes that end in a deadlock and change nothing.
+        half_failures: The share of failures with attempts left that a deadlock stops half-way: the task is failed for
+            good. Measured: 0.05 to 0.23 where tables have 16,000 rows, next to none up to 5,000.
         duplicate_races: The share of repeated creates that meet the first one half-way, and answer 500.
         seed: Makes the shares fall the same way in each run.
         repaired_empty: An empty queue is told with 404 "No available tasks", as documented.
@@ -40,6 +42,7 @@ class PrismqClientDeployment:
     blocked: frozenset[str] = frozenset()
     switched_off: frozenset[str] = frozenset()
     deadlocks: float = 0.0
+    half_failures: float = 0.0
     duplicate_races: float = 0.0
     seed: int = 0
     repaired_empty: bool = False

@@ -16,10 +16,7 @@ __all__ = ["complete", "progress"]
 
 PROGRESS = Field("progress", "Progress is required", percentage)
 COMPLETED = "UPDATE tasks SET status = ?, result = ?, error_message = ?, completed_at = ? WHERE id = ?"
-TO_RETRY = (
-    "UPDATE tasks SET status = ?, result = ?, error_message = ?, completed_at = ?, claimed_by = NULL, "
-    "claimed_at = NULL WHERE id = ?"
-)
+TO_RETRY = "UPDATE tasks SET status = 'pending', claimed_by = NULL, claimed_at = NULL WHERE id = ?"
 
 
 def progress(call: Call) -> dict[str, Any]:
@@ -50,8 +47,11 @@ def complete(call: Call) -> dict[str, Any]:
     call.may_deadlock()
     rules.whole_id(call.argument)
     retried = status == "pending (retry)"
-    kept = ("pending" if retried else status, result, error, call.stamp(), task["id"])
-    call.db.execute(TO_RETRY if retried else COMPLETED, kept)
+    kept = ("failed" if retried else status, result, error, call.stamp(), task["id"])
+    call.db.execute(COMPLETED, kept)
+    if retried:  # a statement of its own, in no transaction with the first
+        call.may_stop_half_way()
+        call.db.execute(TO_RETRY, (task["id"],))
     call.note(task["id"], status, worker_id, error)
     return {"id": call.argument, "status": status, "message": "Task completed"}
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.testing.prismq_client.answers import Refused
 
 __all__ = ["Operation", "Store"]
 
@@ -133,7 +134,8 @@ def _end(
     try:
         result = operation(connection)
     except Exception as error:  # noqa: BLE001 - whoever asked gets it
-        connection.execute("ROLLBACK TO operation")
+        if not (isinstance(error, Refused) and error.keeps):
+            connection.execute("ROLLBACK TO operation")
         connection.execute("RELEASE operation")
         raised = error
         return lambda: future.set_exception(raised)

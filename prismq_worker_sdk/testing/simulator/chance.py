@@ -16,6 +16,7 @@ from prismq_worker_sdk.testing.simulator.plan import (
     Fate,
     Fault,
     FullDisk,
+    HalfFailure,
     How,
     Jump,
     Outage,
@@ -90,8 +91,14 @@ def random_plan(seed: int, dialect: Dialect | None = None) -> Plan:
         workers=workers,
         slots=dice.randint(1, 4),
         works=works,
-        faults=tuple(_faults(dice, theme, workers, len(works))),
+        faults=(*_faults(dice, theme, workers, len(works)), *_halves(dice, chosen, theme)),
     )
+
+
+def _halves(dice: Random, dialect: Dialect, theme: str) -> list[Fault]:
+    if dialect != "prismq-client" or theme in EXACT:
+        return []
+    return [HalfFailure(number) for number in range(1, 4) if dice.random() < SOME]
 
 
 def _work(dice: Random, dialect: Dialect, theme: str) -> Work:

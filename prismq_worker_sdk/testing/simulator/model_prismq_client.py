@@ -23,9 +23,15 @@ class ModelPrismqClient(ModelServer):
     Attributes:
         types: Their place, from 1, is their number.
         created: What was created, by type and params: the same gives the same task for ever.
+        halves: Which failures with attempts left, counted from 1, are stopped half-way by a deadlock: failed for good.
+        failures: How many of them there were.
+        halved: Tasks that were failed so.
     """
 
     types: tuple[str, ...]
+    halves: frozenset[int] = frozenset()
+    failures: int = 0
+    halved: set[str] = field(default_factory=set)
     created: dict[str, ModelTask] = field(default_factory=dict)
 
     def restart(self, now: float) -> None:
@@ -95,6 +101,11 @@ class ModelPrismqClient(ModelServer):
         if task.attempts >= task.max_attempts:
             task.end("failed", body["error"])
             return _said({"id": task_id, "status": "failed"})
+        self.failures += 1
+        if self.failures in self.halves:
+            task.end("failed", body["error"])
+            self.halved.add(task_id)
+            return _refused(500, "SQLSTATE[40001]: Serialization failure: 1213 Deadlock found")
         task.wait_until(0.0)
         return _said({"id": task_id, "status": "pending (retry)"})
 

@@ -17,6 +17,7 @@ __all__ = [
     "Fate",
     "Fault",
     "FullDisk",
+    "HalfFailure",
     "How",
     "Jump",
     "Outage",
@@ -179,13 +180,24 @@ class Steered:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class HalfFailure:
+    """The n-th failure with attempts left is stopped half-way on the server: its task is failed for good."""
+
+    kind: ClassVar[str] = "half failure"
+    number: int
+
+
 Fault: TypeAlias = (
     Disturbed | Crash | Cut | Outage | Refusal | Suspend | Jump | Stop | FullDisk | Cancelled | Steered
-)
+    | HalfFailure
+)  # fmt: skip
 FAULTS: dict[str, type[Fault]] = {
     cls.kind: cls
-    for cls in (Disturbed, Crash, Cut, Outage, Refusal, Suspend, Jump, Stop, FullDisk, Cancelled, Steered)
-}
+    for cls in (
+        Disturbed, Crash, Cut, Outage, Refusal, Suspend, Jump, Stop, FullDisk, Cancelled, Steered, HalfFailure,
+    )
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,6 +79,7 @@ class Process:
             server_claim_timeout=60.0,
             startup_timeout=30.0,
             max_attempts=0,
+            server_max_attempts=self.world.server_max_attempts,
         )
         self._dice = Random(self.world.dice.random())  # noqa: S311 - repeatable on purpose
         self.life = Lifecycle()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from prismq_worker_sdk.decide.retries import USUAL_ATTEMPTS
+from prismq_worker_sdk.testing.simulator.model_prismq_client import ModelPrismqClient
 from prismq_worker_sdk.testing.simulator.model_tasks import ModelTask
 from prismq_worker_sdk.testing.simulator.plan import Cancelled
 
@@ -57,6 +59,9 @@ def _failed(world: World, task: ModelTask) -> Iterator[Finding]:
         isinstance(fault, Cancelled) and world.plan.task_id(fault.task) == task.id
         for fault in world.plan.faults
     )
+    if isinstance(world.server, ModelPrismqClient) and task.id in world.server.halved:
+        yield from _untold(world, task)
+        return
     if cancelled and (task.error == "cancelled" or world.plan.dialect == "base"):
         return
     if work.fate == "refused":
@@ -69,6 +74,15 @@ def _failed(world: World, task: ModelTask) -> Iterator[Finding]:
         yield from _too_few(world, task)
     elif world.plan.dialect == "prismq-client" and task.attempts < task.max_attempts:
         yield "lost", f"{task.id} failed ({task.error}) after {task.attempts} attempts"
+
+
+def _untold(world: World, task: ModelTask) -> Iterator[Finding]:
+    """A task that the server failed by half is told; one whose answer may have been lost only as far as can be told."""
+    told = task.id in world.watch.failed_early or task.attempts >= (
+        world.server_max_attempts or USUAL_ATTEMPTS
+    )
+    if not told and not any(host.had_full_disk for host in world.hosts):
+        yield "untold", f"{task.id} was failed for good at attempt {task.attempts}, and nobody was told"
 
 
 def _too_few(world: World, task: ModelTask) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from prismq_worker_sdk.decide.leases import ABANDON_AFTER
 from prismq_worker_sdk.model.calls import Exchange
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.claim import Claim, Identity
-from prismq_worker_sdk.model.events import ClaimEnded, Event
+from prismq_worker_sdk.model.events import ClaimEnded, Event, TaskFailedEarly
 from prismq_worker_sdk.model.events import End as EndOfClaim
 from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
 from prismq_worker_sdk.model.report import Report, Settlement
@@ -47,6 +47,7 @@ class Watch:
         starts: How often each handler was begun.
         holds: How often each task was held to be run.
         given_back: How often of that it had to go back without losing an attempt.
+        failed_early: Tasks of which it was told that the server failed them before their attempts were used up.
         offered: Tasks of which a result was sent to a server that creates children before it takes the report.
         trace: What happened, for people.
     """
@@ -58,6 +59,7 @@ class Watch:
         self.starts: Counter[str] = Counter()
         self.holds: Counter[str] = Counter()
         self.given_back: Counter[str] = Counter()
+        self.failed_early: set[str] = set()
         self.offered: set[str] = set()
         self._completed: dict[tuple[int, str], tuple[float, int, Process]] = {}
         self._checkpoints: dict[tuple[int, str], float] = {}
@@ -94,6 +96,8 @@ class Watch:
         self.note(process, event)
         if isinstance(event, ClaimEnded) and event.end is EndOfClaim.LAPSED:
             self._lapsed.add((process, event.ref.task_id))
+        if isinstance(event, TaskFailedEarly):
+            self.failed_early.add(event.ref.task_id)
 
     def calls(self, process: Process, call: Exchange) -> None:
         """A worker calls the server."""

@@ -14,7 +14,7 @@ from prismq_worker_sdk.testing.simulator.host import Host
 from prismq_worker_sdk.testing.simulator.model_prismq_client import ModelPrismqClient
 from prismq_worker_sdk.testing.simulator.model_server import ModelServer
 from prismq_worker_sdk.testing.simulator.network import Network
-from prismq_worker_sdk.testing.simulator.plan import Cancelled, Plan, Steered, Work
+from prismq_worker_sdk.testing.simulator.plan import Cancelled, HalfFailure, Plan, Steered, Work
 from prismq_worker_sdk.testing.simulator.process import GRACE, Process
 from prismq_worker_sdk.testing.simulator.schedule import Schedule
 from prismq_worker_sdk.testing.simulator.verdict import final_findings
@@ -78,7 +78,12 @@ class World:
         self.schedule = Schedule(self.dice)
         refused = frozenset(plan.task_id(n) for n, work in enumerate(plan.works) if work.fate == "refused")
         self.server = (
-            ModelPrismqClient(exchange=False, refused=refused, types=(TYPE, CHILD))
+            ModelPrismqClient(
+                exchange=False,
+                refused=refused,
+                types=(TYPE, CHILD),
+                halves=frozenset(one.number for one in plan.faults if isinstance(one, HalfFailure)),
+            )
             if plan.dialect == "prismq-client"
             else ModelServer(exchange=plan.dialect == "exchange", refused=refused)
         )
@@ -91,6 +96,12 @@ class World:
             self.server.add(task_id, TYPE, max_attempts=work.max_attempts)
         self.cancelled_at: dict[str, float] = {}
         self._plan_wishes()
+
+    @property
+    def server_max_attempts(self) -> int:
+        """What workers are told of the server's limit on attempts: nothing, or what holds for every task."""
+        told = self.plan.dialect == "prismq-client" and self.plan.seed % 2
+        return min(work.max_attempts for work in self.plan.works) if told else 0
 
     @property
     def limit(self) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from prismq_worker_sdk.errors import NotSupported, PrismqError, RequestRefused
 from prismq_worker_sdk.model.calls import Failure
-from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire.dialects.prismq_client.answers import Answer, Refused, Said, failure, items, read
 from prismq_worker_sdk.wire.dialects.prismq_client.children import create
 from prismq_worker_sdk.wire.dialects.prismq_client.claiming import get_task
@@ -122,8 +122,14 @@ class PrismqClientWay:
         raise self._lacks(f"cannot cancel a task ({task_id} was given)")
 
     def retry(self, task_id: str) -> Task:
-        """Not there."""
-        raise self._lacks(f"cannot try a failed task again ({task_id} was given); submit it with a run_key")
+        """A failed task stays so there; another one of its type and params takes its place, the same in each try."""
+        failed = self.get(task_id)
+        if failed.status is not TaskStatus.FAILED:
+            raise RequestRefused(
+                f"task {task_id} is {failed.status}; only a failed one is tried again", status=409
+            )
+        wanted = Submission(task_type=failed.type, params=failed.params, run_key=f"retry:{failed.id}")
+        return self.submit(wanted).task
 
     def task_types(self) -> list[dict[str, Any]]:
         """Not there."""

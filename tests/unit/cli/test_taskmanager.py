@@ -93,6 +93,7 @@ def test_it_says_its_address_and_ends_with_0_on_sigterm(tmp_path):
     [
         (("--rate-limit", "9"), "--rate-limit belongs to --dialect prismq-client; this is v1"),
         (("--repaired",), "--repaired belongs to --dialect prismq-client; this is v1"),
+        (("--half-failures", "0.1"), "--half-failures belongs to --dialect prismq-client; this is v1"),
         (("--deadlocks", "0.1"), "--deadlocks belongs to --dialect prismq-client; this is v1"),
         (
             ("--dialect", "prismq-client", "--lease", "1m"),

@@ -92,6 +92,7 @@ def every_event(ref):
             *(ev.ClaimEnded(ref, end, said) for end in ev.End),
             *(ev.ReportSettled(ref, settlement, said) for settlement in Settlement),
             ev.ReportDelayed(ref, said, 2.0, 3),
+            ev.TaskFailedEarly(ref),
             ev.ApiCalled("claim", 0.02),
             ev.ApiCalled("claim", 0.5, "http_503"),
             ev.ServerLost(said, 2.0),

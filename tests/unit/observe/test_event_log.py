@@ -86,6 +86,14 @@ LINES = [
         "a report was not taken (http_503); it is kept and sent again in 2s",
     ),
     (
+        ev.TaskFailedEarly(REF),
+        ("WARNING", "task_failed_early"),
+        (
+            "task 7b1f6a52-5d6b (PrismQ.Test.Echo) is failed for good at attempt 2 though it has more: a deadlock "
+            "stopped the server half-way; run it again with prismq-worker tasks retry 7b1f6a52-5d6b"
+        ),
+    ),
+    (
         ev.ServerLost("connection refused", 2.0),
         ("WARNING", "server_lost"),
         "the server does not answer (connection refused); results are kept, next try in 2s",

@@ -16,6 +16,7 @@ from prismq_worker_sdk.model.events import (
     OutcomeCommitted,
     ReportSettled,
     TaskClaimed,
+    TaskFailedEarly,
     TaskRef,
     TypePaused,
     TypeResumed,
@@ -68,6 +69,15 @@ def test_claims_are_counted_by_type_and_run_until_their_end():
     assert samples.value("claims_total", **ECHO) == 2
     assert samples.value("claim_ends_total", end="completed", **ECHO) == 1
     assert samples.value("running", **ECHO) == 1
+
+
+def test_tasks_that_the_server_failed_early_are_counted_by_type_and_told_at_the_end():
+    statistics = Statistics(FakeClock())
+    assert "for good" not in "".join(statistics.snapshot().lines())
+    statistics(TaskFailedEarly(REF))
+
+    assert after(TaskFailedEarly(REF)).value("failed_early_total", **ECHO) == 1
+    assert "failed   1 for good though they had attempts left" in statistics.snapshot().lines()
 
 
 def test_reports_wait_from_their_commit_to_their_verdict():

@@ -44,6 +44,28 @@ def test_a_complete_that_meets_a_deadlock_leaves_the_task_claimed(success):
         assert api.complete(task_id, success=success).status == 200
 
 
+def test_a_failure_that_a_deadlock_stops_half_way_is_final_and_a_repeat_does_not_mend_it():
+    with running_prismq_client(half_failures=1.0, max_attempts=2) as api:
+        task_id = api.create()
+        api.claim()
+
+        assert is_deadlock(api.complete(task_id, success=False, error="it broke"))
+        again = api.complete(task_id, success=False, error="it broke")
+        assert (again.status, again.error) == (400, "Task is not in claimed state")
+        found = api.show(task_id)
+        assert (found["status"], found["claimed_by"], found["attempts"]) == ("failed", "w1", 1)
+        assert found["error_message"] == "it broke"
+        assert api.claim() is None
+
+
+def test_a_result_and_the_last_failure_are_one_step_that_nothing_halves():
+    with running_prismq_client(half_failures=1.0, max_attempts=1) as api:
+        for number, success in enumerate((True, False)):
+            task_id = api.create({"n": number})
+            api.claim()
+            assert api.complete(task_id, success=success).status == 200
+
+
 def test_an_empty_queue_meets_no_deadlock():
     with running_prismq_client(deadlocks=1.0) as api:
         api.register()

@@ -14,7 +14,7 @@ from prismq_worker_sdk.model.calls import (
     Unreachable,
 )
 from prismq_worker_sdk.model.cancel import CancelReason
-from prismq_worker_sdk.model.events import End, Notice, ServerLost, TypePaused
+from prismq_worker_sdk.model.events import End, Notice, ServerLost, TaskFailedEarly, TaskRef, TypePaused
 from prismq_worker_sdk.model.outcome import Completed, Failed
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.wire.dialects.prismq_client.health import CAPABILITIES
@@ -270,6 +270,17 @@ def test_what_people_should_know_of_a_report_is_said(place):
     loop.answer(Exchanged(reports=(ReportAnswer(Verdict.ACCEPTED, notice="the child is an old task"),)))
 
     assert [one.message for one in here.of(Notice)] == ["task 1: the child is an old task"]
+
+
+def test_a_task_that_the_server_failed_by_half_is_told_and_one_that_used_up_its_attempts_is_not(place):
+    here = place(Work(raising(RuntimeError("broken"))), server_max_attempts=3)
+    for number, failed_at in (("1", 2), ("2", 3)):
+        run(here, grant(number, attempt=failed_at, token=f"w1/{number}"))
+    loop = Stepped(delivery_loop(here.runtime))
+    for failed_at in (2, 3):
+        loop.answer(Exchanged(reports=(ReportAnswer(Verdict.ACCEPTED, failed_at=failed_at),)))
+
+    assert here.of(TaskFailedEarly) == [TaskFailedEarly(TaskRef("1", TYPE, 2))]
 
 
 def test_r22_children_that_are_too_large_for_this_server_are_refused_at_once(place):

@@ -21,7 +21,7 @@ from prismq_worker_sdk.wire.dialects.prismq_client.answers import Refused, Said,
 from prismq_worker_sdk.wire.dialects.prismq_client.children import create_children
 from prismq_worker_sdk.wire.dialects.prismq_client.claiming import get_task
 from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
-from prismq_worker_sdk.wire.dialects.prismq_client.tasks import is_number
+from prismq_worker_sdk.wire.dialects.prismq_client.tasks import is_number, whole
 from prismq_worker_sdk.wire.dialects.prismq_client.types import Asking
 from prismq_worker_sdk.wire.dialects.prismq_client.values import MAX_TEXT_BYTES, result_text, stored_bytes
 from prismq_worker_sdk.wire.dialects.reading import plain
@@ -130,7 +130,8 @@ def _fate(report: Report) -> Asking:
         return None
     completed = isinstance(report.outcome, Completed)
     if ours and status == ("completed" if completed else "failed"):
-        return ReportAnswer(Verdict.ACCEPTED, f"the task is {status} under this claim")
+        failed_at = None if completed else whole(task.get("attempts"))
+        return ReportAnswer(Verdict.ACCEPTED, f"the task is {status} under this claim", failed_at=failed_at)
     # a failure that was accepted leaves a task without an owner, or with a new one: that may have been this one
     verdict = Verdict.LOST if completed or not report.maybe_seen else Verdict.CONFLICT
     return ReportAnswer(verdict, f"the task is {status}, and not under this claim")

@@ -9,7 +9,7 @@ from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire.dialects.prismq_client.values import unwrapped, worker_params
 from prismq_worker_sdk.wire.dialects.reading import number, plain, strict_params, usable
 
-__all__ = ["STATUSES", "is_number", "read_task", "task_id"]
+__all__ = ["STATUSES", "is_number", "read_task", "task_id", "whole"]
 
 STATUSES = {
     "pending": TaskStatus.PENDING,
@@ -63,12 +63,13 @@ def read_task(raw: Any, *, task_type: str = "") -> Task:
         result=unwrapped(raw.get("result")) if status is TaskStatus.COMPLETED else None,
         error=said if status is TaskStatus.FAILED else None,
         message=said if status in {TaskStatus.PENDING, TaskStatus.PROCESSING} else None,
-        attempt=_whole(raw.get("attempts")),
-        priority=_whole(raw.get("priority")),
+        attempt=whole(raw.get("attempts")),
+        priority=whole(raw.get("priority")),
         progress=number(raw.get("progress")),
     )
 
 
-def _whole(value: Any) -> int | None:
+def whole(value: Any) -> int | None:
+    """A number of the wire as a whole one, None where it is none."""
     found = number(value)
     return None if found is None else int(found)

@@ -284,11 +284,33 @@ def test_a_page_that_the_server_would_misread_is_not_asked_for(server, client, w
     assert len(server.server.requests) == asked
 
 
+def test_a_failed_task_is_tried_again_as_another_one_that_is_created_once(server, client):
+    first = client.submit(TYPE, {"n": 1}, run_key="monday").id
+    for _ in range(3):
+        server.claim()
+        server.complete(int(first), success=False, error="it broke")
+    again = client.retry(first)
+
+    assert (again.status, again.params) == (TaskStatus.PENDING, {"n": 1})
+    assert again.id not in {first, None}
+    assert client.retry(first).id == again.id
+    assert stored(server, int(again.id)) == {"n": 1, RUN_KEY: f"retry:{first}"}
+    assert client.get(first).status is TaskStatus.FAILED
+
+
+def test_only_a_failed_task_is_tried_again(server, client):
+    pending = client.submit(TYPE, {"n": 1}).id
+
+    with pytest.raises(RequestRefused, match=f"task {pending} is pending; only a failed one is tried again"):
+        client.retry(pending)
+    with pytest.raises(RequestRefused, match="there is no task 4711"):
+        client.retry("4711")
+
+
 @pytest.mark.parametrize(
     ("ask", "told"),
     [
         (lambda client: client.cancel("1"), "cannot cancel a task"),
-        (lambda client: client.retry("1"), "cannot try a failed task again"),
         (lambda client: client.stats(), "keeps no statistics"),
         (lambda client: client.task_types(), "cannot list its task types"),
         (lambda client: client.tasks(worker_id="w1"), "cannot look for tasks by worker_id"),

@@ -134,6 +134,15 @@ def test_a_deadlock_is_repeated_at_once_and_after_some_of_them_later():
     assert isinstance(sent(report(DONE), *[refused(*DEADLOCK)] * 4)[1], Rejected)
 
 
+def test_a_failure_that_the_server_did_by_half_is_found_with_its_attempt():
+    failed = shown(status="failed", claimed_by=OWNER, attempts=2)
+    talk, reply = sent(report(Failed("it broke")), refused(*DEADLOCK), refused(*NOT_CLAIMED), failed)
+
+    assert talk.paths == ["POST /tasks/20/complete"] * 2 + ["GET /tasks/20"]
+    assert (reply.verdict, reply.failed_at) == (Verdict.ACCEPTED, 2)
+    assert sent(report(Failed("it broke")), accepted("failed"))[1].failed_at is None
+
+
 @pytest.mark.parametrize(
     "answer",
     [
