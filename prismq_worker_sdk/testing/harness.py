@@ -1,32 +1,36 @@
-"""Runs a handler once, without a server and without waiting."""
+"""Runs a handler once, on the worker's own path, without a server and without waiting."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from prismq_worker_sdk.decide.backoff import retry_pause
-from prismq_worker_sdk.decide.ends import outcome_of_cancel, outcome_of_error, outcome_when_cancelled
 from prismq_worker_sdk.decide.redaction import Redactor
-from prismq_worker_sdk.errors import NotSupported, TaskCancelled, Transient
-from prismq_worker_sdk.handlers.children import child_of
 from prismq_worker_sdk.handlers.handler import Handler, as_handler
 from prismq_worker_sdk.handlers.log import TaskLog
-from prismq_worker_sdk.handlers.results import encode_result
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import BASE
+from prismq_worker_sdk.model.claim import Claim, Identity
 from prismq_worker_sdk.model.outcome import Child, Completed, Outcome
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.testing.clock import FakeClock
+from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.calling import call, set_up
+from prismq_worker_sdk.worker.context import RunningContext
+from prismq_worker_sdk.worker.ending import Ending
+from prismq_worker_sdk.worker.running import Place, worked
 
 __all__ = ["HandlerHarness", "HarnessResult"]
 
-MAX_CHECKPOINT_BYTES = 64 * 1024
+_LOG = logging.getLogger("prismq.task.harness")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +73,9 @@ class HarnessResult:
 
 
 class HandlerHarness:
-    """Runs a handler once, as a worker would: validate, set up, run, encode, tear down.
+    """Runs a handler once, by the very function that a worker's slots run: validate, set up, run, encode, judge.
+
+    It runs in the thread that calls, as async tests need it in another one where an event loop runs there.
 
     Args:
         handler: What `@task_handler` made, or a TaskHandler class or instance.
@@ -113,157 +119,174 @@ class HandlerHarness:
             cancel: Tell the handler to end, for this reason.
             cancel_after: After so many calls of `ctx`; 0 for before the first.
         """
-        handler = self._handler
-        task = Task(
-            id="00000000-0000-4000-8000-000000000001",
-            type=handler.task_type,
-            params=dict(params or {}),
-            status=TaskStatus.PROCESSING,
-            attempt=self._attempt,
-        )
+        attempt = _HarnessAttempt(self._handler, self._task(params or {}), self._clock)
         ctx = _HarnessContext(
-            task,
-            handler,
-            self._clock,
-            self._last_checkpoint,
-            creates=self._creates,
-            max_result_bytes=self._max_result_bytes,
+            _HarnessBacking(
+                attempt, self._clock, creates=self._creates, max_result_bytes=self._max_result_bytes
+            ),
             cancel=cancel,
             after=cancel_after,
         )
-        with _captured(ctx.lines):
-            outcome, error = _outcome(handler, task, ctx)
+        lines: list[tuple[str, str, dict[str, Any]]] = []
+        with _captured(lines):
+            ending = _without_a_loop(partial(_run, self._handler, attempt, ctx, self._clock))
         return HarnessResult(
-            outcome=outcome,
-            error=error,
-            progress=tuple(ctx.progressed),
-            checkpoints=tuple(ctx.checkpoints),
-            children=tuple(ctx.children) if isinstance(outcome, Completed) else (),
-            logs=tuple(ctx.lines),
-            slept=ctx.slept,
+            outcome=ending.outcome,
+            error=ending.error,
+            progress=tuple(ctx.backing.progress),
+            checkpoints=tuple(ctx.backing.checkpoints),
+            children=ending.children,
+            logs=tuple(lines),
+            slept=attempt.slept,
+        )
+
+    def _task(self, params: Mapping[str, Any]) -> Task:
+        return Task(
+            id="00000000-0000-4000-8000-000000000001",
+            type=self._handler.task_type,
+            params=dict(params),
+            status=TaskStatus.PROCESSING,
+            attempt=self._attempt,
+            checkpoint=self._last_checkpoint,
         )
 
 
-def _outcome(
-    handler: Handler, task: Task, ctx: _HarnessContext
-) -> tuple[Outcome | None, BaseException | None]:
-    redact = Redactor().text
-    try:
-        parsed = handler.params.parse(task.params)
-        handler.setup()
+def _run(handler: Handler, attempt: _HarnessAttempt, ctx: _HarnessContext, clock: FakeClock) -> Ending:
+    """Works on the task, and tears the handler down where it was set up."""
+    is_set_up = False
+
+    def set_up_and_call(params: Any) -> str:
+        nonlocal is_set_up
+        if not is_set_up:
+            set_up(handler)
+            is_set_up = True
+        return call(handler, params, ctx, told=attempt, max_bytes=ctx.max_result_bytes)
+
+    place = Place(handler.params.parse, set_up_and_call)
+    ending = worked(_Surroundings(clock), attempt, ctx, place)
+    if is_set_up:
         try:
-            value = _tries(handler, parsed, ctx)
-        finally:
             handler.teardown()
-        text = encode_result(value, max_bytes=ctx.max_result_bytes)
-    except TaskCancelled as error:
-        reason = ctx.cancelled
-        outcome = outcome_of_error(error, redact=redact) if reason is None else outcome_of_cancel(reason)
-        return outcome, error
-    except BaseException as error:  # noqa: BLE001 - the harness gives what the worker would make of it
-        now, reason = ctx.clock.utc(), ctx.cancelled
-        if reason is None:
-            return outcome_of_error(error, redact=redact, now=now), error
-        return outcome_when_cancelled(error, reason, redact=redact, now=now, detail=""), error
-    return (None if ctx.cancelled is CancelReason.LOST else Completed(text)), None
+        except Exception:  # as in a worker it changes no outcome
+            ctx.log.exception("teardown() raised")
+    return ending
 
 
-def _tries(handler: Handler, parsed: Any, ctx: _HarnessContext) -> Any:
-    tries = 0
-    while True:
-        tries += 1
-        try:
-            value = handler.run(parsed, ctx)
-            return asyncio.run(value) if asyncio.iscoroutine(value) else value
-        except Transient as error:
-            pause = None
-            if handler.retry is not None:
-                pause = retry_pause(handler.retry, tries, jitter=1.0, asked=error.retry_in)
-            if pause is None or pause >= ctx.time_left or ctx.stopping:
-                raise
-            ctx.children.clear()
-            ctx.sleep(pause)
+def _without_a_loop(run: Callable[[], Ending]) -> Ending:
+    """Runs it in this thread, or in another one where an event loop runs in this one, as slots do."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return run()
+    with ThreadPoolExecutor(1, "prismq-harness") as thread:
+        return thread.submit(copy_context().run, run).result()
 
 
-@dataclass(slots=True)
-class _HarnessContext:
-    """The `ctx` of a harness; implements `handlers.context.TaskContext`."""
+class _FullPause:
+    """Dice that make every pause as long as it may be."""
 
-    task: Task
-    _handler: Handler
+    def random(self) -> float:
+        """The most."""
+        return 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """What a task needs of the worker around it."""
+
     clock: FakeClock
-    last_checkpoint: Any
-    creates: bool = field(kw_only=True)
-    max_result_bytes: int = field(kw_only=True)
-    cancel: CancelReason | None = field(kw_only=True)
-    after: int = field(kw_only=True)
-    log: TaskLog = field(default_factory=lambda: TaskLog(logging.getLogger("prismq.task.harness")))
-    progressed: list[tuple[float, str]] = field(default_factory=list)
-    checkpoints: list[Any] = field(default_factory=list)
-    children: list[Child] = field(default_factory=list)
-    lines: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
-    slept: float = 0.0
-    calls: int = 0
-    limit_at: float = field(init=False)
+    dice: _FullPause = field(default_factory=_FullPause)
+    redactor: Redactor = field(default_factory=Redactor)
 
-    def __post_init__(self) -> None:
-        self.limit_at = self.clock.monotonic() + self._handler.time_limit
 
-    @property
-    def attempt(self) -> int:
-        return self.task.attempt or 1
+class _HarnessAttempt(Attempt):
+    """An attempt whose time passes only when its handler sleeps, or its clock is turned."""
 
-    @property
-    def settings(self) -> Any:
-        return self._handler.settings
-
-    @property
-    def idempotency_key(self) -> str:
-        return f"{self.task.type}:{self.task.id}"
-
-    @property
-    def time_left(self) -> float:
-        return max(0.0, self.limit_at - self.clock.monotonic())
-
-    @property
-    def stopping(self) -> bool:
-        return self.cancelled is CancelReason.STOPPING
+    def __init__(self, handler: Handler, task: Task, clock: FakeClock) -> None:
+        now = clock.monotonic()
+        identity = Identity("", "v1", task.id, task.type, "", "harness")
+        claim = Claim(identity, task, now, handler.time_limit)
+        super().__init__(claim, handler, checkpoint=None, limit_at=now + handler.time_limit)
+        self.started_at = now
+        self.slept = 0.0
+        self._clock = clock
 
     @property
     def cancelled(self) -> CancelReason | None:
-        if self.cancel is not None and self.calls >= self.after:
-            return self.cancel
-        return CancelReason.TIME_LIMIT if self.time_left == 0 else None
+        """Why it must end; a time limit that is over is noticed when somebody looks."""
+        if self._clock.monotonic() >= self.limit_at:
+            self.cancel(CancelReason.TIME_LIMIT)
+        return super().cancelled
+
+    def wait(self, seconds: float) -> CancelReason | None:
+        """Turns the clock instead of waiting, at most to the time limit."""
+        slept = min(seconds, max(0.0, self.limit_at - self._clock.monotonic()))
+        self._clock.turn(slept)
+        self.slept += slept
+        return self.cancelled
+
+
+class _HarnessBacking:
+    """Implements `context.Backing`: keeps what the handler said."""
+
+    def __init__(
+        self, attempt: _HarnessAttempt, clock: FakeClock, *, creates: bool, max_result_bytes: int
+    ) -> None:
+        self.told = attempt
+        self.task = attempt.claim.task
+        self.settings = attempt.handler.settings
+        self.creates = creates
+        self.max_params_bytes = BASE.max_params_bytes
+        self.max_result_bytes = max_result_bytes
+        self.progress: list[tuple[float, str]] = []
+        self.checkpoints: list[Any] = []
+        self._clock = clock
+
+    @property
+    def checkpoint_text(self) -> str | None:
+        """The last checkpoint of this run."""
+        return self.told.checkpoint
+
+    @property
+    def time_left(self) -> float:
+        """Seconds to the limit."""
+        return self.told.limit_at - self._clock.monotonic()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the handler was told that the worker stops."""
+        return self.told.cancelled is CancelReason.STOPPING
+
+    def progressed(self, percent: float, message: str) -> None:
+        """Keeps it."""
+        self.progress.append((percent, message))
+
+    def store(self, checkpoint: str) -> None:
+        """Keeps it."""
+        self.told.checkpoint = checkpoint
+        self.checkpoints.append(json.loads(checkpoint))
+
+
+class _HarnessContext(RunningContext):
+    """A context that tells the handler to end after so many calls."""
+
+    def __init__(self, backing: _HarnessBacking, *, cancel: CancelReason | None, after: int) -> None:
+        super().__init__(backing)
+        self.backing = backing
+        self.log = TaskLog(_LOG)
+        self._cancel = cancel
+        self._left = after
+        self._count(0)
 
     def check(self) -> None:
-        if self.cancelled is not None:
-            raise TaskCancelled(self.cancelled)
-        self.calls += 1
+        """Counts the calls."""
+        super().check()
+        self._count(1)
 
-    def progress(self, percent: float, message: str = "") -> None:
-        self.check()
-        self.progressed.append((min(100.0, max(0.0, float(percent))), message))
-
-    def checkpoint(self, value: Any) -> None:
-        self.last_checkpoint = json.loads(
-            encode_result(value, max_bytes=MAX_CHECKPOINT_BYTES, name="checkpoint")
-        )
-        self.checkpoints.append(self.last_checkpoint)
-        self.check()
-
-    def submit(self, task_type: str, params: dict[str, Any], *, priority: int | None = None) -> None:
-        if not self.creates:
-            raise NotSupported(f"ctx.submit({task_type!r}, …): this server has only the base protocol")
-        self.check()
-        self.children.append(child_of(len(self.children), task_type, params, priority))
-
-    def sleep(self, seconds: float) -> None:
-        self.check()
-        slept = min(max(0.0, seconds), self.time_left)
-        self.clock.turn(slept)
-        self.slept += slept
-        if self.cancelled is not None:
-            raise TaskCancelled(self.cancelled)
+    def _count(self, calls: int) -> None:
+        self._left -= calls
+        if self._cancel is not None and self._left <= 0:
+            self.backing.told.cancel(self._cancel)
 
 
 class _Capture(logging.Handler):
@@ -276,8 +299,8 @@ class _Capture(logging.Handler):
 
 
 @contextmanager
-def _captured(lines: list[tuple[str, str, dict[str, Any]]]) -> Any:
-    logger = logging.getLogger("prismq.task.harness")
+def _captured(lines: list[tuple[str, str, dict[str, Any]]]) -> Iterator[None]:
+    logger = _LOG
     handler, level, propagate = _Capture(lines), logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)

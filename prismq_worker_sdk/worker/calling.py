@@ -8,16 +8,33 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any
 
-from prismq_worker_sdk.errors import TaskCancelled
+from prismq_worker_sdk.errors import TaskCancelled, Unavailable
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.results import encode_result
 from prismq_worker_sdk.worker.cancellation import Cancellable
 from prismq_worker_sdk.worker.context import RunningContext
 
-__all__ = ["call"]
+__all__ = ["call", "set_up"]
 
 LEFT_OVER = 1.0
 """Seconds for what an async handler has left running: its end is known, and nothing may hold it up."""
+
+
+SETUP_AGAIN = 15.0
+"""Seconds until a type whose `setup()` raised is claimed again; as often as a worker asks `ready()`."""
+
+
+def set_up(handler: Handler) -> None:
+    """Sets a handler up for its first task.
+
+    Raises:
+        Unavailable: `setup()` raised.
+    """
+    try:
+        handler.setup()
+    except Exception as error:
+        text = f"setup() raised {type(error).__name__}: {error}"
+        raise Unavailable(text, retry_in=SETUP_AGAIN) from error
 
 
 def call(handler: Handler, params: Any, ctx: RunningContext, *, told: Cancellable, max_bytes: int) -> str:

@@ -46,6 +46,11 @@ class Cancellable:
             listener()
         return True
 
+    def wait(self, seconds: float) -> CancelReason | None:
+        """Waits until it is told to end, at most so long; why it must end, None while it may go on."""
+        self.changed.wait(seconds)
+        return self.cancelled
+
     def on_cancel(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Calls the listener when the handler is told to end, at once if it was; the result takes it back."""
         with self._lock:

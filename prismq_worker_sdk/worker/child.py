@@ -13,12 +13,11 @@ import traceback
 from contextlib import suppress
 
 from prismq_worker_sdk.decide.ends import shown, single
-from prismq_worker_sdk.errors import Unavailable
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.reference import find
 from prismq_worker_sdk.processes import follow_parent, parent_channel, show_stacks_when_asked
 from prismq_worker_sdk.system import FileLock, SystemClock, resident_memory
-from prismq_worker_sdk.worker.calling import call
+from prismq_worker_sdk.worker.calling import call, set_up
 from prismq_worker_sdk.worker.channel import Channel
 from prismq_worker_sdk.worker.child_backing import ChildBacking
 from prismq_worker_sdk.worker.child_log import send_logs
@@ -48,9 +47,6 @@ LAST_MOMENT = 1.0
 
 OUTPUT = (1, 2)
 """What is printed goes there, and on to the worker's log."""
-
-SETUP_AGAIN = 15.0
-"""Seconds until a type whose `setup()` raised is claimed again; as often as a worker asks `ready()`."""
 
 
 def main(parent: int) -> None:
@@ -151,11 +147,7 @@ class _Child:
         """Sets a handler up for its first task in this process."""
         if handler.task_type in self._set_up:
             return
-        try:
-            handler.setup()
-        except Exception as error:
-            text = f"setup() raised {type(error).__name__}: {error}"
-            raise Unavailable(text, retry_in=SETUP_AGAIN) from error
+        set_up(handler)
         self._set_up[handler.task_type] = handler
 
     def _tear_down(self) -> None:

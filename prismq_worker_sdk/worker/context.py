@@ -178,8 +178,9 @@ class RunningContext:
     def sleep(self, seconds: float) -> None:
         """Waits, and raises TaskCancelled as soon as the task must end."""
         self.check()
-        self._backing.told.changed.wait(max(0.0, seconds))
-        self.check()
+        reason = self._backing.told.wait(max(0.0, seconds))
+        if reason is not None:
+            raise TaskCancelled(reason)
 
     def replace_children(self, children: tuple[Child, ...] = ()) -> None:
         """What was submitted elsewhere counts; with nothing, another try inside the claim begins (R13)."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from prismq_worker_sdk.decide.backoff import retry_pause
 from prismq_worker_sdk.decide.ends import (
@@ -17,9 +18,11 @@ from prismq_worker_sdk.decide.ends import (
     shown,
     single,
 )
+from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import InvalidParams, TaskCancelled, Transient
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import TaskStarted
 from prismq_worker_sdk.model.outcome import Completed, Outcome
 from prismq_worker_sdk.observe.logs import task_scope
@@ -31,12 +34,52 @@ from prismq_worker_sdk.worker.ending import Ending, finish
 from prismq_worker_sdk.worker.process_call import call_in_child
 from prismq_worker_sdk.worker.runtime import Runtime
 
-__all__ = ["run_attempt", "worked"]
+__all__ = ["Place", "Surroundings", "place_of", "run_attempt", "worked"]
 
 
 _LOG = logging.getLogger("prismq.task")
 FORKED = 70
 """Exit code of a forked child that comes back from its handler."""
+
+
+class Dice(Protocol):
+    """Jitter for the pauses between tries."""
+
+    def random(self) -> float:
+        """From 0 to 1."""
+        ...
+
+
+class Surroundings(Protocol):
+    """What the way of a task from its params to its outcome needs of the worker around it."""
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+        ...
+
+    @property
+    def dice(self) -> Dice:
+        """Jitter."""
+        ...
+
+    @property
+    def redactor(self) -> Redactor:
+        """Takes secrets out of what is reported."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a handler runs: in this thread, or in a child process.
+
+    Attributes:
+        parse: What `call` takes, of the params of a task; raises InvalidParams.
+        call: Calls the handler once; gives its result as JSON text, and raises what it raises.
+    """
+
+    parse: Callable[[Mapping[str, Any]], Any]
+    call: Callable[[Any], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +104,7 @@ def run_attempt(runtime: Runtime, attempt: Attempt) -> None:
         runtime.threads[attempt.thread_id] = attempt
         runtime.emit(TaskStarted(attempt.ref))
         process = os.getpid()
-        ending = worked(runtime, attempt, ctx)
+        ending = worked(runtime, attempt, ctx, place_of(runtime, attempt, ctx))
         attempt.handler_ended = True
         if os.getpid() != process:
             os._exit(FORKED)  # a fork of the handler came back from it; nothing of the worker runs in there
@@ -71,32 +114,46 @@ def run_attempt(runtime: Runtime, attempt: Attempt) -> None:
         finish(runtime, attempt, ending)
 
 
-def worked(runtime: Runtime, attempt: Attempt, ctx: RunningContext) -> Ending:
-    """How a task ends that is worked on here and now: validated, run, encoded, judged; raises nothing."""
+def place_of(runtime: Runtime, attempt: Attempt, ctx: RunningContext) -> Place:
+    """Where the handler of an attempt runs."""
+    handler, children = attempt.handler, runtime.children
+    if children is not None and children.has(handler.task_type):
+        return Place(handler.params.parse, lambda _params: call_in_child(runtime, children, attempt, ctx))
+    limit = runtime.health.capabilities.max_result_bytes
+    return Place(
+        handler.params.parse, lambda params: call(handler, params, ctx, told=attempt, max_bytes=limit)
+    )
+
+
+def worked(here: Surroundings, attempt: Attempt, ctx: RunningContext, place: Place) -> Ending:
+    """How a task ends that is worked on here and now: validated, run, encoded, judged; raises nothing.
+
+    Slots of every kind, the harness and the simulator work on tasks by this function, so that no verdict differs.
+    """
     try:
-        outcome, error = _outcome(runtime, attempt, ctx)
+        outcome, error = _outcome(here, attempt, ctx, place)
     except BaseException as trouble:  # noqa: BLE001 - a slot must live on, and the claim must have an end
-        outcome, error = outcome_of_error(trouble, redact=runtime.redactor.text), trouble
+        outcome, error = outcome_of_error(trouble, redact=here.redactor.text), trouble
     begun = attempt.started_at
-    seconds = None if begun is None else runtime.clock.monotonic() - begun
+    seconds = None if begun is None else here.clock.monotonic() - begun
     children = ctx.children if isinstance(outcome, Completed) else ()  # of no other end (R22)
     return Ending(outcome, error=error, seconds=seconds, children=children)
 
 
 def _outcome(
-    runtime: Runtime, attempt: Attempt, ctx: RunningContext
+    here: Surroundings, attempt: Attempt, ctx: RunningContext, place: Place
 ) -> tuple[Outcome | None, BaseException | None]:
-    end = _tries(runtime, attempt, ctx)
+    end = _tries(here, attempt, ctx, place)
     if isinstance(end, _Returned):
         lost = attempt.cancelled is CancelReason.LOST
         return (None if lost else Completed(end.text)), None
-    return _judged(runtime, attempt, end.error), end.error
+    return _judged(here, attempt, end.error), end.error
 
 
-def _judged(runtime: Runtime, attempt: Attempt, error: BaseException) -> Outcome | None:
+def _judged(here: Surroundings, attempt: Attempt, error: BaseException) -> Outcome | None:
     reason = attempt.cancelled
-    redact = runtime.redactor.text
-    now = runtime.clock.utc()
+    redact = here.redactor.text
+    now = here.clock.utc()
     if reason is None:
         return outcome_of_error(error, redact=redact, now=now)
     detail = _limit_text(attempt) if reason is CancelReason.TIME_LIMIT else ""
@@ -105,20 +162,20 @@ def _judged(runtime: Runtime, attempt: Attempt, error: BaseException) -> Outcome
     return outcome_when_cancelled(error, reason, redact=redact, now=now, detail=detail)
 
 
-def _tries(runtime: Runtime, attempt: Attempt, ctx: RunningContext) -> _Returned | _Raised:
+def _tries(here: Surroundings, attempt: Attempt, ctx: RunningContext, place: Place) -> _Returned | _Raised:
     """The handler, repeated inside the claim where it asked for that (R13)."""
     handler = attempt.handler
     tries = 0
     try:
-        params = handler.params.parse(attempt.claim.task.params)
+        params = place.parse(attempt.claim.task.params)
     except InvalidParams as error:
         return _Raised(error)
     while True:
         tries += 1
-        end = _once(runtime, attempt, params, ctx)
+        end = _once(place, params)
         if handler.retry is None or not isinstance(end, _Raised) or not isinstance(end.error, Transient):
             return end
-        pause = retry_pause(handler.retry, tries, runtime.dice.random(), asked=end.error.retry_in)
+        pause = retry_pause(handler.retry, tries, here.dice.random(), asked=end.error.retry_in)
         if pause is None or pause >= ctx.time_left or ctx.stopping:
             return end
         ctx.replace_children()
@@ -131,12 +188,9 @@ def _tries(runtime: Runtime, attempt: Attempt, ctx: RunningContext) -> _Returned
             return _Raised(cancelled)
 
 
-def _once(runtime: Runtime, attempt: Attempt, params: Any, ctx: RunningContext) -> _Returned | _Raised:
+def _once(place: Place, params: Any) -> _Returned | _Raised:
     try:
-        if runtime.children is not None and runtime.children.has(attempt.claim.task.type):
-            return _Returned(call_in_child(runtime, runtime.children, attempt, ctx))
-        limit = runtime.health.capabilities.max_result_bytes
-        return _Returned(call(attempt.handler, params, ctx, told=attempt, max_bytes=limit))
+        return _Returned(place.call(params))
     except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a handler end its task only
         return _Raised(single(error))
 

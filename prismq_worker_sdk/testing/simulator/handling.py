@@ -10,7 +10,7 @@ from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.backing import AttemptBacking
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.ending import Commit, Ending, try_finish
-from prismq_worker_sdk.worker.running import worked
+from prismq_worker_sdk.worker.running import place_of, worked
 
 if TYPE_CHECKING:
     from prismq_worker_sdk.testing.simulator.process import Process
@@ -103,7 +103,8 @@ class _Run:
         if self._over:
             return
         self._over = True
-        ending = worked(self._runtime, self._attempt, self._ctx)
+        place = place_of(self._runtime, self._attempt, self._ctx)
+        ending = worked(self._runtime, self._attempt, self._ctx, place)
         self._attempt.handler_ended = True
         self._finish(ending)
 

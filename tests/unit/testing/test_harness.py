@@ -1,4 +1,7 @@
+import asyncio
 import math
+import threading
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 
 import pytest
@@ -269,7 +272,7 @@ def test_r16_a_handler_that_sleeps_past_its_limit_is_told_to_end():
 
     found = harness(handle, options={"time_limit": 60}).run()
 
-    assert found.outcome == Failed("the handler used up its time limit", "time_limit")
+    assert found.outcome == Failed("the handler did not end within its time limit of 1m", "time_limit")
     assert (found.slept, seen) == (60.0, [(CancelReason.TIME_LIMIT, 0.0)])
 
 
@@ -278,7 +281,10 @@ def test_r16_a_handler_that_sleeps_past_its_limit_is_told_to_end():
     [
         (CancelReason.LOST, None),
         (CancelReason.EXPIRED, Released("the claim ran out before the handler ended")),
-        (CancelReason.TIME_LIMIT, Failed("the handler used up its time limit", "time_limit")),
+        (
+            CancelReason.TIME_LIMIT,
+            Failed("the handler did not end within its time limit of 1h", "time_limit"),
+        ),
         (CancelReason.ASKED, Failed("the task was cancelled on request", "cancelled", retryable=False)),
         (CancelReason.STOPPING, Released("the worker stops")),
     ],
@@ -352,6 +358,40 @@ def test_r30_a_checkpoint_is_stored_before_the_handler_is_ended():
     assert found.outcome == Released("the worker stops")
 
 
+def test_an_async_handler_is_told_to_end_at_its_next_await():
+    async def handle(params, ctx):
+        await asyncio.sleep(0)
+        ctx.progress(50)
+        await asyncio.sleep(3600)
+
+    found = harness(handle).run(cancel=CancelReason.STOPPING, cancel_after=1)
+
+    assert (found.outcome, found.progress) == (Released("the worker stops"), ((50.0, ""),))
+
+
+def test_a_handler_runs_where_an_event_loop_runs_too():
+    context = ContextVar("context")
+
+    async def waits(params, ctx):
+        await asyncio.sleep(0)
+        return context.get()
+
+    def loops(params, ctx):
+        return asyncio.run(waits(params, ctx))
+
+    async def test():
+        context.set("of the test")
+        return [harness(handle).run().result for handle in (waits, loops)]
+
+    assert asyncio.run(test()) == ["of the test"] * 2
+
+
+def test_without_an_event_loop_a_handler_runs_in_the_thread_of_the_test():
+    found = harness(lambda params, ctx: threading.get_ident()).run()
+
+    assert found.result == threading.get_ident()
+
+
 class Owner(TaskHandler):
     task_type = "Test.Owner"
 
@@ -378,6 +418,27 @@ def test_a_handler_that_owns_resources_is_set_up_and_torn_down(params):
 
     assert own.seen == ["setup", "process", "teardown"]
     assert found.completed is (not params)
+
+
+def test_a_setup_that_raises_gives_the_task_back_as_in_a_process_slot():
+    class Unset(Owner):
+        def setup(self):
+            raise OSError("no such disk")
+
+    found = HandlerHarness(Unset).run()
+
+    assert found.outcome == Released("setup() raised OSError: no such disk", 15.0)
+
+
+def test_a_teardown_that_raises_changes_no_outcome():
+    class Clumsy(Owner):
+        def teardown(self):
+            raise OSError("already gone")
+
+    found = HandlerHarness(Clumsy).run()
+
+    assert found.completed
+    assert [(level, message) for level, message, _ in found.logs] == [("ERROR", "teardown() raised")]
 
 
 def test_a_class_of_handlers_will_do():
