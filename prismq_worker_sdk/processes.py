@@ -19,6 +19,7 @@ if sys.platform != "win32":
 __all__ = [
     "ask_for_stacks",
     "birth_of",
+    "drop_stop_signals",
     "follow_parent",
     "hold_back_stop_signals",
     "is_child",
@@ -29,11 +30,15 @@ __all__ = [
     "parent_channel",
     "show_stacks_when_asked",
     "start_child",
+    "stop_signals",
     "thread_seconds",
     "users_of",
 ]
 
-STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
+if sys.platform == "win32":
+    STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+else:
+    STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 PR_SET_PDEATHSIG = 1
 _STARTED_BY: list[int] = []
 TICKS_PER_SECOND = 100
@@ -45,6 +50,12 @@ def hold_back_stop_signals() -> None:
     """Lets no stop signal reach this thread, nor a process that it starts until that one is ready for them."""
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+
+
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """What asks this process to end: SIGTERM, SIGINT, and unless it was told to ignore them (nohup) SIGHUP, SIGQUIT."""
+    always = (signal.SIGTERM, signal.SIGINT)
+    return tuple(one for one in STOP_SIGNALS if one in always or signal.getsignal(one) is not signal.SIG_IGN)
 
 
 def start_child(
@@ -94,15 +105,19 @@ def follow_parent(parent: int) -> None:
         parent: The process that started this one.
     """
     _STARTED_BY.append(parent)
-    dropped = {*STOP_SIGNALS, *_more_signals()}
-    for number in dropped:
-        signal.signal(number, _drop)
+    drop_stop_signals()
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         if os.getppid() != parent:
             os._exit(0)
+
+
+def drop_stop_signals() -> None:
+    """Hears stop signals and drops them, whatever a library has made of them meanwhile; for the main thread."""
+    for number in (*stop_signals(), *_more_signals()):
+        signal.signal(number, _drop)
 
 
 def show_stacks_when_asked() -> None:

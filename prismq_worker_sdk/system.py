@@ -29,7 +29,7 @@ else:
     import fcntl
     import resource
 
-from prismq_worker_sdk.processes import birth_of, is_dead, keep_owner
+from prismq_worker_sdk.processes import birth_of, is_dead, keep_owner, stop_signals
 
 __all__ = [
     "FileLock",
@@ -194,6 +194,15 @@ class SignalInbox:
                 return signal.Signals(number).name
         return None
 
+    def take_back(self) -> list[str]:
+        """Installs the handlers again that a library has replaced; the names of their signals. For the main thread."""
+        replaced = [
+            signal.Signals(one) for one in sorted(self._wanted) if signal.getsignal(one) is not _heard
+        ]
+        for number in replaced:
+            signal.signal(number, _heard)
+        return [number.name for number in replaced]
+
     def close(self) -> None:
         """Ends it."""
         self.write.close()
@@ -202,7 +211,7 @@ class SignalInbox:
 
 @contextlib.contextmanager
 def signals() -> Iterator[SignalInbox]:
-    """An inbox for SIGTERM, SIGINT and, where it exists, SIGUSR1 (Windows: SIGBREAK), while the block runs.
+    """An inbox for stop signals and, where it exists, SIGUSR1 (Windows: SIGBREAK), while the block runs.
 
     The handlers that were there before are put back. Outside the main thread, where Python delivers no
     signals, the inbox gets none.
@@ -211,7 +220,7 @@ def signals() -> Iterator[SignalInbox]:
         with contextlib.closing(SignalInbox()) as inbox:
             yield inbox
         return
-    wanted = [signal.SIGTERM, signal.SIGINT]
+    wanted = [*stop_signals()]
     if sys.platform == "win32":
         wanted.append(signal.SIGBREAK)
     else:
@@ -231,7 +240,7 @@ def signals() -> Iterator[SignalInbox]:
 def ignore_stop_signals() -> None:
     """Nothing may cut off a process that has done its work and is about to exit."""
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in stop_signals():
             signal.signal(number, signal.SIG_IGN)
 
 

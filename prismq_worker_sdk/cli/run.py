@@ -77,7 +77,8 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @worker_options
 def run(names: tuple[str, ...], **given: Any) -> int:
-    """Claim tasks, run their handlers, report the outcomes, until SIGTERM or Ctrl-C.
+    """Claim tasks, run their handlers, report the outcomes, until SIGTERM, Ctrl-C, or the end of its
+    terminal.
 
     \b
     Exit codes: 0 nothing left · 1 API not reachable at start, or too many errors

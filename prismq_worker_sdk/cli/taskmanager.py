@@ -98,7 +98,7 @@ def taskmanager(  # noqa: PLR0913 - one argument for each option
     log_format: str,
     debug: bool,
 ) -> None:
-    """Run a TaskManager until SIGTERM or Ctrl-C.
+    """Run a TaskManager until SIGTERM, Ctrl-C, or the end of its terminal.
 
     It keeps its tasks in a SQLite file, speaks the documented protocol, and creates tasks at POST /api/tasks.
     With --dialect prismq-client it answers as the server in production does.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from prismq_worker_sdk.model.events import Phase
 
-__all__ = ["ExitCode", "StopPlan", "exit_code", "next_phase", "stop_plan"]
+__all__ = ["ExitCode", "StopPlan", "exit_code", "grace_of", "next_phase", "stop_plan"]
 
 FLUSH_RESERVE = 8.0
 """The last seconds of the grace period, kept for cancelling and flushing (R36)."""
@@ -47,6 +47,17 @@ def stop_plan(now: float, grace: float) -> StopPlan:
     return StopPlan(
         cancel_at=now + grace - min(FLUSH_RESERVE, grace / 3), deadline=now + grace - exit_reserve
     )
+
+
+def grace_of(signal_name: str, *, running: bool) -> float | None:
+    """Seconds that a stop signal leaves, None for the whole grace period; a second one leaves none (R36).
+
+    SIGHUP hurries nobody: shells send it twice when a terminal goes away, systemd sends it along with SIGTERM.
+
+    Args:
+        running: Whether no stop has begun yet.
+    """
+    return None if running or signal_name == "SIGHUP" else 0.0
 
 
 def next_phase(phase: Phase, *, now: float, plan: StopPlan, busy: bool, flushed: bool) -> Phase:

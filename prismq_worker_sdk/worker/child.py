@@ -15,7 +15,12 @@ from contextlib import suppress
 from prismq_worker_sdk.decide.ends import shown, single
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.reference import find
-from prismq_worker_sdk.processes import follow_parent, parent_channel, show_stacks_when_asked
+from prismq_worker_sdk.processes import (
+    drop_stop_signals,
+    follow_parent,
+    parent_channel,
+    show_stacks_when_asked,
+)
 from prismq_worker_sdk.system import FileLock, SystemClock, resident_memory
 from prismq_worker_sdk.worker.calling import call, set_up
 from prismq_worker_sdk.worker.channel import Channel
@@ -88,6 +93,7 @@ class _Child:
             _LOG.exception("a child process cannot load the handlers")
             self._channel.send(Unfit(f"{type(error).__name__}: {shown(error)}"))
             return
+        drop_stop_signals()  # a library may have set handlers of its own when it was imported
         self._channel.send(Ready())
         threading.Thread(target=self._listen, name="prismq-child", daemon=True).start()
         while (given := self._runs.get()) is not None:
@@ -128,12 +134,14 @@ class _Child:
         result = failure = None
         try:
             self._prepare(handler)
+            drop_stop_signals()
             params = handler.params.parse(run.task.params)
             result = call(handler, params, ctx, told=backing.told, max_bytes=run.max_result_bytes)
         except BaseException as error:  # noqa: BLE001 - whatever it raises is judged by the worker
             failure = failure_of(single(error))
         if os.getpid() != self._process:
             os._exit(FORKED)  # a fork of the handler came back from it; nothing of the child runs in there
+        drop_stop_signals()
         backing.close()
         with suppress(Exception):
             sys.stdout.flush()

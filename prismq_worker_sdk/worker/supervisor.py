@@ -7,7 +7,7 @@ from collections.abc import Callable
 from random import Random
 
 from prismq_worker_sdk.decide.redaction import Redactor
-from prismq_worker_sdk.decide.shutdown import ExitCode
+from prismq_worker_sdk.decide.shutdown import ExitCode, grace_of
 from prismq_worker_sdk.errors import PrismqError
 from prismq_worker_sdk.handlers.registry import Registry
 from prismq_worker_sdk.model.calls import Healthy
@@ -82,7 +82,7 @@ class Supervisor:
 
     def signalled(self, name: str) -> None:
         """A stop signal came; a second one sets the deadline to now (R36)."""
-        self.ask_stop(f"{name} received", None if self._life.running else 0.0)
+        self.ask_stop(f"{name} received", grace_of(name, running=self._life.running))
 
     def health(self) -> Health:
         """Whether the worker lives and is ready, and why not."""

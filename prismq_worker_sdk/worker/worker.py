@@ -86,7 +86,7 @@ class Worker:
         return self._statistics.snapshot()
 
     def run(self) -> int:
-        """Runs until it is stopped, owning the process: logging, SIGTERM, SIGINT and SIGUSR1; the exit code.
+        """Runs until it is stopped, owning the process: logging, stop signals and SIGUSR1; the exit code.
 
         Every error is one line of the log; nothing is raised.
         """
@@ -104,6 +104,9 @@ class Worker:
                 self._bus.emit(Notice("error", str(error)))
                 self._bus.emit(WorkerStopped(ExitCode.USAGE, str(error)))
                 return ExitCode.USAGE
+            for taken in inbox.take_back():
+                text = f"a plugin replaced the handler of {taken}; the worker, which has to stop in order, took it back"
+                self._bus.emit(Notice("warning", text))
             while (name := inbox.next()) is not None:
                 if name == "SIGUSR1":
                     self._show()

@@ -7,7 +7,7 @@ from prismq_worker_sdk.decide.backoff import SERVER, Backoff, retry_pause
 from prismq_worker_sdk.decide.leases import ABANDON_AFTER, Abandon, Cancel, Look, time_limit, watch
 from prismq_worker_sdk.decide.orphans import orphaned
 from prismq_worker_sdk.decide.rates import Bucket
-from prismq_worker_sdk.decide.shutdown import exit_code, next_phase, stop_plan
+from prismq_worker_sdk.decide.shutdown import exit_code, grace_of, next_phase, stop_plan
 from prismq_worker_sdk.decide.streaks import Streak, extend, pause_of
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.events import Phase
@@ -148,3 +148,10 @@ def test_a_rate_lets_no_more_through_than_its_burst_and_its_refill(gaps):
             bucket, starts = bucket.take(now), starts + 1
 
     assert starts <= 3 + now * 3 / 10.0 + 1e-6
+
+
+def test_r36_a_second_signal_sets_the_deadline_to_now_unless_it_is_only_a_terminal_that_goes_away():
+    assert grace_of("SIGTERM", running=True) is None
+    assert grace_of("SIGHUP", running=True) is None
+    assert grace_of("SIGQUIT", running=False) == 0.0
+    assert grace_of("SIGHUP", running=False) is None

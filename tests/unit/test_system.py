@@ -106,15 +106,44 @@ def test_memory_is_told_in_bytes():
     assert resident_memory() > 1_000_000
 
 
-def test_signals_arrive_in_order_and_the_earlier_handlers_come_back():
+@pytest.fixture
+def hangups():
+    """What happens at SIGHUP and SIGQUIT is put back afterwards, whatever the test makes of it."""
+    both = (signal.SIGHUP, signal.SIGQUIT)
+    before = [signal.signal(number, signal.SIG_DFL) for number in both]
+    yield both
+    for number, handler in zip(both, before, strict=True):
+        signal.signal(number, handler)
+
+
+def test_signals_arrive_in_order_and_the_earlier_handlers_come_back(hangups):
     before = signal.getsignal(signal.SIGTERM)
     with signals() as inbox:
-        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, *hangups):
             os.kill(os.getpid(), number)
-        heard = [inbox.next() for _ in range(3)]
+        heard = [inbox.next() for _ in range(5)]
 
-    assert heard == ["SIGTERM", "SIGUSR1", "SIGINT"]
+    assert heard == ["SIGTERM", "SIGUSR1", "SIGINT", "SIGHUP", "SIGQUIT"]
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_that_was_to_be_ignored_from_the_start_is_ignored_on(hangups):
+    for number in hangups:
+        signal.signal(number, signal.SIG_IGN)
+    with signals() as inbox:
+        for number in (*hangups, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+        assert inbox.next() == "SIGTERM"
+        assert inbox.take_back() == []
+
+
+def test_handlers_that_a_library_replaced_are_put_back_and_told():
+    with signals() as inbox:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        assert inbox.take_back() == ["SIGTERM"]
+        assert inbox.take_back() == []
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert inbox.next() == "SIGTERM"
 
 
 def test_r20_a_lock_whose_taker_is_dead_is_told_from_one_in_use(tmp_path):

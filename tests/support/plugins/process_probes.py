@@ -31,6 +31,17 @@ from prismq_worker_sdk import (
     task_handler,
 )
 from prismq_worker_sdk.compat import ExceptionGroup
+from prismq_worker_sdk.processes import is_child
+
+
+def leave_at_signals():
+    """What some libraries do when they are imported."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(1))
+
+
+if is_child():
+    leave_at_signals()
 
 
 class Settings(PluginSettings):
@@ -367,6 +378,12 @@ def forks(params: dict, ctx: TaskContext) -> dict:
         return {}
     os.waitpid(child, 0)
     return {"child": "ended"}
+
+
+@task_handler("Probe.Signals")
+def sets_signals(params: dict, ctx: TaskContext) -> dict:
+    leave_at_signals()
+    return {"pid": os.getpid()}
 
 
 @task_handler("Probe.Stoppable")

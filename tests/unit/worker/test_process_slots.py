@@ -270,7 +270,7 @@ def test_r36_the_end_of_the_pool_is_the_end_of_what_runs(place, own_pool):
     assert here.outcomes() == [Released("the worker ended the process of the handler")]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGQUIT])
 def test_r20_signals_of_the_group_are_the_business_of_the_worker(place, number):
     here = place()
     _attempt, pid = here.begins("Obstinate")
@@ -281,6 +281,21 @@ def test_r20_signals_of_the_group_are_the_business_of_the_worker(place, number):
     (completed,) = here.outcomes()
     assert result(completed).startswith("None False")
     assert result(here.does("Nothing", "t2"))["pid"] == pid
+
+
+@pytest.mark.parametrize("working", [False, True])
+def test_r20_handlers_of_signals_that_an_earlier_task_has_set_are_gone(place, working):
+    here = place()
+    pid = result(here.does("Signals"))["pid"]
+    if working:
+        _attempt, its = here.begins("Obstinate", "t2")
+        assert its == pid
+    os.kill(pid, signal.SIGTERM)
+    if working:
+        here.go()
+        here.idle()
+
+    assert result(here.does("Nothing", "t3"))["pid"] == pid
 
 
 def test_r20_programs_that_a_handler_starts_can_be_stopped_by_signals(place):
