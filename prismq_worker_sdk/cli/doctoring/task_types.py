@@ -13,6 +13,7 @@ from prismq_worker_sdk.cli.doctoring.schemas import as_stored_there, first_diffe
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.calls import Failure, Unreachable
 from prismq_worker_sdk.wire.dialects.prismq_client.registering import can_be_asked_for
+from prismq_worker_sdk.wire.dialects.prismq_client.schema import broken_pattern
 from prismq_worker_sdk.wire.dialects.prismq_client.types import type_number
 from prismq_worker_sdk.wire.dialects.reading import detail_of
 
@@ -61,6 +62,9 @@ def on_prismq_client(handler: Handler, found: dict[str, Any] | Failure | None, *
     if spelled != name:
         text = f"{name} is spelled {spelled} there: tasks of both spellings come, but equal ones are created twice"
         return warn(CHECK, text, "spell it alike everywhere")
+    if (pattern := broken_pattern(found.get("param_schema"))) is not None:
+        text = f"{name} is registered with the pattern {pattern!r}: its # ends it there, so that every task is refused"
+        return warn(CHECK, text, rf"{publish} --allow-breaking, or write \x23 for # in it")
     ours, theirs = published_there(handler.params.schema), as_stored_there(found.get("param_schema"))
     return _compared(name, ours, theirs, found.get("version"), publish)
 

@@ -27,7 +27,9 @@ def create(call: Call) -> dict[str, Any]:
         raise Refused(404, "Task type not found")
     if not task_type["is_active"]:
         raise Refused(400, "Task type is not active")
-    if wrong := schema.violations(params, php.decode(task_type["param_schema"])):
+    wanted = php.decode(task_type["param_schema"])
+    call.warnings.extend(schema.warnings(params, wanted))
+    if wrong := schema.violations(params, wanted):
         raise Refused(400, f"Parameter validation failed: {', '.join(wrong)}")
     stored = php.encode(params)
     key = hashlib.sha256(f"{name}\0{stored}".encode()).hexdigest()

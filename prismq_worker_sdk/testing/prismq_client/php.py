@@ -35,7 +35,11 @@ TEXT_BYTES = 65_535
 
 _LARGEST = 2**63 - 1
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
-_WHOLE_FLOAT = re.compile(r'("(?:[^"\\]|\\.)*")|(-?[0-9]+)\.0(?![0-9e])', re.DOTALL)
+_FLOAT = re.compile(r'("(?:[^"\\]|\\.)*")|(-?[0-9]+(?:\.[0-9]+(?:e[+-]?[0-9]+)?|e[+-]?[0-9]+))', re.DOTALL)
+_ODD_FLOAT = re.compile(r"[0-9](?:\.0|e[+-]?[0-9])")
+_DIGITS = 17
+"""Digits before the point of a float that is written without an exponent, at most."""
+
 _NUMBER = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
 _BLANKS = " \t\n\r\0\x0b"
 
@@ -82,7 +86,7 @@ def encode(value: Value) -> str:
         ValueError: A number is infinite.
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return _WHOLE_FLOAT.sub(lambda found: found[1] or found[2], text) if ".0" in text else text
+    return _FLOAT.sub(lambda found: found[1] or _float(found[2]), text) if _ODD_FLOAT.search(text) else text
 
 
 def depth(text: str) -> int:
@@ -157,6 +161,16 @@ def _integer(text: str) -> int | float:
         return float(text)
     number = int(text)
     return number if -_LARGEST - 1 <= number <= _LARGEST else float(text)
+
+
+def _float(text: str) -> str:
+    """A float of JSON as PHP writes it."""
+    digits, _, exponent = text.partition("e")
+    if not exponent:
+        return digits.removesuffix(".0")
+    if int(exponent) == _DIGITS - 1:
+        return f"{float(text):.0f}"
+    return f"{digits}{'' if '.' in digits else '.0'}e{int(exponent):+d}"
 
 
 def _no_constant(text: str) -> None:

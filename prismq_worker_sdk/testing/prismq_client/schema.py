@@ -9,7 +9,9 @@ from typing import Any
 from prismq_worker_sdk.testing.prismq_client import php
 from prismq_worker_sdk.testing.prismq_client.answers import Refused
 
-__all__ = ["accepted", "violations"]
+__all__ = ["accepted", "violations", "warnings"]
+
+NO_TYPE = 'Undefined array key "type"'
 
 
 def accepted(given: Any) -> dict[str, Any]:
@@ -31,6 +33,17 @@ def accepted(given: Any) -> dict[str, Any]:
 def violations(value: Any, schema: Any, path: str = "") -> list[str]:
     """What is wrong with a value, in the server's words."""
     return list(_violations(value, schema, path)) if isinstance(schema, dict) else []
+
+
+def warnings(value: Any, schema: Any) -> list[str]:
+    """What PHP says while it looks at a value: four times for each property that has no type."""
+    stated = schema.get("properties") if isinstance(schema, dict) and isinstance(value, dict) else None
+    found = []
+    for name, part in stated.items() if isinstance(stated, dict) else ():
+        if name in value:
+            typed = isinstance(part, dict) and "type" in part
+            found += [*([] if typed else [NO_TYPE] * 4), *warnings(value[name], part)]
+    return found
 
 
 def _violations(value: Any, schema: dict[str, Any], path: str) -> Iterator[str]:
@@ -59,15 +72,20 @@ def _violations(value: Any, schema: dict[str, Any], path: str) -> Iterator[str]:
 def _of_text(value: str, schema: dict[str, Any], path: str) -> Iterator[str]:
     yield from _within(len(value.encode()), schema, path, ("minLength", "maxLength"), "Length")
     pattern = schema.get("pattern")
-    if isinstance(pattern, str) and not _matches(pattern, value):
-        yield f"Pattern mismatch at {path}"
-
-
-def _matches(pattern: str, value: str) -> bool:
+    if not isinstance(pattern, str):
+        return
     try:
-        return re.search(pattern, value) is not None
+        if re.search(_between_hashes(pattern), value) is None:
+            yield f"Pattern mismatch at {path}"
     except re.error:
-        return False
+        yield f"Invalid regex pattern at {path}"
+
+
+def _between_hashes(pattern: str) -> str:
+    """The pattern as PHP finds it between two `#`, of which nothing inside is escaped."""
+    if re.match(r"(?:[^\\#]|\\.)*#", pattern, re.DOTALL):
+        raise re.error("what stands behind its end is no modifier")
+    return pattern
 
 
 def _of_list(value: list[Any], schema: dict[str, Any], path: str) -> Iterator[str]:
@@ -95,7 +113,7 @@ def _of_object(value: dict[str, Any], schema: dict[str, Any], path: str) -> Iter
 def _within(
     size: float, schema: dict[str, Any], path: str, bounds: tuple[str, str], what: str
 ) -> Iterator[str]:
-    least, most = (schema.get(bound) for bound in bounds)
+    least, most = (schema.get(bound) if "type" in schema else None for bound in bounds)
     if isinstance(least, int | float) and size < least:
         yield f"{what} at {path} is less than {bounds[0]} {php.as_string(least)}"
     if isinstance(most, int | float) and size > most:

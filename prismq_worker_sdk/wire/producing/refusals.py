@@ -13,7 +13,7 @@ __all__ = ["faults_of", "not_created"]
 UNKNOWN_TYPE = "Task type not found"
 
 _MISFIT = re.compile(r"Parameter validation failed:\s*")
-_NEXT = re.compile(r", (?=(?:Missing|Type|Additional|String|Number|Array|Value|Length|Pattern) )")
+_NEXT = re.compile(r", (?=(?:Missing|Type|Additional|String|Number|Array|Value|Length|Pattern|Invalid) )")
 _PROPERTY = re.compile(r"(Missing|Additional) [a-z ]+: (\S.*)")
 _PLACE = re.compile(r"(.+?) at ([^\s:]*)(.*)", re.DOTALL)
 _STEP = re.compile(r"[^.\[\]]+")

@@ -54,6 +54,20 @@ def test_where_all_is_well_a_worker_would_run(repaired, doctor):
     )
 
 
+def test_a_pattern_that_makes_a_type_unusable_there_is_told(doctor):
+    foreign = {"type": "object", "properties": {"tags": {"type": "array", "items": {"pattern": "^#a"}}}}
+    with serving() as server:
+        call(server, "/task-types/register", name="Test.Some", version="3", param_schema=foreign)
+        found = doctor(server.url)
+        for pattern in (r"^\#a", r"^\x23a", "^/a"):
+            usable = {"type": "object", "properties": {"q": {"type": "string", "pattern": pattern}}}
+            call(server, "/task-types/register", name="Test.Some", version="3", param_schema=usable)
+            assert "every task is refused" not in doctor(server.url).text("type")
+
+    assert (found.code, found.level("type")) == (0, ["warn"])
+    assert "with the pattern '^#a': its # ends it there" in found.text("type")
+
+
 @pytest.mark.parametrize("repaired", [False, True], ids=["as deployed", "repaired"])
 def test_a_type_that_is_not_registered_cannot_be_claimed(repaired, doctor, plugin):
     with serving(register=False, repaired_items=repaired) as server:

@@ -1,6 +1,7 @@
 """The stand-in of the server in production: what becomes of JSON in PHP."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -199,6 +200,30 @@ def test_the_dialect_of_schemas(more, faults, api):
     assert len(told) == faults
     assert said.status == (400 if faults else 200)
     assert not faults or said.error == f"Parameter validation failed: {', '.join(told)}"
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [
+        ("1e16", "10000000000000000"),
+        ("12345678901234567.0", "12345678901234568"),
+        ("1e17", "1.0e+17"),
+        ("1e-5", "1.0e-5"),
+        ("9223372036854775808", "9.223372036854776e+18"),
+    ],
+)
+def test_how_php_writes_long_numbers(number, written):
+    assert php.encode(php.decode(number)) == written
+
+
+def test_a_property_without_a_type_is_warned_of_four_times_and_its_bounds_are_not_checked(api):
+    api.server.deployment = replace(api.server.deployment, display_errors=True)
+    api.register(schema={"type": "object", "properties": {"n": {"maximum": 1}, "m": {"type": "integer"}}})
+    said = api.post("/tasks", {"type": "Test.Some", "params": {"n": 9, "m": 1}})
+
+    assert said.status == 200
+    assert said.body.count(b'Undefined array key "type"') == 4
+    assert b'"status":"pending"' in said.body
 
 
 def test_params_in_the_database_that_php_does_not_take_are_null(api):

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from prismq_worker_sdk.wire.dialects.prismq_client.values import RUN_KEY
 
-__all__ = ["converted", "same_schema"]
+__all__ = ["broken_pattern", "converted", "same_schema"]
 
 KINDS = {"string", "integer", "number", "boolean", "array", "object"}
 TYPES = KINDS - {"number", "object"}
@@ -32,7 +32,7 @@ MOST_REFERENCES = 8
 _PLAIN_PATTERN = re.compile(
     r"""\^?
     (?:
-        (?: [A-Za-z0-9_ ,:;=@\#%&!<>~"'-]           # a character that means itself
+        (?: [A-Za-z0-9_ ,:;=@\#%&!<>~"'/-]          # a character that means itself
           | \\[-.+*?()\[\]{}|^$]                    # or is escaped
           | \[[A-Za-z0-9_ -][A-Za-z0-9_ .,:;@+*-]*\]   # one of some
           | \.(?=[*+])                              # any number of any: bytes serve as well as characters
@@ -42,7 +42,12 @@ _PLAIN_PATTERN = re.compile(
     \$?""",
     re.VERBOSE,
 )
-"""Patterns that mean the same between slashes, to PHP, in bytes."""
+"""Patterns that mean the same to PHP, in bytes."""
+
+DELIMITER, ESCAPED = "#", r"\x23"
+"""What the server puts around a pattern without escaping it inside, and how it is written there."""
+
+_ENDS_EARLY = re.compile(r"(?:[^\\#]|\\.)*#", re.DOTALL)
 
 
 def converted(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,6 +72,18 @@ def same_schema(one: Any, other: Any) -> bool:
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same_schema, one, other))
     return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
+
+
+def broken_pattern(schema: Any) -> str | None:
+    """A pattern in a registered schema that the server cannot use, so that it refuses every task; None for none."""
+    if not isinstance(schema, Mapping):
+        return None
+    pattern = schema.get("pattern")
+    if isinstance(pattern, str) and _ENDS_EARLY.match(pattern):
+        return pattern
+    properties = schema.get("properties")
+    inner = [schema.get("items"), *(properties.values() if isinstance(properties, Mapping) else ())]
+    return next((found for one in inner if (found := broken_pattern(one)) is not None), None)
 
 
 def _schema(root: Mapping[str, Any], schema: Any, seen: tuple[str, ...]) -> dict[str, Any]:
@@ -125,7 +142,7 @@ def _of_text(schema: Mapping[str, Any]) -> dict[str, Any]:
         found[name] = most * LONGEST_CHARACTER
     pattern = schema.get("pattern")
     if isinstance(pattern, str) and _PLAIN_PATTERN.fullmatch(pattern):
-        found["pattern"] = pattern
+        found["pattern"] = pattern.replace(DELIMITER, ESCAPED)
     return found
 
 

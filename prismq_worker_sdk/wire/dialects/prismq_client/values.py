@@ -37,18 +37,38 @@ NO_PARAMS = "{}"
 NOTHING = {"{}", "[]", "0", "-0", "0.0", "-0.0", "false", '""', '"0"'}
 """Results of which null would be left."""
 
-EXACT = 2**53
-"""Whole numbers below it are the same as float and as integer."""
+LARGEST = 2**63
+"""Whole numbers below it are integers there, however they were written."""
 
-_EXPONENT = re.compile(r"\d[eE][+-]?\d")
-_TEXT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
+PHP_DIGITS = 17
+"""Digits before the point of a float that is written without an exponent, at most."""
+
+_ODD_NUMBER = re.compile(r"\d[eE][+-]?\d|\d{19}")
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*')
 
 
 def stored_bytes(text: str) -> int:
-    """How many bytes a JSON text takes there: compact UTF-8, line separators escaped, `1.0e+22` for `1e+22`."""
+    """How many bytes a JSON text takes there, at most: compact UTF-8, line separators escaped, PHP's numbers."""
     lines = text.count("\u2028") + text.count("\u2029")
-    exponents = len(_EXPONENT.findall(_TEXT.sub('""', text))) if _EXPONENT.search(text) else 0
-    return len(text.encode("utf-8", "replace")) + 3 * lines + 2 * exponents
+    longer = 0
+    if _ODD_NUMBER.search(text):
+        longer = sum(_longer(token) for token in _TOKEN.findall(text) if token[0] != '"')
+    return len(text.encode("utf-8", "replace")) + 3 * lines + longer
+
+
+def _longer(number: str) -> int:
+    """How many bytes more PHP writes: `1.0e+22` for `1e+22`, 17 digits for `1e+16`, a float beyond 64 bits."""
+    whole = number.lstrip("-").isdigit()
+    if whole and len(number) <= len(str(-LARGEST)) and -LARGEST <= int(number) < LARGEST:
+        return 0
+    value = float(number)
+    digits, _, exponent = repr(value).partition("e")
+    if not exponent:
+        return 0
+    if int(exponent) == PHP_DIGITS - 1:
+        return len(f"{value:.0f}") - len(number)
+    mantissa = digits if "." in digits else f"{digits}.0"
+    return len(f"{mantissa}e{int(exponent):+d}") - len(number)
 
 
 def result_text(result: str) -> str:
@@ -97,7 +117,7 @@ def with_run_key(params: str, run_key: str) -> str:
 
 def whole_numbers(value: Any) -> Any:
     """The same JSON with 1.0 as 1, as the server keeps it anyway; it checks the params before it does so."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+    if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST:
         return int(value)
     if isinstance(value, Mapping):
         return {key: whole_numbers(item) for key, item in value.items()}

@@ -69,6 +69,17 @@ def test_the_size_is_never_less_than_what_the_server_stores(value):
     assert stored_bytes(text) >= len(php.encode(php.decode(text)).encode("utf-8"))
 
 
+@pytest.mark.parametrize(
+    "number", [1e16, -1.5e16, 99999999999999984.0, 1e17, 1e-5, 2**63, -(2**63) - 1, 10**30]
+)
+def test_numbers_that_the_server_writes_otherwise_are_counted_as_it_writes_them(number):
+    text = compact([number, 2**63 - 1, 0.5, "1e16"])
+    stored = php.encode(php.decode(text))
+
+    assert text != stored
+    assert len(stored) <= stored_bytes(text) <= len(stored) + 2
+
+
 @pytest.mark.parametrize("text", [compact({"hex": "5e1" * 1000}), compact(["1e5", '\\"1e5', "1e5\\"])])
 def test_digits_around_an_e_in_a_text_take_no_more_than_they_are(text):
     assert stored_bytes(text) == len(text)
