@@ -63,10 +63,12 @@ class Park:
 
     Attributes:
         replacement: A short permanent failure to report instead, so that the task does not circle (R24).
+        maybe_seen: Whether the server may have taken the report all the same; then so for its replacement.
     """
 
     detail: str
     replacement: Failed | None = None
+    maybe_seen: bool = False
 
 
 Judgement: TypeAlias = Settle | Again | Park
@@ -114,21 +116,24 @@ def _verdict(report: Report, verdict: Verdict, detail: str) -> Judgement:
         case Verdict.REFUSED if isinstance(report.outcome, Failed) and report.outcome.error_type == CRASHED:
             return Settle(Settlement.LOST, detail or "the server knows another end of this claim")
         case Verdict.REFUSED:
-            return Park(detail or "the server refused the content", _short_failure(report, detail))
+            told = f"the server refused the result: {detail[:500]}"
+            return Park(detail or "the server refused the content", _short_failure(report, told))
 
 
-def _short_failure(report: Report, detail: str) -> Failed | None:
-    """The failure that takes the place of refused content; none for a failure that is short already."""
+def _short_failure(report: Report, told: str) -> Failed | None:
+    """The failure that takes the place of content that does not pass; none for a failure that is short already."""
     match report.outcome:
         case Completed():
-            return Failed(f"the server refused the result: {detail[:500]}", "refused", retryable=False)
+            return Failed(told, "refused", retryable=False)
         case Failed(error_type=kind) if kind != "refused":
-            return Failed("the server refused the error report", "refused", retryable=False)
+            return Failed("the error report did not pass to the server", "refused", retryable=False)
         case _:
             return None
 
 
 def _again(report: Report, again: Again) -> Judgement:
-    if report.passed >= PARK_AFTER:
-        return Park(f"failed {report.tries + 1} times while others passed, last: {again.reason}")
-    return again
+    if report.passed < PARK_AFTER:
+        return again
+    detail = f"failed {report.passed + 1} times while others passed, last: {again.reason}"
+    told = f"the result did not pass to the server: it {detail[:500]}"
+    return Park(detail, _short_failure(report, told), maybe_seen=report.maybe_seen or again.maybe_seen)

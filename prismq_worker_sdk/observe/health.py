@@ -7,16 +7,22 @@ import logging
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 
+from prismq_worker_sdk.descriptors import RESERVE, is_exhaustion
 from prismq_worker_sdk.errors import SettingsError
 
 __all__ = ["Health", "HealthServer"]
 
 _LOG = logging.getLogger("prismq.health")
+
+DOOR_PAUSE = 0.5
+"""Seconds before a connection is tried again for which no descriptor is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,26 @@ class HealthServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
+    def server_bind(self) -> None:
+        """As it is above, but without asking the resolver for the name of this host."""
+        TCPServer.server_bind(self)
+
+    def service_actions(self) -> None:
+        """Between two requests: what a request took of the reserve comes back."""
+        RESERVE.refill()
+
+    def get_request(self) -> Any:
+        """The next connection; where no descriptor is left, one that was kept back makes room for it."""
+        try:
+            return super().get_request()
+        except OSError as error:
+            if not is_exhaustion(error):
+                raise
+            if not RESERVE.lend(1):
+                time.sleep(DOOR_PAUSE)  # it stays at the door, which would be looked at again at once
+                raise
+        return super().get_request()
+
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class names them
         """A probe that went away is nobody's concern; anything else is logged, not printed."""
         if not isinstance(sys.exc_info()[1], OSError):
@@ -110,6 +136,13 @@ class _Handler(BaseHTTPRequestHandler):
     """Seconds after which a silent connection is closed."""
 
     def do_GET(self) -> None:
+        self.wfile.write(self._head())
+
+    def do_HEAD(self) -> None:
+        self._head()
+
+    def _head(self) -> bytes:
+        """Sends the head of the answer; its body."""
         try:
             status, kind, body = self._found(self.path.split("?")[0])
         except Exception:  # noqa: BLE001 - whatever the probe meets, the asker gets an answer
@@ -119,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        return body
 
     def _found(self, path: str) -> tuple[int, str, bytes]:
         (probe,), (metrics,) = self.probe, self.metrics

@@ -303,10 +303,11 @@ def _apply(db: Connection, report: Report, judgement: Judgement, now: float, ret
             seen = report.maybe_seen or maybe_seen
             store.again(db, replace(report, maybe_seen=seen), now + retry_in)
             return True
-        case Park(detail=detail, replacement=replacement):
+        case Park(detail=detail, replacement=replacement, maybe_seen=maybe_seen):
             done = shelf.park(db, number, detail, now)
             if done and replacement is not None:
                 own = store.insert_outcome(db, report.identity, replacement, "[]", report.attempt, now)
+                store.take_over(db, own, maybe_seen=maybe_seen)
                 shelf.replace_parked(db, number, own)
             return done
         case Settle():

@@ -56,6 +56,7 @@ __all__ = [
     "remove",
     "resume",
     "store_checkpoint",
+    "take_over",
 ]
 
 FOREVER = 3600.0
@@ -102,16 +103,18 @@ def hold(db: Connection, claim: Claim, now: float) -> HoldResult:
     key = task_row(claim.identity.task_key)
     waiting = f"FROM outcomes WHERE {_TASK_IS} AND state = 'waiting'"
     found = db.execute(
-        f"SELECT body, children {waiting} AND kind = 'completed' ORDER BY number DESC LIMIT 1", key
+        f"SELECT body, children, passed {waiting} AND kind = 'completed' ORDER BY number DESC LIMIT 1", key
     ).fetchone()
     if found is None:
-        found = db.execute(f"SELECT result, children FROM recent WHERE {_TASK_IS}", key).fetchone()
+        found = db.execute(f"SELECT result, children, 0 FROM recent WHERE {_TASK_IS}", key).fetchone()
     superseded = db.execute(f"DELETE {waiting}", key).rowcount
     if found is not None:
         completed = Completed(found[0])
         number = insert_outcome(db, claim.identity, completed, found[1], claim.task.attempt, now)
-        if superseded:  # a report of it may be on its way (R26)
-            db.execute("UPDATE outcomes SET maybe_seen = 1 WHERE number = ?", (number,))
+        if (
+            superseded
+        ):  # a report of it may be on its way (R26), and the same result did not pass before (R23)
+            take_over(db, number, maybe_seen=True, passed=found[2])
         db.execute(f"DELETE FROM recent WHERE {_TASK_IS}", key)
         return Answered(completed, superseded)
     db.execute(
@@ -161,8 +164,7 @@ def commit(
     if not drop_hold(db, identity):
         return False
     number = insert_outcome(db, identity, outcome, children_text(tuple(children)), attempt, now)
-    if maybe_seen:
-        db.execute("UPDATE outcomes SET maybe_seen = 1 WHERE number = ?", (number,))
+    take_over(db, number, maybe_seen=maybe_seen)
     return True
 
 
@@ -182,6 +184,14 @@ def insert_outcome(
         (secrets.token_hex(16), *identity_row(identity), attempt, kind, body, children, now, now),
     )
     return inserted.lastrowid or 0
+
+
+def take_over(db: Connection, number: int, *, maybe_seen: bool, passed: int = 0) -> None:
+    """What is known of an earlier report goes on with the one that takes its place."""
+    if maybe_seen or passed:
+        db.execute(
+            "UPDATE outcomes SET maybe_seen = ?, passed = ? WHERE number = ?", (maybe_seen, passed, number)
+        )
 
 
 def due(db: Connection, server: str | None, now: float, limit: int) -> list[Report]:

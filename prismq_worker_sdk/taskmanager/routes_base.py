@@ -27,6 +27,7 @@ router = APIRouter(tags=["base"])
 WORKER = [Depends(admitted(Scope.WORKER))]
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health")
 async def health(request: Request) -> dict[str, Any]:
     """Whether the server works, who it is, and what it can do; takes no key."""

@@ -17,6 +17,7 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from prismq_worker_sdk.descriptors import RESERVE
 from prismq_worker_sdk.wire.connecting import connect, in_time
 
 __all__ = ["Deadline", "pool_classes", "socks_pool_classes"]
@@ -153,7 +154,13 @@ def _bounded(kind: Any, connected: Callable[[Any], socket.socket], deadline: Dea
     """A kind of connection whose steps all keep the deadline: look-up, connect, proxy, handshake, talk."""
 
     def make(self: Any) -> None:
-        kind.connect(self)
+        RESERVE.refill()
+        try:
+            kind.connect(self)
+        except OSError:
+            if not RESERVE.lend():
+                raise
+            kind.connect(self)
         self.sock = _TimedSocket(self.sock, deadline)
 
     def tunnel(self: Any) -> None:

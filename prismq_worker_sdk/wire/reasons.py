@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 
 import requests
 from urllib3 import exceptions
 
+from prismq_worker_sdk.descriptors import is_exhaustion
 from prismq_worker_sdk.wire.connecting import NameNotResolvedInTimeError
 
 __all__ = ["sentence"]
@@ -38,7 +38,7 @@ def sentence(error: BaseException) -> str:
     for kind, told in _BY_KIND:
         if isinstance(root, kind):
             return told
-    if isinstance(root, OSError) and root.errno in {errno.EMFILE, errno.ENFILE}:
+    if isinstance(root, OSError) and is_exhaustion(root):
         return f"no file descriptor is left ({root.strerror}); see what leaks them, or raise the limit (ulimit -n)"
     if isinstance(root, OSError) and root.errno and root.strerror:
         return f"no connection: {root.strerror}"

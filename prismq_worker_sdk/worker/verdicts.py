@@ -8,6 +8,7 @@ from prismq_worker_sdk.decide.backoff import LONGEST_ASKED, REPORTS, SERVER, as_
 from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle, judge
 from prismq_worker_sdk.decide.retries import failed_early
 from prismq_worker_sdk.model.calls import Rejected, ReportAnswer, ReportReply
+from prismq_worker_sdk.model.claim import TaskKey
 from prismq_worker_sdk.model.events import (
     End,
     Notice,
@@ -35,7 +36,7 @@ class Verdicts:
         self.failures = 0
         self._runtime = runtime
         self._given = 0
-        self._given_at_failure: dict[int, int] = {}
+        self._given_at_failure: dict[TaskKey, int] = {}
 
     def judge(self, report: Report, reply: ReportReply, *, alone: bool = True) -> tuple[Judgement, float]:
         """What a reply means, and the seconds to the next try where it is no verdict.
@@ -90,11 +91,14 @@ class Verdicts:
         """
         if report.number is None:
             return 0
+        task = (
+            report.identity.task_key
+        )  # a report that takes its place under a new claim fails like the first
         if not isinstance(judgement, Again) or not judgement.alone:
-            self._given_at_failure.pop(report.number, None)
+            self._given_at_failure.pop(task, None)
             return report.passed
-        before = self._given_at_failure.get(report.number, self._given)
-        self._given_at_failure[report.number] = self._given
+        before = self._given_at_failure.get(task, self._given)
+        self._given_at_failure[task] = self._given
         return report.passed + (1 if self._given > before else 0)
 
     def rest_seconds(self) -> float:

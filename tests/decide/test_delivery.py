@@ -88,6 +88,18 @@ def test_r23_a_report_that_fails_while_others_pass_is_parked_at_last():
     assert isinstance(judge(replace(REPORT, passed=PARK_AFTER), Unreachable("500")), Park)
 
 
+def test_r24_a_result_that_never_passes_is_replaced_by_a_short_failure_and_may_have_been_seen():
+    stuck = replace(REPORT, passed=PARK_AFTER)
+    parked = judge(stuck, Unreachable("the connection was reset"))
+
+    assert parked.replacement.error_type == "refused"
+    assert not parked.replacement.retryable
+    assert "13 times while others passed, last: the connection was reset" in parked.replacement.error
+    assert parked.maybe_seen
+    assert not judge(stuck, Rejected(400, "odd")).maybe_seen
+    assert judge(replace(stuck, outcome=parked.replacement), Unreachable("x")).replacement is None
+
+
 def test_a_throttled_report_keeps_the_server_s_wish():
     judgement = judge(REPORT, Throttled("429", 7.0))
 

@@ -180,7 +180,7 @@ MUTANTS = (
         "R24",
         "refused content is replaced by a short failure",
         "decide.delivery",
-        '            return Park(detail or "the server refused the content", _short_failure(report, detail))',
+        '            return Park(detail or "the server refused the content", _short_failure(report, told))',
         '            return Park(detail or "the server refused the content")',
     ),
     Mutant(

@@ -1,10 +1,12 @@
 """Health over HTTP, on a real socket."""
 
+import errno
 import http.client
 import json
 import socket
 import struct
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -42,6 +44,73 @@ def ask(server, path, method="GET", host="127.0.0.1"):
         return answer.status, answer.headers["Content-Type"], answer.read()
     finally:
         connection.close()
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/nowhere"])
+def test_a_head_request_is_answered_like_a_get_without_the_body(serve, path):
+    server = serve(lambda: BUSY, metrics=lambda: b"metrics")
+    status, kind, body = ask(server, path)
+
+    assert ask(server, path, method="HEAD") == (status, kind, b"")
+    assert body
+
+
+def test_a_server_of_health_asks_no_resolver_for_its_name(serve, monkeypatch):
+    def asks(*_):
+        raise AssertionError("the resolver was asked")
+
+    for name in ("getfqdn", "gethostbyaddr"):
+        monkeypatch.setattr(socket, name, asks)
+
+    assert ask(serve(host="0.0.0.0"), "/healthz")[0] == 200
+
+
+class FakeReserve:
+    """Has so much to lend."""
+
+    def __init__(self, lends):
+        self.lends = lends
+
+    def lend(self, _number):
+        self.lends -= 1
+        return self.lends >= 0
+
+    def refill(self):
+        pass
+
+
+@pytest.fixture
+def exhausted(monkeypatch):
+    """No descriptor is left for the next connections."""
+    real, times = health_module.ThreadingHTTPServer.get_request, []
+
+    def accepts(server):
+        if times:
+            raise times.pop()
+        return real(server)
+
+    monkeypatch.setattr(health_module.ThreadingHTTPServer, "get_request", accepts)
+    return lambda number: times.extend([OSError(errno.EMFILE, "Too many open files")] * number)
+
+
+def test_where_no_descriptor_is_left_the_reserve_answers(serve, monkeypatch, exhausted):
+    monkeypatch.setattr(health_module, "RESERVE", FakeReserve(lends=1))
+    monkeypatch.setattr(health_module, "time", None)
+    exhausted(1)
+
+    assert ask(serve(), "/healthz")[0] == 200
+
+
+def test_where_nothing_is_left_at_all_the_door_is_looked_at_again_after_a_pause(
+    serve, monkeypatch, exhausted
+):
+    pauses = []
+    monkeypatch.setattr(health_module, "RESERVE", FakeReserve(lends=0))
+    monkeypatch.setattr(health_module, "time", SimpleNamespace(sleep=pauses.append))
+    exhausted(3)
+
+    assert ask(serve(), "/healthz")[0] == 200
+    assert pauses == [health_module.DOOR_PAUSE] * 3
 
 
 @pytest.mark.parametrize(

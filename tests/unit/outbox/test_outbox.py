@@ -137,6 +137,23 @@ def test_r25_a_waiting_result_is_bound_to_the_new_claim(outbox):
     assert [r.identity.worker_id for r in outbox.due(9)] == ["w2"]
 
 
+def test_r23_a_result_that_does_not_pass_is_the_same_one_under_its_next_claim(outbox):
+    report = committed(outbox, claim_of(worker="w1"), Completed("[1]"))
+    outbox.apply(replace(report, tries=9, passed=7), Again("reset", maybe_seen=True), retry_in=60.0)
+    outbox.hold(claim_of(worker="w2"))
+
+    (again,) = outbox.due(9)
+    assert (again.identity.worker_id, again.passed, again.maybe_seen) == ("w2", 7, True)
+
+
+@pytest.mark.parametrize("maybe_seen", [True, False])
+def test_r26_what_stands_in_for_a_report_that_may_have_been_seen_knows_it(outbox, maybe_seen):
+    report = committed(outbox, claim_of(), Completed("[1]"))
+    outbox.apply(report, Park("reset", Failed("short", "refused", retryable=False), maybe_seen=maybe_seen))
+
+    assert [one.maybe_seen for one in outbox.due(9)] == [maybe_seen]
+
+
 def test_r25_other_params_are_another_task(outbox):
     report = committed(outbox, claim_of(digest="d1"), Completed("[1]"))
     outbox.apply(report, Settle(Settlement.LOST, keep=True))

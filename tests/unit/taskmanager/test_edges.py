@@ -59,6 +59,12 @@ def test_a_key_opens_what_its_scope_says_and_admin_opens_all(guarded, method, pa
         assert (status == 403) == (scope is not Scope.ADMIN and scope not in allowed), (scope, status)
 
 
+def test_health_answers_a_head_request_like_a_get_without_the_body(guarded):
+    answer = guarded.call("HEAD", "/health")
+
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
 def test_health_takes_no_key(guarded):
     assert guarded.call("GET", "/health").json()["status"] == "healthy"
 

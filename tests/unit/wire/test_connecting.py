@@ -3,12 +3,13 @@ import errno
 import socket
 import threading
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.calls import Unreachable
-from prismq_worker_sdk.wire import connecting
+from prismq_worker_sdk.wire import connecting, deadline
 from prismq_worker_sdk.wire.connecting import in_time
 from prismq_worker_sdk.wire.messages import HttpRequest
 from prismq_worker_sdk.wire.producer import TaskManagerClient
@@ -96,6 +97,32 @@ def test_why_there_is_no_connection_is_told(monkeypatch, number, told):
     assert isinstance(found, Unreachable)
     assert found.reason.startswith(told)
     assert not found.maybe_seen
+
+
+def test_a_call_goes_out_although_a_handler_has_taken_every_descriptor(monkeypatch):
+    real, given_up = socket.socket, []
+
+    class Reserve:
+        def lend(self):
+            given_up.append(1)
+            return True
+
+        def refill(self):
+            pass
+
+    def opens(*how, **more):
+        if not given_up:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return real(*how, **more)
+
+    with raw_server(says(answer())) as server:
+        monkeypatch.setattr(deadline, "RESERVE", Reserve())
+        monkeypatch.setattr(connecting, "socket", SimpleNamespace(**vars(socket) | {"socket": opens}))
+        transport = Transport(server.url, key=no_key)
+        found = transport.send(HEALTH)
+        transport.close()
+
+    assert (found.status, given_up) == (200, [1])
 
 
 @pytest.mark.parametrize(("scheme", "asked"), [("socks5h", b"tasks.test"), ("socks5", b"\x7f\x00\x00\x01")])
