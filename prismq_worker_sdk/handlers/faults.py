@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,9 +10,10 @@ from jsonschema.exceptions import ValidationError as SchemaViolation
 from pydantic import ValidationError as ModelViolation
 
 from prismq_worker_sdk.errors import Fault
+from prismq_worker_sdk.handlers.keywords import unknown_names
 from prismq_worker_sdk.handlers.results import MAX_BITS, MAX_DEPTH
 
-__all__ = ["faults_of_json", "faults_of_model", "faults_of_violation"]
+__all__ = ["faults_of_json", "faults_of_model", "faults_of_violation", "pointer_to"]
 
 LONGEST_MESSAGE = 300
 
@@ -45,7 +45,7 @@ def faults_of_violation(violation: SchemaViolation) -> Iterator[Fault]:
             if name not in instance and f"{name!r} is a required property" == violation.message:
                 yield Fault(f"{pointer}/{_escape(name)}", "is missing")
     elif violation.validator == "additionalProperties" and schema["additionalProperties"] is False:
-        for name in _unknown(schema, instance):
+        for name in unknown_names(schema, instance):
             yield Fault(f"{pointer}/{_escape(name)}", "is not a known parameter")
     elif inside := _meant(violation):
         for one in inside:
@@ -68,6 +68,22 @@ def faults_of_model(error: ModelViolation, params: Any) -> Iterator[Fault]:
         yield Fault(_pointer(path), _short(fault["msg"].removeprefix("Value error, ")))
 
 
+def pointer_to(text: str, value: object) -> str:
+    """The first place of a text in JSON, as a value or as a name; "" where it is not in it."""
+    return next(_places(text, value, ""), "")
+
+
+def _places(text: str, value: object, place: str) -> Iterator[str]:
+    if value == text:
+        yield place
+    if isinstance(value, Mapping | list):
+        for step, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            here = f"{place}/{_escape(step)}"
+            if step == text:
+                yield here
+            yield from _places(text, item, here)
+
+
 def _unfit(value: object) -> str | None:
     """Why a plain value is no JSON, None when it is."""
     match value:
@@ -81,13 +97,6 @@ def _unfit(value: object) -> str | None:
             return None
         case _:
             return f"is a {type(value).__name__}, which JSON does not know"
-
-
-def _unknown(schema: Mapping[str, Any], instance: Mapping[str, Any]) -> Iterator[str]:
-    patterns = schema.get("patternProperties", {})
-    for name in instance:
-        if name not in schema.get("properties", {}) and not any(re.search(one, name) for one in patterns):
-            yield name
 
 
 def _meant(violation: SchemaViolation) -> list[SchemaViolation]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jsonschema
-from jsonschema.exceptions import ValidationError as SchemaViolation
-from jsonschema.validators import extend
 from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
 from pydantic import BaseModel
 from pydantic import ValidationError as ModelViolation
@@ -20,14 +17,14 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from prismq_worker_sdk.errors import Fault, InvalidParams, SchemaError
-from prismq_worker_sdk.handlers.faults import faults_of_json, faults_of_model, faults_of_violation
+from prismq_worker_sdk.handlers.faults import faults_of_json, faults_of_model, faults_of_violation, pointer_to
+from prismq_worker_sdk.handlers.keywords import Validator, whole_numbers
 from prismq_worker_sdk.handlers.mission_form import json_schema_of
+from prismq_worker_sdk.handlers.patterns import Matcher, MatchTimeout, check_pattern, matching
 
 __all__ = ["DRAFT", "ParamsSpec", "checked_schema", "result_schema"]
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
-
-_END_OF_TEXT = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|\$", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,53 +68,36 @@ class ParamsSpec:
             "the {'name': {'type': …}} form, or dict"
         )
 
+    def check(self, params: object, matcher: Matcher | None = None) -> None:
+        """Checks parameters against the published schema, in bounded time.
+
+        Args:
+            matcher: Matches the patterns.
+
+        Raises:
+            InvalidParams: They do not fit, or that could not be decided in time; names every field.
+        """
+        try:
+            with matching(matcher or Matcher()):
+                faults = tuple(faults_of_json(params)) or tuple(_faults(self.schema, params))
+        except MatchTimeout as timeout:
+            faults = (Fault(pointer_to(timeout.text, params), timeout.told),)
+        if faults:
+            raise InvalidParams(faults)
+
     def parse(self, params: object) -> Any:
         """The parameters as the handler gets them: a model, or a dict with its defaults filled in.
 
         Raises:
-            InvalidParams: They do not fit; names every field.
+            InvalidParams: They do not fit, or that could not be decided in time; names every field.
         """
-        faults = tuple(faults_of_json(params)) or tuple(_faults(self.schema, params))
-        if faults:
-            raise InvalidParams(faults)
+        self.check(params)
         if self.model is None:
             return _handed(self.schema, params)
         try:
-            return self.model.model_validate_json(json.dumps(_whole_numbers(params), allow_nan=False))
+            return self.model.model_validate_json(json.dumps(whole_numbers(params), allow_nan=False))
         except ModelViolation as error:
             raise InvalidParams(tuple(faults_of_model(error, params))) from None
-
-
-def _pattern(_validator: Any, pattern: str, instance: object, _schema: Any) -> Iterator[SchemaViolation]:
-    if isinstance(instance, str) and not _compiled(pattern).search(instance):
-        yield SchemaViolation(f"{instance!r} does not match {pattern!r}")
-
-
-def _named_properties(
-    validator: Any, properties: Any, instance: Any, _schema: Any
-) -> Iterator[SchemaViolation]:
-    """As jsonschema has it, but a property that is forbidden by `false` is named too."""
-    for name, own in properties.items() if isinstance(instance, Mapping) else ():
-        if name in instance and own is False:
-            yield SchemaViolation("is not allowed", path=[name])
-        elif name in instance:
-            yield from validator.descend(instance[name], own, path=name, schema_path=name)
-
-
-def _multiple_of(validator: Any, step: Any, instance: Any, schema: Any) -> Iterator[SchemaViolation]:
-    """As jsonschema has it, but a number too large to be divided is refused."""
-    try:
-        yield from jsonschema.Draft202012Validator.VALIDATORS["multipleOf"](validator, step, instance, schema)
-    except OverflowError:
-        yield SchemaViolation(f"is too large for a multiple of {step!r}")
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(_END_OF_TEXT.sub(lambda found: found[1] or r"\Z", pattern))
-
-
-_READINGS = {"multipleOf": _multiple_of, "pattern": _pattern, "properties": _named_properties}
-_VALIDATOR: Any = extend(jsonschema.Draft202012Validator, _READINGS)  # type: ignore[no-untyped-call]
 
 
 def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
@@ -130,11 +110,13 @@ def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
         jsonschema.Draft202012Validator.check_schema(schema)
         resource = DRAFT202012.create_resource(schema)
         for pattern in _patterns(resource):
-            _compiled(pattern)
+            check_pattern(pattern)
     except jsonschema.SchemaError as error:
         raise SchemaError(f"the schema is no JSON Schema: {error.message} at {error.json_path}") from None
-    except re.error as error:
-        raise SchemaError(f"the schema has a pattern that does not compile: {error}") from None
+    except ValueError as error:
+        raise SchemaError(f"the schema has {error}") from None
+    except (OverflowError, RecursionError) as error:  # of the modules that read patterns, and of deep schemas
+        raise SchemaError(f"the schema cannot be read: {error}") from None
     for reference in _unresolved(resource, REGISTRY.resolver_with_root(resource)):
         raise SchemaError(f"the schema refers to {reference!r}, which is not in it; give it whole")
     return schema
@@ -206,11 +188,15 @@ def _default_faults(schema: Mapping[str, Any], own: Mapping[str, Any]) -> Iterat
             yield from faults_of_violation(violation)
     except RecursionError:
         yield Fault("", "it refers to itself without end")
+    except MatchTimeout as timeout:
+        yield Fault("", timeout.told)
 
 
 def _patterns(resource: Any) -> Iterator[str]:
-    if isinstance(resource.contents, Mapping) and "pattern" in resource.contents:
-        yield resource.contents["pattern"]
+    if isinstance(resource.contents, Mapping):
+        yield from resource.contents.get("patternProperties", ())
+        if "pattern" in resource.contents:
+            yield resource.contents["pattern"]
     for part in resource.subresources():
         yield from _patterns(part)
 
@@ -218,7 +204,7 @@ def _patterns(resource: Any) -> Iterator[str]:
 def _validator(schema: Mapping[str, Any]) -> Any:
     """The validator of a schema; without `$schema`, which would bring back the plain one at `$ref: "#"`."""
     own = {keyword: value for keyword, value in schema.items() if keyword != "$schema"}
-    return _VALIDATOR(own, registry=REGISTRY)
+    return Validator(own, registry=REGISTRY)
 
 
 def _faults(schema: Mapping[str, Any], params: object) -> Iterator[Fault]:
@@ -242,14 +228,3 @@ def _handed(schema: Mapping[str, Any], value: Any) -> Any:
     if isinstance(value, list) and isinstance(schema.get("items"), Mapping):
         return [_handed(schema["items"], item) for item in value]
     return int(value) if isinstance(value, float) and schema.get("type") == "integer" else value
-
-
-def _whole_numbers(value: Any) -> Any:
-    """The same JSON with 1.0 as 1: JSON Schema takes both for an integer, pydantic only the second."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, Mapping):
-        return {key: _whole_numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_whole_numbers(item) for item in value]
-    return value

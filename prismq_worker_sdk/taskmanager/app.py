@@ -47,6 +47,7 @@ def create_app(config: TaskManagerConfig, *, clock: Clock | None = None) -> Fast
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        desk.checkers.shutdown(wait=False, cancel_futures=True)
         if reader is not None:
             reader.close()
         writer.close()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from fastapi import Request
 
 from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.taskmanager.checking import Checks, LongCheck
 from prismq_worker_sdk.taskmanager.claiming import settle
 from prismq_worker_sdk.taskmanager.config import Scope, TaskManagerConfig
 from prismq_worker_sdk.taskmanager.problems import Problem
@@ -19,7 +22,10 @@ from prismq_worker_sdk.taskmanager.writer import Operation, Writer
 
 __all__ = ["Desk", "admitted"]
 
+A = TypeVar("A")
 T = TypeVar("T")
+CHECKS = 2
+"""Checks that may take seconds, at the same time."""
 
 
 @dataclass(slots=True)
@@ -30,6 +36,7 @@ class Desk:
         reader: What only looks goes here; the writer itself where nobody else can read its database.
         instance: The id that was made with the database.
         waiting: Claims that wait for work.
+        checkers: The threads of checks that may take seconds.
     """
 
     config: TaskManagerConfig
@@ -38,6 +45,9 @@ class Desk:
     reader: Reader | Writer
     instance: str
     waiting: Waiting = field(default_factory=Waiting)
+    checkers: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(CHECKS, "taskmanager-check")
+    )
     _latest: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -48,8 +58,17 @@ class Desk:
             return self._latest
 
     async def run(self, operation: Operation[T]) -> T:
-        """The operation's result, once it is durable."""
-        return await self.writer.run(operation)
+        """The operation's result, once it is durable; checks that take long hold nobody up."""
+        checks = Checks()
+        while True:
+            try:
+                return await self.writer.run(checks.looked_up_in(operation))
+            except LongCheck as check:
+                await self.apart(checks.decide, check)
+
+    async def apart(self, work: Callable[[A], T], argument: A) -> T:
+        """What work gives that may take seconds; done beside everything else."""
+        return await asyncio.get_running_loop().run_in_executor(self.checkers, work, argument)
 
     async def look(self, operation: Operation[T], *, settled: float | None = None) -> T:
         """What an operation reads that writes nothing.

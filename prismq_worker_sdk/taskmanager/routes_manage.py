@@ -84,6 +84,7 @@ async def publish(request: Request, name: str) -> dict[str, Any]:
             422, f"{name!r} is no task type; write dotted names such as PrismQ.YouTube.ScrapeShorts"
         )
     new = await body_of(request, NewTaskType)
+    await desk.apart(producing.check_schemas, new)
     now = desk.now()
     return views.task_type(await desk.run(lambda db: producing.publish(db, name, new, now)))
 

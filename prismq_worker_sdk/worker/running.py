@@ -118,7 +118,8 @@ def place_of(runtime: Runtime, attempt: Attempt, ctx: RunningContext) -> Place:
     """Where the handler of an attempt runs."""
     handler, children = attempt.handler, runtime.children
     if children is not None and children.has(handler.task_type):
-        return Place(handler.params.parse, lambda _params: call_in_child(runtime, children, attempt, ctx))
+        # the child makes the params: a validator of their model must hold nobody up here
+        return Place(handler.params.check, lambda _params: call_in_child(runtime, children, attempt, ctx))
     limit = runtime.health.capabilities.max_result_bytes
     return Place(
         handler.params.parse, lambda params: call(handler, params, ctx, told=attempt, max_bytes=limit)

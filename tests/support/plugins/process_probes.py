@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import SecretStr, field_validator
 
 from prismq_worker_sdk import (
     Defer,
@@ -441,3 +441,19 @@ class Unset(TaskHandler):
 @hookimpl
 def prismq_plugin_settings():
     return Settings
+
+
+class MadeThere(TaskParams):
+    """Says where it is made."""
+
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def refuse(cls, _value: str) -> str:
+        raise ValueError(f"made in {os.getpid()}")
+
+
+@task_handler("Probe.Modelled")
+def modelled(params: MadeThere, ctx):
+    return {}

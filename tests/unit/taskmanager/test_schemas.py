@@ -1,13 +1,58 @@
 import socket
+import threading
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
+from prismq_worker_sdk.handlers import patterns
 from prismq_worker_sdk.taskmanager.rules import breaking_changes
-from tests.support.api import TYPE
+from tests.support.api import TYPE, Api
 
 
 def publish(api, schema, version="1", **more):
     return api.call("PUT", f"/task-types/{TYPE}", {"version": version, "param_schema": schema, **more})
+
+
+BY_PROCESS = {"type": "object", "properties": {"q": {"type": "string", "pattern": "^(?=a)"}}}
+"""Its pattern is beyond a linear engine."""
+
+
+class SlowMatching:
+    """Matches that take as long as the test wants; `late` decides none."""
+
+    def __init__(self):
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.late = False
+
+    def search(self, _pattern, text, _seconds):
+        self.begun.set()
+        assert self.go_on.wait(20)
+        if self.late:
+            raise TimeoutError
+        return text.startswith("a")
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    slow = SlowMatching()
+    monkeypatch.setattr(patterns, "_PROCESSES", SimpleNamespace(search=slow.search))
+    yield slow
+    slow.go_on.set()
+
+
+@contextmanager
+def meanwhile(api, slow, method, path, body):
+    """A request that waits for a match; its answer is in the list afterwards."""
+    answers = []
+    client = Api(api.url)
+    thread = threading.Thread(target=lambda: answers.append(client.call(method, path, body)))
+    thread.start()
+    assert slow.begun.wait(20)
+    yield answers
+    slow.go_on.set()
+    thread.join(20)
+    client.session.close()
 
 
 def listening():
@@ -215,3 +260,50 @@ def test_a_server_refuses_a_break_behind_a_reference(api):
     refused = publish(api, with_parts(ITS, its=NUMBER))
 
     assert (refused.status_code, "/x changes its type" in refused.json()["detail"]) == (409, True)
+
+
+def test_a_match_that_takes_long_holds_up_nobody_else(api, slow):
+    publish(api, BY_PROCESS)
+    other = api.submit("Test.Other")
+    with meanwhile(api, slow, "POST", "/tasks", {"type": TYPE, "params": {"q": "abc"}}) as answers:
+        assert api.claim(types=["Test.Other"])["id"] == other
+        assert api.complete(other) == 200
+
+    assert answers[0].status_code == 201
+
+
+def test_a_match_that_is_not_decided_in_time_is_refused_with_its_pointer(api, slow):
+    slow.late = True
+    slow.go_on.set()
+    publish(api, BY_PROCESS)
+    refused = api.call("POST", "/tasks", {"type": TYPE, "params": {"q": "abc"}})
+
+    assert refused.status_code == 422
+    (fault,) = refused.json()["errors"]
+    assert fault["pointer"] == "/q"
+    assert "took longer than 5 s" in fault["message"]
+
+
+def test_a_schema_whose_default_takes_long_to_match_holds_up_nobody_else(api, slow):
+    own = {**BY_PROCESS["properties"]["q"], "default": "abc"}
+    body = {"version": "1", "param_schema": {"type": "object", "properties": {"q": own}}}
+    with meanwhile(api, slow, "PUT", f"/task-types/{TYPE}", body) as answers:
+        assert api.submit("Test.Other")
+
+    assert answers[0].status_code == 200
+
+
+def test_children_whose_match_takes_long_are_created_with_their_report_and_hold_up_nobody_else(api, slow):
+    publish(api, BY_PROCESS)
+    api.submit("Test.Parent")
+    asked = {"worker_id": "w1", "claim": {"task_types": ["Test.Parent"], "max_tasks": 1}}
+    (task,) = api.call("POST", "/tasks/exchange", asked).json()["tasks"]
+    children = [{"key": key, "type": TYPE, "params": {"q": f"a{key}"}} for key in ("c1", "c2")]
+    said = {"task_id": task["id"], "lease_token": task["lease_token"], "outcome": "completed", "result": 1}
+    body = {"worker_id": "w1", "reports": [{**said, "children": children}]}
+    with meanwhile(api, slow, "POST", "/tasks/exchange", body) as answers:
+        assert api.submit("Test.Other")
+
+    assert [one["verdict"] for one in answers[0].json()["reports"]] == ["accepted"]
+    made = api.call("GET", f"/tasks?type={TYPE}").json()["tasks"]
+    assert sorted(one["params"]["q"] for one in made) == ["ac1", "ac2"]

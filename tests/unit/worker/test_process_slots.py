@@ -455,3 +455,19 @@ def test_r16_the_wait_for_a_process_is_no_part_of_the_handlers_time(place, clock
 
     assert process_call._taken(here.runtime, Slow(), attempt) == "a child"
     assert attempt.limit_at == before + waited
+
+
+def test_the_model_of_the_params_is_made_in_the_process_only_so_that_its_validators_hold_up_nobody(place):
+    outcome = place().does("Modelled", name="x")
+
+    assert outcome.error_type == "invalid_params"
+    assert "made in " in outcome.error
+    assert f"made in {os.getpid()}" not in outcome.error
+
+
+def test_params_that_do_not_fit_their_schema_take_no_process(place, own_pool):
+    here = place()
+    here.runtime.children = own_pool
+    own_pool.close(5.0)
+
+    assert here.does("Modelled", name=1).error_type == "invalid_params"

@@ -2,10 +2,12 @@
 
 import math
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from prismq_worker_sdk import Defer, Permanent, RetryPolicy, Transient, Unavailable
+from prismq_worker_sdk.handlers import patterns
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.events import ClaimEnded, End, OutcomeCommitted, TypePaused, TypeResumed
@@ -310,3 +312,17 @@ def test_two_tasks_of_one_type_run_at_the_same_time(workplace):
     place.idle()
 
     assert place.outcomes() == [Completed("true")] * 2
+
+
+def test_params_whose_pattern_is_not_matched_in_time_are_a_permanent_failure(workplace, monkeypatch):
+    def late(_pattern, _text, _seconds):
+        raise TimeoutError
+
+    monkeypatch.setattr(patterns, "_PROCESSES", SimpleNamespace(search=late))
+    place = workplace(Work(params={"name": {"type": "string", "pattern": "^(?=a)"}}))
+    place.give(grant("t1", name="b"))
+    place.idle()
+
+    (failed,) = place.outcomes()
+    assert (failed.error_type, failed.retryable) == ("invalid_params", False)
+    assert "/name: matching its pattern took longer than 5 s" in failed.error
