@@ -77,8 +77,7 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @worker_options
 def run(names: tuple[str, ...], **given: Any) -> int:
-    """Claim tasks, run their handlers, report the outcomes, until SIGTERM, Ctrl-C, or the end of its
-    terminal.
+    """Claim tasks, run their handlers, report the outcomes, until SIGTERM, Ctrl-C, or the terminal's end.
 
     \b
     Exit codes: 0 nothing left · 1 API not reachable at start, or too many errors
