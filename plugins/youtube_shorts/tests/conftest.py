@@ -16,6 +16,7 @@ from prismq_youtube_shorts.client import YouTubeClient
 from prismq_youtube_shorts.handler import YouTubeHandler
 from prismq_youtube_shorts.sandbox import Entry, Sandbox
 from prismq_youtube_shorts.settings import YouTubeSettings
+from prismq_youtube_shorts.transport import CA_VARIABLES
 from prismq_youtube_shorts.youtube import SharedYouTube, YouTube
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
@@ -37,7 +38,7 @@ class Clock:
 @pytest.fixture(autouse=True)
 def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
-        if name.startswith("YOUTUBE_"):
+        if name.startswith("YOUTUBE_") or name in CA_VARIABLES:
             monkeypatch.delenv(name)
     monkeypatch.setenv("YOUTUBE_STATE_DIR", str(tmp_path / "youtube"))
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from prismq_worker_sdk import Defer
 from prismq_worker_sdk.model.outcome import Failed, Released
 from prismq_worker_sdk.testing import HandlerHarness
 from prismq_youtube_shorts.analyze_trends import AnalyzeTrends
+from prismq_youtube_shorts.answers import Video
 from prismq_youtube_shorts.errors import DayQuotaUsedUp, NotThere
 from prismq_youtube_shorts.sandbox import Entry
 from prismq_youtube_shorts.trends.result import DISCLOSURE
@@ -108,8 +110,21 @@ def test_known_videos_come_in_the_order_given_whether_their_shape_is_known_or_no
     ids = [f"{name:_<11}" for name in "bacdb"]
 
     result = run(sandbox, source="video_ids", video_ids=ids).result
-    assert sorted(names(result)) == ["a", "b"]
-    assert by_name(result)["b"]["shorts_check"] == "unverified"
+    assert names(result) == ["b", "a", "c", "d"]
+    assert [video["shorts_check"] for video in result["videos"]] == [
+        "unverified",
+        "verified",
+        "not_a_short",
+        "unavailable",
+    ]
+    assert [video["url"].rpartition("/")[0] for video in result["videos"]] == [
+        "https://www.youtube.com/shorts",
+        "https://www.youtube.com/shorts",
+        "https://www.youtube.com",
+        "https://www.youtube.com",
+    ]
+    assert [video["derived"] is None for video in result["videos"]] == [False, False, True, True]
+    assert (result["total_found"], result["left_out"]) == (4, [])
     assert (result["stats"]["unavailable"], result["stats"]["non_shorts"]) == (1, 1)
     assert sandbox.calls("videos") == 1
 
@@ -140,7 +155,11 @@ def test_a_channel_without_a_list_of_shorts_is_read_by_its_uploads_and_one_that_
 
     found = run(sandbox, source="channels", channels=[NOBODY, TWO, ONE])
     assert names(found.result) == ["a"]
-    assert ("WARNING", "there is no such channel, or it has no video", {"channel_id": NOBODY}) in found.logs
+    assert (found.result["partial"], found.result["stop_reason"]) == (True, "trouble")
+    assert found.result["left_out"] == [{"id": NOBODY, "reason": "not_there"}]
+    ((_level, _message, said),) = [line for line in found.logs if line[1] == "a channel is passed over"]
+    assert said["channel_id"] == NOBODY
+    assert "cannot be found" in said["reason"]
 
 
 @pytest.mark.parametrize(
@@ -168,13 +187,88 @@ def test_a_parameter_that_does_not_fit_is_named_and_nothing_is_asked(place, run,
     assert sandbox.requests == []
 
 
-def test_an_empty_bucket_gives_the_task_back(place, run):
+def test_a_query_without_searches_waits_alone_for_the_next_day_and_the_other_sources_go_on(place, run):
     sandbox = place([video("a", 1)], search_quota=0)
 
     found = run(sandbox, search_query="cooking")
-    assert isinstance(found.error, DayQuotaUsedUp)
+    assert isinstance(found.error, Defer)
     assert isinstance(found.outcome, Released)
+    assert found.outcome.delay_seconds == 12 * 3_600 + 60
+    assert "the day's search quota" in found.outcome.reason
     assert run(sandbox, source="chart").completed
+
+
+def test_an_empty_bucket_of_units_pauses_the_type_as_no_source_can_do_without(place, run):
+    found = run(place([video("a", 1)], unit_quota=0), source="chart")
+
+    assert isinstance(found.error, DayQuotaUsedUp)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"source": "channels", "channels": [ONE]}, {"source": "video_ids", "video_ids": ["a" + "_" * 10]}],
+)
+def test_what_cannot_be_watched_in_the_region_is_not_given(place, run, params):
+    sandbox = place([video("a", 1, region_blocked=("DE", "AT"))])
+
+    assert names(run(sandbox, region_code="FR", **params).result) == ["a"]
+    result = run(sandbox, region_code="DE", **params).result
+    assert (names(result), result["stats"]["unavailable"]) == ([], 1)
+    named = [{"id": "a__________", "reason": "region"}] if "video_ids" in params else []
+    assert result["left_out"] == named
+
+
+@pytest.mark.parametrize(
+    ("rule", "watchable"),
+    [
+        ({}, True),
+        ({"blocked": ["DE"]}, False),
+        ({"blocked": ["US"]}, True),
+        ({"blocked": []}, True),
+        ({"allowed": ["US", "CA"]}, False),
+        ({"allowed": ["DE"]}, True),
+        ({"allowed": []}, False),
+    ],
+)
+def test_a_region_is_kept_out_by_a_list_of_the_blocked_or_of_the_allowed(rule, watchable):
+    told = Video.model_validate({"contentDetails": {"regionRestriction": rule}})
+
+    assert told.watchable_in("DE") is watchable
+    assert told.watchable_in(None)
+
+
+def test_rows_of_a_list_that_are_private_are_counted_unless_they_are_too_old(place, run):
+    private = {"privacy_status": "private"}
+    sandbox = place([video("a", 1), video("b", 1, **private), video("c", 1, published=LONG_AGO, **private)])
+
+    stats = run(sandbox, source="channels", channels=[ONE]).result["stats"]
+    assert (stats["candidates"], stats["unavailable"]) == (2, 1)
+
+
+def test_a_list_that_goes_on_is_not_called_exhausted_unless_what_follows_is_too_old(place, run):
+    many = [video(f"v{number}", number) for number in range(60)]
+
+    def stop(sandbox, channels):
+        result = run(sandbox, source="channels", channels=channels).result
+        return result["stop_reason"], result["partial"]
+
+    assert stop(place(many), [ONE]) == ("page_cap", False)
+    assert stop(place([*many, video("x", 1, channel=TWO)]), [ONE, TWO]) == ("page_cap", False)
+    assert stop(place([*many[:49], *(video(f"o{n}", 1, published=LONG_AGO) for n in range(9))]), [ONE]) == (
+        "exhausted",
+        False,
+    )
+
+
+@pytest.mark.parametrize("fault", ["channel_not_accessible", "channel_closed", "forbidden_thing"])
+def test_a_channel_that_may_not_be_read_is_passed_over_and_pauses_nothing(place, run, fault):
+    sandbox = place([video("a", 1), video("b", 2, channel=TWO)])
+    sandbox.faults.add(fault, "playlistItems", times=2)
+
+    found = run(sandbox, source="channels", channels=[ONE, TWO])
+    assert names(found.result) == ["b"]
+    assert found.result["left_out"] == [{"id": ONE, "reason": "not_accessible"}]
+    assert any(line[1] == "a channel is passed over" for line in found.logs)
 
 
 def test_trouble_after_the_first_channel_keeps_what_there_is(place, run):
@@ -274,7 +368,9 @@ def test_a_known_video_that_was_deleted_since_is_unavailable(place, run, make_yo
     later = make_youtube(gone, derived_metrics=True)
 
     result = run(gone, youtube=later, **asked).result
-    assert (result["videos"], result["stats"]["unavailable"]) == ([], 1)
+    (gone,) = result["videos"]
+    assert (gone["shorts_check"], gone["title"], gone["view_count"]) == ("unavailable", "", None)
+    assert result["stats"]["unavailable"] == 1
 
 
 def test_an_outlier_stands_out_of_its_own_channel(place, run):

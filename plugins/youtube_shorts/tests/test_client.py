@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from prismq_youtube_shorts.client import YouTubeClient
 from prismq_youtube_shorts.errors import Misconfigured, YouTubeTrouble
 from prismq_youtube_shorts.query import SearchQuery
+from prismq_youtube_shorts.quota_day import Bucket
 from prismq_youtube_shorts.sandbox import Entry
+from prismq_youtube_shorts.transport import CA_VARIABLES
+from tests.support.raw_server import answer, raw_server, says
+
+CERTIFICATE = Path(__file__).parents[3] / "tests" / "support" / "loopback.pem"
+HASH = "376e24ee"
+"""Of its subject, as OpenSSL names the files of a folder."""
+
+
+def place(url):
+    return SimpleNamespace(url=url, key="some-key")
+
+
+def over_tls():
+    """One search result behind a certificate that nobody trusts."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    return raw_server(says(answer(body=b'{"items": [{"id": {"videoId": "abc"}}]}')), tls=context)
 
 
 def test_a_search_asks_for_fifty_short_videos_and_no_more_than_is_used(sandbox, client):
@@ -169,3 +191,75 @@ def test_a_thread_that_ends_closes_its_connection(sandbox, client):
     client.search(SearchQuery(words="cooking"))
 
     assert sandbox.connections == 2
+
+
+def test_a_connection_that_rested_is_not_used_again(sandbox, client, monkeypatch):
+    """A NAT forgets one without a word: what is sent on it is swallowed."""
+    monkeypatch.setattr("prismq_youtube_shorts.connections.MAX_IDLE", 0.0)
+    for _ in range(3):
+        client.search(SearchQuery(words="cooking"))
+
+    assert sandbox.connections == 3
+
+
+def test_a_call_that_was_never_sent_is_not_counted(make_youtube):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = place(f"http://127.0.0.1:{taken.getsockname()[1]}/")
+    youtube = make_youtube(nobody)
+
+    with pytest.raises(YouTubeTrouble, match="ConnectionRefusedError"):
+        youtube.client.search(SearchQuery(words="cooking"))
+    assert youtube.ledger.used(Bucket.SEARCH) == 0
+
+
+@pytest.mark.parametrize("fault", ["reset", "stall", "http_503"])
+def test_a_call_that_youtube_may_have_seen_is_counted(sandbox, make_youtube, fault):
+    youtube = make_youtube(sandbox)
+    sandbox.faults.add(fault, times=None)
+
+    with pytest.raises(YouTubeTrouble):
+        youtube.client.search(SearchQuery(words="cooking"), timeout=0.2 if fault == "stall" else 20)
+    assert youtube.ledger.used(Bucket.SEARCH) == 1
+
+
+@pytest.mark.parametrize("variable", [name for name in CA_VARIABLES if name != "HTTPLIB2_CA_CERTS"])
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_certificates_that_this_machine_is_told_to_trust_are_trusted(
+    make_youtube, monkeypatch, tmp_path, variable, kind
+):
+    trusted = CERTIFICATE
+    if kind == "folder":
+        trusted = tmp_path / "trusted"
+        trusted.mkdir()
+        (trusted / f"{HASH}.0").write_bytes(CERTIFICATE.read_bytes())
+    monkeypatch.setenv(variable, str(trusted))
+
+    with over_tls() as server:
+        assert make_youtube(place(server.url)).client.search(SearchQuery(words="cooking")).video_ids == [
+            "abc"
+        ]
+
+
+def test_a_certificate_that_is_not_trusted_must_be_mended_and_costs_nothing(make_youtube):
+    with over_tls() as server:
+        youtube = make_youtube(place(server.url))
+        with pytest.raises(
+            Misconfigured, match=r"not trusted .*REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
+        ) as caught:
+            youtube.client.search(SearchQuery(words="cooking"))
+
+    assert caught.value.__context__ is None
+    assert youtube.ledger.used(Bucket.SEARCH) == 0
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_bundle_that_cannot_be_read_is_named(sandbox, make_youtube, monkeypatch, tmp_path, content):
+    bundle = tmp_path / "ca.pem"
+    if content is not None:
+        bundle.write_text(content)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    youtube = make_youtube(sandbox)
+
+    with pytest.raises(Misconfigured, match=r"REQUESTS_CA_BUNDLE names .*ca\.pem"):
+        youtube.client.search(SearchQuery(words="cooking"))
+    assert (youtube.ledger.used(Bucket.SEARCH), sandbox.requests) == (0, [])

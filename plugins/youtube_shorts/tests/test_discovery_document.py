@@ -28,8 +28,8 @@ def test_every_field_that_is_read_exists(model):
     assert read <= set(SCHEMAS[model.__name__]["properties"])
 
 
-def test_every_thumbnail_size_that_is_looked_for_exists():
-    assert set(answers._THUMBNAILS) <= set(SCHEMAS["ThumbnailDetails"]["properties"])
+def test_every_thumbnail_size_that_exists_is_known():
+    assert {answers.UPRIGHT, *answers.USUAL_WIDTHS} == set(SCHEMAS["ThumbnailDetails"]["properties"])
 
 
 METHODS = {
@@ -101,8 +101,9 @@ def test_every_field_that_is_read_is_asked_for(model):
     asked = set(
         re.findall(r"\w+", " ".join(getattr(answers, name) for name in answers.__all__ if "_FIELDS" in name))
     )
-    whole = {"thumbnails", "statistics"}  # asked for whole, with all that is in them
+    whole = {"thumbnails", "statistics", "regionRestriction"}  # asked for whole, with all that is in them
 
     read = {field.alias or name for name, field in model.model_fields.items()}
-    assert read <= asked or model.__name__ in {"Thumbnail", "VideoStatsStatistics"}
+    inside = {"Thumbnail", "VideoStatsStatistics", "VideoContentDetailsRegionRestriction"}
+    assert read <= asked or model.__name__ in inside
     assert whole <= asked

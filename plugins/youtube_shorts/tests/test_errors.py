@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from prismq_youtube_shorts.errors import (
     LanguageRefused,
     MinuteLimitReached,
     Misconfigured,
+    NotAccessible,
     NotThere,
     PageTokenRefused,
     RequestRefused,
@@ -62,9 +64,18 @@ TABLE = {
     "language": (LanguageRefused, Permanent, "look at language"),
     "region_code": (RequestRefused, Permanent, "look at region_code"),
     "channel_id": (RequestRefused, Permanent, "look at channel_id"),
-    "video_not_found": (NotThere, Permanent, "look at id"),
-    "chart_not_found": (NotThere, Permanent, "look at chart"),
-    "playlist_not_found": (NotThere, Permanent, "look at playlistId"),
+    "video_not_found": (NotThere, Permanent, "look at video_ids"),
+    "chart_not_found": (NotThere, Permanent, "look at source"),
+    "playlist_not_found": (NotThere, Permanent, "look at channels"),
+    "search_quota_day_in_words": (DayQuotaUsedUp, Unavailable, "the day's search quota"),
+    "quota_day_without_message": (DayQuotaUsedUp, Unavailable, "the day's default quota"),
+    "key_suspended": (Misconfigured, Unavailable, "has suspended this key or its project"),
+    "channel_not_accessible": (NotAccessible, Permanent, "not properly authorized"),
+    "channel_closed": (NotAccessible, Permanent, "look at channel_id"),
+    "forbidden_thing": (NotAccessible, Permanent, "is forbidden"),
+    "category_not_found": (NotThere, Permanent, "look at category_id"),
+    "invalid_argument": (RequestRefused, Permanent, "an invalid argument"),
+    "delegation": (YouTubeTrouble, Transient, "with 403"),
     "http_502_json": (YouTubeTrouble, Transient, "with 502"),
     "http_504": (YouTubeTrouble, Transient, "with 504"),
     "stall": (YouTubeTrouble, Transient, "had not answered"),
@@ -198,3 +209,58 @@ def ask(client, call, *, timeout):
     if call == "search":
         return client.search(SearchQuery(words="cooking"), timeout=timeout)
     return client.videos(["standin0001"], timeout=timeout)
+
+
+def test_a_null_is_what_is_absent_and_spoils_nothing_around_it():
+    item = '{"reason": "quotaExceeded", "location": null}'
+    body = f'{{"error": {{"message": null, "errors": [null, {item}], "details": null}}}}'
+
+    assert type(from_answer("videos.list", 403, body, now=NOW)) is DayQuotaUsedUp
+
+
+@pytest.mark.parametrize(
+    ("call", "reason", "message", "bucket"),
+    [
+        ("search.list", "rateLimitExceeded", "limit 'Search Queries per day' of service", "search"),
+        ("videos.list", "rateLimitExceeded", "limit 'Search Queries per day' of service", "search"),
+        ("search.list", "rateLimitExceeded", "Daily limit: so many per day", "search"),
+        ("search.list", "rateLimitExceeded", "quota metric 'Queries' and limit 'Queries per day'", "default"),
+        ("videos.batchGetStats", "rateLimitExceeded", "so many per day", "stats"),
+        ("videos.list", "rateLimitExceeded", "so many per day", "default"),
+        ("search.list", "quotaExceeded", "you have exceeded your quota", "default"),
+    ],
+)
+def test_the_bucket_is_the_one_that_is_named_else_that_of_the_call(call, reason, message, bucket):
+    body = json.dumps({"error": {"message": message, "errors": [{"reason": reason}]}})
+
+    assert from_answer(call, 429, body, now=NOW).bucket == bucket
+
+
+def test_what_is_in_angle_brackets_stays_unless_it_is_a_tag_and_a_cut_is_marked():
+    def quoted(message: str) -> str:
+        body = json.dumps({"error": {"message": message, "errors": [{"reason": "backendError"}]}})
+        return str(from_answer("search.list", 503, body, now=NOW)).partition("503 (")[2].removesuffix(")")
+
+    assert quoted("from <code>referer</code> <empty> are <br/>blocked") == "from referer <empty> are blocked"
+    assert quoted("Tom &amp; <b>Jerry</b> &lt;id&gt;") == "Tom & Jerry <id>"
+    long = quoted("words " * 100)
+    assert len(long) <= 300
+    assert long.endswith("words…")
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("CONSUMER_SUSPENDED", "suspended"),
+        ("CONSUMER_INVALID", "deleted or unknown"),
+        ("BILLING_DISABLED", "billing"),
+    ],
+)
+def test_a_key_that_arrived_is_not_called_missing(reason, words):
+    item = {"reason": "forbidden", "domain": "global"}
+    body = json.dumps({"error": {"message": "m", "errors": [item], "details": [{"reason": reason}]}})
+
+    told = from_answer("search.list", 403, body, now=NOW)
+    assert type(told) is Misconfigured
+    assert words in str(told)
+    assert "no API key arrived" not in str(told)

@@ -55,7 +55,7 @@ def test_the_published_parameters_are_the_missions_and_optional_ones():
     assert told == {
         "search_query": {"type": "string", "minLength": 1, "maxLength": 200},
         "max_results": {"type": "integer", "default": 10, "minimum": 1, "maximum": 50},
-        "language": {"type": "string", "default": "en", "pattern": "^[a-z]{2}$"},
+        "language": {"anyOf": [{"type": "string", "pattern": "^[a-z]{2}$"}, NULL], "default": "en"},
         "region_code": {"anyOf": [{"type": "string", "pattern": "^[A-Z]{2}$"}, NULL], "default": None},
         "order": {
             "type": "string",

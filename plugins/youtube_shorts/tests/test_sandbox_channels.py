@@ -107,8 +107,8 @@ def test_uploads_come_newest_first_and_shorts_are_a_list_of_their_own(make_sandb
     def listed(playlist: str) -> list[str]:
         return found(good(sandbox, "playlistItems", playlistId=playlist, part="contentDetails"))
 
-    assert listed(f"UU{COOK[2:]}") == ["new", "wide", "old"]
-    assert listed(f"UUSH{COOK[2:]}") == ["new", "old"]
+    assert listed(f"UU{COOK[2:]}") == ["private", "new", "wide", "old"]
+    assert listed(f"UUSH{COOK[2:]}") == ["private", "new", "old"]
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ def test_the_result_has_the_missions_keys_first_and_in_order(sandbox, find):
         "expires_at",
         "stats",
         "quota",
+        "shortened",
     ]
     assert result["total_found"] == len(result["shorts"]) == 3
     assert result["search_query"] == "cooking tips"
@@ -150,6 +151,7 @@ UNTIDY = [
     Entry(video_id="statusless", absent=("status",)),
     Entry(video_id="live", live="live", duration="P0D"),
     Entry(video_id="upcoming", live="upcoming"),
+    Entry(video_id="streamed", streamed=True),
     Entry(video_id="processing", upload_status="uploaded"),
     Entry(video_id="gone", deleted=True),
     Entry(video_id="timeless", duration=None),
@@ -167,20 +169,20 @@ def test_only_what_is_verified_is_given_and_the_rest_is_counted(make_sandbox, fi
 
     assert ids(result) == VERIFIED
     assert result["stats"] | {"api_total_estimate": 0} == {
-        "candidates": 16,
-        "non_shorts": 7,
+        "candidates": 17,
+        "non_shorts": 6,
         "unavailable": 2,
-        "unverified": 1,
-        "shorts_ratio": 0.375,
+        "unverified": 3,
+        "shorts_ratio": 0.353,
         "api_total_estimate": 0,
     }
-    assert [short["rank"] for short in result["shorts"]] == [1, 2, 5, 6, 13, 16]
+    assert [short["rank"] for short in result["shorts"]] == [1, 2, 5, 6, 14, 17]
 
 
 def test_what_cannot_be_told_fills_up_where_that_is_asked_for_and_says_so(make_sandbox, find):
     result = find(make_sandbox(UNTIDY), include_unverified=True)
 
-    assert ids(result) == [*VERIFIED, "shapeless"]
+    assert ids(result) == [*VERIFIED, "shapeless", "timeless", "bare"]
     assert result["shorts"][-1]["shorts_check"] == "unverified"
     assert ids(find(make_sandbox(UNTIDY), include_unverified=True, max_results=6)) == VERIFIED
 
@@ -504,10 +506,10 @@ def test_each_page_is_logged_with_its_numbers(make_sandbox, run):
     assert line == {
         "page": 1,
         "from_cache": False,
-        "candidates": 16,
+        "candidates": 17,
         "shorts": 6,
-        "not_shorts": 7,
-        "unverified": 1,
+        "not_shorts": 6,
+        "unverified": 3,
         "unavailable": 2,
     }
 

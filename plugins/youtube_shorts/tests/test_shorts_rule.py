@@ -77,9 +77,15 @@ def test_beyond_three_minutes_nothing_is_a_short(seconds, size):
     assert check(video) is NO
 
 
-@pytest.mark.parametrize("seconds", [None, 0])
-def test_without_a_duration_it_is_no_short(seconds):
-    assert check(Traits(seconds, AFTER, width=1080, height=1920)) is NO
+def test_what_lasts_no_time_is_a_stream_or_still_processed_and_no_short():
+    assert check(Traits(0, AFTER, width=1080, height=1920)) is NO
+
+
+def test_a_duration_that_is_not_told_leaves_it_unverified_unless_the_shape_speaks_against_it():
+    assert check(Traits(None, AFTER, width=1080, height=1920)) is UNKNOWN
+    assert check(Traits(None, AFTER, shorts_thumbnail=True)) is UNKNOWN
+    assert check(Traits(None, AFTER, width=1920, height=1080)) is NO
+    assert check(Traits(None, AFTER, live=True)) is NO
 
 
 def test_live_and_upcoming_videos_are_no_shorts():

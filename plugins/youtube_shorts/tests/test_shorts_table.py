@@ -48,8 +48,10 @@ TABLE = [
     # nothing to tell a length by: streams, videos in processing
     ("PT0S", NEW, TALL, "", NO),
     ("P0D", NEW, TALL, "", NO),
-    (None, NEW, TALL, "", NO),
-    ("soon", NEW, TALL, "", NO),
+    (None, NEW, TALL, "", UNKNOWN),
+    ("soon", NEW, TALL, "", UNKNOWN),
+    (None, NEW, WIDE, "", NO),
+    (None, NEW, TALL, "live", NO),
     ("PT30S", NEW, TALL, "live", NO),
     ("PT30S", NEW, TALL, "upcoming", NO),
     ("P0D", NEW, TALL, "live", NO),

@@ -5,6 +5,7 @@ A test holds every name here against the discovery document that the installed c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
@@ -36,13 +37,17 @@ __all__ = [
 ]
 
 SEARCH_FIELDS = "nextPageToken,pageInfo/totalResults,items/id/videoId"
-VIDEO_PARTS = "snippet,contentDetails,statistics,status,player,paidProductPlacementDetails"
+VIDEO_PARTS = (
+    "snippet,contentDetails,statistics,status,player,paidProductPlacementDetails,liveStreamingDetails"
+)
 VIDEO_FIELDS = (
     "nextPageToken,items(id,snippet(title,description,channelId,channelTitle,publishedAt,categoryId,tags,"
     "defaultLanguage,defaultAudioLanguage,liveBroadcastContent,thumbnails),"
-    "contentDetails(duration,definition,caption),statistics(viewCount,likeCount,commentCount),"
+    "contentDetails(duration,definition,caption,regionRestriction),"
+    "statistics(viewCount,likeCount,commentCount),"
     "status(uploadStatus,privacyStatus,embeddable,madeForKids,license,containsSyntheticMedia),"
-    "player(embedWidth,embedHeight),paidProductPlacementDetails/hasPaidProductPlacement)"
+    "player(embedWidth,embedHeight),paidProductPlacementDetails/hasPaidProductPlacement,"
+    "liveStreamingDetails(scheduledStartTime,actualStartTime))"
 )
 STATS_PARTS = "id,statistics"
 STATS_FIELDS = "items(id,statistics)"
@@ -52,11 +57,23 @@ CHANNEL_FIELDS = (
     "statistics(subscriberCount,hiddenSubscriberCount,videoCount,viewCount))"
 )
 PLAYLIST_PARTS = "contentDetails"
-PLAYLIST_FIELDS = "nextPageToken,items/contentDetails/videoId"
+PLAYLIST_FIELDS = "nextPageToken,items/contentDetails(videoId,videoPublishedAt)"
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 """The API's uint64; what no database takes is no count."""
 EARLIEST_YEAR = 1970
-_THUMBNAILS = ("shortsAspectRatio", "maxres", "standard", "high", "medium", "default")
+UPRIGHT = "shortsAspectRatio"
+"""The 9:16 picture, which Shorts alone have."""
+USUAL_WIDTHS = {
+    "default": 120,
+    "medium": 320,
+    "high": 480,
+    "standard": 640,
+    "maxres": 1280,
+    "fhd": 1920,
+    "qhd": 2560,
+    "uhd": 3840,
+}
+"""Pixels, for pictures whose width is not told."""
 
 
 class Answer(BaseModel):
@@ -97,9 +114,10 @@ class SearchListResponse(Answer):
 
 
 class Thumbnail(Answer):
-    """A picture; only its address is used."""
+    """A picture."""
 
     url: str | None = None
+    width: int | None = None
 
 
 class VideoSnippet(Answer):
@@ -118,12 +136,27 @@ class VideoSnippet(Answer):
     thumbnails: dict[str, Thumbnail] = {}
 
 
+class VideoContentDetailsRegionRestriction(Answer):
+    """Where a video may be watched: in the allowed regions alone, or everywhere but in the blocked ones."""
+
+    allowed: tuple[str, ...] | None = None
+    blocked: tuple[str, ...] = ()
+
+
 class VideoContentDetails(Answer):
     """The duration, ISO 8601; `caption` is text in the API, true or false."""
 
     duration: str | None = None
     definition: str | None = None
     caption: bool | None = None
+    region_restriction: VideoContentDetailsRegionRestriction = VideoContentDetailsRegionRestriction()
+
+
+class VideoLiveStreamingDetails(Answer):
+    """There for what is, will be or was a stream or a premiere, and for nothing else."""
+
+    scheduled_start_time: str | None = None
+    actual_start_time: str | None = None
 
 
 class VideoStatistics(Answer):
@@ -168,11 +201,19 @@ class Video(Answer):
     status: VideoStatus = VideoStatus()
     player: VideoPlayer = VideoPlayer()
     paid_product_placement_details: VideoPaidProductPlacementDetails = VideoPaidProductPlacementDetails()
+    live_streaming_details: VideoLiveStreamingDetails | None = None
 
     @property
     def watchable(self) -> bool:
         """Whether it is processed and not private; what the API does not say counts as yes."""
         return self.status.upload_status in {None, "processed"} and self.status.privacy_status != "private"
+
+    def watchable_in(self, region: str | None) -> bool:
+        """Whether it is not kept from a region, two capitals; None is everywhere."""
+        where = self.content_details.region_restriction
+        if region is None:
+            return True
+        return region in where.allowed if where.allowed is not None else region not in where.blocked
 
     @property
     def traits(self) -> Traits:
@@ -180,17 +221,17 @@ class Video(Answer):
         return Traits(
             duration=duration_seconds(self.content_details.duration),
             published=known_instant(self.snippet.published_at),
-            live=self.snippet.live_broadcast_content in {"live", "upcoming"},
+            live=self.live_streaming_details is not None
+            or self.snippet.live_broadcast_content in {"live", "upcoming"},
             width=self.player.embed_width,
             height=self.player.embed_height,
-            shorts_thumbnail="shortsAspectRatio" in self.snippet.thumbnails,
+            shorts_thumbnail=UPRIGHT in self.snippet.thumbnails,
         )
 
     @property
     def thumbnail_url(self) -> str:
         """The best picture named, else the one that YouTube keeps for every video."""
-        named = (self.snippet.thumbnails.get(size) for size in _THUMBNAILS)
-        return next((found.url for found in named if found and found.url), _usual_thumbnail(self.id))
+        return _best(self.snippet.thumbnails) or f"https://i.ytimg.com/vi/{self.id}/hqdefault.jpg"
 
 
 class VideoListResponse(Answer):
@@ -254,8 +295,7 @@ class Channel(Answer):
     @property
     def thumbnail_url(self) -> str | None:
         """The best picture named, None where there is none."""
-        named = (self.snippet.thumbnails.get(size) for size in ("high", "medium", "default"))
-        return next((found.url for found in named if found and found.url), None)
+        return _best(self.snippet.thumbnails)
 
 
 class ChannelListResponse(Answer):
@@ -265,9 +305,10 @@ class ChannelListResponse(Answer):
 
 
 class PlaylistItemContentDetails(Answer):
-    """Which video an entry is."""
+    """Which video an entry is, and since when, which stays where the video is private."""
 
     video_id: str | None = None
+    video_published_at: str | None = None
 
 
 class PlaylistItem(Answer):
@@ -283,14 +324,20 @@ class PlaylistItemListResponse(Answer):
     next_page_token: str | None = None
 
     @property
-    def video_ids(self) -> list[str]:
-        """The ids in the order of the playlist."""
-        found = (item.content_details.video_id for item in self.items)
-        return [video_id for video_id in found if video_id]
+    def published(self) -> dict[str, datetime | None]:
+        """When each video was published, by its id, in the order of the playlist; None where that is not told."""
+        rows = (item.content_details for item in self.items)
+        return {row.video_id: known_instant(row.video_published_at) for row in rows if row.video_id}
 
 
-def _usual_thumbnail(video_id: str) -> str:
-    return f"https://i.ytimg.com/vi/{video_id}/hqdefault.jpg"
+def _best(thumbnails: Mapping[str, Thumbnail]) -> str | None:
+    """The address of the upright picture where there is one, else of the widest, whatever its name."""
+
+    def width(name: str) -> float:
+        return float("inf") if name == UPRIGHT else thumbnails[name].width or USUAL_WIDTHS.get(name, 0)
+
+    named = sorted((name for name in thumbnails if thumbnails[name].url), key=width)
+    return thumbnails[named[-1]].url if named else None
 
 
 def known_instant(text: str | None) -> datetime | None:

@@ -17,7 +17,6 @@ from prismq_youtube_shorts.answers import (
     VideoStat,
 )
 from prismq_youtube_shorts.client import CALL_TIMEOUT
-from prismq_youtube_shorts.errors import DayQuotaUsedUp
 from prismq_youtube_shorts.query import PAGE_SIZE, SearchQuery
 from prismq_youtube_shorts.quota_day import Bucket
 from prismq_youtube_shorts.youtube import YouTube
@@ -32,7 +31,7 @@ class Calls:
     """The API as one task asks it.
 
     Attributes:
-        spent: Calls that were made, by bucket; those that failed too.
+        spent: Calls that YouTube may have seen, by bucket; those that failed too.
     """
 
     def __init__(self, youtube: YouTube, ctx: TaskContext) -> None:
@@ -92,7 +91,7 @@ class Calls:
         try:
             answer = call(left)
         except HandlerSignal as trouble:
-            self.spent[bucket] += not isinstance(trouble, DayQuotaUsedUp) or trouble.paid
+            self.spent[bucket] += getattr(trouble, "paid", True)
             self._ctx.check()  # a task that was told to end meanwhile goes back, whatever came of its call
             raise
         self.spent[bucket] += 1

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from http.client import HTTPException
+from ssl import SSLCertVerificationError
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -37,6 +38,7 @@ from prismq_youtube_shorts.connections import Connections
 from prismq_youtube_shorts.errors import DayQuotaUsedUp, Misconfigured, YouTubeTrouble, from_answer
 from prismq_youtube_shorts.query import PAGE_SIZE, SearchQuery
 from prismq_youtube_shorts.quota_day import Bucket
+from prismq_youtube_shorts.refusal import without_nulls
 from prismq_youtube_shorts.secrecy import guard_client_logs, scrub
 from prismq_youtube_shorts.state.ledger import Ledger
 
@@ -160,8 +162,11 @@ class YouTubeClient:
         if self._ledger is not None:
             self._ledger.spend(bucket)
         answer = self._perform(call, request, timeout)
-        if isinstance(answer, DayQuotaUsedUp) and self._ledger is not None:
-            self._ledger.block(answer.bucket)
+        if self._ledger is not None:
+            if isinstance(answer, DayQuotaUsedUp):
+                self._ledger.block(answer.bucket)
+            if not getattr(answer, "paid", True):
+                self._ledger.give_back(bucket)
         # Raised outside of any except block: an error of Google's client must not hang on as the context.
         if isinstance(answer, HandlerSignal):
             raise answer
@@ -169,7 +174,7 @@ class YouTubeClient:
             raise YouTubeTrouble(f"{call} got no JSON object; a proxy or a login page may be in between")
         try:
             return model.model_validate_json(
-                json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")
+                json.dumps(without_nulls(answer), ensure_ascii=False).encode("utf-8", "replace")
             )
         except ValidationError as error:
             places = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors()[:3])
@@ -180,6 +185,7 @@ class YouTubeClient:
         from googleapiclient.errors import Error, HttpError  # noqa: PLC0415 - see _api
         from httplib2 import HttpLib2Error, ProxiesUnavailableError  # noqa: PLC0415
 
+        http: Any = None
         try:
             with self._connections.within(timeout) as http:
                 return request.execute(http=http, num_retries=0)
@@ -188,19 +194,31 @@ class YouTubeClient:
             return from_answer(call, error.resp.status, body, now=self._now())
         except ProxiesUnavailableError:
             return Misconfigured(
-                f"{call} needs PySocks for the proxy of the environment: pip install PySocks"
+                f"{call} needs PySocks for the proxy of the environment: pip install PySocks", paid=False
+            )
+        except Misconfigured as trouble:
+            return trouble
+        except SSLCertVerificationError as error:
+            return Misconfigured(
+                f"the certificate at {self._endpoint} is not trusted ({error.verify_message}); look at "
+                "YOUTUBE_API_ENDPOINT, and where a proxy of your own signs for it, name the file of its CA in "
+                "REQUESTS_CA_BUNDLE or SSL_CERT_FILE",
+                paid=False,
             )
         except TimeoutError:
-            return YouTubeTrouble(f"YouTube had not answered {call} after {timeout:.3g} s")
+            return YouTubeTrouble(f"YouTube had not answered {call} after {timeout:.3g} s", paid=http.sent)
         except (OSError, HTTPException, HttpLib2Error, Error, UnicodeDecodeError, RecursionError) as error:
             reason = scrub(f"{type(error).__name__}: {error}", self._key)
-            return YouTubeTrouble(f"no usable answer from YouTube to {call} ({reason})")
+            return YouTubeTrouble(f"no usable answer from YouTube to {call} ({reason})", paid=http.sent)
 
     def _api(self) -> Any:
         """The service object, built once from the description that Google's client brings along."""
         with self._lock:
             if self._service is None:
-                import httplib2  # noqa: PLC0415 - these two take 0.3 s and 30 MB: at first use only
+                try:
+                    import httplib2  # noqa: PLC0415 - these two take 0.3 s and 30 MB: at first use only
+                except RuntimeError as error:  # its own variable for certificates names no file
+                    raise Misconfigured(str(error), paid=False) from None
                 from googleapiclient.discovery import build  # noqa: PLC0415
 
                 guard_client_logs()

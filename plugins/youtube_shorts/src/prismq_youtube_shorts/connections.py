@@ -1,4 +1,4 @@
-"""The HTTP connections of Google's client: one for each thread, and none bears a call for longer than it may.
+"""The HTTP connections of Google's client: one for each thread, not used after a rest, nor for longer than it may.
 
 Two threads in one httplib2.Http get each other's answers. Its timeout counts from byte to byte, so a body that
 trickles in would be waited for without end; and it sends a request once more when its connection is closed.
@@ -7,6 +7,7 @@ trickles in would be waited for without end; and it sends a request once more wh
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from socket import SHUT_RDWR
@@ -17,6 +18,8 @@ from weakref import WeakSet
 __all__ = ["Connections"]
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+MAX_IDLE = 4.0
+"""Seconds after which a resting connection is not used again, as the worker's own: a NAT forgets one without a word."""
 AGAIN_SECONDS = 0.25
 """How often a call that is over its time is cut: it may have been about to connect."""
 
@@ -36,12 +39,14 @@ class Connections:
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[Any]:
-        """This thread's httplib2.Http, for one call that must be over in so many seconds.
+        """This thread's Http, for one call that must be over in so many seconds.
 
         Raises:
             TimeoutError: It was not.
+            Misconfigured: The certificates that this machine is told to trust cannot be read.
         """
-        http = self._mine(seconds)
+        owned = self._mine(seconds)
+        http = owned.http
         ended, late = threading.Event(), threading.Event()
         watcher = threading.Thread(target=_cut_when_late, args=(http, seconds, ended, late), daemon=True)
         watcher.start()
@@ -54,6 +59,7 @@ class Connections:
         finally:
             ended.set()
             watcher.join()
+            owned.used_at = time.monotonic()
             if late.is_set():
                 self._forget(http)
 
@@ -63,19 +69,21 @@ class Connections:
             for http in self._all:
                 http.close()
 
-    def _mine(self, seconds: float) -> Any:
+    def _mine(self, seconds: float) -> _Owned:
         owned = getattr(self._of_thread, "owned", None)
         if owned is None:
             owned = self._of_thread.owned = _Owned(self._new())
             with self._lock:
                 self._all.add(owned.http)
         http = owned.http
+        if time.monotonic() - owned.used_at > MAX_IDLE:
+            http.close()
         http.timeout = seconds
         for connection in http.connections.values():
             connection.timeout = seconds
             if connection.sock is not None:
                 connection.sock.settimeout(seconds)
-        return http
+        return owned
 
     def _forget(self, http: Any) -> None:
         """A connection that was cut is used no more."""
@@ -85,11 +93,9 @@ class Connections:
         http.close()
 
     def _new(self) -> Any:
-        import httplib2  # noqa: PLC0415 - with Google's client, at the first call only
+        from prismq_youtube_shorts.transport import Http  # noqa: PLC0415 - with Google's client, at the first call
 
-        http = httplib2.Http(proxy_info=None if self._here else httplib2.proxy_info_from_environment)
-        http.follow_redirects = False
-        return http
+        return Http(direct=self._here)
 
 
 class _Owned:
@@ -97,6 +103,7 @@ class _Owned:
 
     def __init__(self, http: Any) -> None:
         self.http = http
+        self.used_at = time.monotonic()
 
     def __del__(self) -> None:
         self.http.close()

@@ -9,7 +9,8 @@ Transient               the task failed and is worth another try
 Permanent               the task failed for good
 └── RequestRefused          YouTube does not take these parameters
     ├── LanguageRefused         the search goes on without the hint
-    ├── NotThere                no such playlist, chart or channel
+    ├── NotThere                no such playlist, chart, channel or video
+    │   └── NotAccessible           there is one, and it may not be read
     └── PageTokenRefused        the search cannot be continued here
 
 No message carries the API key, and none of these errors has an error of Google's client as its cause or
@@ -18,23 +19,22 @@ context: those name the URL, and the URL holds the key.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from prismq_worker_sdk import Permanent, Transient, Unavailable
 from prismq_worker_sdk.errors import HandlerSignal
 from prismq_youtube_shorts.quota_day import Bucket, asked_again_at
+from prismq_youtube_shorts.refusal import RATE_REASONS, Refusal
 
 __all__ = [
+    "CREDENTIALS_PAGE",
+    "LIBRARY_PAGE",
     "DayQuotaUsedUp",
     "LanguageRefused",
     "MinuteLimitReached",
     "Misconfigured",
+    "NotAccessible",
     "NotThere",
     "PageTokenRefused",
     "RequestRefused",
@@ -43,10 +43,10 @@ __all__ = [
 ]
 
 MINUTE_LIMIT_SECONDS = 60.0
-LONGEST_QUOTE = 300
 
-CREDENTIALS_PAGE = "https://console.cloud.google.com/apis/credentials"
-LIBRARY_PAGE = "https://console.cloud.google.com/apis/library/youtube.googleapis.com"
+CONSOLE = "https://console.cloud.google.com"
+CREDENTIALS_PAGE = f"{CONSOLE}/apis/credentials"
+LIBRARY_PAGE = f"{CONSOLE}/apis/library/youtube.googleapis.com"
 
 _INVALID = f"the key in YOUTUBE_API_KEY is not valid; take one from {CREDENTIALS_PAGE}"
 _EXPIRED = f"the key in YOUTUBE_API_KEY has expired; renew it at {CREDENTIALS_PAGE}"
@@ -54,6 +54,8 @@ _DISABLED = f"the YouTube Data API v3 is not enabled in the project of this key;
 _RESTRICTED = (
     f"the restrictions of this key exclude this machine or this API; change them at {CREDENTIALS_PAGE}"
 )
+_SUSPENDED = f"Google has suspended this key or its project; see why at {CONSOLE}/home/dashboard"
+_GONE = f"the project of this key is deleted or unknown; take a key of another one from {CREDENTIALS_PAGE}"
 _MISSING = "no API key arrived; set YOUTUBE_API_KEY or YOUTUBE_API_KEY_FILE"
 _ELSEWHERE = "this is no answer of the YouTube Data API; look at YOUTUBE_API_ENDPOINT and at proxies"
 
@@ -70,26 +72,15 @@ _TO_MEND = {
     "API_KEY_SERVICE_BLOCKED": _RESTRICTED,
     "API_KEY_ANDROID_APP_BLOCKED": _RESTRICTED,
     "API_KEY_IOS_APP_BLOCKED": _RESTRICTED,
+    "CONSUMER_SUSPENDED": _SUSPENDED,
+    "CONSUMER_INVALID": _GONE,
+    "RESOURCE_PROJECT_INVALID": _GONE,
+    "BILLING_DISABLED": f"the project of this key needs billing; enable it at {CONSOLE}/billing",
     "dailyLimitExceededUnreg": _MISSING,
     "CREDENTIALS_MISSING": _MISSING,
-    "forbidden": f"{_MISSING}, or look at the restrictions of the key at {CREDENTIALS_PAGE}",
 }
-_OUR_NAMES = {
-    "q": "search_query",
-    "relevanceLanguage": "language",
-    "regionCode": "region_code",
-    "channelId": "channel_id",
-    "publishedAfter": "published_after",
-    "publishedBefore": "published_before",
-    "safeSearch": "safe_search",
-    "videoCategoryId": "category_id",
-}
-_DAY_REASONS = {"quotaExceeded", "dailyLimitExceeded"}
-_RATE_REASONS = {"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"}
-_BUCKETS = {"search_list": Bucket.SEARCH, "video_batch_get_stats": Bucket.STATS}
-"""By the end of the quota metric."""
-_PER_DAY = re.compile(r"(?i)per ?day|/d/")
-_TAG = re.compile(r"<[^>]*>")
+_PASSING = {"accountDelegationForbidden"}
+"""Refusals that come by chance, of calls that delegate nothing: the same call is answered a moment later."""
 
 
 class DayQuotaUsedUp(Unavailable):
@@ -116,7 +107,15 @@ class DayQuotaUsedUp(Unavailable):
 
 
 class Misconfigured(Unavailable):
-    """The key, its project or the address must be mended by somebody."""
+    """The key, its project or the address must be mended by somebody.
+
+    Args:
+        paid: Whether YouTube saw a call.
+    """
+
+    def __init__(self, message: str, *, paid: bool = True) -> None:
+        super().__init__(message)
+        self.paid = paid
 
 
 class MinuteLimitReached(Transient):
@@ -124,11 +123,27 @@ class MinuteLimitReached(Transient):
 
 
 class YouTubeTrouble(Transient):
-    """No usable answer: 5xx, network, a body that cannot be read."""
+    """No usable answer: 5xx, network, a body that cannot be read.
+
+    Args:
+        paid: Whether YouTube may have seen the call.
+    """
+
+    def __init__(self, message: str, *, paid: bool = True) -> None:
+        super().__init__(message)
+        self.paid = paid
 
 
 class RequestRefused(Permanent):
-    """YouTube understood the request and does not take its parameters."""
+    """YouTube understood the request and does not take its parameters.
+
+    Args:
+        parameter: The one at fault, in the words of the task; None where YouTube names none.
+    """
+
+    def __init__(self, message: str, *, parameter: str | None = None) -> None:
+        super().__init__(f"{message}: look at {parameter}" if parameter else message)
+        self.parameter = parameter
 
 
 class LanguageRefused(RequestRefused):
@@ -136,7 +151,11 @@ class LanguageRefused(RequestRefused):
 
 
 class NotThere(RequestRefused):
-    """What was asked for does not exist: a playlist, a chart, a channel."""
+    """What was asked for does not exist: a playlist, a chart, a channel, a video."""
+
+
+class NotAccessible(NotThere):
+    """What was asked for may not be read: closed, suspended, or not for everybody."""
 
 
 class PageTokenRefused(RequestRefused):
@@ -152,27 +171,41 @@ def from_answer(call: str, status: int, body: str, *, now: datetime) -> HandlerS
         body: As received, without the key.
         now: The instant of the answer, with time zone.
     """
-    refusal = _Refusal.read(body)
+    refusal = Refusal.read(body)
     said = f"YouTube answered {call} with {status} ({refusal.quote() or 'no reason given'})"
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or refusal.reasons & _PASSING:
         return YouTubeTrouble(said)
     if refusal.of_the_day(status):
-        return DayQuotaUsedUp(refusal.bucket, now=now)
-    if status == HTTPStatus.TOO_MANY_REQUESTS or refusal.reasons & _RATE_REASONS:
+        return DayQuotaUsedUp(refusal.bucket(call), now=now)
+    if status == HTTPStatus.TOO_MANY_REQUESTS or refusal.reasons & RATE_REASONS:
         return MinuteLimitReached(f"{said}: too many calls in a minute", retry_in=MINUTE_LIMIT_SECONDS)
-    if advice := next((_TO_MEND[reason] for reason in _TO_MEND if reason in refusal.reasons), None):
+    if advice := _to_mend(status, refusal):
         return Misconfigured(f"{said}: {advice}")
-    if refused := next((_REFUSED[reason] for reason in _REFUSED if reason in refusal.reasons), None):
-        return refused(f"{said}{refusal.parameter}")
-    if not refusal.from_google or status < HTTPStatus.BAD_REQUEST:
-        return Misconfigured(f"{said}: {_ELSEWHERE}")
-    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return Misconfigured(f"{said}: look at the key and its project at {CREDENTIALS_PAGE}")
-    if status == HTTPStatus.NOT_FOUND:
-        return Misconfigured(f"{said}: {_ELSEWHERE}")
-    if status == HTTPStatus.BAD_REQUEST:
-        return RequestRefused(f"{said}{refusal.parameter}")
+    if refused := _refused(status, refusal):
+        return refused(said, parameter=refusal.parameter)
     return YouTubeTrouble(said)
+
+
+def _to_mend(status: int, refusal: Refusal) -> str | None:
+    """What somebody must mend about key, project or address; None where that is not the fault."""
+    if advice := next((_TO_MEND[reason] for reason in _TO_MEND if reason in refusal.reasons), None):
+        return advice
+    if not refusal.from_google or status < HTTPStatus.BAD_REQUEST:
+        return _ELSEWHERE
+    if refusal.reasons & _REFUSED.keys() or refusal.of_youtube:
+        return None
+    if "unregistered callers" in refusal.message:
+        return _MISSING
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return f"look at the key, its restrictions and its project at {CREDENTIALS_PAGE}"
+    return _ELSEWHERE if status == HTTPStatus.NOT_FOUND else None
+
+
+def _refused(status: int, refusal: Refusal) -> type[RequestRefused] | None:
+    """How YouTube refused what was asked for; None for what is no refusal."""
+    if known := next((_REFUSED[reason] for reason in _REFUSED if reason in refusal.reasons), None):
+        return known
+    return _REFUSED_BY_STATUS.get(status)
 
 
 _REFUSED: dict[str, type[RequestRefused]] = {
@@ -182,83 +215,18 @@ _REFUSED: dict[str, type[RequestRefused]] = {
     "videoChartNotFound": NotThere,
     "channelNotFound": NotThere,
     "videoNotFound": NotThere,
+    "playlistItemsNotAccessible": NotAccessible,
+    "playlistForbidden": NotAccessible,
+    "channelForbidden": NotAccessible,
+    "channelSuspended": NotAccessible,
+    "channelClosed": NotAccessible,
+    "videoForbidden": NotAccessible,
 }
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class _Item(_Part):
-    reason: str = ""
-    location: str = ""
-
-
-class _Detail(_Part):
-    reason: str = ""
-    metadata: dict[str, Any] = {}
-
-
-class _Error(_Part):
-    message: str = ""
-    errors: tuple[_Item, ...] = ()
-    details: tuple[_Detail, ...] = ()
-
-
-class _Refusal(_Part):
-    """An error body of Google's; `error` is None for any other body."""
-
-    error: _Error | None = None
-
-    @classmethod
-    def read(cls, body: str) -> _Refusal:
-        try:
-            return cls.model_validate_json(body)
-        except ValidationError:
-            return cls()
-
-    @property
-    def from_google(self) -> bool:
-        return self.error is not None
-
-    @property
-    def reasons(self) -> set[str]:
-        """Google's reasons, old style and new; Google's client shows only one of them."""
-        if self.error is None:
-            return set()
-        old, new = self.error.errors, self.error.details
-        return {item.reason for item in old} | {detail.reason for detail in new} - {""}
-
-    @property
-    def bucket(self) -> Bucket:
-        limits = list(self._limits())
-        return next(
-            (bucket for mark, bucket in _BUCKETS.items() if any(mark in text for text in limits)),
-            Bucket.UNITS,
-        )
-
-    @property
-    def parameter(self) -> str:
-        """Where the fault is, in the words of the task; "parameters." is all that Google says at times."""
-        places = [item.location for item in self.error.errors] if self.error else []
-        named = [_OUR_NAMES.get(place, place) for place in places if place not in {"", "parameters."}]
-        return f": look at {named[0]}" if named else ""
-
-    def of_the_day(self, status: int) -> bool:
-        """A day's quota: the search bucket tells it only in the details of a 429."""
-        if self.reasons & _DAY_REASONS:
-            return True
-        limited = status == HTTPStatus.TOO_MANY_REQUESTS or bool(self.reasons & _RATE_REASONS)
-        return limited and any(_PER_DAY.search(text) for text in self._limits())
-
-    def quote(self) -> str:
-        """Google's own words, plain and short."""
-        said = " ".join(_TAG.sub("", self.error.message).split()) if self.error else ""
-        return said[:LONGEST_QUOTE]
-
-    def _limits(self) -> Iterator[str]:
-        for detail in self.error.details if self.error else ():
-            yield from (
-                str(detail.metadata.get(name, "")) for name in ("quota_limit", "quota_unit", "quota_metric")
-            )
-        yield self.error.message if self.error else ""
+_REFUSED_BY_STATUS: dict[int, type[RequestRefused]] = {
+    HTTPStatus.BAD_REQUEST: RequestRefused,
+    HTTPStatus.UNAUTHORIZED: NotAccessible,
+    HTTPStatus.FORBIDDEN: NotAccessible,
+    HTTPStatus.NOT_FOUND: NotThere,
+    HTTPStatus.GONE: NotThere,
+}
+"""Where YouTube gives a reason that is not known here."""

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar
 
-from prismq_worker_sdk import Quota, TaskHandler
+from prismq_worker_sdk import Quota, TaskHandler, TaskParams
 from prismq_worker_sdk.model.retry import RetryPolicy
+from prismq_youtube_shorts.errors import RequestRefused
 from prismq_youtube_shorts.quota_day import Bucket
 from prismq_youtube_shorts.settings import YouTubeSettings
 from prismq_youtube_shorts.youtube import NO_KEY, SharedYouTube, YouTube
 
-__all__ = ["YouTubeHandler"]
+__all__ = ["YouTubeHandler", "naming"]
+
+SUBJECTS = ("search_query", "video_ids", "channels")
+DETAILS = (
+    "language",
+    "region_code",
+    "order",
+    "published_after",
+    "published_before",
+    "safe_search",
+    "channel_id",
+    "category_id",
+)
+"""What YouTube is told of a task, beside its subject."""
+LONGEST_VALUE = 80
 
 
 class YouTubeHandler(TaskHandler):
@@ -61,3 +77,21 @@ class YouTubeHandler(TaskHandler):
     def _told(self) -> YouTubeSettings:
         """The settings given, or, in an embedding program that gave none, those of the environment."""
         return self.settings or YouTubeSettings()
+
+
+@contextmanager
+def naming(params: TaskParams) -> Iterator[None]:
+    """Names what this task asked for where YouTube refuses it and does not say which parameter it means.
+
+    Raises:
+        RequestRefused: As it came, with the parameters that the task set.
+    """
+    try:
+        yield
+    except RequestRefused as refused:
+        told = [name for name in DETAILS if name in params.model_fields_set]
+        told = told or [name for name in SUBJECTS if name in params.model_fields_set]
+        if refused.parameter is not None or not told:
+            raise
+        values = ", ".join(f"{name}={getattr(params, name)}"[:LONGEST_VALUE] for name in told)
+        raise type(refused)(str(refused), parameter=values) from None

@@ -8,6 +8,8 @@ import unicodedata
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from prismq_youtube_shorts.answers import VIDEO_FIELDS
+
 __all__ = ["Order", "SafeSearch", "SearchQuery"]
 
 Order = Literal["relevance", "date", "viewCount", "rating", "title"]
@@ -62,9 +64,12 @@ class SearchQuery:
     def digest(self, endpoint: str) -> str:
         """The name under which its pages are kept: the same for words that YouTube does not tell apart.
 
+        Another one where another version asked for other parts of the videos.
+
         Args:
             endpoint: Whose answers they are.
         """
         words = " ".join(unicodedata.normalize("NFC", self.words).casefold().split())
-        told = json.dumps({**asdict(self), "words": words, "endpoint": endpoint}, sort_keys=True)
+        asked = {**asdict(self), "words": words, "endpoint": endpoint, "fields": VIDEO_FIELDS}
+        told = json.dumps(asked, sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()

@@ -14,17 +14,21 @@ from prismq_youtube_shorts.trends.tokens import hashtags_of
 
 __all__ = [
     "ChannelInfo",
+    "Label",
     "QuotaSpent",
     "Result",
     "ScrapeShortsResult",
     "SearchStats",
     "Short",
+    "Shortened",
     "StopReason",
+    "cut",
     "expiry",
     "instant",
 ]
 
 StopReason = Literal["enough", "exhausted", "page_cap", "page_token", "quota", "rate_limit", "trouble"]
+Label = Literal["verified", "unverified", "not_a_short", "unavailable"]
 CUT_MARK = "…"
 
 
@@ -90,7 +94,9 @@ class Short(Result):
     width: int | None = Field(description="Of the player at the true ratio; not the resolution")
     height: int | None
     aspect_ratio: str | None = Field(description="Width to height, for example 9:16")
-    shorts_check: Literal["verified", "unverified"]
+    shorts_check: Label = Field(
+        description="not_a_short, unavailable: of videos that a task named; all else is given of Shorts only"
+    )
     made_for_kids: bool | None
     embeddable: bool | None
     definition: str | None = Field(description="hd or sd")
@@ -102,22 +108,24 @@ class Short(Result):
     channel_info: ChannelInfo | None = None
 
     @classmethod
-    def of(cls, video: Video, check: ShortsCheck, *, rank: int, most_chars: int) -> Short:
+    def of(cls, video: Video, check: ShortsCheck | None, *, rank: int, most_chars: int) -> Short:
         """The Short that the API's video describes.
 
         Args:
+            check: None for one that cannot be watched.
             most_chars: Of the description; a longer one is cut, with a mark.
         """
         said, counts, status = video.snippet, video.statistics, video.status
+        page = "shorts/" if check in {ShortsCheck.VERIFIED, ShortsCheck.UNVERIFIED} else "watch?v="
         width, height = video.player.embed_width, video.player.embed_height
         return cls(
             video_id=video.id,
             title=said.title,
-            description=_cut(said.description, most_chars),
+            description=cut(said.description, most_chars),
             channel=said.channel_title,
             published_at=said.published_at,
             thumbnail_url=video.thumbnail_url,
-            url=f"https://www.youtube.com/shorts/{video.id}",
+            url=f"https://www.youtube.com/{page}{video.id}",
             channel_id=said.channel_id,
             duration_seconds=video.traits.duration,
             view_count=counts.view_count,
@@ -130,7 +138,7 @@ class Short(Result):
             width=width,
             height=height,
             aspect_ratio=aspect_ratio(width, height),
-            shorts_check="verified" if check is ShortsCheck.VERIFIED else "unverified",
+            shorts_check="unavailable" if check is None else check.value,
             made_for_kids=status.made_for_kids,
             embeddable=status.embeddable,
             definition=video.content_details.definition,
@@ -147,8 +155,8 @@ class SearchStats(Result):
 
     candidates: int = Field(description="Different videos that were looked at")
     non_shorts: int
-    unavailable: int = Field(description="Deleted, private, or still processed")
-    unverified: int = Field(description="Short enough, but nothing tells their shape or age")
+    unavailable: int = Field(description="Deleted, private, still processed, or not for this region_code")
+    unverified: int = Field(description="Nothing tells their length, shape or age")
     shorts_ratio: float | None = Field(description="Verified Shorts among the candidates; null without any")
     api_total_estimate: int | None = Field(description="YouTube's own total, an estimate that drifts")
 
@@ -164,20 +172,30 @@ class QuotaSpent(Result):
     resets_at: str
 
 
+class Shortened(Result):
+    """What was taken from the result because the server stores no larger one."""
+
+    limit_bytes: int = Field(description="What the server stores")
+    fields: tuple[str, ...] = Field(description="What was cut or emptied, in this order")
+    left_out: int = Field(description="Items that were left out in the end, the last ones")
+
+
 class ScrapeShortsResult(Result):
     """The Shorts found, in YouTube's order; verified ones first where others fill up."""
 
     shorts: tuple[Short, ...]
     total_found: int = Field(description="Number of `shorts`")
     search_query: str
-    partial: bool = Field(description="Whether trouble ended the search before it had enough")
+    partial: bool = Field(description="Whether trouble kept something out; stop_reason tells which")
     stop_reason: StopReason
     language: str | None = Field(description="As YouTube was asked; null where it does not know it")
     fetched_at: str = Field(description="Of the oldest part; RFC 3339")
     expires_at: str = Field(description="To be deleted or fetched anew by then")
     stats: SearchStats
     quota: QuotaSpent
+    shortened: Shortened | None = Field(None, description="null: everything is whole")
 
 
-def _cut(text: str, most: int) -> str:
+def cut(text: str, most: int) -> str:
+    """At most so many characters of a text, with a mark where it was cut."""
     return text if len(text) <= most else text[: max(0, most - 1)] + CUT_MARK * (most > 0)

@@ -10,7 +10,7 @@ from prismq_worker_sdk import Permanent, TaskContext, TaskParams
 from prismq_worker_sdk.compat import UTC, Self
 from prismq_youtube_shorts.calls import Calls
 from prismq_youtube_shorts.finding import find_shorts, with_channels
-from prismq_youtube_shorts.handler import YouTubeHandler
+from prismq_youtube_shorts.handler import YouTubeHandler, naming
 from prismq_youtube_shorts.query import Order, SafeSearch, SearchQuery
 from prismq_youtube_shorts.quota_day import Bucket
 from prismq_youtube_shorts.result import ScrapeShortsResult, expiry, instant
@@ -29,8 +29,10 @@ class ScrapeShortsParams(TaskParams):
 
     search_query: str = Field(min_length=1, max_length=200, description="Search term for YouTube Shorts")
     max_results: int = Field(10, ge=1, le=50, description="The most Shorts to give back")
-    language: str = Field(
-        "en", pattern="^[a-z]{2}$", description="ISO 639-1; a hint that YouTube follows loosely"
+    language: str | None = Field(
+        "en",
+        pattern="^[a-z]{2}$",
+        description="ISO 639-1, a hint that YouTube follows loosely; null for none",
     )
     region_code: str | None = Field(
         None, pattern="^[A-Z]{2}$", description="ISO 3166-1; only what can be watched there"
@@ -43,7 +45,7 @@ class ScrapeShortsParams(TaskParams):
         None, pattern="^UC[0-9A-Za-z_-]{22}$", description="Only this channel's videos"
     )
     include_unverified: bool = Field(
-        default=False, description="Fill up with videos whose shape nothing tells"
+        default=False, description="Fill up with videos whose length, shape or age nothing tells"
     )
     include_channels: bool = Field(default=False, description="Tell of each channel; a unit for 50 of them")
 
@@ -98,7 +100,8 @@ class ScrapeShorts(YouTubeHandler):
 
     def process(self, params: ScrapeShortsParams, ctx: TaskContext) -> ScrapeShortsResult:
         """Find up to `max_results` verified Shorts."""
-        return scrape_shorts(self.youtube, params, ctx)
+        with naming(params):
+            return scrape_shorts(self.youtube, params, ctx)
 
 
 def scrape_shorts(youtube: YouTube, params: ScrapeShortsParams, ctx: TaskContext) -> ScrapeShortsResult:
@@ -111,19 +114,21 @@ def scrape_shorts(youtube: YouTube, params: ScrapeShortsParams, ctx: TaskContext
     calls = Calls(youtube, ctx)
     most_pages = youtube.settings.youtube_max_pages
     search = Search(youtube, calls, ctx, params.query(), most_pages)
-    found = find_shorts(search.pages(), ctx, wanted=params.max_results, most_pages=most_pages)
+    found = find_shorts(
+        search.pages(), ctx, wanted=params.max_results, most_pages=most_pages, region=params.region_code
+    )
     most_chars = youtube.settings.youtube_max_description_chars
     shorts = found.shorts(params.max_results, most_chars=most_chars, unverified=params.include_unverified)
-    partial = found.partial
     if params.include_channels:
-        shorts, whole = with_channels(shorts, calls, ctx)
-        partial = partial or not whole
+        shorts, trouble = with_channels(shorts, calls, ctx)
+        if trouble is not None:
+            found.troubled(trouble)
     fetched_at = min((page.page.read_at for page in found.pages), default=youtube.now())
     return ScrapeShortsResult(
         shorts=shorts,
         total_found=len(shorts),
         search_query=params.search_query,
-        partial=partial,
+        partial=found.partial,
         stop_reason=found.stop,
         language=search.query.language,
         fetched_at=instant(fetched_at),

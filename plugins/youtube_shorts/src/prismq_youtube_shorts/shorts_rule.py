@@ -36,7 +36,7 @@ class ShortsCheck(StrEnum):
     VERIFIED = "verified"
     NOT_A_SHORT = "not_a_short"
     UNVERIFIED = "unverified"
-    """Short enough, but nothing tells its shape or its age."""
+    """Nothing speaks against it, but its length, its shape or its age is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,9 @@ class Traits:
     """What the rule looks at.
 
     Attributes:
-        duration: Whole seconds; None or 0 for a stream or a video that is still processed.
+        duration: Whole seconds; 0 for a stream or a video that is still processed, None when unknown.
         published: With time zone; None when unknown.
-        live: Live now or upcoming.
+        live: A stream or a premiere: upcoming, on air, or over.
         width: Of the embedded player, at its true ratio; None when unknown, as `height`.
         shorts_thumbnail: Whether it carries a 9:16 thumbnail, which Shorts alone have.
     """
@@ -61,10 +61,14 @@ class Traits:
 
 def check(video: Traits) -> ShortsCheck:
     """Whether the video is a Short, is none, or cannot be told."""
-    if video.live or not video.duration or video.duration > LIMIT_SECONDS + ROUNDING_SECONDS:
-        return ShortsCheck.NOT_A_SHORT
     shape = _shape(video)
-    if shape is ShortsCheck.NOT_A_SHORT or video.duration <= EARLIER_LIMIT_SECONDS + ROUNDING_SECONDS:
+    if video.live or video.duration == 0 or shape is ShortsCheck.NOT_A_SHORT:
+        return ShortsCheck.NOT_A_SHORT
+    if video.duration is None:
+        return ShortsCheck.UNVERIFIED
+    if video.duration > LIMIT_SECONDS + ROUNDING_SECONDS:
+        return ShortsCheck.NOT_A_SHORT
+    if video.duration <= EARLIER_LIMIT_SECONDS + ROUNDING_SECONDS:
         return shape
     if video.published is None:
         return ShortsCheck.UNVERIFIED

@@ -49,8 +49,8 @@ class Catalogue:
         return self._channels.get(channel_id)
 
     def uploads(self, channel_id: str) -> list[Entry]:
-        """What a channel shows, the newest first."""
-        shown = [entry for entry in self._of_channel.get(channel_id, ()) if entry.listed]
+        """The rows of a channel's list, the newest first; private videos stay in it."""
+        shown = [entry for entry in self._of_channel.get(channel_id, ()) if entry.in_lists]
         return sorted(shown, key=lambda entry: entry.published_at, reverse=True)
 
     def fit(self, entry: Entry, words: frozenset[str]) -> int:

@@ -36,8 +36,9 @@ class Entry:
         short: Whether YouTube lists it among its channel's Shorts; None: by length and shape.
         language: What `relevanceLanguage` goes by.
         live: `none`, `live` or `upcoming`.
+        streamed: Whether it was a stream or a premiere, which is over.
         deleted: Still in the search index, gone from every other list.
-        privacy_status: `public`; `private`: as if deleted; `unlisted`: in videos.list alone.
+        privacy_status: `public`; `private`: a row in its channel's lists alone; `unlisted`: in videos.list alone.
         region_blocked: Codes of the regions in which a search does not show it.
         absent: Parts that videos.list leaves out.
         thumbnails: Sizes that exist.
@@ -65,6 +66,7 @@ class Entry:
     default_audio_language: str | None = None
     category_id: str = "22"
     live: str = "none"
+    streamed: bool = False
     upload_status: str = "processed"
     deleted: bool = False
     privacy_status: str = "public"
@@ -102,15 +104,20 @@ class Entry:
 
     @property
     def listed(self) -> bool:
-        """Whether its channel and the charts show it."""
+        """Whether the charts show it."""
         return not self.deleted and self.privacy_status == "public"
+
+    @property
+    def in_lists(self) -> bool:
+        """Whether it has a row in the lists of its channel."""
+        return not self.deleted and self.privacy_status != "unlisted"
 
     @property
     def is_short(self) -> bool:
         """Whether YouTube itself, which knows more than it tells, takes it for a Short."""
         if self.short is not None:
             return self.short
-        if self.live != "none" or self.upload_status != "processed" or not self.duration:
+        if self.live != "none" or self.streamed or self.upload_status != "processed" or not self.duration:
             return False
         recent = self.published is not None and self.published >= THREE_MINUTES_FROM
         fits = 0 < self.seconds <= (LIMIT if recent else EARLIER_LIMIT)

@@ -100,6 +100,19 @@ def _limit(limit: str, metric: str, unit: str, metric_name: str, limit_name: str
     return refusal(429, "rateLimitExceeded", message, info="RATE_LIMIT_EXCEEDED", metadata=metadata)
 
 
+def _in_words(answer: Answer) -> Answer:
+    """The same without details: only the message names the quota."""
+    error = {name: value for name, value in answer[1]["error"].items() if name != "details"}
+    return answer[0], {"error": error}
+
+
+def _without_message(answer: Answer) -> Answer:
+    """The same with null where people would read something."""
+    error = answer[1]["error"]
+    items = [{**item, "message": None} for item in error["errors"]]
+    return answer[0], {"error": {**error, "message": None, "errors": items}}
+
+
 def _blocked(info: str, message: str, **metadata: str) -> Answer:
     return refusal(403, "forbidden", message, info=info, metadata={**_CONSUMER, **metadata})
 
@@ -142,6 +155,10 @@ _QUOTAS = {
     "rate_minute": _limit("defaultPerMinutePerProject", "default", "min", "Queries", "Queries per minute"),
     "rate_user": refusal(403, "userRateLimitExceeded", "User Rate Limit Exceeded", domain="usageLimits"),
 }
+_QUOTAS |= {
+    "search_quota_day_in_words": _in_words(_QUOTAS["search_quota_day"]),
+    "quota_day_without_message": _without_message(_QUOTAS["quota_day"]),
+}
 _KEYS = {
     "key_missing": refusal(403, "forbidden", _UNREGISTERED_TEXT),
     "key_bad": refusal(
@@ -156,6 +173,9 @@ _KEYS = {
     ),
     "key_service_blocked": _blocked(
         "API_KEY_SERVICE_BLOCKED", f"Requests to this API youtube method {_METHOD} are blocked."
+    ),
+    "key_suspended": _blocked(
+        "CONSUMER_SUSPENDED", "Permission denied: Consumer 'project_number:100' has been suspended."
     ),
     "not_enabled": refusal(
         403, "accessNotConfigured", _DISABLED_TEXT, info="SERVICE_DISABLED", domain="usageLimits"
@@ -206,6 +226,31 @@ _PARAMETERS = {
         domain="youtube.playlistItem",
     ),
 }
+_THINGS = {
+    "channel_not_accessible": refusal(
+        403,
+        "playlistItemsNotAccessible",
+        "The request is not properly authorized to retrieve the specified playlist.",
+        domain="youtube.playlistItem",
+    ),
+    "channel_closed": refusal(
+        403, "channelClosed", "The channel has been closed.", location="channelId", domain="youtube.channel"
+    ),
+    "forbidden_thing": refusal(
+        403, "forbidden", "Access to what was asked for is forbidden.", domain="youtube.channel"
+    ),
+    "category_not_found": refusal(
+        404,
+        "videoCategoryNotFound",
+        "The category that the <code>videoCategoryId</code> parameter names cannot be found.",
+        location="videoCategoryId",
+        domain="youtube.video",
+    ),
+    "invalid_argument": refusal(400, "badRequest", "Request contains an invalid argument."),
+    "delegation": refusal(
+        403, "accountDelegationForbidden", "The account cannot be acted for.", domain="youtube.header"
+    ),
+}
 _SERVERS = {
     "http_500": refusal(500, "backendError", "Backend Error"),
     "http_502_json": refusal(502, "backendError", "Bad Gateway"),
@@ -213,5 +258,5 @@ _SERVERS = {
     "http_504": refusal(504, "backendError", "Deadline exceeded"),
 }
 
-REFUSALS: dict[str, Answer] = {**_QUOTAS, **_KEYS, **_PARAMETERS, **_SERVERS}
+REFUSALS: dict[str, Answer] = {**_QUOTAS, **_KEYS, **_PARAMETERS, **_THINGS, **_SERVERS}
 """Refusals by name: Google's own bodies."""

@@ -61,6 +61,17 @@ class Ledger:
         if used > self._budgets[bucket]:
             raise DayQuotaUsedUp(bucket, now=now, reason=self._over(bucket))
 
+    def give_back(self, bucket: Bucket) -> None:
+        """Counts one call less: it was never sent."""
+        row = (self._project, bucket.value, quota_day(self._now()).isoformat())
+        self._file.run(
+            lambda db: db.execute(
+                "UPDATE usage SET used = used - 1 WHERE project = ? AND bucket = ? AND day = ? AND used > 0",
+                row,
+            ),
+            None,
+        )
+
     def block(self, bucket: Bucket) -> None:
         """YouTube said that nothing is left in this bucket: until the day is over no call of it is made."""
         reason = f"YouTube says that the day's {bucket} quota is used up"

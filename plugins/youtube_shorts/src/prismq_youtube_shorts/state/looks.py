@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from prismq_worker_sdk.compat import UTC
-from prismq_youtube_shorts.answers import Video
+from prismq_youtube_shorts.answers import VIDEO_FIELDS, Video
 from prismq_youtube_shorts.state.file import StateFile
 from prismq_youtube_shorts.state.pages import LONGEST_SECONDS
 from prismq_youtube_shorts.trends.metrics import MIN_HOURS_BETWEEN, Measured, Snapshot
@@ -21,6 +22,17 @@ __all__ = ["Looks"]
 
 MOST_OF_A_VIDEO = 100
 """Looks at one video that are kept; the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A video, and what was asked of it: one of which another version asked for less is asked for anew."""
+
+    video: Video
+    fields: str = VIDEO_FIELDS
+
+
+_KEPT = TypeAdapter(_Kept)
 
 
 class Looks:
@@ -49,16 +61,18 @@ class Looks:
         known = {}
         for body, read_at in self._file.look(read, []):
             try:
-                video = Video.model_validate_json(body)
+                kept = _KEPT.validate_json(body)
             except ValidationError:
-                continue  # written by another version: it is asked for anew
-            known[video.id] = (video, datetime.fromtimestamp(read_at, UTC))
+                continue
+            if kept.fields == VIDEO_FIELDS:
+                known[kept.video.id] = (kept.video, datetime.fromtimestamp(read_at, UTC))
         return known
 
     def remember(self, videos: Iterable[tuple[Video, datetime]]) -> None:
         """Keeps what videos.list said and when, for later looks at statistics alone."""
         rows = [
-            (video.id, video.model_dump_json(by_alias=True), read_at.timestamp()) for video, read_at in videos
+            (video.id, _KEPT.dump_json(_Kept(video), by_alias=True).decode(), read_at.timestamp())
+            for video, read_at in videos
         ]
         self._file.run(
             lambda db: db.executemany("INSERT OR REPLACE INTO videos VALUES (?, ?, ?)", rows), None

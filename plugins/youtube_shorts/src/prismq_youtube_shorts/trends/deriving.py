@@ -42,8 +42,12 @@ class Baselines:
     subscribers: Mapping[str, int | None] = field(default_factory=dict)
 
 
-def measured(short: Short, at: datetime) -> Measured:
-    """A Short as the formulas take it."""
+def measured(short: Short, at: datetime, *, texts_in: str | None = None) -> Measured:
+    """A Short as the formulas take it.
+
+    Args:
+        texts_in: The language of its title and tags; None: that of its sound.
+    """
     return Measured(
         video_id=short.video_id,
         channel_id=short.channel_id,
@@ -57,6 +61,7 @@ def measured(short: Short, at: datetime) -> Measured:
         tags=short.tags,
         hashtags=short.hashtags,
         language=short.language,
+        texts_in=texts_in or short.language,
         channel=short.channel,
     )
 
@@ -83,7 +88,7 @@ def derived_of(
 def summarised(videos: Sequence[Measured]) -> TrendSummary:
     """What the videos have in common."""
     rates = {video.video_id: views_per_hour(video) for video in videos}
-    keywords = {video.video_id: keywords_of(video.title, video.tags, video.language) for video in videos}
+    keywords = {video.video_id: keywords_of(video.title, video.tags, video.texts_in) for video in videos}
     hashtags = {video.video_id: video.hashtags for video in videos}
     found = summary_of(videos)
     return TrendSummary(

@@ -59,6 +59,7 @@ class Measured:
         published: With time zone, as `measured_at`.
         language: As YouTube writes it, for example `en` or `pt-BR`.
         channel: Title of the channel.
+        texts_in: The language of title and tags.
     """
 
     video_id: str
@@ -74,6 +75,7 @@ class Measured:
     hashtags: tuple[str, ...] = ()
     language: str | None = None
     channel: str = ""
+    texts_in: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

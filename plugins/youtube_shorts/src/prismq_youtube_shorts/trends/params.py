@@ -35,9 +35,11 @@ class AnalyzeTrendsParams(TaskParams):
     published_within_days: int = Field(
         7, ge=1, le=365, description="Sources query and channels: not published earlier"
     )
-    language: str = Field("en", pattern="^[a-z]{2}$", description="Source query: ISO 639-1, a hint")
+    language: str | None = Field(
+        "en", pattern="^[a-z]{2}$", description="Source query: ISO 639-1, a hint; null for none"
+    )
     region_code: str | None = Field(
-        None, pattern="^[A-Z]{2}$", description="Sources query and chart: ISO 3166-1"
+        None, pattern="^[A-Z]{2}$", description="ISO 3166-1; only what can be watched there, of the chart too"
     )
     category_id: str | None = Field(
         None, pattern="^[0-9]{1,3}$", description="Sources query and chart: YouTube's video category"

@@ -6,7 +6,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from prismq_youtube_shorts.result import QuotaSpent, Result, SearchStats, Short, StopReason
+from prismq_youtube_shorts.result import (
+    QuotaSpent,
+    Result,
+    SearchStats,
+    Short,
+    Shortened,
+    StopReason,
+)
 from prismq_youtube_shorts.trends.params import Source
 
 __all__ = [
@@ -14,6 +21,7 @@ __all__ = [
     "AnalyzeTrendsResult",
     "ChannelTotal",
     "Derived",
+    "LeftOut",
     "Lift",
     "TrendSummary",
     "TrendingShort",
@@ -81,6 +89,16 @@ class TrendSummary(Result):
     languages: dict[str, int]
 
 
+class LeftOut(Result):
+    """What the task named and the result does not hold."""
+
+    id: str = Field(description="Of a video or a channel")
+    reason: Literal["not_there", "not_accessible", "region"] = Field(
+        description="not_there: no such channel, or one without a video; not_accessible: closed, suspended or not "
+        "for everybody; region: cannot be watched in region_code"
+    )
+
+
 class AnalyzeTrendsResult(Result):
     """The Shorts of a trend; `derived` is null everywhere unless the operator allows derived metrics."""
 
@@ -89,10 +107,12 @@ class AnalyzeTrendsResult(Result):
     source: Source
     search_query: str | None
     derived: TrendSummary | None
-    partial: bool = Field(description="Whether trouble kept something out")
+    partial: bool = Field(description="Whether trouble kept something out; stop_reason tells which")
     stop_reason: StopReason
+    left_out: tuple[LeftOut, ...] = Field((), description="What the task named and is not here")
     language: str | None
     fetched_at: str = Field(description="Of the oldest part; RFC 3339")
     expires_at: str = Field(description="To be deleted or fetched anew by then")
     stats: SearchStats
     quota: QuotaSpent
+    shortened: Shortened | None = Field(None, description="null: everything is whole")

@@ -50,6 +50,10 @@ _HASHTAGS = re.compile(r"(?<![a_&])(?:#[a_]+)+")
 _WORD = re.compile(r"a+")
 _CJK = re.compile(r"[\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\U00020000-\U0003ffff]")
 _VARIATION_SELECTORS = range(0xFE00, 0xFE10)
+_INVISIBLE = dict.fromkeys(
+    [0xAD, 0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF]
+)
+"""Marks of direction, soft hyphens and word joiners: no letters and no break."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,8 @@ def lift(
 
 
 def _folded(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    seen = text.translate(_INVISIBLE)
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
     # The Turkish capital I with a dot folds to i and a dot of its own, which nobody types in lower case.
     return folded.replace("i\u0307", "i")
 

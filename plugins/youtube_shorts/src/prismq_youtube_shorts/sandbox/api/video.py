@@ -46,6 +46,8 @@ def video(entry: Entry, parts: Collection[str], frame: Frame, catalogue: Catalog
     }
     if entry.paid_placement is not None:
         told["paidProductPlacementDetails"] = {"hasPaidProductPlacement": entry.paid_placement}
+    if entry.live != "none" or entry.streamed:
+        told["liveStreamingDetails"] = {"scheduledStartTime": entry.published_at}
     chosen = {name: part for name, part in told.items() if name in parts and name not in entry.absent}
     return {"kind": "youtube#video", "id": entry.video_id, **chosen}
 
