@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from prismq_worker_sdk.compat import tomllib
 from prismq_worker_sdk.decide.redaction import Redactor, is_secret_name
 from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.model import duration, size
 from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.worker.config import ProvidesConfig, WorkerConfig
@@ -289,11 +290,17 @@ def plugin_settings(cls: type[S]) -> S:
     """
     prefix = cls.model_config.get("env_prefix", "")
     try:
-        return cls()
-    except ValidationError as error:
-        raise SettingsError(_faults(error, cls, lambda name: f"{prefix}{name}".upper())) from None
-    except pydantic_settings.SettingsError as error:
-        raise SettingsError(f"{cls.__name__}: {error}; lists and mappings are written as JSON") from None
+        with plugin_code(f"making the settings {cls.__name__}"):
+            return cls()
+    except PluginRaised as raised:
+        match raised.__cause__:
+            case ValidationError() as error:
+                raise SettingsError(_faults(error, cls, lambda name: f"{prefix}{name}".upper())) from None
+            case pydantic_settings.SettingsError() as error:
+                raise SettingsError(
+                    f"{cls.__name__}: {error}; lists and mappings are written as JSON"
+                ) from None
+        raise SettingsError(str(raised)) from raised.__cause__
 
 
 def secrets_of(settings: Iterable[BaseSettings]) -> Iterable[str]:

@@ -20,7 +20,7 @@ from prismq_worker_sdk.cli.doctoring.finding import (
     warn,
     would_run,
 )
-from prismq_worker_sdk.cli.run import ready_handlers, worker_options
+from prismq_worker_sdk.cli.run import ready_handlers, why_unready, worker_options
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import UsageError
 from prismq_worker_sdk.handlers.discovery import Plugins, load
@@ -127,10 +127,7 @@ def _ready(handlers: Sequence[Handler]) -> list[Finding]:
     """Types that would not be claimed now."""
     found = []
     for handler in handlers:
-        try:
-            unready = handler.ready()
-        except Exception as error:  # noqa: BLE001 - one handler must not hide the others
-            unready = f"ready() raised {type(error).__name__}: {error}"
+        unready = why_unready(handler)
         if unready is not None:
             text = f"{handler.task_type} is not ready and would not be claimed: {unready}"
             found.append(warn("plugins", text, "mend that; a running worker asks again"))

@@ -27,10 +27,8 @@ def plugin_commands(arguments: list[str]) -> dict[str, click.Command]:
         own = click.Group(plugin.name)
         try:
             Plugins((plugin,)).call("prismq_commands", group=own)
-        except (PluginError, SystemExit) as error:
-            raised = f"{plugin.name}: prismq_commands() raised SystemExit: {error}"
-            told = str(error) if isinstance(error, PluginError) else raised
-            say(f"plugin {' '.join(told.split())}", arguments)
+        except PluginError as error:
+            say(f"plugin {' '.join(str(error).split())}", arguments)
             continue
         for name, command in own.commands.items():
             found.setdefault(name, command)

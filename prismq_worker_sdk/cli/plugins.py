@@ -11,11 +11,13 @@ from typing import Any
 
 import click
 
+from prismq_worker_sdk.cli.run import why_unready
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.handlers.discovery import BrokenPlugin, LoadedPlugin, Plugins, load
 from prismq_worker_sdk.handlers.handler import Handler
+from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.model.quota import Quota
 from prismq_worker_sdk.observe.logs import one_line
 from prismq_worker_sdk.settings import keep_state_in, plugin_settings, secrets_of
@@ -127,9 +129,10 @@ def _quotas(handlers: Sequence[Handler], redact: Redactor) -> list[dict[str, Any
     found: list[dict[str, Any]] = []
     for handler in handlers:
         try:
-            told = [_quota(quota) for quota in handler.quotas()]
-        except Exception as error:  # noqa: BLE001 - one plugin must not hide the others
-            told = [{"error": f"quotas() of {handler.task_type} raised {type(error).__name__}: {error}"}]
+            with plugin_code(f"quotas() of {handler.task_type}"):
+                told = [_quota(quota) for quota in handler.quotas()]
+        except PluginRaised as error:  # one plugin must not hide the others
+            told = [{"error": str(error)}]
         found += [one for one in redact.value(told) if one not in found]
     return found
 
@@ -159,7 +162,7 @@ def _echo_quotas(quotas: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _type(handler: Handler, trouble: str | None, redact: Redactor) -> dict[str, Any]:
-    unready = trouble or _unready(handler)
+    unready = trouble or why_unready(handler)
     return {
         "task_type": handler.task_type,
         "handler": handler.origin,
@@ -168,10 +171,3 @@ def _type(handler: Handler, trouble: str | None, redact: Redactor) -> dict[str, 
         "params_schema": handler.params.schema,
         "result_schema": handler.result_schema,
     }
-
-
-def _unready(handler: Handler) -> str | None:
-    try:
-        return handler.ready()
-    except Exception as error:  # noqa: BLE001 - one plugin must not hide the others
-        return f"ready() raised {type(error).__name__}: {error}"

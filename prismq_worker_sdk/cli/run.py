@@ -10,6 +10,7 @@ import click
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.discovery import Plugins, load
 from prismq_worker_sdk.handlers.handler import Handler
+from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.settings import (
     WorkerSettings,
     keep_state_in,
@@ -19,7 +20,7 @@ from prismq_worker_sdk.settings import (
 )
 from prismq_worker_sdk.system import ignore_stop_signals
 
-__all__ = ["ready_handlers", "report_broken", "run", "worker_options"]
+__all__ = ["ready_handlers", "report_broken", "run", "why_unready", "worker_options"]
 
 
 def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -115,6 +116,16 @@ def ready_handlers(plugins: Plugins) -> tuple[list[Handler], tuple[str, ...]]:
         own = settings[0] if settings else None
         handlers.extend(handler.with_settings(own) for handler in plugin.handlers)
     return handlers, tuple(secrets)
+
+
+def why_unready(handler: Handler) -> str | None:
+    """Why a type cannot be claimed now, also where its `ready()` raises; None when it can."""
+    try:
+        with plugin_code("ready()"):
+            answer = handler.ready()
+            return None if answer is None else str(answer)
+    except PluginRaised as error:
+        return str(error)
 
 
 def _log_from_the_first_line(settings: WorkerSettings) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from prismq_worker_sdk.cli.run import ready_handlers, report_broken
+from prismq_worker_sdk.cli.run import ready_handlers, report_broken, why_unready
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.handlers.discovery import load
 from prismq_worker_sdk.handlers.registry import Registry
@@ -42,7 +42,7 @@ def try_(task_type: str, params: str, names: tuple[str, ...]) -> int:
     handlers, secrets = ready_handlers(plugins)
     redact.learn(*secrets)
     handler = Registry(handlers).get(task_type)
-    unready = handler.ready()
+    unready = why_unready(handler)
     if unready is not None:
         raise SettingsError(f"{task_type} is not ready: {unready}")
     found = HandlerHarness(handler).run(given)

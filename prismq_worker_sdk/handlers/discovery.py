@@ -20,6 +20,7 @@ import pluggy
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers import hookspecs
 from prismq_worker_sdk.handlers.handler import Handler, as_handler
+from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.task_handler import TaskHandler
 
 __all__ = ["GROUP", "BrokenPlugin", "LoadedPlugin", "Plugins", "handlers_of", "installed", "load"]
@@ -79,9 +80,10 @@ class Plugins:
         failures: list[str] = []
         for plugin in self.loaded:
             try:
-                found = _call(plugin.module, hook, arguments)
-            except Exception as error:  # noqa: BLE001 - one plugin must not stop the others; it is raised below
-                failures.append(f"{plugin.name}: {hook}() raised {type(error).__name__}: {error}")
+                with plugin_code(f"{hook}()"):
+                    found = _call(plugin.module, hook, arguments)
+            except PluginRaised as error:  # one plugin must not stop the others; it is raised below
+                failures.append(f"{plugin.name}: {error}")
                 continue
             given.extend((plugin, value) for value in found)
         if failures:
@@ -123,25 +125,30 @@ def load(names: Sequence[str] | None) -> Plugins:
     broken: list[BrokenPlugin] = []
     for point in installed():
         try:
-            loaded.append(_installed(point))
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                raise
-            broken.append(BrokenPlugin(point.name, _source(point), traceback.format_exc()))
+            with plugin_code(point.name):
+                loaded.append(_installed(point))
+        except PluginRaised as error:
+            broken.append(BrokenPlugin(point.name, _source(point), _traceback(error)))
     return Plugins(tuple(loaded), tuple(broken))
 
 
 def _named(name: str) -> LoadedPlugin:
     try:
-        for point in installed():
-            if point.name == name:
-                return _installed(point)
-        module, source = _import(name)
-        return _plugin(name, source, module)
-    except PluginError as error:
-        raise PluginError(f"plugin {name!r}: {error}") from error
-    except (Exception, SystemExit):  # noqa: BLE001 - importing a plugin may raise anything; its traceback tells
-        raise PluginError(f"plugin {name!r} does not load:\n{traceback.format_exc()}") from None
+        with plugin_code(name):
+            for point in installed():
+                if point.name == name:
+                    return _installed(point)
+            module, source = _import(name)
+            return _plugin(name, source, module)
+    except PluginRaised as error:
+        if isinstance(error.__cause__, PluginError):
+            raise PluginError(f"plugin {name!r}: {error.__cause__}") from error.__cause__
+        raise PluginError(f"plugin {name!r} does not load:\n{_traceback(error)}") from None
+
+
+def _traceback(raised: PluginRaised) -> str:
+    """The traceback of what a plugin raised."""
+    return "".join(traceback.format_exception(raised.__cause__ or raised))
 
 
 def _installed(point: EntryPoint) -> LoadedPlugin:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -42,7 +43,12 @@ class EventBus:
         for listener in self._listeners:
             try:
                 listener(clean)
-            except Exception:  # noqa: BLE001 - a listener is a plugin's; it must not stop a loop
+            except BaseException as error:  # a listener is a plugin's; sys.exit() in it must not stop a loop
+                if (
+                    isinstance(error, KeyboardInterrupt)
+                    and threading.current_thread() is threading.main_thread()
+                ):
+                    raise  # somebody pressed Ctrl-C
                 kind = (id(listener), type(event).__name__)
                 if kind not in self._told:
                     self._told.add(kind)

@@ -16,6 +16,7 @@ from typing import Any
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.handlers.handler import Handler, as_handler
 from prismq_worker_sdk.handlers.log import TaskLog
+from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import BASE
 from prismq_worker_sdk.model.claim import Claim, Identity
@@ -166,8 +167,9 @@ def _run(handler: Handler, attempt: _HarnessAttempt, ctx: _HarnessContext, clock
     ending = worked(_Surroundings(clock), attempt, ctx, place)
     if is_set_up:
         try:
-            handler.teardown()
-        except Exception:  # as in a worker it changes no outcome
+            with plugin_code("teardown()"):
+                handler.teardown()
+        except PluginRaised:  # as in a worker it changes no outcome
             ctx.log.exception("teardown() raised")
     return ending
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from prismq_worker_sdk.errors import TaskCancelled, Unavailable
 from prismq_worker_sdk.handlers.handler import Handler
+from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.results import encode_result
 from prismq_worker_sdk.worker.cancellation import Cancellable
 from prismq_worker_sdk.worker.context import RunningContext
@@ -31,10 +32,10 @@ def set_up(handler: Handler) -> None:
         Unavailable: `setup()` raised.
     """
     try:
-        handler.setup()
-    except Exception as error:
-        text = f"setup() raised {type(error).__name__}: {error}"
-        raise Unavailable(text, retry_in=SETUP_AGAIN) from error
+        with plugin_code("setup()"):
+            handler.setup()
+    except PluginRaised as error:
+        raise Unavailable(str(error), retry_in=SETUP_AGAIN) from error.__cause__
 
 
 def call(handler: Handler, params: Any, ctx: RunningContext, *, told: Cancellable, max_bytes: int) -> str:

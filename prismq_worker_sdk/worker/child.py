@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from prismq_worker_sdk.decide.ends import shown, single
 from prismq_worker_sdk.handlers.handler import Handler
+from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.reference import find
 from prismq_worker_sdk.processes import (
     drop_stop_signals,
@@ -161,8 +162,9 @@ class _Child:
     def _tear_down(self) -> None:
         for handler in reversed(self._set_up.values()):
             try:
-                handler.teardown()
-            except Exception:  # noqa: BLE001 - the other handlers are torn down all the same
+                with plugin_code("teardown()"):
+                    handler.teardown()
+            except PluginRaised:  # the other handlers are torn down all the same
                 traceback.print_exc()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.handlers.handler import Handler
+from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.model.events import Event, Notice
 from prismq_worker_sdk.worker.gate import Gate
 
@@ -67,10 +68,11 @@ class Readiness:
 
     def _ask(self, question: Callable[[], str | None] | Callable[[], None], name: str) -> str | None:
         try:
-            answer = question()
-        except Exception as error:  # noqa: BLE001 - a plugin's error closes its type and is shown
-            return self._redactor.text(f"{name}() raised {type(error).__name__}: {error}")
-        return None if answer is None else self._redactor.text(str(answer))
+            with plugin_code(f"{name}()"):
+                answer = question()
+                return None if answer is None else self._redactor.text(str(answer))
+        except PluginRaised as error:
+            return self._redactor.text(str(error))
 
     def _tear_down(self) -> None:
         for handler in reversed(self._set_up):

@@ -428,6 +428,16 @@ class Owner(TaskHandler):
         self.folder.say("torn down", os.getpid())
 
 
+class Leaves(TaskHandler):
+    task_type = "Probe.Leaves"
+
+    def setup(self):
+        sys.exit("no licence")
+
+    def process(self, params: dict, ctx: TaskContext):
+        return None
+
+
 class Unset(TaskHandler):
     task_type = "Probe.Unset"
 

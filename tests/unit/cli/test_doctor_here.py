@@ -59,6 +59,13 @@ def test_a_type_that_is_not_ready_is_a_warning_with_its_reason(doctor, api, plug
     assert "SHY_KEY is not set" in found.text("plugins")
 
 
+def test_a_type_whose_ready_leaves_the_interpreter_is_a_warning_too(doctor, api, plugin_file):
+    found = doctor(api.url, plugins=[plugin_file(SHY.replace("return", "raise SystemExit(3); return", 1))])
+
+    assert (found.code, found.level("plugins")) == (0, ["ok", "warn"])
+    assert "ready() raised SystemExit: 3" in found.text("plugins")
+
+
 def test_wrong_settings_are_wrong_use_as_they_are_for_run(cli, plugin):
     shown = cli("doctor", "--plugin", plugin, "--poll-interval", "soon")
 

@@ -2,8 +2,10 @@
 
 import json
 
+import pytest
+
 GREETING = """
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from prismq_worker_sdk import PluginSettings, TaskHandler, hookimpl, task_handler
 
 class Settings(PluginSettings):
@@ -124,6 +126,30 @@ def test_a_ready_that_raises_is_a_reason_too(cli, install):
     assert shown.code == 0
     assert "  Test.Greet  ready" in shown.out
     assert "  Test.Shy  not ready: ready() raised ZeroDivisionError: division by zero" in shown.out
+
+
+@pytest.mark.parametrize("raised", ["SystemExit(3)", "KeyboardInterrupt(3)"])
+def test_a_question_that_leaves_the_interpreter_hides_no_other_plugin(cli, install, raised):
+    install("greeting", GREETING)
+    install("leaving", COUNTING.replace("used = len", f"raise {raised}; used = len"))
+    install("silent", COUNTING.replace("def quotas", f"def ready(self): raise {raised}\n    def quotas"))
+    text, kind = cli("plugins"), raised.split("(")[0]
+
+    assert "  Test.Greet  ready" in text.out
+    assert f"  Test.Search  not ready: ready() raised {kind}: 3" in text.out
+    assert f"  quotas() of Test.Search raised {kind}: 3" in cli("plugins", "--quota").out
+
+
+def test_settings_whose_making_leaves_the_interpreter_are_a_reason_too(cli, install):
+    install(
+        "greeting",
+        GREETING.replace("greeting_limit: int = 1", "greeting_limit: int = Field(default_factory=exit)"),
+    )
+    install("other", COUNTING)
+    shown = cli("plugins")
+
+    assert "  Test.Shy  not ready: making the settings Settings raised SystemExit" in shown.out
+    assert "  Test.Search  ready" in shown.out
 
 
 def test_a_named_plugin_is_listed_alone(cli, install, plugin_file):

@@ -1,5 +1,9 @@
 """The bus tells every listener of every event."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
 from prismq_worker_sdk.decide.redaction import MARK, Redactor
 from prismq_worker_sdk.model.events import Notice, TypeResumed
 from prismq_worker_sdk.observe.bus import EventBus
@@ -18,17 +22,19 @@ def test_every_listener_hears_every_event_in_order():
     assert second == [TypeResumed("PrismQ.Test.Echo")]
 
 
-def test_a_listener_that_raises_stops_no_other_and_goes_on_being_told(logs):
+@pytest.mark.parametrize("error", [RuntimeError("listener broke"), SystemExit(3), KeyboardInterrupt()])
+def test_a_listener_that_raises_stops_no_other_and_goes_on_being_told(logs, error):
     logs.set_up()
     calls, heard = [], []
 
     def broken(event):
         calls.append(event)
-        raise RuntimeError("listener broke")
+        raise error
 
     bus = EventBus([broken, heard.append])
-    for _time in range(3):
-        bus.emit(NEWS)
+    with ThreadPoolExecutor(1) as loop:
+        for _time in range(3):
+            loop.submit(bus.emit, NEWS).result()
 
     assert calls == heard == [NEWS] * 3
 

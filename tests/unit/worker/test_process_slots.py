@@ -365,6 +365,14 @@ def test_a_set_up_that_raises_gives_the_task_back_and_pauses_its_type(place):
     assert paused.reason == "setup() raised OSError: no such disk"
 
 
+def test_a_set_up_that_leaves_the_interpreter_is_one_that_raises(place):
+    here = place(capabilities=RELEASES)
+
+    assert isinstance(here.does("Leaves"), Released)
+    (paused,) = here.of(TypePaused)
+    assert paused.reason == "setup() raised SystemExit: no licence"
+
+
 def test_a_process_that_has_grown_too_large_is_replaced_after_its_task(place):
     here = place(max_memory_per_child=200 * 2**20)
     small = result(here.does("Nothing"))["pid"]

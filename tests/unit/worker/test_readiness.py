@@ -1,5 +1,6 @@
 """Whether handlers can work, asked again and again, and their setting up and tearing down."""
 
+import sys
 import threading
 
 import pytest
@@ -170,3 +171,52 @@ def test_a_slow_handler_holds_up_its_own_type_only(asked):
     assert one.gate.claimable(0.0) == ("Test.Some",)
     gate.set()
     wait_until(lambda: len(one.gate.claimable(0.0)) == 2, "the slow one", deadline=10)
+
+
+@pytest.mark.parametrize("error", [SystemExit("no licence"), KeyboardInterrupt("no licence")])
+@pytest.mark.parametrize("call", ["ready", "setup"])
+def test_a_handler_that_leaves_the_interpreter_closes_its_type_and_is_asked_again(
+    asked, monkeypatch, call, error
+):
+    monkeypatch.setattr(readiness, "LOOK_EVERY", 0.01)
+
+    class Leaving(Resource):
+        left = False
+
+        def leave(self, name):
+            if name == call and not self.left:
+                self.left = True
+                raise error
+
+        def ready(self):
+            self.leave("ready")
+            return super().ready()
+
+        def setup(self):
+            self.leave("setup")
+            super().setup()
+
+    one = asked(Leaving())
+    one.start()
+
+    wait_until(lambda: one.gate.claimable(0.0) == ("Test.Some",), "the type to be claimed")
+    assert one.of(TypePaused)[0].reason == f"{call}() raised {type(error).__name__}: no licence"
+
+
+def test_a_teardown_that_leaves_the_interpreter_stops_no_other_one(asked):
+    class Leaving(Resource):
+        task_type = "Test.Leaving"
+
+        def teardown(self):
+            sys.exit("no licence")
+
+    first = Resource()
+    one = asked(first, Leaving())
+    one.start()
+    wait_until(lambda: len(one.gate.claimable(0.0)) == 2, "both types to be claimed")
+    one.asking.stop(10.0)
+
+    assert first.calls[-1] == "teardown"
+    assert "Test.Leaving: teardown() raised SystemExit: no licence" in [
+        event.message for event in one.of(Notice)
+    ]

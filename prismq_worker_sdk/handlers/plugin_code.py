@@ -1,0 +1,59 @@
+"""The one guard around every call into a plugin: whatever is raised there is an answer about that plugin."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from prismq_worker_sdk.decide.ends import shown
+
+__all__ = ["PluginRaised", "plugin_code"]
+
+
+class PluginRaised(Exception):  # noqa: N818 - it is the plugin's
+    """The code of a plugin raised something; the text says what, its cause is it."""
+
+
+@contextmanager
+def plugin_code(name: str) -> Iterator[None]:
+    """Around the code of a plugin: sys.exit() and other exceptions that are no Exception come out as one, too.
+
+    Args:
+        name: What is called, such as `ready()`.
+
+    Raises:
+        PluginRaised: `ready() raised SystemExit: no licence`.
+        KeyboardInterrupt: Somebody pressed Ctrl-C.
+    """
+    with _ctrl_c() as pressed:
+        try:
+            yield
+        except BaseException as error:
+            if pressed:
+                raise
+            text = f"{name} raised {type(error).__name__}: {shown(error)}"
+            raise PluginRaised(text.removesuffix(": ")) from error
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[list[int]]:
+    """Fills the list when somebody presses Ctrl-C meanwhile, which code alone cannot be told from."""
+    pressed: list[int] = []
+
+    def press(number: int, _frame: Any) -> NoReturn:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield pressed
+        return
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed
+    finally:
+        if signal.getsignal(signal.SIGINT) is press:
+            signal.signal(signal.SIGINT, signal.default_int_handler)

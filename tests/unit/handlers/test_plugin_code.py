@@ -1,0 +1,69 @@
+"""Whatever the code of a plugin raises is an answer about that plugin; Ctrl-C is not."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+
+import pytest
+
+from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
+
+
+class Unusual(BaseException):
+    """As other libraries have them."""
+
+
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("broken"), "ready() raised RuntimeError: broken"),
+        (SystemExit("no licence"), "ready() raised SystemExit: no licence"),
+        (SystemExit(), "ready() raised SystemExit"),
+        (KeyboardInterrupt(), "ready() raised KeyboardInterrupt"),
+        (Unusual("odd"), "ready() raised Unusual: odd"),
+        (UnspeakableError(), "ready() raised UnspeakableError: (it cannot be shown)"),
+    ],
+)
+def test_what_is_raised_comes_out_as_one_kind_of_error_in_the_main_thread_and_in_others(
+    error: BaseException, said: str
+) -> None:
+    told: list[str] = []
+
+    def ask() -> None:
+        with pytest.raises(PluginRaised) as raised, plugin_code("ready()"):
+            raise error
+        assert raised.value.__cause__ is error
+        told.append(str(raised.value))
+
+    ask()
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    assert told == [said, said]
+
+
+def test_ctrl_c_is_no_answer_of_a_plugin() -> None:
+    with pytest.raises(KeyboardInterrupt), plugin_code("ready()"):
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_handler_of_signals_that_a_plugin_sets_stays() -> None:
+    try:
+        with plugin_code("import"):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_the_end_of_a_plugin_code_that_raises_nothing_says_nothing() -> None:
+    with plugin_code("ready()"):
+        assert sys.exc_info() == (None, None, None)
