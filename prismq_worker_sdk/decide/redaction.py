@@ -6,14 +6,19 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+
+from prismq_worker_sdk.decide.token_shapes import LINK_SHAPES, TOKEN_SHAPES
 
 __all__ = ["MARK", "Redactor", "is_secret_name"]
 
 MARK = "[redacted]"
 SHORTEST = 4
 """Known values that are shorter would redact half the language."""
+SHORTEST_PIECE = 16
+"""Lines of a known value from this length on are known by themselves."""
 DEEPEST = 50
 """Levels of a structure that are looked at; what lies below is left out."""
 
@@ -24,6 +29,7 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_LINE_END = re.compile(r"[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]|\\[nr]")
 _PERCENT = re.compile(r"%[0-9A-F]{2}")
 
 _NAME = r"""
@@ -62,12 +68,8 @@ _SHAPES = (
         ),
         r"\1" + MARK + "@",
     ),
-    (re.compile(r"AIza[0-9A-Za-z_\-]{30,}"), MARK),
-    (re.compile(r"\b(?:sk|pk|rk)-[A-Za-z0-9_\-]{16,}"), MARK),
-    (re.compile(r"\bgh[pousr]_[A-Za-z0-9]{20,}"), MARK),
-    (re.compile(r"\bxox[abposr]-[A-Za-z0-9\-]{10,}"), MARK),
-    (re.compile(r"\bAKIA[0-9A-Z]{16}\b"), MARK),
-    (re.compile(r"\beyJ[A-Za-z0-9_\-]{8,1000}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*"), MARK),
+    *((shape, r"\g<1>" + MARK) for shape in LINK_SHAPES),
+    (TOKEN_SHAPES, MARK),
 )
 
 
@@ -76,37 +78,51 @@ def is_secret_name(name: str) -> bool:
     return _SECRET_NAME.search(_CAMEL.sub("_", name)) is not None or name.lower() == "key"
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Values that are known to be secret, and how they are found."""
+
+    secrets: frozenset[str] = frozenset()
+    pattern: re.Pattern[str] | None = None
+    pieces: tuple[str, ...] = ()
+
+
 class Redactor:
     """Takes secrets out of texts and values; doing it twice changes nothing more, and nothing makes it raise.
 
     Args:
-        secrets: Known values, such as the API key; also found URL-quoted, in Base64, and escaped as in JSON.
+        secrets: Known values, such as the API key; also found URL-quoted, in Base64, and escaped as in JSON. Of one
+            that has several lines each longer line is known too, and of one that is JSON what it holds of keys.
     """
 
     __slots__ = ("_known",)
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._known: tuple[frozenset[str], re.Pattern[str] | None] = (frozenset(), None)
+        self._known = _Known()
         self.learn(*secrets)
 
     def __repr__(self) -> str:
-        return f"Redactor({len(self._known[0])} secrets)"
+        return f"Redactor({len(self._known.secrets)} secrets)"
 
     def learn(self, *secrets: str) -> None:
         """Knows these values too from now on, such as a key that was changed; may be called from any thread."""
-        before, _pattern = self._known
+        before = self._known.secrets
         secrets_now = before | {secret for secret in secrets if len(secret.strip()) >= SHORTEST}
         if secrets_now == before:
             return
         forms = {form for secret in secrets_now for form in _forms(secret)}
-        longest_first = sorted(forms, key=lambda form: (-len(form), form))
-        self._known = secrets_now, re.compile("|".join(map(re.escape, (MARK, *longest_first))))
+        pieces = {piece for secret in secrets_now for piece in _pieces(secret)} - forms
+        pattern = re.compile("|".join(map(re.escape, (MARK, *_longest_first(forms)))))
+        self._known = _Known(secrets_now, pattern, tuple(_longest_first(pieces)))
 
     def text(self, text: str) -> str:
         """The text without secrets."""
-        _secrets, known = self._known
-        if known is not None:
-            text = known.sub(MARK, text)
+        known = self._known
+        if known.pattern is not None:
+            text = known.pattern.sub(MARK, text)
+        for piece in known.pieces:  # many, and each is looked for faster than any pattern of all
+            if piece in text:
+                text = text.replace(piece, MARK)
         for shape, replacement in _SHAPES:
             text = shape.sub(replacement, text)
         return text
@@ -141,6 +157,38 @@ class Redactor:
                 else MARK
             )
         return self._value(item, left)
+
+
+def _longest_first(forms: Iterable[str]) -> list[str]:
+    return sorted(forms, key=lambda form: (-len(form), form))
+
+
+def _pieces(secret: str) -> Iterable[str]:
+    """The longer lines of a value that has several, real or escaped, and of the keys that it holds as JSON."""
+    parts = [part for whole in (secret, *_inside(secret)) for part in (whole, *_LINE_END.split(whole))]
+    for part in parts:
+        piece = part.strip().rstrip(",")
+        if len(piece) >= SHORTEST_PIECE and piece != secret:
+            yield from {piece, piece.replace("/", "\\/"), json.dumps(piece)[1:-1], repr(piece)[1:-1]}
+
+
+def _inside(secret: str) -> Iterable[str]:
+    """What a value that is a JSON object holds under names of secrets, and whole keys."""
+    if not secret.lstrip().startswith("{"):
+        return
+    try:
+        held = json.loads(secret)
+    except (ValueError, RecursionError):
+        return
+    level = [("", held)]
+    while level:
+        name, value = level.pop()
+        if isinstance(value, dict):
+            level.extend((str(key), item) for key, item in value.items())
+        elif isinstance(value, list):
+            level.extend((name, item) for item in value)
+        elif isinstance(value, str) and (is_secret_name(name) or "-----BEGIN" in value):
+            yield value
 
 
 def _forms(secret: str) -> Iterable[str]:

@@ -3,6 +3,9 @@
 import base64
 import json
 from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from string import ascii_letters, digits
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 
 from prismq_worker_sdk.decide.ends import outcome_of_error
 from prismq_worker_sdk.decide.redaction import MARK, Redactor, is_secret_name
+from prismq_worker_sdk.decide.token_shapes import TOKENS
 from prismq_worker_sdk.errors import Permanent
 
 CANARY = 'kan"arie\\ 4711/+é=?'
@@ -232,6 +236,132 @@ def test_a_secret_is_found_by_its_shape(text, secret):
     assert Redactor().text(clean) == clean
 
 
+def random_text(number, alphabet=ascii_letters + digits):
+    return "".join(Random(number).choices(alphabet, k=number))
+
+
+HEX = "0123456789abcdef"
+PARTS = {  # in two parts each, so that no scanner takes this file for a leak
+    "Google": [("AI" + "za", 35), ("ya" + "29.", 60), ("1/" + "/0", 40), ("GOC" + "SPX-", 28)],
+    "Amazon": [
+        ("AK" + "IA", random_text(16, digits + "ABC")),
+        ("AS" + "IA", random_text(16, digits + "ABC")),
+    ],
+    "GitHub": [
+        ("gh" + "p_", 36),
+        ("gh" + "s_", 36),
+        ("github" + "_pat_", random_text(22) + "_" + random_text(59)),
+    ],
+    "GitLab": [("gl" + "pat-", 20), ("gl" + "rt-", 20)],
+    "Slack": [("xo" + "xb-", 24), ("xa" + "pp-", 30)],
+    "Stripe": [("sk_" + "live_", 24), ("rk_" + "test_", 24), ("wh" + "sec_", 32)],
+    "OpenAI, Anthropic": [("s" + "k-proj-", 40), ("s" + "k-ant-api03-", 60)],
+    "Hugging Face": [("h" + "f_", 34)],
+    "npm": [("np" + "m_", 36)],
+    "PyPI": [("py" + "pi-", 80)],
+    "Docker": [("dckr" + "_pat_", 27)],
+    "SendGrid": [("S" + "G.", random_text(22) + "." + random_text(43))],
+    "Mailgun": [("ke" + "y-", random_text(32, HEX))],
+    "DigitalOcean": [("do" + "p_v1_", random_text(64, HEX))],
+    "Shopify": [("sh" + "pat_", random_text(32, HEX))],
+    "Databricks": [("da" + "pi", random_text(32, HEX))],
+    "HashiCorp Vault": [("hv" + "s.", 24)],
+    "Atlassian": [("ATA" + "TT3", 60)],
+    "Notion": [("nt" + "n_", 46)],
+    "Linear": [("lin" + "_api_", 40)],
+    "Groq": [("gs" + "k_", 52)],
+    "Replicate": [("r" + "8_", 37)],
+    "Telegram": [("bot123456789:", "AA" + random_text(33)), ("123456789:A", "A" + random_text(33))],
+    "JWT": [("ey" + "JhbGciOiJIUzI1NiJ9.", random_text(30) + "." + random_text(43))],
+}
+
+
+@pytest.mark.parametrize("service", TOKENS)
+def test_a_token_of_a_common_service_is_found_by_how_it_begins(service):
+    for prefix, rest in PARTS[service]:
+        secret = rest if isinstance(rest, str) else random_text(rest)
+        for text in ("token {} is refused", "{}", "GET /x/{}?y=1: 404", "['{}']", 'url "http://h/{}?a=b"'):
+            clean = Redactor().text(text.format(prefix + secret))
+            assert secret not in clean
+            assert clean == text.format(MARK)
+
+
+def test_every_service_whose_tokens_are_known_is_told_on_the_page_of_operations():
+    page = (Path(__file__).parents[2] / "docs" / "operations" / "README.md").read_text(encoding="utf-8")
+
+    names = [name for names in TOKENS for name in names.split(", ")]
+    assert [name for name in names if name not in page] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://127.0.0.1:1/b/k?X-Amz-Algorithm=A&X-Amz-Signature={}",
+        "url: /b/k?X-Goog-Signature={}&x=1",
+        "/c?sp=r&sig={}",
+        "next=%2Fback%3Fcode%3D{}",
+        "http://localhost/callback?code=4{}&state=x",
+        "Endpoint=sb://x/;SharedAccessKey={}",
+        "http://h/services/T0AB12CD3/B0AB12CD3/{}",
+        "http://h/api/webhooks/123456789012345678/{}",
+    ],
+)
+def test_what_proves_the_right_to_a_link_is_found(text):
+    secret = random_text(64)
+    clean = Redactor().text(f"{text.format(secret)} failed")
+
+    assert secret not in clean
+    assert clean.endswith(" failed")
+    assert Redactor().text(clean) == clean
+
+
+@pytest.mark.parametrize("end", ["\n-----END RSA PRIVATE KEY-----\nbye", ""])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\\n"])
+def test_a_private_key_is_found_whole_or_cut_off(line_end, end):
+    lines = [random_text(64 - number) for number in range(4)]
+    head = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0A\n\n"
+    clean = Redactor().text((f"no key: {head}" + "\n".join(lines) + end).replace("\n", line_end))
+
+    assert not any(line in clean for line in lines)
+    assert clean.startswith("no key: -----BEGIN RSA PRIVATE KEY-----" + MARK)
+    assert clean.endswith("bye" if end else MARK)
+
+
+KEY_LINES = [random_text(64 - number) for number in range(9)]
+KEY = "\n".join(["-----BEGIN KEY-----", *KEY_LINES, "-----END KEY-----", ""])
+KEY_FILE = json.dumps(
+    {"type": "service_account", "private_key": KEY, "nested": [{"client_secret": "c" * 20}]}
+)
+
+
+@pytest.mark.parametrize("known", [KEY, KEY.replace("\n", "\r\n"), KEY.replace("\n", "\\n"), KEY_FILE])
+@pytest.mark.parametrize(
+    "form",
+    [
+        KEY,
+        KEY_LINES[3],
+        f"  {KEY_LINES[3]}\r",
+        repr(KEY_LINES),
+        json.dumps({"private_key": KEY}, indent=4),
+        json.dumps(json.dumps({"private_key": KEY})),
+    ],
+)
+def test_every_longer_line_of_a_known_secret_is_known(known, form):
+    clean = Redactor([known]).text(f"before {form} after")
+
+    assert not any(line in clean for line in KEY_LINES)
+    assert clean.startswith("before ")
+    assert clean.endswith(" after")
+
+
+def test_what_a_known_secret_holds_under_a_secret_name_is_known():
+    assert Redactor([KEY_FILE]).text(f"at {'c' * 20}: service_account") == f"at {MARK}: service_account"
+
+
+def test_a_short_line_of_a_known_secret_is_an_ordinary_word():
+    assert Redactor(["a first line\na task"]).text("a first line, a task") == "a first line, a task"
+
+
 def test_what_stands_around_a_secret_stays():
     text = f"GET https://u:pass1@host/search?part=snippet&key={GOOGLE_KEY}&q=cats failed, X-API-Key: abcd1234, see log"
 
@@ -253,6 +383,8 @@ def test_what_stands_around_a_secret_stays():
         "max_tokens=2000, nextPageToken=CAUQAA",
         "http://localhost:8000/api and ssh://git@github.com/prismq and me@example.org",
         "7b1f6a52-5d6b-4a9f-8a47-0d5f4d8f2f7b took 3.2s",
+        "exit?code=permission_denied, status code=404, child:1234567:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd",
+        "pypi-attestations hf_transfer npm_config_cache sk_learn github_pat_ bot1:x SG.a.b 1//0 services/T1/B2",
         "líneas ünïcode 日本語 \U0001f600\ttab\nnew line",
     ],
 )
@@ -350,7 +482,13 @@ def test_a_value_that_does_not_compare_is_no_trouble():
         ("x", 300_000),
         ("Basic a", 50_000),
         ('\\"', 100_000),
+        ("-----BEGIN PRIVATE KEY-----", 10_000),
+        ("-----BEGIN KEY-----\n- ", 10_000),
+        ("?code=a", 50_000),
+        ("SG.aaaaaaaaaaaaaaaa.", 20_000),
+        ("sk_live_", 50_000),
+        ("bot123456:", 50_000),
     ],
 )
 def test_a_long_text_does_not_hold_the_log_up_for_minutes(piece, times):
-    assert len(Redactor(["some-known-secret"]).text(piece * times)) > 0
+    assert len(Redactor(["some-known-secret", KEY]).text(piece * times)) > 0
