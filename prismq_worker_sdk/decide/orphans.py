@@ -10,16 +10,17 @@ CRASHES_BEFORE_FAILED = 3
 """How often one task may take the worker down before it is reported as failed."""
 
 
-def orphaned(*, crashes: int, releases: bool) -> Failed | None:
+def orphaned(*, crashes: int, retried: bool) -> Failed | None:
     """What to report for an orphan; None: let it lapse.
 
-    A server that takes tasks back and counts attempts learns of every crash. One that does not would
-    charge nobody, so the task is left to lapse until it has crashed this worker too often.
+    A server that tries a failed task again, and counts attempts, learns of every crash. Where that is not certain, the
+    task is left to lapse until it has crashed this worker too often.
 
     Args:
         crashes: How often this task was found orphaned here, this time included.
+        retried: Whether the server tries it again after this failure.
     """
-    if releases:
+    if retried:
         return Failed("crashed: the worker ended while the task ran", "crashed", retryable=True)
     if crashes >= CRASHES_BEFORE_FAILED:
         return Failed(f"crashed: the worker ended {crashes} times while this task ran", "crashed")

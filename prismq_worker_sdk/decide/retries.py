@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from prismq_worker_sdk.decide.backoff import Backoff
-from prismq_worker_sdk.model.outcome import Failed, Outcome
+from prismq_worker_sdk.model.outcome import Failed, Outcome, Released
 
-__all__ = ["USUAL_ATTEMPTS", "failed_early", "held_back", "too_often"]
+__all__ = ["USUAL_ATTEMPTS", "can_be_held", "failed_early", "held_back", "too_often"]
 
 RETRIES = Backoff(initial=2.0, ceiling=60.0, factor=4.0, floor=0.5)
 """How long a failed task rests where nobody says how long."""
@@ -24,7 +24,7 @@ USUAL_ATTEMPTS = 3
 def held_back(
     outcome: Outcome, *, attempt: int | None, left: float, lease_seconds: float, jitter: float
 ) -> float:
-    """How long the report of a failure is kept here, seconds: until then nobody gets the task again.
+    """How long a task that did not complete is kept here, seconds: until then nobody gets it again.
 
     The claim goes on meanwhile, so that the rest needs nothing of the server and holds up no other task.
 
@@ -32,11 +32,24 @@ def held_back(
         left: Seconds until the claim runs out.
         lease_seconds: How long it lasts as a whole.
     """
-    if not isinstance(outcome, Failed) or outcome.retryable is False:
-        return 0.0
-    asked = outcome.delay_seconds
-    wanted = RETRIES.seconds(attempt or 1, jitter) if asked is None else asked
+    pause = RETRIES.seconds(attempt or 1, jitter)
+    match outcome:
+        case Failed(retryable=True | None, delay_seconds=asked):
+            wanted = pause if asked is None else asked
+        case Released(delay_seconds=asked):
+            wanted = max(pause, asked)
+        case _:
+            return 0.0
     return max(0.0, min(wanted, LONGEST, left - RESERVE * lease_seconds))
+
+
+def can_be_held(delay: float, *, left: float, lease_seconds: float) -> bool:
+    """Whether a task can be kept here for so long; else letting its claim lapse keeps it from others for longer.
+
+    Args:
+        left: As for `held_back`.
+    """
+    return delay <= left - RESERVE * lease_seconds
 
 
 def failed_early(failed_at: int, *, max_attempts: int, maybe_seen: bool) -> bool:

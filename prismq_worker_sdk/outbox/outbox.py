@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from sqlite3 import Connection
@@ -250,15 +250,21 @@ class Outbox:
 
         return self._transactions.run(recovering)
 
-    def resolve_orphans(self, *, releases: bool) -> list[tuple[Identity, Outcome | None]]:
-        """Ends every claim that a crash left without an outcome: reported, or left to lapse (None) (R27)."""
+    def resolve_orphans(
+        self, *, retried: Callable[[int | None], bool]
+    ) -> list[tuple[Identity, Outcome | None]]:
+        """Ends every claim that a crash left without an outcome: reported, or left to lapse (None) (R27).
+
+        Args:
+            retried: Whether the server tries a task again whose attempt of this number is reported as failed.
+        """
         now = self._now()
 
         def resolving(db: Connection) -> list[tuple[Identity, Outcome | None]]:
             ended: list[tuple[Identity, Outcome | None]] = []
             for identity, attempt in store.holds(db, self._server):
                 crashes = store.crashed(db, identity.task_key, now)
-                outcome = orphaned(crashes=crashes, releases=releases)
+                outcome = orphaned(crashes=crashes, retried=retried(attempt))
                 if outcome is None:
                     store.drop_hold(db, identity)
                 else:

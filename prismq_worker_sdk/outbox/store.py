@@ -12,7 +12,7 @@ from sqlite3 import Connection
 from typing import TypeAlias
 
 from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
-from prismq_worker_sdk.model.outcome import Child, Completed, Outcome
+from prismq_worker_sdk.model.outcome import Child, Completed, Outcome, Released
 from prismq_worker_sdk.model.report import Report
 from prismq_worker_sdk.outbox.bounds import prune_recent
 from prismq_worker_sdk.outbox.rows import (
@@ -75,7 +75,7 @@ class Held:
     Attributes:
         superseded: Stored failures of this task that its new claim made pointless (R25).
         checkpoint: What the last attempt here stored, JSON text.
-        lapses: How often this task was given back here by letting its claim lapse.
+        lapses: How often this task was given back here, at once or by letting its claim lapse.
     """
 
     superseded: int = 0
@@ -165,6 +165,8 @@ def commit(
         return False
     number = insert_outcome(db, identity, outcome, children_text(tuple(children)), attempt, now)
     take_over(db, number, maybe_seen=maybe_seen)
+    if isinstance(outcome, Released):
+        _count(db, "lapses", identity.task_key, now)
     return True
 
 

@@ -133,7 +133,7 @@ def _obstacle(runtime: Runtime, claim: Claim) -> str | None:
     """Why a task cannot be taken on whatever the outbox holds, None when it can."""
     if runtime.registry.find(claim.task.type) is None:
         return _stranger(claim)
-    if not runtime.health.capabilities.releases and runtime.life.cancel_due(runtime.clock.monotonic()):
+    if runtime.life.cancel_due(runtime.clock.monotonic()) and not runtime.gives_back(claim):
         return STOPS
     if runtime.clock.monotonic() >= claim.expires_at:
         return "its claim had run out when it came: the machine slept, or the answer was late"
@@ -172,7 +172,7 @@ def _held(runtime: Runtime, claim: Claim, handler: Handler, early: HoldResult | 
             if (failed := _too_often(runtime, claim, lapses)) is not None:
                 _fail_held(runtime, claim, failed)
                 return Admission.SETTLED
-            if runtime.health.capabilities.releases and not runtime.life.running:
+            if _stops(runtime) and runtime.gives_back(claim):
                 _release_held(runtime, claim)
                 return Admission.LAPSED
             limit = _limit(runtime, claim, handler)
@@ -182,6 +182,13 @@ def _held(runtime: Runtime, claim: Claim, handler: Handler, early: HoldResult | 
             runtime.slots.start(attempt)
             runtime.wakes.lease()
             return Admission.STARTED
+
+
+def _stops(runtime: Runtime) -> bool:
+    """Whether nothing more is begun: a task that goes back untouched does so at once, another one only when it must."""
+    if runtime.health.capabilities.releases:
+        return not runtime.life.running
+    return runtime.life.cancel_due(runtime.clock.monotonic())
 
 
 def _too_often(runtime: Runtime, claim: Claim, lapses: int) -> Failed | None:

@@ -59,8 +59,8 @@ def finish(runtime: Runtime, attempt: Attempt, ending: Ending) -> None:
 
 def try_finish(runtime: Runtime, attempt: Attempt, ending: Ending) -> Commit:
     """Commits an end once; where the disk refuses it, it is offered from memory meanwhile (R12)."""
-    releases = runtime.health.capabilities.releases
-    end = end_of(ending.outcome, releases=releases)
+    delay = ending.outcome.delay_seconds if isinstance(ending.outcome, Released) else 0.0
+    end = end_of(ending.outcome, releases=runtime.gives_back(attempt.claim, delay))
     reported = ending.outcome is not None and end is not End.LAPSED
     try:
         with attempt.binding:

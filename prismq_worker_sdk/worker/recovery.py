@@ -146,7 +146,7 @@ def recover(runtime: Runtime, troubles: tuple[str, ...]) -> int:
         runtime.emit(Notice("error", f"the report of task {bad.task_id} is parked: {bad.detail}"))
     if dropped := runtime.outbox.drop_unreadable_claims():
         runtime.emit(Notice("error", f"{dropped} stored claims cannot be read and are left to lapse"))
-    for identity, outcome in runtime.outbox.resolve_orphans(releases=runtime.health.capabilities.releases):
+    for identity, outcome in runtime.outbox.resolve_orphans(retried=runtime.retried):
         fate = "is left to lapse on the server" if outcome is None else "is reported as failed"
         runtime.emit(
             Notice(

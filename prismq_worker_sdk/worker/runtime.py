@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from random import Random
 
 from prismq_worker_sdk.decide.redaction import Redactor
+from prismq_worker_sdk.decide.retries import can_be_held
 from prismq_worker_sdk.handlers.registry import Registry
 from prismq_worker_sdk.model.calls import Exchange, Healthy, Order
+from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice
 from prismq_worker_sdk.outbox.outbox import Outbox
@@ -100,6 +102,17 @@ class Runtime:
     parked: int = 0
     waiting: Exchange | None = None
     planning: threading.Lock = field(default_factory=threading.Lock)
+
+    def gives_back(self, claim: Claim, delay: float = 0.0) -> bool:
+        """Whether a task can go back to the server now, instead of when its claim has lapsed (R18)."""
+        left = claim.expires_at - self.clock.monotonic()
+        in_time = can_be_held(delay, left=left, lease_seconds=claim.lease_seconds)
+        return self.health.capabilities.releases or (self.retried(claim.task.attempt) and in_time)
+
+    def retried(self, attempt: int | None) -> bool:
+        """Whether the server tries a task again once this attempt of it is reported as failed, for certain."""
+        can, most = self.health.capabilities, self.config.server_max_attempts
+        return can.releases or (can.retries_at_once and attempt is not None and attempt < most)
 
     def deliver_with_claims(self, *, now: bool) -> None:
         """Whether reports go out now; when they do no more, the claim loop claims by itself again."""

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prismq_worker_sdk.decide.retries import failed_early, held_back, too_often
+from prismq_worker_sdk.decide.retries import can_be_held, failed_early, held_back, too_often
 from prismq_worker_sdk.model.outcome import Completed, Failed, Released
 
 JITTER = st.floats(0, 1)
@@ -13,11 +13,22 @@ def rest(outcome, *, attempt=1, left=LEASE, jitter=0.5):
     return held_back(outcome, attempt=attempt, left=left, lease_seconds=LEASE, jitter=jitter)
 
 
-@pytest.mark.parametrize(
-    "outcome", [Completed("1"), Released("later", 60.0), Failed("never", retryable=False)]
-)
-def test_only_failures_that_are_worth_another_try_are_held_back(outcome):
+@pytest.mark.parametrize("outcome", [Completed("1"), Failed("never", retryable=False)])
+def test_only_what_is_worth_another_try_is_held_back(outcome):
     assert rest(outcome) == 0.0
+
+
+def test_a_task_that_is_given_back_rests_like_a_failure_and_as_long_as_it_asks_for():
+    assert rest(Released("later", 60.0)) == 60.0
+    assert rest(Released("later")) == rest(Failed("broken"))
+
+
+@given(delay=st.floats(0, 1000), left=st.floats(-100, LEASE))
+def test_what_can_be_held_is_held_as_long_as_it_asks_for(delay, left):
+    if can_be_held(delay, left=left, lease_seconds=LEASE):
+        assert rest(Released("later", delay), left=left) >= min(delay, left - LEASE / 5)
+    else:
+        assert rest(Released("later", delay), left=left) < delay or left < LEASE / 5
 
 
 @given(jitter=JITTER)

@@ -129,12 +129,12 @@ def test_r19_no_limit_means_no_pause():
 
 
 def test_r27_an_orphan_lapses_until_its_third_crash_here_where_the_server_counts_no_attempts():
-    assert orphaned(crashes=1, releases=False) is None
-    assert orphaned(crashes=2, releases=False) is None
-    third = orphaned(crashes=3, releases=False)
+    assert orphaned(crashes=1, retried=False) is None
+    assert orphaned(crashes=2, retried=False) is None
+    third = orphaned(crashes=3, retried=False)
     assert isinstance(third, Failed)
     assert third.error_type == "crashed"
-    first = orphaned(crashes=1, releases=True)
+    first = orphaned(crashes=1, retried=True)
     assert isinstance(first, Failed)
     assert first.retryable is True
 

@@ -212,7 +212,7 @@ class Watch:
         self.note(process, f"commits {outcome}")
         now, host = self._world.schedule.now, process.host.number
         self._running.pop((process, identity.task_id), None)
-        if self._world.server.exchange or not isinstance(outcome, Failed):  # failures may be held back
+        if self._world.server.exchange or isinstance(outcome, Completed):  # others may be held back
             self._watch_delivery(process, identity)
         if isinstance(outcome, Completed):
             self._completed[host, identity.task_id] = (now, self._world.network.disturbed[host], process)
@@ -248,6 +248,8 @@ class Watch:
                     self.find("R26", f"{identity.task_id} counts as accepted, and the server never took it")
             case Settle() if isinstance(report.outcome, Failed) and report.outcome.error_type == "crashed":
                 pass  # an orphan may have been reported from memory before its worker ended
+            case Settle() if isinstance(report.outcome, Released) and not self._world.server.exchange:
+                pass  # it is left to lapse where a report might end it for good
             case Settle() if not self._tells_apart or self._held_before(identity):
                 pass  # what was taken may have been the outcome of an earlier claim of the same worker id
             case Settle(settlement=Settlement.LOST) if any(claim.accepted for claim in claims):

@@ -88,7 +88,7 @@ def test_a_worker_that_runs_for_weeks_forgets_what_is_past_its_time(outbox, line
     deliver(outbox, keep=True)
     outbox.checkpoint(TaskKey("s", "t", "T", "d"), "1")
     outbox.hold(line.claim("c"))
-    outbox.resolve_orphans(releases=False)
+    outbox.resolve_orphans(retried=lambda _attempt: False)
     assert [rows(outbox, table) for table in ("recent", "checkpoints", "crashes")] == [2, 1, 1]
 
     clock.turn(DAY + 1)
@@ -128,7 +128,7 @@ def test_of_too_many_the_oldest_are_forgotten(outbox, line, clock, monkeypatch, 
             outbox.checkpoint(TaskKey("s", f"t{place}", "T", "d"), "1")
         else:
             outbox.hold(line.claim(f"t{place}"))
-            outbox.resolve_orphans(releases=False)
+            outbox.resolve_orphans(retried=lambda _attempt: False)
     outbox.recover()
 
     left = outbox._transactions.run(lambda db: db.execute(f"SELECT task_id FROM {table}").fetchall())

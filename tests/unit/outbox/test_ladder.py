@@ -71,7 +71,9 @@ def test_a_file_of_version_1_is_brought_to_this_version_with_all_it_holds(old, c
         ("parked", Failed("refused", "refused", retryable=False)),
     ]
     assert outbox.count("parked") == 1
-    assert [identity.task_id for identity, _ in outbox.resolve_orphans(releases=False)] == ["running"]
+    assert [identity.task_id for identity, _ in outbox.resolve_orphans(retried=lambda _attempt: False)] == [
+        "running"
+    ]
     assert outbox.pauses()["T"][1] == "quota used up"
     outbox.close()
 

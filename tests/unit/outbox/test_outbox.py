@@ -191,11 +191,11 @@ def test_r24_a_parked_report_is_kept_and_its_replacement_takes_its_place(outbox)
 def test_r27_orphans_lapse_twice_and_are_reported_at_the_third_crash(outbox):
     for crash in (1, 2, 3):
         outbox.hold(claim_of())
-        ((identity, outcome),) = outbox.resolve_orphans(releases=False)
+        ((identity, outcome),) = outbox.resolve_orphans(retried=lambda _attempt: False)
         assert identity.task_id == "t1"
         assert (outcome is None) == (crash < 3)
     assert [r.outcome.error_type for r in outbox.due(9)] == ["crashed"]
-    assert outbox.resolve_orphans(releases=False) == []
+    assert outbox.resolve_orphans(retried=lambda _attempt: False) == []
 
 
 def test_r26_a_report_of_an_earlier_process_may_have_been_seen_and_is_due_at_once(tmp_path, clock):
@@ -366,7 +366,7 @@ def test_r39_what_free_siblings_left_is_taken_over_and_what_busy_ones_hold_is_no
     taken = Outbox.open(mine.database, clock)
 
     assert [r.identity.task_id for r in taken.due(9)] == ["free"]
-    assert [i.task_id for i, _ in taken.resolve_orphans(releases=False)] == ["free-running"]
+    assert [i.task_id for i, _ in taken.resolve_orphans(retried=lambda _attempt: False)] == ["free-running"]
     taken.close()
     for instance in (busy, mine):
         instance.release()
@@ -489,7 +489,11 @@ def test_r01_reports_and_claims_of_another_server_stay_as_they_are(outbox):
 
     assert [report.identity.task_id for report in here.due(9)] == ["t1"]
     assert [report.identity.task_id for report in here.after(0, 9)] == ["t1"]
-    assert (here.count("waiting"), here.recover(), here.resolve_orphans(releases=False)) == (1, 1, [])
+    assert (here.count("waiting"), here.recover(), here.resolve_orphans(retried=lambda _attempt: False)) == (
+        1,
+        1,
+        [],
+    )
     assert here.elsewhere() == {"http://other/api": 1}
     assert here.apply(here.due(1)[0], Settle(Settlement.ACCEPTED))
     assert here.seconds_to_next() is None

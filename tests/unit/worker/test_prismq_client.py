@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from prismq_worker_sdk import Defer, Permanent, Transient
+from prismq_worker_sdk import Defer, Permanent, Transient, Unavailable
 from prismq_worker_sdk.model.calls import (
     Exchanged,
     LeaseAnswer,
@@ -15,12 +15,13 @@ from prismq_worker_sdk.model.calls import (
 )
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.events import End, Notice, ServerLost, TaskFailedEarly, TaskRef, TypePaused
-from prismq_worker_sdk.model.outcome import Completed, Failed
+from prismq_worker_sdk.model.outcome import Completed, Failed, Released
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.wire.dialects.prismq_client.health import CAPABILITIES
 from prismq_worker_sdk.worker.claiming import claim_loop
 from prismq_worker_sdk.worker.delivering import delivery_loop
 from prismq_worker_sdk.worker.leasing import lease_loop
+from prismq_worker_sdk.worker.recovery import recover
 from tests.support.loops import TYPE, Stepped, Work
 from tests.support.loops import grant as base_grant
 from tests.support.processes import wait_until
@@ -50,6 +51,14 @@ def run(place, *grants):
     for one in grants:
         place.give(one)
         place.idle()
+
+
+def begun(place, one):
+    """The attempt at a task that was handed out, once its handler runs."""
+    place.give(one)
+    wait_until(place.works[0].begun.is_set, "the start of the handler", deadline=10)
+    (attempt,) = place.runtime.table.all()
+    return attempt
 
 
 def test_r02_a_claim_is_held_under_the_id_that_stands_in_for_a_token(place):
@@ -142,6 +151,82 @@ def test_claims_that_were_given_back_here_are_not_held_against_a_task(place):
     assert here.works[0].ran == ["1"] * 5
     assert here.ends() == [("1", End.LAPSED)] * 5
     assert here.faults() == ()
+
+
+@pytest.mark.parametrize(
+    ("error", "attempt", "most", "end"),
+    [
+        (Defer("later", retry_in=60), 1, 3, End.RELEASED),
+        (Defer("later", retry_in=60), 2, 3, End.RELEASED),
+        (Unavailable("no quota", retry_in=60), 1, 3, End.RELEASED),
+        (Defer("later", retry_in=60), 3, 3, End.LAPSED),
+        (Defer("later", retry_in=60), 1, 1, End.LAPSED),
+        (Defer("later", retry_in=60), 1, 0, End.LAPSED),
+        (Defer("later", retry_in=290), 1, 3, End.LAPSED),
+    ],
+)
+def test_r18_a_task_goes_back_by_a_failure_only_while_that_is_certain_not_to_be_its_last(
+    place, error, attempt, most, end
+):
+    here = place(Work(raising(error)), server_max_attempts=most)
+    run(here, grant(attempt=attempt))
+
+    assert here.ends() == [("1", end)]
+    assert len(here.waiting()) == (end is End.RELEASED)
+    assert here.faults() == ()
+
+
+def test_r18_a_task_that_is_given_back_is_handed_out_to_nobody_before_its_time(place):
+    here = place(Work(raising(Defer("later", retry_in=60))), server_max_attempts=3)
+    run(here, grant())
+
+    assert here.outbox.due(1) == []
+    here.clock.turn(60.0)
+    assert [type(one.outcome) for one in here.outbox.due(1)] == [Released]
+
+
+def test_r36_a_task_that_runs_when_the_worker_stops_goes_back_at_once(place):
+    here = place(Work(lambda ctx: ctx.check(), gated=True), server_max_attempts=3)
+    attempt = begun(here, grant())
+    here.stop(grace=5.0)
+    attempt.cancel(CancelReason.STOPPING)
+    here.works[0].gate.set()
+    here.idle()
+
+    assert [type(one.outcome) for one in here.outbox.due(1)] == [Released]
+    assert here.ends() == [("1", End.RELEASED)]
+
+
+def test_r36_a_task_that_comes_as_the_worker_stops_runs_while_there_is_time_and_else_goes_back(place):
+    here = place(server_max_attempts=3)
+    loops = [Stepped(claim_loop(here.runtime)) for _ in range(2)]
+    here.stop(grace=20.0)
+    loops[0].hand_out(grant("1", token="w1/1"))
+    here.idle()
+    here.clock.turn(15.0)
+    loops[1].hand_out(grant("2", token="w1/2"))
+
+    assert here.works[0].ran == ["1"]
+    assert here.ends() == [("1", End.COMPLETED), ("2", End.RELEASED)]
+
+
+@pytest.mark.parametrize(("attempt", "reported"), [(2, True), (3, False)])
+def test_r27_a_crash_is_reported_at_once_while_that_is_certain_not_to_be_the_last_attempt(
+    place, attempt, reported
+):
+    here = place(Work(gated=True), server_max_attempts=3)
+    here.outbox.hold(begun(here, grant(attempt=attempt)).claim)
+    recover(here.runtime, ())
+
+    assert [one.outcome.retryable for one in here.waiting()] == [True] * reported
+
+
+def test_given_back_at_once_is_not_held_against_a_task_either(place):
+    here = place(Work(raising(Defer("later", retry_in=1))), max_attempts=1, server_max_attempts=9)
+    for attempt in range(1, 4):
+        run(here, grant(attempt=attempt, token=f"w1/{attempt}"))
+
+    assert here.works[0].ran == ["1"] * 3
 
 
 def test_r25_a_result_that_is_here_answers_a_task_however_often_it_was_claimed(place):

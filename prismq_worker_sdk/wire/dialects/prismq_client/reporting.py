@@ -34,6 +34,11 @@ NAME = "prismq-client"
 QUICK_REPEATS = 3
 """How often a report that the database rolled back is sent again at once."""
 
+LAPSES = ReportAnswer(
+    Verdict.LOST, "a deadlock might make it fail for good, so that it is left to lapse instead"
+)
+"""What becomes of a task that is given back, where the server was seen to fail by half."""
+
 NOT_CLAIMED = "Task is not in claimed state"
 CLAIMED_BY_ANOTHER = "Task is claimed by another worker"
 
@@ -42,8 +47,8 @@ def report(session: Session, report: Report) -> Asking:
     """The reply to one report."""
     if not _is_of_here(report.identity):
         return ReportAnswer(Verdict.MISSING, "this claim is not one of this server")
-    if isinstance(report.outcome, Released):
-        return ReportAnswer(Verdict.LOST, "this server takes nothing back; the claim lapses")
+    if isinstance(report.outcome, Released) and session.halves:
+        return LAPSES
     said = _content(report.outcome)
     if stored_bytes(said[1]) > MAX_TEXT_BYTES:
         size = stored_bytes(said[1])
@@ -58,7 +63,7 @@ def report(session: Session, report: Report) -> Asking:
         trouble = yield from create_children(session, report)
         if trouble is not None:
             return trouble
-    reply = yield from _complete(report, *said)
+    reply = yield from _complete(session, report, *said)
     if isinstance(reply, ReportAnswer) and (told := session.told(report.identity.task_id)):
         return replace(reply, notice=told)
     return reply
@@ -89,19 +94,15 @@ def renew(renewal: Renewal, within: float | None = None) -> Asking:
     return answer
 
 
-def _complete(report: Report, name: str, text: str) -> Asking:
+def _complete(session: Session, report: Report, name: str, text: str) -> Asking:
     worker, success = json.dumps(report.identity.token, ensure_ascii=False), name == "result"
     body = f'{{"worker_id":{worker},"success":{json.dumps(success)},"{name}":{text}}}'
     call = "complete" if success else "fail"
     request = HttpRequest(call, "POST", ("tasks", report.identity.task_id, "complete"), body)
-    answer = read((yield request))
-    for _ in range(QUICK_REPEATS):
-        if not isinstance(answer, Refused) or not answer.deadlocked:
-            break
-        answer = read((yield request))
+    answer = yield from _sent(session, report, request)
     match answer:
         case Said(data=data):
-            return ReportAnswer(Verdict.ACCEPTED, _status(data))
+            return _accepted(session, report, data)
         case Refused(error=error) if error == NOT_CLAIMED:
             known = yield from _fate(report)
             return known or Rejected(400, error)
@@ -115,6 +116,20 @@ def _complete(report: Report, name: str, text: str) -> Asking:
             return Rejected(status, error)
         case Refused():
             return failure(answer)
+    return answer
+
+
+def _sent(session: Session, report: Report, request: HttpRequest) -> Asking:
+    """The answer to a report that is sent again at once when the database rolled it back."""
+    answer = read((yield request))
+    for _ in range(QUICK_REPEATS):
+        if not isinstance(answer, Refused) or not answer.deadlocked:
+            break
+        session.halves = session.halves or not isinstance(report.outcome, Completed)
+        if isinstance(report.outcome, Released):
+            known = yield from _fate(report)
+            return LAPSES if known is None else known
+        answer = read((yield request))
     return answer
 
 
@@ -144,8 +159,8 @@ def _content(outcome: Outcome) -> tuple[str, str]:
             return "result", result_text(result)
         case Failed(error=error):
             return "error", json.dumps(plain(error), ensure_ascii=False)
-        case Released():
-            raise ValueError("this server takes nothing back: let the claim lapse")
+        case Released(reason=reason):
+            return "error", json.dumps(plain(f"given back: {reason}"), ensure_ascii=False)
 
 
 def _is_of_here(identity: Identity) -> bool:
@@ -153,6 +168,11 @@ def _is_of_here(identity: Identity) -> bool:
     return identity.dialect == NAME and identity.token is not None and is_number(identity.task_id)
 
 
-def _status(data: Any) -> str:
+def _accepted(session: Session, report: Report, data: Any) -> ReportAnswer:
     status = data.get("status") if isinstance(data, dict) else None
-    return f"the task is {plain(status)}" if isinstance(status, str) else ""
+    detail = f"the task is {plain(status)}" if isinstance(status, str) else ""
+    if status != "failed" or not isinstance(report.outcome, Released):
+        return ReportAnswer(Verdict.ACCEPTED, detail)
+    session.halves = True
+    notice = "it was given back, and is failed for good: MAX_TASK_ATTEMPTS there is less than --server-max-attempts"
+    return ReportAnswer(Verdict.ACCEPTED, detail, notice=notice)

@@ -24,12 +24,14 @@ class Session:
     Attributes:
         numbers: Type name → its number there.
         created: The children that were created last, so that a report that is sent again finds its own: parent and key.
+        halves: Whether a failure met a deadlock, or ended a task that has attempts left: it may be done by half.
         notes: What is to be told of a parent's children, until its report has its verdict.
     """
 
     numbers: dict[str, int] = field(default_factory=dict)
     created: OrderedDict[tuple[str, str], None] = field(default_factory=OrderedDict)
     notes: dict[str, list[str]] = field(default_factory=dict)
+    halves: bool = False
     _last: str = ""
     _streak: int = 0
     _empty: dict[str, int] = field(default_factory=dict)

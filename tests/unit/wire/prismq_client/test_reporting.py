@@ -196,11 +196,40 @@ def test_r01_a_claim_of_another_dialect_is_not_reported_here():
     assert sent(report(DONE, token=None))[1].verdict is Verdict.MISSING
 
 
-def test_what_is_given_back_is_not_told():
-    talk, reply = sent(report(Released("later")))
+def test_what_is_given_back_is_told_as_a_failure_that_says_so():
+    talk, reply = sent(report(Released("the worker stops")), accepted("pending (retry)"))
 
-    assert talk.asked == []
+    assert talk.body() == {"worker_id": OWNER, "success": False, "error": "given back: the worker stops"}
+    assert (reply.verdict, reply.notice) == (Verdict.ACCEPTED, "")
+
+
+@pytest.mark.parametrize("outcome", [Failed("it broke"), Released("later")])
+def test_once_a_failure_met_a_deadlock_what_is_given_back_is_left_to_lapse(outcome):
+    talk = Talk()
+    still = [shown(status="claimed", claimed_by=OWNER)] if isinstance(outcome, Released) else []
+    talk(Exchange(reports=(report(outcome),)), refused(*DEADLOCK), *(still or [accepted("pending (retry)")]))
+    asked = len(talk.asked)
+    reply = talk(Exchange(reports=(report(Released("later"), task_id="21"),))).reports[0]
+
+    assert asked == 2
+    assert len(talk.asked) == asked
     assert reply.verdict is Verdict.LOST
+
+
+def test_what_was_given_back_and_failed_by_half_is_found():
+    failed = shown(status="failed", claimed_by=OWNER, attempts=1)
+    _talk, reply = sent(report(Released("later")), refused(*DEADLOCK), failed)
+
+    assert (reply.verdict, reply.failed_at) == (Verdict.ACCEPTED, 1)
+
+
+def test_a_task_that_fails_for_good_by_being_given_back_is_told_and_no_other_one_does():
+    talk = Talk()
+    first = talk(Exchange(reports=(report(Released("later")),)), accepted("failed")).reports[0]
+    second = talk(Exchange(reports=(report(Released("later"), task_id="21"),))).reports[0]
+
+    assert "less than --server-max-attempts" in first.notice
+    assert (second.verdict, len(talk.asked)) == (Verdict.LOST, 1)
 
 
 def test_an_error_that_utf8_cannot_carry_is_made_plain():
