@@ -1,9 +1,12 @@
-"""What the oldest supported Python (3.10) lacks of the standard library, and every newer one has."""
+"""What is not the same in all supported Pythons (3.10 and newer), for all of them."""
 
+import inspect
 import re
 import sys
+from collections.abc import Callable
 from datetime import datetime, timezone
 from enum import Enum
+from typing import Any
 
 if sys.version_info >= (3, 11):
     from builtins import BaseExceptionGroup, ExceptionGroup
@@ -15,7 +18,22 @@ else:
     from exceptiongroup import BaseExceptionGroup, ExceptionGroup
     from typing_extensions import Self
 
-__all__ = ["UTC", "BaseExceptionGroup", "ExceptionGroup", "Self", "StrEnum", "datetime_from_iso", "tomllib"]
+LAZY: dict[str, Any] = {}
+if sys.version_info >= (3, 14):
+    from annotationlib import Format
+
+    LAZY["annotation_format"] = Format.FORWARDREF
+
+__all__ = [
+    "UTC",
+    "BaseExceptionGroup",
+    "ExceptionGroup",
+    "Self",
+    "StrEnum",
+    "datetime_from_iso",
+    "signature",
+    "tomllib",
+]
 
 UTC = timezone.utc
 
@@ -45,3 +63,14 @@ def datetime_from_iso(text: str) -> datetime:
         zone = "+00:00" if utc else f"{hours}:{minutes}" if hours else ""
         text = f"{second}.{(decimals or '')[:6]:0<6}{zone}"
     return datetime.fromisoformat(text)
+
+
+def signature(of: Callable[..., Any]) -> inspect.Signature:
+    """Like `inspect.signature`; an annotation with a name for type checkers only does not make it raise.
+
+    It stays a text or a reference: from Python 3.14 on annotations are evaluated when somebody asks for them.
+
+    Raises:
+        TypeError: It cannot be called.
+    """
+    return inspect.signature(of, **LAZY)

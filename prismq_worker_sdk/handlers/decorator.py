@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
+from prismq_worker_sdk.compat import signature
 from prismq_worker_sdk.errors import PluginError, SchemaError
 from prismq_worker_sdk.handlers.handler import DEFAULT_TIME_LIMIT, Handler, parse_rate, takes_params_and_ctx
 from prismq_worker_sdk.model import duration
@@ -52,7 +53,7 @@ def task_handler(
         raise PluginError(f'@task_handler({task_type!r}): write @task_handler("PrismQ.YouTube.ScrapeShorts")')
 
     def make(function: Callable[..., Any]) -> Handler:
-        if not inspect.isroutine(function):
+        if not (inspect.isroutine(function) and hasattr(function, "__qualname__")):
             raise PluginError(f"{function!r} is no function; decorate one, or subclass TaskHandler")
         origin = f"{function.__module__}:{function.__qualname__}"
         takes_params_and_ctx(function, origin)
@@ -95,7 +96,7 @@ def result_schema_of(function: Callable[..., Any], origin: str) -> dict[str, Any
     from prismq_worker_sdk.handlers.schema import result_schema
 
     try:
-        returned = _hint(function, inspect.signature(function).return_annotation)
+        returned = _hint(function, signature(function).return_annotation)
     except NameError:
         return None  # a name for type checkers only
     try:
@@ -106,15 +107,15 @@ def result_schema_of(function: Callable[..., Any], origin: str) -> dict[str, Any
 
 def _annotated(function: Callable[..., Any]) -> object:
     """What the annotation of the first parameter declares; `dict` when there is none."""
-    first = next(iter(inspect.signature(function).parameters.values()))
+    first = next(iter(signature(function).parameters.values()))
     if first.annotation is first.empty:
         return dict
     try:
         annotation = _hint(function, first.annotation)
     except NameError:
+        name = getattr(first.annotation, "__forward_arg__", first.annotation)
         raise SchemaError(
-            f"the annotation {first.annotation!r} is not known where the module is imported; import it there, "
-            "or give params=…"
+            f"the annotation {name!r} is not known where the module is imported; import it there, or give params=…"
         ) from None
     origin = getattr(annotation, "__origin__", annotation)
     return dict if origin in (dict, Mapping, Any) else annotation

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from prismq_worker_sdk.compat import signature
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.quota import Quota
@@ -172,7 +173,7 @@ def _is_count(value: object) -> bool:
 def takes_nothing(cls: type[Any]) -> None:
     """Raises PluginError unless an instance can be made without arguments."""
     try:
-        inspect.signature(cls).bind()
+        signature(cls).bind()
     except TypeError as error:
         raise PluginError(
             f"{cls.__module__}:{cls.__qualname__} cannot be made without arguments ({error}); give an instance"
@@ -184,6 +185,6 @@ def takes_params_and_ctx(function: Callable[..., Any], origin: str) -> None:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise PluginError(f"{origin}: a handler returns its result; it cannot be a generator")
     try:
-        inspect.signature(function).bind(object(), object())
+        signature(function).bind(object(), object())
     except TypeError:
         raise PluginError(f"{origin}: a handler takes two arguments, (params, ctx)") from None

@@ -1,6 +1,9 @@
+import __future__
+
 import asyncio
 import functools
 import math
+import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -283,3 +286,40 @@ def test_a_returned_model_without_a_schema_is_refused_with_the_handlers_name():
         raise NotImplementedError
 
     assert "returns: Unpublishable has no JSON Schema" in error_of(returns)
+
+
+LATE = """
+from prismq_worker_sdk import TaskHandler, TaskParams, task_handler
+
+class Params(TaskParams):
+    n: int
+
+class Found(TaskParams):
+    n: int
+
+@task_handler("A.Function")
+def function(params: Params, ctx: Unseen) -> Found:
+    return Found(n=params.n)
+
+class Object(TaskHandler):
+    task_type = "An.Object"
+
+    def process(self, params: Params, ctx: Unseen) -> Found:
+        return Found(n=params.n)
+
+def unreadable(params: Unseen, ctx):
+    return {}
+"""
+
+
+def test_annotations_that_are_evaluated_late_may_name_what_only_type_checkers_see():
+    # from Python 3.14 on late is the rule
+    flags = 0 if sys.version_info >= (3, 14) else __future__.annotations.compiler_flag
+    found = {"__name__": "late"}
+    exec(compile(LATE, "late.py", "exec", flags, dont_inherit=True), found)
+
+    for handler in (found["function"], as_handler(found["Object"])):
+        assert handler.params.schema["required"] == ["n"]
+        assert handler.result_schema["required"] == ["n"]
+    with pytest.raises(SchemaError, match="the annotation 'Unseen' is not known"):
+        task_handler("An.Unreadable")(found["unreadable"])
