@@ -23,6 +23,7 @@ from prismq_worker_sdk.decide.redaction import Redactor, is_secret_name
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.model import duration, size
+from prismq_worker_sdk.model.calls import ClaimOrder
 from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.worker.config import ProvidesConfig, WorkerConfig
 
@@ -152,6 +153,7 @@ class WorkerSettings(BaseSettings):
     startup_timeout: Duration = Field(30.0, ge=0)
     unreachable_timeout: Duration = Field(0.0, ge=0)
     max_consecutive_errors: int = Field(5, ge=0)
+    claim_order: ClaimOrder | None = None
     server_claim_timeout: Duration = Field(300.0, gt=0)
     server_max_attempts: int = Field(0, ge=0)
     max_attempts: int = Field(20, ge=0)
@@ -173,6 +175,11 @@ class WorkerSettings(BaseSettings):
     @classmethod
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
+
+    @field_validator("claim_order", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
 
     @classmethod
     def settings_customise_sources(

@@ -49,6 +49,9 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--max-attempts", metavar="N", help="Claims of a task that never ends, then it fails [20]"
         ),
         click.option(
+            "--claim-order", metavar="ORDER", help="fifo, lifo or priority (prismq-client) [the server's]"
+        ),
+        click.option(
             "--server-claim-timeout", metavar="TIME", help="Claim timeout of a server without renewal [300s]"
         ),
         click.option(

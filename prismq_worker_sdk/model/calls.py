@@ -7,7 +7,7 @@ a failure is an answer like any other, and `decide` judges it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from prismq_worker_sdk.compat import StrEnum
 from prismq_worker_sdk.model.capabilities import Capabilities
@@ -17,6 +17,7 @@ from prismq_worker_sdk.model.task import Task
 
 __all__ = [
     "BadGrant",
+    "ClaimOrder",
     "ClaimWork",
     "Conflict",
     "Exchange",
@@ -52,14 +53,23 @@ class Probe:
     within: float | None = None
 
 
+ClaimOrder: TypeAlias = Literal["fifo", "lifo", "priority"]
+"""The oldest task first, the newest, or the one of the highest priority."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClaimWork:
-    """Ask for tasks of these types; reserve the slots first (R4)."""
+    """Ask for tasks of these types; reserve the slots first (R4).
+
+    Attributes:
+        order: Which task of a type comes first, where `Capabilities.orders_claims`; None for the server's own choice.
+    """
 
     worker_id: str
     task_types: tuple[str, ...]
     max_tasks: int = 1
     wait_seconds: float = 0.0
+    order: ClaimOrder | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ class Capabilities:
         creates: Whether children are created with their parent's report, or right before it.
         fences: Whether each claim is proven by something of its own, so that no other claim's report ends it.
         finds_claims: Whether a claim whose answer was lost can be asked for again (R6).
+        orders_claims: Whether a claim can say which task of a type comes first.
         tells_progress: Whether progress can be told where leases cannot be renewed.
         retries_at_once: Whether a failed task is handed out again at once, and counts its claims without a bound.
         max_request_bytes: Largest request.
@@ -39,6 +40,7 @@ class Capabilities:
     creates: bool = False
     fences: bool = False
     finds_claims: bool = False
+    orders_claims: bool = False
     tells_progress: bool = False
     retries_at_once: bool = False
     max_request_bytes: int = 16 * MIB

@@ -37,6 +37,9 @@ def announce(runtime: Runtime, *, state_dir: str, recovered: int) -> None:
                 "other's tasks on this server, so give each its own or none",
             )
         )
+    if config.claim_order is not None and not can.orders_claims:
+        text = f"--claim-order {config.claim_order} has no effect on this server: it chooses the order of tasks itself"
+        runtime.emit(Notice("warning", text))
     if not can.renews:
         limit = duration.text(config.server_claim_timeout)
         runtime.emit(

@@ -102,7 +102,11 @@ class Claimer:
         waits = waits and not plan.part
         longest = longest_wait(runtime.health.capabilities, runtime.config.poll_interval)
         work = ClaimWork(
-            runtime.worker_id, plan.types, max_tasks=plan.max_tasks, wait_seconds=longest if waits else 0.0
+            runtime.worker_id,
+            plan.types,
+            max_tasks=plan.max_tasks,
+            wait_seconds=longest if waits else 0.0,
+            order=runtime.config.claim_order,
         )
         request_id = uuid.uuid4().hex if runtime.health.capabilities.finds_claims else ""
         return Asked(work, request_id, runtime.clock.monotonic(), plan.part)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from prismq_worker_sdk.model.calls import ClaimOrder
+
 __all__ = ["ProvidesConfig", "WorkerConfig", "no_key"]
 
 
@@ -31,6 +33,7 @@ class WorkerConfig:
         startup_timeout: How long an unreachable server is tried at start.
         unreachable_timeout: How long it is tried later, 0 for ever.
         max_consecutive_errors: Unexpected handler errors in a row that pause a type, 0 for no limit.
+        claim_order: Which task of a type comes first, where the server can be told; None for its own choice.
         server_claim_timeout: When a server without renewal takes a claimed task back.
         server_max_attempts: After how many attempts the server fails a task for good, where it counts each claim as
             one; 0 where nobody knows.
@@ -53,6 +56,7 @@ class WorkerConfig:
     startup_timeout: float = 30.0
     unreachable_timeout: float = 0.0
     max_consecutive_errors: int = 5
+    claim_order: ClaimOrder | None = None
     server_claim_timeout: float = 300.0
     server_max_attempts: int = 0
     max_attempts: int = 20

@@ -10,6 +10,7 @@ from prismq_worker_sdk.testing.prismq_client.application import Application
 from prismq_worker_sdk.testing.prismq_client.call import Request
 from prismq_worker_sdk.testing.prismq_client.store import Store
 from prismq_worker_sdk.testing.simulator.model_prismq_client import ModelPrismqClient
+from prismq_worker_sdk.wire.dialects.prismq_client.claiming import ORDERS
 from prismq_worker_sdk.wire.messages import HttpRequest
 
 TYPES = ("Simulated.Work", "Simulated.Child")
@@ -73,7 +74,9 @@ def test_the_model_and_the_kit_s_server_answer_alike(seed):
         ):
             case "claim":
                 owners.append(f"w/{step}")
-                both.asked("POST", "tasks", "claim", body={"worker_id": owners[-1], "task_type_id": 1})
+                order = ORDERS[dice.choice(tuple(ORDERS))]
+                body = {"worker_id": owners[-1], "task_type_id": 1, **order}
+                both.asked("POST", "tasks", "claim", body=body)
             case "complete":
                 body = {"worker_id": dice.choice(owners[-3:]), "success": True, "result": {"n": step}}
                 both.asked("POST", "tasks", task, "complete", body=body)

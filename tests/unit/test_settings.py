@@ -43,6 +43,7 @@ SAID = {
     "unreachable_timeout": (duration.seconds, "1", "2", "3"),
     "max_consecutive_errors": (int, "1", "2", "3"),
     "max_attempts": (int, "1", "2", "3"),
+    "claim_order": (SAME, "lifo", "fifo", "priority"),
     "server_max_attempts": (int, "1", "2", "3"),
     "server_claim_timeout": (duration.seconds, "1.5m", "2.5m", "3.5m"),
     "health_port": (int, "8081", "8082", "8083"),
@@ -89,6 +90,13 @@ def test_the_variables_of_the_mission_are_fixed_and_all_others_have_the_prefix()
     assert MISSION_NAMES == MISSION
     for field in FIELDS - set(MISSION):
         assert variable(field) == f"PRISMQ_WORKER_{field.upper()}"
+
+
+def test_the_order_of_claims_may_be_written_as_prismq_does(monkeypatch):
+    assert load_settings().claim_order is None
+    monkeypatch.setenv(variable("claim_order"), "LIFO")
+
+    assert load_settings().claim_order == "lifo"
 
 
 def test_every_setting_reaches_the_worker():

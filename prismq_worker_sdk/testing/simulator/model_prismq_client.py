@@ -67,12 +67,13 @@ class ModelPrismqClient(ModelServer):
         return _items(wanted[start : start + int(query.get("limit", "50"))])
 
     def _claim(self, body: Mapping[str, Any], now: float) -> HttpReply:
-        """The oldest one, a task that failed just now included; attempts are not looked at."""
+        """The first one in the order that is asked for, a task that failed just now included; however many attempts."""
         kind = self.types[body["task_type_id"] - 1]
         ready = [task for task in self.tasks.values() if task.type == kind and task.ready(now)]
         if not ready:
             return _refused(500, "There is no active transaction")
-        task = min(ready, key=lambda one: one.number)
+        ready.sort(key=lambda one: one.number, reverse=body.get("sort_order") == "DESC")
+        task = ready[-1] if body.get("sort_by") == "priority" else ready[0]  # all have the same priority
         claim = ModelClaim(task, body["worker_id"], now)
         self.claims.append(claim)
         task.claim, task.status, task.expires_at = claim, "processing", now + self.claim_timeout

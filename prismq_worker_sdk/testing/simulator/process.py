@@ -12,7 +12,7 @@ from prismq_worker_sdk.decide.delivery import Judgement
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import PrismqError
 from prismq_worker_sdk.handlers.registry import Registry
-from prismq_worker_sdk.model.calls import Exchange, Healthy, Probe
+from prismq_worker_sdk.model.calls import ClaimOrder, Exchange, Healthy, Probe
 from prismq_worker_sdk.model.claim import Claim, Identity
 from prismq_worker_sdk.model.events import Event
 from prismq_worker_sdk.model.outcome import Child, Outcome
@@ -49,6 +49,7 @@ __all__ = ["Process"]
 
 T = TypeVar("T")
 
+ORDERS: tuple[ClaimOrder | None, ...] = (None, "lifo", "fifo", "priority", None)
 ADDRESS = "http://model.invalid/api"
 GRACE = 10.0
 ROOM = 1 << 40
@@ -79,6 +80,7 @@ class Process:
             server_claim_timeout=60.0,
             startup_timeout=30.0,
             max_attempts=0,
+            claim_order=ORDERS[self.world.plan.seed % len(ORDERS)],
             server_max_attempts=self.world.server_max_attempts,
         )
         self._dice = Random(self.world.dice.random())  # noqa: S311 - repeatable on purpose

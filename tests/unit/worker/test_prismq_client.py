@@ -18,6 +18,7 @@ from prismq_worker_sdk.model.events import End, Notice, ServerLost, TaskFailedEa
 from prismq_worker_sdk.model.outcome import Completed, Failed, Released
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.wire.dialects.prismq_client.health import CAPABILITIES
+from prismq_worker_sdk.worker.announcing import announce
 from prismq_worker_sdk.worker.claiming import claim_loop
 from prismq_worker_sdk.worker.delivering import delivery_loop
 from prismq_worker_sdk.worker.leasing import lease_loop
@@ -316,6 +317,22 @@ def test_progress_that_is_not_answered_is_told_again_and_ends_nothing(place):
     here.clock.turn(5.0)
     loop.go_on()
     assert loop.request.renewals[0].progress == 40.0
+
+
+def test_the_order_of_claims_is_asked_for_and_where_it_has_no_effect_that_is_said(place, workplace):
+    here, base = place(claim_order="lifo"), workplace(claim_order="lifo")
+
+    assert Stepped(claim_loop(here.runtime)).request.claim.order == "lifo"
+    for one in (here, base):
+        announce(one.runtime, state_dir="", recovered=0)
+    told = [
+        [event.message for event in one.of(Notice) if "--claim-order" in event.message]
+        for one in (here, base)
+    ]
+    assert told == [
+        [],
+        ["--claim-order lifo has no effect on this server: it chooses the order of tasks itself"],
+    ]
 
 
 def test_a_type_that_is_not_registered_is_not_asked_for_until_a_minute_later(place):

@@ -7,6 +7,7 @@ from typing import Any
 
 from prismq_worker_sdk.model.calls import (
     BadGrant,
+    ClaimOrder,
     ClaimWork,
     Conflict,
     Exchange,
@@ -33,6 +34,14 @@ __all__ = ["claim", "get_task", "wire_worker_id"]
 
 LONGEST_WORKER_ID = 255
 LONGEST_NUMBER = 16
+
+ORDERS: dict[ClaimOrder | None, dict[str, str]] = {
+    None: {},
+    "fifo": {"sort_by": "id", "sort_order": "ASC"},
+    "lifo": {"sort_by": "id", "sort_order": "DESC"},
+    "priority": {"sort_by": "priority", "sort_order": "DESC"},
+}
+"""How an order is said; by number rather than `created_at`, which many tasks of one second share."""
 
 PAGE = 200
 MOST_PAGES = 5
@@ -66,7 +75,7 @@ def claim(session: Session, call: Exchange, work: ClaimWork) -> Asking:
         if number is None:
             strangers.append(name)
             continue
-        body = {"worker_id": owner, "task_type_id": number}
+        body = {"worker_id": owner, "task_type_id": number, **ORDERS[work.order]}
         reply = yield HttpRequest("claim", "POST", ("tasks", "claim"), json.dumps(body, ensure_ascii=False))
         found = _granted(session, reply, name, owner)
         if not isinstance(found, Throttled):

@@ -21,6 +21,7 @@ CAPABILITIES = Capabilities(
     creates=True,
     fences=True,
     finds_claims=True,
+    orders_claims=True,
     tells_progress=True,
     retries_at_once=True,
     max_result_bytes=MAX_TEXT_BYTES,

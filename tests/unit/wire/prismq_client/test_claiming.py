@@ -4,16 +4,22 @@ import pytest
 
 from prismq_worker_sdk.model.calls import (
     BadGrant,
+    ClaimWork,
     Conflict,
+    Exchange,
     Foreign,
     Grant,
+    Healthy,
     Rejected,
     Throttled,
     Unauthorised,
     Unreachable,
 )
 from prismq_worker_sdk.model.task import Task, TaskStatus
+from prismq_worker_sdk.wire.client import WireClient
+from prismq_worker_sdk.wire.dialects.prismq_client import CAPABILITIES
 from prismq_worker_sdk.wire.dialects.prismq_client.claiming import wire_worker_id
+from tests.support.prismq_client import TYPE, running_prismq_client
 from tests.support.prismq_talk import (
     DEADLOCK,
     EMPTY,
@@ -41,6 +47,21 @@ def test_a_claim_asks_for_one_type_by_its_number_under_an_id_of_its_own():
     assert talk.body() == {"worker_id": OWNER, "task_type_id": 1}
     wanted = Task(id="20", type="Test.Some", params={"n": 1}, attempt=2, priority=0)
     assert found.tasks == (Grant(wanted, token=OWNER),)
+
+
+@pytest.mark.parametrize(("order", "first"), [(None, "1"), ("fifo", "1"), ("lifo", "3"), ("priority", "2")])
+def test_an_order_is_kept_by_the_server_also_among_tasks_of_one_second(order, first):
+    with running_prismq_client() as server:
+        for number in range(3):
+            server.create({"n": number})
+        server.server.set_priority(2, 9)
+        client = WireClient(server.url, dialect="prismq-client")
+        work = ClaimWork("w", (TYPE,), order=order)
+        client.use(Healthy("prismq-client", CAPABILITIES))
+        found = client.perform(Exchange(claim=work, request_id="1"))
+        client.close()
+
+    assert [grant.task.id for grant in found.tasks] == [first]
 
 
 def test_r02_every_claim_has_another_wire_id_and_a_long_worker_id_is_cut_to_fit():
