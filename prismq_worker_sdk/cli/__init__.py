@@ -48,9 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Those of this process, which is the command's own then, unless given.
     """
+    from prismq_worker_sdk.cli.answers import until_the_end
     from prismq_worker_sdk.cli.ending import end_process
     from prismq_worker_sdk.cli.failures import carried_out
 
     if arguments is None:
+        until_the_end()
         return end_process(carried_out(prismq_worker, sys.argv[1:]))
     return carried_out(prismq_worker, list(arguments))

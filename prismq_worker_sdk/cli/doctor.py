@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from typing import Any
 
 import click
 
+from prismq_worker_sdk.cli.answers import only_answers
 from prismq_worker_sdk.cli.doctoring.finding import (
     Finding,
     as_dict,
@@ -69,37 +68,37 @@ def doctor(names: tuple[str, ...], *, as_json: bool, probe: bool, **given: Any) 
     config = settings.config()
     redactor = Redactor(config.secrets)
     _log(config, redactor)
-    handlers, plugins, found = _handlers(names, redactor)
-    told = given["api_url"] is not None or asked_for("api_url") is not None
-    examination = Examination(config, handlers, plugins, probe=probe, address_given=told)
-    shown = []
-    for finding in (*found, *_ready(handlers), *examination.findings()):
-        clean = Finding(
-            finding.check, finding.level, redactor.text(finding.text), redactor.text(finding.remedy)
-        )
-        shown.append(clean)
-        if not as_json:
-            click.echo(line(clean))
-    works = would_run(shown)
-    if as_json:
-        met = examination.found
-        said = {
-            "would_run": works,
-            "api_url": config.api_url,
-            "dialect": None if met is None else met.healthy.dialect,
-            "checks": [as_dict(one) for one in shown],
-        }
-        click.echo(json.dumps(said, indent=2, ensure_ascii=False))
-    else:
-        click.echo(summary(shown))
-    return 0 if works else 1
+    with only_answers() as tell:
+        handlers, plugins, found = _handlers(names, redactor)
+        told = given["api_url"] is not None or asked_for("api_url") is not None
+        examination = Examination(config, handlers, plugins, probe=probe, address_given=told)
+        shown = []
+        for finding in (*found, *_ready(handlers), *examination.findings()):
+            clean = Finding(
+                finding.check, finding.level, redactor.text(finding.text), redactor.text(finding.remedy)
+            )
+            shown.append(clean)
+            if not as_json:
+                tell(line(clean))
+        works = would_run(shown)
+        if as_json:
+            met = examination.found
+            said = {
+                "would_run": works,
+                "api_url": config.api_url,
+                "dialect": None if met is None else met.healthy.dialect,
+                "checks": [as_dict(one) for one in shown],
+            }
+            tell(json.dumps(said, indent=2, ensure_ascii=False))
+        else:
+            tell(summary(shown))
+        return 0 if works else 1
 
 
 def _handlers(names: Sequence[str], redactor: Redactor) -> tuple[list[Handler], list[str], list[Finding]]:
     """The handlers, their plugins as `--plugin` takes them, and what there is to say of them."""
     try:
-        with redirect_stdout(sys.stderr):  # what a plugin prints at its import is not what was asked for
-            plugins = load(names or None)
+        plugins = load(names or None)
         handlers, secrets = ready_handlers(plugins)
         redactor.learn(*secrets)
         handlers = list(Registry(handlers).handlers)

@@ -8,7 +8,7 @@ import click
 
 from prismq_worker_sdk.errors import PrismqError, UsageError
 
-__all__ = ["carried_out", "say"]
+__all__ = ["carried_out", "say", "wants_traceback"]
 
 ON = frozenset({"1", "true", "t", "yes", "y", "on"})
 
@@ -49,7 +49,7 @@ def say(text: str, arguments: list[str], *, code: int = 0, error: Exception | No
     _flush_logs()
     level = logging.CRITICAL if code else logging.WARNING
     record = logging.LogRecord("prismq", level, __file__, 0, text, None, None)
-    if error is not None and _wants_traceback(arguments):
+    if error is not None and wants_traceback(arguments):
         record.exc_info = type(error), error, error.__traceback__
     formatters = [handler.formatter for handler in logging.getLogger().handlers]
     ours = [one for one in formatters if isinstance(one, JsonFormatter | ConsoleFormatter)]
@@ -79,7 +79,8 @@ def _wants_json(arguments: list[str]) -> bool:
     return _asked_for("log_format") == "json"
 
 
-def _wants_traceback(arguments: list[str]) -> bool:
+def wants_traceback(arguments: list[str]) -> bool:
+    """Whether tracebacks are wanted, by this command line, the environment or the config file."""
     return "--debug" in arguments or _asked_for("debug").lower() in ON
 
 

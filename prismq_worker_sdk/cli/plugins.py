@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import click
 
+from prismq_worker_sdk.cli.answers import Tell, only_answers
 from prismq_worker_sdk.cli.run import why_unready
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.decide.redaction import Redactor
@@ -64,38 +63,38 @@ def plugins(
         raise click.UsageError("--allow-breaking and --api-url say how to --publish; give it too.")
     if state_dir:
         keep_state_in(Path(state_dir))
-    with redirect_stdout(sys.stderr):  # what a plugin prints at its import is not what was asked for
+    with only_answers() as tell:
         found = load(names or None)
-    if publishing:
-        from prismq_worker_sdk.cli.publishing import publish
-        from prismq_worker_sdk.cli.server_options import client_of
+        if not publishing:
+            _echo(found, tell, as_json=as_json, with_quotas=with_quotas)
+            return 1 if found.broken else 0
+    from prismq_worker_sdk.cli.publishing import publish
+    from prismq_worker_sdk.cli.server_options import client_of
 
-        published = publish(found.loaded, client_of(api_url), allow_breaking=allow_breaking)
-        _echo_broken([_broken(one) for one in found.broken])
-        return 0 if published and not found.broken else 1
-    _echo(found, as_json=as_json, with_quotas=with_quotas)
-    return 1 if found.broken else 0
+    published = publish(found.loaded, client_of(api_url), allow_breaking=allow_breaking)
+    _echo_broken([_broken(one) for one in found.broken])
+    return 0 if published and not found.broken else 1
 
 
-def _echo(found: Plugins, *, as_json: bool, with_quotas: bool) -> None:
+def _echo(found: Plugins, tell: Tell, *, as_json: bool, with_quotas: bool) -> None:
     shown = [_shown(plugin) for plugin in found.loaded]
     broken = [_broken(one) for one in found.broken]
     if as_json:
-        click.echo(json.dumps({"plugins": shown, "broken": broken}, indent=2, ensure_ascii=False))
+        tell(json.dumps({"plugins": shown, "broken": broken}, indent=2, ensure_ascii=False))
         return
     for plugin in shown:
-        click.echo(f"{plugin['name']}  ({plugin['source']})")
+        tell(f"{plugin['name']}  ({plugin['source']})")
         if with_quotas:
-            _echo_quotas(plugin["quotas"])
+            _echo_quotas(plugin["quotas"], tell)
         if with_quotas and plugin["quotas"]:
             continue
         for one in plugin["task_types"]:
-            click.echo(
+            tell(
                 f"  {one['task_type']}  {'ready' if one['unready'] is None else 'not ready: ' + one['unready']}"
             )
     _echo_broken(broken)
     if not shown and not broken:
-        click.echo("no plugin is installed; pip install one, or name a module or a .py file with --plugin")
+        tell("no plugin is installed; pip install one, or name a module or a .py file with --plugin")
 
 
 def _broken(one: BrokenPlugin) -> dict[str, str]:
@@ -149,16 +148,16 @@ def _quota(quota: Quota) -> dict[str, Any]:
     }
 
 
-def _echo_quotas(quotas: Sequence[Mapping[str, Any]]) -> None:
+def _echo_quotas(quotas: Sequence[Mapping[str, Any]], tell: Tell) -> None:
     for one in quotas:
         if "error" in one:
-            click.echo(one_line(f"  {one['error']}"))
+            tell(one_line(f"  {one['error']}"))
             continue
         until = f" until {one['resets_at']}" if one["resets_at"] else ""
         blocked = f"  ({one['blocked']})" if one["blocked"] else ""
-        click.echo(one_line(f"  {one['name']:<24}  {one['left']:>6} of {one['limit']} left{until}{blocked}"))
+        tell(one_line(f"  {one['name']:<24}  {one['left']:>6} of {one['limit']} left{until}{blocked}"))
     if not quotas:
-        click.echo("  no quotas")
+        tell("  no quotas")
 
 
 def _type(handler: Handler, trouble: str | None, redact: Redactor) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`prismq-worker try`: one run of a handler, without a server."""
+"""`prismq-worker try`: one run of a handler in a worker of its own, without a server."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
-from prismq_worker_sdk.cli.run import ready_handlers, report_broken, why_unready
-from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.cli.answers import only_answers
+from prismq_worker_sdk.cli.failures import wants_traceback
+from prismq_worker_sdk.cli.run import ready_handlers, report_broken
+from prismq_worker_sdk.errors import PrismqError, SettingsError
 from prismq_worker_sdk.handlers.discovery import load
 from prismq_worker_sdk.handlers.registry import Registry
-from prismq_worker_sdk.model.outcome import Completed, Failed, Released
+from prismq_worker_sdk.model.outcome import Completed
 
 __all__ = ["json_object", "try_"]
 
@@ -22,42 +24,43 @@ __all__ = ["json_object", "try_"]
 @click.option(
     "--plugin", "names", multiple=True, metavar="NAME", help="Entry point, module or .py file [all installed]"
 )
-def try_(task_type: str, params: str, names: tuple[str, ...]) -> int:
-    """Run the handler of TYPE with PARAMS (a JSON object) and print the result.
+@click.option("--debug", is_flag=True, help="Log everything, show whole tracebacks, DEBUG")
+def try_(task_type: str, params: str, names: tuple[str, ...], *, debug: bool) -> int:
+    """Run the handler of TYPE with PARAMS (a JSON object) as a worker would, and print the result.
 
     \b
         prismq-worker try PrismQ.YouTube.ScrapeShorts '{"search_query": "startup ideas"}'
 
+    It runs under its time limit, in a thread or a process as it says; what else it says is shown on stderr.
     The exit code is 0 for completed, 1 for failed or given back.
     """
+    from prismq_worker_sdk.cli.screen import Screen
+    from prismq_worker_sdk.cli.trying import run_once
     from prismq_worker_sdk.decide.redaction import Redactor
     from prismq_worker_sdk.observe.logs import set_up_logging
-    from prismq_worker_sdk.testing.harness import HandlerHarness
 
     given = json_object(params)
     redact = Redactor()
-    set_up_logging(log_format="console", level="WARNING", redactor=redact)
-    plugins = load(names or None)
-    report_broken(plugins)
-    handlers, secrets = ready_handlers(plugins)
-    redact.learn(*secrets)
-    handler = Registry(handlers).get(task_type)
-    unready = why_unready(handler)
-    if unready is not None:
-        raise SettingsError(f"{task_type} is not ready: {unready}")
-    found = HandlerHarness(handler).run(given)
-    for level, message, fields in found.logs:
-        said = " ".join(f"{name}={value}" for name, value in redact.value(fields).items())
-        click.echo(redact.text(f"{level.lower()}: {message} {said}".rstrip()), err=True)
-    match found.outcome:
-        case Completed():
-            click.echo(json.dumps(found.result, indent=2, ensure_ascii=False))
-            return 0
-        case Failed(error=error):
-            click.echo(redact.text(f"failed: {error}"), err=True)
-        case Released(reason=reason, delay_seconds=seconds):
-            click.echo(redact.text(f"given back for {seconds:.0f} s: {reason}"), err=True)
-    return 1
+    level = "DEBUG" if debug or wants_traceback([]) else "WARNING"
+    set_up_logging(log_format="console", level=level, redactor=redact)
+    with only_answers() as tell:
+        plugins = load(names or None)
+        report_broken(plugins)
+        handlers, secrets = ready_handlers(plugins)
+        redact.learn(*secrets)
+        handler = Registry(handlers).get(task_type)
+        with Screen(redact) as screen:
+            trial = run_once(handler, given, redact, screen.hear)
+            if trial.unready is not None:
+                raise SettingsError(f"{task_type} is not ready: {trial.unready}")
+            if trial.report is None:
+                raise PrismqError(f"the worker ended without an outcome of {task_type}; run it with --debug")
+            screen.end(trial.report, trial.seconds)
+        outcome = trial.report.outcome
+        if not isinstance(outcome, Completed):
+            return 1
+        tell(json.dumps(json.loads(outcome.result), indent=2, ensure_ascii=False))
+        return 0
 
 
 def json_object(text: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from prismq_worker_sdk.handlers.handler import Handler
+from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import TaskRef
 from prismq_worker_sdk.model.outcome import Child, Outcome
@@ -61,6 +62,16 @@ class Attempt(Cancellable):
         """How events speak of it."""
         task = self.claim.task
         return TaskRef(task.id, task.type, task.attempt)
+
+    def limit_text(self, now: float) -> str:
+        """The time that its handler has, for people; a moment lost on the way to its slot is not told.
+
+        Args:
+            now: Clock reading.
+        """
+        wanted = self.handler.time_limit
+        has = self.limit_at - (now if self.started_at is None else self.started_at)
+        return duration.text(wanted if abs(wanted - has) <= max(0.1, wanted / 20) else has)
 
     def killable(self, kill: Callable[[], None]) -> Callable[[], None]:
         """From now on the handler can be ended by force; the result takes it back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from prismq_worker_sdk.model.calls import Healthy
 from prismq_worker_sdk.model.events import Event
@@ -11,12 +12,28 @@ from prismq_worker_sdk.wire.client import WireClient
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.driver import Perform
 
-__all__ = ["Connections", "server_identity"]
+__all__ = ["Connections", "Connects", "server_identity"]
 
 
 def server_identity(config: WorkerConfig, found: Healthy) -> str:
     """What tells this server from every other one: its address, and the instance id where it announces one (R1)."""
     return normalise(config.api_url) + (f"#{found.instance}" if found.instance else "")
+
+
+class Connects(Protocol):
+    """How a worker reaches its server."""
+
+    def probe(self) -> Perform:
+        """How to ask a server that is not known yet."""
+        ...
+
+    def open(self, found: Healthy) -> Perform:
+        """How to talk to the server that was found; for one thread only."""
+        ...
+
+    def close(self) -> None:
+        """Closes every connection."""
+        ...
 
 
 class Connections:

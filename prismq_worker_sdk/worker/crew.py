@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.claiming import claim_loop
-from prismq_worker_sdk.worker.connect import Connections
+from prismq_worker_sdk.worker.connect import Connects
 from prismq_worker_sdk.worker.delivering import delivery_loop
 from prismq_worker_sdk.worker.driver import LoopThread
 from prismq_worker_sdk.worker.effects import Loop
@@ -33,7 +33,7 @@ class Crew:
     """
 
     def __init__(
-        self, runtime: Runtime, connections: Connections, wake: Callable[[], None], *, owns_process: bool
+        self, runtime: Runtime, connections: Connects, wake: Callable[[], None], *, owns_process: bool
     ) -> None:
         def thread(name: str, loop: Loop) -> LoopThread:
             perform = connections.open(runtime.health)

@@ -6,7 +6,6 @@ import sys
 import traceback
 
 from prismq_worker_sdk.decide.leases import ABANDON_AFTER, Abandon, Cancel, Look, watch
-from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.events import HandlerOverran, Notice, Phase
 from prismq_worker_sdk.model.outcome import Failed
 from prismq_worker_sdk.worker.attempt import Attempt
@@ -59,7 +58,7 @@ def _watch(runtime: Runtime, attempt: Attempt, now: float) -> float:
 def _abandon(runtime: Runtime, attempt: Attempt, now: float) -> float:
     """Commits the failure without the handler; its process is killed; a thread is a stray, its slot is lost (R16)."""
     started = attempt.started_at if attempt.started_at is not None else now
-    limit = duration.text(attempt.limit_at - started)
+    limit = attempt.limit_text(now)
     text = f"the handler did not end within its time limit of {limit}, nor {ABANDON_AFTER:.0f} s after it was told to"
     if attempt.handler_ended or attempt.killed:  # its own end only waits for the disk (R12), or is on its way
         return now + ABANDON_AFTER

@@ -20,7 +20,6 @@ from prismq_worker_sdk.decide.ends import (
 )
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import InvalidParams, TaskCancelled, Transient
-from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import TaskStarted
@@ -37,7 +36,7 @@ from prismq_worker_sdk.worker.runtime import Runtime
 __all__ = ["Place", "Surroundings", "place_of", "run_attempt", "worked"]
 
 
-_LOG = logging.getLogger("prismq.task")
+_LOG = logging.getLogger("prismq.worker")
 FORKED = 70
 """Exit code of a forked child that comes back from its handler."""
 
@@ -157,7 +156,10 @@ def _judged(here: Surroundings, attempt: Attempt, error: BaseException) -> Outco
     now = here.clock.utc()
     if reason is None:
         return outcome_of_error(error, redact=redact, now=now)
-    detail = _limit_text(attempt) if reason is CancelReason.TIME_LIMIT else ""
+    detail = ""
+    if reason is CancelReason.TIME_LIMIT:
+        limit = attempt.limit_text(here.clock.monotonic())
+        detail = f"the handler did not end within its time limit of {limit}"
     if isinstance(error, TaskCancelled):
         return outcome_of_cancel(reason, detail=detail)
     return outcome_when_cancelled(error, reason, redact=redact, now=now, detail=detail)
@@ -194,8 +196,3 @@ def _once(place: Place, params: Any) -> _Returned | _Raised:
         return _Returned(place.call(params))
     except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a handler end its task only
         return _Raised(single(error))
-
-
-def _limit_text(attempt: Attempt) -> str:
-    limit = attempt.limit_at - (attempt.claim.sent_at if attempt.started_at is None else attempt.started_at)
-    return f"the handler did not end within its time limit of {duration.text(limit)}"

@@ -18,7 +18,7 @@ from prismq_worker_sdk.worker.announcing import announce
 from prismq_worker_sdk.worker.child_pool import child_pool
 from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.config import WorkerConfig
-from prismq_worker_sdk.worker.connect import Connections, server_identity
+from prismq_worker_sdk.worker.connect import Connections, Connects, server_identity
 from prismq_worker_sdk.worker.contact import Contact
 from prismq_worker_sdk.worker.crew import Crew, thread_slots
 from prismq_worker_sdk.worker.driver import Waker, drive, no_calls
@@ -36,7 +36,11 @@ __all__ = ["Supervisor"]
 
 
 class Supervisor:
-    """Leads one worker through its life, on a thread of its own."""
+    """Leads one worker through its life, on a thread of its own.
+
+    Args:
+        connections: How it reaches its server, over HTTP unless given.
+    """
 
     def __init__(
         self,
@@ -47,6 +51,7 @@ class Supervisor:
         clock: Clock,
         redactor: Redactor,
         emit: Callable[[Event], None],
+        connections: Connects | None = None,
     ) -> None:
         self._config = config
         self._worker_id = worker_id
@@ -59,7 +64,7 @@ class Supervisor:
         self._waker = Waker()
         self._contact = Contact(clock, emit)
         self._children = child_pool(registry.handlers, config)
-        self._connections = Connections(config, emit)
+        self._connections: Connects = connections or Connections(config, emit)
         self._gate = Gate(registry.handlers, error_limit=config.max_consecutive_errors, emit=emit)
         self._runtime: Runtime | None = None
         self._crew: Crew | None = None

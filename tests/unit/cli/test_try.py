@@ -1,10 +1,17 @@
 """`prismq-worker try`: one run of a handler, without a server."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 
 import pytest
 
+from tests.support.surroundings import clean_environment
+
 CANARY = "canary-62d7-do-not-show"
+AFTER = r"after [\d.]+m?s"
 PLUGIN = """
 import logging
 import warnings
@@ -27,6 +34,7 @@ def ends(params: dict, ctx):
     raise {
         "permanent": Permanent("no such thing"),
         "transient": Transient("not now", retry_in=3),
+        "soon": Transient("soon"),
         "defer": Defer("too early", retry_in=60),
         "unavailable": Unavailable("quota used up", retry_in=90),
         "bug": KeyError("x"),
@@ -80,30 +88,31 @@ def test_a_completed_run_prints_the_result_and_its_log(attempt):
     shown = attempt("Test.Greet", '{"name": "Zoë"}')
 
     assert (shown.code, json.loads(shown.out)) == (0, {"hello": "Zoë"})
-    assert shown.err == "info: greeting name=Zoë\n"
+    assert re.fullmatch(rf"info: greeting name=Zoë\ncompleted \({AFTER}\)\n", shown.err)
 
 
 def test_an_async_handler_runs_and_params_may_be_left_out(attempt):
     shown = attempt("Test.Asynchronous")
 
-    assert (shown.code, json.loads(shown.out), shown.err) == (0, ["ü", None], "")
+    assert (shown.code, json.loads(shown.out)) == (0, ["ü", None])
 
 
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ("permanent", "failed: no such thing\n"),
-        ("transient", "failed: not now\n"),
-        ("defer", "given back for 60 s: too early\n"),
-        ("unavailable", "given back for 90 s: quota used up\n"),
-        ("bug", "failed: KeyError: 'x'\n"),
+        ("permanent", rf"failed: no such thing \({AFTER}, not retryable\)"),
+        ("transient", rf"failed: not now \({AFTER}, worth another try, retry_in 3s\)"),
+        ("soon", rf"failed: soon \({AFTER}, worth another try\)"),
+        ("defer", rf"given back: too early \({AFTER}, retry_in 1m\)"),
+        ("unavailable", rf"given back: quota used up \({AFTER}, retry_in 1m 30s\)"),
+        ("bug", rf"failed: KeyError: 'x' \({AFTER}\)"),
     ],
 )
 def test_any_other_end_is_told_and_exits_with_1(attempt, how, said):
     shown = attempt("Test.Ends", json.dumps({"how": how}))
 
     assert (shown.code, shown.out) == (1, "")
-    assert shown.err == said
+    assert re.fullmatch(said, shown.err.splitlines()[-1])
 
 
 def test_invalid_params_are_told_field_by_field(attempt):
@@ -138,7 +147,7 @@ def test_a_secret_is_in_no_line(attempt, monkeypatch):
         "pin=[redacted]",
         "[redacted] is old",
         "with [redacted]",
-        "failed: RuntimeError: [redacted]",
+        "failed: RuntimeError: [redacted] was refused",
     ):
         assert said in shown.err
     assert CANARY not in shown.err + shown.out
@@ -173,3 +182,191 @@ def test_a_named_plugin_that_does_not_load_ends_the_try(cli, plugin_file):
 
     assert (shown.code, shown.out) == (2, "")
     assert "no_such_module_anywhere" in shown.err
+
+
+AUTHORS = """
+import os, threading
+from prismq_worker_sdk import RetryPolicy, TaskHandler, Transient, task_handler
+
+@task_handler("Test.Long", time_limit="0.2s")
+def long(params: dict, ctx):
+    for step in range(10_000):
+        ctx.progress(step / 100, f"step {step}")
+        ctx.sleep(0.01)
+
+@task_handler("Test.Deaf", time_limit="0.1s")
+def deaf(params: dict, ctx):
+    threading.Event().wait()
+
+@task_handler("Test.Parent")
+def parent(params: dict, ctx):
+    ctx.progress(50, "half")
+    ctx.progress(100, "all")
+    ctx.submit("Test.Child", {"n": 1})
+    ctx.submit("Test.Child", {"n": 2}, priority=9)
+    return "done"
+
+@task_handler("Test.Exits", isolation="process")
+def exits(params: dict, ctx):
+    print("the last words")
+    os._exit(3)
+
+@task_handler("Test.Where", isolation="process")
+def where(params: dict, ctx):
+    return [os.getpid() == params["pid"], ctx.checkpoint(1), ctx.last_checkpoint]
+
+@task_handler("Test.Twice", retry=RetryPolicy(max_attempts=2, initial=0.001, ceiling=0.001))
+def twice(params: dict, ctx):
+    raise Transient("busy")
+
+class Unset(TaskHandler):
+    task_type = "Test.Unset"
+
+    def setup(self):
+        raise OSError("no such disk")
+
+    def process(self, params: dict, ctx):
+        return {}
+"""
+
+
+@pytest.fixture
+def of_author(cli, plugin_file):
+    path = plugin_file(AUTHORS)
+    return lambda *arguments: cli("try", *arguments, "--plugin", path)
+
+
+def test_r16_the_time_limit_holds_and_progress_is_shown(of_author):
+    shown = of_author("Test.Long")
+
+    assert shown.code == 1
+    assert "progress: 0 % step 0\n" in shown.err
+    assert "the handler did not end within its time limit of 0.2s" in shown.err.splitlines()[-1]
+
+
+def test_r16_a_handler_that_does_not_end_is_given_up_and_shown_where_it_is(of_author, monkeypatch):
+    for place in ("prismq_worker_sdk.decide.leases", "prismq_worker_sdk.worker.leasing"):
+        monkeypatch.setattr(f"{place}.ABANDON_AFTER", 0.1)
+    shown = of_author("Test.Deaf")
+
+    assert shown.code == 1
+    assert "error: the handler does not end; it is here:\n" in shown.err
+    assert "in deaf\n" in shown.err
+    assert "nor 0 s after it was told to" in shown.err.splitlines()[-1]
+
+
+def test_children_that_a_server_would_create_are_listed(of_author):
+    shown = of_author("Test.Parent")
+
+    assert (shown.code, json.loads(shown.out)) == (0, "done")
+    assert shown.err.splitlines()[:-1] == [
+        "progress: 50 % half",
+        "progress: 100 % all",
+        'would create Test.Child {"n":1}',
+        'would create Test.Child {"n":2} with priority 9',
+    ]
+
+
+def test_a_handler_that_wants_a_process_gets_one_and_its_end_is_told(of_author):
+    shown = of_author("Test.Exits")
+
+    assert (shown.code, shown.out) == (1, "")
+    assert "the last words\n" in shown.err
+    assert "\nfailed: crashed: exit code 3 (after" in shown.err
+    assert json.loads(of_author("Test.Where", json.dumps({"pid": os.getpid()})).out) == [False, None, 1]
+
+
+def test_a_try_inside_the_claim_is_told(of_author):
+    shown = of_author("Test.Twice")
+
+    assert "warning: a try failed and is repeated tries=1" in shown.err
+
+
+def test_a_setup_that_raises_is_told_as_a_type_that_is_not_ready(of_author):
+    shown = of_author("Test.Unset")
+
+    assert (shown.code, shown.out) == (2, "")
+    assert shown.err == "prismq-worker: Test.Unset is not ready: setup() raised OSError: no such disk\n"
+
+
+@pytest.mark.parametrize("how", ["option", "variable"])
+def test_debug_shows_the_whole_traceback(how, attempt, monkeypatch):
+    if how == "variable":
+        monkeypatch.setenv("DEBUG", "1")
+    shown = attempt("Test.Ends", '{"how": "bug"}', *["--debug"] * (how == "option"))
+
+    assert "Traceback (most recent call last)" in shown.err
+    assert "calling.py" in shown.err
+
+
+PRINTS = """
+import atexit, os, subprocess, sys, threading, time
+from prismq_worker_sdk import PluginSettings, TaskHandler, hookimpl
+
+def say(what):
+    print(what)
+    sys.__stdout__.write(f"{what} by another name\\n")
+    os.write(1, f"{what} by a library\\n".encode())
+    subprocess.run(["echo", what, "by a program"])
+
+say("import")
+atexit.register(say, "the end")
+threading.Thread(target=lambda: [print("meanwhile", flush=True) for _ in iter(lambda: time.sleep(0.001), 1)],
+                 daemon=True).start()
+
+class Settings(PluginSettings):
+    def __init__(self, **given):
+        say("settings")
+        super().__init__(**given)
+
+class Prints(TaskHandler):
+    task_type = "Test.Prints"
+
+    def ready(self):
+        say("ready")
+
+    def quotas(self):
+        say("quotas")
+        return ()
+
+    def setup(self):
+        say("setup")
+
+    def process(self, params: dict, ctx):
+        say("process")
+        return {"ok": True}
+
+@hookimpl
+def prismq_plugin_settings():
+    return Settings
+
+@hookimpl
+def prismq_task_handlers():
+    return [Prints]
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("try", "Test.Prints"),
+        ("plugins", "--json"),
+        ("doctor", "--json", "--api-url", "http://127.0.0.1:9", "--state-dir", "state"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_stdout_carries_only_what_was_asked_for_whatever_a_plugin_prints(command, plugin_file, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "prismq_worker_sdk", *command, "--plugin", plugin_file(PRINTS)],
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
+        cwd=tmp_path,
+        timeout=60,
+        check=False,
+    )
+
+    assert isinstance(json.loads(done.stdout), dict), done.stderr
+    for what in ("import", "settings", "ready", "the end"):
+        for how in ("", " by another name", " by a library", " by a program"):
+            assert f"{what}{how}\n" in done.stderr

@@ -326,3 +326,15 @@ def test_params_whose_pattern_is_not_matched_in_time_are_a_permanent_failure(wor
     (failed,) = place.outcomes()
     assert (failed.error_type, failed.retryable) == ("invalid_params", False)
     assert "/name: matching its pattern took longer than 5 s" in failed.error
+
+
+@pytest.mark.parametrize(
+    ("wanted", "has", "said"),
+    [(3.0, 2.99, "3s"), (3.0, 2.0, "2s"), (3600.0, 270.0, "4m 30s"), (0.2, 0.15, "0.2s")],
+)
+def test_a_time_limit_is_told_as_it_was_asked_for_unless_the_claim_cut_it(workplace, wanted, has, said):
+    place = workplace(Work(gated=True, time_limit=wanted))
+    attempt = place.start()
+    attempt.limit_at = attempt.started_at + has
+
+    assert attempt.limit_text(place.clock.monotonic()) == said

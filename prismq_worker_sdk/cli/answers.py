@@ -1,0 +1,72 @@
+"""Stdout carries only what was asked for, whatever plugins print."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+from functools import partial
+from typing import Protocol, TextIO
+
+import click
+
+__all__ = ["Tell", "only_answers", "until_the_end"]
+
+STDOUT, STDERR = 1, 2
+_UNTIL_THE_END: list[bool] = []
+
+
+def until_the_end() -> None:
+    """This process ends with its command: after the answer nothing more goes to stdout."""
+    _UNTIL_THE_END.append(True)
+
+
+class Tell(Protocol):
+    """Prints a line of what was asked for."""
+
+    def __call__(self, message: str) -> None:
+        """Prints it."""
+        ...
+
+
+@contextmanager
+def only_answers() -> Iterator[Tell]:
+    """Gives what prints to stdout; all else that is printed inside goes to stderr.
+
+    That holds for the descriptor, too: C code and programs that are started write to it.
+    """
+    before = sys.stdout
+    with suppress(AttributeError, OSError, ValueError):
+        before.flush()
+    try:
+        kept = os.dup(STDOUT)
+    except OSError:  # the process was started without one
+        with redirect_stdout(sys.stderr):
+            yield partial(click.echo, file=before)
+        return
+    with suppress(OSError):
+        os.dup2(STDERR, STDOUT)
+    answers = _stream(before, kept)
+    sys.stdout = sys.stderr
+    try:
+        yield partial(click.echo, file=answers)
+    finally:
+        with suppress(AttributeError, OSError, ValueError):
+            before.flush()  # somebody may have written to it by another name
+        if answers is not before:
+            with suppress(OSError):
+                answers.flush()
+        if not _UNTIL_THE_END:
+            sys.stdout = before
+            os.dup2(kept, STDOUT)
+        with suppress(OSError):
+            os.close(kept)
+
+
+def _stream(stdout: TextIO, kept: int) -> TextIO:
+    """A stream of the descriptor that was kept; stdout itself where that is no stream of the descriptor 1."""
+    with suppress(AttributeError, OSError, ValueError):
+        if stdout.fileno() == STDOUT:
+            return open(kept, "w", encoding=stdout.encoding, errors=stdout.errors, closefd=False)
+    return stdout
