@@ -27,6 +27,7 @@ from prismq_worker_sdk.testing.simulator.plan import (
     Steered,
     Stop,
     Suspend,
+    Unready,
     Work,
 )
 
@@ -34,6 +35,9 @@ __all__ = ["random_plan"]
 
 HORIZON = 40.0
 """Seconds in which things go wrong."""
+
+PAUSES = 15.0
+"""Seconds in which a type pauses and resumes."""
 
 EXACT = ("stops", "lost claims")
 """Themes in which no task may lose an attempt."""
@@ -46,7 +50,7 @@ MANY = 100
 
 SOME, MOST = 0.3, 0.8
 FATES: tuple[Fate, ...] = ("", "refused", "poison")
-ENDS: tuple[End, ...] = ("complete", "flaky", "defer", "permanent", "error", "kill")
+ENDS: tuple[End, ...] = ("complete", "flaky", "defer", "unavailable", "permanent", "error", "kill")
 PLACES: tuple[Place, ...] = ("step", "before", "after")
 SORTS: tuple[Sort, ...] = ("report", "claim", "renew")
 DISTURBANCES: tuple[How, ...] = (
@@ -68,6 +72,7 @@ THEMES = (
     "sleeps",
     "cancels",
     "stuck",
+    "pauses",
 )
 
 
@@ -85,6 +90,8 @@ def random_plan(seed: int, dialect: Dialect | None = None) -> Plan:
     works = tuple(_work(dice, chosen, theme) for _ in range(dice.randint(1, 8)))
     if theme == "stuck":  # one report that does not pass, among others that do
         works = (replace(works[0], seconds=0.3, end="complete", fate="poison", max_attempts=3), *works)
+    if theme == "pauses":  # tasks come while the worker waits for them, and while what it waits for changes
+        works = tuple(replace(work, at=PAUSES * dice.random(), gated=dice.random() < SOME) for work in works)
     return Plan(
         seed=seed,
         dialect=chosen,
@@ -92,6 +99,7 @@ def random_plan(seed: int, dialect: Dialect | None = None) -> Plan:
         slots=dice.randint(1, 4),
         works=works,
         faults=(*_faults(dice, theme, workers, len(works)), *_halves(dice, chosen, theme)),
+        hasty=dice.random() < SOME,
     )
 
 
@@ -119,7 +127,7 @@ def _exact_work(dice: Random, dialect: Dialect) -> Work:
 
 def _any_work(dice: Random, dialect: Dialect) -> Work:
     fate = dice.choices(FATES, (100, 3, 2))[0]
-    end = dice.choices(ENDS, (60, 10, 10, 5, 5, 5))[0] if not fate else "complete"
+    end = dice.choices(ENDS, (60, 10, 10, 5, 5, 5, 5))[0] if not fate else "complete"
     length = dice.choice((0.05, 0.3, 1.0, 2.0, 8.0, 12.0, 20.0, 40.0))
     fails = bool(fate) or end in {"permanent", "error", "kill"} or length >= LONG
     return Work(
@@ -172,6 +180,7 @@ def _faults(dice: Random, theme: str, workers: int, works: int) -> list[Fault]:
         ],
         "outages": [lambda: Outage(when(), dice.choice((5.0, 15.0, 20.0, 30.0)))],
         "sleeps": [lambda: Suspend(who(), when(), dice.choice((5.0, 20.0, 25.0, 60.0)))],
+        "pauses": [lambda: Unready(who(), PAUSES * dice.random(), dice.choice((0.2, 0.5, 2.0)))],
         "stuck": [lambda: Outage(1.0 + when() / 10, dice.choice((20.0, 60.0, 90.0)))],
         "cancels": [lambda: Cancelled(dice.randrange(works), when() / 2), calm_stop, stop],
         "rare": [
@@ -179,6 +188,7 @@ def _faults(dice: Random, theme: str, workers: int, works: int) -> list[Fault]:
             lambda: FullDisk(who(), when(), dice.choice((1.0, 10.0, 40.0))),
             lambda: Cancelled(dice.randrange(works), when()),
             lambda: Steered(when(), dice.choice((2.0, 20.0))),
+            lambda: Unready(who(), when(), dice.choice((1.0, 10.0))),
         ],
     }
     sorts = (
@@ -186,5 +196,5 @@ def _faults(dice: Random, theme: str, workers: int, works: int) -> list[Fault]:
         if theme in makers
         else ["network", "network", "crashes", "stops", "partitions", "rare", "rare"]
     )
-    many = dice.choice((0, 1, 2, 3, 5, 8)) * (3 if theme in {"network", "lost claims"} else 1)
+    many = dice.choice((0, 1, 2, 3, 5, 8)) * {"network": 3, "lost claims": 3, "pauses": 8}.get(theme, 1)
     return [dice.choice(makers[dice.choice(sorts)])() for _ in range(many)]

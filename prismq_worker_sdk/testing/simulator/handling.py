@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from prismq_worker_sdk.errors import Defer, OutboxError, Permanent, TaskCancelled, Transient
+from prismq_worker_sdk.errors import Defer, OutboxError, Permanent, TaskCancelled, Transient, Unavailable
 from prismq_worker_sdk.testing.simulator.plan import Work
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.backing import AttemptBacking
@@ -15,9 +15,12 @@ from prismq_worker_sdk.worker.running import place_of, worked
 if TYPE_CHECKING:
     from prismq_worker_sdk.testing.simulator.process import Process
 
-__all__ = ["CHILD", "SimulatedSlot", "act"]
+__all__ = ["CHILD", "GATED", "SimulatedSlot", "act"]
 
 CHILD = "Simulated.Child"
+GATED = "Simulated.Gated"
+"""The type whose handler is not always ready."""
+
 TOLD = 0.2
 """Seconds in which a handler that obeys ends when it is told to."""
 
@@ -43,6 +46,8 @@ def act(ctx: RunningContext, work: Work, starts: int) -> Any:
             raise Transient("as planned", retry_in=1.0)
         case "defer" if starts == 1:
             raise Defer("as planned", retry_in=2.0)
+        case "unavailable" if starts == 1:
+            raise Unavailable("as planned", retry_in=2.0)
     return {"task": ctx.task.id}
 
 

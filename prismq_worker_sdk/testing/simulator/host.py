@@ -12,7 +12,7 @@ from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.outbox.schema import prepare
 from prismq_worker_sdk.outbox.transactions import Immediate, Operation
 from prismq_worker_sdk.testing.simulator.actor import Crashed
-from prismq_worker_sdk.testing.simulator.plan import Crash, FullDisk, Jump, Stop, Suspend
+from prismq_worker_sdk.testing.simulator.plan import Crash, FullDisk, Jump, Stop, Suspend, Unready
 from prismq_worker_sdk.testing.simulator.process import Process
 from prismq_worker_sdk.testing.simulator.schedule import LocalClock
 
@@ -48,12 +48,16 @@ class Host:
             (f.place, f.number): f.away for f in faults if isinstance(f, Crash)
         }
         self._full = [fault for fault in faults if isinstance(fault, FullDisk)]
+        self._unready = [fault for fault in faults if isinstance(fault, Unready)]
         for fault in faults:
             match fault:
                 case Stop():
                     world.schedule.at(fault.at, lambda fault=fault: self._stop(fault))  # type: ignore[misc]
                 case Suspend():
                     world.schedule.at(fault.at, lambda fault=fault: self._suspend(fault.seconds))  # type: ignore[misc]
+                case Unready():
+                    for time in (fault.at, fault.at + fault.seconds):
+                        world.schedule.at(time, self._readiness_changed)
                 case Jump():
                     world.schedule.at(fault.at, lambda fault=fault: self._jump(fault.seconds))  # type: ignore[misc]
 
@@ -100,6 +104,12 @@ class Host:
         return any(full.at <= now < full.at + full.seconds for full in self._full)
 
     @property
+    def is_ready(self) -> bool:
+        """Whether the handler of its gated type says that it is ready."""
+        now = self.world.schedule.now
+        return not any(fault.at <= now < fault.at + fault.seconds for fault in self._unready)
+
+    @property
     def had_full_disk(self) -> bool:
         """Whether it ever came to that."""
         return any(full.at <= self.world.schedule.now for full in self._full)
@@ -137,6 +147,10 @@ class Host:
     def _suspend(self, seconds: float) -> None:
         self.suspended_until = max(self.suspended_until, self.world.schedule.now + seconds)
         self.trouble()
+
+    def _readiness_changed(self) -> None:
+        if self.process is not None:
+            self.process.look_at_readiness()
 
     def _jump(self, seconds: float) -> None:
         self.clock.off += seconds

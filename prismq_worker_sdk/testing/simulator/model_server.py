@@ -18,6 +18,9 @@ __all__ = ["ModelServer", "Waits"]
 UNCONFIRMED_FREE = 10
 MAX_TASKS = 128
 
+A_MOMENT = 0.05
+"""Seconds between two looks at the tasks that belong to one request."""
+
 
 @dataclass(slots=True, eq=False)
 class Waits:
@@ -25,6 +28,7 @@ class Waits:
 
     Attributes:
         until: When the server answers anyway.
+        since: When it looks for work first.
         over: Whether a repeat of the request has ended it (R6).
         answer: What it was answered.
     """
@@ -33,6 +37,7 @@ class Waits:
     request_id: str
     wanted: Mapping[str, Any]
     until: float
+    since: float = 0.0
     over: bool = False
     answer: HttpReply | None = None
 
@@ -45,6 +50,7 @@ class ModelServer:
         exchange: Whether it has the bundle, or only the base.
         refused: Tasks whose results it does not take.
         order: What it wants of every worker.
+        hasty: Whether a repeat that has ended a wait without work goes on to claim for itself, a moment later.
     """
 
     exchange: bool = True
@@ -54,6 +60,7 @@ class ModelServer:
     backoff: float = 1.0
     refused: frozenset[str] = frozenset()
     order: str = "run"
+    hasty: bool = False
     tasks: dict[str, ModelTask] = field(default_factory=dict)
     claims: list[ModelClaim] = field(default_factory=list)
     by_token: dict[str, ModelClaim] = field(default_factory=dict)
@@ -97,7 +104,7 @@ class ModelServer:
 
     def look(self, wait: Waits, now: float) -> HttpReply | None:
         """The answer to a claim that waits, None while there is none."""
-        if wait.answer is None:
+        if wait.answer is None and now >= wait.since:
             tasks = (
                 [] if self.order != "run" else self._grants(wait.worker_id, wait.request_id, wait.wanted, now)
             )
@@ -152,8 +159,12 @@ class ModelServer:
             same.over = True
             if not body.get("reports") and not body.get("leases"):
                 found = self.look(same, now)
-                if found is not None:
+                if found is not None and not (self.hasty and b'"tasks": []' in found.body):
                     return found
+                if found is not None:
+                    own = Waits(worker, request, wanted, until=now, since=now + A_MOMENT)
+                    self.waits.append(own)
+                    return own
         reports = [self._report(item, now) for item in body.get("reports", [])]
         leases = [self._renew(item, now) for item in body.get("leases", [])]
         if wanted is None or self.order != "run":  # answers with quiet or terminate carry no tasks (R40)

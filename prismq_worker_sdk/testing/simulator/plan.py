@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 __all__ = [
     "Cancelled",
@@ -28,10 +28,11 @@ __all__ = [
     "Steered",
     "Stop",
     "Suspend",
+    "Unready",
     "Work",
 ]
 
-End: TypeAlias = Literal["complete", "flaky", "permanent", "error", "defer", "kill"]
+End: TypeAlias = Literal["complete", "flaky", "permanent", "error", "defer", "unavailable", "kill"]
 Dialect: TypeAlias = Literal["base", "exchange", "prismq-client"]
 Fate: TypeAlias = Literal["", "refused", "poison"]
 Place: TypeAlias = Literal["step", "before", "after"]
@@ -50,11 +51,13 @@ class Work:
     Attributes:
         seconds: How long the handler takes.
         end: `complete`; `flaky` fails at first and then completes; `defer` gives the task back once;
-            `permanent` and `error` fail; `kill` takes its worker down.
+            `unavailable` does so too, and pauses its type; `permanent` and `error` fail; `kill` takes its worker down.
         obeys: Whether the handler ends when it is told to.
         checkpoint: Whether it stores one half-way.
         children: Tasks it submits; only where the server takes them.
         max_attempts: What the server allows it.
+        at: When it is submitted, seconds.
+        gated: Whether it is of the type whose handler is not always ready.
         fate: `refused`: the server does not take its content; `poison`: every call with its result fails.
     """
 
@@ -64,6 +67,8 @@ class Work:
     checkpoint: bool = False
     children: int = 0
     max_attempts: int = 100
+    at: float = 0.0
+    gated: bool = False
     fate: Fate = ""
 
 
@@ -132,6 +137,16 @@ class Suspend:
 
 
 @dataclass(frozen=True, slots=True)
+class Unready:
+    """The handler of a worker's gated type says that it is not ready."""
+
+    kind: ClassVar[str] = "unready"
+    worker: int
+    at: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Jump:
     """A worker's wall clock is set forwards or back."""
 
@@ -189,15 +204,21 @@ class HalfFailure:
 
 
 Fault: TypeAlias = (
-    Disturbed | Crash | Cut | Outage | Refusal | Suspend | Jump | Stop | FullDisk | Cancelled | Steered
+    Disturbed
+    | Crash
+    | Cut
+    | Outage
+    | Refusal
+    | Suspend
+    | Unready
+    | Jump
+    | Stop
+    | FullDisk
+    | Cancelled
+    | Steered
     | HalfFailure
-)  # fmt: skip
-FAULTS: dict[str, type[Fault]] = {
-    cls.kind: cls
-    for cls in (
-        Disturbed, Crash, Cut, Outage, Refusal, Suspend, Jump, Stop, FullDisk, Cancelled, Steered, HalfFailure,
-    )
-}  # fmt: skip
+)
+FAULTS: dict[str, type[Fault]] = {cls.kind: cls for cls in get_args(Fault)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +231,7 @@ class Plan:
         slots: Of each worker.
         works: The tasks.
         faults: What goes wrong.
+        hasty: Whether the server takes a repeat that has ended a wait without work for a claim of its own.
     """
 
     seed: int
@@ -218,6 +240,7 @@ class Plan:
     slots: int = 2
     works: tuple[Work, ...] = (Work(),)
     faults: tuple[Fault, ...] = ()
+    hasty: bool = False
 
     def task_id(self, number: int) -> str:
         """The id of a task of the plan; one dialect knows numbers only."""
@@ -225,11 +248,12 @@ class Plan:
 
     @property
     def healed_at(self) -> float:
-        """When the last fault that has a time is over, seconds."""
+        """When the last task has come and the last fault that has a time is over, seconds."""
         ends = [
             getattr(fault, "at", 0.0) + (0.0 if isinstance(fault, Jump) else getattr(fault, "seconds", 0.0))
             for fault in self.faults
         ]
+        ends += [work.at for work in self.works]
         return max(ends, default=0.0)
 
     def save(self, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
@@ -22,7 +23,7 @@ from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.store import HoldResult
 from prismq_worker_sdk.outbox.transactions import Operation
 from prismq_worker_sdk.testing.simulator.actor import Actor, Crashed
-from prismq_worker_sdk.testing.simulator.handling import SimulatedSlot
+from prismq_worker_sdk.testing.simulator.handling import GATED, SimulatedSlot
 from prismq_worker_sdk.wire.client import health
 from prismq_worker_sdk.wire.dialects import Steps, prismq_client, v1, v1_exchange
 from prismq_worker_sdk.worker.claiming import claim_loop
@@ -53,6 +54,9 @@ ORDERS: tuple[ClaimOrder | None, ...] = (None, "lifo", "fifo", "priority", None)
 ADDRESS = "http://model.invalid/api"
 GRACE = 10.0
 ROOM = 1 << 40
+SETTING_UP = 0.2
+"""Seconds in which handlers are set up at most."""
+
 RESTART = 1.0
 """Seconds after which a worker that ended by itself is started again."""
 
@@ -97,6 +101,7 @@ class Process:
             self._found,
         )
         self._crew: list[Actor] = []
+        self._set_ups: set[str] = set()
         self._finder.start()
 
     # what its loops are stepped by
@@ -205,12 +210,26 @@ class Process:
         wakes.deliver, wakes.claim, wakes.lease, wakes.supervise = (actor.wake for actor in self._crew)
         for actor in self._crew:
             actor.start()
+        for handler in self.world.handlers:
+            self.later(SETTING_UP * self._dice.random(), partial(self._set_up, handler.task_type))
+
+    def _set_up(self, task_type: str) -> None:
+        self._set_ups.add(task_type)
+        self.look_at_readiness()
+
+    def look_at_readiness(self) -> None:
+        """Asks the handlers that are set up whether they are ready; like `Readiness` and `Crew`."""
+        if self.runtime is None:
+            return
+        for name in sorted(self._set_ups):
+            ready = name != GATED or self.host.is_ready
+            self.runtime.gate.set_ready(name, None if ready else "as planned")
+        self.runtime.wakes.claim()
+        self.runtime.wakes.deliver()
 
     def _share(self, found: Healthy, outbox: Outbox) -> Runtime:
         handlers = self.world.handlers
         gate = Gate(handlers, error_limit=self.config.max_consecutive_errors, emit=self.emit)
-        for handler in handlers:
-            gate.set_ready(handler.task_type, None)
         return Runtime(
             config=self.config,
             worker_id=self.worker_id,

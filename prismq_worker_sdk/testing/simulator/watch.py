@@ -372,7 +372,7 @@ class Watch:
     def _count_given_back(self, attempt: Attempt) -> None:
         """Runs that must not cost their task an attempt: deferred as planned, or ended by a stop."""
         task = attempt.claim.task.id
-        defers = self._world.work(task).end == "defer" and self.starts[task] == 1
+        defers = self._world.work(task).end in {"defer", "unavailable"} and self.starts[task] == 1
         if attempt.cancelled in {CancelReason.STOPPING, CancelReason.EXPIRED} or (
             defers and attempt.cancelled is None
         ):

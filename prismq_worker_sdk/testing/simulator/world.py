@@ -9,7 +9,7 @@ from typing import Any
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.schema import ParamsSpec
 from prismq_worker_sdk.outbox import store
-from prismq_worker_sdk.testing.simulator.handling import CHILD, act
+from prismq_worker_sdk.testing.simulator.handling import CHILD, GATED, act
 from prismq_worker_sdk.testing.simulator.host import Host
 from prismq_worker_sdk.testing.simulator.model_prismq_client import ModelPrismqClient
 from prismq_worker_sdk.testing.simulator.model_server import ModelServer
@@ -81,19 +81,20 @@ class World:
             ModelPrismqClient(
                 exchange=False,
                 refused=refused,
-                types=(TYPE, CHILD),
+                types=(TYPE, CHILD, GATED),
                 halves=frozenset(one.number for one in plan.faults if isinstance(one, HalfFailure)),
             )
             if plan.dialect == "prismq-client"
-            else ModelServer(exchange=plan.dialect == "exchange", refused=refused)
+            else ModelServer(exchange=plan.dialect == "exchange", refused=refused, hasty=plan.hasty)
         )
         self.network = Network(plan, self.schedule, self.server, self.dice)
         self.watch = Watch(self)
-        self.handlers = tuple(self._handler(name) for name in (TYPE, CHILD))
+        self.handlers = tuple(self._handler(name) for name in (TYPE, CHILD, GATED))
         self.hosts = tuple(Host(self, number) for number in range(plan.workers))
         self._works = {plan.task_id(number): work for number, work in enumerate(plan.works)}
         for task_id, work in self._works.items():
-            self.server.add(task_id, TYPE, max_attempts=work.max_attempts)
+            task = self.server.add(task_id, GATED if work.gated else TYPE, max_attempts=work.max_attempts)
+            task.not_before = work.at
         self.cancelled_at: dict[str, float] = {}
         self._plan_wishes()
 
