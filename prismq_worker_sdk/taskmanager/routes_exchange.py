@@ -24,6 +24,7 @@ router = APIRouter(tags=["exchange"])
 WORKER = [Depends(admitted(Scope.WORKER))]
 ANY = [Depends(admitted(Scope.WORKER, Scope.PRODUCER))]
 ADMIN = [Depends(admitted())]
+_NOTHING: dict[str, Any] = {"reports": [], "leases": [], "tasks": [], "worker": fleet.RUN}
 
 
 def announced(desk: Desk) -> dict[str, Any]:
@@ -84,8 +85,8 @@ async def exchange(request: Request) -> Response:
     said = await body_of(request, ExchangeRequest)
     if said.claim is not None:
         same = await desk.waiting.joined(said.worker_id, said.request_id)
-        if same and not said.reports and not said.leases:
-            return _answered(same)
+        if same is not None and not said.reports and not said.leases:
+            return _answered(same or _NOTHING)
     answer = await desk.run(_Work(desk, said, desk.now()).everything)
     if said.reports:
         desk.waiting.notify()

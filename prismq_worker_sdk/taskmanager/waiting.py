@@ -41,7 +41,10 @@ class Waiting:
         self.notify()
 
     async def joined(self, worker_id: str, request_id: str | None) -> Answer | None:
-        """Ends the wait of the same request, where it still waits; both get the same answer."""
+        """Ends the wait of the same request, where it still waits; both get the same answer, which may be empty.
+
+        None when nothing of it waits.
+        """
         wait = self._open.get((worker_id, request_id or ""))
         if wait is None:
             return None

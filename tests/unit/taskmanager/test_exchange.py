@@ -325,6 +325,23 @@ def test_r06_a_repeat_of_a_request_that_waits_ends_the_wait_and_both_get_the_sam
     assert answers[0]["tasks"] == []
 
 
+def test_r06_a_repeat_that_ends_a_wait_claims_nothing_for_itself(api):
+    answers = []
+    wanted = {"task_types": ["Test.Waited"], "max_tasks": 1, "wait_seconds": 30}
+    own = Api(api.url)
+    api.submit()
+    waiter = threading.Thread(target=lambda: answers.append(exchange(own, claim=wanted, request_id="r1")))
+    with own.session:
+        waiter.start()
+        wait_until(lambda: api.call("GET", "/workers").json()["workers"], "the waiting worker")
+        wider = {**wanted, "task_types": ["Test.Waited", TYPE], "wait_seconds": 0}
+        answers.append(exchange(api, claim=wider, request_id="r1"))
+        waiter.join(10)
+
+    assert answers[0] == answers[1]
+    assert answers[0]["tasks"] == []
+
+
 def test_r40_a_quiet_worker_gets_no_tasks_until_it_is_resumed(api):
     api.submit()
     exchange(api)
