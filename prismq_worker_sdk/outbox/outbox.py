@@ -283,8 +283,8 @@ class Outbox:
 
     def pause(self, task_type: str, seconds: float, reason: str) -> None:
         """Stores that a type is not to be claimed for a while (R18)."""
-        until = self._now() + seconds
-        self._transactions.run(lambda db: store.pause(db, task_type, until, reason))
+        now = self._now()
+        self._transactions.run(lambda db: store.pause(db, task_type, seconds, reason, now))
 
     def resume(self, task_type: str) -> None:
         """Ends a pause."""
@@ -293,8 +293,7 @@ class Outbox:
     def pauses(self) -> dict[str, tuple[float, str]]:
         """Every pause that still lasts: type → (seconds left, reason)."""
         now = self._now()
-        found = self._transactions.run(store.pauses)
-        return {name: (until - now, reason) for name, (until, reason) in found.items() if until > now}
+        return self._transactions.run(lambda db: store.pauses(db, now))
 
     def _now(self) -> float:
         return self._clock.utc().timestamp()

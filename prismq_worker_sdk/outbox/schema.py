@@ -107,7 +107,12 @@ CREATE TABLE lapses ({TASK_KEY},
 """
 """How often a task was given back here by letting its claim lapse: such claims are not held against it (R18)."""
 
-STEPS = (FIRST, SECOND, THIRD)
+FOURTH = """
+ALTER TABLE pauses ADD COLUMN seconds REAL NOT NULL DEFAULT 86400.0;
+"""
+"""How long a pause was to last: where the clock was set back, no more than that is left of it (R5)."""
+
+STEPS = (FIRST, SECOND, THIRD, FOURTH)
 """Each leads from one version of the tables to the next, in a transaction of its own."""
 
 VERSION = len(STEPS)

@@ -326,9 +326,11 @@ def clear_checkpoint(db: Connection, key: TaskKey) -> None:
         db.execute(f"DELETE FROM {table} WHERE {_TASK_IS}", task_row(key))
 
 
-def pause(db: Connection, task_type: str, until: float, reason: str) -> None:
-    """Stores that a type is not to be claimed until an instant (R18)."""
-    db.execute("INSERT OR REPLACE INTO pauses VALUES (?, ?, ?)", (task_type, until, reason))
+def pause(db: Connection, task_type: str, seconds: float, reason: str, now: float) -> None:
+    """Stores that a type is not to be claimed for a while (R18)."""
+    db.execute(
+        "INSERT OR REPLACE INTO pauses VALUES (?, ?, ?, ?)", (task_type, now + seconds, reason, seconds)
+    )
 
 
 def resume(db: Connection, task_type: str) -> None:
@@ -336,9 +338,12 @@ def resume(db: Connection, task_type: str) -> None:
     db.execute("DELETE FROM pauses WHERE task_type = ?", (task_type,))
 
 
-def pauses(db: Connection) -> dict[str, tuple[float, str]]:
-    """Every pause: type → (until, reason)."""
-    return {row[0]: (row[1], row[2]) for row in db.execute("SELECT * FROM pauses")}
+def pauses(db: Connection, now: float) -> dict[str, tuple[float, str]]:
+    """Every pause that still lasts: type → (seconds left, reason)."""
+    rows = db.execute(
+        "SELECT task_type, min(until - ?, seconds), reason FROM pauses WHERE until > ?", (now, now)
+    )
+    return {name: (left, reason) for name, left, reason in rows}
 
 
 def count(db: Connection, server: str | None, state: str) -> int:

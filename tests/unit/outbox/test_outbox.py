@@ -258,6 +258,17 @@ def test_r18_a_pause_survives_a_restart_until_its_time_is_over(tmp_path, clock):
     after.close()
 
 
+def test_r05_a_pause_lasts_no_longer_than_it_was_to_though_the_clock_was_set_back(tmp_path, clock):
+    before = Outbox.open(tmp_path / "o.db", clock)
+    before.pause("T", 100.0, "quota used up")
+    before.close()
+
+    clock.jump(-86_400)
+    after = Outbox.open(tmp_path / "o.db", clock)
+    assert after.pauses() == {"T": (100.0, "quota used up")}
+    after.close()
+
+
 def test_r11_many_threads_share_transactions_and_every_commit_is_there(outbox):
     def work(number):
         for task in range(20):
