@@ -29,6 +29,7 @@ __all__ = [
     "owner_of",
     "parent_channel",
     "show_stacks_when_asked",
+    "socket_pair",
     "start_child",
     "stop_signals",
     "thread_seconds",
@@ -56,6 +57,14 @@ def stop_signals() -> tuple[signal.Signals, ...]:
     """What asks this process to end: SIGTERM, SIGINT, and unless it was told to ignore them (nohup) SIGHUP, SIGQUIT."""
     always = (signal.SIGTERM, signal.SIGINT)
     return tuple(one for one in STOP_SIGNALS if one in always or signal.getsignal(one) is not signal.SIG_IGN)
+
+
+def socket_pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected sockets that wait for as long as it takes, whatever a library told `socket.setdefaulttimeout`."""
+    mine, its = socket.socketpair()
+    mine.settimeout(None)
+    its.settimeout(None)
+    return mine, its
 
 
 def start_child(
@@ -90,6 +99,7 @@ def parent_channel() -> socket.socket:
         channel = socket.fromshare(os.read(0, size))
     else:
         channel = socket.socket(fileno=os.dup(0))
+    channel.settimeout(None)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)

@@ -29,7 +29,7 @@ else:
     import fcntl
     import resource
 
-from prismq_worker_sdk.processes import birth_of, is_dead, keep_owner, stop_signals
+from prismq_worker_sdk.processes import birth_of, is_dead, keep_owner, socket_pair, stop_signals
 
 __all__ = [
     "FileLock",
@@ -179,7 +179,7 @@ class SignalInbox:
 
     def __init__(self, wanted: Iterable[int] = ()) -> None:
         self._wanted = frozenset(wanted)
-        self._read, self.write = socket.socketpair()
+        self._read, self.write = socket_pair()
         self.write.settimeout(0)
 
     def wake(self) -> None:

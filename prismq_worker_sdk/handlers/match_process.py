@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from prismq_worker_sdk.processes import parent_channel, start_child
+from prismq_worker_sdk.processes import parent_channel, socket_pair, start_child
 
 __all__ = ["MatchProcesses", "command", "main"]
 
@@ -101,9 +100,7 @@ class MatchProcesses:
 
 class _Process:
     def __init__(self, start: list[str]) -> None:
-        mine, its = socket.socketpair()
-        mine.settimeout(None)
-        its.settimeout(None)
+        mine, its = socket_pair()
         try:
             self._process = start_child(start, its, output=subprocess.DEVNULL, keep=())
         except BaseException:

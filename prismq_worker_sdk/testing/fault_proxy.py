@@ -114,6 +114,7 @@ class FaultProxy:
         self._stop = threading.Event()
         self._open: set[socket.socket] = set()
         self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening.settimeout(None)
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}{parts.path}"
         self._thread = threading.Thread(target=self._accept, name="fault-proxy", daemon=True)
 

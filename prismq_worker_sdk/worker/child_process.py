@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from prismq_worker_sdk.model.events import TaskRef
-from prismq_worker_sdk.processes import ask_for_stacks, start_child
+from prismq_worker_sdk.processes import ask_for_stacks, socket_pair, start_child
 from prismq_worker_sdk.worker.channel import Channel
 from prismq_worker_sdk.worker.child_log import replay
 from prismq_worker_sdk.worker.messages import Begin, Leave, Logged, Ready, Unfit
@@ -59,7 +58,7 @@ class ChildProcess:
     """
 
     def __init__(self, begin: Begin) -> None:
-        mine, its = socket.socketpair()
+        mine, its = socket_pair()
         readable, writable = os.pipe()
         try:
             keep = () if begin.lock is None else (begin.lock,)

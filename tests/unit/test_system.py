@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -135,6 +136,15 @@ def test_a_signal_that_was_to_be_ignored_from_the_start_is_ignored_on(hangups):
             os.kill(os.getpid(), number)
         assert inbox.next() == "SIGTERM"
         assert inbox.take_back() == []
+
+
+def test_signals_are_waited_for_whatever_timeout_a_library_gives_to_sockets():
+    socket.setdefaulttimeout(0.001)
+    try:
+        with signals() as inbox:
+            assert inbox._read.gettimeout() is None
+    finally:
+        socket.setdefaulttimeout(None)
 
 
 def test_handlers_that_a_library_replaced_are_put_back_and_told():

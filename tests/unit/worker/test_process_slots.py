@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import signal
+import socket
 from pathlib import Path
 
 import psutil
@@ -35,6 +36,14 @@ def pool():
     yield made
     made.close(5.0)
     log.setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def impatient():
+    """Sockets that are made now end their waits at once."""
+    socket.setdefaulttimeout(0.001)
+    yield
+    socket.setdefaulttimeout(None)
 
 
 @pytest.fixture
@@ -73,6 +82,14 @@ def test_a_handler_runs_in_a_process_of_its_own_which_is_kept_for_later_tasks(pl
     first, second = [result(here.does("Nothing", task_id))["pid"] for task_id in ("t1", "t2")]
 
     assert first == second != os.getpid()
+
+
+def test_a_process_waits_for_work_whatever_timeout_a_library_gives_to_sockets(impatient, own_pool, place):
+    here = place()
+    here.runtime.children = own_pool
+    here.does("Nothing", "t1")
+
+    assert [type(one) for one in here.outcomes()] == [Completed]
 
 
 def test_two_tasks_at_once_run_in_two_processes(place):
