@@ -23,8 +23,9 @@ from prismq_worker_sdk.model.events import (
 )
 from prismq_worker_sdk.model.outcome import Completed
 from prismq_worker_sdk.model.report import Report, Settlement, Verdict
+from prismq_worker_sdk.worker.asked import Asked
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.claiming import Claimer
+from prismq_worker_sdk.worker.claimer import Claimer
 from prismq_worker_sdk.worker.effects import Loop, Reply, Wait
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.talking import talk
@@ -155,21 +156,23 @@ class _Delivery:
         """Reports in one call: all the server takes, fewer after a batch that did not pass (R23)."""
         return max(1, min(self._batch, self._runtime.health.capabilities.max_reports))
 
-    def _outlived(self, waiting: Exchange) -> bool:
+    def _outlived(self, waiting: Asked) -> bool:
         """Whether a claim that waits has had its time: the worker stops, or may claim types it did not ask for."""
         runtime = self._runtime
-        if not runtime.life.running or waiting.claim is None:
+        if not runtime.life.running:
             return True
-        return not set(self._claimer.types()) <= set(waiting.claim.task_types)
+        return not set(self._claimer.types()) <= set(waiting.work.task_types)
 
-    def _end_wait(self, waiting: Exchange) -> Loop:
-        """Ends a claim that waits on the server: a repeat of it does (R6). Its own loop gets the answer.
+    def _end_wait(self, waiting: Asked) -> Loop:
+        """Ends a claim that waits on the server: a repeat of it does (R6). Both loops get the answer.
 
-        The repeat may be at the server before the claim itself, so it is sent again until there is an answer.
+        The repeat may be at the server before the claim itself, so it is sent again until there is an answer; or after
+        the end of the wait, and is given tasks of its own.
         """
-        runtime = self._runtime
-        if waiting.claim is not None:
-            yield from talk(runtime, replace(waiting, claim=replace(waiting.claim, wait_seconds=0.0)))
+        work = replace(waiting.work, wait_seconds=0.0)
+        reply = yield from talk(self._runtime, Exchange(claim=work, request_id=waiting.request_id))
+        if isinstance(reply, Exchanged) and isinstance(reply.tasks, tuple):
+            self._claimer.answered_again(waiting, reply.tasks)
 
     def _send(self, reports: tuple[Report, ...], *, along: bool = False) -> Loop:
         """One sending, its judgements stored; returns the reply that says most of the way to the server.

@@ -10,11 +10,12 @@ from random import Random
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.decide.retries import can_be_held
 from prismq_worker_sdk.handlers.registry import Registry
-from prismq_worker_sdk.model.calls import Exchange, Healthy, Order
+from prismq_worker_sdk.model.calls import Healthy, Order
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice
 from prismq_worker_sdk.outbox.outbox import Outbox
+from prismq_worker_sdk.worker.asked import Asked
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.child_pool import ChildPool
 from prismq_worker_sdk.worker.config import WorkerConfig
@@ -100,7 +101,7 @@ class Runtime:
     delivering: bool = False
     disk_trouble: str | None = None
     parked: int = 0
-    waiting: Exchange | None = None
+    waiting: Asked | None = None
     planning: threading.Lock = field(default_factory=threading.Lock)
 
     def gives_back(self, claim: Claim, delay: float = 0.0) -> bool:

@@ -11,13 +11,24 @@ from prismq_worker_sdk.worker.runtime import Runtime
 
 __all__ = ["talk"]
 
+UNKNOWN_PAUSE = 60.0
+"""Seconds before a type that the server does not know is asked for again."""
+
 
 def talk(runtime: Runtime, call: Exchange) -> Loop:
-    """The reply to an exchange; the server's order is obeyed, a vanished extension is looked for again."""
+    """The reply to an exchange; the server's order is obeyed, a vanished extension is looked for again.
+
+    Types that the server does not know are asked for again later: somebody may register them.
+    """
     reply = yield Call(replace(call, worker_id=runtime.worker_id))
     match reply:
-        case Exchanged(order=order):
+        case Exchanged(order=order, unknown_types=unknown):
             runtime.obey(order)
+            for name in unknown:
+                reason = (
+                    "the TaskManager does not know this type; register it (prismq-worker plugins --publish)"
+                )
+                runtime.gate.pause(name, UNKNOWN_PAUSE, reason, now=runtime.clock.monotonic())
         case Vanished(reason=reason):
             found = yield Call(Probe())
             if isinstance(found, Healthy):

@@ -2,8 +2,8 @@
 
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.model.report import Verdict
-from prismq_worker_sdk.worker import claiming
-from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker import claimer
+from prismq_worker_sdk.worker.claiming import DISK_PAUSE, claim_loop
 from prismq_worker_sdk.worker.delivering import delivery_loop
 from tests.support.loops import Stepped, Work
 
@@ -11,17 +11,17 @@ MIB = 1024 * 1024
 
 
 def test_nothing_is_claimed_while_too_many_reports_wait_and_it_goes_on_by_itself(workplace, monkeypatch):
-    monkeypatch.setattr(claiming, "MOST_REPORTS", 2)
+    monkeypatch.setattr(claimer, "MOST_REPORTS", 2)
     place = workplace()
     place.run("t1", "t2")
     loop = Stepped(claim_loop(place.runtime))
 
-    assert loop.wait == claiming.DISK_PAUSE
+    assert loop.wait == DISK_PAUSE
     (told,) = place.of(Notice)
     assert (told.level, told.message[:31]) == ("error", "2 reports wait for the server; ")
     assert place.runtime.disk_trouble == told.message
     Stepped(delivery_loop(place.runtime)).verdict(Verdict.ACCEPTED)
-    place.clock.turn(claiming.DISK_PAUSE)
+    place.clock.turn(DISK_PAUSE)
     loop.go_on()
     assert loop.request.claim is not None
     assert place.runtime.disk_trouble is None
@@ -29,25 +29,25 @@ def test_nothing_is_claimed_while_too_many_reports_wait_and_it_goes_on_by_itself
 
 
 def test_nothing_is_claimed_while_the_outbox_holds_too_many_bytes(workplace, monkeypatch):
-    monkeypatch.setattr(claiming, "MOST_BYTES", 3 * MIB)
+    monkeypatch.setattr(claimer, "MOST_BYTES", 3 * MIB)
     place = workplace(Work(lambda ctx: "x" * MIB))
     place.runtime.stored_bytes = lambda: 4 * MIB
     place.run("t1", "t2", "t3")
     loop = Stepped(claim_loop(place.runtime))
 
-    assert loop.wait == claiming.DISK_PAUSE
+    assert loop.wait == DISK_PAUSE
     assert (
         "the outbox holds 3 MiB; nothing is claimed until reports are delivered"
         in place.of(Notice)[0].message
     )
     Stepped(delivery_loop(place.runtime)).verdict(Verdict.ACCEPTED)
-    place.clock.turn(claiming.DISK_PAUSE)
+    place.clock.turn(DISK_PAUSE)
     loop.go_on()
     assert loop.request.claim is not None
 
 
 def test_a_large_file_that_is_mostly_free_is_not_full(workplace, monkeypatch):
-    monkeypatch.setattr(claiming, "MOST_BYTES", 3 * MIB)
+    monkeypatch.setattr(claimer, "MOST_BYTES", 3 * MIB)
     place = workplace()
     place.runtime.stored_bytes = lambda: 400 * MIB
 

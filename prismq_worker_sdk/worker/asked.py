@@ -1,0 +1,57 @@
+"""A claim that is sent, and the slots that are kept for its tasks until its answers are dealt with (R4, R6)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from prismq_worker_sdk.model.calls import BadGrant, ClaimWork, Grant
+
+__all__ = ["Asked", "Reservation"]
+
+
+@dataclass(slots=True)
+class Reservation:
+    """Slots kept for one claim, and the tasks that came with its answers so far.
+
+    A claim that waits on the server is ended by a repeat, from another loop: two answers, maybe with the same tasks.
+
+    Attributes:
+        left: Slots that no task took yet.
+        open: Whether the claim's own answer is still to come.
+        lock: Held while an answer is dealt with.
+    """
+
+    left: int
+    open: bool = True
+    lock: AbstractContextManager[object] = field(default_factory=threading.RLock)
+    _tokens: set[str] = field(default_factory=set)
+
+    def is_new(self, grant: Grant | BadGrant) -> bool:
+        """Whether no answer had this task before: its token tells, where there is one."""
+        return grant.token is None or grant.token not in self._tokens
+
+    def know(self, tasks: Iterable[Grant | BadGrant]) -> None:
+        """These have come."""
+        self._tokens.update(grant.token for grant in tasks if grant.token is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A claim that is sent, and sent again until its answer is known (R6).
+
+    Attributes:
+        sent_at: Clock reading at its first sending (R5).
+        kept: What is reserved for it, the same for its repeats.
+        part: Whether it leaves out types that have less room; another claim asks for them next.
+        maybe_seen: Whether it was sent before without an answer.
+    """
+
+    work: ClaimWork
+    request_id: str
+    sent_at: float
+    kept: Reservation
+    part: bool = False
+    maybe_seen: bool = False

@@ -1,0 +1,261 @@
+"""One loop's way to tasks: asks for as many as there is room for, and deals with what comes (R3, R4, R6, R9)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import zip_longest
+
+from prismq_worker_sdk.decide.claims import Ask, longest_wait, next_claim, worth_repeating
+from prismq_worker_sdk.errors import OutboxError
+from prismq_worker_sdk.model.calls import (
+    BadGrant,
+    ClaimWork,
+    Failure,
+    Grant,
+    Order,
+    Rejected,
+    Unreachable,
+    Vanished,
+)
+from prismq_worker_sdk.model.claim import Claim
+from prismq_worker_sdk.model.events import Notice
+from prismq_worker_sdk.outbox.store import HoldResult
+from prismq_worker_sdk.worker.admission import Admission, admit, admit_unreadable, refuse, to_hold
+from prismq_worker_sdk.worker.asked import Asked, Reservation
+from prismq_worker_sdk.worker.runtime import Runtime
+
+__all__ = ["Claimer"]
+
+MOST_REPORTS = 100_000
+MOST_BYTES = 1 << 30
+"""What may wait in the outbox, in reports and in bytes, before nothing more is claimed."""
+
+
+class Claimer:
+    """One loop's way to tasks: reserves their slots before it asks, and remembers what it asked for (R4)."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._told_full = False
+        self._part_asked = False
+        self.unanswered: Asked | None = None
+        """A claim whose answer was lost, where the server knows its request again."""
+
+    def ask(self, *, waits: bool) -> Asked | None:
+        """What to claim now, its slots reserved; None when nothing can be.
+
+        Args:
+            waits: Whether the server may wait for work.
+        """
+        runtime = self._runtime
+        if self.unanswered is not None:
+            age = runtime.clock.monotonic() - self.unanswered.sent_at
+            if worth_repeating(age, self._lease_seconds):
+                work = replace(self.unanswered.work, wait_seconds=0.0)
+                return replace(self.unanswered, work=work, maybe_seen=True)
+            self.forget(self.unanswered)
+        return self._reserve(waits=waits)
+
+    def _reserve(self, *, waits: bool) -> Asked | None:
+        """A claim that was not sent yet, its slots reserved; None when there is no room."""
+        runtime = self._runtime
+        with runtime.planning:
+            plan = next_claim(
+                free=runtime.slots.free,
+                rooms=self._rooms(),
+                max_tasks=runtime.health.capabilities.max_tasks,
+                claimed=runtime.ledger.claimed + runtime.slots.reserved,
+                max_runs=runtime.config.max_runs,
+                whole=self._part_asked,
+            )
+            if not isinstance(plan, Ask) or not self._has_room():
+                return None
+            runtime.slots.reserve(plan.max_tasks)
+            runtime.gate.expect(plan.types, plan.max_tasks)
+            self._part_asked = plan.part
+        waits = waits and not plan.part
+        longest = longest_wait(runtime.health.capabilities, runtime.config.poll_interval)
+        work = ClaimWork(
+            runtime.worker_id,
+            plan.types,
+            max_tasks=plan.max_tasks,
+            wait_seconds=longest if waits else 0.0,
+            order=runtime.config.claim_order,
+        )
+        request_id = uuid.uuid4().hex if runtime.health.capabilities.finds_claims else ""
+        kept = Reservation(plan.max_tasks)
+        return Asked(work, request_id, runtime.clock.monotonic(), kept, plan.part)
+
+    def to_hold(self, asked: Asked, tasks: tuple[Grant | BadGrant, ...]) -> tuple[Claim | None, ...]:
+        """The claims of an answer that can be held in one transaction, one place for each task."""
+        wanted = tasks[: asked.work.max_tasks]
+        return tuple(to_hold(self._runtime, grant, asked.sent_at) for grant in wanted)
+
+    def answered(
+        self,
+        asked: Asked,
+        tasks: tuple[Grant | BadGrant, ...] | Failure,
+        early: Sequence[HoldResult | None] = (),
+    ) -> int | Failure:
+        """Starts what was handed out; how many tasks were taken on, or why there was no answer.
+
+        Tasks that could not be taken on, or run here already, count as none, so that a worker in trouble does not empty
+        the queue, nor ask without a pause.
+
+        Args:
+            early: What the holds gave that were made already, one place for each task; none unless given.
+        """
+        runtime = self._runtime
+        if not isinstance(tasks, tuple):
+            sent = self.unanswered is not None or (isinstance(tasks, Unreachable) and tasks.maybe_seen)
+            final = isinstance(tasks, Rejected | Vanished)
+            if sent and not final and asked.request_id and runtime.life.running:
+                self.unanswered = asked
+            else:
+                self.forget(asked)
+            return tasks
+        with asked.kept.lock:
+            try:
+                if runtime.contact.answered():
+                    runtime.wakes.deliver()
+                return self._take_on(asked, tasks, early)
+            finally:
+                self.forget(asked)
+
+    def answered_again(self, asked: Asked, tasks: tuple[Grant | BadGrant, ...]) -> None:
+        """Starts what came with a repeat that was to end the wait of another loop's claim (R6, R9).
+
+        Both answers may have the same tasks: what one of them brought is not new in the other. A repeat that comes
+        when the wait is over claims by itself, and its tasks are taken on as those of a new claim.
+        """
+        with asked.kept.lock:
+            if (
+                asked.kept.open or not self._runtime.life.running
+            ):  # a worker that stops gives them back, without slots
+                self._take_on(asked, tasks)
+            elif new := tuple(filter(asked.kept.is_new, tasks)):
+                asked.kept.know(new)
+                self._take_on_anew(new, asked.sent_at)
+
+    def _take_on_anew(self, tasks: tuple[Grant | BadGrant, ...], sent_at: float) -> None:
+        """Starts tasks that nothing is reserved for any more, as far as there is room for them now."""
+        anew = self._reserve(waits=False)
+        types = () if anew is None else anew.work.task_types
+        fitting = tuple(grant for grant in tasks if isinstance(grant, Grant) and grant.task.type in types)
+        if anew is not None:
+            self._take_on(replace(anew, sent_at=sent_at), fitting)
+            self._give_back(anew)
+        for grant in tasks:
+            if grant not in fitting:
+                self._refuse(grant, sent_at)
+
+    def _take_on(
+        self,
+        asked: Asked,
+        tasks: Sequence[Grant | BadGrant],
+        early: Sequence[HoldResult | None] = (),
+    ) -> int:
+        """Starts the tasks of an answer that are new; gives those back that have no slot. How many were taken on."""
+        runtime, kept = self._runtime, asked.kept
+        taken_on = 0
+        for grant, held in zip_longest(tasks, early):
+            if not kept.is_new(grant):
+                continue
+            kept.know((grant,))
+            if not kept.left and runtime.life.running:
+                self._refuse(grant, asked.sent_at)
+                continue
+            admission = _start(runtime, grant, asked.sent_at, held)
+            kept.left -= admission is Admission.STARTED
+            taken_on += admission not in {Admission.LAPSED, Admission.RUNS}
+        return taken_on
+
+    def _refuse(self, grant: Grant | BadGrant, sent_at: float) -> None:
+        self._runtime.ledger.claim()
+        refuse(self._runtime, grant, sent_at)
+
+    @property
+    def _lease_seconds(self) -> float:
+        """How long what the server hands out lasts; as the settings say where it does not tell."""
+        return self._runtime.health.capabilities.lease_seconds or self._runtime.config.server_claim_timeout
+
+    def types(self) -> tuple[str, ...]:
+        """The task types that may be claimed now."""
+        return tuple(self._rooms())
+
+    def _rooms(self) -> dict[str, int | None]:
+        runtime = self._runtime
+        if not runtime.stored_sent or not runtime.life.running or runtime.order is not Order.RUN:
+            return {}
+        return runtime.gate.rooms(runtime.clock.monotonic())
+
+    @property
+    def full(self) -> bool:
+        """Whether the disk keeps the worker from claiming."""
+        return self._told_full
+
+    def forget(self, asked: Asked) -> None:
+        """A claim is over: gives back the slots that it did not need."""
+        self.unanswered = None
+        self._give_back(asked)
+
+    def _give_back(self, asked: Asked) -> None:
+        with asked.kept.lock:
+            left, asked.kept.left, asked.kept.open = asked.kept.left, 0, False
+            self._runtime.slots.unreserve(left)
+            self._runtime.gate.expect(asked.work.task_types, -asked.work.max_tasks)
+
+    def _has_room(self) -> bool:
+        """Whether the disk has room for every result that may come (R12)."""
+        lacking = _outbox_full(self._runtime) or _disk_lacks(self._runtime)
+        if lacking is not None and not self._told_full:
+            self._runtime.emit(Notice("error", lacking))
+        self._told_full = lacking is not None
+        self._runtime.disk_trouble = lacking
+        return lacking is None
+
+
+def _start(runtime: Runtime, grant: Grant | BadGrant, sent_at: float, early: HoldResult | None) -> Admission:
+    runtime.ledger.claim()
+    try:
+        if isinstance(grant, BadGrant):
+            return admit_unreadable(runtime, grant)
+        return admit(runtime, grant, sent_at, early)
+    finally:
+        runtime.wakes.supervise()
+
+
+def _outbox_full(runtime: Runtime) -> str | None:
+    """Why nothing more can be stored without a verdict for what waits; None while it can."""
+    waiting = runtime.ledger.waiting
+    if waiting >= MOST_REPORTS:
+        return f"{waiting} reports wait for the server; nothing is claimed until some of them are delivered"
+    if runtime.stored_bytes() < MOST_BYTES:  # a look at the file costs less than a question to the outbox
+        return None
+    try:
+        used = runtime.outbox.used_bytes()
+    except OutboxError as error:
+        return str(error)
+    if used < MOST_BYTES:
+        return None
+    return (
+        f"the outbox holds {used // 2**20} MiB; nothing is claimed until reports are delivered, or parked ones are "
+        "dropped (prismq-worker outbox list)"
+    )
+
+
+def _disk_lacks(runtime: Runtime) -> str | None:
+    """Why there is no room for the results of every slot; None when there is (R12)."""
+    needed = runtime.config.concurrency * runtime.health.capabilities.max_result_bytes
+    try:
+        free = runtime.free_bytes()
+    except OSError as error:
+        return f"the state folder cannot be looked at ({error}); nothing is claimed until it can"
+    if free >= needed:
+        return None
+    return (
+        f"the disk of the state folder has {free // 2**20} MiB left, {needed // 2**20} MiB are needed for the "
+        "results of every slot; nothing is claimed until there is room"
+    )
