@@ -44,9 +44,9 @@ MUTANTS = (
     Mutant(
         "R5",
         "a lease counts from the first sending of its request",
-        "worker.claiming",
-        "                admission = _start(runtime, grant, asked.sent_at, held)",
-        "                admission = _start(runtime, grant, runtime.clock.monotonic(), held)",
+        "worker.claimer",
+        "            admission = _start(runtime, grant, asked.sent_at, held)",
+        "            admission = _start(runtime, grant, runtime.clock.monotonic(), held)",
     ),
     Mutant(
         "R5",
@@ -56,9 +56,16 @@ MUTANTS = (
         "    if claim is None:",
     ),
     Mutant(
+        "R5",
+        "a pause lasts no longer than it was to, whatever the clock says",
+        "outbox.store",
+        "min(until - ?, seconds)",
+        "until - ?",
+    ),
+    Mutant(
         "R6",
         "a claim without an answer is sent again under its request id",
-        "worker.claiming",
+        "worker.claimer",
         "            if sent and not final and asked.request_id and runtime.life.running:",
         "            if False:",
     ),
@@ -75,6 +82,20 @@ MUTANTS = (
         "worker.delivering",
         "        if (waiting := runtime.waiting) is not None and self._outlived(waiting):",
         "        if (waiting := runtime.waiting) is not None and False:",
+    ),
+    Mutant(
+        "R6",
+        "tasks that come with the end of a wait are started",
+        "worker.delivering",
+        "            self._claimer.answered_again(waiting, reply.tasks)",
+        "            pass",
+    ),
+    Mutant(
+        "R6",
+        "tasks that come with the end of a wait that was over are started",
+        "worker.claimer",
+        "                self._take_on_anew(new, asked.sent_at)",
+        "                pass",
     ),
     Mutant(
         "R7",
@@ -103,6 +124,13 @@ MUTANTS = (
         "worker.admission",
         "    if live is not None and early is None:",
         "    if live is not None and early is None and False:",
+    ),
+    Mutant(
+        "R9",
+        "a task that both answers to a claim have is taken on once",
+        "worker.asked",
+        "        return grant.token is None or grant.token not in self._tokens",
+        "        return True",
     ),
     Mutant(
         "R10",
@@ -147,6 +175,20 @@ MUTANTS = (
         "decide.ends",
         "            return Released(text, _delay(error, now))",
         '            return Failed(text, "Defer")',
+    ),
+    Mutant(
+        "R18",
+        "Unavailable pauses its type",
+        "worker.ending",
+        "            runtime.gate.pause(task.type, seconds, reason, now=now)\n",
+        "",
+    ),
+    Mutant(
+        "R18",
+        "a type whose handler is not ready is not claimed",
+        "worker.gate",
+        "        return state.unready is None and now",
+        "        return now",
     ),
     Mutant(
         "R21",
@@ -207,7 +249,7 @@ MUTANTS = (
     Mutant(
         "R27",
         "stored reports go out before the first claim",
-        "worker.claiming",
+        "worker.claimer",
         "        if not runtime.stored_sent or not runtime.life.running or runtime.order is not Order.RUN:",
         "        if not runtime.life.running or runtime.order is not Order.RUN:",
     ),

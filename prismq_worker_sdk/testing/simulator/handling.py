@@ -15,11 +15,14 @@ from prismq_worker_sdk.worker.running import place_of, worked
 if TYPE_CHECKING:
     from prismq_worker_sdk.testing.simulator.process import Process
 
-__all__ = ["CHILD", "GATED", "SimulatedSlot", "act"]
+__all__ = ["CHILD", "GATED", "UNAVAILABLE", "SimulatedSlot", "act"]
 
 CHILD = "Simulated.Child"
 GATED = "Simulated.Gated"
 """The type whose handler is not always ready."""
+
+UNAVAILABLE = 2.0
+"""Seconds of a pause."""
 
 TOLD = 0.2
 """Seconds in which a handler that obeys ends when it is told to."""
@@ -47,7 +50,7 @@ def act(ctx: RunningContext, work: Work, starts: int) -> Any:
         case "defer" if starts == 1:
             raise Defer("as planned", retry_in=2.0)
         case "unavailable" if starts == 1:
-            raise Unavailable("as planned", retry_in=2.0)
+            raise Unavailable("as planned", retry_in=UNAVAILABLE)
     return {"task": ctx.task.id}
 
 
