@@ -18,7 +18,7 @@ from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.outbox import store
 from prismq_worker_sdk.outbox.bounds import CHECKPOINT_SECONDS
 from prismq_worker_sdk.outbox.store import Held, HoldResult
-from prismq_worker_sdk.testing.simulator.handling import GATED, UNAVAILABLE
+from prismq_worker_sdk.testing.simulator.closed import ClosedTypes
 from prismq_worker_sdk.testing.simulator.model_tasks import ModelClaim
 from prismq_worker_sdk.worker.attempt import Attempt
 
@@ -70,8 +70,7 @@ class Watch:
         self._sent: dict[Process, set[Identity]] = {}
         self._owners: set[str] = set()
         self._lapsed: set[tuple[Process, str]] = set()
-        self._paused_until: dict[tuple[Process, str], float] = {}
-        self._requests: set[str] = set()
+        self._closed = ClosedTypes()
 
     def find(self, rule: str, what: str) -> None:
         """Something that must not be."""
@@ -111,21 +110,11 @@ class Watch:
             self.offered.update(one.identity.task_id for one in results)
         if call.claim is None:
             return
-        self._check_open(process, call)
+        for name in self._closed.claimed(process, call):
+            self.find("R18", f"{process.worker_id} claims {name}, which is closed")
         unsent = self._stored.get(process, set()) - self._sent[process]
         if unsent:
             self.find("R27", f"{process.worker_id} claims before it has sent its stored reports")
-
-    def _check_open(self, process: Process, call: Exchange) -> None:
-        """No type is claimed anew that is paused or not ready (R18); what is sent again keeps its types."""
-        types = (
-            call.claim.task_types if call.claim is not None and call.request_id not in self._requests else ()
-        )
-        self._requests.add(call.request_id or str(len(self._requests)))
-        for name in types:
-            paused = self._world.schedule.now < self._paused_until.get((process, name), 0.0)
-            if paused or (name == GATED and not process.host.is_ready):
-                self.find("R18", f"{process.worker_id} claims {name}, which is closed")
 
     def recovered(self, process: Process) -> None:
         """A worker has made whole what it found on its disk."""
@@ -243,7 +232,7 @@ class Watch:
             self._count_given_back(attempt)
         if attempt is None or attempt.cancelled is None:
             if self._world.work(identity.task_id).end == "unavailable" and isinstance(outcome, Released):
-                self._paused_until[process, identity.task_type] = now + UNAVAILABLE
+                self._closed.unavailable(process, identity.task_type)
             return
         told = isinstance(outcome, Failed) and outcome.error_type in {"", "TaskCancelled"}
         match attempt.cancelled:

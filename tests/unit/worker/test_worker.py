@@ -22,7 +22,7 @@ from prismq_worker_sdk.model.events import (
     WorkerStopped,
 )
 from prismq_worker_sdk.model.report import Settlement
-from prismq_worker_sdk.worker import claiming, driver, leasing, recovery
+from prismq_worker_sdk.worker import claimer, claiming, driver, leasing, recovery
 from prismq_worker_sdk.worker.config import WorkerConfig
 from tests.support.base_server import BaseServer
 from tests.support.loops import TYPE, Work
@@ -248,7 +248,7 @@ def test_r31_a_loop_that_dies_stops_the_worker_with_a_clear_message(server, star
     def broken(runtime, grant, sent_at, early=None):
         raise LookupError("a bug in the claim loop")
 
-    monkeypatch.setattr(claiming, "admit", broken)
+    monkeypatch.setattr(claimer, "admit", broken)
     add(server)
     running = start(grace_period=0.3)
 
@@ -262,7 +262,7 @@ def test_r31_a_loop_that_hangs_stops_the_worker_with_a_clear_message(server, sta
     def hanging(runtime, grant, sent_at, early=None):
         gate.wait()
 
-    monkeypatch.setattr(claiming, "admit", hanging)
+    monkeypatch.setattr(claimer, "admit", hanging)
     monkeypatch.setattr(driver, "STEP_LIMIT", 0.05)
     add(server)
     running = start(grace_period=0.3)
@@ -276,7 +276,7 @@ def test_r31_a_worker_with_a_dead_loop_is_not_live(server, start, monkeypatch):
     def broken(runtime, grant, sent_at, early=None):
         raise LookupError("a bug")
 
-    monkeypatch.setattr(claiming, "admit", broken)
+    monkeypatch.setattr(claimer, "admit", broken)
     add(server)
     running = start(grace_period=3600.0)
     wait_until(lambda: not running.worker.health().live, "the death of the loop", deadline=SOON)

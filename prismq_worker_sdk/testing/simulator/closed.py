@@ -1,0 +1,37 @@
+"""Which types a worker must not claim now: those that are paused, or whose handler is not ready (R18)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from prismq_worker_sdk.model.calls import Exchange
+from prismq_worker_sdk.testing.simulator.handling import GATED, UNAVAILABLE
+
+if TYPE_CHECKING:
+    from prismq_worker_sdk.testing.simulator.process import Process
+
+__all__ = ["ClosedTypes"]
+
+
+class ClosedTypes:
+    """What was said of the types of every process."""
+
+    def __init__(self) -> None:
+        self._paused_until: dict[tuple[Process, str], float] = {}
+        self._requests: set[str] = set()
+
+    def unavailable(self, process: Process, task_type: str) -> None:
+        """A handler said that its type cannot be worked on now."""
+        self._paused_until[process, task_type] = process.world.schedule.now + UNAVAILABLE
+
+    def claimed(self, process: Process, call: Exchange) -> Iterator[str]:
+        """The closed types that a call claims; what is sent again keeps its types, whatever became of them."""
+        if call.claim is None or call.request_id in self._requests:
+            return
+        if call.request_id:
+            self._requests.add(call.request_id)
+        for name in call.claim.task_types:
+            paused = process.world.schedule.now < self._paused_until.get((process, name), 0.0)
+            if paused or (name == GATED and not process.host.is_ready):
+                yield name
