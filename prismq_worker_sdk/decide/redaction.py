@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from prismq_worker_sdk.decide.api_key import weakness
 from prismq_worker_sdk.decide.token_shapes import LINK_SHAPES, TOKEN_SHAPES
 
 __all__ = ["MARK", "Redactor", "is_secret_name"]
@@ -127,6 +128,11 @@ class Redactor:
             text = shape.sub(replacement, text)
         return text
 
+    def name(self, name: str) -> str:
+        """The name of a field without secrets; a key that is an ordinary word does not change the program's names."""
+        hidden = (one in name for one in self._known.secrets if weakness(one) is None)
+        return name if name.isidentifier() and not any(hidden) else self.text(name)
+
     def value(self, value: Any) -> Any:
         """The same structure without secrets: texts, and the values of keys that are named like one."""
         return self._value(value, DEEPEST)
@@ -147,7 +153,7 @@ class Redactor:
         return tuple(items) if isinstance(value, tuple) else items
 
     def _key(self, key: Any) -> Any:
-        return self.text(key) if isinstance(key, str) else key
+        return self.name(key) if isinstance(key, str) else key
 
     def _item(self, key: object, item: Any, left: int) -> Any:
         if isinstance(key, str) and is_secret_name(key):

@@ -91,6 +91,10 @@ class _Formatter(logging.Formatter):
         found = getattr(record, "task", None)
         return found if isinstance(found, TaskRef) else _TASK.get()
 
+    def name_of(self, name: object) -> str:
+        """The name of a field."""
+        return self._redactor.name(name) if isinstance(name, str) else self.shown(name)
+
     def shown(self, value: object) -> str:
         """Any value as text without secrets."""
         try:
@@ -126,7 +130,7 @@ class JsonFormatter(_Formatter):
         }
         if trace:
             line["exception"] = trace
-        own = {_beside(line, self.shown(name)): value for name, value in fields.items()}
+        own = {_beside(line, self.name_of(name)): value for name, value in fields.items()}
         try:
             text = self._dumps({**line, **own})
         except (TypeError, ValueError, RecursionError):

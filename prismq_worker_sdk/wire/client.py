@@ -22,6 +22,7 @@ from prismq_worker_sdk.wire.budgets import Budgets, budgets_of
 from prismq_worker_sdk.wire.dialects import Steps, prismq_client, v1, v1_exchange
 from prismq_worker_sdk.wire.dialects.prismq_client import is_empty_queue
 from prismq_worker_sdk.wire.dialects.reading import failure_of, rejected
+from prismq_worker_sdk.wire.key_redaction import clean_answer
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 from prismq_worker_sdk.wire.transport import Timeouts, Transport
 
@@ -91,7 +92,7 @@ class WireClient:
                 answer: Healthy | Exchanged | Failure = end.value
                 if isinstance(answer, Healthy):
                     self.use(answer)
-                return answer
+                return clean_answer(answer, self._transport.clean)
             limited = None if self._budgets is None else self._budgets.refusal(request)
             if limited is not None:
                 steps.close()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import SecretStr
 
-from prismq_worker_sdk.errors import ServerUnreachable
+from prismq_worker_sdk.errors import PrismqError, ServerUnreachable
 from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.wire.key_redaction import clean_error
 from prismq_worker_sdk.wire.producing.caller import Caller
 from prismq_worker_sdk.wire.producing.finding import Finder
 from prismq_worker_sdk.wire.producing.values import Submission, TaskFilter, TaskPage, TypeSchema
+from prismq_worker_sdk.wire.producing.way import Way
 from prismq_worker_sdk.wire.transport import Timeouts, Transport, checked_key
 
 __all__ = ["TaskHandle", "TaskManagerClient", "TaskPage"]
@@ -116,7 +119,8 @@ class TaskManagerClient:
             dedupe_key=dedupe_key,
             parent_id=parent_id,
         )
-        created = self._finder.way().submit(wanted)
+        with self._way() as way:
+            created = way.submit(wanted)
         return TaskHandle(created.task, created=created.new, client=self)
 
     def get(self, task_id: str) -> Task:
@@ -125,11 +129,13 @@ class TaskManagerClient:
         Raises:
             RequestRefused: There is no such task (status 404).
         """
-        return self._finder.way().get(task_id)
+        with self._way() as way:
+            return way.get(task_id)
 
     def show(self, task_id: str) -> dict[str, Any]:
         """A task as the server tells it, its history included where it has one."""
-        return self._finder.way().show(task_id)
+        with self._way() as way:
+            return way.show(task_id)
 
     def tasks(
         self,
@@ -145,11 +151,13 @@ class TaskManagerClient:
         wanted = TaskFilter(
             status=status, task_type=task_type, worker_id=worker_id, q=q, limit=limit, cursor=cursor
         )
-        return self._finder.way().tasks(wanted)
+        with self._way() as way:
+            return way.tasks(wanted)
 
     def cancel(self, task_id: str) -> Task:
         """Cancels a task: a pending one fails at once, a running one is told (v1)."""
-        return self._finder.way().cancel(task_id)
+        with self._way() as way:
+            return way.cancel(task_id)
 
     def retry(self, task_id: str) -> Task:
         """Makes a failed task pending again (v1); on `prismq-client` a new one of its type and params takes its place.
@@ -159,7 +167,8 @@ class TaskManagerClient:
         Raises:
             RequestRefused: The task has not failed.
         """
-        return self._finder.way().retry(task_id)
+        with self._way() as way:
+            return way.retry(task_id)
 
     def publish(
         self,
@@ -192,15 +201,18 @@ class TaskManagerClient:
             result_schema=result_schema,
             allow_breaking=allow_breaking,
         )
-        return self._finder.way().publish(wanted)
+        with self._way() as way:
+            return way.publish(wanted)
 
     def task_types(self) -> list[dict[str, Any]]:
         """The registered task types (v1)."""
-        return self._finder.way().task_types()
+        with self._way() as way:
+            return way.task_types()
 
     def stats(self) -> dict[str, Any]:
         """Depth, oldest pending age, in flight and rates, per type (v1)."""
-        return self._finder.way().stats()
+        with self._way() as way:
+            return way.stats()
 
     def wait(self, task_id: str, timeout: float | None = None) -> Task:
         """The task once it has completed or failed.
@@ -230,6 +242,15 @@ class TaskManagerClient:
                 rest = min(rest, left)
             self._sleep(rest)
             pause = min(LONGEST_LOOK, pause * 1.5)
+
+    @contextmanager
+    def _way(self) -> Iterator[Way]:
+        """The way of the server; what goes wrong on it is told without the key."""
+        try:
+            yield self._finder.way()
+        except PrismqError as error:
+            clean_error(error, self._transport.clean)
+            raise
 
     def close(self) -> None:
         """Closes the connections."""

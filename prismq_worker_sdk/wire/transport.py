@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,12 +14,13 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
 
-from prismq_worker_sdk.decide.redaction import MARK, SHORTEST, Redactor
+from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import SettingsError, missing_extra
 from prismq_worker_sdk.model.calls import Unreachable
 from prismq_worker_sdk.version import __version__
 from prismq_worker_sdk.wire.address import join, normalise
 from prismq_worker_sdk.wire.deadline import Deadline, pool_classes, socks_pool_classes
+from prismq_worker_sdk.wire.key_redaction import without_key
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 from prismq_worker_sdk.wire.reasons import sentence
 
@@ -112,7 +112,10 @@ class Transport:
         self._used_at = time.monotonic()
 
     def send(self, request: HttpRequest) -> HttpReply | Unreachable:
-        """The answer, read to its end; Unreachable when there is none. Raises nothing for what a network does."""
+        """The answer, read to its end, as it is; Unreachable when there is none.
+
+        Raises nothing for what a network does. What is told of the answer goes through `clean` first.
+        """
         if time.monotonic() - self._used_at > MAX_IDLE:
             self._adapter.close()
         usual = self._timeouts.of(request.call) + request.wait
@@ -133,6 +136,10 @@ class Transport:
     def forget_key(self) -> None:
         """The key was refused: ask for it again at the next call (R34)."""
         self._secret_known = False
+
+    def clean(self, text: str) -> str:
+        """What a server said, without the key that it was sent."""
+        return without_key(text, self._secret)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -156,11 +163,6 @@ class Transport:
         if response.status_code < 200:  # noqa: PLR2004
             return Unreachable(f"HTTP {response.status_code} in place of an answer")
         headers = {name.lower(): value for name, value in response.headers.items()}
-        secret = self._secret or ""
-        if response.status_code >= 300 and len(secret) >= SHORTEST:  # noqa: PLR2004 - what is told may repeat the key
-            for form in _json_forms(secret):
-                body = body.replace(form.encode(), MARK.encode())
-            headers = {name: value.replace(secret, MARK) for name, value in headers.items()}
         return HttpReply(response.status_code, body, headers)
 
     def _prepared(self, request: HttpRequest) -> requests.PreparedRequest:
@@ -188,12 +190,6 @@ class Transport:
     def _reason(self, error: BaseException) -> str:
         secrets = [self._secret] if self._secret else []
         return Redactor(secrets).text(sentence(error))[:300]
-
-
-def _json_forms(secret: str) -> set[str]:
-    """How a server may write the key into JSON; some escape the slash too."""
-    escaped = {json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
-    return {secret, *escaped, *(form.replace("/", "\\/") for form in (secret, *escaped))}
 
 
 def checked_key(key: str | None) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 
 from prismq_worker_sdk.compat import Self
+from prismq_worker_sdk.decide.api_key import weakness
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.decide.shutdown import ExitCode
 from prismq_worker_sdk.errors import UsageError
@@ -54,7 +55,7 @@ class Worker:
     ) -> None:
         config = settings.config()
         self._redactor = Redactor(config.secrets)
-        self._config: WorkerConfig = replace(config, key=_learning(config.key, self._redactor))
+        self._config: WorkerConfig = replace(config, key=_learning(config.key, self._redactor, self._warn))
         self._clock: Clock = clock or SystemClock()
         registry = Registry([as_handler(handler) for handler in handlers])
         self._worker_id = config.worker_id or generated_worker_id()
@@ -179,6 +180,9 @@ class Worker:
         if self._health_server is not None:
             self._health_server.stop()
 
+    def _warn(self, text: str) -> None:
+        self._bus.emit(Notice("warning", text))
+
     def _show(self) -> None:
         for line in self.stats.lines():
             self._bus.emit(Notice("info", line))
@@ -190,13 +194,19 @@ class Worker:
         done()
 
 
-def _learning(key: Callable[[], str | None], redactor: Redactor) -> Callable[[], str | None]:
+def _learning(
+    key: Callable[[], str | None], redactor: Redactor, warn: Callable[[str], None]
+) -> Callable[[], str | None]:
     """The key, made known to the redactor each time it is read: it may have been changed (R34)."""
+    warned: set[str] = set()
 
     def now() -> str | None:
         found = key()
         if found is not None:
             redactor.learn(found)
+        if found and found not in warned and (weak := weakness(found)) is not None:
+            warned.add(found)
+            warn(f"{weak}; use a long random one")
         return found
 
     return now

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prismq_worker_sdk.decide.api_key import weakness
 from prismq_worker_sdk.decide.ends import outcome_of_error
 from prismq_worker_sdk.decide.redaction import MARK, Redactor, is_secret_name
 from prismq_worker_sdk.decide.token_shapes import TOKENS
@@ -125,6 +126,32 @@ def test_a_value_is_redacted_by_the_name_of_its_key(name):
 def test_a_name_that_only_looks_like_a_secret_keeps_its_value(name):
     assert not is_secret_name(name)
     assert Redactor().value({name: "x"}) == {name: "x"}
+
+
+@pytest.mark.parametrize("word", ["error", "task", "type", "event", "password"])
+def test_a_key_that_is_a_word_renames_no_field(word):
+    said = {f"{word}_type": 1, "more": {word: 2}, f"{word}s": f"a {word}"}
+
+    assert list(Redactor([word]).value(said)) == [f"{word}_type", "more", f"{word}s"]
+    assert Redactor([word]).value(said)[f"{word}s"] == f"a {MARK}"
+
+
+def test_a_name_that_holds_a_secret_is_changed():
+    assert Redactor(["a1b2c3d4e5f6"]).value({"x_a1b2c3d4e5f6": 1}) == {f"x_{MARK}": 1}
+
+
+@pytest.mark.parametrize(
+    ("key", "weak"),
+    [
+        *((key, True) for key in ("", "abc", "a1b2c3d", "password", "PASSWORD", "Swordfish")),
+        *((key, False) for key in ("a1b2c3d4", "long-and-random-1", "x" * 21, "aBcDeFgHiJ")),
+    ],
+)
+def test_a_key_that_may_be_a_word_is_told_and_not_shown(key, weak):
+    told = weakness(key)
+
+    assert (told is not None) is weak
+    assert not key or key not in (told or "")
 
 
 def test_a_secret_that_is_a_number_or_a_structure_is_redacted_whole():

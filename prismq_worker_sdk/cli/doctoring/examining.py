@@ -10,6 +10,7 @@ from prismq_worker_sdk.cli.doctoring.asking import Server, get
 from prismq_worker_sdk.cli.doctoring.finding import Finding, Level, ok, skip, warn
 from prismq_worker_sdk.cli.doctoring.folder import look_at_folder, look_at_port
 from prismq_worker_sdk.cli.doctoring.reaching import Found
+from prismq_worker_sdk.decide.api_key import weakness
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.calls import Foreign
 from prismq_worker_sdk.model.capabilities import BASE, Capabilities
@@ -79,7 +80,10 @@ class Examination:
         return None
 
     def _server(self, found: Found) -> Iterator[Finding]:
-        has_key = self.config.key() is not None
+        key = self.config.key()
+        has_key = key is not None
+        if key and (weak := weakness(key)) is not None:
+            yield warn("key", weak, "use a long random one")
         asked = keys.ask_for_key(self.server, found, has_key=has_key)
         judged = keys.judge_key(asked, has_key=has_key, api_url=self.config.api_url)
         yield judged

@@ -159,6 +159,15 @@ def test_a_key_that_nobody_asks_for_is_a_warning(doctor, api, monkeypatch):
     assert CANARY not in json.dumps(found.said)
 
 
+def test_a_key_that_may_be_an_ordinary_word_is_a_warning(doctor, monkeypatch):
+    with BaseServer() as server:
+        monkeypatch.setenv("TASKMANAGER_API_KEY", "password")
+        found = doctor(server.url)
+
+    assert found.level("key") == ["warn", "skip"]
+    assert "made like an ordinary word" in found.text("key")
+
+
 def test_a_type_is_not_registered_or_with_other_params_first_at_a_pointer(doctor, api, plugin):
     missing = doctor(api.url)
     publish(api, plugin, properties={"q": {"type": "integer"}})

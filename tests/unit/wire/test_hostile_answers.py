@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from prismq_worker_sdk.model.calls import Unreachable
+from prismq_worker_sdk.model.calls import ClaimWork, Exchange, Healthy, Probe, Unreachable
+from prismq_worker_sdk.wire.client import WireClient
 from prismq_worker_sdk.wire.dialects.bundles import LONGEST_WAIT, MOST_TASKS, bundle
 from prismq_worker_sdk.wire.messages import HttpRequest
 from prismq_worker_sdk.wire.transport import Timeouts, Transport
@@ -14,9 +15,9 @@ COMPLETE = HttpRequest("complete", "POST", ("tasks", "t", "complete"), '{"worker
 SANE = {"max_tasks": 8, "max_bytes": 1024, "max_wait_seconds": 10, "lease_seconds": 60}
 
 
-def sent(data, key=None):
+def sent(data):
     with raw_server(says(data)) as server:
-        transport = Transport(server.url, key=lambda: key, timeouts=Timeouts(default=5.0, calls={}))
+        transport = Transport(server.url, key=lambda: None, timeouts=Timeouts(default=5.0, calls={}))
         found = transport.send(COMPLETE)
         transport.close()
     return found
@@ -76,7 +77,21 @@ def test_what_is_no_bundle_does_not_count(said):
 def test_a_key_that_an_error_repeats_escaped_as_json_is_taken_out(key, ascii_only, slash):
     body = json.dumps({"detail": f"the key {key} is wrong"}, ensure_ascii=ascii_only)
     body = body.replace("/", "\\/") if slash else body
-    found = sent(answer(401, body.encode()), key=key)
+    with raw_server(says(answer(401, body.encode()))) as server:
+        client = WireClient(server.url, key=lambda: key)
+        found = client.perform(Probe())
+        client.close()
 
-    assert key not in found.json["detail"]
-    assert found.json["detail"] == "the key [redacted] is wrong"
+    assert found.reason == "the key [redacted] is wrong"
+
+
+@pytest.mark.parametrize("key", ["detail", "error", "status", "healthy", "tasks", "application"])
+def test_an_answer_is_read_before_a_key_that_is_a_word_is_taken_out_of_what_is_told(key):
+    good = answer(200, b'{"status": "healthy"}')
+    with raw_server(says(good, answer(404, b'{"detail": "no tasks"}'))) as server:
+        client = WireClient(server.url, key=lambda: key)
+        found = [client.perform(Probe()), client.perform(Exchange(claim=ClaimWork("w", ("T",))))]
+        client.close()
+
+    assert isinstance(found[0], Healthy)
+    assert found[1].tasks == ()

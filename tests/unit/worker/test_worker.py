@@ -401,6 +401,16 @@ def test_a_given_worker_id_draws_a_warning_where_claims_have_no_token(start):
     wait_until(lambda: any("'mine' was given by you" in said for said in running.said()), deadline=SOON)
 
 
+@pytest.mark.parametrize(("key", "warned"), [("password", 1), ("a1b2c3d4e5f6", 0)])
+def test_a_key_that_may_be_an_ordinary_word_is_warned_of_once(start, key, warned):
+    running = start(key=lambda: key)
+    running.seen(WorkerStarted)
+    running.worker.stop()
+    running.ended()
+
+    assert sum("made like an ordinary word" in said for said in running.said()) == warned
+
+
 def test_generated_worker_ids_differ(make):
     assert make().worker.worker_id != make().worker.worker_id
 
