@@ -63,10 +63,10 @@ def success(data: Any, now: float) -> Answer:
 
 def failure(refused: Refused, now: float) -> Answer:
     """The error of the application; with details when fields were wrong."""
-    said: dict[str, Any] = {"success": False, "error": refused.error}
+    said: dict[str, Any] = {"success": False, "error": refused.error, "timestamp": int(now)}
     if refused.details:
         said["details"] = list(refused.details)
-    return _written(refused.status, said | {"timestamp": int(now)})
+    return _written(refused.status, said)
 
 
 def middleware(status: int, error: str, message: str, now: float, **more: Any) -> Answer:

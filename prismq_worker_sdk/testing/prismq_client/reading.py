@@ -36,7 +36,7 @@ def health(call: Call) -> dict[str, Any]:
 def show(call: Call) -> dict[str, Any]:
     """GET /tasks/{id}: a list of one or none."""
     found = find_task(call.db, call.argument)
-    return one_of(call, [] if found is None else [_shown(found)], "Task not found")
+    return one_of(call, [] if found is None else [_shown(found)])
 
 
 def find_task(db: sqlite3.Connection, text: str) -> sqlite3.Row | None:

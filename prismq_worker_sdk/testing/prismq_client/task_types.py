@@ -48,7 +48,7 @@ def named(call: Call) -> dict[str, Any]:
     """GET /task-types/{name}: a list of one or none."""
     found = find_type(call.db, call.argument)
     items = [] if found is None else [_shown(found)]
-    return one_of(call, items, "Task type not found")
+    return one_of(call, items)
 
 
 def find_type(db: sqlite3.Connection, name: str) -> sqlite3.Row | None:
@@ -59,12 +59,12 @@ def find_type(db: sqlite3.Connection, name: str) -> sqlite3.Row | None:
     return row
 
 
-def one_of(call: Call, items: list[dict[str, Any]], missing: str) -> dict[str, Any]:
+def one_of(call: Call, items: list[dict[str, Any]]) -> dict[str, Any]:
     """One object, as this deployment tells it."""
     if not call.deployment.repaired_items:
         return {"items": items, "count": len(items)}
     if not items:
-        raise Refused(404, missing)
+        raise Refused(404, "Record not found")
     return items[0]
 
 

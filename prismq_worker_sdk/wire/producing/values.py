@@ -9,6 +9,7 @@ from typing import Any
 
 from prismq_worker_sdk.errors import RequestRefused
 from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.wire.dialects.reading import strict_params
 
 __all__ = ["Created", "Submission", "TaskFilter", "TaskPage", "TypeSchema"]
 
@@ -18,7 +19,7 @@ class Submission:
     """A task to be created; None for what was not said.
 
     Raises:
-        RequestRefused: The params or a key are no JSON that UTF-8 carries.
+        RequestRefused: The params or a key are no JSON that UTF-8 carries, or no worker could read them.
     """
 
     task_type: str
@@ -33,10 +34,12 @@ class Submission:
     def __post_init__(self) -> None:
         said = [dict(self.params), self.task_type, self.run_key, self.dedupe_key, self.parent_id]
         try:
-            json.dumps(said, ensure_ascii=False, allow_nan=False).encode("utf-8")
+            text = json.dumps(said, ensure_ascii=False, allow_nan=False)
+            text.encode("utf-8")
+            strict_params(json.loads(text)[0])
         except (TypeError, ValueError, RecursionError) as error:
-            text = f"the task {self.task_type!r} cannot be sent as JSON: {error}"
-            raise RequestRefused(text.encode("utf-8", "replace").decode(), status=422) from None
+            why = f"the task {self.task_type!r} cannot be sent as JSON: {error}"
+            raise RequestRefused(why.encode("utf-8", "replace").decode(), status=422) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,7 @@ def test_a_repaired_deployment_speaks_as_documented():
         assert (empty.status, empty.error) == (404, "No available tasks")
         assert good(api.get(f"/tasks/{task_id}"))["id"] == task_id
         assert good(api.get("/task-types/Test.Some"))["name"] == "Test.Some"
-        assert (api.get("/tasks/4711").status, api.get("/tasks/4711").error) == (404, "Task not found")
+        assert (api.get("/tasks/4711").status, api.get("/tasks/4711").error) == (404, "Record not found")
 
 
 def test_a_type_that_is_registered_again_has_the_new_words_and_is_switched_on():

@@ -30,6 +30,13 @@ def statuses(caller, paths, **options):
     return [caller.get(path, **options).status for path in paths]
 
 
+def test_the_details_of_a_validation_error_stand_at_its_end():
+    with running_prismq_client() as api:
+        said = api.post("/tasks/claim", {"task_type_id": 1})
+
+    assert list(said.json()) == ["success", "error", "timestamp", "details"]
+
+
 def test_an_answer_ends_with_its_connection_and_does_not_say_how_long_it_is(api):
     with socket.create_connection(("127.0.0.1", api.server.port), timeout=20) as line:
         line.sendall(b"GET /api/health HTTP/1.1\r\nHost: h\r\nConnection: keep-alive\r\n\r\n")

@@ -23,6 +23,7 @@ from prismq_worker_sdk.wire.dialects.prismq_client.answers import (
     failure,
     is_empty_queue,
     items,
+    not_found,
     read,
 )
 from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
@@ -97,7 +98,7 @@ def _asks_for(identity: str) -> HttpRequest:
 def _shown(reply: HttpReply | Unreachable, identity: str) -> dict[str, Any] | Failure | None:
     answer = read(reply)
     if isinstance(answer, Refused):
-        return None if answer.error == "Task not found" else failure(answer)
+        return None if not_found(answer) else failure(answer)
     if not isinstance(answer, Said):
         return answer
     found = next(iter(items(answer.data) or []), None)

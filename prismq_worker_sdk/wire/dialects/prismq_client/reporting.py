@@ -17,7 +17,7 @@ from prismq_worker_sdk.model.calls import (
 from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
 from prismq_worker_sdk.model.report import Report, Verdict
-from prismq_worker_sdk.wire.dialects.prismq_client.answers import Refused, Said, failure, read
+from prismq_worker_sdk.wire.dialects.prismq_client.answers import Refused, Said, failure, not_found, read
 from prismq_worker_sdk.wire.dialects.prismq_client.children import create_children
 from prismq_worker_sdk.wire.dialects.prismq_client.claiming import get_task
 from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
@@ -87,7 +87,7 @@ def renew(renewal: Renewal, within: float | None = None) -> Asking:
     match answer:
         case Said():
             return LeaseAnswer(LeaseVerdict.RENEWED)
-        case Refused(error=error) if error in {NOT_CLAIMED, CLAIMED_BY_ANOTHER, "Task not found"}:
+        case Refused(error=error) if error in {NOT_CLAIMED, CLAIMED_BY_ANOTHER} or not_found(answer):
             return LeaseAnswer(LeaseVerdict.LOST)
         case Refused():
             return failure(answer)
@@ -108,7 +108,7 @@ def _complete(session: Session, report: Report, name: str, text: str) -> Asking:
             return known or Rejected(400, error)
         case Refused(error=error) if error == CLAIMED_BY_ANOTHER:
             return ReportAnswer(Verdict.LOST, error)
-        case Refused(error=error) if error == "Task not found":
+        case Refused(error=error) if not_found(answer):
             return ReportAnswer(Verdict.MISSING, error)
         case Refused(error=error) if answer.never_fits:
             return ReportAnswer(Verdict.REFUSED, error)

@@ -284,6 +284,18 @@ def test_a_page_that_the_server_would_misread_is_not_asked_for(server, client, w
     assert len(server.server.requests) == asked
 
 
+def test_params_that_no_worker_could_read_are_not_sent(server, client):
+    def nested(levels):
+        return {"x": nested(levels - 1)} if levels else {}
+
+    client.submit(TYPE, nested(255))
+    asked = len(server.server.requests)
+    with pytest.raises(RequestRefused, match="its params are nested deeper than 256 levels"):
+        client.submit(TYPE, nested(256))
+
+    assert len(server.server.requests) == asked
+
+
 def test_a_failed_task_is_tried_again_as_another_one_that_is_created_once(server, client):
     first = client.submit(TYPE, {"n": 1}, run_key="monday").id
     for _ in range(3):

@@ -74,7 +74,9 @@ def test_r26_a_first_report_of_a_task_that_is_not_claimed_asks_how_it_stands():
 
 
 def test_r26_a_task_that_is_gone_is_missing_and_never_deletes_the_outcome():
-    assert sent(report(DONE), refused(*UNKNOWN))[1].verdict is Verdict.MISSING
+    for unknown in (UNKNOWN, (404, "Record not found")):
+        assert sent(report(DONE), refused(*unknown))[1].verdict is Verdict.MISSING
+        assert sent(report(DONE, maybe_seen=True), refused(*unknown))[1].verdict is Verdict.MISSING
     assert sent(report(DONE, maybe_seen=True), NOTHING)[1].verdict is Verdict.MISSING
     assert isinstance(sent(report(DONE), raw(404, b"<h1>"))[1], Foreign)
     assert isinstance(sent(report(DONE), refused(404, "Endpoint not found"))[1], Foreign)
@@ -252,7 +254,9 @@ def test_progress_is_a_whole_number_and_extends_nothing():
     assert reply == LeaseAnswer(LeaseVerdict.RENEWED, None)
 
 
-@pytest.mark.parametrize("answer", [refused(*ANOTHER), refused(*NOT_CLAIMED), refused(*UNKNOWN)])
+@pytest.mark.parametrize(
+    "answer", [refused(*one) for one in (ANOTHER, NOT_CLAIMED, UNKNOWN, (404, "Record not found"))]
+)
 def test_r15_progress_of_a_claim_that_is_lost_says_so(answer):
     assert told(renewal(50), answer)[1] == LeaseAnswer(LeaseVerdict.LOST)
 
