@@ -6,21 +6,29 @@ Precedence: command line > environment > `prismq-worker.toml` > default. Duratio
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
 import platformdirs
 import pydantic_settings
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from prismq_worker_sdk.compat import tomllib
 from prismq_worker_sdk.decide.redaction import Redactor, is_secret_name
+from prismq_worker_sdk.environment import MISSION_NAMES, said, variable
 from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.files import place, read_config, read_secret
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.model import duration, size
 from prismq_worker_sdk.model.calls import ClaimOrder
@@ -29,11 +37,11 @@ from prismq_worker_sdk.worker.config import ProvidesConfig, WorkerConfig
 
 __all__ = [
     "CONFIG_FILE",
+    "SERVER_FIELDS",
     "Duration",
     "PluginSettings",
     "WorkerSettings",
     "asked_for",
-    "keep_state_in",
     "load_settings",
     "plugin_settings",
     "plugin_state_dir",
@@ -41,19 +49,6 @@ __all__ = [
 ]
 
 CONFIG_FILE = "prismq-worker.toml"
-PREFIX = "PRISMQ_WORKER_"
-
-MISSION_NAMES = {
-    "api_url": "TASKMANAGER_API_URL",
-    "api_key": "TASKMANAGER_API_KEY",
-    "api_key_file": "TASKMANAGER_API_KEY_FILE",
-    "worker_id": "WORKER_ID",
-    "poll_interval": "POLL_INTERVAL",
-    "max_runs": "MAX_RUNS",
-    "debug": "DEBUG",
-}
-"""The names that are fixed; every other setting is read from PRISMQ_WORKER_<NAME>."""
-
 NOT_ON_THE_COMMAND_LINE = frozenset({"api_key", "api_key_file"})
 """Everybody on the machine can read a command line."""
 
@@ -63,10 +58,26 @@ Duration = Annotated[float, BeforeValidator(duration.seconds)]
 Size = Annotated[int, BeforeValidator(size.of_text)]
 """Bytes, given as a number or as `512M`, `1.5G`."""
 
-user_state_dir = partial(platformdirs.user_state_path, "prismq-worker", "PrismQ")
-"""The state folder of this user, for whoever says nothing else."""
+SERVER_FIELDS = frozenset({"api_url", "api_key", "api_key_file", "dialect"})
+"""What a producer must know."""
 
 S = TypeVar("S", bound=BaseSettings)
+
+
+def user_state_dir() -> Path:
+    """The state folder of this user, for whoever says nothing else.
+
+    Raises:
+        SettingsError: This user has no home folder.
+    """
+    name = variable("state_dir")
+    try:
+        return place(platformdirs.user_state_path("prismq-worker", "PrismQ"), name)
+    except (RuntimeError, SettingsError):
+        raise SettingsError(
+            "no home folder is known for this user (no HOME, no entry in passwd), so there is no usual state folder; "
+            f"give --state-dir ({name})"
+        ) from None
 
 
 class _FileSource(PydanticBaseSettingsSource):
@@ -75,7 +86,8 @@ class _FileSource(PydanticBaseSettingsSource):
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
         name = f"{self.config.get('env_prefix', '')}{field_name}".upper()
         path = os.environ.get(f"{name}_FILE")
-        return (None if not path else read_secret(Path(path), f"{name}_FILE")), field_name, False
+        secret = read_secret(place(path, f"{name}_FILE"), f"{name}_FILE") if path else None
+        return secret, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         found = {
@@ -95,6 +107,12 @@ class PluginSettings(BaseSettings):
         extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
     )
 
+    @field_validator("*", mode="after")
+    @classmethod
+    def _place(cls, value: object, info: ValidationInfo) -> object:
+        prefix = cls.model_config.get("env_prefix", "")
+        return place(value, f"{prefix}{info.field_name}".upper()) if isinstance(value, Path) else value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -112,7 +130,7 @@ class _WorkerSource(PydanticBaseSettingsSource):
     """Reads the worker's settings from the environment, under the mission's names where it has one."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
-        return os.environ.get(variable(field_name)) or None, field_name, False
+        return said(field_name), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         found = {
@@ -170,6 +188,18 @@ class WorkerSettings(BaseSettings):
             return normalise(value)
         except SettingsError as error:
             raise SettingsError(f"{_option('api_url')}: {error}") from None
+
+    @field_validator("state_dir", "api_key_file")
+    @classmethod
+    def _place(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        return None if value is None else place(value, _option(str(info.field_name)))
+
+    @field_validator("worker_id")
+    @classmethod
+    def _not_blank(cls, value: str) -> str:
+        if value and not value.strip():
+            raise ValueError("is blank; leave it out, and a worker makes one")
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -243,33 +273,34 @@ class _WithSecrets:
         return self._settings.config(secrets=self._secrets)
 
 
-def variable(field_name: str) -> str:
-    """The environment variable of a worker setting."""
-    return MISSION_NAMES.get(field_name, PREFIX + field_name.upper())
-
-
-def load_settings(given: Mapping[str, Any] | None = None) -> WorkerSettings:
+def load_settings(
+    given: Mapping[str, Any] | None = None, *, only: Collection[str] | None = None
+) -> WorkerSettings:
     """The worker's settings.
 
     Args:
         given: What the command line said; None values count as unsaid.
+        only: The fields that the caller uses, all unless given: the others keep their defaults, whatever is set, and
+            a bad value of theirs stops nobody.
 
     Raises:
         SettingsError: A value cannot be used; names each, with where it may come from.
     """
-    said = {name: value for name, value in (given or {}).items() if value is not None}
+    values = {name: value for name, value in (given or {}).items() if value is not None}
+    fields = WorkerSettings.model_fields
+    unused = set() if only is None else set(fields).difference(only, values)
+    values |= {name: Path() if name == "state_dir" else fields[name].default for name in unused}
     try:
-        return WorkerSettings(**said)
+        return WorkerSettings(**values)
     except ValidationError as error:
-        written = {field: said.get(field, asked_for(field)) for field in WorkerSettings.model_fields}
+        written = {field: values.get(field, asked_for(field)) for field in fields}
         raise SettingsError(_faults(error, WorkerSettings, _option, written)) from None
 
 
 def asked_for(field_name: str) -> object:
     """What the environment or the config file says of a worker setting, unchecked; None for nothing."""
-    said = os.environ.get(variable(field_name))
-    if said:
-        return said
+    if (told := said(field_name)) is not None:
+        return told
     try:
         return read_config(Path(CONFIG_FILE), known=set(WorkerSettings.model_fields)).get(field_name)
     except SettingsError:
@@ -281,12 +312,9 @@ def plugin_state_dir(name: str) -> Path:
 
     For the default of a plugin's setting; the folder may not be there yet. Several workers may share it.
     """
-    return Path(str(asked_for("state_dir") or user_state_dir())) / "plugins" / name
-
-
-def keep_state_in(folder: Path) -> None:
-    """Makes a state folder that the command line named the one of this process's plugins and children too."""
-    os.environ[variable("state_dir")] = str(folder.absolute())
+    asked = asked_for("state_dir")
+    folder = place(str(asked), variable("state_dir")) if asked else user_state_dir()
+    return folder / "plugins" / name
 
 
 def plugin_settings(cls: type[S]) -> S:
@@ -330,51 +358,6 @@ def _secrets_in(value: object) -> Iterable[str]:
         inside = value
     for one in inside:
         yield from _secrets_in(one)
-
-
-def read_secret(path: Path, name: str) -> str:
-    """The text of a secret file, without the white space around it.
-
-    Raises:
-        SettingsError: It cannot be read, or is empty.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{name} names {path}, which cannot be read: {error}") from None
-    if not text:
-        raise SettingsError(f"{name} names {path}, which is empty")
-    return text
-
-
-def read_config(path: Path, *, known: set[str]) -> dict[str, Any]:
-    """What the config file says; nothing when there is none.
-
-    Raises:
-        SettingsError: It is not TOML, or has a key that does not exist.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}") from None
-    try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path} is not TOML: {error}") from None
-    said = {name.replace("-", "_"): value for name, value in found.items()}
-    if "api_key" in said:
-        raise SettingsError(
-            f"{path} must not hold api_key; use TASKMANAGER_API_KEY or TASKMANAGER_API_KEY_FILE"
-        )
-    known = known - {"api_key"}
-    unknown = sorted(set(said) - known)
-    if unknown:
-        raise SettingsError(
-            f"{path} has unknown settings {', '.join(unknown)}; known are {', '.join(sorted(known))}"
-        )
-    return said
 
 
 def _option(field_name: str) -> str:

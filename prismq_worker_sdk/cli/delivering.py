@@ -20,11 +20,14 @@ from prismq_worker_sdk.observe.event_log import EventLog
 from prismq_worker_sdk.observe.logs import set_up_logging
 from prismq_worker_sdk.outbox.folder import instances
 from prismq_worker_sdk.outbox.outbox import Outbox
-from prismq_worker_sdk.settings import load_settings
+from prismq_worker_sdk.settings import SERVER_FIELDS, load_settings
 from prismq_worker_sdk.system import SystemClock
 from prismq_worker_sdk.worker.sending import Sent, send_stored
 
 __all__ = ["deliver_stored"]
+
+USED = SERVER_FIELDS | {"state_dir", "startup_timeout", "log_format", "log_level", "debug"}
+"""The settings that count without a worker."""
 
 
 def deliver_stored(timeout: str, given: Mapping[str, Any]) -> int:
@@ -39,7 +42,7 @@ def deliver_stored(timeout: str, given: Mapping[str, Any]) -> int:
     """
     seconds = _seconds(timeout)
     said = {"startup_timeout": seconds, **given}
-    settings = load_settings(said)
+    settings = load_settings(said, only=USED)
     config = settings.config()
     clock, redactor = SystemClock(), Redactor(config.secrets)
     level = "DEBUG" if config.debug else config.log_level

@@ -21,11 +21,12 @@ from prismq_worker_sdk.cli.doctoring.finding import (
 )
 from prismq_worker_sdk.cli.run import ready_handlers, why_unready, worker_options
 from prismq_worker_sdk.decide.redaction import Redactor
+from prismq_worker_sdk.environment import keep_places, misdirected
 from prismq_worker_sdk.errors import UsageError
 from prismq_worker_sdk.handlers.discovery import Plugins, load
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.registry import Registry
-from prismq_worker_sdk.settings import asked_for, keep_state_in, load_settings
+from prismq_worker_sdk.settings import asked_for, load_settings
 from prismq_worker_sdk.worker.config import WorkerConfig
 
 __all__ = ["doctor"]
@@ -64,7 +65,7 @@ def doctor(names: tuple[str, ...], *, as_json: bool, probe: bool, **given: Any) 
     from prismq_worker_sdk.cli.doctoring.examining import Examination
 
     settings = load_settings(given)
-    keep_state_in(settings.state_dir)
+    keep_places(settings.state_dir)
     config = settings.config()
     redactor = Redactor(config.secrets)
     _log(config, redactor)
@@ -73,7 +74,8 @@ def doctor(names: tuple[str, ...], *, as_json: bool, probe: bool, **given: Any) 
         told = given["api_url"] is not None or asked_for("api_url") is not None
         examination = Examination(config, handlers, plugins, probe=probe, address_given=told)
         shown = []
-        for finding in (*found, *_ready(handlers), *examination.findings()):
+        passed_over = (warn("settings", told) for told in misdirected())
+        for finding in (*passed_over, *found, *_ready(handlers), *examination.findings()):
             clean = Finding(
                 finding.check, finding.level, redactor.text(finding.text), redactor.text(finding.remedy)
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,13 +12,14 @@ from prismq_worker_sdk.cli.answers import Tell, only_answers
 from prismq_worker_sdk.cli.run import why_unready
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.decide.redaction import Redactor
+from prismq_worker_sdk.environment import keep_places
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.handlers.discovery import BrokenPlugin, LoadedPlugin, Plugins, load
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.model.quota import Quota
 from prismq_worker_sdk.observe.logs import one_line
-from prismq_worker_sdk.settings import keep_state_in, plugin_settings, secrets_of
+from prismq_worker_sdk.settings import plugin_settings, secrets_of
 
 __all__ = ["plugins"]
 
@@ -62,7 +62,7 @@ def plugins(
     if not publishing and (allow_breaking or api_url):
         raise click.UsageError("--allow-breaking and --api-url say how to --publish; give it too.")
     if state_dir:
-        keep_state_in(Path(state_dir))
+        keep_places(state_dir)
     with only_answers() as tell:
         found = load(names or None)
         if not publishing:

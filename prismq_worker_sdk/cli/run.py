@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
+from prismq_worker_sdk.environment import keep_places, misdirected
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.discovery import Plugins, load
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.settings import (
     WorkerSettings,
-    keep_state_in,
     load_settings,
     plugin_settings,
     secrets_of,
@@ -90,8 +90,9 @@ def run(names: tuple[str, ...], **given: Any) -> int:
     from prismq_worker_sdk.worker.worker import Worker
 
     settings = load_settings(given)
-    keep_state_in(settings.state_dir)
+    keep_places(settings.state_dir)
     _log_from_the_first_line(settings)
+    _tell_misdirected()
     plugins = load(names or None)
     report_broken(plugins)
     handlers, secrets = ready_handlers(plugins)
@@ -139,6 +140,14 @@ def _log_from_the_first_line(settings: WorkerSettings) -> None:
     config = settings.config()
     level = "DEBUG" if config.debug else config.log_level
     set_up_logging(log_format=config.log_format, level=level, redactor=Redactor(config.secrets))
+
+
+def _tell_misdirected() -> None:
+    """Logs which variables are passed over as somebody else's."""
+    import logging
+
+    for told in misdirected():
+        logging.getLogger("prismq.settings").warning("%s", told)
 
 
 def report_broken(plugins: Plugins) -> None:

@@ -11,7 +11,7 @@ import click
 from prismq_worker_sdk.cli.local_server import await_local_server
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.observe.logs import one_line
-from prismq_worker_sdk.settings import load_settings
+from prismq_worker_sdk.settings import SERVER_FIELDS, load_settings
 from prismq_worker_sdk.wire.producer import TaskManagerClient
 
 __all__ = ["api_url_option", "client_of", "show_task", "task_line"]
@@ -28,7 +28,7 @@ def api_url_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def client_of(api_url: str | None) -> TaskManagerClient:
     """A client for the TaskManager of the settings, with their key and dialect; one of this machine may still start."""
-    settings = load_settings({"api_url": api_url})
+    settings = load_settings({"api_url": api_url}, only=SERVER_FIELDS)
     await_local_server(settings.api_url)
     return TaskManagerClient(settings.api_url, api_key=settings.key(), dialect=settings.dialect)
 

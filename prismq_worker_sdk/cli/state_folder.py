@@ -50,7 +50,7 @@ def state_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def folder_of(state_dir: str | None) -> Path:
     """The state folder of the settings."""
-    return load_settings({"state_dir": state_dir}).state_dir
+    return load_settings({"state_dir": state_dir}, only={"state_dir"}).state_dir
 
 
 @contextmanager

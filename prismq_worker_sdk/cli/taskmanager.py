@@ -8,6 +8,7 @@ import click
 from click.core import ParameterSource
 
 from prismq_worker_sdk.errors import SettingsError, missing_extra
+from prismq_worker_sdk.files import place
 from prismq_worker_sdk.model import duration
 
 __all__ = ["need_extra", "taskmanager"]
@@ -107,7 +108,8 @@ def taskmanager(  # noqa: PLR0913 - one argument for each option
     if dialect == V1:
         need_extra()
     timeout, lease_seconds = _seconds("--claim-timeout", claim_timeout), _seconds("--lease", lease)
-    file = database or DATABASES[dialect]
+    file = _file(database or DATABASES[dialect])
+    keys = None if keys is None else place(keys, "--keys")
     _log(log_format, debug=debug)
     if dialect == V1:
         from prismq_worker_sdk.taskmanager.config import TaskManagerConfig, read_keys
@@ -141,6 +143,11 @@ def taskmanager(  # noqa: PLR0913 - one argument for each option
             repaired_items=repaired,
         )
         serve_prismq_client(deployment, host=host, port=port)
+
+
+def _file(database: str) -> str:
+    """The whole path of a file; an address, and what is kept in memory only, as they are."""
+    return database if "://" in database or database == ":memory:" else str(place(database, "--database"))
 
 
 def _refuse_foreign_options(context: click.Context, dialect: str) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import pluggy
 
 from prismq_worker_sdk.errors import PluginError
+from prismq_worker_sdk.files import place
 from prismq_worker_sdk.handlers import hookspecs
 from prismq_worker_sdk.handlers.handler import Handler, as_handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
@@ -158,7 +159,8 @@ def _installed(point: EntryPoint) -> LoadedPlugin:
 
 def _import(name: str) -> tuple[ModuleType, str]:
     if name.endswith(".py") or "/" in name or "\\" in name:
-        return _import_file(Path(name)), name
+        path = place(name, "--plugin") if name.startswith("~") else Path(name)
+        return _import_file(path), name
     if _exists(name):
         return importlib.import_module(name), name
     known = ", ".join(point.name for point in installed()) or "none"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from prismq_worker_sdk.compat import StrEnum
 from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.files import text_of
 
 __all__ = ["ApiKey", "Scope", "TaskManagerConfig", "first_key", "need_keys", "read_keys"]
 
@@ -94,13 +95,7 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
     Raises:
         SettingsError: The file cannot be read, or a line is no key; never shows a key.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise SettingsError(f"the key file {path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"the key file {path} cannot be read: it is no UTF-8 text") from None
-    return tuple(_keys(path, lines))
+    return tuple(_keys(path, _lines(path)))
 
 
 def first_key(path: Path) -> str | None:
@@ -110,8 +105,17 @@ def first_key(path: Path) -> str | None:
         SettingsError: As `read_keys`.
     """
     read_keys(path)
-    words = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
+    words = (line.split() for line in _lines(path))
     return next((text for _scope, text in filter(_is_key, words)), None)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return text_of(path).splitlines()
+    except OSError as error:
+        raise SettingsError(f"the key file {path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise SettingsError(f"the key file {path} cannot be read: {error}") from None
 
 
 def _is_key(words: list[str]) -> bool:

@@ -5,15 +5,14 @@ from pathlib import Path
 import pytest
 
 from prismq_worker_sdk.cli.run import run
+from prismq_worker_sdk.environment import MISSION_NAMES, misdirected, variable
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model import duration, size
 from prismq_worker_sdk.settings import (
     CONFIG_FILE,
-    MISSION_NAMES,
     NOT_ON_THE_COMMAND_LINE,
     WorkerSettings,
     load_settings,
-    variable,
 )
 from prismq_worker_sdk.worker.config import WorkerConfig
 from tests.support.surroundings import ROOT, forget_settings
@@ -185,6 +184,7 @@ BAD = [
     ("api_url", "ftp://some.host"),
     ("api_url", "no address"),
     ("worker_id", "Zoë"),
+    ("worker_id", "  "),
     ("poll_interval", "often"),
     ("poll_interval", "0"),
     ("poll_interval", "-5s"),
@@ -231,11 +231,45 @@ def test_a_bad_value_is_told_with_its_option_its_variable_and_itself(field, text
     assert "\n" not in said
 
 
-def test_a_truth_value_that_is_none_is_told_too(monkeypatch):
-    monkeypatch.setenv("DEBUG", "perhaps")
+def test_a_truth_value_that_is_none_is_told_too():
+    config_file('debug = "perhaps"')
 
     with pytest.raises(SettingsError, match=r"--debug \(DEBUG\)='perhaps'"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEBUG", "app:*"),
+        ("DEBUG", "2"),
+        ("DEBUG", "WARN"),
+        ("PRISMQ_WORKER_HEALTH_PORT", "tcp://10.0.0.7:80"),
+    ],
+)
+def test_what_another_program_has_set_is_passed_over_and_told(name, value, monkeypatch):
+    monkeypatch.setenv(name, value)
+
+    assert (load_settings().debug, load_settings().health_port) == (False, None)
+    (told,) = misdirected()
+    assert told.startswith(f"{name}={value!r} is passed over: ")
+
+
+def test_a_truth_value_with_blanks_is_one(monkeypatch):
+    monkeypatch.setenv("DEBUG", " True ")
+
+    assert load_settings().debug
+    assert list(misdirected()) == []
+
+
+def test_a_bad_value_of_a_setting_that_is_not_used_stops_nobody(monkeypatch):
+    monkeypatch.setenv("MAX_RUNS", "many")
+    monkeypatch.setenv("POLL_INTERVAL", "off")
+    monkeypatch.setenv("PRISMQ_WORKER_STATE_DIR", "state")
+
+    assert load_settings(only={"state_dir"}).state_dir == Path("state").absolute()
+    with pytest.raises(SettingsError, match="MAX_RUNS"):
+        load_settings(only={"max_runs"})
 
 
 def test_all_bad_values_are_told_at_once(monkeypatch):

@@ -119,6 +119,14 @@ def test_a_state_folder_on_doubtful_locks_is_a_warning(doctor, api, monkeypatch)
     assert "is on virtiofs" in found.text("state")
 
 
+def test_a_variable_of_another_program_is_a_warning(doctor, api, monkeypatch):
+    monkeypatch.setenv("DEBUG", "app:*")
+    found = doctor(api.url)
+
+    assert (found.code, found.level("settings")) == (0, ["warn"])
+    assert "DEBUG='app:*' is passed over" in found.text("settings")
+
+
 def test_a_health_port_that_is_taken_is_a_failure(doctor, api, unused_url):
     taken = unused_url.split(":")[2].split("/")[0]
 

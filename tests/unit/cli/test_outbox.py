@@ -73,6 +73,16 @@ def states(outbox):
     return {found["ref"]: found["state"] for found in json.loads(outbox("list", "--json").out)}
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("DEBUG", "app:*"), ("MAX_RUNS", "many"), ("POLL_INTERVAL", "off")]
+)
+def test_variables_that_it_does_not_use_stop_no_list(cli, monkeypatch, tmp_path, name, value):
+    monkeypatch.setenv(name, value)
+    shown = cli("outbox", "list", "--state-dir", tmp_path / "none")
+
+    assert (shown.code, shown.out) == (0, "")
+
+
 def test_the_list_has_every_report_and_claim_with_what_an_operator_asks(outbox, filled):
     shown = outbox("list")
 

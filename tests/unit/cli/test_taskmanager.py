@@ -48,7 +48,7 @@ def test_a_port_that_is_taken_is_told_with_what_to_do(cli, taken_port):
         (None, "cannot be read: No such file or directory"),
         (b"worker canary-long-enough\nroot canary-long-enough\n", ":2 is no key; write `worker KEY`"),
         (b"worker canary\n", ":1 is no key"),
-        (b"\xff\xfe", "cannot be read"),
+        (b"\xff", "cannot be read: its byte 1 is not UTF-8; save it as UTF-8"),
     ],
 )
 def test_a_key_file_that_cannot_be_used_is_told_without_showing_a_key(content, said, cli, tmp_path):
@@ -84,7 +84,7 @@ def test_it_says_its_address_and_ends_with_0_on_sigterm(tmp_path):
 
     assert process.returncode == 0
     assert first["message"].startswith("TaskManager at http://127.0.0.1:")
-    assert first["message"].endswith("/api, database taskmanager.db")
+    assert first["message"].endswith(f"/api, database {tmp_path / 'taskmanager.db'}")
     assert rest[-1]["message"] == "SIGTERM: the TaskManager ends"
 
 
@@ -137,7 +137,7 @@ def test_the_other_dialect_takes_the_first_key_says_its_address_and_ends_with_0_
 
     assert process.returncode == 0
     assert statuses == [200, 401]
-    assert first["message"] == f"TaskManager at {url}, database prismq-client.db"
+    assert first["message"] == f"TaskManager at {url}, database {tmp_path / 'prismq-client.db'}"
     assert rest[-1]["message"] == "SIGTERM: the TaskManager ends"
 
 

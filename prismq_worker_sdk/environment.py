@@ -1,0 +1,73 @@
+"""The environment as a worker reads it: its names, and what in it is meant for somebody else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from prismq_worker_sdk.files import place
+
+__all__ = ["MISSION_NAMES", "keep_places", "misdirected", "said", "variable"]
+
+PREFIX = "PRISMQ_WORKER_"
+
+MISSION_NAMES = {
+    "api_url": "TASKMANAGER_API_URL",
+    "api_key": "TASKMANAGER_API_KEY",
+    "api_key_file": "TASKMANAGER_API_KEY_FILE",
+    "worker_id": "WORKER_ID",
+    "poll_interval": "POLL_INTERVAL",
+    "max_runs": "MAX_RUNS",
+    "debug": "DEBUG",
+}
+"""The names that are fixed; every other setting is read from PRISMQ_WORKER_<NAME>."""
+
+CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPLIB2_CA_CERTS")
+"""Variables of libraries that name files which are read again and again."""
+
+SWITCHED = frozenset("1 true t yes y on 0 false f no n off".split())  # noqa: SIM905 - read as words
+"""What DEBUG takes."""
+
+
+def variable(field_name: str) -> str:
+    """The environment variable of a worker setting."""
+    return MISSION_NAMES.get(field_name, PREFIX + field_name.upper())
+
+
+def said(field_name: str) -> str | None:
+    """What the environment says of a worker setting, unchecked; None for nothing, and for what is misdirected."""
+    value = os.environ.get(variable(field_name), "")
+    if not value or _meant_otherwise(field_name, value):
+        return None
+    return value.strip() if field_name == "debug" else value
+
+
+def misdirected() -> Iterable[str]:
+    """Why a variable of the worker's is passed over: its value was plainly made for something else."""
+    for field_name in ("debug", "health_port"):
+        name = variable(field_name)
+        value = os.environ.get(name, "")
+        if (reason := _meant_otherwise(field_name, value)) is not None:
+            yield f"{name}={value!r} is passed over: {reason}"
+
+
+def keep_places(state_dir: str | os.PathLike[str]) -> None:
+    """Makes a state folder that the command line named the one of this process's plugins and children too.
+
+    CA bundles with relative names are found on when a handler moves the working directory.
+    """
+    os.environ[variable("state_dir")] = str(place(state_dir, variable("state_dir")))
+    for name in CA_BUNDLES:
+        if os.environ.get(name):
+            os.environ[name] = str(place(os.environ[name], name))
+
+
+def _meant_otherwise(field_name: str, value: str) -> str | None:
+    if field_name == "debug" and value and value.strip().lower() not in SWITCHED:
+        return "it takes 1 or 0, true or false, and another program may be meant"
+    if field_name == "health_port" and value.startswith(("tcp://", "udp://", "sctp://")):
+        return (
+            "Kubernetes sets it for a Service of the name prismq-worker-health; give --health-port, or say "
+            "enableServiceLinks: false"
+        )
+    return None
