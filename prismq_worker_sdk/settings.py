@@ -80,14 +80,8 @@ def user_state_dir() -> Path:
         ) from None
 
 
-class _FileSource(PydanticBaseSettingsSource):
-    """Reads a field from the file that `{NAME}_FILE` names, the way Docker and Kubernetes hand out secrets."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
-        name = f"{self.config.get('env_prefix', '')}{field_name}".upper()
-        path = os.environ.get(f"{name}_FILE")
-        secret = read_secret(place(path, f"{name}_FILE"), f"{name}_FILE") if path else None
-        return secret, field_name, False
+class _FieldByField(PydanticBaseSettingsSource):
+    """Asks for every field by itself; None is nothing."""
 
     def __call__(self) -> dict[str, Any]:
         found = {
@@ -95,6 +89,16 @@ class _FileSource(PydanticBaseSettingsSource):
             for name, field in self.settings_cls.model_fields.items()
         }
         return {name: value for name, value in found.items() if value is not None}
+
+
+class _FileSource(_FieldByField):
+    """Reads a field from the file that `{NAME}_FILE` names, the way Docker and Kubernetes hand out secrets."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        name = f"{self.config.get('env_prefix', '')}{field_name}".upper()
+        path = os.environ.get(f"{name}_FILE")
+        secret = read_secret(place(path, f"{name}_FILE"), f"{name}_FILE") if path else None
+        return secret, field_name, False
 
 
 class PluginSettings(BaseSettings):
@@ -126,18 +130,11 @@ class PluginSettings(BaseSettings):
         return init_settings, env_settings, _FileSource(settings_cls)
 
 
-class _WorkerSource(PydanticBaseSettingsSource):
+class _WorkerSource(_FieldByField):
     """Reads the worker's settings from the environment, under the mission's names where it has one."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
         return said(field_name), field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        found = {
-            name: self.get_field_value(field, name)[0]
-            for name, field in self.settings_cls.model_fields.items()
-        }
-        return {name: value for name, value in found.items() if value is not None}
 
 
 class _TomlSource(PydanticBaseSettingsSource):
@@ -331,6 +328,8 @@ def plugin_settings(cls: type[S]) -> S:
         match raised.__cause__:
             case ValidationError() as error:
                 raise SettingsError(_faults(error, cls, lambda name: f"{prefix}{name}".upper())) from None
+            case SettingsError() as error:
+                raise error from None
             case pydantic_settings.SettingsError() as error:
                 raise SettingsError(
                     f"{cls.__name__}: {error}; lists and mappings are written as JSON"
