@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
+import platformdirs
+
+from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.files import place
 
-__all__ = ["MISSION_NAMES", "keep_places", "misdirected", "said", "variable"]
+__all__ = ["MISSION_NAMES", "keep_places", "misdirected", "said", "user_state_dir", "variable"]
 
 PREFIX = "PRISMQ_WORKER_"
 
@@ -49,6 +53,22 @@ def misdirected() -> Iterable[str]:
         value = os.environ.get(name, "")
         if (reason := _meant_otherwise(field_name, value)) is not None:
             yield f"{name}={value!r} is passed over: {reason}"
+
+
+def user_state_dir() -> Path:
+    """The state folder of this user, for whoever says nothing else.
+
+    Raises:
+        SettingsError: This user has no home folder.
+    """
+    name = variable("state_dir")
+    try:
+        return place(platformdirs.user_state_path("prismq-worker", "PrismQ"), name)
+    except (RuntimeError, SettingsError):
+        raise SettingsError(
+            "no home folder is known for this user (no HOME, no entry in passwd), so there is no usual state folder; "
+            f"give --state-dir ({name})"
+        ) from None
 
 
 def keep_places(state_dir: str | os.PathLike[str]) -> None:

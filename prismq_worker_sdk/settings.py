@@ -11,7 +11,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
-import platformdirs
 import pydantic_settings
 from pydantic import (
     BaseModel,
@@ -26,7 +25,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from prismq_worker_sdk.decide.redaction import Redactor, is_secret_name
-from prismq_worker_sdk.environment import MISSION_NAMES, said, variable
+from prismq_worker_sdk.environment import MISSION_NAMES, said, user_state_dir, variable
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.files import place, read_config, read_secret
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
@@ -62,22 +61,6 @@ SERVER_FIELDS = frozenset({"api_url", "api_key", "api_key_file", "dialect"})
 """What a producer must know."""
 
 S = TypeVar("S", bound=BaseSettings)
-
-
-def user_state_dir() -> Path:
-    """The state folder of this user, for whoever says nothing else.
-
-    Raises:
-        SettingsError: This user has no home folder.
-    """
-    name = variable("state_dir")
-    try:
-        return place(platformdirs.user_state_path("prismq-worker", "PrismQ"), name)
-    except (RuntimeError, SettingsError):
-        raise SettingsError(
-            "no home folder is known for this user (no HOME, no entry in passwd), so there is no usual state folder; "
-            f"give --state-dir ({name})"
-        ) from None
 
 
 class _FieldByField(PydanticBaseSettingsSource):

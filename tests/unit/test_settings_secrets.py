@@ -119,7 +119,7 @@ def test_a_key_in_the_config_file_is_refused_and_not_shown(name):
 def test_the_settings_that_a_config_file_may_hold_are_listed_without_the_key():
     Path(CONFIG_FILE).write_text("colour = 1")
 
-    with pytest.raises(SettingsError, match="known are api_key_file, api_url, concurrency"):
+    with pytest.raises(SettingsError, match="known are api_key_file, api_url, claim_order, concurrency"):
         load_settings()
 
 
