@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import itertools
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +21,7 @@ from prismq_worker_sdk.files import place
 from prismq_worker_sdk.handlers import hookspecs
 from prismq_worker_sdk.handlers.handler import Handler, as_handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
+from prismq_worker_sdk.handlers.plugin_files import import_file
 from prismq_worker_sdk.handlers.task_handler import TaskHandler
 
 __all__ = ["GROUP", "BrokenPlugin", "LoadedPlugin", "Plugins", "handlers_of", "installed", "load"]
@@ -160,7 +160,7 @@ def _installed(point: EntryPoint) -> LoadedPlugin:
 def _import(name: str) -> tuple[ModuleType, str]:
     if name.endswith(".py") or "/" in name or "\\" in name:
         path = place(name, "--plugin") if name.startswith("~") else Path(name)
-        return _import_file(path), name
+        return import_file(path), name
     if _exists(name):
         return importlib.import_module(name), name
     known = ", ".join(point.name for point in installed()) or "none"
@@ -186,39 +186,6 @@ def _exists(name: str) -> bool:
         return False
 
 
-def _import_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise PluginError(f"there is no file {path}")
-    path = path.resolve()
-    name = _module_name(path)
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise PluginError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    folder = str(path.parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _module_name(path: Path) -> str:
-    """The name of the module of a file: the same whenever it is loaded, another for another file of that name."""
-    for number in itertools.count(1):
-        name = f"prismq_plugin_{path.stem}" + (f"_{number}" if number > 1 else "")
-        other = sys.modules.get(name)
-        if other is None or other.__file__ == str(path):
-            return name
-    raise AssertionError
-
-
 def _plugin(name: str, source: str, module: ModuleType) -> LoadedPlugin:
     for hook in HOOKS:
         if callable(own := getattr(module, hook, None)) and not hasattr(own, f"{hookspecs.PROJECT}_impl"):
@@ -235,12 +202,29 @@ def _plugin(name: str, source: str, module: ModuleType) -> LoadedPlugin:
 
 
 def _module_level(module: ModuleType) -> Iterable[Any]:
-    """The handlers that stand in a module without a hook; of classes those that are written there."""
+    """The handlers that stand in a module without a hook."""
     for value in list(vars(module).values()):
-        if isinstance(value, Handler) or (
-            isinstance(value, type) and issubclass(value, TaskHandler) and value.__module__ == module.__name__
-        ):
+        if isinstance(value, Handler):
+            home = value.origin.partition(":")[0]
+        elif isinstance(value, type) and issubclass(value, TaskHandler):
+            home = value.__module__
+        else:
+            continue
+        if home == module.__name__ or _is_taken_along(value, home, module):
             yield value
+
+
+def _is_taken_along(value: Handler | type, home: str, module: ModuleType) -> bool:
+    """Whether a handler that was written elsewhere is this plugin's: not where it is another plugin's, or a base."""
+    if not any(one is value for one in vars(sys.modules.get(home, module)).values()):
+        return True  # it was made here, of something from there
+    return _in_package(home, module) and (isinstance(value, Handler) or hasattr(value, "task_type"))
+
+
+def _in_package(home: str, module: ModuleType) -> bool:
+    """Whether a module is of the same package as the plugin's."""
+    package = module.__name__ if hasattr(module, "__path__") else module.__package__
+    return bool(package) and f"{home}.".startswith(f"{package}.")
 
 
 def _call(module: ModuleType, hook: str, arguments: dict[str, Any]) -> list[Any]:

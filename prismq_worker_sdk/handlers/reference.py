@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import pickle
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from types import ModuleType
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.discovery import handlers_of
 from prismq_worker_sdk.handlers.handler import Handler, as_handler
+from prismq_worker_sdk.handlers.plugin_files import load_file
 from prismq_worker_sdk.handlers.task_handler import TaskHandler
 
 __all__ = ["Reference", "find", "packed_settings", "reference_of"]
@@ -130,7 +130,7 @@ def _file(module: ModuleType, handler: Handler) -> str | None:
             f"{handler.origin} cannot run with isolation='process': its module has no file that a fresh process "
             "could read; put it into one"
         )
-    return str(Path(own).resolve())
+    return str(Path(own).absolute())
 
 
 def _origin(name: str) -> str | None:
@@ -151,19 +151,8 @@ def _load(reference: Reference) -> ModuleType:
     if reference.file is None:
         module = importlib.import_module(reference.module)
     else:
-        module = _load_file(IMPORTED_MAIN if reference.module == MAIN else reference.module, reference.file)
+        name = IMPORTED_MAIN if reference.module == MAIN else reference.module
+        module = load_file(name, Path(reference.file))
     if reference.is_main:
         sys.modules[MAIN] = module  # what stands there is pickled under this name
-    return module
-
-
-def _load_file(name: str, path: str) -> ModuleType:
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise PluginError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
     return module

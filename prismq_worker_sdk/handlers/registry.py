@@ -21,12 +21,13 @@ class Registry:
         self._handlers: dict[str, Handler] = {}
         for handler in handlers:
             other = self._handlers.get(handler.task_type)
-            if other is not None and other != handler:
+            if other is None or other == handler or _imported(other, handler):
+                self._handlers[handler.task_type] = handler
+            elif not _imported(handler, other):
                 raise PluginError(
                     f"two handlers are for {handler.task_type}: {other.origin} and {handler.origin}; "
-                    "load only one of their plugins (--plugin)"
+                    f"{_remedy(other, handler)}"
                 )
-            self._handlers[handler.task_type] = handler
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -53,3 +54,15 @@ class Registry:
             known = ", ".join(self.types) or "none"
             raise PluginError(f"no handler is for {task_type!r}; there are handlers for: {known}")
         return found
+
+
+def _imported(one: Handler, home: Handler) -> bool:
+    """Whether a plugin has imported one from the plugin whose own it is."""
+    same = one.run == home.run or (one.made_from is not None and one.made_from is home.made_from)
+    return same and one.plugin != home.plugin == home.origin.partition(":")[0]
+
+
+def _remedy(one: Handler, other: Handler) -> str:
+    if one.plugin == other.plugin:
+        return "give one of them another type"
+    return "load only one of their plugins (--plugin)"

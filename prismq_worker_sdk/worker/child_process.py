@@ -25,6 +25,7 @@ BOOT = (
     "from prismq_worker_sdk.worker.child import main; main(int(sys.argv[2]))"
 )
 LONGEST_LINE = 64 * 1024
+LONGEST_REASON = 300
 MOMENT = 1.0
 """Seconds between the end of its line and the end of a child."""
 
@@ -77,6 +78,7 @@ class ChildProcess:
         self.broken = False
         self.task: TaskRef | None = None
         self.runs = 0
+        self._last_line = ""
         self._output = threading.Thread(
             target=self._hear_output, args=(readable,), name="prismq-output", daemon=True
         )
@@ -138,7 +140,8 @@ class ChildProcess:
         try:
             message = self.receive(seconds)
         except ChildEnded:
-            raise NotReady(f"its process ended while it started ({ended_by(self.code())[0]})") from None
+            said = f": {self._last_line}" if self._heard_all() and self._last_line else ""
+            raise NotReady(f"its process ended while it started ({ended_by(self.code())[0]}){said}") from None
         match message:
             case Ready():
                 self._ready = True
@@ -182,11 +185,17 @@ class ChildProcess:
         if self._output.ident is not None:
             self._output.join(LAST_WORDS)
 
+    def _heard_all(self) -> bool:
+        """Whether all that it printed is here; programs that it started may print on."""
+        self._output.join(LAST_WORDS)
+        return not self._output.is_alive()
+
     def _hear_output(self, readable: int) -> None:
         """Logs what it prints, line by line, until nobody can print any more."""
         with open(readable, encoding="utf-8", errors="backslashreplace") as lines:
             while line := lines.readline(LONGEST_LINE):
                 if text := line.rstrip("\n"):
+                    self._last_line = text[:LONGEST_REASON]
                     extra = {} if self.task is None else {"task": self.task}
                     _OUTPUT.info("%s", text, extra=extra)
 

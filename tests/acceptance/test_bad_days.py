@@ -244,8 +244,8 @@ def test_two_handlers_for_one_type_are_refused_and_both_are_named(server, start_
     worker = start_worker(server.url, "--plugin", str(tmp_path / "other.py"), log_format="console")
 
     assert worker.exit_code() == 2
-    assert "prismq_plugin_probes:counted" in worker.text()
-    assert "prismq_plugin_other:counted" in worker.text()
+    assert "probes:counted" in worker.text()
+    assert "other:counted" in worker.text()
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def plugin_file(tmp_path):
     def write(source, name="some_plugin"):
         path = tmp_path / f"{name}.py"
         path.write_text(source, encoding="utf-8")
-        written.append(f"prismq_plugin_{name}")
+        written.extend((name, f"prismq_plugin_{name}"))
         return str(path)
 
     yield write

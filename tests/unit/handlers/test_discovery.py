@@ -1,5 +1,7 @@
 """Plugins are found by entry-point name, module or file; a broken one stops no other."""
 
+import importlib
+import pickle
 import sys
 
 import pytest
@@ -174,6 +176,78 @@ def test_files_of_the_same_name_are_two_plugins(imports):
     assert types(plugins) == ["Test.first", "Test.second"]
     assert len({plugin.module.__name__ for plugin in plugins.loaded}) == 2
     assert [handler(None, None) for handler in plugins.handlers] == ["first", "second"]
+
+
+@pytest.mark.parametrize("order", [("plug_one", "plug_two"), ("plug_two", "plug_one")])
+def test_a_file_that_another_one_imports_is_one_module_and_its_handlers_are_its_own(imports, order):
+    text = "from prismq_worker_sdk import TaskHandler\nclass Own(TaskHandler):\n    task_type = 'Test.Own'\n"
+    text += "    def process(self, params: dict, ctx): return 1\n"
+    first = write(imports, "files/plug_one.py", source("shared") + text)
+    text = "import plug_one\nfrom plug_one import Own, shared\n"
+    second = write(imports, "files/plug_two.py", text + source("alone"))
+    files = {"plug_one": first, "plug_two": second}
+    plugins = load([files[name] for name in order])
+    by_name = {plugin.module.__name__: plugin for plugin in plugins.loaded}
+
+    assert by_name["plug_two"].module.plug_one is by_name["plug_one"].module
+    assert types(plugins) == [
+        {"plug_one": "Test.shared", "plug_two": "Test.alone"}[order[0]],
+        *types(plugins)[1:],
+    ]
+    assert sorted(types(plugins)) == ["Test.Own", "Test.alone", "Test.shared"]
+    assert types(load([second])) == ["Test.alone"]
+
+
+def test_a_package_has_the_handlers_that_it_imports_from_its_own_modules(imports):
+    base = "from prismq_worker_sdk import TaskHandler\nclass Base(TaskHandler):\n"
+    base += "    def process(self, params: dict, ctx): ...\n"
+    write(imports, "in_parts/base.py", base)
+    write(
+        imports,
+        "in_parts/work.py",
+        source("part") + "from in_parts.base import Base\nclass Own(Base): task_type = 'Test.Part'\n",
+    )
+    every = "from in_parts.work import Base, Own, part\n"
+    write(imports, "in_parts/__init__.py", every)
+    write(imports, "in_parts/plugin.py", every)
+
+    assert types(load(["in_parts"])) == types(load(["in_parts.plugin"])) == ["Test.Part", "Test.part"]
+
+
+def test_a_handler_that_is_made_of_a_function_from_elsewhere_is_taken(imports):
+    write(imports, "no_plugin_at_all.py", "def work(params: dict, ctx): return 1\n")
+    text = "from no_plugin_at_all import work\nfrom prismq_worker_sdk import task_handler\n"
+    write(imports, "made_of_it.py", text + "made = task_handler('Test.Made')(work)\n")
+
+    assert types(load(["made_of_it"])) == ["Test.Made"]
+
+
+@pytest.mark.parametrize("name", ["json", "random", "pytest", "__main__"])
+def test_a_file_hides_no_module_of_its_name(imports, name):
+    before = sys.modules[name]
+    path = write(imports, f"odd/{name}.py", source("odd"))
+    (plugin,) = load([path]).loaded
+
+    assert plugin.module.__name__ == f"prismq_plugin_{name}"
+    assert importlib.import_module(name) is before
+
+
+@pytest.mark.parametrize(
+    ("name", "module"), [("greet.v2", "prismq_plugin_greet_v2"), ("2fast", "2fast"), ("a file", "a file")]
+)
+def test_a_module_is_found_by_its_name_whatever_its_file_is_called(imports, name, module):
+    (plugin,) = load([write(imports, f"odd/{name}.py", source("odd") + "class Value: pass\n")]).loaded
+
+    assert plugin.module.__name__ == module
+    assert pickle.loads(pickle.dumps(plugin.module.Value)) is plugin.module.Value
+
+
+def test_the_folder_of_a_file_is_searched_after_everything_else(imports):
+    write(imports, "here/not_there_before.py", "")
+    path = write(imports, "here/last_in_line.py", source("last"))
+    load([path])
+
+    assert sys.path[-1] == str(imports / "here")
 
 
 def test_without_names_every_installed_plugin_loads(only_ours):

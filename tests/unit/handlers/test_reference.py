@@ -90,8 +90,33 @@ def test_what_a_plugin_gives_is_found_by_its_type_however_it_was_made(tmp_path):
     plugin.write_text(FACTORY)
     one, two = load([str(plugin)]).handlers
 
-    assert reference_of(two).file == str(plugin)
+    assert (reference_of(two).module, reference_of(two).file) == ("factory_of_handlers", None)
     assert [find(reference_of(handler)).run({}, None) for handler in (one, two)] == [1, 2]
+
+
+def test_a_file_whose_name_is_no_name_of_a_module_is_found_by_its_path(tmp_path):
+    plugin = tmp_path / "factory.v2.py"
+    plugin.write_text(FACTORY.replace("Test.", "Test.V2."))
+    one, _two = load([str(plugin)]).handlers
+    reference = reference_of(one)
+
+    assert (reference.module, reference.file) == ("prismq_plugin_factory_v2", str(plugin))
+    assert find(reference).run({}, None) == 1
+
+
+@pytest.mark.parametrize("name", ["linked_tasks.py", "linked.tasks.py"])
+def test_a_file_is_looked_for_where_it_was_given_and_not_where_a_link_led(tmp_path, name):
+    """A mounted folder may be swapped: its links stay, what they lead to does not."""
+    (tmp_path / "v1").mkdir()
+    (tmp_path / "v1" / name).write_text(FACTORY.replace("Test.", f"Test.L{len(name)}."))
+    link = tmp_path / name
+    link.symlink_to(f"v1/{name}")
+    handler = load([str(link)]).handlers[0]
+
+    assert sys.modules[handler.plugin].__file__ == str(link)
+    assert reference_of(handler).file in {None, str(link)}
+    assert str(tmp_path) in sys.path
+    assert str(tmp_path / "v1") not in sys.path
 
 
 def test_an_installed_plugin_is_imported_by_its_name():

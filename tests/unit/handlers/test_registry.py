@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from prismq_worker_sdk import TaskHandler, task_handler
@@ -76,6 +78,25 @@ def test_the_same_handler_may_come_twice():
 def test_handlers_that_were_written_in_one_place_but_differ_are_two(pair):
     with pytest.raises(PluginError, match="two handlers are for"):
         Registry(pair)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_handler_that_another_plugin_imports_stays_that_of_its_own_plugin(order):
+    home = replace(one, plugin=__name__).with_settings("its own")
+    imported = replace(one, plugin="another").with_settings("of the other")
+
+    assert Registry([home, imported][::order]).handlers == (home,)
+
+
+@pytest.mark.parametrize(
+    ("plugin", "remedy"),
+    [("another", "load only one of their plugins (--plugin)"), (__name__, "give one of them another type")],
+)
+def test_the_remedy_for_two_handlers_of_one_type_fits_where_they_stand(plugin, remedy):
+    with pytest.raises(PluginError) as refused:
+        Registry([replace(one, plugin=__name__), replace(other_one, plugin=plugin)])
+
+    assert str(refused.value).endswith(f"; {remedy}")
 
 
 @pytest.mark.parametrize(("handlers", "known"), [([one, two], "Test.One, Test.Two"), ([], "none")])

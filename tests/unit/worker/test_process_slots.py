@@ -5,7 +5,10 @@ import logging
 import os
 import signal
 import socket
+import sys
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -21,7 +24,7 @@ from prismq_worker_sdk.system import FileLock
 from prismq_worker_sdk.worker import child_pool, process_call
 from prismq_worker_sdk.worker.leasing import lease_loop
 from tests.support.children import Probes, children, probes
-from tests.support.loops import Stepped, grant
+from tests.support.loops import Stepped, Workplace, grant
 from tests.support.processes import wait_until
 
 RELEASES = Capabilities(releases=True)
@@ -496,3 +499,55 @@ def test_params_that_do_not_fit_their_schema_take_no_process(place, own_pool):
     own_pool.close(5.0)
 
     assert here.does("Modelled", name=1).error_type == "invalid_params"
+
+
+ODD = """
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+from prismq_worker_sdk import PluginSettings, hookimpl, task_handler
+
+class Settings(PluginSettings):
+    odd_number: int = 1
+
+def double(number):
+    return 2 * number
+
+@task_handler("Odd.Pool")
+def pool(params: dict, ctx):
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as workers:
+        return list(workers.map(double, [ctx.settings.odd_number]))
+
+@task_handler("Odd.Plain")
+def plain(params: dict, ctx):
+    return ctx.settings.odd_number
+
+@hookimpl
+def prismq_plugin_settings():
+    return Settings
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "found"), [("a_pool", "Pool", [2]), ("random", "Plain", 1), ("greet.v2", "Plain", 1)]
+)
+def test_a_file_of_any_name_works_in_processes_and_a_process_pool_finds_it(
+    tmp_path, clock, monkeypatch, name, kind, found
+):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / f"{name}.py").write_text(ODD)
+    (plugin,) = load([str(tmp_path / f"{name}.py")]).loaded
+    (handler,) = [one for one in plugin.handlers if one.task_type == f"Odd.{kind}"]
+    handler = handler.with_settings(plugin.settings_classes[0]())
+    own = children(handlers=[handler])
+    own.start()
+    here = Workplace(tmp_path, SimpleNamespace(handler=handler, gate=threading.Event()), clock=clock)
+    here.runtime.children = own
+    try:
+        here.give(grant("t1", handler.task_type))
+        here.idle()
+        assert [result(outcome) for outcome in here.outcomes()] == [found]
+    finally:
+        here.runtime.children = None
+        own.close(5.0)
+        here.close()

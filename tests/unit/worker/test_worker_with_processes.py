@@ -90,11 +90,13 @@ def test_the_word_of_a_handler_goes_before_that_of_the_worker(make, server):
 
 def test_a_type_whose_handler_no_process_can_load_is_not_claimed(make, server, tmp_path, monkeypatch):
     handler = one_of("Nothing")
-    monkeypatch.setattr("prismq_worker_sdk.worker.child_process.BOOT", "raise SystemExit(7)")
+    monkeypatch.setattr(
+        "prismq_worker_sdk.worker.child_process.BOOT", "print('no licence', end=''); raise SystemExit(7)"
+    )
     with make(handler, isolation="process"):
         (paused,) = wait_until(
             lambda: [event for event in make.events if isinstance(event, TypePaused)], "the reason"
         )
 
-    assert "its process ended while it started (exit code 7)" in paused.reason
+    assert "its process ended while it started (exit code 7): no licence" in paused.reason
     assert [e for e in server.state.exchanges if e["call"] == "claim"] == []
