@@ -6,7 +6,7 @@ STAMPS := $(VENV)/.stamps
 JOBS   ?= 2
 
 .PHONY: help demo test test-fast check format bench smoke clean
-.PHONY: prove prove-sim prove-rules prove-client prove-kill prove-stop prove-soak prove-hold prove-report
+.PHONY: prove prove-sim prove-rules prove-client prove-kill prove-stop prove-soak prove-hold prove-pythons prove-lowest prove-report
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
@@ -32,7 +32,7 @@ demo: $(STAMPS)/demo  ## a TaskManager, a worker and three tasks, from submit to
 	$(BIN)/prismq-worker demo
 
 test: $(STAMPS)/dev   ## all tests, about ten minutes on two cores
-	$(BIN)/python -m pytest -q -n $(JOBS)
+	$(BIN)/python -m pytest -q -n $(JOBS) $(TESTS)
 
 test-fast: $(STAMPS)/dev ## the tests of rules, units, contracts and properties alone, some three minutes
 	$(BIN)/python -m pytest -q -n $(JOBS) tests/decide tests/unit tests/contract tests/property tests/typing
@@ -64,7 +64,7 @@ prove: $(STAMPS)/dev  ## all long proofs, then their page; hours, a cut run goes
 	$(PROVE) $(if $(MINUTES),--minutes $(MINUTES))
 	$(PROVE) report
 
-prove-sim prove-rules prove-client prove-kill prove-stop prove-soak prove-hold: $(STAMPS)/dev
+prove-sim prove-rules prove-client prove-kill prove-stop prove-soak prove-hold prove-pythons prove-lowest: $(STAMPS)/dev
 	$(PROVE) $(@:prove-%=%) $(if $(MINUTES),--minutes $(MINUTES))
 
 prove-report: $(STAMPS)/dev ## the page docs/operations/reliability.md from what the proofs wrote down

@@ -12,6 +12,8 @@ PROOFS = {
     "stop": "tests.prove.stop",
     "soak": "tests.prove.soak",
     "hold": "tests.prove.hold",
+    "pythons": "tests.prove.pythons",
+    "lowest": "tests.prove.lowest",
 }
 """Name → module, in the order of the page."""
 
