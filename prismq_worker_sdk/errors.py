@@ -3,6 +3,7 @@
 PrismqError
 ├── UsageError              mend the call, the settings or the plugin; exit code 2
 │   ├── SettingsError           a setting has a wrong value
+│   │   └── SecretFileError         the file of a secret cannot be read, or is empty; it may come later
 │   ├── StateFolderError        the state folder cannot be used
 │   ├── PluginError             a plugin does not exist, does not load, or contradicts another
 │   ├── SchemaError             a parameter schema is no schema
@@ -44,6 +45,7 @@ __all__ = [
     "PrismqError",
     "RequestRefused",
     "SchemaError",
+    "SecretFileError",
     "ServerError",
     "ServerUnreachable",
     "SettingsError",
@@ -88,6 +90,10 @@ def missing_extra(error: ImportError, what: str, extra: str, *modules: str) -> S
         f"({type(error).__name__}: {error}); install it anew: "
         f"pip install --force-reinstall 'prismq-worker-sdk[{extra}]'"
     )
+
+
+class SecretFileError(SettingsError):
+    """The file of a secret cannot be read, or is empty; it may come later."""
 
 
 class StateFolderError(UsageError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prismq_worker_sdk.compat import tomllib
-from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.errors import SecretFileError, SettingsError
 
 __all__ = ["place", "read_config", "read_secret", "text_of"]
 
@@ -62,14 +62,14 @@ def read_secret(path: Path, name: str) -> str:
     """The text of a secret file, without the white space around it.
 
     Raises:
-        SettingsError: It cannot be read, or is empty.
+        SecretFileError: It cannot be read, or is empty.
     """
     try:
         text = text_of(path).strip()
     except (OSError, ValueError) as error:
-        raise SettingsError(f"{name} names {path}, which cannot be read: {error}") from None
+        raise SecretFileError(f"{name} names {path}, which cannot be read: {error}") from None
     if not text:
-        raise SettingsError(f"{name} names {path}, which is empty")
+        raise SecretFileError(f"{name} names {path}, which is empty")
     return text
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
@@ -29,6 +30,7 @@ from prismq_worker_sdk.environment import MISSION_NAMES, said, user_state_dir, v
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.files import place, read_config, read_secret
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
+from prismq_worker_sdk.handlers.settings_source import SettingsSource
 from prismq_worker_sdk.model import duration, size
 from prismq_worker_sdk.model.calls import ClaimOrder
 from prismq_worker_sdk.wire.address import normalise
@@ -43,6 +45,7 @@ __all__ = [
     "asked_for",
     "load_settings",
     "plugin_settings",
+    "plugin_settings_source",
     "plugin_state_dir",
     "secrets_of",
 ]
@@ -318,6 +321,21 @@ def plugin_settings(cls: type[S]) -> S:
                     f"{cls.__name__}: {error}; lists and mappings are written as JSON"
                 ) from None
         raise SettingsError(str(raised)) from raised.__cause__
+
+
+def plugin_settings_source(cls: type[S]) -> SettingsSource:
+    """The settings of a plugin as they are now: a file that MY_KEY_FILE names is read again when it changes.
+
+    The names of those files are made absolute for this process and its children, which may change their folder.
+    """
+    prefix = cls.model_config.get("env_prefix", "")
+    files = []
+    for name in cls.model_fields:
+        file_name = f"{prefix}{name}_FILE".upper()
+        if path := os.environ.get(file_name):
+            files.append(place(path, file_name))
+            os.environ[file_name] = str(files[-1])
+    return SettingsSource(partial(plugin_settings, cls), files, _secrets_in)
 
 
 def secrets_of(settings: Iterable[BaseSettings]) -> Iterable[str]:

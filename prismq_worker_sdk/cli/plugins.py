@@ -19,7 +19,7 @@ from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.model.quota import Quota
 from prismq_worker_sdk.observe.logs import one_line
-from prismq_worker_sdk.settings import plugin_settings, secrets_of
+from prismq_worker_sdk.settings import plugin_settings_source
 
 __all__ = ["plugins"]
 
@@ -107,14 +107,14 @@ def _echo_broken(broken: Sequence[Mapping[str, str]]) -> None:
 
 
 def _shown(plugin: LoadedPlugin) -> dict[str, Any]:
-    trouble, settings, redact = None, None, Redactor()
+    trouble, handlers, redact = None, list(plugin.handlers), Redactor()
     try:
         for cls in plugin.settings_classes:
-            settings = plugin_settings(cls)
-            redact.learn(*secrets_of([settings]))
+            source = plugin_settings_source(cls)
+            handlers = [handler.with_settings_from(source) for handler in handlers]
+            source.tell(redact.learn)
     except SettingsError as error:
         trouble = str(error)
-    handlers = [handler.with_settings(settings) for handler in plugin.handlers]
     return {
         "name": plugin.name,
         "source": plugin.source,

@@ -15,8 +15,7 @@ from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.settings import (
     WorkerSettings,
     load_settings,
-    plugin_settings,
-    secrets_of,
+    plugin_settings_source,
 )
 from prismq_worker_sdk.system import ignore_stop_signals
 
@@ -115,10 +114,12 @@ def ready_handlers(plugins: Plugins) -> tuple[list[Handler], tuple[str, ...]]:
     handlers: list[Handler] = []
     secrets: list[str] = []
     for plugin in plugins.loaded:
-        settings = [plugin_settings(cls) for cls in plugin.settings_classes]
-        secrets.extend(secrets_of(settings))
-        own = settings[0] if settings else None
-        handlers.extend(handler.with_settings(own) for handler in plugin.handlers)
+        own = list(plugin.handlers)
+        for cls in plugin.settings_classes:
+            source = plugin_settings_source(cls)
+            own = [handler.with_settings_from(source) for handler in own]
+            source.tell(secrets.append)
+        handlers.extend(own)
     return handlers, tuple(secrets)
 
 
@@ -126,7 +127,7 @@ def why_unready(handler: Handler) -> str | None:
     """Why a type cannot be claimed now, also where its `ready()` raises; None when it can."""
     try:
         with plugin_code("ready()"):
-            answer = handler.ready()
+            answer = handler.unready()
             return None if answer is None else str(answer)
     except PluginRaised as error:
         return str(error)

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from prismq_worker_sdk.compat import signature
-from prismq_worker_sdk.errors import PluginError
+from prismq_worker_sdk.errors import PluginError, SecretFileError
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.quota import Quota
 from prismq_worker_sdk.model.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from prismq_worker_sdk.handlers.schema import ParamsSpec
+    from prismq_worker_sdk.handlers.settings_source import SettingsSource
 
 __all__ = [
     "DEFAULT_TIME_LIMIT",
@@ -73,6 +74,7 @@ class Handler:
         max_concurrent: Tasks of this type at the same time, None for no limit of its own.
         origin: Where it was written, `module:name`.
         settings: What `ctx.settings` gives.
+        settings_from: Where they come from, and may come from anew; None where they stay what they are.
         bind: Hands the settings to an object that wants them, before `ready` is asked.
         plugin: The module of the plugin that gave it, "" where none did.
         made_from: The class whose instance was made for it without arguments, where one was.
@@ -93,6 +95,7 @@ class Handler:
     retry: RetryPolicy | None = None
     isolation: Literal["thread", "process"] | None = None
     settings: Any = None
+    settings_from: SettingsSource | None = field(default=None, compare=False)
     bind: Callable[[Any], None] | None = None
     plugin: str = field(default="", compare=False)
     made_from: type[Any] | None = field(default=None, compare=False)
@@ -121,6 +124,34 @@ class Handler:
         if self.bind is not None:
             self.bind(settings)
         return replace(self, settings=settings)
+
+    def with_settings_from(self, source: SettingsSource) -> Handler:
+        """The same handler with its plugin's settings, which may change or come later.
+
+        Raises:
+            SettingsError: A value cannot be used.
+        """
+        handler = replace(self, settings_from=source)
+        try:
+            return handler.renewed()
+        except SecretFileError:
+            return handler
+
+    def renewed(self) -> Handler:
+        """The same handler with its plugin's settings as they are now.
+
+        Raises:
+            SecretFileError: They are not there yet.
+        """
+        settings = self.settings if self.settings_from is None else self.settings_from()
+        return self if settings is self.settings else self.with_settings(settings)
+
+    def unready(self) -> str | None:
+        """Why its type cannot be claimed now, None when it can; asks `ready` once the settings are there."""
+        try:
+            return self.renewed().ready()
+        except SecretFileError as error:
+            return str(error)
 
 
 def as_handler(thing: object) -> Handler:

@@ -70,13 +70,13 @@ def _named(module: ModuleType, name: str, handler: Handler) -> Reference:
 
 
 def packed_settings(handler: Handler) -> bytes:
-    """The settings of a handler, pickled; they may hold secrets.
+    """The settings of a handler, or where they come from, pickled; they may hold secrets.
 
     Raises:
         PluginError: They are of a kind that cannot be taken to another process.
     """
     try:
-        return pickle.dumps(handler.settings, pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(handler.settings_from or handler.settings, pickle.HIGHEST_PROTOCOL)
     except Exception as error:  # noqa: BLE001 - pickling raises anything; the values stay unsaid
         raise PluginError(
             f"{handler.origin} cannot run with isolation='process': its settings ({type(handler.settings).__name__}) "

@@ -236,13 +236,17 @@ class _HarnessBacking:
     ) -> None:
         self.told = attempt
         self.task = attempt.claim.task
-        self.settings = attempt.handler.settings
         self.creates = creates
         self.max_params_bytes = BASE.max_params_bytes
         self.max_result_bytes = max_result_bytes
         self.progress: list[tuple[float, str]] = []
         self.checkpoints: list[Any] = []
         self._clock = clock
+
+    @property
+    def settings(self) -> Any:
+        """The settings of the handler's plugin."""
+        return self.told.handler.renewed().settings
 
     @property
     def checkpoint_text(self) -> str | None:

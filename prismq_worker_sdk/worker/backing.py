@@ -30,7 +30,7 @@ class AttemptBacking:
     @property
     def settings(self) -> Any:
         """The settings of the handler's plugin."""
-        return self.told.handler.settings
+        return self.told.handler.renewed().settings
 
     @property
     def checkpoint_text(self) -> str | None:

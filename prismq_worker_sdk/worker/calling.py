@@ -8,14 +8,14 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any
 
-from prismq_worker_sdk.errors import TaskCancelled, Unavailable
+from prismq_worker_sdk.errors import SettingsError, TaskCancelled, Unavailable
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.results import encode_result
 from prismq_worker_sdk.worker.cancellation import Cancellable
 from prismq_worker_sdk.worker.context import RunningContext
 
-__all__ = ["call", "set_up"]
+__all__ = ["call", "renewed", "set_up"]
 
 LEFT_OVER = 1.0
 """Seconds for what an async handler has left running: its end is known, and nothing may hold it up."""
@@ -25,12 +25,25 @@ SETUP_AGAIN = 15.0
 """Seconds until a type whose `setup()` raised is claimed again; as often as a worker asks `ready()`."""
 
 
+def renewed(handler: Handler) -> Handler:
+    """The handler with its settings as they are now.
+
+    Raises:
+        Unavailable: They cannot be read.
+    """
+    try:
+        return handler.renewed()
+    except SettingsError as error:
+        raise Unavailable(str(error), retry_in=SETUP_AGAIN) from error
+
+
 def set_up(handler: Handler) -> None:
     """Sets a handler up for its first task.
 
     Raises:
-        Unavailable: `setup()` raised.
+        Unavailable: `setup()` raised, or its settings cannot be read.
     """
+    handler = renewed(handler)
     try:
         with plugin_code("setup()"):
             handler.setup()
@@ -47,8 +60,9 @@ def call(handler: Handler, params: Any, ctx: RunningContext, *, told: Cancellabl
 
     Raises:
         UnfitResult: The result cannot go (R14).
+        Unavailable: The settings of its plugin cannot be read.
     """
-    value = handler.run(params, ctx)
+    value = renewed(handler).run(params, ctx)
     if inspect.isawaitable(value):  # whatever was written around an async function, too
         value = _in_event_loop(told, value)
     return encode_result(value, max_bytes=max_bytes)

@@ -16,6 +16,7 @@ from prismq_worker_sdk.decide.ends import shown, single
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.reference import find
+from prismq_worker_sdk.handlers.settings_source import SettingsSource
 from prismq_worker_sdk.processes import (
     drop_stop_signals,
     follow_parent,
@@ -108,7 +109,11 @@ class _Child:
         for reference in begin.references:
             handler = find(reference)
             settings = pickle.loads(begin.settings[reference.task_type])  # noqa: S301 - from the worker itself
-            self._handlers[reference.task_type] = handler.with_settings(settings)
+            self._handlers[reference.task_type] = (
+                handler.with_settings_from(settings)
+                if isinstance(settings, SettingsSource)
+                else handler.with_settings(settings)
+            )
 
     def _listen(self) -> None:
         """Hears the worker; its silence for ever is the end of this process, whatever runs (R20)."""
@@ -120,7 +125,7 @@ class _Child:
                     case Run():
                         self._channel.send(Begun())
                         handler = self._handlers[message.task.type]
-                        backing = ChildBacking(self._channel, message, handler.settings, self._clock)
+                        backing = ChildBacking(self._channel, message, handler, self._clock)
                         self._runs.put((message, backing))
                     case Cancel() | Circumstances() | Stored() if backing is not None:
                         backing.hear(message)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from prismq_worker_sdk.errors import OutboxError
+from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.worker.cancellation import Cancellable
@@ -23,11 +24,11 @@ QUIET = 0.05
 class ChildBacking:
     """Implements `context.Backing` by asking the worker."""
 
-    def __init__(self, channel: Channel, run: Run, settings: Any, clock: Clock) -> None:
+    def __init__(self, channel: Channel, run: Run, handler: Handler, clock: Clock) -> None:
         self._channel = channel
         self._run = run
         self._clock = clock
-        self.settings = settings
+        self._handler = handler
         self.told = Cancellable()
         self.checkpoint_text = run.checkpoint
         self.stopping = run.stopping
@@ -44,6 +45,11 @@ class ChildBacking:
     def task(self) -> Task:
         """The task as it was claimed."""
         return self._run.task
+
+    @property
+    def settings(self) -> Any:
+        """The settings of the handler's plugin."""
+        return self._handler.renewed().settings
 
     @property
     def creates(self) -> bool:

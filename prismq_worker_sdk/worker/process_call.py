@@ -7,6 +7,7 @@ from prismq_worker_sdk.errors import Defer, OutboxError, TaskCancelled
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.backing import AttemptBacking
+from prismq_worker_sdk.worker.calling import renewed
 from prismq_worker_sdk.worker.child_pool import ChildPool
 from prismq_worker_sdk.worker.child_process import ChildEnded, ChildProcess
 from prismq_worker_sdk.worker.context import RunningContext
@@ -39,8 +40,9 @@ def call_in_child(runtime: Runtime, pool: ChildPool, attempt: Attempt, ctx: Runn
         ctx: Learns what the handler submitted.
 
     Raises:
-        Unavailable: There is no child for it now.
+        Unavailable: There is no child for it now, or its settings cannot be read.
     """
+    renewed(attempt.handler)  # a secret that changed is known here before the child can say it
     ended = None
     while ended is None:
         child = _taken(runtime, pool, attempt)

@@ -56,7 +56,7 @@ class Readiness:
     def _watch(self, handler: Handler) -> None:
         is_set_up = False
         while not self._stop.is_set():
-            unready = self._ask(handler.ready, "ready")
+            unready = self._ask(handler.unready, "ready")
             if unready is None and not is_set_up:
                 unready = self._ask(handler.setup, "setup")
                 is_set_up = unready is None

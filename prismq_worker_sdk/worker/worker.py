@@ -58,6 +58,9 @@ class Worker:
         self._config: WorkerConfig = replace(config, key=_learning(config.key, self._redactor, self._warn))
         self._clock: Clock = clock or SystemClock()
         registry = Registry([as_handler(handler) for handler in handlers])
+        for handler in registry.handlers:
+            if handler.settings_from is not None:
+                handler.settings_from.tell(self._redactor.learn)
         self._worker_id = config.worker_id or generated_worker_id()
         self._statistics = Statistics(self._clock, memory=resident_memory)
         self._metrics = None if config.health_port is None else available_metrics()

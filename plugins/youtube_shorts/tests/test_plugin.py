@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from prismq_worker_sdk.cli.run import ready_handlers
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.handlers.discovery import load
 from prismq_worker_sdk.settings import plugin_settings
+from prismq_worker_sdk.testing import HandlerHarness
 from prismq_youtube_shorts.analyze_trends import AnalyzeTrends
 from prismq_youtube_shorts.demo import demo
+from prismq_youtube_shorts.errors import Misconfigured
 from prismq_youtube_shorts.quota_day import Bucket
 from prismq_youtube_shorts.scrape_shorts import ScrapeShorts
 from prismq_youtube_shorts.settings import YouTubeSettings
@@ -301,3 +304,17 @@ def test_a_stand_in_spends_nothing_of_a_named_project(sandbox, make_youtube):
 
     assert real.ledger.used_up(Bucket.SEARCH) is None
     real.close()
+
+
+def test_a_key_that_is_changed_in_its_file_is_used_by_the_next_task(sandbox, monkeypatch, tmp_path):
+    key = tmp_path / "key"
+    key.write_text("a-wrong-key-to-begin-with")
+    monkeypatch.setenv("YOUTUBE_API_KEY_FILE", str(key))
+    monkeypatch.setenv("YOUTUBE_API_ENDPOINT", sandbox.url)
+    handlers, _secrets = ready_handlers(load(["youtube_shorts"]))
+    scrape, *_ = handlers
+
+    refused = HandlerHarness(scrape).run({"search_query": "cooking"})
+    assert isinstance(refused.error, Misconfigured)
+    key.write_text(sandbox.key)
+    assert HandlerHarness(scrape).run({"search_query": "cooking"}).completed

@@ -20,10 +20,11 @@ from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.events import End, HandlerOverran, Notice, TypePaused
 from prismq_worker_sdk.model.outcome import Completed, Released
+from prismq_worker_sdk.settings import plugin_settings_source
 from prismq_worker_sdk.system import FileLock
 from prismq_worker_sdk.worker import child_pool, process_call
 from prismq_worker_sdk.worker.leasing import lease_loop
-from tests.support.children import Probes, children, probes
+from tests.support.children import PROBES, Probes, children, probes
 from tests.support.loops import Stepped, Workplace, grant
 from tests.support.processes import wait_until
 
@@ -102,6 +103,26 @@ def test_two_tasks_at_once_run_in_two_processes(place):
 
     assert pid != other
     assert psutil.pid_exists(pid)
+
+
+def test_a_secret_that_changes_in_its_file_reaches_a_process_that_runs(tmp_path, clock, monkeypatch):
+    file = tmp_path / "token"
+    file.write_text("first-token")
+    monkeypatch.setenv("PROBE_TOKEN_FILE", str(file))
+    (plugin,) = load([str(PROBES)]).loaded
+    source = plugin_settings_source(plugin.settings_classes[0])
+    pool = children(size=1, handlers=[one.with_settings_from(source) for one in plugin.handlers])
+    pool.start()
+    here = Probes(tmp_path, pool, clock=clock)
+    (set_up_in, pid, first), (_again, same, second) = [
+        (file.write_text(token), result(here.does("Owner", f"of {token}", folder=str(tmp_path))))[1]
+        for token in ("first-token", "the-second-token")
+    ]
+    here.close()
+    pool.close(5.0)
+
+    assert (set_up_in, first, second) == (pid, "first-token", "the-second-token")
+    assert same == pid
 
 
 def test_a_crashed_process_is_replaced_at_once_by_the_warm_spare(place, pool):

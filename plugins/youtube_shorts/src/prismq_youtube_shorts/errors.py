@@ -48,8 +48,9 @@ CONSOLE = "https://console.cloud.google.com"
 CREDENTIALS_PAGE = f"{CONSOLE}/apis/credentials"
 LIBRARY_PAGE = f"{CONSOLE}/apis/library/youtube.googleapis.com"
 
-_INVALID = f"the key in YOUTUBE_API_KEY is not valid; take one from {CREDENTIALS_PAGE}"
-_EXPIRED = f"the key in YOUTUBE_API_KEY has expired; renew it at {CREDENTIALS_PAGE}"
+_KEY = "the key in YOUTUBE_API_KEY (or in YOUTUBE_API_KEY_FILE, which is read again when it changes)"
+_INVALID = f"{_KEY} is not valid; take one from {CREDENTIALS_PAGE}"
+_EXPIRED = f"{_KEY} has expired; renew it at {CREDENTIALS_PAGE}"
 _DISABLED = f"the YouTube Data API v3 is not enabled in the project of this key; enable it at {LIBRARY_PAGE}"
 _RESTRICTED = (
     f"the restrictions of this key exclude this machine or this API; change them at {CREDENTIALS_PAGE}"

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from prismq_worker_sdk.compat import UTC
 from prismq_youtube_shorts.client import GOOGLE, YouTubeClient
-from prismq_youtube_shorts.errors import Misconfigured
+from prismq_youtube_shorts.errors import CREDENTIALS_PAGE, LIBRARY_PAGE, Misconfigured
 from prismq_youtube_shorts.flights import Flights
 from prismq_youtube_shorts.quota_day import Bucket
 from prismq_youtube_shorts.settings import YouTubeSettings
@@ -20,7 +20,10 @@ from prismq_youtube_shorts.state.pages import Pages
 
 __all__ = ["NO_KEY", "SharedYouTube", "YouTube"]
 
-NO_KEY = "set YOUTUBE_API_KEY (or YOUTUBE_API_KEY_FILE) to a key of the YouTube Data API v3"
+NO_KEY = (
+    "set YOUTUBE_API_KEY (or YOUTUBE_API_KEY_FILE) to a key of the YouTube Data API v3: enable that API in a Google "
+    f"project at {LIBRARY_PAGE}, then create an API key at {CREDENTIALS_PAGE}"
+)
 
 
 def _utc_now() -> datetime:
@@ -63,11 +66,14 @@ class YouTube:
 
 
 class SharedYouTube:
-    """One YouTube for all handlers that have the same settings; may be used from any thread."""
+    """One YouTube for all handlers that have the same settings; may be used from any thread.
+
+    Settings change with a key that is changed in its file; tasks that run go on with what they began with.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._made: YouTube | None = None
+        self._made: list[YouTube] = []
 
     def of(self, settings: YouTubeSettings) -> YouTube:
         """The YouTube of these settings.
@@ -76,15 +82,15 @@ class SharedYouTube:
             Misconfigured: There is no key.
         """
         with self._lock:
-            if self._made is None or self._made.settings != settings:
-                self._made = YouTube(settings)
-            return self._made
+            if not self._made or self._made[-1].settings != settings:
+                self._made.append(YouTube(settings))
+            return self._made[-1]
 
     def close(self) -> None:
-        """Closes it, where there is one."""
+        """Closes whatever was made."""
         with self._lock:
-            if self._made is not None:
-                self._made.close()
+            for youtube in self._made:
+                youtube.close()
 
 
 def _project(name: str, key: str, endpoint: str) -> str:
