@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from prismq_worker_sdk.cli.damaged_packages import pass_over_damaged_packages
+
 __all__ = ["LazyGroup"]
 
 ARGUMENTS = f"{__name__}.arguments"
@@ -35,6 +37,7 @@ class LazyGroup(click.Group):
         place = self._lazy.get(cmd_name)
         if place is None:
             return super().get_command(ctx, cmd_name) or self._of_a_plugin(ctx, cmd_name)
+        pass_over_damaged_packages(ctx.meta.get(ARGUMENTS, []))
         module, attribute = place.split(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command

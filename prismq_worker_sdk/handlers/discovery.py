@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,14 +19,12 @@ from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.files import place
 from prismq_worker_sdk.handlers import hookspecs
 from prismq_worker_sdk.handlers.handler import Handler, as_handler
+from prismq_worker_sdk.handlers.installed import InstalledPlugin, installed
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.plugin_files import import_file
 from prismq_worker_sdk.handlers.task_handler import TaskHandler
 
-__all__ = ["GROUP", "BrokenPlugin", "LoadedPlugin", "Plugins", "handlers_of", "installed", "load"]
-
-GROUP = "prismq_worker.plugins"
-"""The entry-point group of plugins."""
+__all__ = ["BrokenPlugin", "LoadedPlugin", "Plugins", "handlers_of", "load"]
 
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("prismq_"))
 
@@ -101,11 +98,6 @@ class Plugins:
         return found
 
 
-def installed() -> tuple[EntryPoint, ...]:
-    """The installed plugins, by name; nothing of them is imported."""
-    return tuple(sorted(entry_points(group=GROUP), key=lambda point: point.name))
-
-
 def load(names: Sequence[str] | None) -> Plugins:
     """Loads the named plugins, or every installed one.
 
@@ -129,16 +121,15 @@ def load(names: Sequence[str] | None) -> Plugins:
             with plugin_code(point.name):
                 loaded.append(_installed(point))
         except PluginRaised as error:
-            broken.append(BrokenPlugin(point.name, _source(point), _traceback(error)))
+            broken.append(BrokenPlugin(point.name, point.source, _traceback(error)))
     return Plugins(tuple(loaded), tuple(broken))
 
 
 def _named(name: str) -> LoadedPlugin:
     try:
         with plugin_code(name):
-            for point in installed():
-                if point.name == name:
-                    return _installed(point)
+            if points := [point for point in installed() if point.name == name]:
+                return _installed(_only(points))
             module, source = _import(name)
             return _plugin(name, source, module)
     except PluginRaised as error:
@@ -152,9 +143,15 @@ def _traceback(raised: PluginRaised) -> str:
     return "".join(traceback.format_exception(raised.__cause__ or raised))
 
 
-def _installed(point: EntryPoint) -> LoadedPlugin:
-    version = "" if point.dist is None else point.dist.version
-    return replace(_plugin(point.name, _source(point), point.load()), version=version)
+def _only(points: Sequence[InstalledPlugin]) -> InstalledPlugin:
+    if len({point.value for point in points}) > 1:
+        where = " and ".join(f"{point.source} ({point.value})" for point in points)
+        raise PluginError(f"several packages have it: {where}; name the module that you mean")
+    return points[0]
+
+
+def _installed(point: InstalledPlugin) -> LoadedPlugin:
+    return replace(_plugin(point.name, point.source, point.load()), version=point.version)
 
 
 def _import(name: str) -> tuple[ModuleType, str]:
@@ -256,8 +253,3 @@ def handlers_of(module: ModuleType) -> tuple[Handler, ...]:
 
 def _tell(hook: pluggy.HookCaller, event: Any) -> None:
     hook(event=event)
-
-
-def _source(point: EntryPoint) -> str:
-    dist = point.dist
-    return point.value if dist is None else f"{dist.name} {dist.version}"

@@ -3,11 +3,13 @@
 import importlib
 import pickle
 import sys
+from importlib.metadata import distributions
 
 import pytest
 
 from prismq_worker_sdk.errors import PluginError
-from prismq_worker_sdk.handlers.discovery import installed, load
+from prismq_worker_sdk.handlers.discovery import load
+from prismq_worker_sdk.handlers.installed import installed
 from tests.support.surroundings import write_distribution
 
 HANDLER = """
@@ -56,22 +58,10 @@ def refusal(*names):
 @pytest.fixture
 def only_ours(imports, monkeypatch):
     """No distribution is seen but those that the test writes."""
-    monkeypatch.setattr("prismq_worker_sdk.handlers.discovery.entry_points", ours(imports))
+    monkeypatch.setattr(
+        "prismq_worker_sdk.handlers.installed.distributions", lambda: distributions(path=[str(imports)])
+    )
     return imports
-
-
-def ours(folder):
-    from importlib.metadata import distributions
-
-    def points(*, group):
-        return [
-            point
-            for distribution in distributions(path=[str(folder)])
-            for point in distribution.entry_points
-            if point.group == group
-        ]
-
-    return points
 
 
 def test_a_plugin_is_found_by_the_name_of_its_entry_point(imports):
@@ -347,3 +337,80 @@ def test_a_file_that_breaks_leaves_no_half_of_itself(only_ours):
     assert not [name for name in sys.modules if name.startswith("prismq_plugin_half")]
     write(only_ours, "half.py", source("mended"))
     assert types(load([path])) == ["Test.mended"]
+
+
+def leftover(folder, name, **files):
+    metadata = folder / name
+    metadata.mkdir(parents=True)
+    for file, data in files.items():
+        (metadata / file.replace("_txt", ".txt")).write_bytes(data)
+
+
+POINTS = b"[prismq_worker.plugins]\nhealthy = installed_healthy\n"
+NAMED = b"Metadata-Version: 2.1\nName: healthy\nVersion: 0.9\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("other-1.0.dist-info", {"entry_points_txt": b"[console_scripts]\na line without equals\n"}),
+        (
+            "other-1.0.dist-info",
+            {"entry_points_txt": "[console_scripts]\nscript = gr\u00f6\u00dfe:main\n".encode("latin-1")},
+        ),
+        ("other-1.0.dist-info", {"METADATA": "Name: other\nAuthor: J\u00fcrgen\n".encode("latin-1")}),
+        ("~ealthy-1.0.dist-info", {"METADATA": NAMED, "entry_points_txt": POINTS}),
+        ("healthy-0.9.dist-info", {}),
+        ("0-0.dist-info", {}),
+    ],
+    ids=["no equals", "encoding", "metadata", "interrupted", "empty", "nothing"],
+)
+def test_what_other_packages_have_left_behind_harms_no_plugin(only_ours, name, files):
+    leftover(only_ours, name, **files)
+    write_distribution(only_ours, "healthy", source("healthy"))
+    plugins = load(None)
+
+    assert plugins.broken == ()
+    assert [(plugin.name, plugin.source) for plugin in plugins.loaded] == [("healthy", "healthy 1.0")]
+    assert types(load(["healthy"])) == ["Test.healthy"]
+
+
+@pytest.mark.parametrize("files", [{}, {"METADATA": "Name: odd\nAuthor: J\u00fcrgen\n".encode("latin-1")}])
+def test_a_plugin_whose_metadata_cannot_be_read_is_named_by_its_folder(only_ours, files):
+    write(only_ours, "an_odd_one.py", source("odd"))
+    points = "[x]\ngr\u00f6\u00dfe\n[prismq_worker.plugins]\nodd = an_odd_one\n".encode("latin-1")
+    leftover(only_ours, "odd-1.2.dist-info", entry_points_txt=points, **files)
+    (plugin,) = load(None).loaded
+
+    assert (plugin.name, plugin.source, plugin.version) == ("odd", "odd 1.2", "1.2")
+
+
+def test_an_entry_point_that_names_nothing_is_a_fault_of_its_package_alone(only_ours):
+    write_distribution(only_ours, "healthy", source("healthy"))
+    leftover(
+        only_ours,
+        "odd-1.2.dist-info",
+        entry_points_txt=b"[prismq_worker.plugins]\na line\n",
+        METADATA=b"Name: odd\nVersion: 1.2\n",
+    )
+    plugins = load(None)
+    (broken,) = plugins.broken
+
+    assert types(plugins) == ["Test.healthy"]
+    assert "entry_points.txt of odd 1.2 has the line 'a line'; write a line = module" in broken.traceback
+
+
+def test_a_name_that_two_packages_have_must_be_told_apart(only_ours):
+    write_distribution(only_ours, "first", source("first"))
+    write(only_ours, "of_another.py", source("another"))
+    points = b"[prismq_worker.plugins]\nfirst = of_another\n"
+    leftover(
+        only_ours, "second-2.0.dist-info", entry_points_txt=points, METADATA=b"Name: second\nVersion: 2.0\n"
+    )
+
+    assert refusal("first") == (
+        "plugin 'first': several packages have it: first 1.0 (installed_first) and second 2.0 (of_another); "
+        "name the module that you mean"
+    )
+    assert types(load(["of_another"])) == ["Test.another"]
+    assert len(load(None).loaded) == 2
