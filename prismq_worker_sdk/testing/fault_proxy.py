@@ -200,7 +200,8 @@ class FaultProxy:
                     self._stop.wait(TRICKLE_PAUSE)
             case _:
                 client.sendall(answer)
-        return _content_length(answer.partition(b"\r\n\r\n")[0]) is not None
+        head = answer.partition(b"\r\n\r\n")[0]
+        return _content_length(head) is not None or _in_chunks(head)
 
 
 class _Upstream:
@@ -248,6 +249,8 @@ def _message(source: socket.socket, *, to_the_end: bool = False) -> bytes | None
         if len(data) > MAX_HEAD and b"\r\n\r\n" not in data:
             raise ValueError("the head of the message has no end")
     head, body = data.split(b"\r\n\r\n", 1)
+    if _in_chunks(head):
+        return head + b"\r\n\r\n" + _chunks(source, body)
     length = _content_length(head)
     parts = [body]
     if length is None and to_the_end:
@@ -271,9 +274,38 @@ def _content_length(head: bytes) -> int | None:
         name, _, value = line.partition(b":")
         if name.strip().lower() == b"content-length":
             return int(value)
-        if name.strip().lower() == b"transfer-encoding":
-            raise ValueError("messages in chunks are not carried")
     return None
+
+
+def _in_chunks(head: bytes) -> bool:
+    """Whether the body comes in chunks."""
+    fields = (line.partition(b":") for line in head.lower().split(b"\r\n")[1:])
+    return any(name.strip() == b"transfer-encoding" and b"chunked" in value for name, _, value in fields)
+
+
+def _chunks(source: socket.socket, data: bytes) -> bytes:
+    """A body in chunks to its end, as it came.
+
+    Args:
+        data: What of it was read already.
+    """
+    at, size = 0, 1
+    while True:
+        while (end := data.find(b"\r\n", at)) < 0:
+            data += _more(source)
+        if not size and end == at:
+            return data[: end + 2]
+        size = int(data[at:end].split(b";")[0], 16) if size else 0
+        at = end + 2 + (size + 2 if size else 0)
+        while len(data) < at:
+            data += _more(source)
+
+
+def _more(source: socket.socket) -> bytes:
+    part = source.recv(1024 * 1024)
+    if not part:
+        raise OSError("the message was cut")
+    return part
 
 
 def _page(status: bytes, kind: bytes, body: bytes, headers: bytes) -> bytes:

@@ -61,7 +61,9 @@ def no_reports():
 
 
 @pytest.mark.parametrize(
-    "form", [{}, {"repaired_empty": True, "repaired_items": True}], ids=["as it is", "repaired"]
+    "form",
+    [{}, {"repaired_empty": True, "repaired_items": True}, {"apache": True}],
+    ids=["as it is", "repaired", "behind Apache"],
 )
 def test_two_hundred_tasks_each_run_exactly_once_and_complete_once(start_deployed, start_worker, form):
     deployed = start_deployed("Test.Counted", **form)

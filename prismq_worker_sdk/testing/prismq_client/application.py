@@ -51,7 +51,8 @@ class Application:
 
     def answer(self, request: Request) -> Answer:
         """The answer to a request."""
-        if not routes.is_inside(request.path):
+        slashed = self.deployment.apache and "%2f" in request.path.lower()
+        if slashed or not routes.is_inside(request.path):
             return not_here(request.path)
         if request.method == "OPTIONS":
             return empty(200, HTML)

@@ -28,6 +28,8 @@ class PrismqClientDeployment:
         seed: Makes the shares fall the same way in each run.
         repaired_empty: An empty queue is told with 404 "No available tasks", as documented.
         repaired_items: One task and one type are given as the object itself; 404 when there is none.
+        apache: Apache with php-fpm stands before it, as in production: answers come in chunks on connections that stay
+            open but after a 500, blanks around a key are passed over, and `%2F` in a path is Apache's own 404.
         display_errors: PHP's warnings and fatal errors stand in the body, and the status stays 200.
         database_zone_hours: How far the clock of the database session is ahead of PHP's.
     """
@@ -47,6 +49,7 @@ class PrismqClientDeployment:
     seed: int = 0
     repaired_empty: bool = False
     repaired_items: bool = False
+    apache: bool = False
     display_errors: bool = False
     database_zone_hours: int = 0
 

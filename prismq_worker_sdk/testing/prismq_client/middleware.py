@@ -56,7 +56,7 @@ class Guard:
         if isinstance(counted, Answer):
             return counted
         headers = counted.headers + (SECURITY if deployment.guarded else ())
-        if path != "/health" and not _knows(deployment.key, request):
+        if path != "/health" and not _knows(deployment, request):
             refused = middleware(401, "Unauthorized", NO_KEY, now)
             return Answer(refused.status, refused.body, refused.content_type, headers)
         return Let(headers)
@@ -104,5 +104,8 @@ def _too_large(most: int, request: Request, now: float) -> Answer | None:
     return middleware(413, "Request Too Large", f"Request body exceeds maximum allowed size of {size}", now)
 
 
-def _knows(key: str | None, request: Request) -> bool:
-    return key is None or request.headers.get("x-api-key") == key
+def _knows(deployment: PrismqClientDeployment, request: Request) -> bool:
+    given = request.headers.get("x-api-key")
+    if deployment.apache and given is not None:
+        given = given.strip()
+    return deployment.key is None or given == deployment.key

@@ -1,4 +1,4 @@
-"""The server: HTTP as `php -S` speaks it, in a thread of this process."""
+"""The server: HTTP as `php -S` speaks it, or Apache before it, in a thread of this process."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ POLL_SECONDS = 0.02
 PEER_SECONDS = 60.0
 """How long a silent peer is waited for."""
 
+INTERNAL_ERROR = 500
 HEADERS = (
-    ("Connection", "close"),
     ("X-Powered-By", "PHP/8.2.36"),
     ("Cache-Control", "no-store, no-cache, must-revalidate, max-age=0"),
     ("Access-Control-Allow-Origin", "*"),
@@ -67,9 +67,9 @@ class PrismqClientServer:
         chosen = deployment or PrismqClientDeployment()
         self._store = Store(chosen.database)
         self._clock = now
-        self._application = Application(chosen, self._store, self._now)
+        self._application = Application(chosen, self._store, self.now)
         try:
-            self._http = _bound(host, port, self._answer, self._now)
+            self._http = _bound(host, port, self)
         except BaseException:
             self._store.close()
             raise
@@ -141,11 +141,12 @@ class PrismqClientServer:
         change = "UPDATE tasks SET priority = ? WHERE id = ?"
         self._store.run(lambda db: db.execute(change, (priority, task_id)).rowcount)
 
-    def _now(self) -> float:
+    def now(self) -> float:
         """The one clock of its rules and of the Date of its answers."""
         return self._clock() + self._aged
 
-    def _answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Answer:
+        """The answer to a request."""
         self._requests.append((request.method, request.path.removeprefix(PREFIX)))
         return self._application.answer(request)
 
@@ -170,12 +171,9 @@ class _Http(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 1024
 
-    def __init__(
-        self, address: tuple[str, int], answer: Callable[[Request], Answer], now: Callable[[], float]
-    ) -> None:
+    def __init__(self, address: tuple[str, int], prismq_client: PrismqClientServer) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self.answer = answer
-        self.now = now
+        self.prismq_client = prismq_client
         super().__init__(address, _Line)
 
     def server_bind(self) -> None:
@@ -189,7 +187,7 @@ class _Http(ThreadingHTTPServer):
 
 
 class _Line(BaseHTTPRequestHandler):
-    """One connection, which carries one request."""
+    """One connection, which carries one request; behind Apache as many as come."""
 
     server: _Http
     protocol_version = "HTTP/1.1"
@@ -202,7 +200,6 @@ class _Line(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def _serve(self) -> None:
-        self.close_connection = True
         path, _, query = self.path.partition("?")
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(
@@ -213,7 +210,7 @@ class _Line(BaseHTTPRequestHandler):
             self._body(),
             str(self.client_address[0]),
         )
-        self._send(self.server.answer(request))
+        self._send(self.server.prismq_client.answer(request))
 
     def _body(self) -> bytes:
         if "chunked" not in self.headers.get("Transfer-Encoding", "").lower():
@@ -233,21 +230,34 @@ class _Line(BaseHTTPRequestHandler):
         return found
 
     def _send(self, answer: Answer) -> None:
+        server, body = self.server.prismq_client, answer.body.encode("utf-8")
+        apache = server.deployment.apache
+        self.close_connection = not apache or answer.status == INTERNAL_ERROR
+        named = [("Connection", "close")] if self.close_connection else []
+        if apache and self.command != "HEAD":
+            named.append(("Transfer-Encoding", "chunked"))
+            body = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in _halves(body)) + b"0\r\n\r\n"
         self.send_response_only(answer.status)
-        self.send_header("Date", self.date_time_string(self.server.now()))
-        for name, value in (*HEADERS, ("Content-Type", answer.content_type), *answer.headers):
+        self.send_header("Date", self.date_time_string(server.now()))
+        for name, value in (*named, *HEADERS, ("Content-Type", answer.content_type), *answer.headers):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(answer.body.encode("utf-8"))
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name it has above
         _LOG.debug(format, *args)
 
 
-def _bound(host: str, port: int, answer: Callable[[Request], Answer], now: Callable[[], float]) -> _Http:
+def _halves(body: bytes) -> list[bytes]:
+    """The two parts in which a body is sent in chunks; none of them is empty."""
+    middle = (len(body) + 1) // 2
+    return [part for part in (body[:middle], body[middle:]) if part]
+
+
+def _bound(host: str, port: int, server: PrismqClientServer) -> _Http:
     try:
-        return _Http((host, port), answer, now)
+        return _Http((host, port), server)
     except OSError as error:
         raise SettingsError(
             f"{host}:{port} cannot be used ({error.strerror}); choose another --port"

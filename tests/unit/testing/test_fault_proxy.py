@@ -5,6 +5,7 @@ import pytest
 import requests
 
 from prismq_worker_sdk.testing import Disturbance, FaultPlan, FaultProxy
+from tests.support.prismq_client import running_prismq_client
 from tests.support.processes import wait_until
 
 BODY = b'{"answer": "' + b"x" * 200 + b'"}'
@@ -159,3 +160,22 @@ def test_an_answer_without_a_body_is_not_waited_for_to_its_end(proxy, server, mo
         answers = [session.post(proxy.url, data=b"hello", timeout=20) for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [204, 204]
+
+
+def test_answers_in_chunks_are_carried_whole_cut_and_on_a_connection_that_stays_open():
+    with (
+        running_prismq_client(apache=True) as api,
+        FaultProxy(api.url) as proxy,
+        requests.Session() as session,
+    ):
+        session.trust_env = False
+        number = api.create({"text": "x" * 9000})
+        for _ in range(2):
+            answer = session.get(f"{proxy.url}/tasks/{number}", timeout=20)
+            assert answer.headers["transfer-encoding"] == "chunked"
+            assert answer.json()["data"]["items"][0]["params"] == {"text": "x" * 9000}
+        proxy.plan = FaultPlan(share=1.0, kinds=(Disturbance.CUT_BODY,))
+        with pytest.raises(requests.RequestException):
+            session.get(f"{proxy.url}/tasks/{number}", timeout=20)
+
+    assert proxy.counts == {"passed": 2, Disturbance.CUT_BODY: 1}

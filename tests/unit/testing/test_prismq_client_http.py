@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -28,6 +29,35 @@ def limited():
 
 def statuses(caller, paths, **options):
     return [caller.get(path, **options).status for path in paths]
+
+
+def test_behind_apache_answers_come_in_chunks_on_a_connection_that_only_a_500_closes():
+    with running_prismq_client(apache=True, key="canary") as api:
+        place = urlsplit(api.url)
+        line = http.client.HTTPConnection(place.hostname, place.port, timeout=20)
+        body = json.dumps({"worker_id": "w", "task_type_id": 1})
+        seen = []
+        for method, path, sent in (
+            ("GET", "/tasks", None),
+            ("GET", "/tasks", None),
+            ("POST", "/tasks/claim", body),
+        ):
+            line.request(method, place.path + path, sent, {"X-API-Key": "canary "})
+            answer = line.getresponse()
+            json.loads(answer.read())
+            seen.append(
+                (answer.status, answer.getheader("transfer-encoding"), answer.getheader("connection"))
+            )
+        line.close()
+
+    assert seen == [(200, "chunked", None), (200, "chunked", None), (500, "chunked", "close")]
+
+
+def test_apache_answers_a_slash_in_a_path_by_itself():
+    with running_prismq_client(apache=True) as api:
+        said = api.get("/task-types/a%2Fb")
+
+    assert (said.status, said.headers["content-type"]) == (404, "text/html; charset=UTF-8")
 
 
 def test_the_details_of_a_validation_error_stand_at_its_end():
