@@ -46,8 +46,8 @@ def deliver_stored(timeout: str, given: Mapping[str, Any]) -> int:
     config = settings.config()
     clock, redactor = SystemClock(), Redactor(config.secrets)
     level = "DEBUG" if config.debug else config.log_level
-    set_up_logging(log_format=config.log_format, level=level, redactor=redactor)
-    bus = EventBus([EventLog(clock)], redactor)
+    guard = set_up_logging(log_format=config.log_format, level=level, redactor=redactor)
+    bus = EventBus([EventLog(clock, guard)], redactor)
     sent = Sent()
     with ExitStack() as stack:
         outboxes, unread = _free(config.state_dir, stack, bus)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,9 @@ from prismq_worker_sdk.settings import (
     plugin_settings_source,
 )
 from prismq_worker_sdk.system import ignore_stop_signals
+
+if TYPE_CHECKING:
+    from prismq_worker_sdk.observe.log_guard import LogGuard
 
 __all__ = ["ready_handlers", "report_broken", "run", "why_unready", "worker_options"]
 
@@ -90,9 +93,10 @@ def run(names: tuple[str, ...], **given: Any) -> int:
 
     settings = load_settings(given)
     keep_places(settings.state_dir)
-    _log_from_the_first_line(settings)
+    guard = _log_from_the_first_line(settings)
     _tell_misdirected()
     plugins = load(names or None)
+    guard.keep()  # a plugin's import may have set logging up anew
     report_broken(plugins)
     handlers, secrets = ready_handlers(plugins)
     if not handlers:
@@ -133,14 +137,14 @@ def why_unready(handler: Handler) -> str | None:
         return str(error)
 
 
-def _log_from_the_first_line(settings: WorkerSettings) -> None:
+def _log_from_the_first_line(settings: WorkerSettings) -> LogGuard:
     """With --log-format json every line of stderr is one JSON object, those before the worker starts too."""
     from prismq_worker_sdk.decide.redaction import Redactor
     from prismq_worker_sdk.observe.logs import set_up_logging
 
     config = settings.config()
     level = "DEBUG" if config.debug else config.log_level
-    set_up_logging(log_format=config.log_format, level=level, redactor=Redactor(config.secrets))
+    return set_up_logging(log_format=config.log_format, level=level, redactor=Redactor(config.secrets))
 
 
 def _tell_misdirected() -> None:

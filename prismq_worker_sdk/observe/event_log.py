@@ -31,6 +31,7 @@ from prismq_worker_sdk.model.events import (
     WorkerStopped,
 )
 from prismq_worker_sdk.model.report import Settlement
+from prismq_worker_sdk.observe.log_guard import LogGuard
 
 __all__ = ["EventLog"]
 
@@ -48,9 +49,14 @@ EXITS = {
 
 
 class EventLog:
-    """Listens to events and writes them to the logger `prismq.worker`."""
+    """Listens to events and writes them to the logger `prismq.worker`.
 
-    def __init__(self, clock: Clock) -> None:
+    Attributes:
+        guard: Sees to it that the lines appear, where the worker has set logging up; None where somebody else has.
+    """
+
+    def __init__(self, clock: Clock, guard: LogGuard | None = None) -> None:
+        self.guard = guard
         self._clock = clock
         self._told: dict[str, float] = {}
         self._unsaid = 0
@@ -60,8 +66,8 @@ class EventLog:
         writers: dict[type, Callable[[Any], None]] = {
             WorkerStarted: self._started,
             PhaseChanged: self._phase,
-            TaskClaimed: lambda e: _write(logging.DEBUG, "claimed", "claimed", e.ref),
-            TaskStarted: lambda e: _write(logging.INFO, "task_started", "started", e.ref),
+            TaskClaimed: lambda e: self._write(logging.DEBUG, "claimed", "claimed", e.ref),
+            TaskStarted: lambda e: self._write(logging.INFO, "task_started", "started", e.ref),
             TaskProgressed: self._progress,
             OutcomeCommitted: self._committed,
             ClaimEnded: self._ended,
@@ -71,9 +77,11 @@ class EventLog:
             ServerLost: self._lost,
             ServerRegained: self._regained,
             TypePaused: self._paused,
-            TypeResumed: lambda e: _write(logging.INFO, "type_resumed", f"{e.task_type} is claimed again"),
+            TypeResumed: lambda e: self._write(
+                logging.INFO, "type_resumed", f"{e.task_type} is claimed again"
+            ),
             HandlerOverran: self._overran,
-            Notice: lambda e: _write(LEVELS[e.level], "notice", e.message),
+            Notice: lambda e: self._write(LEVELS[e.level], "notice", e.message),
             WorkerStopped: self._stopped,
         }
         writer = writers.get(type(event))
@@ -89,7 +97,7 @@ class EventLog:
             text += f"; {event.recovered} stored results are delivered first"
         if event.parked:
             text += f"; {event.parked} reports are parked"
-        _write(
+        self._write(
             logging.INFO,
             "worker_started",
             text,
@@ -104,11 +112,11 @@ class EventLog:
             "flushing": "every stored result is sent once more",
             "stopped": "the worker ends",
         }.get(event.phase, str(event.phase))
-        _write(logging.INFO, f"phase_{event.phase}", f"{event.reason}: {what}{left}")
+        self._write(logging.INFO, f"phase_{event.phase}", f"{event.reason}: {what}{left}")
 
     def _progress(self, event: TaskProgressed) -> None:
         said = f" {event.message}" if event.message else ""
-        _write(logging.DEBUG, "progress", f"{event.percent:.0f} %{said}", event.ref)
+        self._write(logging.DEBUG, "progress", f"{event.percent:.0f} %{said}", event.ref)
 
     def _committed(self, event: OutcomeCommitted) -> None:
         took = "" if event.seconds is None else f" after {duration.text(event.seconds)}"
@@ -119,18 +127,20 @@ class EventLog:
         else:
             text = f"{event.end}{took}: {event.error}"
         level = logging.INFO if event.end is End.COMPLETED else logging.WARNING
-        _write(level, "committed", text, event.ref, end=str(event.end), **_named(error_type=event.error_type))
+        self._write(
+            level, "committed", text, event.ref, end=str(event.end), **_named(error_type=event.error_type)
+        )
 
     def _ended(self, event: ClaimEnded) -> None:
         if event.end in {End.RELEASED, End.LAPSED, End.LOST}:
             why = f": {event.detail}" if event.detail else ""
-            _write(logging.INFO, "claim_ended", f"{event.end}{why}", event.ref, end=str(event.end))
+            self._write(logging.INFO, "claim_ended", f"{event.end}{why}", event.ref, end=str(event.end))
 
     def _settled(self, event: ReportSettled) -> None:
         settled = str(event.settlement)
         match event.settlement:
             case Settlement.ACCEPTED:
-                _write(
+                self._write(
                     logging.DEBUG,
                     "report_settled",
                     "the server accepted the report",
@@ -139,13 +149,13 @@ class EventLog:
                 )
             case Settlement.UNCONFIRMED:
                 text = "an earlier try was probably accepted; the result is kept for a day should the task come again"
-                _write(logging.INFO, "report_settled", text, event.ref, verdict=settled)
+                self._write(logging.INFO, "report_settled", text, event.ref, verdict=settled)
             case Settlement.LOST:
                 text = f"the claim is lost ({event.detail}); a result is kept for a day should the task come again"
-                _write(logging.WARNING, "report_settled", text, event.ref, verdict=settled)
+                self._write(logging.WARNING, "report_settled", text, event.ref, verdict=settled)
             case Settlement.PARKED:
                 text = f"the report is parked in the state folder and not sent again: {event.detail}"
-                _write(logging.ERROR, "report_settled", text, event.ref, verdict=settled)
+                self._write(logging.ERROR, "report_settled", text, event.ref, verdict=settled)
             case Settlement.SUPERSEDED:
                 pass
 
@@ -159,7 +169,7 @@ class EventLog:
         more = f" ({self._unsaid} more since the last line)" if self._unsaid else ""
         self._unsaid = 0
         text = f"a report was not taken ({event.reason}); it is kept and sent again in {duration.text(event.retry_in)}"
-        _write(logging.WARNING, "report_delayed", text + more, event.ref, tries=event.tries)
+        self._write(logging.WARNING, "report_delayed", text + more, event.ref, tries=event.tries)
 
     def _failed_early(self, event: TaskFailedEarly) -> None:
         ref = event.ref
@@ -167,37 +177,41 @@ class EventLog:
             f"task {ref.task_id} ({ref.task_type}) is failed for good at attempt {ref.attempt} though it has more: a "
             f"deadlock stopped the server half-way; run it again with prismq-worker tasks retry {ref.task_id}"
         )
-        _write(logging.WARNING, "task_failed_early", text, ref)
+        self._write(logging.WARNING, "task_failed_early", text, ref)
 
     def _lost(self, event: ServerLost) -> None:
         text = f"the server does not answer ({event.reason}); results are kept, next try in "
-        _write(logging.WARNING, "server_lost", text + duration.text(event.retry_in))
+        self._write(logging.WARNING, "server_lost", text + duration.text(event.retry_in))
 
     def _regained(self, event: ServerRegained) -> None:
         away = duration.text(event.away_seconds)
-        _write(logging.INFO, "server_regained", f"the server answers again after {away}")
+        self._write(logging.INFO, "server_regained", f"the server answers again after {away}")
 
     def _paused(self, event: TypePaused) -> None:
         until = "until that changes" if event.seconds is None else f"for {duration.text(event.seconds)}"
-        _write(logging.WARNING, "type_paused", f"{event.task_type} is not claimed {until}: {event.reason}")
+        self._write(
+            logging.WARNING, "type_paused", f"{event.task_type} is not claimed {until}: {event.reason}"
+        )
 
     def _overran(self, event: HandlerOverran) -> None:
         limit = duration.text(event.seconds)
         text = f"the handler does not end after {limit}; its slot is lost, it is here:\n{event.stack}"
-        _write(logging.ERROR, "handler_overran", text, event.ref)
+        self._write(logging.ERROR, "handler_overran", text, event.ref)
 
     def _stopped(self, event: WorkerStopped) -> None:
         meaning = EXITS.get(event.exit_code, "")
         level = logging.INFO if event.exit_code == 0 else logging.ERROR
         text = f"worker stopped, exit code {event.exit_code} ({meaning}): {event.reason}"
-        _write(level, "worker_stopped", text, exit_code=event.exit_code)
+        self._write(level, "worker_stopped", text, exit_code=event.exit_code)
 
-
-def _write(level: int, event: str, text: str, ref: TaskRef | None = None, **fields: Any) -> None:
-    extra: dict[str, Any] = {"fields": {"event": event, **fields}}
-    if ref is not None:
-        extra["task"] = ref
-    _LOG.log(level, "%s", text, extra=extra)
+    def _write(self, level: int, event: str, text: str, ref: TaskRef | None = None, **fields: Any) -> None:
+        extra: dict[str, Any] = {"fields": {"event": event, **fields}}
+        if ref is not None:
+            extra["task"] = ref
+        if self.guard is None:
+            _LOG.log(level, "%s", text, extra=extra)
+        else:
+            self.guard.write(_LOG.makeRecord(_LOG.name, level, "", 0, "%s", (text,), None, extra=extra))
 
 
 def _named(**fields: Any) -> dict[str, Any]:

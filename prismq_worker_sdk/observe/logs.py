@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, TextIO
 
@@ -17,6 +18,7 @@ from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model.events import TaskRef
 from prismq_worker_sdk.observe.line_handler import LineHandler
+from prismq_worker_sdk.observe.log_guard import LogGuard
 
 __all__ = ["ConsoleFormatter", "JsonFormatter", "log_handler", "one_line", "set_up_logging", "task_scope"]
 
@@ -210,44 +212,50 @@ def set_up_logging(
     worker_id: str = "",
     stream: TextIO | None = None,
     colour: bool = False,
-) -> None:
+) -> LogGuard:
     """Sets the process up: every record, warning and fatal error goes through the one handler.
 
     Args:
         level: The lowest level of our own records; other libraries begin at WARNING unless it is DEBUG.
+
+    Returns:
+        What keeps it so.
     """
     handler = log_handler(log_format, redactor, worker_id, stream, colour=colour)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level if level == "DEBUG" else "WARNING")
-    logging.getLogger("prismq").setLevel(level)
+    guard = LogGuard(handler, logging.getLevelName(level))
+    guard.keep()
     for noisy in ("urllib3", "asyncio"):
         logging.getLogger(noisy).setLevel("INFO" if level == "DEBUG" else "WARNING")
     logging.captureWarnings(capture=True)
-    sys.excepthook = _fatal
-    threading.excepthook = _fatal_in_thread
-    sys.unraisablehook = _unraisable
+    sys.excepthook = partial(_fatal, guard)
+    threading.excepthook = partial(_fatal_in_thread, guard)
+    sys.unraisablehook = partial(_unraisable, guard)
+    return guard
 
 
-def _fatal(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    logging.getLogger("prismq").critical("a fatal error ends the process", exc_info=(kind, error, trace))
+def _fatal(
+    guard: LogGuard, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    _write(guard, logging.CRITICAL, "a fatal error ends the process", (kind, error, trace))
 
 
-def _fatal_in_thread(arguments: threading.ExceptHookArgs) -> None:
+def _fatal_in_thread(guard: LogGuard, arguments: threading.ExceptHookArgs) -> None:
     name = arguments.thread.name if arguments.thread else "?"
-    error = arguments.exc_value
-    trace = arguments.exc_traceback
-    if error is not None:
-        logging.getLogger("prismq").error(
-            "thread %s ended by an error", name, exc_info=(arguments.exc_type, error, trace)
+    found = arguments.exc_type, arguments.exc_value, arguments.exc_traceback
+    if arguments.exc_value is not None:
+        _write(guard, logging.ERROR, f"thread {name} ended by an error", found)
+
+
+def _unraisable(guard: LogGuard, arguments: Any) -> None:
+    found = arguments.exc_type, arguments.exc_value, arguments.exc_traceback
+    if arguments.exc_value is not None:
+        _write(
+            guard, logging.ERROR, f"an error was ignored by the interpreter in {arguments.object!r}", found
         )
 
 
-def _unraisable(arguments: Any) -> None:
-    error = arguments.exc_value
-    if error is not None:
-        logging.getLogger("prismq").error(
-            "an error was ignored by the interpreter in %r",
-            arguments.object,
-            exc_info=(arguments.exc_type, error, arguments.exc_traceback),
-        )
+def _write(guard: LogGuard, level: int, text: str, found: Any) -> None:
+    guard.write(logging.LogRecord("prismq", level, "", 0, text, None, found))

@@ -65,7 +65,8 @@ class Worker:
         self._statistics = Statistics(self._clock, memory=resident_memory)
         self._metrics = None if config.health_port is None else available_metrics()
         metrics = () if self._metrics is None else (self._metrics,)
-        self._bus = EventBus([EventLog(self._clock), self._statistics, *metrics, *listeners], self._redactor)
+        self._event_log = EventLog(self._clock)
+        self._bus = EventBus([self._event_log, self._statistics, *metrics, *listeners], self._redactor)
         self._supervisor = Supervisor(
             self._config,
             worker_id=self._worker_id,
@@ -95,7 +96,7 @@ class Worker:
         Every error is one line of the log; nothing is raised.
         """
         config = self._config
-        set_up_logging(
+        self._event_log.guard = set_up_logging(
             log_format=config.log_format,
             level="DEBUG" if config.debug else config.log_level,
             redactor=self._redactor,

@@ -24,7 +24,7 @@ class Logs:
         self.stream = io.StringIO()
 
     def set_up(self, log_format="json", *, level="DEBUG", secrets=(), worker_id="worker-1", colour=False):
-        set_up_logging(
+        self.guard = set_up_logging(
             log_format=log_format,
             level=level,
             redactor=Redactor(secrets),
