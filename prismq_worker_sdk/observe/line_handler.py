@@ -14,6 +14,11 @@ __all__ = ["LineHandler"]
 MOST_LINES = 10_000
 """Lines that wait for a reader that stands still; more are dropped and counted."""
 
+KEPT_FREE = 2_000
+"""So many of them are for the worker's own lines: what handlers and libraries say does not crowd them out."""
+
+OTHERS = "prismq.task"
+
 FLUSH_SECONDS = 2.0
 """How long an end waits for the reader."""
 
@@ -36,10 +41,11 @@ class LineHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Takes a record; raises nothing, whatever was done to logging or to the stream."""
         try:
-            self._lines.put_nowait(self.format(record))
-        except queue.Full:
-            self._dropped += 1
-        except Exception:  # noqa: BLE001 - a line is lost, the worker is not
+            if not _is_own(record.name) and self._lines.qsize() >= MOST_LINES - KEPT_FREE:
+                self._dropped += 1
+            else:
+                self._lines.put_nowait(self.format(record))
+        except Exception:  # noqa: BLE001 - full, or it cannot be shown: a line is lost, the worker is not
             self._dropped += 1
 
     def flush(self) -> None:
@@ -63,3 +69,7 @@ class LineHandler(logging.Handler):
     def _lost(self, number: int) -> str:
         text = f"{number} log lines were dropped: whoever reads them was too slow"
         return self.format(logging.LogRecord("prismq", logging.WARNING, "", 0, text, None, None))
+
+
+def _is_own(logger: str) -> bool:
+    return logger.partition(".")[0] == "prismq" and not logger.startswith(OTHERS)

@@ -16,6 +16,7 @@ from prismq_worker_sdk.model.events import TaskRef
 from prismq_worker_sdk.processes import ask_for_stacks, socket_pair, start_child
 from prismq_worker_sdk.worker.channel import Channel
 from prismq_worker_sdk.worker.child_log import replay
+from prismq_worker_sdk.worker.child_output import log_output
 from prismq_worker_sdk.worker.messages import Begin, Leave, Logged, Ready, Unfit
 
 __all__ = ["ChildEnded", "ChildProcess", "NotReady"]
@@ -24,7 +25,6 @@ BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
     "from prismq_worker_sdk.worker.child import main; main(int(sys.argv[2]))"
 )
-LONGEST_LINE = 64 * 1024
 LONGEST_REASON = 300
 MOMENT = 1.0
 """Seconds between the end of its line and the end of a child."""
@@ -191,13 +191,13 @@ class ChildProcess:
         return not self._output.is_alive()
 
     def _hear_output(self, readable: int) -> None:
-        """Logs what it prints, line by line, until nobody can print any more."""
-        with open(readable, encoding="utf-8", errors="backslashreplace") as lines:
-            while line := lines.readline(LONGEST_LINE):
-                if text := line.rstrip("\n"):
-                    self._last_line = text[:LONGEST_REASON]
-                    extra = {} if self.task is None else {"task": self.task}
-                    _OUTPUT.info("%s", text, extra=extra)
+        """Logs what it prints until nobody can print any more."""
+        with open(readable, encoding="utf-8", errors="backslashreplace", newline="") as lines:
+            log_output(lines, lambda: {} if self.task is None else {"task": self.task}, self._log)
+
+    def _log(self, text: str, extra: dict[str, Any]) -> None:
+        self._last_line = text[:LONGEST_REASON]
+        _OUTPUT.info("%s", text, extra=extra)
 
 
 def _command() -> list[str]:

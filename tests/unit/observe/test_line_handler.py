@@ -21,8 +21,8 @@ class Slow(io.StringIO):
         return super().write(text)
 
 
-def record(text):
-    return logging.LogRecord("t", logging.INFO, "", 0, text, None, None)
+def record(text, logger="prismq.worker"):
+    return logging.LogRecord(logger, logging.INFO, "", 0, text, None, None)
 
 
 def test_lines_are_written_in_order():
@@ -50,6 +50,24 @@ def test_a_reader_that_stands_still_costs_lines_and_not_the_worker(monkeypatch):
     told = [line for line in lines if "log lines were dropped" in line]
     assert len(told) == 1
     assert len(lines) - 1 + int(told[0].split()[0]) == MOST_LINES + 50
+
+
+@pytest.mark.parametrize("logger", ["prismq.task.output", "prismq.task", "some.library"])
+def test_what_handlers_and_libraries_say_does_not_crowd_out_lines_of_the_worker(logger):
+    out = Slow()
+    handler = LineHandler(out)
+    for number in range(2 * MOST_LINES):
+        handler.emit(record("noise", logger))
+        if number % 10 == 0:
+            handler.emit(record(f"own {number}"))
+    out.gate.set()
+    handler.flush()
+
+    lines = out.getvalue().splitlines()
+    assert [line for line in lines if line.startswith("own")] == [
+        f"own {number}" for number in range(0, 2 * MOST_LINES, 10)
+    ]
+    assert any("log lines were dropped" in line for line in lines)
 
 
 def test_a_stream_that_is_closed_is_borne():
