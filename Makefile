@@ -6,7 +6,7 @@ STAMPS := $(VENV)/.stamps
 JOBS   ?= 2
 
 .PHONY: help demo test test-fast check format bench smoke clean
-.PHONY: prove prove-sim prove-rules prove-client prove-kill prove-stop prove-soak prove-hold prove-pythons prove-lowest prove-report
+.PHONY: prove prove-sim prove-rules prove-client prove-kill prove-stop prove-soak prove-hold prove-wait prove-pythons prove-lowest prove-report
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
@@ -64,7 +64,7 @@ prove: $(STAMPS)/dev  ## all long proofs, then their page; hours, a cut run goes
 	$(PROVE) $(if $(MINUTES),--minutes $(MINUTES))
 	$(PROVE) report
 
-prove-sim prove-rules prove-client prove-kill prove-stop prove-soak prove-hold prove-pythons prove-lowest: $(STAMPS)/dev
+prove-sim prove-rules prove-client prove-kill prove-stop prove-soak prove-hold prove-wait prove-pythons prove-lowest: $(STAMPS)/dev
 	$(PROVE) $(@:prove-%=%) $(if $(MINUTES),--minutes $(MINUTES))
 
 prove-report: $(STAMPS)/dev ## the page docs/operations/reliability.md from what the proofs wrote down

@@ -12,6 +12,7 @@ PROOFS = {
     "stop": "tests.prove.stop",
     "soak": "tests.prove.soak",
     "hold": "tests.prove.hold",
+    "wait": "tests.prove.wait",
     "pythons": "tests.prove.pythons",
     "lowest": "tests.prove.lowest",
 }
