@@ -87,6 +87,7 @@ async def exchange(request: Request) -> Response:
         same = await desk.waiting.joined(said.worker_id, said.request_id)
         if same is not None and not said.reports and not said.leases:
             return _answered(same or _NOTHING)
+    news = desk.waiting.news
     answer = await desk.run(_Work(desk, said, desk.now()).everything)
     if said.reports:
         desk.waiting.notify()
@@ -105,7 +106,8 @@ async def exchange(request: Request) -> Response:
         return await desk.run(_Work(desk, said, desk.now()).claim_only)
 
     seconds = min(claim.wait_seconds, desk.config.max_wait)
-    found = await desk.waiting.wait((said.worker_id, said.request_id), seconds, look, request.is_disconnected)
+    key = (said.worker_id, said.request_id)
+    found = await desk.waiting.wait(key, seconds, look, request.is_disconnected, news)
     return _answered(found or answer)
 
 

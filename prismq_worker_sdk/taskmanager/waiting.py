@@ -28,12 +28,13 @@ class Waiting:
 
     closing: bool = False
     _open: dict[tuple[str, str], _Wait] = field(default_factory=dict)
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    """Is set when there may be work; another one takes its place then. Taken before a look, it tells of what came since."""
 
     def notify(self) -> None:
         """There may be work: every wait looks again."""
-        self._news.set()
-        self._news = asyncio.Event()
+        self.news.set()
+        self.news = asyncio.Event()
 
     def close(self) -> None:
         """The server ends: every wait ends empty."""
@@ -58,12 +59,14 @@ class Waiting:
         seconds: float,
         look: Callable[[], Awaitable[Answer | None]],
         gone: Callable[[], Awaitable[bool]],
+        news: asyncio.Event,
     ) -> Answer | None:
         """What `look` finds within the seconds; None when time is over, the wait was ended, or nobody listens.
 
         Args:
             key: Worker and request id; a request without an id cannot be joined.
             gone: Whether the client has hung up.
+            news: As it was before the last look.
         """
         place = (key[0], key[1]) if key[1] is not None else None
         wait = _Wait(asyncio.get_running_loop().create_future())
@@ -71,7 +74,7 @@ class Waiting:
             self._open[place] = wait
         found: Answer | None = None
         try:
-            found = await self._until(wait, seconds, look, gone)
+            found = await self._until(wait, seconds, look, gone, news)
         finally:
             if place is not None:
                 del self._open[place]
@@ -84,13 +87,14 @@ class Waiting:
         seconds: float,
         look: Callable[[], Awaitable[Answer | None]],
         gone: Callable[[], Awaitable[bool]],
+        news: asyncio.Event,
     ) -> Answer | None:
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while not (wait.over or self.closing) and (left := end - loop.time()) > 0:
-            news = self._news
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(news.wait(), min(left, LOOK_EVERY))
+            news = self.news
             if await gone():
                 return None
             if (found := await look()) is not None:
