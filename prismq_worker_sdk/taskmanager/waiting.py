@@ -29,7 +29,7 @@ class Waiting:
     closing: bool = False
     _open: dict[tuple[str, str], _Wait] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
-    """Is set when there may be work; another one takes its place then. Taken before a look, it tells of what came since."""
+    """Set when there may be work, and replaced: one that was taken before a look tells of what came since."""
 
     def notify(self) -> None:
         """There may be work: every wait looks again."""
