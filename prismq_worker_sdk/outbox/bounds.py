@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from sqlite3 import Connection
+from contextlib import closing, suppress
+from pathlib import Path
+from sqlite3 import Connection, Error, connect
 
-__all__ = ["prune", "prune_recent", "shrink", "used_bytes"]
+from prismq_worker_sdk.outbox.schema import JOURNAL_BYTES
+from prismq_worker_sdk.processes import users_of
+
+__all__ = ["empty_log", "log_bytes", "prune", "prune_recent", "shrink", "used_bytes"]
 
 RECENT_ROWS = 2_000
 RECENT_SECONDS = 24 * 3600.0
@@ -69,6 +74,36 @@ def shrink(db: Connection) -> bool:
         )  # Python's sqlite3 takes one step of it, whatever it is asked for
     left = _pragma(db, "freelist_count")
     return FREE_PAGES < left < free
+
+
+def log_bytes(path: Path) -> int:
+    """How large the write-ahead log of an outbox file is, 0 when it cannot be looked at."""
+    try:
+        return _log_of(path).stat().st_size
+    except OSError:
+        return 0
+
+
+def empty_log(path: Path) -> str | None:
+    """Moves a write-ahead log into its outbox file and cuts it; why it stays large, None where it does not.
+
+    A reader that does not end keeps all that was written since in the log; once it ends, somebody has to say this.
+    """
+    with suppress(Error), closing(connect(path, timeout=0.0, isolation_level=None)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    left = log_bytes(path)
+    if left <= JOURNAL_BYTES:
+        return None
+    users = users_of(path)
+    by = f" (process {', '.join(users)})" if users else ""
+    return (
+        f"{left // 2**20} MiB are the log {_log_of(path).name}, which cannot be emptied while another program{by} "
+        "reads the outbox; end it"
+    )
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
 
 
 def used_bytes(db: Connection) -> int:

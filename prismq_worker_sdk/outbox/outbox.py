@@ -22,6 +22,9 @@ from prismq_worker_sdk.outbox.transactions import GroupCommit, Transactions
 
 __all__ = ["Outbox"]
 
+LOOK_LIMIT = 1.0
+"""Seconds that who looks for claims to renew waits for it: a lease does not wait for a disk."""
+
 PRUNE_EVERY = 3600.0
 """Seconds between two looks for what is past its time."""
 
@@ -198,7 +201,9 @@ class Outbox:
 
     def claims_waiting(self, limit: int) -> list[Identity]:
         """The claims of waiting reports that a token proves: they are renewed until their verdict (R21)."""
-        return self._transactions.run(lambda db: store.claims_waiting(db, self._server, limit))
+        return self._transactions.run(
+            lambda db: store.claims_waiting(db, self._server, limit), within=LOOK_LIMIT
+        )
 
     # room
 
@@ -218,6 +223,15 @@ class Outbox:
     def used_bytes(self) -> int:
         """Bytes of the file that hold something."""
         return self._transactions.run(bounds.used_bytes)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the last try to store something failed; None once one did not."""
+        return self._transactions.trouble
+
+    def look(self) -> None:
+        """Does nothing, durably: finds out whether something can be stored again."""
+        self._transactions.run(lambda _db: None)
 
     @property
     def damage(self) -> str | None:

@@ -6,6 +6,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
+from concurrent import futures
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -32,8 +33,15 @@ class Transactions(Protocol):
     damage: str | None
     """Why the file cannot be used any more, None while it can."""
 
-    def run(self, operation: Operation[T]) -> T:
-        """The operation's result, after its commit; raises OutboxError when it could not be stored."""
+    trouble: str | None
+    """Why the last operation could not be stored, None once one could."""
+
+    def run(self, operation: Operation[T], *, within: float | None = None) -> T:
+        """The operation's result, after its commit; raises OutboxError when it could not be stored.
+
+        Args:
+            within: Seconds after which nobody waits for the result any more, where nothing is stored by it.
+        """
         ...
 
     def close(self) -> None:
@@ -46,15 +54,19 @@ class Immediate:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.damage: str | None = None
+        self.trouble: str | None = None
         self._connection = connection
 
-    def run(self, operation: Operation[T]) -> T:
+    def run(self, operation: Operation[T], *, within: float | None = None) -> T:  # noqa: ARG002 - it is done at once
         """The operation's result, after its commit; raises OutboxError when it could not be stored."""
         try:
-            return _transaction(self._connection, operation)
+            found = _transaction(self._connection, operation)
         except sqlite3.Error as error:
             self.damage = damage_of(error) or self.damage
-            raise _trouble(error) from error
+            self.trouble = _trouble(error)
+            raise OutboxError(self.trouble) from error
+        self.trouble = None
+        return found
 
     def close(self) -> None:
         """Closes the file."""
@@ -66,6 +78,7 @@ class GroupCommit:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.damage: str | None = None
+        self.trouble: str | None = None
         self._connection = connection
         self._queue: queue.SimpleQueue[tuple[Operation[Any], Future[Any]] | None] = queue.SimpleQueue()
         self._closed = False
@@ -73,14 +86,22 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._write, name="prismq-outbox", daemon=True)
         self._thread.start()
 
-    def run(self, operation: Operation[T]) -> T:
-        """The operation's result, after its commit; raises OutboxError when it could not be stored."""
+    def run(self, operation: Operation[T], *, within: float | None = None) -> T:
+        """The operation's result, after its commit; raises OutboxError when it could not be stored.
+
+        Args:
+            within: Seconds after which nobody waits for the result any more, where nothing is stored by it.
+        """
         future: Future[T] = Future()
         with self._door:
             if self._closed:
                 raise OutboxError("the outbox is closed; the worker has stopped")
             self._queue.put((operation, future))
-        return future.result()
+        try:
+            return future.result(within)
+        except futures.TimeoutError:
+            future.cancel()
+            raise OutboxError(self.trouble or f"the outbox has not answered within {within:g} s") from None
 
     def close(self) -> None:
         """Ends after what was begun, and closes the file."""
@@ -104,7 +125,8 @@ class GroupCommit:
                         last = True
                         break
                     batch.append(item)
-            self._commit(batch)
+            if wanted := [one for one in batch if one[1].set_running_or_notify_cancel()]:
+                self._commit(wanted)
             if last:
                 return
 
@@ -113,19 +135,31 @@ class GroupCommit:
             results = _transaction(
                 self._connection, lambda db: [operation(db) for operation, _future in batch]
             )
-        except Exception:  # noqa: BLE001 - one bad operation must not spoil its neighbours: each alone now
-            self._one_by_one(batch)
+        except Exception as error:  # noqa: BLE001 - one bad operation must not spoil its neighbours: each alone now
+            if isinstance(error, sqlite3.Error) and _is_locked(error):
+                self._refuse(batch, _trouble(error))  # each alone would wait as long, and for the same
+            else:
+                self._one_by_one(batch)
             return
+        self.trouble = None
         for (_operation, future), result in zip(batch, results, strict=True):
             future.set_result(result)
+
+    def _refuse(self, batch: list[tuple[Operation[Any], Future[Any]]], trouble: str) -> None:
+        self.trouble = trouble
+        for _operation, future in batch:
+            future.set_exception(OutboxError(trouble))
 
     def _one_by_one(self, batch: list[tuple[Operation[Any], Future[Any]]]) -> None:
         for operation, future in batch:
             try:
-                future.set_result(_transaction(self._connection, operation))
+                found = _transaction(self._connection, operation)
+                self.trouble = None
+                future.set_result(found)
             except sqlite3.Error as error:
                 self.damage = damage_of(error) or self.damage
-                future.set_exception(_trouble(error))
+                self.trouble = _trouble(error)
+                future.set_exception(OutboxError(self.trouble))
             except Exception as error:  # noqa: BLE001 - it is raised where the operation was asked for
                 future.set_exception(error)
 
@@ -142,13 +176,20 @@ def _transaction(connection: sqlite3.Connection, operation: Operation[T]) -> T:
     return result
 
 
-def _trouble(error: sqlite3.Error) -> OutboxError:
-    damage = damage_of(error)
-    return OutboxError(
-        f"the outbox could not be written ({error}); free disk space or mend the state folder"
-        if damage is None
-        else damage
-    )
+def _trouble(error: sqlite3.Error) -> str:
+    """What happened, and what to do about it."""
+    if (damage := damage_of(error)) is not None:
+        return damage
+    if _is_locked(error):
+        return (
+            f"another program holds the outbox locked ({error}), so nothing can be stored; end what reads or copies "
+            "it (prismq-worker outbox list locks nothing)"
+        )
+    return f"the outbox could not be written ({error}); free disk space or mend the state folder"
+
+
+def _is_locked(error: sqlite3.Error) -> bool:
+    return "is locked" in str(error)
 
 
 def damage_of(error: sqlite3.Error) -> str | None:

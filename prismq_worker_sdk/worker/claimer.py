@@ -21,6 +21,7 @@ from prismq_worker_sdk.model.calls import (
 )
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import Notice
+from prismq_worker_sdk.outbox.schema import JOURNAL_BYTES
 from prismq_worker_sdk.outbox.store import HoldResult
 from prismq_worker_sdk.worker.admission import Admission, admit, admit_unreadable, refuse, to_hold
 from prismq_worker_sdk.worker.asked import Asked, Reservation
@@ -209,7 +210,11 @@ class Claimer:
 
     def _has_room(self) -> bool:
         """Whether the disk has room for every result that may come (R12)."""
-        lacking = _outbox_full(self._runtime) or _disk_lacks(self._runtime)
+        runtime = self._runtime
+        held = runtime.empty_log() if runtime.log_bytes() > JOURNAL_BYTES else None
+        lacking = _outbox_refuses(runtime) or _outbox_full(runtime) or _disk_lacks(runtime)
+        if lacking is not None and held is not None:
+            lacking = f"{lacking}; {held}"
         if lacking is not None and not self._told_full:
             self._runtime.emit(Notice("error", lacking))
         self._told_full = lacking is not None
@@ -227,22 +232,36 @@ def _start(runtime: Runtime, grant: Grant | BadGrant, sent_at: float, early: Hol
         runtime.wakes.supervise()
 
 
+def _outbox_refuses(runtime: Runtime) -> str | None:
+    """Why a claim could not be held, where the last try to store something failed; None while nothing speaks for it."""
+    if runtime.outbox.trouble is None:
+        return None
+    try:
+        runtime.outbox.look()
+    except OutboxError as error:
+        return f"{error}; nothing is claimed until it can be written"
+    return None
+
+
 def _outbox_full(runtime: Runtime) -> str | None:
     """Why nothing more can be stored without a verdict for what waits; None while it can."""
     waiting = runtime.ledger.waiting
     if waiting >= MOST_REPORTS:
         return f"{waiting} reports wait for the server; nothing is claimed until some of them are delivered"
-    if runtime.stored_bytes() < MOST_BYTES:  # a look at the file costs less than a question to the outbox
+    log = runtime.log_bytes()
+    if (
+        runtime.stored_bytes() + log < MOST_BYTES
+    ):  # a look at the file costs less than a question to the outbox
         return None
     try:
         used = runtime.outbox.used_bytes()
     except OutboxError as error:
         return str(error)
-    if used < MOST_BYTES:
+    if used < MOST_BYTES and log < MOST_BYTES:
         return None
     return (
-        f"the outbox holds {used // 2**20} MiB; nothing is claimed until reports are delivered, or parked ones are "
-        "dropped (prismq-worker outbox list)"
+        f"the outbox holds {max(used, log) // 2**20} MiB; nothing is claimed until reports are delivered, or "
+        "parked ones are dropped (prismq-worker outbox list)"
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from prismq_worker_sdk.errors import StateFolderError
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Notice
+from prismq_worker_sdk.outbox.bounds import empty_log, log_bytes
 from prismq_worker_sdk.outbox.damage import mend
 from prismq_worker_sdk.outbox.folder import (
     LOCK,
@@ -71,6 +72,14 @@ class State:
             return self.instance.database.stat().st_size
         except OSError:
             return 0
+
+    def log_bytes(self) -> int:
+        """How large its write-ahead log is."""
+        return log_bytes(self.instance.database)
+
+    def empty_log(self) -> str | None:
+        """Empties that; why it stays large, None where it does not."""
+        return empty_log(self.instance.database)
 
     def left_elsewhere(self) -> int:
         """How many reports of dead workers wait where something that those started keeps this one out."""

@@ -65,6 +65,7 @@ class Renewing:
         self._attempts: dict[Identity, Attempt] = {}
         self._failures = 0
         self._looked_at: float | None = None
+        self._told = False
 
     def next_due(self) -> float | None:
         """The clock reading of the next renewal, None when there is nothing to renew."""
@@ -118,10 +119,14 @@ class Renewing:
             return list(self._leases)
         self._looked_at = now
         try:
-            return runtime.outbox.claims_waiting(MOST_WAITING)
+            found = runtime.outbox.claims_waiting(MOST_WAITING)
         except OutboxError as error:
-            runtime.emit(Notice("error", str(error)))
+            if not self._told:
+                runtime.emit(Notice("error", str(error)))
+            self._told = True
             return list(self._leases)
+        self._told = False
+        return found
 
     def _renewal(self, identity: Identity) -> Renewal:
         attempt = self._attempts.get(identity)

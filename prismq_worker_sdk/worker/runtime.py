@@ -59,6 +59,8 @@ class Runtime:
         dice: For jitter only.
         free_bytes: Free space of the state folder.
         stored_bytes: How large the outbox file is.
+        log_bytes: How large its write-ahead log is.
+        empty_log: Empties that; why it stays large, None where it does not.
         parked: Reports that earlier processes parked, whichever server they are for.
         overtaken: Tasks whose claim a report may end while it is on its way.
         children: The processes of handlers that have their own, None when every handler runs in a thread.
@@ -90,6 +92,8 @@ class Runtime:
     emit: Callable[[Event], None]
     free_bytes: Callable[[], int]
     stored_bytes: Callable[[], int] = lambda: 0
+    log_bytes: Callable[[], int] = lambda: 0
+    empty_log: Callable[[], str | None] = lambda: None
     overtaken: Overtaken = field(default_factory=Overtaken)
     children: ChildPool | None = None
     threads: dict[int, Attempt] = field(default_factory=dict)

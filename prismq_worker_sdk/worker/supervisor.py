@@ -95,8 +95,8 @@ class Supervisor:
         reasons = list(dead)
         if self._runtime is None:
             reasons.append("the server has not been found yet")
-        elif self._runtime.disk_trouble is not None:
-            reasons.append(self._runtime.disk_trouble)
+        elif (disk := self._runtime.disk_trouble or self._runtime.outbox.trouble) is not None:
+            reasons.append(disk)
         if not self._life.running:
             reasons.append(f"it is {self._life.phase}")
         if (trouble := self._contact.trouble()) is not None:
@@ -172,6 +172,8 @@ class Supervisor:
             emit=self._emit,
             free_bytes=state.free_bytes,
             stored_bytes=state.stored_bytes,
+            log_bytes=state.log_bytes,
+            empty_log=state.empty_log,
             children=self._children,
         )
         if self._children is not None:

@@ -276,11 +276,12 @@ class _Disk:
     """The transactions of one process on its host's disk; disks of the simulator fill up, they do not break."""
 
     damage: str | None = None
+    trouble: str | None = None
 
     def __init__(self, process: Process) -> None:
         self._process = process
 
-    def run(self, operation: Operation[T]) -> T:
+    def run(self, operation: Operation[T], *, within: float | None = None) -> T:  # noqa: ARG002 - no time passes
         return self._process.host.transact(self._process, operation)
 
     def close(self) -> None:

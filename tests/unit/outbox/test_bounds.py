@@ -1,5 +1,8 @@
 """An outbox stays small: what is past its time goes, and what was delivered gives its disk space back."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from prismq_worker_sdk.decide.delivery import Settle
@@ -52,6 +55,22 @@ def tidy(outbox):
     while outbox.tidy():
         steps += 1
     return steps
+
+
+def test_a_log_is_emptied_once_nobody_reads_it_any_more(outbox, path, line, monkeypatch):
+    monkeypatch.setattr(bounds, "JOURNAL_BYTES", MIB)
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM outcomes").fetchone()
+        store(outbox, line, 3, MIB)
+        deliver(outbox)
+        held = bounds.empty_log(path)
+        assert held.startswith(f"{bounds.log_bytes(path) // MIB} MiB are the log outbox.db-wal, which cannot")
+        assert held.endswith("reads the outbox; end it")
+
+    assert bounds.log_bytes(path) > MIB
+    assert bounds.empty_log(path) is None
+    assert bounds.log_bytes(path) == 0
 
 
 def test_what_was_delivered_gives_its_disk_space_back_in_small_steps(outbox, path, line):

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 
 import pytest
@@ -19,6 +19,7 @@ from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.schema import TABLES, open_database
 from prismq_worker_sdk.outbox.store import Answered, Held
 from prismq_worker_sdk.testing import FakeClock
+from tests.support.processes import wait_until
 
 
 @pytest.fixture
@@ -291,6 +292,65 @@ def test_r11_outcomes_are_committed_with_a_full_sync(tmp_path):
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
+
+
+def test_what_is_locked_by_another_program_is_told_from_a_full_disk_and_found_free_again(tmp_path, clock):
+    outbox = Outbox.open(tmp_path / "o.db", clock)
+    outbox._transactions.run(lambda db: db.execute("PRAGMA busy_timeout = 0").fetchone())
+    with closing(sqlite3.connect(tmp_path / "o.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OutboxError, match="another program holds the outbox locked"):
+            outbox.hold(claim_of())
+        assert outbox.trouble.startswith("another program holds the outbox locked (database is locked)")
+    outbox.look()
+
+    assert outbox.trouble is None
+    outbox.close()
+
+
+def test_all_that_waits_for_a_locked_outbox_waits_once(tmp_path, clock):
+    outbox = Outbox.open(tmp_path / "o.db", clock)
+    begun, gate, tries = threading.Event(), threading.Event(), []
+
+    def locked(_db):
+        tries.append(1)
+        raise sqlite3.OperationalError("database is locked")
+
+    def blocked(_db):
+        begun.set()
+        gate.wait(10)
+
+    def run(operation):
+        with suppress(OutboxError):
+            outbox._transactions.run(operation)
+
+    threads = [threading.Thread(target=run, args=(one,)) for one in (blocked, locked, locked, locked)]
+    threads[0].start()
+    begun.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    wait_until(lambda: outbox._transactions._queue.qsize() == 3, "all of them in the queue")
+    gate.set()
+    for thread in threads:
+        thread.join()
+
+    assert tries == [1]
+    outbox.close()
+
+
+def test_r21_who_renews_claims_does_not_wait_for_the_disk(tmp_path, clock, monkeypatch):
+    monkeypatch.setattr("prismq_worker_sdk.outbox.outbox.LOOK_LIMIT", 0.01)
+    outbox = Outbox.open(tmp_path / "o.db", clock)
+    gate = threading.Event()
+    writing = threading.Thread(target=outbox._transactions.run, args=(lambda _db: gate.wait(10),))
+    writing.start()
+    with pytest.raises(OutboxError, match="has not answered within"):
+        outbox.claims_waiting(9)
+    gate.set()
+    writing.join()
+
+    assert outbox.claims_waiting(9) == []
+    outbox.close()
 
 
 def test_one_bad_operation_does_not_spoil_its_neighbours(tmp_path, clock):

@@ -1,5 +1,11 @@
 """The outbox is bounded: nothing is claimed while it is full, and readiness says why."""
 
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.worker import claimer
@@ -52,6 +58,51 @@ def test_a_large_file_that_is_mostly_free_is_not_full(workplace, monkeypatch):
     place.runtime.stored_bytes = lambda: 400 * MIB
 
     assert Stepped(claim_loop(place.runtime)).request.claim is not None
+
+
+def test_a_log_that_a_reader_keeps_full_counts_is_emptied_before_anything_is_told_and_else_named(
+    workplace, monkeypatch
+):
+    monkeypatch.setattr(claimer, "MOST_BYTES", 3 * MIB)
+    monkeypatch.setattr(claimer, "JOURNAL_BYTES", MIB)
+    place = workplace()
+    sizes = {"log": 4 * MIB, "after": 4 * MIB}
+
+    def empty():
+        sizes["log"] = sizes["after"]
+        return "4 MiB are the log, which cannot be emptied; end it" if sizes["log"] else None
+
+    place.runtime.log_bytes, place.runtime.empty_log = lambda: sizes["log"], empty
+    loop = Stepped(claim_loop(place.runtime))
+    assert loop.wait == DISK_PAUSE
+    (told,) = place.of(Notice)
+    assert told.message.startswith("the outbox holds 4 MiB; nothing is claimed")
+    assert told.message.endswith("; 4 MiB are the log, which cannot be emptied; end it")
+
+    sizes["after"] = 0
+    place.clock.turn(DISK_PAUSE)
+    loop.go_on()
+    assert loop.request.claim is not None
+    assert place.runtime.disk_trouble is None
+
+
+def test_nothing_is_claimed_while_another_program_holds_the_outbox_locked(workplace, tmp_path):
+    place = workplace()
+    place.transactions.run(lambda db: db.execute("PRAGMA busy_timeout = 0").fetchone())
+    with closing(sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OutboxError):
+            place.outbox.look()
+        loop = Stepped(claim_loop(place.runtime))
+
+        assert loop.wait == DISK_PAUSE
+        assert place.runtime.disk_trouble.startswith(
+            "another program holds the outbox locked (database is locked)"
+        )
+    place.clock.turn(DISK_PAUSE)
+    loop.go_on()
+    assert loop.request.claim is not None
+    assert place.runtime.disk_trouble is None
 
 
 def test_once_everything_is_delivered_the_disk_space_is_given_back_and_the_loop_rests(workplace):

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -441,6 +442,29 @@ def test_r12_a_worker_whose_disk_is_full_is_not_ready_and_says_why_until_there_i
     assert [reason[:44] for reason in health.reasons] == ["the disk of the state folder has 1 MiB left,"]
     room[0] = 1 << 40
     wait_until(lambda: worker.health().ready, "readiness again", deadline=SOON)
+
+
+def test_r12_a_worker_whose_only_slot_waits_for_a_locked_outbox_is_not_ready_and_says_why(
+    server, start, tmp_path, monkeypatch
+):
+    work = Work(gated=True)
+    worker = start(work, concurrency=1).worker
+    add(server)
+    wait_until(work.begun.is_set, "the start of the task", deadline=SOON)
+    transactions = worker._supervisor._runtime.outbox._transactions
+    transactions.run(lambda db: db.execute("PRAGMA busy_timeout = 0").fetchone())
+    assert worker.health().ready
+    with closing(sqlite3.connect(tmp_path / "state/instance-0/outbox.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        work.gate.set()
+        health = wait_until(
+            lambda: not worker.health().ready and worker.health(), "the trouble", deadline=SOON
+        )
+
+    assert health.live
+    assert [reason[:44] for reason in health.reasons] == [
+        "another program holds the outbox locked (data"[:44]
+    ]
 
 
 def test_an_outbox_that_breaks_while_the_worker_runs_ends_it_with_what_to_do(start):
