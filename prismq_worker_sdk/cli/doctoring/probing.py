@@ -9,6 +9,7 @@ from typing import Any
 
 from prismq_worker_sdk.cli.doctoring.asking import Reply, Server, body_of, get, post, status_of
 from prismq_worker_sdk.cli.doctoring.finding import Finding, bad, ok, skip, warn
+from prismq_worker_sdk.cli.doctoring.texts import CHARACTER, judge_texts
 from prismq_worker_sdk.cli.doctoring.zones import judge_offsets, offset_of
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.calls import Throttled, Unreachable
@@ -20,8 +21,9 @@ from prismq_worker_sdk.wire.dialects.prismq_client.answers import (
     read,
 )
 from prismq_worker_sdk.wire.dialects.prismq_client.tasks import task_id
+from prismq_worker_sdk.wire.dialects.prismq_client.values import MAX_TEXT_BYTES
 from prismq_worker_sdk.wire.dialects.reading import detail_of
-from prismq_worker_sdk.wire.messages import HttpReply
+from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 
 __all__ = ["PROBE_TYPE", "probe_prismq_client", "probe_v1"]
 
@@ -91,8 +93,8 @@ def probe_prismq_client(server: Server, *, php: float | None, claim_timeout: flo
         again = second is not None and second[0] == wanted
         if second is not None and not again:
             _complete(probe, second[0], f"{probe.name}/again")
-        shown = first_item(_read(probe.step("get", get("get", "tasks", wanted)))) or {}
-        _complete(probe, wanted, f"{probe.name}/again" if again else owner)
+        shown = _shown(probe, wanted)
+        texts = tuple(_texts(probe, wanted, f"{probe.name}/again" if again else owner))
     except Limited as limit:
         yield warn(CHECK, str(limit), "probe again in a minute; a task of it may stay claimed until then")
         return
@@ -108,6 +110,7 @@ def probe_prismq_client(server: Server, *, php: float | None, claim_timeout: flo
         claim_timeout=claim_timeout,
     )
     yield ok(CHECK, f"task {wanted} of {PROBE_TYPE} went all the way: {probe.told()}")
+    yield from texts
 
 
 def probe_v1(server: Server) -> Iterator[Finding]:
@@ -174,8 +177,42 @@ def _claim(probe: Probe, number: int, owner: str) -> tuple[str, object] | None:
 
 
 def _complete(probe: Probe, identity: str, owner: str) -> None:
-    body = {"worker_id": owner, "success": True, "result": {"probe": "prismq-worker doctor"}}
-    _said(probe.step("complete", post("complete", "tasks", identity, "complete", body=body)), "complete")
+    _said(probe.step("complete", _completion(identity, owner)), "complete")
+
+
+def _completion(identity: str, owner: str, **more: object) -> HttpRequest:
+    body = {"worker_id": owner, "success": True, "result": {"probe": "prismq-worker doctor"}, **more}
+    return post("complete", "tasks", identity, "complete", body=body)
+
+
+def _texts(probe: Probe, identity: str, owner: str) -> Iterator[Finding]:
+    """Completes the task, and what that shows of how texts are kept.
+
+    A completion may carry an error text; one that is too long leaves the task claimed where it is refused.
+    """
+    result = {"probe": "prismq-worker doctor", "character": CHARACTER}
+    long = "x" * (MAX_TEXT_BYTES + 1)
+    strict = _refused(probe.step("long error", _completion(identity, owner, result=result, error=long)))
+    if strict and _refused(probe.step("complete", _completion(identity, owner, result=result))):
+        _complete(probe, identity, owner)
+        yield from judge_texts(kept=None, strict=True)
+        return
+    kept = _shown(probe, identity).get("result")
+    if isinstance(kept, dict):
+        yield from judge_texts(kept=str(kept.get("character")), strict=strict)
+
+
+def _refused(reply: Reply) -> bool:
+    """Whether a completion was refused for its content; anything else must be a good answer."""
+    answer = read(reply)
+    if isinstance(answer, Refused) and answer.never_fits:
+        return True
+    _said(reply, "complete")
+    return False
+
+
+def _shown(probe: Probe, identity: str) -> dict[str, Any]:
+    return first_item(_read(probe.step("get", get("get", "tasks", identity)))) or {}
 
 
 def _rolled_back(reply: Reply) -> bool:

@@ -110,6 +110,7 @@ def can_do(can: Capabilities) -> str:
         if can.max_wait_seconds
         else "no waiting for work",
         f"up to {can.max_tasks} tasks a claim" if can.max_tasks > 1 else "one task a claim",
+        f"results up to {can.max_result_bytes:,} bytes",
         _children(can),
         "progress told" if can.renews or can.tells_progress else "no progress",
     ]

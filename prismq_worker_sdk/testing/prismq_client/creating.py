@@ -34,7 +34,7 @@ def create(call: Call) -> dict[str, Any]:
     stored = php.encode(params)
     key = hashlib.sha256(f"{name}\0{stored}".encode()).hexdigest()
     return _known(call, key) or _created(
-        call, task_type["id"], name, rules.fitting(stored, "params_json"), key
+        call, task_type["id"], name, rules.fitting(stored, "params_json", call.deployment), key
     )
 
 

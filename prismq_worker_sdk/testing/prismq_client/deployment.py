@@ -30,6 +30,8 @@ class PrismqClientDeployment:
         repaired_items: One task and one type are given as the object itself; 404 when there is none.
         apache: Apache with php-fpm stands before it, as in production: answers come in chunks on connections that stay
             open but after a 500, blanks around a key are passed over, and `%2F` in a path is Apache's own 404.
+        utf8mb4: The connection to the database takes characters of four bytes.
+        strict: What does not fit is refused; else the database cuts it, and writes ? for what it cannot write.
         display_errors: PHP's warnings and fatal errors stand in the body, and the status stays 200.
         database_zone_hours: How far the clock of the database session is ahead of PHP's.
     """
@@ -50,6 +52,8 @@ class PrismqClientDeployment:
     repaired_empty: bool = False
     repaired_items: bool = False
     apache: bool = False
+    utf8mb4: bool = True
+    strict: bool = True
     display_errors: bool = False
     database_zone_hours: int = 0
 

@@ -43,7 +43,10 @@ def complete(call: Call) -> dict[str, Any]:
     worker_id = typed_text(given["worker_id"])
     task = _own(call, worker_id)
     status = rules.after_complete(task["attempts"], call.deployment.max_attempts, given["success"])
-    result, error = rules.stored_result(given.get("result")), _error(call, given.get("error"))
+    result, error = (
+        rules.stored_result(given.get("result"), call.deployment),
+        _error(call, given.get("error")),
+    )
     call.may_deadlock()
     rules.whole_id(call.argument)
     retried = status == "pending (retry)"
@@ -69,4 +72,4 @@ def _error(call: Call, given: Any) -> str | None:
         return None
     if isinstance(given, list | dict):
         call.warnings.append("Array to string conversion")
-    return rules.fitting(php.as_string(given), "error_message")
+    return rules.fitting(php.as_string(given), "error_message", call.deployment)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
 from typing import Any
 
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.testing.prismq_client import php
 from prismq_worker_sdk.testing.prismq_client.answers import Refused, sql_error
+from prismq_worker_sdk.testing.prismq_client.deployment import PrismqClientDeployment
 
 __all__ = [
     "after_complete",
@@ -23,6 +25,7 @@ __all__ = [
 ]
 
 HOUR = 3600
+_FOUR_BYTES = re.compile("[\U00010000-\U0010ffff]")
 LONGEST_NAME = 255
 
 
@@ -52,20 +55,22 @@ def after_complete(attempts: int, max_attempts: int, success: Any) -> str:
     return "pending (retry)" if attempts < max_attempts else "failed"
 
 
-def stored_result(result: Any) -> str | None:
+def stored_result(result: Any, deployment: PrismqClientDeployment) -> str | None:
     """The result as it is kept; whatever is falsy is not."""
-    return fitting(php.encode(result), "result_json") if php.truthy(result) else None
+    return fitting(php.encode(result), "result_json", deployment) if php.truthy(result) else None
 
 
-def fitting(text: str, column: str) -> str:
-    """The text, if a column of the type TEXT holds it."""
-    if len(text.encode()) <= php.TEXT_BYTES:
-        return text
-    if any(ord(character) > 0xFFFF for character in text):  # noqa: PLR2004 - four bytes in UTF-8
+def fitting(text: str, column: str, deployment: PrismqClientDeployment) -> str:
+    """The text as a column of the type TEXT holds it, if it does."""
+    long, four = len(text.encode()) > php.TEXT_BYTES, _FOUR_BYTES.search(text) is not None
+    if deployment.strict and four and (long or not deployment.utf8mb4):
         raise sql_error(
             f"[22007]: Invalid datetime format: 1366 Incorrect string value for column '{column}' at row 1"
         )
-    raise _too_long(column)
+    if deployment.strict and long:
+        raise _too_long(column)
+    kept = text if deployment.utf8mb4 else _FOUR_BYTES.sub("????", text)
+    return kept.encode()[: php.TEXT_BYTES].decode("utf-8", "ignore")
 
 
 def fitting_name(text: str, column: str, longest: int = LONGEST_NAME) -> str:

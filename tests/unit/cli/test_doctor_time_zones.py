@@ -77,6 +77,25 @@ def test_the_probe_shows_claims_that_run_out_too_late(doctor, monkeypatch):
     assert "comes back 2h too late" in found.text("time zone")
 
 
+@pytest.mark.parametrize(
+    ("deployed", "levels", "said"),
+    [
+        ({}, ["ok"], "keep every character, up to 65,535 bytes"),
+        ({"utf8mb4": False}, ["fail"], "is refused with HTTP 500"),
+        ({"utf8mb4": False, "strict": False}, ["fail", "warn"], "are stored as '????'"),
+        ({"strict": False}, ["warn"], "are cut instead of refused"),
+    ],
+)
+def test_the_probe_shows_what_becomes_of_emoji_and_of_long_texts(deployed, levels, said, doctor):
+    with serving(**deployed) as server:
+        found = doctor(server.url, "--probe")
+        (task,) = server.tasks()
+
+    assert found.level("text") == levels
+    assert said in found.text("text")
+    assert (found.level("probe"), task["status"]) == (["ok"], "completed")
+
+
 def test_the_probe_tells_which_step_failed(doctor):
     with serving(switched_off=frozenset({"POST /tasks/claim"})) as server:
         found = doctor(server.url, "--probe")

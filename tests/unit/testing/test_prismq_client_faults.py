@@ -108,6 +108,27 @@ def test_what_does_not_fit_is_lost_and_the_task_stays_claimed(field):
         assert good(api.complete(task_id, **{field: "x"}))["status"] == "completed"
 
 
+def test_a_connection_of_three_bytes_refuses_emoji_and_a_lax_database_spoils_them():
+    with running_prismq_client(utf8mb4=False) as api:
+        task_id = api.create()
+        api.claim()
+        said = api.complete(task_id, result={"a": "\U0001f3ac"})
+        assert (said.status, said.error[:15]) == (500, "SQLSTATE[22007]")
+        change(api, strict=False)
+        assert api.complete(task_id, result={"a": "\U0001f3ac"}).status == 200
+        assert api.show(task_id)["result"] == {"a": "????"}
+
+
+def test_a_lax_database_cuts_what_is_too_long_and_a_result_that_is_cut_is_null():
+    with running_prismq_client(strict=False) as api:
+        task_id = api.create()
+        api.claim()
+        assert api.complete(task_id, result=["x" * 65_536], error="y" * 65_536).status == 200
+        shown = api.show(task_id)
+
+    assert (shown["status"], shown["result"], len(shown["error_message"])) == ("completed", None, 65_535)
+
+
 def test_a_worker_whose_name_does_not_fit_claims_nothing():
     with running_prismq_client() as api:
         task_id = api.create()
