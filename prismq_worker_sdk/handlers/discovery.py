@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +27,7 @@ from prismq_worker_sdk.handlers.task_handler import TaskHandler
 
 __all__ = ["BrokenPlugin", "LoadedPlugin", "Plugins", "handlers_of", "load"]
 
+_LOG = logging.getLogger("prismq.plugins")
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("prismq_"))
 
 
@@ -113,6 +115,7 @@ def load(names: Sequence[str] | None) -> Plugins:
         for name in names:
             plugin = _named(name)
             named.setdefault(id(plugin.module), plugin)
+        _warn(named.values())
         return Plugins(tuple(named.values()))
     loaded: list[LoadedPlugin] = []
     broken: list[BrokenPlugin] = []
@@ -122,7 +125,14 @@ def load(names: Sequence[str] | None) -> Plugins:
                 loaded.append(_installed(point))
         except PluginRaised as error:
             broken.append(BrokenPlugin(point.name, point.source, _traceback(error)))
+    _warn(loaded)
     return Plugins(tuple(loaded), tuple(broken))
+
+
+def _warn(plugins: Iterable[LoadedPlugin]) -> None:
+    for handler in (handler for plugin in plugins for handler in plugin.handlers):
+        for text in handler.params.warnings:
+            _LOG.warning("%s: %s", handler.task_type, text)
 
 
 def _named(name: str) -> LoadedPlugin:

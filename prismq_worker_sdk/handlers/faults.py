@@ -40,10 +40,9 @@ def faults_of_violation(violation: SchemaViolation) -> Iterator[Fault]:
     pointer = _pointer(violation.absolute_path)
     instance: Any = violation.instance
     schema: Any = violation.schema
-    if violation.validator == "required":
-        for name in schema["required"]:
-            if name not in instance and f"{name!r} is a required property" == violation.message:
-                yield Fault(f"{pointer}/{_escape(name)}", "is missing")
+    if violation.validator == "required" or _wants_one(violation):
+        for name, message in _missing(violation):
+            yield Fault(f"{pointer}/{_escape(name)}", message)
     elif violation.validator == "additionalProperties" and schema["additionalProperties"] is False:
         for name in unknown_names(schema, instance):
             yield Fault(f"{pointer}/{_escape(name)}", "is not a known parameter")
@@ -97,6 +96,26 @@ def _unfit(value: object) -> str | None:
             return None
         case _:
             return f"is a {type(value).__name__}, which JSON does not know"
+
+
+def _wants_one(violation: SchemaViolation) -> bool:
+    """Whether one of several names is required, as of a field that may be called this or that."""
+    branches: Any = violation.validator_value
+    return violation.validator == "anyOf" and all(
+        isinstance(one, Mapping) and list(one) == ["required"] for one in branches
+    )
+
+
+def _missing(violation: SchemaViolation) -> Iterator[tuple[str, str]]:
+    wanted: Any = violation.validator_value
+    if violation.validator == "anyOf":
+        names = [one["required"][0] for one in wanted]
+        yield names[0], f"is missing (or {' or '.join(names[1:])})"
+        return
+    instance: Any = violation.instance
+    for name in wanted:
+        if name not in instance and f"{name!r} is a required property" == violation.message:
+            yield name, "is missing"
 
 
 def _meant(violation: SchemaViolation) -> list[SchemaViolation]:

@@ -20,6 +20,7 @@ from prismq_worker_sdk.errors import Fault, InvalidParams, SchemaError
 from prismq_worker_sdk.handlers.faults import faults_of_json, faults_of_model, faults_of_violation, pointer_to
 from prismq_worker_sdk.handlers.keywords import Validator, whole_numbers
 from prismq_worker_sdk.handlers.mission_form import json_schema_of
+from prismq_worker_sdk.handlers.model_schema import schema_of_model
 from prismq_worker_sdk.handlers.patterns import Matcher, MatchTimeout, check_pattern, matching
 
 __all__ = ["DRAFT", "ParamsSpec", "checked_schema", "result_schema"]
@@ -39,10 +40,12 @@ class ParamsSpec:
     Attributes:
         schema: The published JSON Schema.
         model: The pydantic model that `parse` makes, None for a plain dict.
+        warnings: Where the schema refuses what the model would take.
     """
 
     schema: dict[str, Any]
     model: type[BaseModel] | None = None
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, declaration: object) -> ParamsSpec:
@@ -57,7 +60,8 @@ class ParamsSpec:
             return cls({"$schema": DRAFT, "type": "object"})
         if isinstance(declaration, type) and issubclass(declaration, BaseModel):
             try:
-                return cls(_published(declaration.model_json_schema()), declaration)
+                schema, warnings = schema_of_model(declaration)
+                return cls(_published(schema), declaration, warnings)
             except PydanticUserError as error:
                 raise SchemaError(f"{declaration.__name__} has no JSON Schema: {error.message}") from None
         if isinstance(declaration, Mapping):

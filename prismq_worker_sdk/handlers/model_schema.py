@@ -1,0 +1,120 @@
+"""The JSON Schema of a model, so that it takes what the model takes: by every name, and with the flags of patterns."""
+
+from __future__ import annotations
+
+import copy
+import re
+import warnings
+from typing import Any
+
+from pydantic import AliasChoices, AliasPath, BaseModel
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema
+
+__all__ = ["schema_of_model"]
+
+FLAGS = {re.ASCII: "a", re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s", re.VERBOSE: "x"}
+
+
+def schema_of_model(model: type[BaseModel]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The schema, and where it refuses what the model would take, a sentence each.
+
+    Raises:
+        PydanticUserError: The model has none.
+    """
+    notes: list[str] = []
+
+    class Generator(_Generator):
+        told = notes
+
+    schema = model.model_json_schema(schema_generator=Generator)
+    return schema, tuple(dict.fromkeys(notes))
+
+
+class _Generator(GenerateJsonSchema):
+    """pydantic's own, which publishes the first name of a field only, and patterns without their flags.
+
+    Attributes:
+        told: Where the schema refuses what the model would take.
+    """
+
+    told: list[str]
+
+    def model_schema(self, schema: Any) -> dict[str, Any]:
+        """Every name that a field of the model may have."""
+        found = super().model_schema(schema)
+        if "properties" in found:
+            for name, field in schema["cls"].model_fields.items():
+                _add_names(
+                    found, _names(name, field, schema["cls"].model_config), _own_name(found, name, field)
+                )
+        return found
+
+    def str_schema(self, schema: Any) -> dict[str, Any]:
+        """Patterns with their flags."""
+        found = super().str_schema(schema)
+        pattern = schema.get("pattern")
+        if isinstance(pattern, re.Pattern):
+            flags = "".join(letter for flag, letter in FLAGS.items() if pattern.flags & flag)
+            found["pattern"] = f"(?{flags}){pattern.pattern}" if flags else pattern.pattern
+        elif pattern is not None and _has_set_operations(pattern):
+            self.told.append(
+                f"the pattern {pattern!r} has set operations for pydantic, and plain characters for its schema, "
+                "which decides; write it without them"
+            )
+        if schema.get("strip_whitespace"):
+            counted = [word for word in ("maxLength", "pattern") if word in found]
+            if counted:
+                self.told.append(
+                    f"its schema looks at a text before strip_whitespace does ({', '.join(counted)}): one with "
+                    "blanks around it may be refused; leave the limit to a validator of the model"
+                )
+        return found
+
+
+def _own_name(schema: dict[str, Any], name: str, field: FieldInfo) -> str:
+    """The name under which pydantic has published a field."""
+    names = [way for way in _ways(name, field) if isinstance(way, str)]
+    return next((one for one in (*names, name) if one in schema["properties"]), name)
+
+
+def _names(name: str, field: FieldInfo, config: Any) -> list[str | AliasPath]:
+    """What a field may be called, or where in another value it is."""
+    ways = _ways(name, field) if config.get("validate_by_alias", True) else []
+    if config.get("populate_by_name") or config.get("validate_by_name"):
+        ways.append(name)
+    return ways
+
+
+def _ways(name: str, field: FieldInfo) -> list[str | AliasPath]:
+    alias = field.validation_alias if field.validation_alias is not None else field.alias
+    choices = alias.choices if isinstance(alias, AliasChoices) else [name if alias is None else alias]
+    return [str(one.path[0]) if isinstance(one, AliasPath) and len(one.path) == 1 else one for one in choices]
+
+
+def _add_names(schema: dict[str, Any], ways: list[str | AliasPath], published: str) -> None:
+    names = list(dict.fromkeys(way if isinstance(way, str) else str(way.path[0]) for way in ways))
+    if ways in ([], [published]):
+        return
+    own = schema["properties"].pop(published, {})
+    for way in ways:
+        if isinstance(way, str):
+            schema["properties"][way] = copy.deepcopy(own)
+        else:
+            schema["properties"].setdefault(str(way.path[0]), {})
+    if published in schema.get("required", ()):
+        schema["required"].remove(published)
+        if len(names) == 1:
+            schema["required"].append(names[0])
+        else:
+            schema.setdefault("allOf", []).append({"anyOf": [{"required": [name]} for name in names]})
+
+
+def _has_set_operations(pattern: str) -> bool:
+    with warnings.catch_warnings(record=True) as met:
+        warnings.simplefilter("always")
+        try:
+            re.compile(pattern)
+        except re.error:
+            return False
+    return any(issubclass(one.category, FutureWarning) for one in met)
