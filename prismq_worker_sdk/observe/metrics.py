@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from importlib.util import find_spec
 
@@ -11,6 +11,7 @@ from prismq_worker_sdk.errors import missing_extra
 from prismq_worker_sdk.model.events import (
     ApiCalled,
     ClaimEnded,
+    End,
     Event,
     OutcomeCommitted,
     ReportSettled,
@@ -24,17 +25,24 @@ from prismq_worker_sdk.model.report import Settlement
 
 __all__ = ["PrometheusMetrics", "available_metrics"]
 
+UNREACHABLE = "unreachable"
+"""The error of a call that has no answer; others are `http_` and the status."""
+
 HANDLER_BUCKETS = (0.01, 0.05, 0.25, 1, 5, 15, 60, 300, 900, 3600)
 
 
 class PrometheusMetrics:
     """Listens to events; `expose` gives the text that Prometheus scrapes.
 
+    Args:
+        task_types: Whose series stand at 0 from the start: the first event of a series that was not there is none
+            to `increase()`.
+
     Raises:
         SettingsError: The extra is not installed, or does not work.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, task_types: Iterable[str] = ()) -> None:
         try:
             import prometheus_client as prometheus
         except ImportError as error:
@@ -68,6 +76,16 @@ class PrometheusMetrics:
         self._paused = gauge(
             f"{prefix}_type_paused", "1 while a type is not claimed", ["type"], registry=registry
         )
+        self._begin_at_zero(task_types)
+
+    def _begin_at_zero(self, task_types: Iterable[str]) -> None:
+        for settlement in Settlement:
+            self._reports.labels(str(settlement))
+        for task_type in task_types:
+            for series in (self._claims, self._running, self._failed_early, self._handler, self._paused):
+                series.labels(task_type)
+            for end in End:
+                self._ends.labels(task_type, str(end))
 
     def __call__(self, event: Event) -> None:  # noqa: C901 - one short case for each kind of event
         """Counts the event."""
@@ -94,6 +112,7 @@ class PrometheusMetrics:
                 self._failed_early.labels(ref.task_type).inc()
             case ApiCalled(call=call, seconds=seconds, error=error):
                 self._api.labels(call).observe(seconds)
+                self._api_errors.labels(call, UNREACHABLE)
                 if error:
                     self._api_errors.labels(call, error).inc()
             case TypePaused(task_type=task_type):
@@ -112,6 +131,6 @@ class PrometheusMetrics:
         return self._expose()
 
 
-def available_metrics() -> PrometheusMetrics | None:
+def available_metrics(task_types: Iterable[str]) -> PrometheusMetrics | None:
     """Metrics where the extra `metrics` is installed, else None."""
-    return PrometheusMetrics() if find_spec("prometheus_client") else None
+    return PrometheusMetrics(task_types) if find_spec("prometheus_client") else None

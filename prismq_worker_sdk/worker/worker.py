@@ -63,7 +63,7 @@ class Worker:
                 handler.settings_from.tell(self._redactor.learn)
         self._worker_id = config.worker_id or generated_worker_id()
         self._statistics = Statistics(self._clock, memory=resident_memory)
-        self._metrics = None if config.health_port is None else available_metrics()
+        self._metrics = None if config.health_port is None else available_metrics(registry.types)
         metrics = () if self._metrics is None else (self._metrics,)
         self._event_log = EventLog(self._clock)
         self._bus = EventBus([self._event_log, self._statistics, *metrics, *listeners], self._redactor)

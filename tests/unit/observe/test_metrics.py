@@ -1,7 +1,9 @@
 """Prometheus metrics from the events; they agree with the statistics."""
 
+import builtins
 import sys
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -120,6 +122,43 @@ def test_a_paused_type_shows_until_it_resumes():
     assert after(paused, paused, TypeResumed("PrismQ.Test.Echo")).value("type_paused", **ECHO) == 0
 
 
+def test_what_a_worker_knows_from_the_start_stands_at_zero():
+    samples = Samples(PrometheusMetrics(["PrismQ.Test.Echo"]))
+
+    for name in ("claims_total", "running", "failed_early_total", "handler_seconds_count", "type_paused"):
+        assert samples.value(name, **ECHO) == 0
+    for end in End:
+        assert samples.value("claim_ends_total", end=str(end), **ECHO) == 0
+    for settlement in Settlement:
+        assert samples.value("reports_total", settlement=str(settlement)) == 0
+
+
+def test_the_errors_of_a_call_stand_at_zero_from_its_first_answer():
+    assert after(ApiCalled("claim", 0.5)).value("api_errors_total", call="claim", error="unreachable") == 0
+
+
+def test_every_label_is_told_on_the_page_of_operations():
+    page = (Path(__file__).parents[3] / "docs" / "operations" / "README.md").read_text(encoding="utf-8")
+    families = text_string_to_metric_families(PrometheusMetrics(["T"]).expose().decode())
+    names = {family.name.removeprefix("prismq_worker_") for family in families}
+
+    told = [name for name in names if not name.endswith("_created")]
+    assert [name for name in told if f"`{name}" not in page] == []
+    assert [str(one) for kind in (End, Settlement) for one in kind if str(one) not in page] == []
+
+
+def test_an_extra_that_is_there_and_broken_is_told_as_such(monkeypatch):
+    def broken(name, *more):
+        if name == "prometheus_client":
+            raise ImportError("libssl is broken")
+        return real(name, *more)
+
+    real = builtins.__import__
+    monkeypatch.setattr(builtins, "__import__", broken)
+    with pytest.raises(SettingsError, match=r"cannot be imported \(ImportError: libssl is broken\)"):
+        PrometheusMetrics()
+
+
 def test_two_workers_in_one_process_keep_their_numbers_apart():
     first, second = PrometheusMetrics(), PrometheusMetrics()
     first(TaskClaimed(REF))
@@ -135,7 +174,7 @@ def test_every_event_can_be_told(every_event):
 def test_without_the_extra_there_are_no_metrics_and_asking_for_them_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
 
-    assert available_metrics() is None
+    assert available_metrics(()) is None
     with pytest.raises(SettingsError, match=r"pip install 'prismq-worker-sdk\[metrics\]'"):
         PrometheusMetrics()
 
