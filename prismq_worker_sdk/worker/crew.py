@@ -50,6 +50,7 @@ class Crew:
             redactor=runtime.redactor,
             emit=runtime.emit,
             changed=self._ready_changed,
+            stopping=lambda: not runtime.life.running,
         )
         self._runtime = runtime
         self._watch = InterpreterWatch(runtime, stacks=owns_process)

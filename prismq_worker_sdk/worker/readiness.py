@@ -28,12 +28,14 @@ class Readiness:
         redactor: Redactor,
         emit: Callable[[Event], None],
         changed: Callable[[], None],
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._handlers = tuple(handlers)
         self._gate = gate
         self._redactor = redactor
         self._emit = emit
         self._changed = changed
+        self._stopping = stopping
         self._set_up: list[Handler] = []
         self._stop = threading.Event()
         self._threads = [
@@ -62,6 +64,8 @@ class Readiness:
                 is_set_up = unready is None
                 if is_set_up:
                     self._set_up.append(handler)
+            if unready is not None and self._stopping():
+                return  # what a stop has broken says nothing of the type, and nothing more is claimed
             self._gate.set_ready(handler.task_type, unready)
             self._changed()
             self._stop.wait(LOOK_EVERY)

@@ -10,7 +10,7 @@ from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.decide.shutdown import ExitCode, grace_of
 from prismq_worker_sdk.errors import PrismqError
 from prismq_worker_sdk.handlers.registry import Registry
-from prismq_worker_sdk.model.calls import Healthy
+from prismq_worker_sdk.model.calls import Healthy, Order
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice, WorkerStopped
 from prismq_worker_sdk.observe.health import Health
@@ -97,6 +97,8 @@ class Supervisor:
             reasons.append("the server has not been found yet")
         elif (disk := self._runtime.disk_trouble or self._runtime.outbox.trouble) is not None:
             reasons.append(disk)
+        if self._runtime is not None and self._runtime.order is Order.QUIET:
+            reasons.append("the server wants this worker quiet")
         if not self._life.running:
             reasons.append(f"it is {self._life.phase}")
         if (trouble := self._contact.trouble()) is not None:

@@ -43,6 +43,7 @@ class Asked:
     def __init__(self, *resources):
         handlers = [resource.as_handler() for resource in resources]
         self.events = []
+        self.stopping = False
         self.changed = threading.Semaphore(0)
         self.gate = Gate(handlers, error_limit=5, emit=self.events.append)
         self.asking = Readiness(
@@ -51,6 +52,7 @@ class Asked:
             redactor=Redactor(["hunter2hunter2"]),
             emit=self.events.append,
             changed=self.changed.release,
+            stopping=lambda: self.stopping,
         )
 
     def start(self):
@@ -102,6 +104,24 @@ def test_a_handler_that_is_not_ready_closes_its_type_and_is_asked_again(asked, m
     assert resource.calls.count("setup") == 1
     assert [event.reason for event in one.of(TypePaused)] == ["the disk is not mounted", "gone again"]
     assert len(one.of(TypeResumed)) == 1
+
+
+def test_what_a_stop_has_broken_closes_no_type(asked):
+    broken = threading.Event()
+
+    class Killed(Resource):
+        def setup(self):
+            one.stopping = True
+            broken.set()
+            raise RuntimeError("no child process can be used: it ended by SIGKILL")
+
+    one = asked(Killed())
+    one.asking.start()
+    assert broken.wait(10)
+    one.asking.stop(10)
+    wait_until(lambda: not any(t.name.startswith("prismq-ready") for t in threading.enumerate()), "the end")
+
+    assert one.of(TypePaused) == []
 
 
 def test_a_question_that_raises_closes_the_type_with_the_error_and_no_secret(asked):

@@ -8,6 +8,7 @@ import pytest
 
 from prismq_worker_sdk import Worker
 from prismq_worker_sdk.errors import OutboxError, SettingsError, UsageError
+from prismq_worker_sdk.model.calls import Order
 from prismq_worker_sdk.model.events import (
     ClaimEnded,
     End,
@@ -23,6 +24,7 @@ from prismq_worker_sdk.model.events import (
     WorkerStopped,
 )
 from prismq_worker_sdk.model.report import Settlement
+from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.worker import claimer, claiming, driver, leasing, recovery
 from prismq_worker_sdk.worker.config import WorkerConfig
 from tests.support.base_server import BaseServer
@@ -296,6 +298,18 @@ def test_r33_a_worker_is_ready_while_its_server_answers(server, start):
     server.state.away = False
     running.seen(ServerRegained)
     wait_until(lambda: running.worker.health().ready, "readiness", deadline=SOON)
+
+
+def test_r40_a_worker_that_is_told_to_be_quiet_is_not_ready_and_says_why(start):
+    running = start()
+    wait_until(lambda: running.worker.health().ready, "readiness", deadline=SOON)
+    runtime = running.worker._supervisor._runtime
+    runtime.obey(Order.QUIET)
+    assert running.worker.health() == Health(
+        live=True, ready=False, reasons=("the server wants this worker quiet",)
+    )
+    runtime.obey(Order.RUN)
+    assert running.worker.health().ready
 
 
 def test_a_server_that_is_away_too_long_ends_the_worker_where_that_was_asked_for(server, start):
