@@ -12,6 +12,7 @@ from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.discovery import Plugins, load
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
+from prismq_worker_sdk.init import lead_as_init
 from prismq_worker_sdk.settings import (
     WorkerSettings,
     load_settings,
@@ -91,6 +92,7 @@ def run(names: tuple[str, ...], **given: Any) -> int:
     """
     from prismq_worker_sdk.worker.worker import Worker
 
+    lead_as_init()
     settings = load_settings(given)
     keep_places(settings.state_dir)
     guard = _log_from_the_first_line(settings)
