@@ -205,7 +205,7 @@ def _forms(secret: str) -> Iterable[str]:
         yield quoted.replace("%20", "+")
         yield _PERCENT.sub(lambda found: found[0].lower(), quoted)
     for escaped in (json.dumps(secret), json.dumps(secret, ensure_ascii=False), repr(secret)):
-        yield escaped[1:-1]
+        yield from {escaped[1:-1], escaped[1:-1].replace("/", "\\/")}
     raw = secret.encode("utf-8", "surrogatepass")
     for encoded in (base64.b64encode(raw), base64.urlsafe_b64encode(raw)):
         text = encoded.decode("ascii").rstrip("=")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.calls import Unreachable
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 from prismq_worker_sdk.wire.transport import Timeouts, Transport
@@ -46,14 +47,21 @@ class Server:
 
     def ask(self, request: HttpRequest, *, with_key: bool = True) -> Reply:
         """The answer to one request."""
-        transport = Transport(self.api_url, key=self.key if with_key else lambda: None, timeouts=TIMEOUTS)
         begun = time.perf_counter()
-        try:
-            reply = transport.send(request)
-        finally:
-            transport.close()
+        reply = self._sent(request, with_key=with_key)
         self.seen.append(Seen(request, reply, time.perf_counter() - begun))
         return reply
+
+    def _sent(self, request: HttpRequest, *, with_key: bool) -> Reply:
+        key = self.key if with_key else lambda: None
+        try:
+            transport = Transport(self.api_url, key=key, timeouts=TIMEOUTS)
+        except SettingsError as error:  # there is no way to it
+            return Unreachable(str(error), maybe_seen=False)
+        try:
+            return transport.send(request)
+        finally:
+            transport.close()
 
     def follow(self, steps: Generator[HttpRequest, Reply, Any]) -> Any:
         """What the steps of a dialect return, each of their requests answered."""

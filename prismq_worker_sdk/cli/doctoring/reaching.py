@@ -156,6 +156,8 @@ def _manages(body: dict[str, Any]) -> bool:
 
 
 def _remedy(reason: str) -> str:
+    if "pip install" in reason or "descriptor" in reason:
+        return ""  # it says so itself
     if "resolved" in reason:
         return "check the host of --api-url (TASKMANAGER_API_URL), or this machine's DNS"
     if "refused" in reason:
@@ -164,6 +166,8 @@ def _remedy(reason: str) -> str:
         return "check the address, and firewalls on the way"
     if "SSL" in reason or "certificate" in reason.lower():
         return "check https or http in --api-url; for a CA of your own set REQUESTS_CA_BUNDLE"
+    if reason.startswith("no connection"):
+        return "check this machine's network and what it may reach, and --api-url (TASKMANAGER_API_URL)"
     if reason.startswith("HTTP 5"):
         return "look into the server's log: it runs, but it or its database does not work"
     return "check --api-url (TASKMANAGER_API_URL)"

@@ -84,6 +84,19 @@ def test_where_nobody_listens_it_says_so_and_looks_at_the_rest(doctor, unused_ur
     assert found.level("state") == ["ok"]
 
 
+def test_a_socks_proxy_that_nothing_here_can_talk_to_is_told_with_what_to_install(doctor, monkeypatch):
+    def fails(_name):
+        raise ModuleNotFoundError("No module named 'socks'", name="socks")
+
+    monkeypatch.setenv("ALL_PROXY", "socks5h://127.0.0.1:9")
+    monkeypatch.setattr("prismq_worker_sdk.wire.transport.import_module", fails)
+    found = doctor("http://tm.invalid/api")
+
+    assert found.level("server") == ["fail"]
+    assert "pip install 'prismq-worker-sdk[socks]'" in found.text("server")
+    assert found.level("state") == ["ok"]
+
+
 def test_a_redirect_is_told_with_its_place_and_without_what_is_secret_in_it(doctor):
     there = f"https://u:{CANARY}@tm.example/new/api/health?key={CANARY}"
     with raw_server(says(answer(301, b"", location=there))) as server:

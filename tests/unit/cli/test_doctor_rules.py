@@ -79,6 +79,8 @@ def test_a_finding_is_one_line_whatever_a_server_said():
         ("SSLError: certificate verify failed", "REQUESTS_CA_BUNDLE"),
         ("HTTP 502: bad gateway", "the server's log"),
         ("the connection was reset", "check --api-url"),
+        ("no connection: Network is unreachable", "this machine's network"),
+        ("the name of the host was not resolved in time", "DNS"),
     ],
 )
 def test_each_reason_for_no_answer_has_its_remedy(reason, remedy):
