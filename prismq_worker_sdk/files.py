@@ -10,7 +10,7 @@ from typing import Any
 from prismq_worker_sdk.compat import tomllib
 from prismq_worker_sdk.errors import SecretFileError, SettingsError
 
-__all__ = ["place", "read_config", "read_secret", "text_of"]
+__all__ = ["decoded", "place", "read_config", "read_secret", "text_of"]
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -47,7 +47,15 @@ def text_of(path: Path) -> str:
         OSError: It cannot be read.
         ValueError: It is no such text; says what to do.
     """
-    data = path.read_bytes()
+    return decoded(path.read_bytes())
+
+
+def decoded(data: bytes) -> str:
+    """The text of these bytes: UTF-8, or what their byte order mark says.
+
+    Raises:
+        ValueError: They are no such text; says what to do.
+    """
     coding = next((found for mark, found in MARKS if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(coding)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -11,10 +12,29 @@ from typing import Protocol, TextIO
 
 import click
 
-__all__ = ["Tell", "only_answers", "until_the_end"]
+__all__ = ["Tell", "escape_what_does_not_fit", "json_text", "only_answers", "until_the_end"]
 
 STDOUT, STDERR = 1, 2
 _UNTIL_THE_END: list[bool] = []
+_STDOUT: list[TextIO] = []
+"""What stdout was, while something else stands in for it."""
+
+
+def escape_what_does_not_fit() -> None:
+    """From now on a character that the encoding of an output lacks is escaped there; it costs no answer."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def json_text(value: object, *, indent: int | None = 2) -> str:
+    """A value as JSON: for people as it is written, in ASCII where stdout lacks one of its characters."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    try:
+        text.encode(getattr(_STDOUT[-1] if _STDOUT else sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent)
+    return text
 
 
 def until_the_end() -> None:
@@ -37,6 +57,16 @@ def only_answers() -> Iterator[Tell]:
     That holds for the descriptor, too: C code and programs that are started write to it.
     """
     before = sys.stdout
+    _STDOUT.append(before)
+    try:
+        with _stdout_kept(before) as tell:
+            yield tell
+    finally:
+        _STDOUT.pop()
+
+
+@contextmanager
+def _stdout_kept(before: TextIO) -> Iterator[Tell]:
     with suppress(AttributeError, OSError, ValueError):
         before.flush()
     try:

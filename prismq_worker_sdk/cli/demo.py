@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 import click
 
+from prismq_worker_sdk.cli.answers import json_text
 from prismq_worker_sdk.cli.run import ready_handlers
 from prismq_worker_sdk.cli.taskmanager import need_extra
 from prismq_worker_sdk.decide.redaction import Redactor
@@ -127,7 +127,7 @@ def _run(
 
 def _json(task: Task) -> str:
     """Parameters as they are typed."""
-    return json.dumps(dict(task.params), ensure_ascii=False)
+    return json_text(dict(task.params), indent=None)
 
 
 def _rows(one: Demo, result: Any) -> Sequence[Mapping[str, str]]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from prismq_worker_sdk.cli.answers import only_answers
+from prismq_worker_sdk.cli.answers import json_text, only_answers
 from prismq_worker_sdk.cli.doctoring.finding import (
     Finding,
     as_dict,
@@ -91,7 +90,7 @@ def doctor(names: tuple[str, ...], *, as_json: bool, probe: bool, **given: Any) 
                 "dialect": None if met is None else met.healthy.dialect,
                 "checks": [as_dict(one) for one in shown],
             }
-            tell(json.dumps(said, indent=2, ensure_ascii=False))
+            tell(json_text(said))
         else:
             tell(summary(shown))
         return 0 if works else 1

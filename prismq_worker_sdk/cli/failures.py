@@ -6,6 +6,7 @@ import logging
 
 import click
 
+from prismq_worker_sdk.cli.answers import escape_what_does_not_fit
 from prismq_worker_sdk.errors import PrismqError, UsageError
 
 __all__ = ["carried_out", "say", "wants_traceback"]
@@ -18,6 +19,7 @@ def carried_out(command: click.Command, arguments: list[str]) -> int:
 
     A traceback is shown with `--debug` (or DEBUG=1) only; with `--log-format json` the sentence is one JSON object.
     """
+    escape_what_does_not_fit()
     try:
         code = command.main(args=arguments, prog_name="prismq-worker", standalone_mode=False)
         _flush_logs()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from prismq_worker_sdk.cli.answers import json_text
 from prismq_worker_sdk.cli.state_folder import (
     as_dict,
     folder_of,
@@ -63,7 +63,7 @@ def list_(*, state: str, as_json: bool, state_dir: str | None) -> int:
     entries = [entry for entry in found if state in {"all", entry.state}]
     now = _now()
     if as_json:
-        click.echo(json.dumps([as_dict(entry, now) for entry in entries], indent=2, ensure_ascii=False))
+        click.echo(json_text([as_dict(entry, now) for entry in entries]))
     else:
         for entry in entries:
             click.echo(line(entry, now))
@@ -81,11 +81,11 @@ def show(ref: tuple[str, int], *, as_json: bool, state_dir: str | None) -> None:
     """Show a report: its claim, its outcome, its children, and why it is parked."""
     shown = as_dict(_entry(folder_of(state_dir), ref), _now())
     if as_json:
-        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+        click.echo(json_text(shown))
         return
     for name, value in shown.items():
         if value is not None and value != []:
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            text = value if isinstance(value, str) else json_text(value, indent=None)
             click.echo(f"{name:<14}{one_line(text)}")
 
 
@@ -145,7 +145,7 @@ def drop(refs: tuple[tuple[str, int], ...], *, yes: bool, state_dir: str | None)
         with taken(folder / ref[0], tell=_tell) as stored:
             if not yes:
                 _ask(entry)
-            click.echo(json.dumps(as_dict(entry, _now()), ensure_ascii=False))  # before it is gone
+            click.echo(json_text(as_dict(entry, _now()), indent=None))  # before it is gone
             stored.delete(ref[1])
 
 

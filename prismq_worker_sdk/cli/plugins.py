@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
-from prismq_worker_sdk.cli.answers import Tell, only_answers
+from prismq_worker_sdk.cli.answers import Tell, json_text, only_answers
 from prismq_worker_sdk.cli.run import why_unready
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.decide.redaction import Redactor
@@ -80,7 +79,7 @@ def _echo(found: Plugins, tell: Tell, *, as_json: bool, with_quotas: bool) -> No
     shown = [_shown(plugin) for plugin in found.loaded]
     broken = [_broken(one) for one in found.broken]
     if as_json:
-        tell(json.dumps({"plugins": shown, "broken": broken}, indent=2, ensure_ascii=False))
+        tell(json_text({"plugins": shown, "broken": broken}))
         return
     for plugin in shown:
         tell(f"{plugin['name']}  ({plugin['source']})")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from prismq_worker_sdk.cli.answers import json_text
 from prismq_worker_sdk.cli.local_server import await_local_server
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.observe.logs import one_line
@@ -49,8 +49,8 @@ def show_task(task: Task, *, as_json: bool) -> None:
             "result": task.result,
             "error": task.error,
         }
-        click.echo(json.dumps(body, indent=2, ensure_ascii=False))
+        click.echo(json_text(body))
         return
     click.echo(task_line(task))
     if task.result is not None:
-        click.echo(json.dumps(task.result, indent=2, ensure_ascii=False))
+        click.echo(json_text(task.result))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from prismq_worker_sdk.cli.params import given_params, params_argument
 from prismq_worker_sdk.cli.server_options import api_url_option, client_of, show_task
-from prismq_worker_sdk.cli.try_ import json_object
 from prismq_worker_sdk.cli.unserved import unserved_note
 from prismq_worker_sdk.errors import RequestRefused, ServerError
 from prismq_worker_sdk.model import duration
@@ -16,7 +16,7 @@ __all__ = ["submit"]
 
 @click.command(short_help="Create a task on the server.")
 @click.argument("task_type", metavar="TYPE")
-@click.argument("params", default="{}")
+@params_argument
 @click.option("--wait", is_flag=True, help="Wait until it has completed or failed, and print the result.")
 @click.option("--timeout", metavar="TIME", help="How long to wait [for ever]")
 @click.option("--priority", type=int, metavar="N", help="Higher runs first [0]")
@@ -40,16 +40,17 @@ def submit(  # noqa: PLR0913 - one argument for each option
     as_json: bool,
     api_url: str | None,
 ) -> int:
-    """Create a task of TYPE with PARAMS (a JSON object) and print its id.
+    """Create a task of TYPE with PARAMS (a JSON object, @FILE or -) and print its id.
 
     \b
         prismq-worker submit PrismQ.YouTube.ScrapeShorts '{"search_query": "startup ideas"}' --wait
+        prismq-worker submit PrismQ.YouTube.ScrapeShorts @params.json
 
     With --wait the exit code is 0 for completed, 1 for failed or not finished in time. A server of the dialect
     prismq-client creates each job once and for ever: the same TYPE and PARAMS give the old task, unless --run-key tells
     the runs apart.
     """
-    given = json_object(params)
+    given = given_params(params)
     seconds, limit = _seconds("--delay", delay), _seconds("--timeout", timeout)
     client = client_of(api_url)
     try:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
+from prismq_worker_sdk.cli.answers import json_text
 from prismq_worker_sdk.cli.server_options import api_url_option, client_of, task_line
 
 __all__ = ["tasks"]
@@ -47,9 +46,7 @@ def tasks(  # noqa: PLR0913 - one argument for each option
     )
     if as_json:
         shown = [{"id": t.id, "type": t.type, "status": t.status, "error": t.error} for t in page.tasks]
-        click.echo(
-            json.dumps({"tasks": shown, "next_cursor": page.next_cursor}, indent=2, ensure_ascii=False)
-        )
+        click.echo(json_text({"tasks": shown, "next_cursor": page.next_cursor}))
         return
     for task in page.tasks:
         click.echo(task_line(task))
@@ -68,12 +65,12 @@ def show(ctx: click.Context, task_id: str, *, as_json: bool, api_url: str | None
     """Show a task: params, result or error, and each attempt."""
     found = client_of(api_url or ctx.obj).show(task_id)
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        click.echo(json_text(found))
         return
     for name, value in found.items():
         if value is None or name == "history":
             continue
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        text = value if isinstance(value, str) else json_text(value, indent=None)
         click.echo(f"{name:<14}{text}")
     for claim in found.get("history", []):
         end = claim["verdict"] or "running"

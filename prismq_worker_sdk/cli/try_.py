@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
-from prismq_worker_sdk.cli.answers import only_answers
+from prismq_worker_sdk.cli.answers import json_text, only_answers
 from prismq_worker_sdk.cli.failures import wants_traceback
+from prismq_worker_sdk.cli.params import given_params, params_argument
 from prismq_worker_sdk.cli.run import ready_handlers, report_broken
 from prismq_worker_sdk.errors import PrismqError, SettingsError
 from prismq_worker_sdk.handlers.discovery import load
 from prismq_worker_sdk.handlers.registry import Registry
 from prismq_worker_sdk.model.outcome import Completed
 
-__all__ = ["json_object", "try_"]
+__all__ = ["try_"]
 
 
 @click.command("try", short_help="Run a handler once, without a server.")
 @click.argument("task_type", metavar="TYPE")
-@click.argument("params", default="{}")
+@params_argument
 @click.option(
     "--plugin", "names", multiple=True, metavar="NAME", help="Entry point, module or .py file [all installed]"
 )
 @click.option("--debug", is_flag=True, help="Log everything, show whole tracebacks, DEBUG")
 def try_(task_type: str, params: str, names: tuple[str, ...], *, debug: bool) -> int:
-    """Run the handler of TYPE with PARAMS (a JSON object) as a worker would, and print the result.
+    """Run the handler of TYPE with PARAMS (a JSON object, @FILE or -) as a worker would, and print the result.
 
     \b
         prismq-worker try PrismQ.YouTube.ScrapeShorts '{"search_query": "startup ideas"}'
@@ -39,7 +39,7 @@ def try_(task_type: str, params: str, names: tuple[str, ...], *, debug: bool) ->
     from prismq_worker_sdk.decide.redaction import Redactor
     from prismq_worker_sdk.observe.logs import set_up_logging
 
-    given = json_object(params)
+    given = given_params(params)
     redact = Redactor()
     level = "DEBUG" if debug or wants_traceback([]) else "WARNING"
     set_up_logging(log_format="console", level=level, redactor=redact)
@@ -59,29 +59,5 @@ def try_(task_type: str, params: str, names: tuple[str, ...], *, debug: bool) ->
         outcome = trial.report.outcome
         if not isinstance(outcome, Completed):
             return 1
-        tell(json.dumps(json.loads(outcome.result), indent=2, ensure_ascii=False))
+        tell(json_text(json.loads(outcome.result)))
         return 0
-
-
-def json_object(text: str) -> dict[str, Any]:
-    """The JSON object in an argument.
-
-    Raises:
-        click.BadParameter: It is none.
-    """
-    try:
-        found = json.loads(text, parse_constant=_refuse)
-        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise click.BadParameter(
-            f'{text!r} is no JSON ({error}); quote it: \'{{"name": "value"}}\'', param_hint="PARAMS"
-        ) from None
-    if not isinstance(found, dict):
-        raise click.BadParameter(
-            f'{text!r} is no JSON object; write \'{{"name": "value"}}\'', param_hint="PARAMS"
-        )
-    return found
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON number")
