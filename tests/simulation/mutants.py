@@ -311,8 +311,9 @@ MUTANTS = (
     ),
 )
 
+STEPS = "wire.dialects.prismq_client"
 PRISMQ_CLIENT_MUTANTS = tuple(
-    Mutant(rule, what, f"wire.dialects.prismq_client.{module}", old, new, "prismq-client")
+    Mutant(rule, what, module if "." in module else f"{STEPS}.{module}", old, new, "prismq-client")
     for rule, what, module, old, new in (
         (
             "R2",
@@ -363,8 +364,22 @@ PRISMQ_CLIENT_MUTANTS = tuple(
             '    if status == "claimed" and ours:\n',
             "    if False:\n",
         ),
+        (
+            "R26",
+            "a failure that the server did by half is told",
+            "reporting",
+            '        failed_at = None if completed else whole(task.get("attempts"))\n',
+            "        failed_at = None\n",
+        ),
+        (
+            "R18",
+            "a task is given back only where that cannot be its last attempt",
+            "worker.runtime",
+            "attempt is not None and attempt < most)",
+            "attempt is not None and attempt <= most)",
+        ),
     )
 )
-"""Of the steps of the dialect prismq-client."""
+"""Of the dialect prismq-client: its steps, and what the worker does there only."""
 
 ALL_MUTANTS = MUTANTS + PRISMQ_CLIENT_MUTANTS

@@ -28,6 +28,8 @@ QUICK = [
         "an unexpected error leaves the retry to the server",
         "children that are created again have the same key",
         "a claim that may have been seen is looked for",
+        "a failure that the server did by half is told",
+        "a task is given back only where that cannot be its last attempt",
     }
 ]
 

@@ -62,6 +62,8 @@ def _failed(world: World, task: ModelTask) -> Iterator[Finding]:
     if isinstance(world.server, ModelPrismqClient) and task.id in world.server.halved:
         yield from _untold(world, task)
         return
+    if task.error.startswith("given back"):
+        yield "R18", f"{task.id} failed for good because it was given back, at attempt {task.attempts}"
     if cancelled and (task.error == "cancelled" or world.plan.dialect == "base"):
         return
     if work.fate == "refused":
