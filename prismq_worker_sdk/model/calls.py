@@ -29,6 +29,7 @@ __all__ = [
     "LeaseAnswer",
     "LeaseReply",
     "LeaseVerdict",
+    "NoKey",
     "Order",
     "Probe",
     "Rejected",
@@ -141,6 +142,11 @@ class Unauthorised:
     """The key is missing or wrong (401, 403)."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoKey(Unauthorised):
+    """There is a key, but it cannot be sent: its file cannot be read, or no header can carry it."""
 
 
 @dataclass(frozen=True, slots=True)

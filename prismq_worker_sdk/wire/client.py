@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.calls import (
     Exchange,
     Exchanged,
     Failure,
     Foreign,
     Healthy,
+    NoKey,
     Probe,
     Unauthorised,
     Unreachable,
@@ -97,7 +99,11 @@ class WireClient:
             if limited is not None:
                 steps.close()
                 return limited
-            reply = self._send(request, until - time.monotonic())
+            try:
+                reply = self._send(request, until - time.monotonic())
+            except SettingsError as error:
+                steps.close()
+                return NoKey(str(error))
 
     def close(self) -> None:
         """Closes the connections."""

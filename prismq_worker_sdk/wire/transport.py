@@ -115,15 +115,15 @@ class Transport:
         """The answer, read to its end, as it is; Unreachable when there is none.
 
         Raises nothing for what a network does. What is told of the answer goes through `clean` first.
+
+        Raises:
+            SettingsError: There is no key to send; nothing was sent.
         """
         if time.monotonic() - self._used_at > MAX_IDLE:
             self._adapter.close()
         usual = self._timeouts.of(request.call) + request.wait
         self._deadline.set(usual if request.within is None else min(usual, request.within))
-        try:
-            prepared = self._prepared(request)
-        except SettingsError as error:
-            return Unreachable(str(error), maybe_seen=False)
+        prepared = self._prepared(request)
         try:
             reply: HttpReply | Unreachable = self._exchange(prepared)
         except Exception as error:  # noqa: BLE001 - an answer may break any reader; it must not break the loop

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.calls import Conflict, Failure, Throttled, Unauthorised
+from prismq_worker_sdk.model.calls import Conflict, Failure, NoKey, Throttled, Unauthorised
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice, ServerLost, ServerRegained
 
@@ -24,7 +24,7 @@ class Contact:
         self._emit = emit
         self._lock = threading.Lock()
         self._away_since: float | None = None
-        self._refused = False
+        self._refused: str | None = None
         self._limited_at = -LIMIT_TOLD_EVERY
         self._answers = 0
 
@@ -38,7 +38,7 @@ class Contact:
         now = self._clock.monotonic()
         with self._lock:
             since, self._away_since = self._away_since, None
-            refused, self._refused = self._refused, False
+            refused, self._refused = self._refused is not None, None
             self._answers += 1
         if since is not None:
             self._emit(ServerRegained(now - since))
@@ -55,19 +55,25 @@ class Contact:
                 self._limited(reason, retry_in)
             case Throttled(reason=reason):
                 self._lose(f"the server asks for patience ({reason})", retry_in)
+            case NoKey(reason=reason):
+                self._without_key("there is no API key to send", reason)
             case Unauthorised(reason=reason):
-                with self._lock:
-                    told, self._refused = self._refused, True
-                if not told:
-                    self._emit(
-                        Notice(
-                            "error",
-                            f"the server refuses the API key ({reason}); claiming pauses, results are kept; "
-                            "mend TASKMANAGER_API_KEY_FILE and it goes on by itself",
-                        )
-                    )
+                self._without_key("the server refuses the API key", reason)
             case _:
                 self._lose(failure.reason, retry_in)
+
+    def _without_key(self, what: str, reason: str) -> None:
+        """Nothing is done without a key (R34); told once, and once more where the reason is another one."""
+        with self._lock:
+            told, self._refused = self._refused == what, what
+        if not told:
+            self._emit(
+                Notice(
+                    "error",
+                    f"{what} ({reason}); claiming pauses, results are kept; mend TASKMANAGER_API_KEY_FILE and it goes "
+                    "on by itself",
+                )
+            )
 
     def away_seconds(self) -> float:
         """How long the server has not answered, 0 when it does."""
@@ -76,8 +82,8 @@ class Contact:
 
     def trouble(self) -> str | None:
         """Why the worker is not ready, None when the server answers and takes the key."""
-        if self._refused:
-            return "the server refuses the API key"
+        if self._refused is not None:
+            return self._refused
         if self._away_since is not None:
             return f"the server has not answered for {self.away_seconds():.0f} s"
         return None

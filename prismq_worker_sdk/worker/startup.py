@@ -16,6 +16,7 @@ from prismq_worker_sdk.model.calls import (
     Failure,
     Foreign,
     Healthy,
+    NoKey,
     Probe,
     Unauthorised,
 )
@@ -60,6 +61,8 @@ def find_server(
                 raise NotATaskManager(
                     f"{config.api_url} is not a TaskManager: {reason}; {what_to_check(config.api_url)}"
                 )
+            case NoKey(reason=reason):
+                raise UnauthorisedError(reason)
             case Unauthorised(reason=reason):
                 raise UnauthorisedError(
                     f"{config.api_url} refuses the API key ({reason}); set TASKMANAGER_API_KEY or "

@@ -9,6 +9,7 @@ from prismq_worker_sdk.model.calls import (
     Exchanged,
     Foreign,
     Healthy,
+    NoKey,
     Probe,
     ReportAnswer,
     Unauthorised,
@@ -132,7 +133,7 @@ def test_r34_a_key_that_cannot_be_read_is_trouble_of_this_call_alone():
     server = raw_server(says(answer(200, b"null")))
     (first, second), _ = performed(server, CLAIMS, CLAIMS, key=key)
 
-    assert first.tasks == Unreachable("TASKMANAGER_API_KEY_FILE names /k, which is empty", maybe_seen=False)
+    assert first == NoKey("TASKMANAGER_API_KEY_FILE names /k, which is empty")
     assert second.tasks == ()
     assert [asked.headers["x-api-key"] for asked in server.asked] == ["the-key"]
 
@@ -142,8 +143,8 @@ def test_a_key_that_no_header_can_carry_is_not_sent_and_not_shown(key):
     server = raw_server(says(answer()))
     (found,), events = performed(server, Probe(), key=lambda: key)
 
-    assert isinstance(found, Unreachable)
-    assert (found.maybe_seen, server.asked) == (False, [])
+    assert isinstance(found, NoKey)
+    assert server.asked == []
     assert "API key" in found.reason
     assert CANARY not in repr((found, events))
 

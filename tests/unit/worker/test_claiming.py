@@ -7,6 +7,7 @@ from prismq_worker_sdk.model.calls import (
     Conflict,
     Exchanged,
     Foreign,
+    NoKey,
     Throttled,
     Unauthorised,
     Unreachable,
@@ -230,6 +231,23 @@ def test_r34_a_refused_key_pauses_claiming_until_it_is_taken_again(workplace):
     loop.hand_out(grant("t1"))
     assert place.runtime.contact.trouble() is None
     place.idle()
+
+
+def test_r34_a_key_file_that_cannot_be_read_is_told_though_the_old_key_was_refused_before(workplace):
+    place = workplace()
+    loop = Stepped(claim_loop(place.runtime))
+    for answer in (Unauthorised("HTTP 401"), NoKey("TASKMANAGER_API_KEY_FILE names /k, which is empty")):
+        loop.answer(answer)
+        place.clock.turn(loop.wait)
+        loop.go_on()
+
+    told = [notice.message for notice in place.of(Notice) if notice.level == "error"]
+    assert told[1].startswith(
+        "there is no API key to send (TASKMANAGER_API_KEY_FILE names /k, which is empty);"
+    )
+    assert place.runtime.contact.trouble() == "there is no API key to send"
+    loop.hand_out()
+    assert place.runtime.contact.trouble() is None
 
 
 def test_r33_a_foreign_answer_later_is_taken_for_a_server_that_is_away(workplace):
