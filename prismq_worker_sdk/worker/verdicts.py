@@ -91,9 +91,8 @@ class Verdicts:
         """
         if report.number is None:
             return 0
-        task = (
-            report.identity.task_key
-        )  # a report that takes its place under a new claim fails like the first
+        # by its task: the report that takes its place under the next claim is the same one
+        task = report.identity.task_key
         if not isinstance(judgement, Again) or not judgement.alone:
             self._given_at_failure.pop(task, None)
             return report.passed

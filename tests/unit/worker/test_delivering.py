@@ -151,6 +151,30 @@ def test_r23_a_report_that_fails_goes_to_the_end_of_the_line_and_is_parked_at_la
     assert place.faults() == ()
 
 
+def test_r23_a_result_whose_task_is_claimed_again_and_again_is_parked_all_the_same(workplace):
+    work = Work()
+    place = workplace(work)
+    loop = delivering(place)
+    place.run("bad")
+    loop.go_on()
+    failures = 0
+    for number in range(20 * PARK_AFTER):
+        if loop.report.identity.task_id == "bad":
+            failures += 1
+            loop.answer(Rejected(400, "odd"))
+            if settlements(place)[-1:] == [("bad", Settlement.PARKED)]:
+                break
+            place.give(grant("bad", token=f"claim {number}"))
+            place.run(f"good{number}")
+        else:
+            loop.verdict(Verdict.ACCEPTED)
+        past(place, loop)
+
+    assert settlements(place)[-1] == ("bad", Settlement.PARKED)
+    assert failures <= 2 * PARK_AFTER
+    assert work.ran.count("bad") == 1
+
+
 def test_r23_a_server_that_answers_claims_but_takes_no_report_has_none_parked(workplace):
     place = workplace()
     place.run("t1", "t2")
