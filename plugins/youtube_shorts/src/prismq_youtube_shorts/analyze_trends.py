@@ -10,6 +10,7 @@ from prismq_worker_sdk.errors import HandlerSignal
 from prismq_youtube_shorts.calls import Calls
 from prismq_youtube_shorts.errors import DayQuotaUsedUp
 from prismq_youtube_shorts.finding import Found, find_shorts, reason_of
+from prismq_youtube_shorts.fitting import fitted
 from prismq_youtube_shorts.handler import YouTubeHandler, naming
 from prismq_youtube_shorts.query import PAGE_SIZE
 from prismq_youtube_shorts.quota_day import Bucket
@@ -55,7 +56,7 @@ class AnalyzeTrends(YouTubeHandler):
     def process(self, params: AnalyzeTrendsParams, ctx: TaskContext) -> AnalyzeTrendsResult:
         """Gather up to `max_results` Shorts, and what there is to say of them."""
         with naming(params):
-            return analyze_trends(self.youtube, params, ctx)
+            return fitted(analyze_trends(self.youtube, params, ctx), ctx)
 
 
 def analyze_trends(youtube: YouTube, params: AnalyzeTrendsParams, ctx: TaskContext) -> AnalyzeTrendsResult:

@@ -10,6 +10,7 @@ from prismq_worker_sdk import Permanent, TaskContext, TaskParams
 from prismq_worker_sdk.compat import UTC, Self
 from prismq_youtube_shorts.calls import Calls
 from prismq_youtube_shorts.finding import find_shorts, with_channels
+from prismq_youtube_shorts.fitting import fitted
 from prismq_youtube_shorts.handler import YouTubeHandler, naming
 from prismq_youtube_shorts.query import Order, SafeSearch, SearchQuery
 from prismq_youtube_shorts.quota_day import Bucket
@@ -101,7 +102,7 @@ class ScrapeShorts(YouTubeHandler):
     def process(self, params: ScrapeShortsParams, ctx: TaskContext) -> ScrapeShortsResult:
         """Find up to `max_results` verified Shorts."""
         with naming(params):
-            return scrape_shorts(self.youtube, params, ctx)
+            return fitted(scrape_shorts(self.youtube, params, ctx), ctx)
 
 
 def scrape_shorts(youtube: YouTube, params: ScrapeShortsParams, ctx: TaskContext) -> ScrapeShortsResult:
