@@ -43,6 +43,7 @@ __all__ = [
     "PluginSettings",
     "WorkerSettings",
     "asked_for",
+    "configured_plugins",
     "load_settings",
     "plugin_settings",
     "plugin_settings_source",
@@ -59,6 +60,9 @@ Duration = Annotated[float, BeforeValidator(duration.seconds)]
 
 Size = Annotated[int, BeforeValidator(size.of_text)]
 """Bytes, given as a number or as `512M`, `1.5G`."""
+
+PLUGIN = "plugin"
+"""The key of the config file that is no setting of a worker, but says what it loads."""
 
 SERVER_FIELDS = frozenset({"api_url", "api_key", "api_key_file", "dialect"})
 """What a producer must know."""
@@ -130,7 +134,7 @@ class _TomlSource(PydanticBaseSettingsSource):
         return self().get(field_name), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        return read_config(Path(CONFIG_FILE), known=set(self.settings_cls.model_fields))
+        return {name: value for name, value in _configured().items() if name != PLUGIN}
 
 
 class WorkerSettings(BaseSettings):
@@ -285,9 +289,27 @@ def asked_for(field_name: str) -> object:
     if (told := said(field_name)) is not None:
         return told
     try:
-        return read_config(Path(CONFIG_FILE), known=set(WorkerSettings.model_fields)).get(field_name)
+        return _configured().get(field_name)
     except SettingsError:
         return None
+
+
+def configured_plugins() -> tuple[str, ...]:
+    """The plugins that the config file names, as `--plugin` does; none for all that are installed.
+
+    Raises:
+        SettingsError: The file cannot be used.
+    """
+    found = _configured().get(PLUGIN, [])
+    names = [found] if isinstance(found, str) else found
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise SettingsError(f'{CONFIG_FILE} has {PLUGIN}={found!r}; write {PLUGIN} = ["my_handlers.py"]')
+    return tuple(names)
+
+
+def _configured() -> dict[str, Any]:
+    """What the config file says, unchecked."""
+    return read_config(Path(CONFIG_FILE), known={*WorkerSettings.model_fields, PLUGIN})
 
 
 def plugin_state_dir(name: str) -> Path:

@@ -25,7 +25,7 @@ from prismq_worker_sdk.errors import UsageError
 from prismq_worker_sdk.handlers.discovery import Plugins, load
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.registry import Registry
-from prismq_worker_sdk.settings import asked_for, load_settings
+from prismq_worker_sdk.settings import asked_for, configured_plugins, load_settings
 from prismq_worker_sdk.worker.config import WorkerConfig
 
 __all__ = ["doctor"]
@@ -99,12 +99,14 @@ def doctor(names: tuple[str, ...], *, as_json: bool, probe: bool, **given: Any) 
 def _handlers(names: Sequence[str], redactor: Redactor) -> tuple[list[Handler], list[str], list[Finding]]:
     """The handlers, their plugins as `--plugin` takes them, and what there is to say of them."""
     try:
-        plugins = load(names or None)
+        names = names or configured_plugins()
+        plugins = load(names)
         handlers, secrets = ready_handlers(plugins)
         redactor.learn(*secrets)
         handlers = list(Registry(handlers).handlers)
     except UsageError as error:
-        return [], list(names), [bad("plugins", _gist(str(error)), TRACEBACKS)]
+        remedy = TRACEBACKS if "Traceback" in str(error) else ""
+        return [], list(names), [bad("plugins", _gist(str(error)), remedy)]
     used = list(names) or [plugin.name for plugin in plugins.loaded if plugin.handlers]
     return handlers, used, [*_broken(plugins), _loaded(plugins, handlers)]
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from prismq_worker_sdk.cli.damaged_packages import pass_over_damaged_packages
+from prismq_worker_sdk.cli.suggesting import no_such_command
 
 __all__ = ["LazyGroup"]
 
@@ -48,11 +49,12 @@ class LazyGroup(click.Group):
             return None
         from prismq_worker_sdk.cli.plugin_commands import plugin_commands
 
-        found = plugin_commands(ctx.meta.get(ARGUMENTS, []))
+        found = {} if cmd_name.endswith(".py") else plugin_commands(ctx.meta.get(ARGUMENTS, []))
         others = sorted(set(found) - set(self._lazy))
-        if cmd_name not in found and others:
-            ctx.fail(f"No such command {cmd_name!r}; plugins add {', '.join(others)}.")
-        return found.get(cmd_name)
+        if cmd_name not in found:
+            more = f" Plugins add {', '.join(others)}." if others else ""
+            ctx.fail(no_such_command(cmd_name, [*self._lazy, *others], more))
+        return found[cmd_name]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Puts the default command in front of options that stand alone."""

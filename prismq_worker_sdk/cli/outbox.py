@@ -17,6 +17,7 @@ from prismq_worker_sdk.cli.state_folder import (
     state_dir_option,
     taken,
 )
+from prismq_worker_sdk.cli.suggesting import SuggestingGroup
 from prismq_worker_sdk.errors import PrismqError, StateFolderError, UsageError
 from prismq_worker_sdk.observe.logs import one_line
 from prismq_worker_sdk.outbox.folder import instances
@@ -28,7 +29,9 @@ __all__ = ["outbox"]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group(short_help="Look at stored results, and deal with them.", invoke_without_command=True)
+@click.group(
+    cls=SuggestingGroup, short_help="Look at stored results, and deal with them.", invoke_without_command=True
+)
 @click.pass_context
 def outbox(ctx: click.Context) -> None:
     """Look at the results that wait in the state folder, and deal with those that do not pass.

@@ -16,9 +16,10 @@ from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.handlers.discovery import BrokenPlugin, LoadedPlugin, Plugins, load
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
+from prismq_worker_sdk.handlers.registry import contested
 from prismq_worker_sdk.model.quota import Quota
 from prismq_worker_sdk.observe.logs import one_line
-from prismq_worker_sdk.settings import plugin_settings_source
+from prismq_worker_sdk.settings import configured_plugins, plugin_settings_source
 
 __all__ = ["plugins"]
 
@@ -63,7 +64,7 @@ def plugins(
     if state_dir:
         keep_places(state_dir)
     with only_answers() as tell:
-        found = load(names or None)
+        found = load(names or configured_plugins())
         if not publishing:
             _echo(found, tell, as_json=as_json, with_quotas=with_quotas)
             return 1 if found.broken else 0
@@ -76,7 +77,8 @@ def plugins(
 
 
 def _echo(found: Plugins, tell: Tell, *, as_json: bool, with_quotas: bool) -> None:
-    shown = [_shown(plugin) for plugin in found.loaded]
+    twice = contested(found.handlers)
+    shown = [_shown(plugin, twice) for plugin in found.loaded]
     broken = [_broken(one) for one in found.broken]
     if as_json:
         tell(json_text({"plugins": shown, "broken": broken}))
@@ -105,7 +107,7 @@ def _echo_broken(broken: Sequence[Mapping[str, str]]) -> None:
         click.echo(f"{plugin['name']}  ({plugin['source']})  does not load:\n{plugin['traceback']}", err=True)
 
 
-def _shown(plugin: LoadedPlugin) -> dict[str, Any]:
+def _shown(plugin: LoadedPlugin, twice: Mapping[str, str]) -> dict[str, Any]:
     trouble, handlers, redact = None, list(plugin.handlers), Redactor()
     try:
         for cls in plugin.settings_classes:
@@ -117,7 +119,9 @@ def _shown(plugin: LoadedPlugin) -> dict[str, Any]:
     return {
         "name": plugin.name,
         "source": plugin.source,
-        "task_types": [_type(handler, trouble, redact) for handler in handlers],
+        "task_types": [
+            _type(handler, trouble or twice.get(handler.task_type), redact) for handler in handlers
+        ],
         "quotas": [] if trouble else _quotas(handlers, redact),
     }
 

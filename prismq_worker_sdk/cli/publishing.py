@@ -39,7 +39,8 @@ def publish(plugins: Iterable[LoadedPlugin], client: TaskManagerClient, *, allow
                     )
                     came = "unchanged" if found.get("unchanged") else "published"
             except RequestRefused as error:
-                came, refused = f"refused: {error}", True
+                told = str(error).replace("send allow_breaking", "give --allow-breaking")
+                came, refused = f"refused: {told}", True
             click.echo(one_line(f"{handler.task_type}  {came}"))
     return not refused
 

@@ -15,6 +15,7 @@ from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.init import lead_as_init
 from prismq_worker_sdk.settings import (
     WorkerSettings,
+    configured_plugins,
     load_settings,
     plugin_settings_source,
 )
@@ -97,7 +98,7 @@ def run(names: tuple[str, ...], **given: Any) -> int:
     keep_places(settings.state_dir)
     guard = _log_from_the_first_line(settings)
     _tell_misdirected()
-    plugins = load(names or None)
+    plugins = load(names or configured_plugins())
     guard.keep()  # a plugin's import may have set logging up anew
     report_broken(plugins)
     handlers, secrets = ready_handlers(plugins)

@@ -2,48 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import click
 
 from prismq_worker_sdk.cli.answers import json_text
 from prismq_worker_sdk.cli.server_options import api_url_option, client_of, task_line
+from prismq_worker_sdk.cli.suggesting import SuggestingGroup
 
 __all__ = ["tasks"]
 
 
-@click.group(short_help="List tasks, or show one.", invoke_without_command=True)
-@click.option("--status", type=click.Choice(["pending", "processing", "completed", "failed"]))
-@click.option("--type", "task_type", metavar="TYPE")
-@click.option("--worker", "worker_id", metavar="ID")
-@click.option("--search", "q", metavar="TEXT", help="In id, type, params or error")
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
-@click.option("--cursor", metavar="CURSOR", help="The page behind the last one")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@api_url_option
+def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds what narrows a list of tasks."""
+    options = (
+        click.option("--status", type=click.Choice(["pending", "processing", "completed", "failed"])),
+        click.option("--type", "task_type", metavar="TYPE"),
+        click.option("--worker", "worker_id", metavar="ID"),
+        click.option("--search", "q", metavar="TEXT", help="In id, type, params or error"),
+        click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True),
+        click.option("--cursor", metavar="CURSOR", help="The page behind the last one"),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        api_url_option,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(cls=SuggestingGroup, short_help="List tasks, or show one.", invoke_without_command=True)
+@list_options
 @click.pass_context
-def tasks(  # noqa: PLR0913 - one argument for each option
-    ctx: click.Context,
-    *,
-    status: str | None,
-    task_type: str | None,
-    worker_id: str | None,
-    q: str | None,
-    limit: int,
-    cursor: str | None,
-    as_json: bool,
-    api_url: str | None,
-) -> None:
+def tasks(ctx: click.Context, /, *, api_url: str | None, **wanted: Any) -> None:
     """List tasks, newest first.
 
     \b
         prismq-worker tasks --status failed
         prismq-worker tasks show ID --json
     """
-    if ctx.invoked_subcommand is not None:
-        ctx.obj = api_url
-        return
-    page = client_of(api_url).tasks(
-        status=status, task_type=task_type, worker_id=worker_id, q=q, limit=limit, cursor=cursor
-    )
+    ctx.obj = api_url
+    if ctx.invoked_subcommand is None:
+        _list(api_url, **wanted)
+
+
+@tasks.command("list", short_help="List tasks; so does no command at all.")
+@list_options
+@click.pass_context
+def list_(ctx: click.Context, /, *, api_url: str | None, **wanted: Any) -> None:
+    """List tasks, newest first."""
+    _list(api_url or ctx.obj, **wanted)
+
+
+def _list(api_url: str | None, *, as_json: bool, **wanted: Any) -> None:
+    page = client_of(api_url).tasks(**wanted)
     if as_json:
         shown = [{"id": t.id, "type": t.type, "status": t.status, "error": t.error} for t in page.tasks]
         click.echo(json_text({"tasks": shown, "next_cursor": page.next_cursor}))

@@ -14,6 +14,7 @@ from prismq_worker_sdk.errors import PrismqError, SettingsError
 from prismq_worker_sdk.handlers.discovery import load
 from prismq_worker_sdk.handlers.registry import Registry
 from prismq_worker_sdk.model.outcome import Completed
+from prismq_worker_sdk.settings import configured_plugins
 
 __all__ = ["try_"]
 
@@ -44,7 +45,7 @@ def try_(task_type: str, params: str, names: tuple[str, ...], *, debug: bool) ->
     level = "DEBUG" if debug or wants_traceback([]) else "WARNING"
     set_up_logging(log_format="console", level=level, redactor=redact)
     with only_answers() as tell:
-        plugins = load(names or None)
+        plugins = load(names or configured_plugins())
         report_broken(plugins)
         handlers, secrets = ready_handlers(plugins)
         redact.learn(*secrets)

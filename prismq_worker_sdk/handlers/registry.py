@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.handler import Handler
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "contested"]
 
 
 class Registry:
@@ -54,6 +54,20 @@ class Registry:
             known = ", ".join(self.types) or "none"
             raise PluginError(f"no handler is for {task_type!r}; there are handlers for: {known}")
         return found
+
+
+def contested(handlers: Iterable[Handler]) -> dict[str, str]:
+    """The types that several handlers are for, and the sentence that refuses them."""
+    by_type: dict[str, list[Handler]] = {}
+    for handler in handlers:
+        by_type.setdefault(handler.task_type, []).append(handler)
+    found = {}
+    for task_type, several in by_type.items():
+        try:
+            Registry(several)
+        except PluginError as error:
+            found[task_type] = str(error)
+    return found
 
 
 def _imported(one: Handler, home: Handler) -> bool:

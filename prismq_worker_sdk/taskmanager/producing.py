@@ -194,9 +194,11 @@ def _check(db: sa.Connection, new: NewTask) -> None:
     try:
         faults = faults_of(row.param_schema, new.params)
     except RecursionError:
-        raise Problem(422, f"the schema of {new.type} {row.version} refers to itself without end") from None
+        raise Problem(
+            422, f"the schema of {new.type} (version {row.version}) refers to itself without end"
+        ) from None
     if faults:
-        raise Problem(422, f"the params do not fit {new.type} {row.version}", faults)
+        raise Problem(422, f"the params do not fit {new.type} (version {row.version} of its schema)", faults)
 
 
 def _cursor(seq: int) -> str:

@@ -99,17 +99,26 @@ class Examination:
         if not found.is_prismq_client and not found.manages:
             yield skip("type", "a base server registers no task types; the worker checks params itself")
             return
+        if not found.is_prismq_client:
+            yield from self._types_on_v1(publish)
+            return
         for handler in self.handlers:
             name = handler.task_type
-            if not found.is_prismq_client:
-                yield task_types.on_v1(
-                    handler, self.server.ask(get("task_type", "task-types", name)), publish=publish
-                )
+            there = self.server.follow(find_type(name)) if can_be_asked_for(name) else None
+            yield task_types.on_prismq_client(handler, there, publish=publish)
+        yield from task_types.same_name_there(self.handlers)
+
+    def _types_on_v1(self, publish: str) -> Iterator[Finding]:
+        missing = []
+        for handler in self.handlers:
+            reply = self.server.ask(get("task_type", "task-types", handler.task_type))
+            finding = task_types.on_v1(handler, reply, publish=publish)
+            if finding is None:
+                missing.append(handler.task_type)
             else:
-                there = self.server.follow(find_type(name)) if can_be_asked_for(name) else None
-                yield task_types.on_prismq_client(handler, there, publish=publish)
-        if found.is_prismq_client:
-            yield from task_types.same_name_there(self.handlers)
+                yield finding
+        if missing:
+            yield task_types.missing_on_v1(missing, publish=publish)
 
     def _zones_and_probe(self, found: Found) -> Iterator[Finding]:
         if found.is_prismq_client:

@@ -17,9 +17,11 @@ from prismq_worker_sdk.wire.dialects.prismq_client.schema import broken_pattern
 from prismq_worker_sdk.wire.dialects.prismq_client.types import type_number
 from prismq_worker_sdk.wire.dialects.reading import detail_of
 
-__all__ = ["on_prismq_client", "on_v1", "publishing", "same_name_there"]
+__all__ = ["missing_on_v1", "on_prismq_client", "on_v1", "publishing", "same_name_there"]
 
 CHECK = "type"
+MOST_NAMED = 3
+"""Types that are named in one finding."""
 
 
 def publishing(plugins: Iterable[str]) -> str:
@@ -28,20 +30,26 @@ def publishing(plugins: Iterable[str]) -> str:
     return shlex.join(["prismq-worker", "plugins", "--publish", *named])
 
 
-def on_v1(handler: Handler, reply: Reply, *, publish: str) -> Finding:
-    """A type on a server with the calls for producers; missing ones are claimed all the same."""
+def on_v1(handler: Handler, reply: Reply, *, publish: str) -> Finding | None:
+    """A type on a server with the calls for producers; None for one that is missing there."""
     name = handler.task_type
     if isinstance(reply, Unreachable):
         return warn(CHECK, f"{name}: no answer about it ({reply.reason})", "ask again")
     if status_of(reply) == 404:  # noqa: PLR2004
-        text = (
-            f"{name} is not registered: tasks are created with any params, and wrong ones fail in the worker"
-        )
-        return warn(CHECK, text, publish)
+        return None
     if status_of(reply) != 200:  # noqa: PLR2004
         return warn(CHECK, f"{name}: no answer about it ({detail_of(reply)})", "ask again")
     found = body_of(reply)
     return _compared(name, handler.params.schema, found.get("param_schema"), found.get("version"), publish)
+
+
+def missing_on_v1(names: Sequence[str], *, publish: str) -> Finding:
+    """Types that are missing there, which are claimed all the same."""
+    few = ", ".join(names[:MOST_NAMED])
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    are = "is" if len(names) == 1 else "are"
+    text = f"{few}{more} {are} not registered: tasks are created with any params, and wrong ones fail in the worker"
+    return warn(CHECK, text, publish)
 
 
 def on_prismq_client(handler: Handler, found: dict[str, Any] | Failure | None, *, publish: str) -> Finding:

@@ -52,6 +52,19 @@ def test_without_any_handler_or_with_two_for_one_type_nothing_would_run(
     assert "two handlers are for Test.Some" in twice.text("plugins")
 
 
+def test_types_that_are_not_registered_are_one_warning(doctor, api, plugin_file):
+    handler = "@task_handler('Test.N{0}')\ndef n{0}(params: dict, ctx): ...\n"
+    text = "from prismq_worker_sdk import task_handler\n" + "".join(handler.format(n) for n in range(5))
+    file = plugin_file(text)
+    found = doctor(api.url, plugins=[file])
+
+    assert found.level("type") == ["warn"]
+    assert "Test.N0, Test.N1, Test.N2 and 2 more are not registered: tasks are created with" in found.text(
+        "type"
+    )
+    assert f"prismq-worker plugins --publish --plugin {file}" in found.text("type")
+
+
 def test_a_type_that_is_not_ready_is_a_warning_with_its_reason(doctor, api, plugin_file):
     found = doctor(api.url, plugins=[plugin_file(SHY)])
 

@@ -10,7 +10,14 @@ from tests.support.surroundings import clean_environment
 
 CANARY = "canary-8c4b-do-not-show"
 WRONG = [
-    (("nonsense",), "No such command 'nonsense'"),
+    (("nonsense",), "No such command 'nonsense'."),
+    (("doctr",), "No such command 'doctr'; did you mean doctor?"),
+    (
+        ("words.py",),
+        "No such command 'words.py'; a worker with that file is prismq-worker --plugin words.py.",
+    ),
+    (("tasks", "shwo"), "No such command 'shwo'; did you mean show?"),
+    (("outbox", "lst"), "No such command 'lst'; did you mean list?"),
     (("--nonsense",), "No such option"),
     (("run", "extra"), "unexpected extra argument"),
     (

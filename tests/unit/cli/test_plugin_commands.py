@@ -91,7 +91,9 @@ def test_a_name_that_nobody_knows_is_answered_with_the_commands_of_plugins(cli, 
     shown = cli("gret")
 
     assert (shown.code, shown.out) == (2, "")
-    assert shown.err == "prismq-worker: No such command 'gret'; plugins add garden, greet.\n"
+    assert (
+        shown.err == "prismq-worker: No such command 'gret'; did you mean greet? Plugins add garden, greet.\n"
+    )
 
 
 def test_without_such_plugins_an_unknown_name_is_just_unknown(cli, install):

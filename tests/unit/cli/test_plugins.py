@@ -34,6 +34,17 @@ def prismq_task_handlers():
 def prismq_plugin_settings():
     return Settings
 """
+SILENT = """
+from prismq_worker_sdk import TaskHandler
+
+class Silent(TaskHandler):
+    task_type = "Test.Silent"
+
+    def ready(self):
+        raise {raised}
+
+    def process(self, params: dict, ctx): ...
+"""
 BROKEN = "raise RuntimeError('no such luck, api_key=canary-3b1f')"
 CANARY = "canary-90aa-do-not-show"
 
@@ -132,11 +143,11 @@ def test_a_ready_that_raises_is_a_reason_too(cli, install):
 def test_a_question_that_leaves_the_interpreter_hides_no_other_plugin(cli, install, raised):
     install("greeting", GREETING)
     install("leaving", COUNTING.replace("used = len", f"raise {raised}; used = len"))
-    install("silent", COUNTING.replace("def quotas", f"def ready(self): raise {raised}\n    def quotas"))
+    install("silent", SILENT.format(raised=raised))
     text, kind = cli("plugins"), raised.split("(")[0]
 
     assert "  Test.Greet  ready" in text.out
-    assert f"  Test.Search  not ready: ready() raised {kind}: 3" in text.out
+    assert f"  Test.Silent  not ready: ready() raised {kind}: 3" in text.out
     assert f"  quotas() of Test.Search raised {kind}: 3" in cli("plugins", "--quota").out
 
 
@@ -150,6 +161,44 @@ def test_settings_whose_making_leaves_the_interpreter_are_a_reason_too(cli, inst
 
     assert "  Test.Shy  not ready: making the settings Settings raised SystemExit" in shown.out
     assert "  Test.Search  ready" in shown.out
+
+
+def test_two_handlers_of_one_type_are_not_ready_and_say_why(cli, plugin_file):
+    twice = GREETING.replace("[greet, Shy]", "[greet, Shy, again]").replace(
+        "class Shy", "again = task_handler('Test.Greet')(lambda p, c: 1)\n\nclass Shy"
+    )
+    shown = cli("plugins", "--plugin", plugin_file(twice))
+
+    assert (
+        shown.out.count("  Test.Greet  not ready: two handlers are for Test.Greet: some_plugin:greet and ")
+        == 2
+    )
+    assert shown.out.count("; give one of them another type") == 2
+    assert "  Test.Shy  not ready: GREETING_PIN is not set" in shown.out
+
+
+@pytest.mark.parametrize("said", ['plugin = "here.py"', 'plugin = ["here.py"]'])
+@pytest.mark.parametrize("command", [("plugins",), ("try", "Test.Greet", '{"name": "x"}'), ("doctor",)])
+def test_the_config_file_may_name_the_plugins(cli, install, tmp_path, said, command):
+    install("counting", COUNTING)
+    (tmp_path / "here.py").write_text(GREETING)
+    (tmp_path / "prismq-worker.toml").write_text(f"{said}\napi_url = 'http://127.0.0.1:9/api'\n")
+    shown = cli(*command)
+
+    assert {"plugins": "here.py  (here.py)", "try": "{}", "doctor": "plugins     here.py: 2 task types"}[
+        command[0]
+    ] in shown.out
+    assert "counting" not in shown.out
+
+
+def test_a_config_file_that_names_no_plugins_is_wrong_use(cli, tmp_path):
+    (tmp_path / "prismq-worker.toml").write_text("plugin = 3\n")
+    shown = cli("plugins")
+
+    assert (shown.code, shown.err) == (
+        2,
+        'prismq-worker: prismq-worker.toml has plugin=3; write plugin = ["my_handlers.py"]\n',
+    )
 
 
 def test_a_named_plugin_is_listed_alone(cli, install, plugin_file):

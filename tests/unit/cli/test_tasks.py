@@ -48,6 +48,15 @@ def test_the_list_is_narrowed_by_each_option(tasks, api):
     assert ids(tasks("--type", "Test.One", "--status", "failed")) == []
 
 
+def test_the_list_has_a_name_of_its_own_too(tasks, cli, api):
+    task = api.submit("Test.One")
+
+    assert (
+        ids(tasks("list", "--type", "Test.One")) == ids(cli("tasks", "--api-url", api.url, "list")) == [task]
+    )
+    assert ids(tasks("list", "--status", "failed")) == []
+
+
 def test_pages_follow_each_other_by_the_cursor(tasks, api):
     made = []
     for _ in range(3):
