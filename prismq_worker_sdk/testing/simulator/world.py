@@ -57,7 +57,11 @@ def simulate(plan: Plan, *, traced: bool = False) -> Simulated:
         traced: Whether to write down what happens.
     """
     world = World(plan, traced=traced)
-    world.run()
+    try:
+        world.run()
+    finally:
+        for host in world.hosts:
+            host.disk.close()
     watch = world.watch
     return Simulated(
         findings=tuple(watch.findings),
