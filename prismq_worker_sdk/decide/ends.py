@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from prismq_worker_sdk.compat import BaseExceptionGroup
+from prismq_worker_sdk.decide.exceptions import sentence, tell
 from prismq_worker_sdk.errors import (
     LONGEST_DELAY,
     Defer,
@@ -22,22 +22,7 @@ from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.events import End
 from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
 
-__all__ = [
-    "MAX_ERROR_CHARS",
-    "end_of",
-    "outcome_of_cancel",
-    "outcome_of_error",
-    "outcome_when_cancelled",
-    "shown",
-    "single",
-]
-
-LONGEST_WORDS = 64 * 1024
-"""Characters of an exception that are looked at."""
-
-
-MAX_ERROR_CHARS = 8_000
-"""Longest error text that is reported; the whole traceback stays in the worker's log."""
+__all__ = ["end_of", "outcome_of_cancel", "outcome_of_error", "outcome_when_cancelled"]
 
 
 def outcome_of_error(
@@ -50,7 +35,7 @@ def outcome_of_error(
         redact: Takes secrets out of the text.
         now: The instant now, UTC; needed for `Defer(until=…)`.
     """
-    text = _text(error, redact)
+    text = sentence(tell(error), redact)
     match error:
         case InvalidParams():
             return Failed(text, "invalid_params", retryable=False)
@@ -122,34 +107,6 @@ def end_of(outcome: Outcome | None, *, releases: bool) -> End:
             return End.FAILED
         case Released():
             return End.RELEASED if releases else End.LAPSED
-
-
-def _text(error: BaseException, redact: Callable[[str], str]) -> str:
-    said = shown(error).strip()
-    name = type(error).__name__
-    if isinstance(error, HandlerSignal | InvalidParams | UnfitResult | HandlerCrashed):
-        text = said or name
-    else:
-        text = f"{name}: {said}" if said else name
-    clean = redact(text)
-    if len(clean) <= MAX_ERROR_CHARS:
-        return clean
-    return f"{clean[:MAX_ERROR_CHARS]}… ({len(clean)} characters)"
-
-
-def single(error: BaseException) -> BaseException:
-    """The one exception in a group, such as a TaskGroup raises for one task; any other as it is."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
-
-
-def shown(error: BaseException) -> str:
-    """The words of an exception, cut before they are looked at: there may be megabytes, or no words at all."""
-    try:
-        return str(error)[:LONGEST_WORDS]
-    except Exception:  # noqa: BLE001 - an exception that cannot be shown still has a name
-        return "(it cannot be shown)"
 
 
 def _delay(error: Defer, now: datetime | None) -> float:

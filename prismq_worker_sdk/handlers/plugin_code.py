@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from prismq_worker_sdk.decide.ends import shown
+from prismq_worker_sdk.decide.exceptions import tell
 
 __all__ = ["PluginRaised", "plugin_code"]
 
@@ -34,8 +34,8 @@ def plugin_code(name: str) -> Iterator[None]:
         except BaseException as error:
             if pressed:
                 raise
-            text = f"{name} raised {type(error).__name__}: {shown(error)}"
-            raise PluginRaised(text.removesuffix(": ")) from error
+            told = tell(error)
+            raise PluginRaised(f"{name} raised {told.main}{''.join(told.more)}") from error
 
 
 @contextmanager

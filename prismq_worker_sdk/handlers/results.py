@@ -57,7 +57,7 @@ def _plain(value: Any, place: str, depth: int) -> Any:
     if callable(getattr(value, "model_dump", None)) and not isinstance(value, type):
         return _plain(_dumped(value, place, depth), place, depth)
     raise UnfitResult(
-        f"{place} is a {type(value).__name__}, which JSON does not know; use dicts, lists, texts, numbers, "
+        f"{place} is of type {type(value).__name__}, which JSON does not know; use dicts, lists, texts, numbers, "
         "booleans, None or a pydantic model"
     )
 
@@ -68,10 +68,12 @@ def _dumped(model: Any, place: str, depth: int) -> Any:
         _all_finite(model.model_dump(), place, depth)
         dumped = model.model_dump(mode="json")
     except (TypeError, ValueError, RecursionError) as error:
-        raise UnfitResult(f"{place} is a {type(model).__name__} that has no JSON form: {error}") from None
+        raise UnfitResult(
+            f"{place} is of type {type(model).__name__}, which has no JSON form: {error}"
+        ) from None
     if isinstance(dumped, str | int | float | dict | list) or dumped is None:
         return dumped
-    raise UnfitResult(f"{place} is a {type(model).__name__} whose model_dump gives no JSON")
+    raise UnfitResult(f"{place} is of type {type(model).__name__}, whose model_dump gives no JSON")
 
 
 def _all_finite(value: Any, place: str, depth: int) -> None:

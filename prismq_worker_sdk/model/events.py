@@ -127,6 +127,8 @@ class OutcomeCommitted:
     error_type: str = ""
     answered: bool = False
     """Whether a kept result answered the claim without running the handler (R25)."""
+    trace: str = ""
+    """The traceback of a handler that failed unexpectedly, bounded; without the frames of the SDK."""
 
 
 @dataclass(frozen=True, slots=True)

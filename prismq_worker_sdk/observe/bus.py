@@ -15,7 +15,7 @@ from prismq_worker_sdk.model.events import Event
 __all__ = ["EventBus", "Listener"]
 
 Listener = Callable[[Event], None]
-TEXTS = ("reason", "detail", "error", "message", "api_url", "stack")
+TEXTS = ("reason", "detail", "error", "message", "api_url", "stack", "trace")
 """The fields of events that may carry words of others: of servers, handlers, settings."""
 
 _LOG = logging.getLogger("prismq.events")

@@ -44,7 +44,7 @@ EXITS = {
     0: "nothing is left",
     1: "it could not go on",
     2: "it was used wrongly",
-    75: "something is left: start it again on the same state folder",
+    75: "something is left",
 }
 
 
@@ -60,6 +60,7 @@ class EventLog:
         self._clock = clock
         self._told: dict[str, float] = {}
         self._unsaid = 0
+        self._given_back: dict[TaskRef, str] = {}
 
     def __call__(self, event: Event) -> None:
         """Writes the event's line, if it has one."""
@@ -120,21 +121,24 @@ class EventLog:
 
     def _committed(self, event: OutcomeCommitted) -> None:
         took = "" if event.seconds is None else f" after {duration.text(event.seconds)}"
+        if event.end is End.RELEASED:
+            self._given_back[event.ref] = took  # the end of the claim, which comes next, says the rest
+            return
         if event.answered:
             text = "completed with the result that was still here; it is reported again, not computed again"
         elif event.end is End.COMPLETED:
-            text = f"completed{took}; the result is stored and will be delivered"
+            text = f"completed{took}; the result is stored"
         else:
             text = f"{event.end}{took}: {event.error}"
         level = logging.INFO if event.end is End.COMPLETED else logging.WARNING
-        self._write(
-            level, "committed", text, event.ref, end=str(event.end), **_named(error_type=event.error_type)
-        )
+        named = _named(error_type=event.error_type)
+        self._write(level, "committed", text, event.ref, event.trace, end=str(event.end), **named)
 
     def _ended(self, event: ClaimEnded) -> None:
         if event.end in {End.RELEASED, End.LAPSED, End.LOST}:
+            took = self._given_back.pop(event.ref, "")
             why = f": {event.detail}" if event.detail else ""
-            self._write(logging.INFO, "claim_ended", f"{event.end}{why}", event.ref, end=str(event.end))
+            self._write(logging.INFO, "claim_ended", f"{event.end}{took}{why}", event.ref, end=str(event.end))
 
     def _settled(self, event: ReportSettled) -> None:
         settled = str(event.settlement)
@@ -204,8 +208,10 @@ class EventLog:
         text = f"worker stopped, exit code {event.exit_code} ({meaning}): {event.reason}"
         self._write(level, "worker_stopped", text, exit_code=event.exit_code)
 
-    def _write(self, level: int, event: str, text: str, ref: TaskRef | None = None, **fields: Any) -> None:
-        extra: dict[str, Any] = {"fields": {"event": event, **fields}}
+    def _write(
+        self, level: int, event: str, text: str, ref: TaskRef | None = None, trace: str = "", **fields: Any
+    ) -> None:
+        extra: dict[str, Any] = {"fields": {"event": event, **fields}, "handler_trace": trace}
         if ref is not None:
             extra["task"] = ref
         if self.guard is None:

@@ -77,6 +77,7 @@ class _Formatter(logging.Formatter):
         trace = ""
         if record.exc_info and record.exc_info[0] is not None:
             trace = self._trace(record.exc_info)
+        trace = trace or str(getattr(record, "handler_trace", ""))
         if record.stack_info:
             trace = f"{trace}\n{record.stack_info}".strip()
         trace = _cut(trace, LONGEST_TRACE)
@@ -180,7 +181,7 @@ class ConsoleFormatter(_Formatter):
         line = " ".join(words)
         paint = _COLOURS.get(record.levelname) if self._colour else None
         line = f"{paint}{line}\x1b[0m" if paint else line
-        line = line if not trace else f"{line}\n{trace}"
+        line = line if not trace else f"{line}\n    {_lines(trace)}"
         return line.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -176,12 +176,18 @@ def _run(handler: Handler, attempt: _HarnessAttempt, ctx: _HarnessContext, clock
 
 def _without_a_loop(run: Callable[[], Ending]) -> Ending:
     """Runs it in this thread, or in another one where an event loop runs in this one, as slots do."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _a_loop_runs_here():
         return run()
     with ThreadPoolExecutor(1, "prismq-harness") as thread:
         return thread.submit(copy_context().run, run).result()
+
+
+def _a_loop_runs_here() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class _FullPause:

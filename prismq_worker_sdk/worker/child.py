@@ -12,7 +12,7 @@ import threading
 import traceback
 from contextlib import suppress
 
-from prismq_worker_sdk.decide.ends import shown, single
+from prismq_worker_sdk.decide.exceptions import single, tell
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.reference import find
@@ -93,7 +93,8 @@ class _Child:
             self._load(begin)
         except BaseException as error:  # noqa: BLE001 - importing a plugin may raise anything
             _LOG.exception("a child process cannot load the handlers")
-            self._channel.send(Unfit(f"{type(error).__name__}: {shown(error)}"))
+            told = tell(error)
+            self._channel.send(Unfit(f"{told.main}{''.join(told.more)}"))
             return
         drop_stop_signals()  # a library may have set handlers of its own when it was imported
         self._channel.send(Ready())

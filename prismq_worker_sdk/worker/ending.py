@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from prismq_worker_sdk.decide.backoff import Backoff
-from prismq_worker_sdk.decide.ends import end_of, shown
+from prismq_worker_sdk.decide.ends import end_of
+from prismq_worker_sdk.decide.exceptions import sentence, shown, tell
 from prismq_worker_sdk.decide.retries import held_back
 from prismq_worker_sdk.errors import HandlerSignal, InvalidParams, OutboxError, TaskCancelled, Unavailable
 from prismq_worker_sdk.model.cancel import CancelReason
@@ -15,11 +16,16 @@ from prismq_worker_sdk.model.events import ClaimEnded, End, Notice, OutcomeCommi
 from prismq_worker_sdk.model.outcome import Child, Failed, Outcome, Released
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.traces import handler_trace
 
 __all__ = ["Commit", "Ending", "finish", "try_finish"]
 
 DISK = Backoff(initial=0.5, ceiling=10.0, floor=0.5)
 """How long to wait before a commit that the disk refused is tried again (R12)."""
+
+
+LONGEST_TRACE = 8_000
+"""Characters of a traceback in the log; the whole one is there with `--debug`."""
 
 
 class Commit(Enum):
@@ -140,7 +146,12 @@ def _book(runtime: Runtime, attempt: Attempt, ending: Ending, end: End, *, repor
         case Released(reason=error):
             pass
     if reported:
-        runtime.emit(OutcomeCommitted(attempt.ref, end, ending.seconds, error=error, error_type=error_type))
+        trace = _trace(runtime, attempt, ending) if end is End.FAILED else ""
+        runtime.emit(
+            OutcomeCommitted(
+                attempt.ref, end, ending.seconds, error=error, error_type=error_type, trace=trace
+            )
+        )
     runtime.emit(ClaimEnded(attempt.ref, end, error))
     _tell_type(runtime, attempt, ending)
     runtime.wakes.everybody()
@@ -174,8 +185,18 @@ def _tell_type(runtime: Runtime, attempt: Attempt, ending: Ending) -> None:
             )
 
 
+def _trace(runtime: Runtime, attempt: Attempt, ending: Ending) -> str:
+    """Where a handler failed that nobody told to end, as the log shows it."""
+    if ending.error is None or attempt.cancelled is not None:
+        return ""
+    trace = runtime.redactor.text(handler_trace(ending.error))
+    if len(trace) <= LONGEST_TRACE:
+        return trace
+    return f"{trace[: LONGEST_TRACE // 4]}\n… ({len(trace)} characters)\n{trace[-LONGEST_TRACE * 3 // 4 :]}"
+
+
 def _short(runtime: Runtime, error: BaseException) -> str:
-    return runtime.redactor.text(f"{type(error).__name__}: {shown(error)[:1000]}")[:200]
+    return sentence(tell(error), runtime.redactor.text)[:200]
 
 
 def _require(outcome: Outcome | None) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 
-from prismq_worker_sdk.decide.ends import shown
+from prismq_worker_sdk.decide.exceptions import shown, tell, told_elsewhere
 from prismq_worker_sdk.errors import (
     Defer,
     HandlerCrashed,
@@ -17,6 +17,7 @@ from prismq_worker_sdk.errors import (
     UnfitResult,
 )
 from prismq_worker_sdk.worker.messages import Failure
+from prismq_worker_sdk.worker.traces import handler_trace, trace_elsewhere
 
 __all__ = ["error_of", "failure_of"]
 
@@ -50,12 +51,23 @@ def failure_of(error: BaseException) -> Failure:
     kind = next((own for own in CARRIED if isinstance(error, own)), None)
     values = {} if kind is None else {name: getattr(error, name, None) for name in CARRIED[kind]}
     name = type(error).__name__
-    return Failure("" if kind is None else kind.__name__, name, shown(error), _trace(error), values)
+    return Failure(
+        "" if kind is None else kind.__name__,
+        name,
+        shown(error),
+        _trace(error),
+        values,
+        tell(error),
+        handler_trace(error),
+    )
 
 
 def error_of(failure: Failure) -> BaseException:
     """The exception that these values were: of the same meaning, name, text and traceback."""
     error = _made(failure)
+    if failure.told is not None:
+        told_elsewhere(error, failure.told)
+    trace_elsewhere(error, failure.frames)
     if failure.trace:
         error.__cause__ = _Trace(failure.trace)
     return error

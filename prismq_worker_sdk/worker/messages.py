@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from prismq_worker_sdk.decide.exceptions import Told
 from prismq_worker_sdk.handlers.reference import Reference
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.outcome import Child
@@ -150,7 +151,10 @@ class Failure:
     Attributes:
         kind: The SDK's own exception that it is, "" for any other.
         name: The name of its type.
+        trace: The whole traceback.
         values: What else the SDK's own exception carries.
+        told: Its sentence, None where its text says all.
+        frames: The traceback without the frames of the SDK.
     """
 
     kind: str
@@ -158,6 +162,8 @@ class Failure:
     text: str
     trace: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
+    told: Told | None = None
+    frames: str = ""
 
 
 @dataclass(frozen=True, slots=True)

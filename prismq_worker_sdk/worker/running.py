@@ -15,9 +15,8 @@ from prismq_worker_sdk.decide.ends import (
     outcome_of_cancel,
     outcome_of_error,
     outcome_when_cancelled,
-    shown,
-    single,
 )
+from prismq_worker_sdk.decide.exceptions import shown, single
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import InvalidParams, TaskCancelled, Transient
 from prismq_worker_sdk.model.cancel import CancelReason

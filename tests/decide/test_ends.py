@@ -6,12 +6,12 @@ import pytest
 
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.decide.ends import (
-    MAX_ERROR_CHARS,
     end_of,
     outcome_of_cancel,
     outcome_of_error,
     outcome_when_cancelled,
 )
+from prismq_worker_sdk.decide.exceptions import MAX_ERROR_CHARS
 from prismq_worker_sdk.errors import (
     Defer,
     Fault,

@@ -142,7 +142,15 @@ class Unspeakable(Exception):  # noqa: N818 - nothing is said of it
         raise Unspeakable
 
 
+def caused(words="second"):
+    error = RuntimeError(words)
+    error.__cause__ = ValueError("first")
+    return error
+
+
 RAISED = {
+    "caused": caused,
+    "long": lambda: caused(f"canary-of-the-settings {'x' * 100_000}"),
     "runtime": lambda: RuntimeError("broken"),
     "exit": lambda: SystemExit(3),
     "interrupt": KeyboardInterrupt,
@@ -152,6 +160,7 @@ RAISED = {
     "unavailable": lambda: Unavailable("quota used up", retry_in=600),
     "unspeakable": Unspeakable,
     "group": lambda: ExceptionGroup("one", [Transient("busy")]),
+    "many": lambda: ExceptionGroup("two", [Transient("busy"), KeyError("x")]),
 }
 
 
@@ -159,6 +168,19 @@ RAISED = {
 def raises(params: dict, ctx: TaskContext) -> None:
     error = RAISED[params["what"]]()
     raise error
+
+
+@task_handler("Probe.GroupOfOne")
+async def group_of_one(params: dict, ctx: TaskContext) -> object:
+    """As a TaskGroup does it, which Python 3.10 does not have."""
+    try:
+        await asyncio.sleep(0)
+        if params["what"] in RAISED:
+            error = RAISED[params["what"]]()
+            raise error
+    except Exception as error:
+        raise ExceptionGroup("unhandled errors in a TaskGroup", [error]) from None
+    return params["what"]
 
 
 RETURNED = {

@@ -105,7 +105,7 @@ def test_an_async_handler_runs_and_params_may_be_left_out(attempt):
         ("soon", rf"failed: soon \({AFTER}, worth another try\)"),
         ("defer", rf"given back: too early \({AFTER}, retry_in 1m\)"),
         ("unavailable", rf"given back: quota used up \({AFTER}, retry_in 1m 30s\)"),
-        ("bug", rf"failed: KeyError: 'x' \({AFTER}\)"),
+        ("bug", rf"failed: KeyError: 'x' \(some_plugin.py:\d+, in ends\) \({AFTER}\)"),
     ],
 )
 def test_any_other_end_is_told_and_exits_with_1(attempt, how, said):
@@ -113,6 +113,16 @@ def test_any_other_end_is_told_and_exits_with_1(attempt, how, said):
 
     assert (shown.code, shown.out) == (1, "")
     assert re.fullmatch(said, shown.err.splitlines()[-1])
+
+
+def test_an_unexpected_error_shows_the_frames_of_the_handler_and_no_others(attempt):
+    shown = attempt("Test.Ends", '{"how": "bug"}')
+
+    assert shown.err.startswith("Traceback (most recent call last):\n  File ")
+    assert "in ends\n" in shown.err
+    assert "\nKeyError: 'x'\nfailed: " in shown.err
+    assert "prismq_worker_sdk" not in shown.err
+    assert "Traceback" not in attempt("Test.Ends", '{"how": "transient"}').err
 
 
 def test_invalid_params_are_told_field_by_field(attempt):
@@ -286,7 +296,9 @@ def test_a_setup_that_raises_is_told_as_a_type_that_is_not_ready(of_author):
     shown = of_author("Test.Unset")
 
     assert (shown.code, shown.out) == (2, "")
-    assert shown.err == "prismq-worker: Test.Unset is not ready: setup() raised OSError: no such disk\n"
+    assert shown.err.startswith(
+        "prismq-worker: Test.Unset is not ready: setup() raised OSError: no such disk (some_plugin.py:"
+    )
 
 
 @pytest.mark.parametrize("how", ["option", "variable"])

@@ -164,7 +164,7 @@ def test_a_hook_that_raises_is_reported_after_the_others_were_called(plugins, ho
         found.call(hook, **arguments)
 
     assert called == ["good_a", "good_b"]
-    assert str(refused.value) == f"raises: {hook}() raised ValueError: not now"
+    assert str(refused.value) == f"raises: {hook}() raised ValueError: not now (raises.py:6, in {hook})"
 
 
 @pytest.mark.parametrize("hook", ["prismq_task_handlers", "prismq_plugin_settings"])

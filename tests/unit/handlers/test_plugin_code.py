@@ -46,7 +46,8 @@ def test_what_is_raised_comes_out_as_one_kind_of_error_in_the_main_thread_and_in
     thread = threading.Thread(target=ask)
     thread.start()
     thread.join()
-    assert told == [said, said]
+    place = f"(test_plugin_code.py:{ask.__code__.co_firstlineno + 2}, in ask)"
+    assert told == [f"{said} {place}"] * 2
 
 
 def test_ctrl_c_is_no_answer_of_a_plugin() -> None:

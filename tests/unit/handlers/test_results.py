@@ -165,7 +165,7 @@ def test_r14_a_key_that_is_no_text_is_refused_naming_the_place(key):
 def test_r14_what_json_does_not_know_is_refused_by_its_type(value):
     said = refusal({"x": value})
 
-    assert said.startswith(f"result.x is a {type(value).__name__}, which JSON does not know; use dicts")
+    assert said.startswith(f"result.x is of type {type(value).__name__}, which JSON does not know; use dicts")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_r14_a_result_that_contains_itself_is_refused():
 
     assert "contains itself" in refusal(ring)
     assert "contains itself" in refusal(knot)
-    assert "result is a Anything that has no JSON form" in refusal(model)
+    assert "result is of type Anything, which has no JSON form" in refusal(model)
 
 
 def test_r14_a_model_that_cannot_be_written_is_refused():
@@ -205,7 +205,9 @@ def test_r14_a_model_that_cannot_be_written_is_refused():
         def broken(self, _value):
             raise ValueError("no way")
 
-    assert refusal([Anything(x=object())]).startswith("result[0] is a Anything that has no JSON form: ")
+    assert refusal([Anything(x=object())]).startswith(
+        "result[0] is of type Anything, which has no JSON form: "
+    )
     assert "no way" in refusal(Broken())
 
 

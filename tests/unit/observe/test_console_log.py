@@ -22,7 +22,15 @@ def test_a_traceback_stands_below_its_line(logs):
 
     first, *rest = logs.text.splitlines()
     assert "it broke worker=worker-1" in first
-    assert rest == ["ValueError: bad"]
+    assert rest == ["    ValueError: bad"]
+
+
+def test_no_line_of_a_traceback_passes_for_a_line_of_the_log(logs):
+    logs.set_up("console")
+    forged = "12:00:00 INFO    all is well\x1b[0m"
+    logging.getLogger("prismq").error("it broke", exc_info=ValueError(f"bad\n{forged}"))
+
+    assert logs.text.splitlines()[1:] == ["    ValueError: bad", "    12:00:00 INFO    all is well\\x1b[0m"]
 
 
 def test_colours_are_used_where_they_were_asked_for_and_end_with_the_line(logs):

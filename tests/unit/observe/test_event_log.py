@@ -40,7 +40,7 @@ LINES = [
     (
         ev.OutcomeCommitted(REF, ev.End.COMPLETED, 1.5),
         ("INFO", "committed"),
-        "completed after 1.5s; the result is stored and will be delivered",
+        "completed after 1.5s; the result is stored",
     ),
     (
         ev.OutcomeCommitted(REF, ev.End.COMPLETED, None, answered=True),
@@ -51,11 +51,6 @@ LINES = [
         ev.OutcomeCommitted(REF, ev.End.FAILED, 1.5, error="no such video", error_type="Permanent"),
         ("WARNING", "committed"),
         "failed after 1.5s: no such video",
-    ),
-    (
-        ev.OutcomeCommitted(REF, ev.End.RELEASED, 1.5, error="quota used up"),
-        ("WARNING", "committed"),
-        "released after 1.5s: quota used up",
     ),
     (ev.ClaimEnded(REF, ev.End.RELEASED, "deferred"), ("INFO", "claim_ended"), "released: deferred"),
     (ev.ClaimEnded(REF, ev.End.LAPSED, "it came late"), ("INFO", "claim_ended"), "lapsed: it came late"),
@@ -127,10 +122,11 @@ LINES = [
     (
         ev.WorkerStopped(75, "SIGTERM received"),
         ("ERROR", "worker_stopped"),
-        "worker stopped, exit code 75 (something is left: start it again on the same state folder): SIGTERM received",
+        "worker stopped, exit code 75 (something is left): SIGTERM received",
     ),
 ]
 SILENT = [
+    ev.OutcomeCommitted(REF, ev.End.RELEASED, 1.5, error="quota used up"),
     ev.ApiCalled("claim", 0.1, "http_503"),
     ev.ClaimEnded(REF, ev.End.COMPLETED),
     ev.ClaimEnded(REF, ev.End.FAILED, "no such video"),
@@ -219,3 +215,28 @@ def test_the_start_tells_how_many_reports_are_parked(logs):
     first, second = (line["message"] for line in logs.lines)
     assert first.endswith("; 2 reports are parked")
     assert "parked" not in second
+
+
+def test_a_task_that_is_given_back_is_told_in_one_line(logs):
+    logs.set_up()
+    told = EventLog(FakeClock())
+    for _ in range(2):
+        told(ev.OutcomeCommitted(REF, ev.End.RELEASED, 1.5, error="quota used up"))
+        told(ev.ClaimEnded(REF, ev.End.RELEASED, "quota used up"))
+    told(ev.ClaimEnded(REF, ev.End.RELEASED, "it came late"))
+
+    assert [(line["event"], line["message"]) for line in logs.lines] == [
+        *[("claim_ended", "released after 1.5s: quota used up")] * 2,
+        ("claim_ended", "released: it came late"),
+    ]
+
+
+def test_the_traceback_of_a_failure_is_the_exception_of_its_line(logs):
+    logs.set_up()
+    failed = ev.OutcomeCommitted(
+        REF, ev.End.FAILED, 1.5, error="KeyError: 'x'", trace="Traceback\n  File a.py"
+    )
+    EventLog(FakeClock())(failed)
+
+    (line,) = logs.lines
+    assert (line["event"], line["exception"]) == ("committed", "Traceback\n  File a.py")

@@ -41,6 +41,9 @@ def raising(error):
     return handle
 
 
+PLACE = f"(test_harness.py:{raising.__code__.co_firstlineno + 2}, in handle)"
+
+
 def test_a_handler_that_returns_has_completed_with_its_result():
     def handle(params: Params, ctx):
         return {"twice": params.n * 2}
@@ -131,8 +134,8 @@ def test_a_handler_can_fit_its_result_to_what_the_server_stores():
             Released("tomorrow", 90.0),
         ),
         (Unavailable("quota used up", retry_in=60), Released("quota used up", 60.0)),
-        (KeyError("k"), Failed("KeyError: 'k'", "KeyError")),
-        (SystemExit(3), Failed("SystemExit: 3", "SystemExit")),
+        (KeyError("k"), Failed(f"KeyError: 'k' {PLACE}", "KeyError")),
+        (SystemExit(3), Failed(f"SystemExit: 3 {PLACE}", "SystemExit")),
         (TaskCancelled("mine"), Failed("TaskCancelled: task cancelled: mine", "TaskCancelled")),
     ],
     ids=lambda value: type(value).__name__,
@@ -427,7 +430,8 @@ def test_a_setup_that_raises_gives_the_task_back_as_in_a_process_slot():
 
     found = HandlerHarness(Unset).run()
 
-    assert found.outcome == Released("setup() raised OSError: no such disk", 15.0)
+    assert found.outcome.reason.startswith("setup() raised OSError: no such disk (test_harness.py:")
+    assert found.outcome.delay_seconds == 15.0
 
 
 def test_a_teardown_that_raises_changes_no_outcome():

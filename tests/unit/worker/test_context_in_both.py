@@ -8,14 +8,16 @@ import pytest
 from prismq_worker_sdk.decide.redaction import MARK
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
-from prismq_worker_sdk.model.events import End, TaskProgressed, TypePaused
+from prismq_worker_sdk.model.events import End, OutcomeCommitted, TaskProgressed, TypePaused
 from prismq_worker_sdk.model.outcome import Completed, Failed, Released
 from prismq_worker_sdk.observe.logs import JsonFormatter
-from tests.support.children import SECRET, Probes, children
+from tests.support.children import PROBES, SECRET, Probes, children
 from tests.support.processes import wait_until
 
 CREATES = Capabilities(creates=True)
 RELEASES = Capabilities(releases=True)
+LINE = next(n for n, line in enumerate(PROBES.read_text().splitlines(), 1) if line == "    raise error")
+PLACE = f"(process_probes.py:{LINE}, in raises)"
 
 
 @pytest.fixture(scope="module")
@@ -156,19 +158,52 @@ def test_what_is_logged_has_its_fields_its_task_and_no_secret(place, caplog):
 @pytest.mark.parametrize(
     ("what", "outcome"),
     [
-        ("runtime", Failed("RuntimeError: broken", "RuntimeError")),
-        ("exit", Failed("SystemExit: 3", "SystemExit")),
-        ("interrupt", Failed("KeyboardInterrupt", "KeyboardInterrupt")),
+        ("runtime", Failed(f"RuntimeError: broken {PLACE}", "RuntimeError")),
+        ("exit", Failed(f"SystemExit: 3 {PLACE}", "SystemExit")),
+        ("interrupt", Failed(f"KeyboardInterrupt {PLACE}", "KeyboardInterrupt")),
         ("permanent", Failed("never", "Permanent", retryable=False)),
         ("transient", Failed("later", "Transient", retryable=True, delay_seconds=7.0)),
         ("defer", Released("not now", 60.0)),
         ("unavailable", Released("quota used up", 600.0)),
-        ("unspeakable", Failed("Unspeakable: (it cannot be shown)", "Unspeakable")),
+        ("unspeakable", Failed(f"Unspeakable: (it cannot be shown) {PLACE}", "Unspeakable")),
         ("group", Failed("busy", "Transient", retryable=True)),
     ],
 )
 def test_r17_what_a_handler_raises_means_the_same(place, what, outcome):
     assert place(capabilities=RELEASES).does("Raises", what=what) == outcome
+
+
+@pytest.mark.parametrize("what", ["runtime", "exit"])
+def test_an_unexpected_error_comes_with_the_frames_of_the_handler(place, what):
+    here = place()
+    here.does("Raises", what=what)
+
+    (committed,) = here.of(OutcomeCommitted)
+    lines = committed.trace.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[1] == f'  File "{PROBES}", line {LINE}, in raises'
+    assert lines[2:] == [
+        "    raise error",
+        {"runtime": "RuntimeError: broken", "exit": "SystemExit: 3"}[what],
+    ]
+
+
+@pytest.mark.parametrize("what", ["permanent", "transient", "defer", "unavailable"])
+def test_what_is_raised_on_purpose_comes_without_a_traceback(place, what):
+    here = place(capabilities=RELEASES)
+    here.does("Raises", what=what)
+
+    assert [event.trace for event in here.of(OutcomeCommitted)] == [""]
+
+
+def test_the_traceback_shows_no_secret_and_is_bounded(place):
+    here = place()
+    here.does("Raises", what="long")
+
+    (committed,) = here.of(OutcomeCommitted)
+    assert SECRET not in committed.trace
+    assert len(committed.trace) < 9_000
+    assert "caused by ValueError: first" in here.outcomes()[0].error
 
 
 def test_r18_unavailable_pauses_its_type(place):
@@ -213,7 +248,7 @@ def test_r14_a_result_that_cannot_go_is_refused_in_the_same_words(place, what):
     failed = place().does("Returns", what=what)
 
     assert (failed.error_type, failed.retryable) == ("unfit_result", False)
-    assert {"nan": "result.x is nan", "set": "result.x is a set", "large": "9000002 bytes"}[
+    assert {"nan": "result.x is nan", "set": "result.x is of type set", "large": "9000002 bytes"}[
         what
     ] in failed.error
 

@@ -158,9 +158,8 @@ def test_a_teardown_that_raises_is_told(asked):
     one.start()
     one.asking.stop(10)
 
-    assert [notice.message for notice in one.of(Notice)] == [
-        "Test.Some: teardown() raised OSError: device busy"
-    ]
+    (notice,) = one.of(Notice)
+    assert notice.message.startswith("Test.Some: teardown() raised OSError: device busy (test_readiness.py:")
 
 
 def test_a_teardown_that_does_not_end_is_not_waited_for(asked):
@@ -220,7 +219,9 @@ def test_a_handler_that_leaves_the_interpreter_closes_its_type_and_is_asked_agai
     one.start()
 
     wait_until(lambda: one.gate.claimable(0.0) == ("Test.Some",), "the type to be claimed")
-    assert one.of(TypePaused)[0].reason == f"{call}() raised {type(error).__name__}: no licence"
+    assert one.of(TypePaused)[0].reason.startswith(
+        f"{call}() raised {type(error).__name__}: no licence (test_"
+    )
 
 
 def test_a_teardown_that_leaves_the_interpreter_stops_no_other_one(asked):
@@ -237,6 +238,7 @@ def test_a_teardown_that_leaves_the_interpreter_stops_no_other_one(asked):
     one.asking.stop(10.0)
 
     assert first.calls[-1] == "teardown"
-    assert "Test.Leaving: teardown() raised SystemExit: no licence" in [
-        event.message for event in one.of(Notice)
-    ]
+    assert any(
+        event.message.startswith("Test.Leaving: teardown() raised SystemExit: no licence (")
+        for event in one.of(Notice)
+    )

@@ -26,6 +26,9 @@ def raising(error):
     return end
 
 
+PLACE = f"(test_running.py:{raising.__code__.co_firstlineno + 2}, in end)"
+
+
 def test_a_result_is_committed_with_one_end_and_its_slot_is_free(workplace):
     place = workplace()
     place.run("t1")
@@ -55,9 +58,9 @@ def test_r14_a_result_larger_than_the_server_takes_is_a_permanent_failure(workpl
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [
-        (RuntimeError("broken"), Failed("RuntimeError: broken", "RuntimeError")),
-        (SystemExit(3), Failed("SystemExit: 3", "SystemExit")),
-        (KeyboardInterrupt(), Failed("KeyboardInterrupt", "KeyboardInterrupt")),
+        (RuntimeError("broken"), Failed(f"RuntimeError: broken {PLACE}", "RuntimeError")),
+        (SystemExit(3), Failed(f"SystemExit: 3 {PLACE}", "SystemExit")),
+        (KeyboardInterrupt(), Failed(f"KeyboardInterrupt {PLACE}", "KeyboardInterrupt")),
         (Permanent("never"), Failed("never", "Permanent", retryable=False)),
         (Transient("later", retry_in=7), Failed("later", "Transient", retryable=True, delay_seconds=7.0)),
     ],

@@ -1,0 +1,58 @@
+"""The traceback of a handler's error for the log, without the frames of the SDK."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+
+from prismq_worker_sdk.compat import BaseExceptionGroup
+from prismq_worker_sdk.decide.exceptions import causes, is_of_sdk, is_of_stdlib, is_unexpected, tell
+
+__all__ = ["handler_trace", "trace_elsewhere"]
+
+MOST_FRAMES = 20
+MOST_PARTS = 5
+LONGEST_WORDS = 2_000
+LONGEST = 64 * 1024
+JOINED = {
+    "caused by": "The above exception was the direct cause of the following exception:",
+    "while handling": "During handling of the above exception, another exception occurred:",
+}
+_ELSEWHERE = "__prismq_trace__"
+
+
+def handler_trace(error: BaseException) -> str:
+    """The traceback as Python shows it, its causes first; "" for what a handler raises on purpose.
+
+    It holds secrets, and is bounded to 64 KiB; raises nothing.
+    """
+    try:
+        known = vars(error).get(_ELSEWHERE)
+        if known is not None or not is_unexpected(error):
+            return str(known or "")
+        blocks = [_block(error), *_parts(error)]
+        for how, cause in causes(error):
+            blocks.insert(0, f"{_block(cause)}\n\n{JOINED[how]}\n")
+        return "\n".join(blocks)[-LONGEST:]
+    except Exception:  # noqa: BLE001 - an exception whose parts cannot be shown is named all the same
+        return ""
+
+
+def trace_elsewhere(error: BaseException, trace: str) -> None:
+    """From now on this is the traceback of an exception that stands for one of another process."""
+    vars(error)[_ELSEWHERE] = trace
+
+
+def _parts(error: BaseException) -> Iterator[str]:
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions[:MOST_PARTS]:
+            yield "\n".join(f"  | {line}" for line in _block(one).splitlines())
+
+
+def _block(error: BaseException) -> str:
+    stack = traceback.extract_tb(error.__traceback__)
+    while stack and (is_of_sdk(stack[0].filename) or is_of_stdlib(stack[0].filename)):
+        del stack[0]  # the way to the handler
+    frames = [frame for frame in stack if not is_of_sdk(frame.filename)][-MOST_FRAMES:]
+    head = "Traceback (most recent call last):\n" if frames else ""
+    return f"{head}{''.join(traceback.format_list(frames))}{tell(error).main[:LONGEST_WORDS]}"
