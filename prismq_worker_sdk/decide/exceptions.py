@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sysconfig
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -40,8 +39,8 @@ MOST_CAUSES = 3
 PLAIN = (HandlerSignal, InvalidParams, UnfitResult, HandlerCrashed)
 """Their words are for people, and say all."""
 
-SDK = f"{Path(__file__).parents[1]}{os.sep}"
-STDLIB = f"{sysconfig.get_path('stdlib')}{os.sep}"
+SDK = Path(__file__).parents[1]
+STDLIB = sysconfig.get_path("stdlib")
 SITES = ("site-packages", "dist-packages")
 _ELSEWHERE = "__prismq_told__"
 
@@ -117,12 +116,12 @@ def causes(error: BaseException) -> Iterator[tuple[str, BaseException]]:
 
 def is_of_sdk(file: str) -> bool:
     """Whether a source file is one of ours."""
-    return file.startswith(SDK)
+    return Path(file).is_relative_to(SDK)
 
 
 def is_of_stdlib(file: str) -> bool:
     """Whether a source file came with Python."""
-    return file.startswith("<frozen ") or (file.startswith(STDLIB) and not _site(file))
+    return file.startswith("<frozen ") or (Path(file).is_relative_to(STDLIB) and not _site(file))
 
 
 def _named(error: BaseException) -> str:
