@@ -29,8 +29,13 @@ def place(path: str | os.PathLike[str], name: str) -> Path:
         name: Of the setting that holds it, for people.
 
     Raises:
-        SettingsError: It has a `~` or is relative, and there is no home folder or no working directory.
+        SettingsError: It has a `~` or is relative, and there is no home folder or no working directory; or it begins
+            with a variable, which a shell has not seen.
     """
+    if os.fspath(path).startswith("$"):
+        raise SettingsError(
+            f"{name}={os.fspath(path)!r} has a variable that no shell replaced; give the whole path"
+        )
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError:
@@ -60,7 +65,9 @@ def decoded(data: bytes) -> str:
     try:
         text = data.decode(coding)
     except UnicodeDecodeError as error:
-        raise ValueError(f"its byte {error.start + 1} is not {coding.upper()}; save it as UTF-8") from None
+        raise ValueError(
+            f"its byte {error.start + 1} is not {coding.removesuffix('-sig').upper()}; save it as UTF-8"
+        ) from None
     if "\0" in text:
         raise ValueError("it holds zero bytes, as UTF-16 without a byte order mark does; save it as UTF-8")
     return text

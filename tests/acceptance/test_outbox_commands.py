@@ -51,10 +51,7 @@ def test_the_list_reads_while_a_worker_runs_and_what_it_left_is_delivered_withou
     assert (code, out) == (2, "")
     assert "a worker runs on instance-0: stop it first" in err
     assert worker.terminate() == 75
-    assert (
-        "committed 1 + recovered 0 = accepted 0 + superseded 0 + lost 0 + parked 0 + waiting 1"
-        in worker.text()
-    )
+    assert "committed 1 = waiting 1" in worker.text()
 
     server.state.faults = {}
     assert outbox(worker, "deliver", "--api-url", server.url)[:2] == (

@@ -114,6 +114,13 @@ def test_a_relative_path_in_a_working_directory_that_is_gone_is_told(monkeypatch
     assert place("/state", "--state-dir") == Path("/state")
 
 
+def test_a_variable_that_no_shell_has_replaced_is_refused(monkeypatch):
+    monkeypatch.setenv("PRISMQ_WORKER_STATE_DIR", "$HOME/state")
+
+    with pytest.raises(SettingsError, match=r"='\$HOME/state' has a variable that no shell replaced"):
+        load_settings()
+
+
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-32"]
 
 
