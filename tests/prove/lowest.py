@@ -45,7 +45,7 @@ def _environment():
         shutil.rmtree(ENVIRONMENT, ignore_errors=True)
         said([sys.executable, "-m", "venv", str(TOOL)], PLACE)
         said([str(TOOL / "bin" / "python"), "-m", "pip", "install", "--quiet", "uv"], PLACE)
-        said([str(uv), "venv", "--quiet", "--python", sys.executable, str(ENVIRONMENT)], PLACE)
+        said([str(uv), "venv", "--quiet", "--seed", "--python", sys.executable, str(ENVIRONMENT)], PLACE)
         install = [str(uv), "pip", "install", "--quiet", "--python", str(PYTHON), "-e", PLUGIN, "-e"]
         said([*install, ".[taskmanager,metrics,socks]", "--resolution", "lowest-direct"], SOURCE)
         frozen = [str(uv), "pip", "freeze", "--quiet", "--exclude-editable", "--python", str(PYTHON)]

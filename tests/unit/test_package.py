@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import importlib.metadata
 import json
 import re
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import pytest
 
 import prismq_worker_sdk
+from prismq_worker_sdk.compat import tomllib
 from tests.support.surroundings import ROOT, clean_environment, write_distribution
 
 HEAVY = {"requests", "pydantic", "jsonschema", "fastapi", "sqlalchemy", "googleapiclient"}
@@ -33,6 +35,47 @@ def declared():
         node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     ]
     return {name.name: node.module for node in checking.body for name in node.names}
+
+
+def imported(folder):
+    """The modules outside of the standard library that the code in a folder imports, by their first names."""
+    nodes = [
+        node
+        for file in folder.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    ]
+    names = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    return {name.partition(".")[0] for name in names} - sys.stdlib_module_names
+
+
+@pytest.mark.parametrize(
+    ("code", "metadata"),
+    [
+        ("prismq_worker_sdk", "pyproject.toml"),
+        ("plugins/youtube_shorts/src", "plugins/youtube_shorts/pyproject.toml"),
+    ],
+)
+def test_every_library_that_is_imported_is_asked_for_by_name(code, metadata):
+    project = tomllib.loads((ROOT / metadata).read_text("utf-8"))["project"]
+    extras = [
+        one
+        for name, extra in project.get("optional-dependencies", {}).items()
+        if name != "dev"
+        for one in extra
+    ]
+    asked_for = {
+        re.split("[>;]", one)[0].replace("-", "_").casefold() for one in (*project["dependencies"], *extras)
+    }
+    own = {"prismq_worker_sdk", "prismq_youtube_shorts", "annotationlib", "tomllib"}
+    by_module = importlib.metadata.packages_distributions()
+    missing = {
+        module
+        for module in imported(ROOT / code) - own
+        if asked_for.isdisjoint(name.replace("-", "_").casefold() for name in by_module.get(module, [module]))
+    }
+
+    assert missing == set()
 
 
 @pytest.mark.parametrize(
