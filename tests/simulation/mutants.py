@@ -340,7 +340,7 @@ PRISMQ_CLIENT_MUTANTS = tuple(
             "R22",
             "children are created before their parent's report",
             "reporting",
-            "    if report.children and isinstance(report.outcome, Completed):\n",
+            "    if children:\n",
             "    if False:\n",
         ),
         (

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from prismq_worker_sdk.model.calls import ReportAnswer
+from prismq_worker_sdk.model.calls import Failure, ReportAnswer
 from prismq_worker_sdk.model.json import digest
 from prismq_worker_sdk.model.outcome import Child
 from prismq_worker_sdk.model.report import Report, Verdict
@@ -19,8 +19,9 @@ from prismq_worker_sdk.wire.dialects.prismq_client.answers import (
     not_found,
     read,
 )
+from prismq_worker_sdk.wire.dialects.prismq_client.claiming import number_of
 from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
-from prismq_worker_sdk.wire.dialects.prismq_client.types import Asking
+from prismq_worker_sdk.wire.dialects.prismq_client.types import Asking, is_damaged
 from prismq_worker_sdk.wire.dialects.prismq_client.values import (
     MAX_TEXT_BYTES,
     NO_PARAMS,
@@ -38,6 +39,10 @@ QUICK_REPEATS = 3
 
 def create_children(session: Session, report: Report) -> Asking:
     """Creates what is missing of a report's children; None once all are there, else the reply to the report."""
+    for child in report.children:
+        refusal = yield from _never(session, child)
+        if refusal is not None:
+            return refusal
     parent = report.identity.task_id
     for key, child in child_keys(parent, report.children):
         if (parent, key) in session.created:
@@ -51,12 +56,28 @@ def create_children(session: Session, report: Report) -> Asking:
                 session.remember_child(parent, key)
                 session.note(parent, "" if key in params else _old(child, data))
             case Refused(error=error) if _for_good(answer):
-                return ReportAnswer(Verdict.REFUSED, f"the child task {child.type} is refused: {error}")
+                return _refused(child, error)
             case Refused():
                 return failure(answer)
             case _:
                 return answer
     return None
+
+
+def _never(session: Session, child: Child) -> Asking:
+    """The reply to a report one of whose children can never be created, known before any of them is; else None."""
+    if stored_bytes(child.params) > MAX_TEXT_BYTES:
+        return _refused(child, f"its params take more than the {MAX_TEXT_BYTES} bytes that the server keeps")
+    if is_damaged(child.type):
+        return None
+    number = yield from number_of(session, child.type)
+    if number is None:
+        return _refused(child, "the server knows no such type")
+    return number if isinstance(number, Failure) else None
+
+
+def _refused(child: Child, why: str) -> ReportAnswer:
+    return ReportAnswer(Verdict.REFUSED, f"the child task {child.type} is refused: {why}")
 
 
 def _writings(child: Child, key: str) -> Iterator[str]:

@@ -31,7 +31,7 @@ from prismq_worker_sdk.wire.dialects.prismq_client.tasks import read_task, task_
 from prismq_worker_sdk.wire.dialects.prismq_client.types import Asking, find_type, type_number
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 
-__all__ = ["claim", "get_task", "wire_worker_id"]
+__all__ = ["claim", "get_task", "number_of", "wire_worker_id"]
 
 LONGEST_WORKER_ID = 255
 LONGEST_NUMBER = 16
@@ -70,7 +70,7 @@ def claim(session: Session, call: Exchange, work: ClaimWork) -> Asking:
         return Exchanged(tasks=(yield from _claimed_by(owner)))
     strangers: list[str] = []
     for name in session.in_turn(work.task_types):
-        number = yield from _number(session, name)
+        number = yield from number_of(session, name)
         if isinstance(number, Failure):
             return Exchanged(tasks=number, unknown_types=tuple(strangers))
         if number is None:
@@ -105,7 +105,7 @@ def _shown(reply: HttpReply | Unreachable, identity: str) -> dict[str, Any] | Fa
     return found if found is not None and task_id(found.get("id")) == identity else None
 
 
-def _number(session: Session, name: str) -> Asking:
+def number_of(session: Session, name: str) -> Asking:
     """The number of a type, None where the server does not know it, or a Failure."""
     if name not in session.numbers:
         found = yield from find_type(name)

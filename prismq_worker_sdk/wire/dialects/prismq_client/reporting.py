@@ -55,11 +55,12 @@ def report(session: Session, report: Report) -> Asking:
         return ReportAnswer(
             Verdict.REFUSED, f"the {said[0]} takes {size} bytes there, {MAX_TEXT_BYTES} at most"
         )
-    if report.maybe_seen:
+    children = report.children if isinstance(report.outcome, Completed) else ()
+    if report.maybe_seen or children:  # of a claim that is lost none is created
         known = yield from _fate(report)
         if known is not None:
             return known
-    if report.children and isinstance(report.outcome, Completed):
+    if children:
         trouble = yield from create_children(session, report)
         if trouble is not None:
             return trouble

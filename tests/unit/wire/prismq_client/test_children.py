@@ -6,6 +6,8 @@ from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.wire.dialects.prismq_client.children import child_keys
 from tests.support.prismq_talk import (
     DEADLOCK,
+    NOTHING,
+    OWNER,
     SILENCE,
     TOO_LONG,
     Talk,
@@ -13,6 +15,7 @@ from tests.support.prismq_talk import (
     refused,
     report,
     said,
+    shown,
 )
 
 ONE, TWO, EMPTY = (
@@ -21,6 +24,21 @@ ONE, TWO, EMPTY = (
     Child("2", "Test.Kid", "{}"),
 )
 MISFIT = refused(400, "Parameter validation failed: Additional property not allowed: .prismq_run_key")
+
+
+HELD = shown(status="claimed", claimed_by=OWNER)
+
+
+class Parent(Talk):
+    """A connection that finds the parent's claim still there; that look is left out of what was asked."""
+
+    def __init__(self):
+        super().__init__(**{"Test.Kid": 3})
+
+    def __call__(self, call, *replies):
+        found = super().__call__(call, HELD, *replies)
+        self.asked = [request for request in self.asked if request.call != "get"]
+        return found
 
 
 def created(number="31", **more):
@@ -36,7 +54,7 @@ def parent(*children):
 
 
 def test_r22_children_are_created_before_their_parent_s_report_each_under_its_own_key():
-    talk = Talk()
+    talk = Parent()
 
     reply = talk(parent(ONE, TWO), created(), created("32"), accepted()).reports[0]
 
@@ -56,6 +74,24 @@ def test_r22_children_that_were_stored_with_a_failure_are_not_created():
     assert talk.paths == ["POST /tasks/20/complete"]
 
 
+@pytest.mark.parametrize(
+    "stands", [shown(status="claimed", claimed_by="w/2"), shown(status="completed", claimed_by="w/2")]
+)
+def test_r22_children_of_a_claim_that_is_lost_are_not_created(stands):
+    talk = Talk()
+
+    assert talk(parent(ONE), stands).reports[0].verdict is Verdict.LOST
+    assert talk.paths == ["GET /tasks/20"]
+
+
+def test_r22_no_child_is_created_where_another_one_has_a_type_that_nobody_knows():
+    talk = Parent()
+    reply = talk(parent(ONE, Child("1", "Test.Typo", "{}")), NOTHING).reports[0]
+
+    assert (reply.verdict, talk.paths) == (Verdict.REFUSED, ["GET /task-types/Test.Typo"])
+    assert reply.detail == "the child task Test.Typo is refused: the server knows no such type"
+
+
 def test_r22_the_key_tells_equal_children_apart_and_is_the_same_in_every_try():
     first = [key for key, _ in child_keys("20", (ONE, TWO, ONE))]
 
@@ -72,14 +108,14 @@ def test_r22_the_order_of_the_params_does_not_change_the_key():
 
 
 def test_params_without_entries_which_the_server_refuses_carry_their_key_alone():
-    talk = Talk()
+    talk = Parent()
     talk(parent(EMPTY), created(), accepted())
 
     assert list(talk.body(0)["params"]) == ["prismq_run_key"]
 
 
 def test_r22_children_that_are_there_are_not_created_again_with_the_next_try():
-    talk = Talk()
+    talk = Parent()
     first = talk(parent(ONE, TWO), created(), SILENCE).reports[0]
     second = talk(parent(ONE, TWO), created("32"), accepted()).reports[0]
 
@@ -91,7 +127,7 @@ def test_r22_children_that_are_there_are_not_created_again_with_the_next_try():
 def test_r22_a_child_that_another_process_created_is_found_by_its_key():
     again = said({"id": 31, "status": "completed", "deduplicated": True, "message": "exists"})
 
-    reply = Talk()(parent(ONE), again, accepted()).reports[0]
+    reply = Parent()(parent(ONE), again, accepted()).reports[0]
 
     assert reply == ReportAnswer(Verdict.ACCEPTED, "the task is completed")
 
@@ -99,13 +135,13 @@ def test_r22_a_child_that_another_process_created_is_found_by_its_key():
 def test_a_creation_that_met_another_one_is_repeated():
     duplicate = refused(500, "SQLSTATE[23000]: Integrity constraint violation: 1062 Duplicate entry")
 
-    assert Talk()(parent(ONE), duplicate, refused(*DEADLOCK), created(), accepted()).reports[0].verdict is (
+    assert Parent()(parent(ONE), duplicate, refused(*DEADLOCK), created(), accepted()).reports[0].verdict is (
         Verdict.ACCEPTED
     )
 
 
 def test_a_schema_that_refuses_the_key_gets_the_child_without_it_and_an_old_task_is_told():
-    talk = Talk()
+    talk = Parent()
     old = said({"id": 12, "status": "failed", "deduplicated": True, "message": "exists"})
 
     reply = talk(parent(ONE), MISFIT, old, accepted()).reports[0]
@@ -125,7 +161,7 @@ def test_a_schema_that_refuses_the_key_gets_the_child_without_it_and_an_old_task
     ],
 )
 def test_r24_a_child_that_can_never_be_created_refuses_the_report(answers):
-    reply = Talk()(parent(ONE), *answers).reports[0]
+    reply = Parent()(parent(ONE), *answers).reports[0]
 
     assert reply.verdict is Verdict.REFUSED
     assert "Test.Kid" in reply.detail
@@ -135,14 +171,14 @@ def test_r24_a_child_that_can_never_be_created_refuses_the_report(answers):
     "answer", [SILENCE, raw(429, b"", retry_after="3"), refused(500, "Internal server error")]
 )
 def test_a_child_that_could_not_be_created_keeps_the_report(answer):
-    talk = Talk()
+    talk = Parent()
 
     assert not isinstance(talk(parent(ONE, TWO), answer).reports[0], ReportAnswer)
     assert len(talk.asked) == 1
 
 
 def test_params_that_are_too_large_are_not_sent():
-    talk = Talk()
+    talk = Parent()
     reply = talk(parent(Child("0", "Test.Kid", f'{{"text":"{"x" * 65_536}"}}'))).reports[0]
 
     assert reply.verdict is Verdict.REFUSED
@@ -150,7 +186,7 @@ def test_params_that_are_too_large_are_not_sent():
 
 
 def test_a_schema_that_takes_one_point_nought_for_no_integer_gets_it_as_one():
-    talk = Talk()
+    talk = Parent()
     child = Child("0", "Test.Kid", '{"n":1.0}')
     misfit = refused(400, "Parameter validation failed: Type mismatch at n: expected integer, got number")
 
@@ -162,6 +198,6 @@ def test_a_schema_that_takes_one_point_nought_for_no_integer_gets_it_as_one():
 
 
 def test_r33_a_path_that_is_gone_refuses_no_child_for_good():
-    reply = Talk()(parent(ONE), refused(404, "Endpoint not found")).reports[0]
+    reply = Parent()(parent(ONE), refused(404, "Endpoint not found")).reports[0]
 
     assert isinstance(reply, Foreign)
