@@ -48,6 +48,11 @@ class LineHandler(logging.Handler):
         except Exception:  # noqa: BLE001 - full, or it cannot be shown: a line is lost, the worker is not
             self._dropped += 1
 
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802 - the base class names it so
+        """Takes the first: one that somebody puts on every handler of the process would show what is secret."""
+        if self.formatter is None:
+            super().setFormatter(fmt)
+
     def flush(self) -> None:
         """Returns when every line is written, or when the reader takes too long."""
         give_up_at = time.monotonic() + FLUSH_SECONDS

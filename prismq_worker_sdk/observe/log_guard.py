@@ -27,6 +27,7 @@ class LogGuard:
 
     def __init__(self, handler: logging.Handler, level: int) -> None:
         self._handler = handler
+        self._formatter = handler.formatter
         self._level = level
         self._lock = threading.Lock()
         self._told: set[str] = set()
@@ -51,6 +52,8 @@ class LogGuard:
         """Puts the handler back where it was, in the place of what writes to the console past it."""
         with self._lock:
             root = logging.getLogger()
+            self._handler.setFormatter(self._formatter)  # it takes the secrets out
+            self._handler.setLevel(logging.NOTSET)
             if self._handler not in root.handlers:
                 root.handlers[:] = [
                     self._handler,
@@ -70,6 +73,8 @@ class LogGuard:
             and logger.propagate
             and logging.getLogger(OWN).propagate
             and self._handler in logging.getLogger().handlers
+            and self._handler.level <= level
+            and self._handler.formatter is self._formatter
         )
 
     def _tell(self, text: str) -> None:

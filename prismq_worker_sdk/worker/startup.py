@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from random import Random
 
 from prismq_worker_sdk.decide.backoff import SERVER
@@ -35,7 +35,7 @@ SHORTEST_LOOK = 1.0
 """Seconds that each try may take at least, however little of the startup timeout is left."""
 
 LAST_ANSWER = 1.0
-"""Seconds that a stop waits for the answer to a try that is under way."""
+"""Seconds that a stop waits for the answer to a try that is under way, unless there is something to deliver."""
 
 
 def find_server(
@@ -81,10 +81,13 @@ def find_server(
     return None
 
 
-def search(loop: Loop, perform: Perform, *, life: Lifecycle, clock: Clock, waker: Waker) -> Healthy | None:
+def search(
+    loop: Loop, perform: Perform, *, life: Lifecycle, clock: Clock, waker: Waker, waiting: bool = False
+) -> Healthy | None:
     """What `find_server` finds; a stop does not wait for a server that keeps it waiting (R36).
 
     Args:
+        waiting: Whether stored results wait for the server: then a stop leaves it the time before the last flush.
         waker: Wakes this thread at a stop; the search is driven on a thread of its own.
 
     Raises:
@@ -111,13 +114,23 @@ def search(loop: Loop, perform: Perform, *, life: Lifecycle, clock: Clock, waker
     while not found.done() and life.running:
         waker.sleep(None)
     own.wake()
-    plan = life.plan
-    left = LAST_ANSWER if plan is None else min(LAST_ANSWER, plan.deadline - clock.monotonic())
-    wait([found], max(0.0, left))
+    stopped_at = clock.monotonic()
+    while not found.done() and (left := _patience(life, clock, stopped_at, waiting=waiting)) > 0:
+        waker.sleep(left)
     if found.done() and (life.running or found.exception() is None):
         return found.result()
     given_up.set()
     return None
+
+
+def _patience(life: Lifecycle, clock: Clock, stopped_at: float, *, waiting: bool) -> float:
+    """Seconds for which a stop still waits for the server; stored results are worth more of them."""
+    now = clock.monotonic()
+    last_answer = stopped_at + LAST_ANSWER - now
+    if life.plan is None:
+        return last_answer
+    until_flush = life.plan.cancel_at - now
+    return until_flush if waiting else min(last_answer, until_flush)
 
 
 def _gave_up(config: WorkerConfig, reason: str) -> PrismqError:

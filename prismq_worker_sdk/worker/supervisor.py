@@ -8,7 +8,7 @@ from random import Random
 
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.decide.shutdown import ExitCode, grace_of
-from prismq_worker_sdk.errors import PrismqError
+from prismq_worker_sdk.errors import PrismqError, SettingsError
 from prismq_worker_sdk.handlers.registry import Registry
 from prismq_worker_sdk.model.calls import Healthy, Order
 from prismq_worker_sdk.model.clock import Clock
@@ -114,6 +114,7 @@ class Supervisor:
         try:
             code, reason = self._lead(state)
         except PrismqError as error:
+            code = ExitCode.USAGE if isinstance(error, SettingsError) else ExitCode.FAILED
             reason = self._redactor.text(str(error))
             self._emit(Notice("error", reason))
         except BaseException as error:  # noqa: BLE001 - whatever happens, the caller learns that it is over
@@ -132,7 +133,7 @@ class Supervisor:
         """The whole life, from finding the server to closing the books; the exit code and its reason."""
         for said in state.found:
             self._emit(said)
-        found = self._find_server()
+        found = self._find_server(waiting=state.outbox.count("waiting") > 0)
         if found is None:
             return never_begun(self._life, state.outbox, elsewhere=state.left_elsewhere())
         runtime = self._runtime = self._share(found, state)
@@ -147,11 +148,12 @@ class Supervisor:
         runtime.slots.close()
         return close_books(runtime, elsewhere=state.left_elsewhere())
 
-    def _find_server(self) -> Healthy | None:
+    def _find_server(self, *, waiting: bool) -> Healthy | None:
         loop = find_server(
             self._config, life=self._life, contact=self._contact, clock=self._clock, dice=self._dice
         )
-        return search(loop, self._connections.probe(), life=self._life, clock=self._clock, waker=self._waker)
+        probe = self._connections.probe()
+        return search(loop, probe, life=self._life, clock=self._clock, waker=self._waker, waiting=waiting)
 
     def _share(self, health: Healthy, state: State) -> Runtime:
         server = server_identity(self._config, health)

@@ -70,6 +70,17 @@ def test_what_handlers_and_libraries_say_does_not_crowd_out_lines_of_the_worker(
     assert any("log lines were dropped" in line for line in lines)
 
 
+def test_the_formatter_that_takes_secrets_out_is_not_replaced():
+    out = io.StringIO()
+    handler = LineHandler(out)
+    handler.setFormatter(logging.Formatter("first %(message)s"))
+    handler.setFormatter(logging.Formatter("second %(message)s"))
+    handler.emit(record("said"))
+    handler.flush()
+
+    assert out.getvalue() == "first said\n"
+
+
 def test_a_stream_that_is_closed_is_borne():
     read, write = os.pipe()
     os.close(read)

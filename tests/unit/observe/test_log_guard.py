@@ -32,6 +32,12 @@ ANEW = {
     "fileConfig": lambda: logging.config.fileConfig(io.StringIO(INI)),
     "basicConfig": lambda: logging.basicConfig(force=True, level="ERROR"),
     "the level of ours": lambda: logging.getLogger("prismq").setLevel("CRITICAL"),
+    "the level of every handler": lambda: [
+        handler.setLevel("CRITICAL") for handler in logging.getLogger().handlers
+    ],
+    "the format of every handler": lambda: [
+        handler.setFormatter(logging.Formatter("%(message)s")) for handler in logging.getLogger().handlers
+    ],
     "no propagation": lambda: setattr(logging.getLogger("prismq"), "propagate", False),
 }
 

@@ -10,6 +10,7 @@ from prismq_worker_sdk.model.calls import Foreign, Healthy, Probe, Rejected, Thr
 from prismq_worker_sdk.model.calls import Unauthorised as Refused
 from prismq_worker_sdk.model.capabilities import BASE
 from prismq_worker_sdk.model.events import ServerLost, ServerRegained
+from prismq_worker_sdk.system import SystemClock
 from prismq_worker_sdk.worker import startup
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.contact import Contact
@@ -127,10 +128,10 @@ def test_no_try_takes_longer_than_what_is_left_of_the_startup_timeout(search):
     assert 1.0 <= asked[2] < asked[1] < 5.0
 
 
-@pytest.mark.parametrize("grace", [0.0, 30.0])
-def test_r36_a_stop_does_not_wait_for_a_server_that_keeps_it_waiting(search, clock, monkeypatch, grace):
+@pytest.mark.parametrize(("grace", "waiting"), [(0.0, False), (30.0, False), (0.1, True), (0.0, True)])
+def test_r36_a_stop_does_not_wait_for_a_server_that_keeps_it_waiting(search, monkeypatch, grace, waiting):
     monkeypatch.setattr(startup, "LAST_ANSWER", 0.01)
-    waker, asked, answers = Waker(), threading.Event(), threading.Event()
+    waker, asked, answers, clock = Waker(), threading.Event(), threading.Event(), SystemClock()
     searching = search()
 
     def hangs(_request):
@@ -144,12 +145,31 @@ def test_r36_a_stop_does_not_wait_for_a_server_that_keeps_it_waiting(search, clo
         waker.wake()
 
     threading.Thread(target=stop).start()
-    found = startup.search(searching.again(), hangs, life=searching.life, clock=clock, waker=waker)
+    found = startup.search(
+        searching.again(), hangs, life=searching.life, clock=clock, waker=waker, waiting=waiting
+    )
     answers.set()
 
     assert found is None
     wait_until(lambda: all(thread.name != "prismq-search" for thread in threading.enumerate()))
     assert searching.events == []
+
+
+def test_r36_a_stop_waits_longer_for_the_server_where_results_wait_for_it(search, monkeypatch):
+    monkeypatch.setattr(startup, "LAST_ANSWER", 0.0)
+    searching, waker, clock = search(), Waker(), SystemClock()
+
+    def answers(_request):
+        searching.life.ask_stop("stop", grace=60.0, now=clock.monotonic())
+        waker.wake()
+        return FOUND
+
+    assert (
+        startup.search(
+            searching.again(), answers, life=searching.life, clock=clock, waker=waker, waiting=True
+        )
+        == FOUND
+    )
 
 
 def test_a_failure_that_comes_right_at_the_stop_is_none(search, clock):
