@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import pluggy
+from pydantic import BaseModel
 
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.files import place
@@ -205,6 +206,11 @@ def _plugin(name: str, source: str, module: ModuleType) -> LoadedPlugin:
     if not handlers and not any(hasattr(module, hook) for hook in HOOKS):
         raise PluginError(f"{source} has no handler and no hook; decorate a function with @task_handler")
     settings = tuple(_call(module, "prismq_plugin_settings", {}))
+    for cls in settings:
+        if not (isinstance(cls, type) and issubclass(cls, BaseModel)):
+            raise PluginError(
+                f"prismq_plugin_settings of {source} gives {cls!r}; give the class of its settings"
+            )
     return LoadedPlugin(name, source, module, handlers, settings)
 
 

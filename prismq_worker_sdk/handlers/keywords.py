@@ -10,7 +10,7 @@ import jsonschema
 from jsonschema.exceptions import ValidationError as SchemaViolation
 from jsonschema.validators import extend
 
-from prismq_worker_sdk.handlers.patterns import search
+from prismq_worker_sdk.handlers.patterns import count, search
 
 __all__ = ["Validator", "unknown_names", "whole_numbers"]
 
@@ -123,15 +123,24 @@ def _unique_items(_validator: Any, unique: Any, instance: Any, _schema: Any) -> 
             yield SchemaViolation(f"{instance!r} has non-unique elements")
 
 
+def _counted(keyword: Any) -> Any:
+    def check(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
+        count()
+        return keyword(validator, value, instance, schema)
+
+    return check
+
+
+_OWN = {
+    "additionalProperties": _additional_properties,
+    "multipleOf": _multiple_of,
+    "pattern": _pattern,
+    "patternProperties": _pattern_properties,
+    "properties": _properties,
+    "unevaluatedProperties": _unevaluated_properties,
+    "uniqueItems": _unique_items,
+}
+_KEYWORDS = jsonschema.Draft202012Validator.VALIDATORS | _OWN
 Validator: Any = extend(  # type: ignore[no-untyped-call]
-    jsonschema.Draft202012Validator,
-    {
-        "additionalProperties": _additional_properties,
-        "multipleOf": _multiple_of,
-        "pattern": _pattern,
-        "patternProperties": _pattern_properties,
-        "properties": _properties,
-        "unevaluatedProperties": _unevaluated_properties,
-        "uniqueItems": _unique_items,
-    },
+    jsonschema.Draft202012Validator, {name: _counted(keyword) for name, keyword in _KEYWORDS.items()}
 )

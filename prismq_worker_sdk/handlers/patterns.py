@@ -1,4 +1,4 @@
-"""Matching foreign patterns in bounded time: by a linear engine, else in a process with a deadline."""
+"""What one check against a foreign schema may take, and matching its patterns within that."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from prismq_worker_sdk.handlers.linear import linear
 from prismq_worker_sdk.handlers.match_process import MatchProcesses
 
-__all__ = ["MatchTimeout", "Matcher", "NeedsProcess", "check_pattern", "matching", "search"]
+__all__ = ["CheckTimeout", "Matcher", "NeedsTime", "check_pattern", "count", "matching", "search"]
 
 SECONDS = 5.0
 """For all matches of one check that need a process."""
@@ -19,41 +19,46 @@ SECONDS = 5.0
 STEPS = 20_000_000
 """Of the linear engine in one check: some tenths of a second."""
 
+KEYWORDS = 20_000_000
+"""Keywords of a schema that one check looks at: some ten seconds, in which others go on."""
+
+FEW_KEYWORDS = 50_000
+"""The same where there is no time for more: some hundredths of a second."""
+
 COMPILING = 500
 """Steps for each step of a pattern's own cost, once."""
 
-MAX_LENGTH = 64 * 1024
+MAX_LENGTH = 16 * 1024
 """Characters of a pattern."""
 
 _END_OF_TEXT = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|\$", re.DOTALL)
 _PROCESSES = MatchProcesses()
 
 
-class MatchTimeout(Exception):  # noqa: N818 - told as a fault of the parameters
-    """A match was not decided in time.
+class CheckTimeout(Exception):  # noqa: N818 - told as a fault of the parameters
+    """A check was not decided within what it may take.
 
     Attributes:
-        text: What was searched.
+        text: What was searched, None where no match was too much.
         told: What is wrong, in words.
     """
 
-    def __init__(self, text: str, seconds: float) -> None:
+    def __init__(self, told: str, text: str | None = None) -> None:
+        super().__init__(told)
+        self.told = told
         self.text = text
-        self.told = (
-            f"matching its pattern took longer than {seconds:g} s; write a pattern that is matched faster"
-        )
-        super().__init__(self.told)
 
 
-class NeedsProcess(Exception):  # noqa: N818 - not an error by itself
-    """A match needs a process, and here is no time for it."""
+class NeedsTime(Exception):  # noqa: N818 - not an error by itself
+    """A check needs a process, or looks at many keywords, and here is no time for it."""
 
 
 class Matcher:
-    """The matches of one check; bounded together.
+    """The matches of one check, bounded together, and the count of its keywords.
 
     Args:
-        seconds: For all matches that need a process, SECONDS unless given; 0 for none: NeedsProcess is raised instead.
+        seconds: For all matches that need a process, SECONDS unless given; 0 where there is no time at all: NeedsTime
+            is raised instead.
         processes: Who makes those, one for all of this process unless given.
     """
 
@@ -61,18 +66,34 @@ class Matcher:
         self._seconds = self._left = SECONDS if seconds is None else seconds
         self._processes = processes or _PROCESSES
         self._steps = STEPS
+        self._keywords = KEYWORDS if self._seconds else FEW_KEYWORDS
         self._compiled: set[str] = set()
 
     def search(self, pattern: str, text: str) -> bool:
         """Whether the pattern is found in the text; as `re.search`, but `$` is the end of the text.
 
         Raises:
-            MatchTimeout: That took too long.
-            NeedsProcess: It takes a process, which was not asked for.
+            CheckTimeout: That took too long.
+            NeedsTime: It takes a process, and there is no time for one.
             OSError: There is no room for a process.
         """
         found = self._by_linear_engine(pattern, text)
         return self._by_process(pattern, text) if found is None else found
+
+    def count(self) -> None:
+        """One more keyword is looked at.
+
+        Raises:
+            CheckTimeout: They are too many.
+            NeedsTime: They are too many for the time that there is.
+        """
+        self._keywords -= 1
+        if self._keywords < 0:
+            if not self._seconds:
+                raise NeedsTime
+            raise CheckTimeout(
+                f"checking them takes more than {KEYWORDS} steps; give fewer, or a simpler schema"
+            )
 
     def _by_linear_engine(self, pattern: str, text: str) -> bool | None:
         """The verdict; None where the linear engine cannot give it, or not within its steps."""
@@ -90,16 +111,20 @@ class Matcher:
 
     def _by_process(self, pattern: str, text: str) -> bool:
         if not self._seconds:
-            raise NeedsProcess
+            raise NeedsTime
         if self._left <= 0:
-            raise MatchTimeout(text, self._seconds)
+            raise self._too_long(text)
         began = time.monotonic()
         try:
             return self._processes.search(_python(pattern), text, self._left)
         except TimeoutError:
-            raise MatchTimeout(text, self._seconds) from None
+            raise self._too_long(text) from None
         finally:
             self._left -= time.monotonic() - began
+
+    def _too_long(self, text: str) -> CheckTimeout:
+        told = f"matching its pattern took longer than {self._seconds:g} s; write a pattern that is matched faster"
+        return CheckTimeout(told, text)
 
 
 _MATCHER: ContextVar[Matcher | None] = ContextVar("matcher", default=None)
@@ -118,6 +143,12 @@ def matching(matcher: Matcher) -> Iterator[None]:
 def search(pattern: str, text: str) -> bool:
     """Whether the pattern is found in the text, by the matcher of this check, else by one of its own."""
     return (_MATCHER.get() or Matcher()).search(pattern, text)
+
+
+def count() -> None:
+    """One more keyword is looked at in this check."""
+    if (matcher := _MATCHER.get()) is not None:
+        matcher.count()
 
 
 def check_pattern(pattern: str) -> None:

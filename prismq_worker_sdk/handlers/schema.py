@@ -21,7 +21,7 @@ from prismq_worker_sdk.handlers.faults import faults_of_json, faults_of_model, f
 from prismq_worker_sdk.handlers.keywords import Validator, whole_numbers
 from prismq_worker_sdk.handlers.mission_form import json_schema_of
 from prismq_worker_sdk.handlers.model_schema import schema_of_model
-from prismq_worker_sdk.handlers.patterns import Matcher, MatchTimeout, check_pattern, matching
+from prismq_worker_sdk.handlers.patterns import CheckTimeout, Matcher, check_pattern, matching
 
 __all__ = ["DRAFT", "ParamsSpec", "checked_schema", "result_schema"]
 
@@ -84,8 +84,9 @@ class ParamsSpec:
         try:
             with matching(matcher or Matcher()):
                 faults = tuple(faults_of_json(params)) or tuple(_faults(self.schema, params))
-        except MatchTimeout as timeout:
-            faults = (Fault(pointer_to(timeout.text, params), timeout.told),)
+        except CheckTimeout as timeout:
+            place = "" if timeout.text is None else pointer_to(timeout.text, params)
+            faults = (Fault(place, timeout.told),)
         if faults:
             raise InvalidParams(faults)
 
@@ -192,7 +193,7 @@ def _default_faults(schema: Mapping[str, Any], own: Mapping[str, Any]) -> Iterat
             yield from faults_of_violation(violation)
     except RecursionError:
         yield Fault("", "it refers to itself without end")
-    except MatchTimeout as timeout:
+    except CheckTimeout as timeout:
         yield Fault("", timeout.told)
 
 

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from prismq_worker_sdk.errors import Fault, InvalidParams
-from prismq_worker_sdk.handlers.patterns import Matcher, NeedsProcess
+from prismq_worker_sdk.handlers.patterns import Matcher, NeedsTime
 from prismq_worker_sdk.handlers.schema import DRAFT, ParamsSpec
+from prismq_worker_sdk.taskmanager.problems import Problem
 
 __all__ = ["Checks", "LongCheck", "faults_of"]
 
@@ -67,7 +68,7 @@ def faults_of(schema: str, params: dict[str, Any]) -> tuple[Fault, ...]:
 
     Raises:
         LongCheck: That is not to be decided here.
-        RecursionError: The schema refers to itself without end.
+        Problem: 503 no process can be had for it.
     """
     checks = _CHECKS.get()
     found = None if checks is None else checks.find(schema, params)
@@ -75,7 +76,7 @@ def faults_of(schema: str, params: dict[str, Any]) -> tuple[Fault, ...]:
         return found
     try:
         return _faults(schema, params, Matcher(0))
-    except NeedsProcess:
+    except NeedsTime:
         raise LongCheck(schema, params) from None
 
 
@@ -84,13 +85,17 @@ def _faults(schema: str, params: dict[str, Any], matcher: Matcher) -> tuple[Faul
         _spec(schema).check(params, matcher)
     except InvalidParams as error:
         return error.faults
+    except RecursionError:
+        return (Fault("", "its schema refers to itself without end"),)
+    except OSError as error:
+        raise Problem(503, f"a pattern cannot be matched now ({error}); try again") from None
     return ()
 
 
 @lru_cache(maxsize=256)
 def _spec(schema: str) -> ParamsSpec:
-    """What a stored schema takes; to read one costs a hundred times what a check against it costs."""
-    return ParamsSpec.of({**json.loads(schema), "$schema": DRAFT})
+    """What a stored schema takes; it was checked before it was stored."""
+    return ParamsSpec({"type": "object", **json.loads(schema), "$schema": DRAFT})
 
 
 def _key(schema: str, params: dict[str, Any]) -> tuple[str, str]:

@@ -259,6 +259,10 @@ def test_without_names_every_installed_plugin_loads(only_ours):
         (hooked("h").replace("return [h]", "return [5]"), "5 is no handler"),
         (hooked("h").replace("return [h]", "raise OSError('disk')"), "OSError: disk"),
         (
+            hooked("h") + "@hookimpl\ndef prismq_plugin_settings(): return {'a': 1}\n",
+            "prismq_plugin_settings of broken 1.0 gives {'a': 1}; give the class of its settings",
+        ),
+        (
             hooked("h").replace("@hookimpl\n", ""),
             "prismq_task_handlers of",
         ),

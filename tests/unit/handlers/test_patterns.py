@@ -13,7 +13,7 @@ from prismq_worker_sdk.errors import InvalidParams, SchemaError
 from prismq_worker_sdk.handlers import patterns
 from prismq_worker_sdk.handlers.linear import linear
 from prismq_worker_sdk.handlers.match_process import MatchProcesses, command
-from prismq_worker_sdk.handlers.patterns import Matcher, MatchTimeout, NeedsProcess
+from prismq_worker_sdk.handlers.patterns import CheckTimeout, Matcher, NeedsTime
 from prismq_worker_sdk.handlers.schema import ParamsSpec
 
 SILENT = """
@@ -90,7 +90,7 @@ def test_what_a_linear_engine_can_express_needs_no_process(pattern: str, text: s
     ],
 )
 def test_what_a_linear_engine_cannot_express_is_matched_in_a_process(pattern: str, text: str) -> None:
-    with pytest.raises(NeedsProcess):
+    with pytest.raises(NeedsTime):
         Matcher(0).search(pattern, text)
     assert Matcher().search(pattern, text)
     assert not Matcher().search(pattern, "\n") or pattern.endswith("{0,1000}")
@@ -99,7 +99,7 @@ def test_what_a_linear_engine_cannot_express_is_matched_in_a_process(pattern: st
 def test_a_text_that_is_too_long_for_the_steps_of_one_check_goes_to_a_process() -> None:
     text = "b" * (patterns.STEPS // 100)
     assert Matcher(0).search("^a{1,9}", text) is False
-    with pytest.raises(NeedsProcess):
+    with pytest.raises(NeedsTime):
         Matcher(0).search("[a-z]{1,1000}c", text)
 
 
@@ -107,12 +107,12 @@ def test_the_steps_are_those_of_all_matches_of_one_check() -> None:
     matcher, text = Matcher(0), "b" * (patterns.STEPS // 100)
     for _time in range(9):
         assert matcher.search("a{1,9}", text) is False
-    with pytest.raises(NeedsProcess):
+    with pytest.raises(NeedsTime):
         matcher.search("a{1,9}", text)
 
 
 def test_a_process_that_does_not_answer_is_ended(tmp_path: Path) -> None:
-    with pytest.raises(MatchTimeout, match=r"took longer than 0\.2 s"):
+    with pytest.raises(CheckTimeout, match=r"took longer than 0\.2 s"):
         Matcher(0.2, processes=silent(tmp_path / "pid")).search(LOOKAHEAD, "abc")
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
@@ -120,10 +120,10 @@ def test_a_process_that_does_not_answer_is_ended(tmp_path: Path) -> None:
 
 def test_once_the_time_of_a_check_is_used_up_nothing_more_is_asked(tmp_path: Path) -> None:
     matcher = Matcher(0.2, processes=silent(tmp_path / "pid"))
-    with pytest.raises(MatchTimeout):
+    with pytest.raises(CheckTimeout):
         matcher.search(LOOKAHEAD, "abc")
     (tmp_path / "pid").unlink()
-    with pytest.raises(MatchTimeout):
+    with pytest.raises(CheckTimeout):
         matcher.search(LOOKAHEAD, "abc")
     assert not (tmp_path / "pid").exists()
 
@@ -195,7 +195,7 @@ def test_a_default_whose_match_is_not_decided_in_time_is_refused() -> None:
         ParamsSpec.of({"a": {"type": "string", "pattern": LOOKAHEAD, "default": "b"}})
 
 
-@pytest.mark.parametrize("pattern", ["(", "a{99999999999}", "(" * 5000, "a" * 65537])
+@pytest.mark.parametrize("pattern", ["(", "a{99999999999}", "(" * 5000, "a" * 16385])
 @pytest.mark.parametrize("keyword", ["pattern", "patternProperties"])
 def test_a_pattern_that_nobody_can_match_is_refused_with_its_schema(pattern: str, keyword: str) -> None:
     own = {"pattern": pattern} if keyword == "pattern" else {"patternProperties": {pattern: {}}}
@@ -238,3 +238,20 @@ def counted(starts: list[list[str]]) -> Callable[[], list[str]]:
         return starts[-1]
 
     return start
+
+
+DOUBLING = {
+    "$defs": {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(8)} | {"d8": False},
+    "properties": {"a": {"$ref": "#/$defs/d0"}},
+    "type": "object",
+}
+"""Each level doubles what there is to look at; so few levels are harmless."""
+
+
+def test_a_check_that_looks_at_too_much_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patterns, "FEW_KEYWORDS", 200)
+    monkeypatch.setattr(patterns, "KEYWORDS", 200)
+    with pytest.raises(InvalidParams, match="takes more than 200 steps"):
+        ParamsSpec.of(DOUBLING).check({"a": 1})
+    with pytest.raises(NeedsTime):
+        ParamsSpec.of(DOUBLING).check({"a": 1}, Matcher(0))
