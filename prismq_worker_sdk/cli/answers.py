@@ -12,7 +12,7 @@ from typing import Protocol, TextIO
 
 import click
 
-__all__ = ["Tell", "escape_what_does_not_fit", "json_text", "only_answers", "until_the_end"]
+__all__ = ["Tell", "escape_what_does_not_fit", "json_text", "only_answers", "prints_aside", "until_the_end"]
 
 STDOUT, STDERR = 1, 2
 _UNTIL_THE_END: list[bool] = []
@@ -52,42 +52,45 @@ class Tell(Protocol):
 
 @contextmanager
 def only_answers() -> Iterator[Tell]:
-    """Gives what prints to stdout; all else that is printed inside goes to stderr.
+    """Gives what prints to stdout; all else that is printed inside goes to stderr, and later where this process ends.
 
     That holds for the descriptor, too: C code and programs that are started write to it.
     """
-    before = sys.stdout
-    _STDOUT.append(before)
-    try:
-        with _stdout_kept(before) as tell:
-            yield tell
-    finally:
-        _STDOUT.pop()
+    with _aside(for_good=bool(_UNTIL_THE_END)) as answers:
+        yield partial(click.echo, file=answers)
 
 
 @contextmanager
-def _stdout_kept(before: TextIO) -> Iterator[Tell]:
+def prints_aside() -> Iterator[None]:
+    """What is printed inside goes to stderr, by C code and programs too; after it stdout is as before."""
+    with _aside(for_good=False):
+        yield
+
+
+@contextmanager
+def _aside(*, for_good: bool) -> Iterator[TextIO]:
+    before = sys.stdout
     with suppress(AttributeError, OSError, ValueError):
         before.flush()
     try:
         kept = os.dup(STDOUT)
     except OSError:  # the process was started without one
         with redirect_stdout(sys.stderr):
-            yield partial(click.echo, file=before)
+            yield before
         return
     with suppress(OSError):
         os.dup2(STDERR, STDOUT)
     answers = _stream(before, kept)
     sys.stdout = sys.stderr
     try:
-        yield partial(click.echo, file=answers)
+        yield answers
     finally:
         with suppress(AttributeError, OSError, ValueError):
             before.flush()  # somebody may have written to it by another name
         if answers is not before:
             with suppress(OSError):
                 answers.flush()
-        if not _UNTIL_THE_END:
+        if not for_good:
             sys.stdout = before
             os.dup2(kept, STDOUT)
         with suppress(OSError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from prismq_worker_sdk.cli.answers import prints_aside
 from prismq_worker_sdk.cli.failures import say
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.discovery import Plugins, load
@@ -19,6 +20,11 @@ def plugin_commands(arguments: list[str]) -> dict[str, click.Command]:
     Args:
         arguments: Of the whole command line, for the form of the reports.
     """
+    with prints_aside():
+        return _found(arguments)
+
+
+def _found(arguments: list[str]) -> dict[str, click.Command]:
     found: dict[str, click.Command] = {}
     plugins = load(None)
     for broken in plugins.broken:

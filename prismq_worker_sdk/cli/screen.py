@@ -13,7 +13,14 @@ import click
 from prismq_worker_sdk.compat import Self
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.events import Event, HandlerOverran, Notice, OutcomeCommitted, TaskProgressed
+from prismq_worker_sdk.model.events import (
+    Event,
+    HandlerOverran,
+    Notice,
+    OutcomeCommitted,
+    TaskProgressed,
+    TypePaused,
+)
 from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
 from prismq_worker_sdk.model.report import Report
 
@@ -66,7 +73,7 @@ class Screen(logging.Handler):
                 self._progress = f"progress: {percent:.0f} % {message}".rstrip()
                 if time.monotonic() - self._shown_at >= PROGRESS_EVERY:
                     self._show_progress()
-            case OutcomeCommitted(trace=trace) if trace:
+            case OutcomeCommitted(trace=trace) | TypePaused(trace=trace) if trace:
                 self._say(trace)
             case HandlerOverran(stack=stack):
                 self._say(f"error: the handler does not end; it is here:\n{stack}".rstrip())

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from prismq_worker_sdk.decide.exceptions import tell
+from prismq_worker_sdk.decide.exceptions import is_unexpected, tell
 
 __all__ = ["PluginRaised", "plugin_code"]
 
@@ -35,7 +35,8 @@ def plugin_code(name: str) -> Iterator[None]:
             if pressed:
                 raise
             told = tell(error)
-            raise PluginRaised(f"{name} raised {told.main}{''.join(told.more)}") from error
+            kind = "" if is_unexpected(error) else f"{type(error).__name__}: "
+            raise PluginRaised(f"{name} raised {kind}{told.main}{''.join(told.more)}") from error
 
 
 @contextmanager

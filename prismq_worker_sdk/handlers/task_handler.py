@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
@@ -71,6 +72,11 @@ class TaskHandler:
         if cls.process is TaskHandler.process:
             raise PluginError(f"{origin} has no process(self, params, ctx); write it")
         takes_params_and_ctx(self.process, origin)
+        for name in ("ready", "setup", "teardown", "quotas"):
+            if inspect.iscoroutinefunction(inspect.unwrap(getattr(self, name))):
+                raise PluginError(
+                    f"{origin}: {name}() is async, and nobody would await it; only process() may be"
+                )
         return Handler(
             task_type=getattr(cls, "task_type", ""),
             params=spec_of(self.process if cls.params is None else None, cls.params, origin),

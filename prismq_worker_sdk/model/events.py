@@ -210,6 +210,8 @@ class TypePaused:
     task_type: str
     reason: str
     seconds: float | None = None
+    trace: str = ""
+    """The traceback where its handler raised in `ready()` or `setup()`."""
 
 
 @dataclass(frozen=True, slots=True)

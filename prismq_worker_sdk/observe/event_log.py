@@ -193,9 +193,8 @@ class EventLog:
 
     def _paused(self, event: TypePaused) -> None:
         until = "until that changes" if event.seconds is None else f"for {duration.text(event.seconds)}"
-        self._write(
-            logging.WARNING, "type_paused", f"{event.task_type} is not claimed {until}: {event.reason}"
-        )
+        text = f"{event.task_type} is not claimed {until}: {event.reason}"
+        self._write(logging.WARNING, "type_paused", text, trace=event.trace)
 
     def _overran(self, event: HandlerOverran) -> None:
         limit = duration.text(event.seconds)

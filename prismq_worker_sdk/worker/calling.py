@@ -14,6 +14,7 @@ from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.results import encode_result
 from prismq_worker_sdk.worker.cancellation import Cancellable
 from prismq_worker_sdk.worker.context import RunningContext
+from prismq_worker_sdk.worker.traces import handler_trace, trace_elsewhere
 
 __all__ = ["call", "renewed", "set_up"]
 
@@ -48,7 +49,10 @@ def set_up(handler: Handler) -> None:
         with plugin_code("setup()"):
             handler.setup()
     except PluginRaised as error:
-        raise Unavailable(str(error), retry_in=SETUP_AGAIN) from error.__cause__
+        raised = error.__cause__ or error
+        unavailable = Unavailable(str(error), retry_in=SETUP_AGAIN)
+        trace_elsewhere(unavailable, handler_trace(raised))
+        raise unavailable from raised
 
 
 def call(handler: Handler, params: Any, ctx: RunningContext, *, told: Cancellable, max_bytes: int) -> str:

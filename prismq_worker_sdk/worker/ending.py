@@ -16,16 +16,12 @@ from prismq_worker_sdk.model.events import ClaimEnded, End, Notice, OutcomeCommi
 from prismq_worker_sdk.model.outcome import Child, Failed, Outcome, Released
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.runtime import Runtime
-from prismq_worker_sdk.worker.traces import handler_trace
+from prismq_worker_sdk.worker.traces import logged_trace
 
 __all__ = ["Commit", "Ending", "finish", "try_finish"]
 
 DISK = Backoff(initial=0.5, ceiling=10.0, floor=0.5)
 """How long to wait before a commit that the disk refused is tried again (R12)."""
-
-
-LONGEST_TRACE = 8_000
-"""Characters of a traceback in the log; the whole one is there with `--debug`."""
 
 
 class Commit(Enum):
@@ -164,7 +160,8 @@ def _tell_type(runtime: Runtime, attempt: Attempt, ending: Ending) -> None:
     match ending.error:
         case Unavailable(retry_in=seconds) as error:
             reason = runtime.redactor.text(shown(error))
-            runtime.gate.pause(task.type, seconds, reason, now=now)
+            trace = logged_trace(error, runtime.redactor.text)
+            runtime.gate.pause(task.type, seconds, reason, now=now, trace=trace)
             try:
                 runtime.outbox.pause(task.type, seconds, reason)
             except OutboxError as trouble:
@@ -189,10 +186,7 @@ def _trace(runtime: Runtime, attempt: Attempt, ending: Ending) -> str:
     """Where a handler failed that nobody told to end, as the log shows it."""
     if ending.error is None or attempt.cancelled is not None:
         return ""
-    trace = runtime.redactor.text(handler_trace(ending.error))
-    if len(trace) <= LONGEST_TRACE:
-        return trace
-    return f"{trace[: LONGEST_TRACE // 4]}\n… ({len(trace)} characters)\n{trace[-LONGEST_TRACE * 3 // 4 :]}"
+    return logged_trace(ending.error, runtime.redactor.text)
 
 
 def _short(runtime: Runtime, error: BaseException) -> str:

@@ -77,25 +77,33 @@ class Gate:
         waits = [wait for wait in waits if wait > 0]
         return min(waits) if waits else None
 
-    def set_ready(self, task_type: str, unready: str | None) -> None:
-        """Stores why a type's handler cannot work now, None when it can."""
+    def set_ready(self, task_type: str, unready: str | None, trace: str = "") -> None:
+        """Stores why a type's handler cannot work now, None when it can.
+
+        Args:
+            trace: Where its handler raised, for the log.
+        """
         with self._lock:
             state = self._states[task_type]
             before, state.unready = state.unready, unready
             first = before == SETTING_UP
         if unready is not None and unready != before:
-            self._emit(TypePaused(task_type, unready))
+            self._emit(TypePaused(task_type, unready, trace=trace))
         elif unready is None and before is not None and not first:
             self._emit(TypeResumed(task_type))
 
-    def pause(self, task_type: str, seconds: float, reason: str, *, now: float) -> None:
-        """Claims no more of a type for a while (R18)."""
+    def pause(self, task_type: str, seconds: float, reason: str, *, now: float, trace: str = "") -> None:
+        """Claims no more of a type for a while (R18).
+
+        Args:
+            trace: Where its handler raised, for the log.
+        """
         with self._lock:
             state = self._states.get(task_type)
             if state is None or now + seconds <= state.paused_until:
                 return
             state.paused_until, state.pause_reason, state.by_errors = now + seconds, reason, False
-        self._emit(TypePaused(task_type, reason, seconds))
+        self._emit(TypePaused(task_type, reason, seconds, trace))
 
     def started(self, task_type: str, now: float) -> None:
         """A task of the type was taken on."""

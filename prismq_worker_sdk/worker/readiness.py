@@ -10,6 +10,7 @@ from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.model.events import Event, Notice
 from prismq_worker_sdk.worker.gate import Gate
+from prismq_worker_sdk.worker.traces import logged_trace
 
 __all__ = ["Readiness"]
 
@@ -58,28 +59,32 @@ class Readiness:
     def _watch(self, handler: Handler) -> None:
         is_set_up = False
         while not self._stop.is_set():
-            unready = self._ask(handler.unready, "ready")
+            unready, trace = self._ask(handler.unready, "ready")
             if unready is None and not is_set_up:
-                unready = self._ask(handler.setup, "setup")
+                unready, trace = self._ask(handler.setup, "setup")
                 is_set_up = unready is None
                 if is_set_up:
                     self._set_up.append(handler)
             if unready is not None and self._stopping():
                 return  # what a stop has broken says nothing of the type, and nothing more is claimed
-            self._gate.set_ready(handler.task_type, unready)
+            self._gate.set_ready(handler.task_type, unready, trace)
             self._changed()
             self._stop.wait(LOOK_EVERY)
 
-    def _ask(self, question: Callable[[], str | None] | Callable[[], None], name: str) -> str | None:
+    def _ask(
+        self, question: Callable[[], str | None] | Callable[[], None], name: str
+    ) -> tuple[str | None, str]:
+        """What the handler answers, and the traceback where it raised instead."""
+        redact = self._redactor.text
         try:
             with plugin_code(f"{name}()"):
                 answer = question()
-                return None if answer is None else self._redactor.text(str(answer))
+                return (None if answer is None else redact(str(answer))), ""
         except PluginRaised as error:
-            return self._redactor.text(str(error))
+            return redact(str(error)), logged_trace(error.__cause__, redact)
 
     def _tear_down(self) -> None:
         for handler in reversed(self._set_up):
-            trouble = self._ask(handler.teardown, "teardown")
+            trouble, _trace = self._ask(handler.teardown, "teardown")
             if trouble is not None:
                 self._emit(Notice("warning", f"{handler.task_type}: {trouble}"))

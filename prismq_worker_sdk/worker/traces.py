@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prismq_worker_sdk.compat import BaseExceptionGroup
 from prismq_worker_sdk.decide.exceptions import causes, is_of_sdk, is_of_stdlib, is_unexpected, tell
 
-__all__ = ["handler_trace", "trace_elsewhere"]
+__all__ = ["handler_trace", "logged_trace", "trace_elsewhere"]
 
 MOST_FRAMES = 20
 MOST_PARTS = 5
 LONGEST_WORDS = 2_000
 LONGEST = 64 * 1024
+LONGEST_LOGGED = 8_000
 JOINED = {
     "caused by": "The above exception was the direct cause of the following exception:",
     "while handling": "During handling of the above exception, another exception occurred:",
@@ -36,6 +37,14 @@ def handler_trace(error: BaseException) -> str:
         return "\n".join(blocks)[-LONGEST:]
     except Exception:  # noqa: BLE001 - an exception whose parts cannot be shown is named all the same
         return ""
+
+
+def logged_trace(error: BaseException | None, redact: Callable[[str], str]) -> str:
+    """The same as it is logged: without secrets, and at most some 8,000 characters."""
+    trace = "" if error is None else redact(handler_trace(error))
+    if len(trace) <= LONGEST_LOGGED:
+        return trace
+    return f"{trace[: LONGEST_LOGGED // 4]}\n… ({len(trace)} characters)\n{trace[-LONGEST_LOGGED * 3 // 4 :]}"
 
 
 def trace_elsewhere(error: BaseException, trace: str) -> None:

@@ -183,6 +183,16 @@ async def group_of_one(params: dict, ctx: TaskContext) -> object:
     return params["what"]
 
 
+@task_handler("Probe.AsyncRaises")
+async def async_raises(params: dict, ctx: TaskContext) -> None:
+    async def part():
+        await asyncio.sleep(0)
+        error = RAISED[params["what"]]()
+        raise error
+
+    await asyncio.ensure_future(part())
+
+
 RETURNED = {
     "model": lambda: Folder(folder=Path("x")),
     "text": lambda: "ü\u2028",

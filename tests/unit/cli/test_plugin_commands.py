@@ -96,6 +96,15 @@ def test_a_name_that_nobody_knows_is_answered_with_the_commands_of_plugins(cli, 
     )
 
 
+def test_what_plugins_print_while_commands_are_looked_for_is_no_output_of_the_command(cli, install):
+    install("greeter", PLUGIN)
+    install("loud", 'import os\nprint("loaded")\nos.write(1, b"loaded by a library\\n")\n' + NO_COMMANDS)
+
+    shown = cli("greet", "you")
+    assert (shown.code, shown.out) == (3, "hello you\n")
+    assert "loaded\n" in shown.err
+
+
 def test_without_such_plugins_an_unknown_name_is_just_unknown(cli, install):
     install("worker_only", NO_COMMANDS)
     shown = cli("gret")

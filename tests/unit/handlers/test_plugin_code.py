@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from prismq_worker_sdk.errors import Unavailable
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 
 
@@ -24,6 +25,7 @@ class UnspeakableError(Exception):
     ("error", "said"),
     [
         (RuntimeError("broken"), "ready() raised RuntimeError: broken"),
+        (Unavailable("no child"), "ready() raised Unavailable: no child"),
         (SystemExit("no licence"), "ready() raised SystemExit: no licence"),
         (SystemExit(), "ready() raised SystemExit"),
         (KeyboardInterrupt(), "ready() raised KeyboardInterrupt"),
@@ -46,8 +48,8 @@ def test_what_is_raised_comes_out_as_one_kind_of_error_in_the_main_thread_and_in
     thread = threading.Thread(target=ask)
     thread.start()
     thread.join()
-    place = f"(test_plugin_code.py:{ask.__code__.co_firstlineno + 2}, in ask)"
-    assert told == [f"{said} {place}"] * 2
+    place = f" (test_plugin_code.py:{ask.__code__.co_firstlineno + 2}, in ask)"
+    assert told == [f"{said}{place * (not isinstance(error, Unavailable))}"] * 2
 
 
 def test_ctrl_c_is_no_answer_of_a_plugin() -> None:

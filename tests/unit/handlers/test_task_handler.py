@@ -1,4 +1,5 @@
 import asyncio
+import functools
 from typing import Any, ClassVar
 
 import pytest
@@ -124,6 +125,21 @@ def test_a_generator_process_is_refused():
         yield 1
 
     assert "it cannot be a generator" in error_of(process=process)
+
+
+@pytest.mark.parametrize("name", ["ready", "setup", "teardown", "quotas"])
+def test_an_async_method_that_nobody_would_await_is_refused_also_under_a_decorator(name):
+    async def method(self):
+        return None
+
+    @functools.wraps(method)
+    def around(self):
+        return method(self)
+
+    for one in (method, around):
+        assert f"{name}() is async, and nobody would await it" in error_of(
+            process=lambda self, params, ctx: 1, **{name: one}
+        )
 
 
 def test_a_class_without_a_task_type_is_refused():

@@ -404,6 +404,8 @@ def test_a_set_up_that_raises_gives_the_task_back_and_pauses_its_type(place):
     assert isinstance(released, Released)
     (paused,) = here.of(TypePaused)
     assert paused.reason.startswith("setup() raised OSError: no such disk (process_probes.py:")
+    assert "in setup\n" in paused.trace
+    assert paused.trace.endswith("\nOSError: no such disk")
 
 
 def test_a_set_up_that_leaves_the_interpreter_is_one_that_raises(place):

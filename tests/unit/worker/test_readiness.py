@@ -219,9 +219,10 @@ def test_a_handler_that_leaves_the_interpreter_closes_its_type_and_is_asked_agai
     one.start()
 
     wait_until(lambda: one.gate.claimable(0.0) == ("Test.Some",), "the type to be claimed")
-    assert one.of(TypePaused)[0].reason.startswith(
-        f"{call}() raised {type(error).__name__}: no licence (test_"
-    )
+    paused = one.of(TypePaused)[0]
+    assert paused.reason.startswith(f"{call}() raised {type(error).__name__}: no licence (test_")
+    assert f"in {call}\n" in paused.trace
+    assert paused.trace.endswith(f"\n{type(error).__name__}: no licence")
 
 
 def test_a_teardown_that_leaves_the_interpreter_stops_no_other_one(asked):
