@@ -34,9 +34,7 @@ NAME = "prismq-client"
 QUICK_REPEATS = 3
 """How often a report that the database rolled back is sent again at once."""
 
-LAPSES = ReportAnswer(
-    Verdict.LOST, "a deadlock might make it fail for good, so that it is left to lapse instead"
-)
+LAPSES = ReportAnswer(Verdict.LOST, "it is left to lapse, because a deadlock might end it for good")
 """What becomes of a task that is given back, where the server was seen to fail by half."""
 
 NOT_CLAIMED = "Task is not in claimed state"
@@ -106,6 +104,7 @@ def _complete(session: Session, report: Report, name: str, text: str) -> Asking:
             return _accepted(session, report, data)
         case Refused(error=error) if error == NOT_CLAIMED:
             known = yield from _fate(report)
+            session.halves = session.halves or _is_half(known)
             return known or Rejected(400, error)
         case Refused(error=error) if error == CLAIMED_BY_ANOTHER:
             return ReportAnswer(Verdict.LOST, error)
@@ -126,9 +125,9 @@ def _sent(session: Session, report: Report, request: HttpRequest) -> Asking:
     for _ in range(QUICK_REPEATS):
         if not isinstance(answer, Refused) or not answer.deadlocked:
             break
-        session.halves = session.halves or not isinstance(report.outcome, Completed)
         if isinstance(report.outcome, Released):
             known = yield from _fate(report)
+            session.halves = session.halves or _is_half(known)
             return LAPSES if known is None else known
         answer = read((yield request))
     return answer
@@ -151,6 +150,11 @@ def _fate(report: Report) -> Asking:
     # a failure that was accepted leaves a task without an owner, or with a new one: that may have been this one
     verdict = Verdict.LOST if completed or not report.maybe_seen else Verdict.CONFLICT
     return ReportAnswer(verdict, f"the task is {status}, and not under this claim")
+
+
+def _is_half(known: Any) -> bool:
+    """Whether a task was found failed that no answer said to be."""
+    return isinstance(known, ReportAnswer) and known.failed_at is not None
 
 
 def _content(outcome: Outcome) -> tuple[str, str]:

@@ -24,7 +24,7 @@ class Session:
     Attributes:
         numbers: Type name → its number there.
         created: The children that were created last, so that a report that is sent again finds its own: parent and key.
-        halves: Whether a failure met a deadlock, or ended a task that has attempts left: it may be done by half.
+        halves: Whether a failure was done by half, or ended a task that was thought to have attempts left.
         notes: What is to be told of a parent's children, until its report has its verdict.
     """
 

@@ -206,15 +206,31 @@ def test_what_is_given_back_is_told_as_a_failure_that_says_so():
 
 
 @pytest.mark.parametrize("outcome", [Failed("it broke"), Released("later")])
-def test_once_a_failure_met_a_deadlock_what_is_given_back_is_left_to_lapse(outcome):
+def test_once_a_failure_was_done_by_half_what_is_given_back_is_left_to_lapse(outcome):
     talk = Talk()
-    still = [shown(status="claimed", claimed_by=OWNER)] if isinstance(outcome, Released) else []
-    talk(Exchange(reports=(report(outcome),)), refused(*DEADLOCK), *(still or [accepted("pending (retry)")]))
+    half = [shown(status="failed", claimed_by=OWNER, attempts=1)]
+    repeat = [refused(*NOT_CLAIMED)] if isinstance(outcome, Failed) else []
+    talk(Exchange(reports=(report(outcome),)), refused(*DEADLOCK), *repeat, *half)
     asked = len(talk.asked)
     reply = talk(Exchange(reports=(report(Released("later"), task_id="21"),))).reports[0]
 
-    assert asked == 2
-    assert len(talk.asked) == asked
+    assert (reply.verdict, len(talk.asked)) == (Verdict.LOST, asked)
+
+
+def test_a_deadlock_that_did_no_harm_keeps_no_other_task_from_being_given_back():
+    talk = Talk()
+    talk(Exchange(reports=(report(Failed("it broke")),)), refused(*DEADLOCK), accepted("pending (retry)"))
+    later = Exchange(reports=(report(Released("later"), task_id="21"),))
+
+    assert talk(later, accepted("pending (retry)")).reports[0].verdict is Verdict.ACCEPTED
+
+
+def test_what_is_given_back_is_not_told_again_after_a_deadlock_and_lapses():
+    talk, reply = sent(
+        report(Released("later")), refused(*DEADLOCK), shown(status="claimed", claimed_by=OWNER)
+    )
+
+    assert talk.paths == ["POST /tasks/20/complete", "GET /tasks/20"]
     assert reply.verdict is Verdict.LOST
 
 
