@@ -80,6 +80,17 @@ def test_videos_come_with_their_true_shape_because_a_height_is_sent(make_sandbox
     assert (videos["wide"].player.embed_width, videos["wide"].player.embed_height) == (3413, 1920)
 
 
+def test_an_answer_that_only_announces_another_is_read_past():
+    hint = b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n"
+    found = answer(body=b'{"items": [{"id": {"videoId": "abc"}}]}')
+    with raw_server(says(hint + found, found)) as server:
+        client = YouTubeClient("some-key", server.url)
+        ids = [client.search(SearchQuery(words=words)).video_ids for words in ("one", "two")]
+        client.close()
+
+    assert (ids, server.connections) == ([["abc"]] * 2, 1)
+
+
 def test_many_calls_keep_one_connection(sandbox, client):
     for _ in range(5):
         client.search(SearchQuery(words="cooking"))

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import ssl
 import threading
+from http import HTTPStatus
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +53,29 @@ class Http(httplib2.Http):  # type: ignore[misc]  # httplib2 has no types
         return super().request(uri, *args, **{**options, "connection_type": kind})
 
 
+class _Response(HTTPResponse):
+    """Reads on after every answer that only says that another will follow: 100, and 102, 103 and their like.
+
+    Taken for the answer itself it would leave the real one to the next call on this connection.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed leaves it out
+        follows = status < HTTPStatus.OK and status != HTTPStatus.SWITCHING_PROTOCOLS
+        return version, HTTPStatus.CONTINUE if follows else status, reason
+
+
 class _Plain(httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]  # httplib2 has no types
+    response_class = _Response
+
     def send(self, data: Any) -> None:
         _THIS_THREAD.sent = True
         super().send(data)
 
 
 class _Secure(httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]  # httplib2 has no types
+    response_class = _Response
+
     def __init__(self, *args: Any, ca_certs: str | None = None, **options: Any) -> None:
         folder = ca_certs if ca_certs is not None and Path(ca_certs).is_dir() else None
         super().__init__(*args, ca_certs=None if folder else ca_certs, **options)
