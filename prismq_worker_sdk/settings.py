@@ -276,7 +276,7 @@ def load_settings(
     values = {name: value for name, value in (given or {}).items() if value is not None}
     fields = WorkerSettings.model_fields
     unused = set() if only is None else set(fields).difference(only, values)
-    values |= {name: Path() if name == "state_dir" else fields[name].default for name in unused}
+    values |= {name: Path(os.sep) if name == "state_dir" else fields[name].default for name in unused}
     try:
         return WorkerSettings(**values)
     except ValidationError as error:
