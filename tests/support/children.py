@@ -26,9 +26,9 @@ def children(size=2, handlers=None):
 class Probes(Workplace):
     """A workplace whose handlers stand in the probes; `pool` is None for threads."""
 
-    def __init__(self, folder, pool, *, only=(), **options):
+    def __init__(self, folder, pool, *, only=(), handlers=None, **options):
         self.folder = folder
-        handlers = [one for one in probes() if not only or one.task_type in only]
+        handlers = [one for one in handlers or probes() if not only or one.task_type in only]
         works = [SimpleNamespace(handler=one, gate=SimpleNamespace(set=lambda: None)) for one in handlers]
         super().__init__(folder, *works, **options)
         self.runtime.children = pool

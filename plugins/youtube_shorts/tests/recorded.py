@@ -78,7 +78,7 @@ def _answer(answers: list[Mapping[str, Any]], call: str, params: dict[str, list[
 
 def _asked_for(body: dict[str, Any], params: dict[str, list[str]]) -> Any:
     parts = {"kind", "etag", "id", *",".join(params["part"]).split(",")}
-    items = [{name: item[name] for name in item if name in parts} for item in body.get("items", [])]
+    items = [item and {name: item[name] for name in item if name in parts} for item in body.get("items", [])]
     return masks.applied(masks.parse(params["fields"][0]), {**body, "items": items})
 
 

@@ -390,7 +390,7 @@ def test_channels_that_cannot_be_asked_leave_the_outliers_unknown_and_the_result
     sandbox.faults.add("http_503", "playlistItems", times=None)
 
     found = run(sandbox, source="video_ids", video_ids=["hit________"], outliers=True)
-    assert found.result["partial"] is True
+    assert (found.result["partial"], found.result["stop_reason"]) == (True, "trouble")
     assert "some channels are not compared with" in [message for _, message, _ in found.logs]
 
 
@@ -501,7 +501,8 @@ def test_channels_are_compared_with_while_there_is_time(place, make_youtube, han
     youtube.client.channels = lambda *args, **options: (time.turn(280), listed(*args, **options))[1]
 
     found = harness.run({"source": "video_ids", "video_ids": ["hit________"], "outliers": True})
-    assert (found.result["partial"], found.result["total_found"]) == (True, 1)
+    assert (found.result["partial"], found.result["stop_reason"]) == (True, "trouble")
+    assert found.result["total_found"] == 1
     assert sandbox.calls("playlistItems") == 0
 
 

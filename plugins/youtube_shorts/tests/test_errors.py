@@ -10,6 +10,7 @@ import pytest
 
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.errors import Permanent, Transient, Unavailable
+from prismq_worker_sdk.testing import HandlerHarness
 from prismq_youtube_shorts.client import YouTubeClient
 from prismq_youtube_shorts.errors import (
     DayQuotaUsedUp,
@@ -26,6 +27,7 @@ from prismq_youtube_shorts.errors import (
 from prismq_youtube_shorts.query import SearchQuery
 from prismq_youtube_shorts.sandbox import FAULTS
 from prismq_youtube_shorts.sandbox.faults import EDITS
+from prismq_youtube_shorts.scrape_shorts import ScrapeShorts
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 CREDENTIALS = "https://console.cloud.google.com/apis/credentials"
@@ -264,3 +266,33 @@ def test_a_key_that_arrived_is_not_called_missing(reason, words):
     assert type(told) is Misconfigured
     assert words in str(told)
     assert "no API key arrived" not in str(told)
+
+
+@pytest.mark.parametrize(
+    ("params", "named"),
+    [
+        ({"search_query": "cooking"}, "look at search_query=cooking"),
+        ({"search_query": "cooking", "max_results": 5}, "look at search_query=cooking"),
+        (
+            {"search_query": "cooking", "region_code": "DE", "order": "date"},
+            "look at region_code=DE, order=date",
+        ),
+    ],
+)
+def test_what_the_task_set_is_named_where_youtube_names_no_parameter(
+    sandbox, make_youtube, handler_of, params, named
+):
+    sandbox.faults.add("invalid_argument", "search")
+    found = HandlerHarness(handler_of(ScrapeShorts, make_youtube(sandbox))).run(params)
+
+    assert found.outcome.retryable is False
+    assert str(found.error).endswith(named)
+
+
+@pytest.mark.parametrize(
+    "reason", ["playlistItemsNotAccessible", "channelForbidden", "channelSuspended", "channelClosed"]
+)
+def test_a_thing_that_may_not_be_read_is_no_fault_of_the_key_whatever_the_domain_says(reason):
+    body = json.dumps({"error": {"message": "m", "errors": [{"reason": reason, "domain": "global"}]}})
+
+    assert type(from_answer("playlistItems.list", 403, body, now=NOW)) is NotAccessible

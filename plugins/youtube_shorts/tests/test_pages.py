@@ -160,3 +160,16 @@ def test_of_a_video_that_is_looked_at_very_often_the_newest_looks_are_kept(file,
 
 def test_the_policys_thirty_days_are_thirty_days():
     assert LONGEST_SECONDS == 30 * DAY
+
+
+def test_what_another_version_asked_less_of_is_asked_anew(file, clock, monkeypatch):
+    """A page or a video that was kept before streams were asked for would call one a Short for its whole lifetime."""
+    looks, query = Looks(file, clock), SearchQuery(words="a")
+    before = query.digest("e")
+    looks.remember([(Video(id="vid"), clock())])
+    assert looks.videos(["vid"])
+
+    monkeypatch.setattr("prismq_youtube_shorts.state.looks.VIDEO_FIELDS", "items(id,player)")
+    monkeypatch.setattr("prismq_youtube_shorts.query.VIDEO_FIELDS", "items(id,player)")
+    assert looks.videos(["vid"]) == {}
+    assert query.digest("e") != before

@@ -353,7 +353,7 @@ def test_trouble_with_channels_costs_no_short(sandbox, find):
 
     result = find(sandbox, max_results=5, include_channels=True)
     assert result["total_found"] == 5
-    assert result["partial"] is True
+    assert (result["partial"], result["stop_reason"]) == (True, "trouble")
     assert {short["channel_info"] for short in result["shorts"]} == {None}
 
 

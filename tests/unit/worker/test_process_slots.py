@@ -111,9 +111,12 @@ def test_a_secret_that_changes_in_its_file_reaches_a_process_that_runs(tmp_path,
     monkeypatch.setenv("PROBE_TOKEN_FILE", str(file))
     (plugin,) = load([str(PROBES)]).loaded
     source = plugin_settings_source(plugin.settings_classes[0])
-    pool = children(size=1, handlers=[one.with_settings_from(source) for one in plugin.handlers])
+    told = []
+    source.tell(told.append)
+    handlers = [one.with_settings_from(source) for one in plugin.handlers]
+    pool = children(size=1, handlers=handlers)
     pool.start()
-    here = Probes(tmp_path, pool, clock=clock)
+    here = Probes(tmp_path, pool, handlers=handlers, clock=clock)
     (set_up_in, pid, first), (_again, same, second) = [
         (file.write_text(token), result(here.does("Owner", f"of {token}", folder=str(tmp_path))))[1]
         for token in ("first-token", "the-second-token")
@@ -123,6 +126,7 @@ def test_a_secret_that_changes_in_its_file_reaches_a_process_that_runs(tmp_path,
 
     assert (set_up_in, first, second) == (pid, "first-token", "the-second-token")
     assert same == pid
+    assert told[-1] == "the-second-token"  # before the child could print it
 
 
 def test_a_crashed_process_is_replaced_at_once_by_the_warm_spare(place, pool):

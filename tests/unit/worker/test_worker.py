@@ -3,11 +3,14 @@
 import sqlite3
 import threading
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
+from pydantic import SecretStr
 
-from prismq_worker_sdk import Worker
+from prismq_worker_sdk import PluginSettings, TaskHandler, Worker
 from prismq_worker_sdk.errors import OutboxError, SettingsError, UsageError
+from prismq_worker_sdk.handlers.handler import as_handler
 from prismq_worker_sdk.model.calls import Order
 from prismq_worker_sdk.model.events import (
     ClaimEnded,
@@ -20,11 +23,13 @@ from prismq_worker_sdk.model.events import (
     ReportSettled,
     ServerLost,
     ServerRegained,
+    TypePaused,
     WorkerStarted,
     WorkerStopped,
 )
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.observe.health import Health
+from prismq_worker_sdk.settings import plugin_settings_source
 from prismq_worker_sdk.worker import claimer, claiming, driver, leasing, recovery
 from prismq_worker_sdk.worker.config import WorkerConfig
 from tests.support.base_server import BaseServer
@@ -120,6 +125,31 @@ def status(server, task_id):
 def reports(server):
     calls = [exchange for exchange in server.state.exchanges if exchange["call"] in {"complete", "fail"}]
     return [(call["task"], call["worker_id"], call["status"]) for call in calls]
+
+
+class LateSettings(PluginSettings):
+    late_token: SecretStr
+
+
+class Unserved(TaskHandler):
+    task_type = "Late.Unserved"
+
+    def ready(self):
+        return f"nobody takes {self.settings.late_token.get_secret_value()}"
+
+    def process(self, params: dict, ctx):
+        return None
+
+
+def test_a_secret_that_a_plugin_reads_later_is_known_to_the_redactor(make, tmp_path, monkeypatch):
+    monkeypatch.setenv("LATE_TOKEN_FILE", str(tmp_path / "token"))
+    handler = as_handler(Unserved()).with_settings_from(plugin_settings_source(LateSettings))
+    running = make(SimpleNamespace(handler=handler, gate=threading.Event()))
+    (tmp_path / "token").write_text("a-token-that-came-late")
+    running.begin()
+    running.seen(TypePaused)
+
+    assert [event.reason for event in running.of(TypePaused)] == ["nobody takes [redacted]"]
 
 
 def test_tasks_are_claimed_run_and_reported_and_the_numbers_say_so(server, start):
