@@ -141,7 +141,7 @@ def test_invalid_params_fail_once_and_name_each_field(server, start_worker):
         ("Test.Failing", "RuntimeError: it is broken"),
         ("Test.Gone", "no such thing"),
         ("Test.NotANumber", "result.x is nan"),
-        ("Test.NotJson", "result.x is a set"),
+        ("Test.NotJson", "result.x is of type set"),
         ("Test.TooLarge", "8388608 at most"),
         ("Test.Exits", "SystemExit: 3"),
     ],
