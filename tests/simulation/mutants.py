@@ -180,7 +180,7 @@ MUTANTS = (
         "R18",
         "Unavailable pauses its type",
         "worker.ending",
-        "            runtime.gate.pause(task.type, seconds, reason, now=now)\n",
+        "            runtime.gate.pause(task.type, seconds, reason, now=now, trace=trace)\n",
         "",
     ),
     Mutant(
