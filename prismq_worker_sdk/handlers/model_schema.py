@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import AliasChoices, AliasPath, BaseModel
@@ -42,13 +43,13 @@ class _Generator(GenerateJsonSchema):
 
     def model_schema(self, schema: Any) -> dict[str, Any]:
         """Every name that a field of the model may have."""
-        found = super().model_schema(schema)
-        if "properties" in found:
-            for name, field in schema["cls"].model_fields.items():
-                _add_names(
-                    found, _names(name, field, schema["cls"].model_config), _own_name(found, name, field)
-                )
-        return found
+        cls = schema["cls"]
+        return _with_every_name(super().model_schema(schema), cls.model_fields, cls.model_config)
+
+    def dataclass_schema(self, schema: Any) -> dict[str, Any]:
+        """The same for a dataclass inside a model."""
+        fields = getattr(schema["cls"], "__pydantic_fields__", {})
+        return _with_every_name(super().dataclass_schema(schema), fields, schema.get("config", {}))
 
     def str_schema(self, schema: Any) -> dict[str, Any]:
         """Patterns with their flags."""
@@ -70,6 +71,13 @@ class _Generator(GenerateJsonSchema):
                     "blanks around it may be refused; leave the limit to a validator of the model"
                 )
         return found
+
+
+def _with_every_name(schema: dict[str, Any], fields: Mapping[str, FieldInfo], config: Any) -> dict[str, Any]:
+    if "properties" in schema:
+        for name, field in fields.items():
+            _add_names(schema, _names(name, field, config), _own_name(schema, name, field))
+    return schema
 
 
 def _own_name(schema: dict[str, Any], name: str, field: FieldInfo) -> str:

@@ -153,9 +153,13 @@ def test_a_plugin_that_is_named_in_two_ways_is_loaded_once(imports):
     text += "class T(TaskHandler):\n    task_type = 'Test.T'\n    def process(self, params, ctx): return 1\n"
     module = write_distribution(imports, "two_ways", text)
     file = write(imports, "a_file.py", source("of_a_file"))
+    write(imports, "by_two_ways/__init__.py", "")
+    inside = write(imports, "by_two_ways/inside.py", source("inside"))
 
     assert types(load(["two_ways", module])) == ["Test.T"]
     assert types(load([file, f"{imports}/./a_file.py"])) == ["Test.of_a_file"]
+    assert types(load(["by_two_ways.inside", inside])) == ["Test.inside"]
+    assert types(load([file, "a_file"])) == ["Test.of_a_file"]
 
 
 def test_files_of_the_same_name_are_two_plugins(imports):

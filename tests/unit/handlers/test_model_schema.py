@@ -8,6 +8,7 @@ from typing import Annotated
 
 import pytest
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.dataclasses import dataclass
 
 from prismq_worker_sdk import TaskParams
 from prismq_worker_sdk.errors import InvalidParams
@@ -37,6 +38,15 @@ class Inside(TaskParams):
     inner: list[Choice]
 
 
+@dataclass
+class Record:
+    url: str = Field(validation_alias=AliasChoices("url", "link"))
+
+
+class WithRecord(TaskParams):
+    record: Record
+
+
 class Plain(TaskParams):
     url: str = Field(alias="theUrl")
 
@@ -54,6 +64,8 @@ class Plain(TaskParams):
         (ByName, {"theUrl": "x"}),
         (ByName, {"url": "x"}),
         (Inside, {"inner": [{"url": "x"}, {"link": "x"}]}),
+        (WithRecord, {"record": {"url": "x"}}),
+        (WithRecord, {"record": {"link": "x"}}),
         (Plain, {"theUrl": "x"}),
     ],
 )
