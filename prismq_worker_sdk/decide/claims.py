@@ -20,7 +20,21 @@ from prismq_worker_sdk.model.calls import (
 )
 from prismq_worker_sdk.model.capabilities import Capabilities
 
-__all__ = ["Ask", "ClaimPlan", "Hold", "Pace", "longest_wait", "next_claim", "pace_after", "worth_repeating"]
+__all__ = [
+    "Ask",
+    "ClaimPlan",
+    "Hold",
+    "Pace",
+    "lanes",
+    "longest_wait",
+    "next_claim",
+    "pace_after",
+    "window_after",
+    "worth_repeating",
+]
+
+MOST_LANES = 8
+"""Claims, and reports, that one worker has under way at once: a small server has a score of processes for everybody."""
 
 QUICK_CONFLICTS = 3
 """Quick repeats after "somebody was faster", before the poll interval applies (R34)."""
@@ -120,6 +134,29 @@ class Pace:
     conflicts: int = 0
     failures: int = 0
     wait: float = 0.0
+
+
+def lanes(can: Capabilities, slots: int) -> int:
+    """How many loops claim, and how many report, each over a connection of its own.
+
+    Where an answer holds many tasks, one loop is enough; else a round trip for each task would leave slots empty.
+    """
+    return 1 if can.max_tasks > 1 else min(slots, MOST_LANES)
+
+
+def window_after(window: int, answer: int | Failure) -> int:
+    """How many claims may be under way at once after one more answer.
+
+    Each that brings work lets one more go along; the first without leaves one, so that an idle worker asks as seldom as
+    with a single loop, and a server in trouble is asked by one.
+    """
+    match answer:
+        case int() if answer:
+            return min(MOST_LANES, window + 1)
+        case Conflict():
+            return window
+        case _:
+            return 1
 
 
 def longest_wait(can: Capabilities, poll_interval: float) -> float:

@@ -52,6 +52,7 @@ class WireClient:
         key: The API key now; asked again after the server refused it (R34).
         dialect: `auto`, or the one that must be met.
         on_call: Is told of every HTTP request.
+        session: What the clients of one worker remember together; its own unless given.
     """
 
     def __init__(
@@ -62,18 +63,20 @@ class WireClient:
         dialect: str = "auto",
         on_call: Callable[[ApiCalled], None] = ignore,
         timeouts: Timeouts | None = None,
+        session: prismq_client.Session | None = None,
     ) -> None:
         self._api_url = api_url
         self._transport = Transport(api_url, key=key, timeouts=timeouts)
         self._dialect = dialect
         self._on_call = on_call
+        self._session = session or prismq_client.Session()
         self._exchange: Callable[[Exchange], Steps] = v1.exchange
         self._budgets: Budgets | None = None
 
     def use(self, found: Healthy) -> None:
         """From now on calls go the way that this server takes."""
         if found.dialect == prismq_client.NAME:
-            self._exchange = partial(prismq_client.exchange, prismq_client.Session())
+            self._exchange = partial(prismq_client.exchange, self._session)
             self._budgets = budgets_of(self._api_url)
         else:
             self._exchange = v1_exchange.exchange if found.capabilities.renews else v1.exchange

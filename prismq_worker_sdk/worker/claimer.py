@@ -39,7 +39,6 @@ class Claimer:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._told_full = False
         self._part_asked = False
         self.unanswered: Asked | None = None
         """A claim whose answer was lost, where the server knows its request again."""
@@ -195,7 +194,7 @@ class Claimer:
     @property
     def full(self) -> bool:
         """Whether the disk keeps the worker from claiming."""
-        return self._told_full
+        return self._runtime.disk_trouble is not None
 
     def forget(self, asked: Asked) -> None:
         """A claim is over: gives back the slots that it did not need."""
@@ -215,10 +214,9 @@ class Claimer:
         lacking = _outbox_refuses(runtime) or _outbox_full(runtime) or _disk_lacks(runtime)
         if lacking is not None and held is not None:
             lacking = f"{lacking}; {held}"
-        if lacking is not None and not self._told_full:
-            self._runtime.emit(Notice("error", lacking))
-        self._told_full = lacking is not None
-        self._runtime.disk_trouble = lacking
+        before, runtime.disk_trouble = runtime.disk_trouble, lacking
+        if lacking is not None and before is None:
+            runtime.emit(Notice("error", lacking))
         return lacking is None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prismq_worker_sdk.decide.claims import Pace, pace_after
+from prismq_worker_sdk.decide.claims import Pace, pace_after, window_after
 from prismq_worker_sdk.model.calls import BadGrant, Exchange, Exchanged, Failure, Grant, Order
 from prismq_worker_sdk.worker.asked import Asked
 from prismq_worker_sdk.worker.claimer import Claimer
@@ -19,24 +19,30 @@ QUICK_ANSWER = 0.5
 """A wait on the server that ended sooner than this was no wait: the worker rests by itself."""
 
 
-def claim_loop(runtime: Runtime) -> Loop:
+def claim_loop(runtime: Runtime, lane: int = 0) -> Loop:
     """Claims while the worker runs; ends when it drains, after the answer to the last claim is dealt with.
 
     The first claim waits until the reports of earlier processes were sent once (R27). While reports go out,
     claims go along with them, and this loop rests.
+
+    Args:
+        lane: Its number among several; all but the first claim only while claims bring work.
     """
     pace = Pace()
     claimer = Claimer(runtime)
     while runtime.life.running:
-        if runtime.delivering and claimer.unanswered is None:
+        if claimer.unanswered is None and (runtime.delivering or lane >= runtime.claim_window):
             yield Wait(None)
             continue
-        if runtime.order is Order.QUIET:
+        if runtime.order is Order.QUIET and lane == 0:
             yield from _listen(runtime)
             continue
         asked = claimer.ask(waits=True)
         if asked is not None:
             pace = yield from _claim(runtime, claimer, asked, pace)
+            if lane:
+                runtime.wakes.claim()  # the slot that was kept may be free again: the first lane asks on
+                pace = pace if pace.failures or pace.conflicts else Pace()
             if not asked.part or pace.failures:
                 yield from _rest(runtime, pace.wait)
         elif claimer.full:
@@ -62,6 +68,10 @@ def _claim(runtime: Runtime, claimer: Claimer, asked: Asked, pace: Pace) -> Loop
     answer = claimer.answered(asked, _tasks(reply))
     if answer == 0 and asked.work.wait_seconds and runtime.clock.monotonic() - begun > QUICK_ANSWER:
         return Pace()
+    window = runtime.claim_window
+    runtime.claim_window = window_after(window, answer)
+    if runtime.claim_window > window:
+        runtime.wakes.claim()
     pace = pace_after(pace, answer, poll_interval=runtime.config.poll_interval, jitter=runtime.dice.random())
     if not isinstance(answer, int):
         runtime.contact.failed(answer, pace.wait)

@@ -9,6 +9,7 @@ from prismq_worker_sdk.model.calls import Healthy
 from prismq_worker_sdk.model.events import Event
 from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.wire.client import WireClient
+from prismq_worker_sdk.wire.dialects.prismq_client import Session
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.driver import Perform
 
@@ -43,6 +44,7 @@ class Connections:
         self._config = config
         self._emit = emit
         self._clients: list[WireClient] = []
+        self._session = Session()
 
     def probe(self) -> Perform:
         """How to ask a server that is not known yet."""
@@ -60,6 +62,12 @@ class Connections:
             client.close()
 
     def _open(self, dialect: str) -> WireClient:
-        client = WireClient(self._config.api_url, key=self._config.key, dialect=dialect, on_call=self._emit)
+        client = WireClient(
+            self._config.api_url,
+            key=self._config.key,
+            dialect=dialect,
+            on_call=self._emit,
+            session=self._session,
+        )
         self._clients.append(client)
         return client

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
+from prismq_worker_sdk.decide.claims import lanes
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.claiming import claim_loop
 from prismq_worker_sdk.worker.connect import Connects
-from prismq_worker_sdk.worker.delivering import delivery_loop
+from prismq_worker_sdk.worker.delivering import Delivery, delivery_lane, delivery_loop
 from prismq_worker_sdk.worker.driver import LoopThread
 from prismq_worker_sdk.worker.effects import Loop
 from prismq_worker_sdk.worker.interpreter_watch import InterpreterWatch
@@ -39,8 +41,16 @@ class Crew:
             perform = connections.open(runtime.health)
             return LoopThread(name, loop, perform=perform, clock=runtime.clock, ended=wake)
 
-        self._delivery = thread("delivery", delivery_loop(runtime))
-        self._claim = thread("claim", claim_loop(runtime))
+        delivery = Delivery(runtime)
+        more = range(1, lanes(runtime.health.capabilities, runtime.config.concurrency))
+        self._deliveries = [
+            thread("delivery", delivery_loop(runtime, delivery)),
+            *(thread(f"delivery {lane}", delivery_lane(delivery)) for lane in more),
+        ]
+        self._claims = [
+            thread("claim", claim_loop(runtime)),
+            *(thread(f"claim {lane}", claim_loop(runtime, lane)) for lane in more),
+        ]
         self._lease = thread("lease", lease_loop(runtime))
         self._readiness = Readiness(
             runtime.registry.handlers
@@ -55,23 +65,23 @@ class Crew:
         self._runtime = runtime
         self._watch = InterpreterWatch(runtime, stacks=owns_process)
         wakes = runtime.wakes
-        wakes.deliver, wakes.claim = self._delivery.waker.wake, self._claim.waker.wake
+        wakes.deliver, wakes.claim = partial(_wake, self._deliveries), partial(_wake, self._claims)
         wakes.lease, wakes.supervise = self._lease.waker.wake, wake
 
     def _ready_changed(self) -> None:
         """A type may be claimed now, or no more: a claim that waits may have to ask anew."""
-        self._claim.waker.wake()
-        self._delivery.waker.wake()
+        self._runtime.wakes.claim()
+        self._runtime.wakes.deliver()
 
     @property
     def claiming(self) -> bool:
         """Whether a claim may still be in flight."""
-        return self._claim.alive
+        return any(loop.alive for loop in self._claims)
 
     @property
     def delivering(self) -> bool:
         """Whether reports may still be sent."""
-        return self._delivery.alive
+        return self._deliveries[0].alive
 
     def start(self) -> None:
         """Begins."""
@@ -106,7 +116,12 @@ class Crew:
 
     @property
     def _loops(self) -> tuple[LoopThread, ...]:
-        return self._delivery, self._claim, self._lease
+        return *self._deliveries, *self._claims, self._lease
+
+
+def _wake(loops: list[LoopThread]) -> None:
+    for loop in loops:
+        loop.waker.wake()
 
 
 def thread_slots(runtime: Callable[[], Runtime]) -> Callable[[int], Slot]:

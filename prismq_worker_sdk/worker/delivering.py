@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from dataclasses import replace
 
 from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle
@@ -9,10 +11,8 @@ from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.model.calls import (
     Exchange,
     Exchanged,
-    Failure,
     ReportAnswer,
     ReportReply,
-    Unreachable,
 )
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import (
@@ -21,17 +21,18 @@ from prismq_worker_sdk.model.events import (
     ReportDelayed,
     ReportSettled,
 )
-from prismq_worker_sdk.model.outcome import Completed
 from prismq_worker_sdk.model.report import Report, Settlement, Verdict
 from prismq_worker_sdk.worker.asked import Asked
 from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.batches import failure_of, replies_of, within_bytes
 from prismq_worker_sdk.worker.claimer import Claimer
-from prismq_worker_sdk.worker.effects import Loop, Reply, Wait
+from prismq_worker_sdk.worker.effects import Loop, Wait
+from prismq_worker_sdk.worker.in_flight import InFlight
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.talking import talk
 from prismq_worker_sdk.worker.verdicts import Verdicts
 
-__all__ = ["delivery_loop"]
+__all__ = ["Delivery", "delivery_lane", "delivery_loop"]
 
 DISK_PAUSE = 1.0
 
@@ -44,20 +45,21 @@ TIDY_PAUSE = 0.05
 LARGEST_BATCH = 128
 """Reports in one call at most, however many the server takes."""
 
-BATCH_BYTES = 1024 * 1024
-"""Bytes in one call, or one report (R23)."""
 
-
-def delivery_loop(runtime: Runtime) -> Loop:
+def delivery_loop(runtime: Runtime, shared: Delivery | None = None) -> Loop:
     """Delivers until the worker flushes; then sends everything once, whatever its back-off, and ends (R36).
 
     What waits is sent so as soon as handlers are being cancelled: one that does not end must not cost the
     others their last try. The rest follows once every handler has ended.
+
+    Args:
+        shared: What it shares with loops that deliver beside it, where there are any.
     """
-    delivery = _Delivery(runtime)
+    delivery = shared or Delivery(runtime)
     yield from delivery.sweep()
     runtime.stored_sent = True
     runtime.wakes.claim()
+    runtime.wakes.deliver()
     while runtime.life.phase in {Phase.RUNNING, Phase.DRAINING}:
         if delivery.last_call_due():
             yield from delivery.last_call()
@@ -65,15 +67,31 @@ def delivery_loop(runtime: Runtime) -> Loop:
             yield from delivery.step()
     if runtime.life.phase is Phase.FLUSHING:
         yield from delivery.last_call()
+        while len(delivery.in_flight) and runtime.life.phase is Phase.FLUSHING:
+            yield Wait(None)
+            yield from delivery.last_call()
         runtime.flushed = True
         runtime.wakes.supervise()
 
 
-class _Delivery:
-    """What delivery remembers between two reports; lost in a crash without harm."""
+def delivery_lane(delivery: Delivery) -> Loop:
+    """Delivers beside the delivery loop what is due now, as long as all goes well; ends when handlers are cancelled."""
+    life, clock = delivery.runtime.life, delivery.runtime.clock
+    while life.phase in {Phase.RUNNING, Phase.DRAINING} and not life.cancel_due(clock.monotonic()):
+        yield from delivery.assist()
+
+
+class Delivery:
+    """What delivery remembers between two reports; lost in a crash without harm.
+
+    Attributes:
+        in_flight: What is being sent now, by whichever loop.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+        self.runtime = self._runtime = runtime
+        self.in_flight = InFlight()
+        self._judging = threading.Lock()
         self._verdicts = Verdicts(runtime)
         self._offers: dict[Attempt, float] = {}
         self._last_called: int | None = None
@@ -92,8 +110,8 @@ class _Delivery:
             yield from self._send_offered(offered)
             return
         try:
-            due = runtime.outbox.due(self._most())
-            wait = None if due else runtime.outbox.seconds_to_next()
+            due = self._take_due(self._most())
+            wait = None if due or len(self.in_flight) else runtime.outbox.seconds_to_next()
         except OutboxError as error:
             runtime.emit(Notice("error", str(error)))
             yield Wait(DISK_PAUSE)
@@ -104,9 +122,41 @@ class _Delivery:
             yield Wait(TIDY_PAUSE if more else self._until_next(wait))
             return
         if self._apart and self._claimer.unanswered is not None:
-            due = []
-        reply = yield from self._send(_within_bytes(due), along=True)
+            self.in_flight.land(due)
+            due = ()
+        reply = yield from self._send_taken(due, along=True)
         yield from self._rest_after(reply)
+
+    def assist(self) -> Loop:
+        """Sends the oldest report that is due and that nobody sends now, or waits until something changes.
+
+        A server that is away, or refuses, is tried by the delivery loop alone.
+        """
+        runtime = self._runtime
+        idle = runtime.ledger.waiting <= len(self.in_flight)  # costs less than a question to the outbox
+        try:
+            due = () if idle or self._verdicts.failures or not runtime.stored_sent else self._take_due(1)
+        except OutboxError:
+            due = ()  # the delivery loop tells
+        if due:
+            yield from self._send_taken(due)
+            runtime.wakes.deliver()  # what is still due was passed over while this one was on its way
+        else:
+            yield Wait(None)
+
+    def _take_due(self, most: int) -> Sequence[Report]:
+        """Reports that are due, oldest first, and that no other loop sends now."""
+        return self.in_flight.take(
+            lambda: self._runtime.outbox.due(most + len(self.in_flight)),
+            lambda free: within_bytes(free[:most]),
+        )
+
+    def _send_taken(self, reports: Sequence[Report], *, along: bool = False) -> Loop:
+        """One sending of reports that are this loop's."""
+        try:
+            return (yield from self._send(tuple(reports), along=along))
+        finally:
+            self.in_flight.land(reports)
 
     def _until_next(self, wait: float | None) -> float | None:
         """Seconds to rest when nothing is due now."""
@@ -142,15 +192,27 @@ class _Delivery:
         runtime = self._runtime
         while runtime.life.phase is not Phase.STOPPED:
             try:
-                found = _within_bytes(runtime.outbox.after(last, self._most()))
+                found, taken = self._take_after(last)
             except OutboxError as error:
                 runtime.emit(Notice("error", str(error)))
                 break
             if not found:
                 break
-            last = found[-1].number or last
-            yield from self._send(found)
+            last = (taken or found)[-1].number or last
+            if taken:
+                yield from self._send_taken(taken)
         return last
+
+    def _take_after(self, last: int) -> tuple[list[Report], Sequence[Report]]:
+        """The next reports behind a place in the line, and those of them that no other loop sends now."""
+        found: list[Report] = []
+
+        def look() -> list[Report]:
+            found.extend(self._runtime.outbox.after(last, self._most()))
+            return found
+
+        taken = self.in_flight.take(look, within_bytes)
+        return found, taken
 
     def _most(self) -> int:
         """Reports in one call: all the server takes, fewer after a batch that did not pass (R23)."""
@@ -188,32 +250,33 @@ class _Delivery:
         call = Exchange(reports=reports)
         if asked is not None:
             call = replace(call, claim=asked.work, request_id=asked.request_id)
+        failures = self._verdicts.failures
         runtime.overtaken.sending(reports)
         whole = yield from talk(runtime, call)
         runtime.overtaken.answered(reports, runtime.clock.monotonic())
-        replies = _replies(whole, len(reports))
-        tasks = whole.tasks if isinstance(whole, Exchanged) else _failure(whole)
+        replies = replies_of(whole, len(reports))
+        tasks = whole.tasks if isinstance(whole, Exchanged) else failure_of(whole)
         claims = self._claimer.to_hold(asked, tasks) if asked is not None and isinstance(tasks, tuple) else ()
-        early = yield from self._settle(reports, replies, claims)
+        with self._judging:  # what fails at once in several loops is one failure of the server
+            self._verdicts.failures = min(failures, self._verdicts.failures)
+            judged = self._judged(reports, replies)
+        early = yield from self._settle(judged, claims)
         if asked is not None:
             self._claimer.answered(asked, tasks, early)
             if not runtime.delivering:
                 runtime.wakes.claim()  # the slots that were kept for this claim may be free again
         if not reports and not isinstance(whole, Exchanged):
             self._verdicts.failures += 1
-            return _failure(whole)
+            return failure_of(whole)
         if not reports:
             self._verdicts.failures = 0
             return ReportAnswer(Verdict.ACCEPTED)
         return next((reply for reply in replies if not isinstance(reply, ReportAnswer)), replies[0])
 
-    def _settle(
-        self,
-        reports: tuple[Report, ...],
-        replies: tuple[ReportReply, ...],
-        claims: tuple[Claim | None, ...] = (),
-    ) -> Loop:
-        """Stores what became of each report, and then the claims, in one transaction (R25); what the holds gave."""
+    def _judged(
+        self, reports: tuple[Report, ...], replies: tuple[ReportReply, ...]
+    ) -> list[tuple[Report, Judgement, float]]:
+        """What became of each report, and the seconds to its next try where that is no verdict."""
         batch = len(reports) > 1
         if replies:
             self._part(apart=any(not isinstance(reply, ReportAnswer) for reply in replies))
@@ -221,11 +284,19 @@ class _Delivery:
             self._batch = max(1, len(reports) // 2)
         elif batch:
             self._batch = min(LARGEST_BATCH, 2 * self._batch)
-        judged = []
+        judged, failures = [], self._verdicts.failures
         for report, reply in zip(reports, replies, strict=True):
             judgement, retry_in = self._verdicts.judge(report, reply, alone=not batch)
             passed = report.passed if batch else self._verdicts.passed(report, judgement)
             judged.append((replace(report, tries=report.tries + 1, passed=passed), judgement, retry_in))
+        if failures and not self._verdicts.failures:
+            self._runtime.wakes.deliver()
+        return judged
+
+    def _settle(
+        self, judged: list[tuple[Report, Judgement, float]], claims: tuple[Claim | None, ...] = ()
+    ) -> Loop:
+        """Stores what became of each report, and then the claims, in one transaction (R25); what the holds gave."""
         stored, early = yield from self._store(judged, claims)
         self._untidy = True
         for (sent, judgement, retry_in), changed in zip(judged, stored, strict=True):
@@ -271,25 +342,35 @@ class _Delivery:
                 return
             if runtime.contact.answers > answers:
                 self._verdicts.failures = 0
+                runtime.wakes.deliver()
                 return
             yield Wait(left)
 
     def _offered(self) -> Attempt | None:
         """An outcome that the disk refuses and whose next try has come (R12)."""
         now = self._runtime.clock.monotonic()
-        attempts = [attempt for attempt in self._runtime.table.all() if attempt.report() is not None]
+        attempts = [one for one in self._runtime.table.all() if one.report() is not None]
         self._offers = {attempt: self._offers.get(attempt, now) for attempt in attempts}
         return next((attempt for attempt in attempts if self._offers[attempt] <= now), None)
 
     def _send_offered(self, attempt: Attempt) -> Loop:
-        runtime = self._runtime
         report = attempt.report()
         if report is None:
             return
+        if not self.in_flight.take(lambda: [report], list):
+            yield Wait(DISK_PAUSE)
+            return
+        try:
+            yield from self._send_from_memory(attempt, report)
+        finally:
+            self.in_flight.land([report])
+
+    def _send_from_memory(self, attempt: Attempt, report: Report) -> Loop:
+        runtime = self._runtime
         attempt.maybe_seen = True
         runtime.overtaken.committed(attempt.claim)
         runtime.overtaken.sending((report,))
-        (reply,) = _replies((yield from talk(runtime, Exchange(reports=(report,)))), 1)
+        (reply,) = replies_of((yield from talk(runtime, Exchange(reports=(report,)))), 1)
         runtime.overtaken.answered((report,), runtime.clock.monotonic())
         judgement, retry_in = self._verdicts.judge(report, reply)
         match judgement:
@@ -303,34 +384,3 @@ class _Delivery:
                 attempt.maybe_seen = report.maybe_seen or maybe_seen
                 self._offers[attempt] = runtime.clock.monotonic() + retry_in
                 runtime.emit(ReportDelayed(attempt.ref, reason, retry_in, 1))
-
-
-def _replies(whole: Reply, number: int) -> tuple[ReportReply, ...]:
-    """One reply for each report, whatever came."""
-    silent = Unreachable("the server did not say what became of the report")
-    match whole:
-        case Exchanged(reports=replies):
-            return (*replies[:number], *(silent,) * (number - len(replies)))
-        case None:
-            return (silent,) * number
-        case _:
-            return (_failure(whole),) * number
-
-
-def _within_bytes(reports: list[Report]) -> tuple[Report, ...]:
-    """The first reports of a line that fit into one call; at least one (R23)."""
-    room = BATCH_BYTES
-    for place, report in enumerate(reports):
-        room -= _bytes(report)
-        if room < 0 and place:
-            return tuple(reports[:place])
-    return tuple(reports)
-
-
-def _bytes(report: Report) -> int:
-    size = len(report.outcome.result) if isinstance(report.outcome, Completed) else 1024
-    return size + sum(len(child.params) for child in report.children) + 512
-
-
-def _failure(reply: object) -> Failure:
-    return reply  # type: ignore[return-value]  # Healthy never answers an Exchange

@@ -68,6 +68,7 @@ class Runtime:
         order: What the server wants of this worker (R40).
         delivering: Whether reports go out now, so that claims go along with them.
         waiting: The claim that waits on the server now, so that a stop can end its wait (R6).
+        claim_window: How many claims may be under way at once, where a claim brings one task.
         planning: Held while a claim is planned and its slots are reserved (R4).
         disk_trouble: Why the disk keeps the worker from claiming, if it does.
         claims_hold: Whether claims last as long as they are taken to; False once a task came again too early.
@@ -106,6 +107,7 @@ class Runtime:
     disk_trouble: str | None = None
     parked: int = 0
     waiting: Asked | None = None
+    claim_window: int = 1
     planning: threading.Lock = field(default_factory=threading.Lock)
 
     def gives_back(self, claim: Claim, delay: float = 0.0) -> bool:

@@ -24,11 +24,7 @@ def talk(runtime: Runtime, call: Exchange) -> Loop:
     match reply:
         case Exchanged(order=order, unknown_types=unknown):
             runtime.obey(order)
-            for name in unknown:
-                reason = (
-                    "the TaskManager does not know this type; register it (prismq-worker plugins --publish)"
-                )
-                runtime.gate.pause(name, UNKNOWN_PAUSE, reason, now=runtime.clock.monotonic())
+            _pause(runtime, unknown)
         case Vanished(reason=reason):
             found = yield Call(Probe())
             if isinstance(found, Healthy):
@@ -37,3 +33,14 @@ def talk(runtime: Runtime, call: Exchange) -> Loop:
         case _:
             pass
     return reply
+
+
+def _pause(runtime: Runtime, unknown: tuple[str, ...]) -> None:
+    now = runtime.clock.monotonic()
+    closed = runtime.gate.closed(
+        now
+    )  # another loop's claim, under way at the same time, may have been told it too
+    for name in unknown:
+        if name not in closed:
+            reason = "the TaskManager does not know this type; register it (prismq-worker plugins --publish)"
+            runtime.gate.pause(name, UNKNOWN_PAUSE, reason, now=now)

@@ -4,6 +4,7 @@ import tempfile
 from itertools import count
 from pathlib import Path
 
+from tests.bench.busy_slots import busy_slots
 from tests.bench.figures import ROUNDS, Row, Table
 from tests.support.deployed import Embedded
 from tests.support.fleet import Fleet
@@ -15,6 +16,9 @@ WORKERS, SLOTS, TASKS = 8, 4, 500
 DEADLOCKS = 0.01
 LIMIT = 100
 MINUTES = 10
+MANY_SLOTS, HANDLER, FAR = 16, 0.2, (0.03, 0.1)
+"""Slots, seconds of a handler, and round trips to the server, seconds."""
+
 LEAST = "a claim and a report"
 LOAD = {
     "all requests": lambda fleet: fleet.requests(),
@@ -39,6 +43,8 @@ def run(seconds):
             [Row(LEAST, [2.0])]
             + [Row(what, [read(fleet) / TASKS for fleet in fleets]) for what, read in LOAD.items()],
         )
+        for round_trip in FAR:
+            yield busy(Path(folder), round_trip, [next(numbers) for _ in range(rounds)])
         for limit in (0, LIMIT):
             yield Table(
                 f"idle, {f'limit {limit}' if limit else 'no limit'}, poll interval 10 s",
@@ -63,6 +69,25 @@ def load(folder, *, workers=WORKERS, slots=SLOTS, tasks=TASKS, deadlocks=DEADLOC
     if steps != {("claimed", "completed")} or set(fleet.runs.values()) != {1}:
         raise RuntimeError(f"tasks were not claimed, run and completed once each: {steps}")
     return fleet
+
+
+def busy(folder, round_trip, numbers, *, slots=MANY_SLOTS, tasks=TASKS):
+    """How many slots work, where each claim and each report takes a round trip."""
+    found = []
+    for number in numbers:
+        place = folder / f"busy-{number}"
+        place.mkdir()
+        found.append(busy_slots(place, round_trip=round_trip, slots=slots, handler=HANDLER, tasks=tasks))
+    most = slots * HANDLER / (HANDLER + round_trip)
+    return Table(
+        f"{slots} slots, handlers of {HANDLER} s, round trip {round_trip * 1000:.0f} ms",
+        "slots",
+        [
+            Row("most that can work at once, with a claim before each task", [most]),
+            Row("a handler runs", [working for working, _taken in found]),
+            Row("a handler runs, or its claim is under way", [taken for _working, taken in found]),
+        ],
+    )
 
 
 def idle(folder, workers, types, limit):

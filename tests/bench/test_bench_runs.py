@@ -14,7 +14,7 @@ from tests.bench.backlog import fresh_strict, kept_embedded
 from tests.bench.figures import ROUNDS, Row, Table
 from tests.support.processes import ROOT
 
-NO_BENCH = {"__init__", "__main__", "backlog", "figures", "fixed_answer", "noop", "processes"}
+NO_BENCH = {"__init__", "__main__", "backlog", "busy_slots", "figures", "fixed_answer", "noop", "processes"}
 
 
 def test_the_fastest_benches_print_one_json_object_for_each_table():
@@ -158,6 +158,14 @@ def test_a_small_load_on_the_server_in_production_costs_little_more_than_a_claim
 
     assert fleet.of("claim") >= 40
     assert 2.0 <= fleet.requests() / 40 < 3.0
+
+
+def test_the_busy_slots_of_a_worker_far_from_its_server_are_counted(tmp_path):
+    table = prismq_client.busy(tmp_path, 0.01, [1], slots=2, tasks=12)
+
+    most, working, taken = (row.samples[0] for row in table.rows)
+    assert 0 < working <= taken
+    assert most < 2
 
 
 def test_an_idle_minute_is_counted_by_the_clock_of_the_simulation(tmp_path):

@@ -42,6 +42,14 @@ MUTANTS = (
         "    most = min(room + 1, max_tasks)",
     ),
     Mutant(
+        "R4",
+        "a loop whose claim was in vain wakes the one that asks on",
+        "worker.claiming",
+        "                runtime.wakes.claim()  # the slot that was kept",
+        "                # the slot that was kept",
+        "base",
+    ),
+    Mutant(
         "R5",
         "a lease counts from the first sending of its request",
         "worker.claimer",
@@ -245,6 +253,14 @@ MUTANTS = (
         "decide.delivery",
         "        case Verdict.CONFLICT if report.maybe_seen:",
         "        case Verdict.CONFLICT if False:",
+    ),
+    Mutant(
+        "R26",
+        "no task is reported by two loops at once",
+        "worker.in_flight",
+        "[one for one in look() if one.identity.task_key not in self._tasks]",
+        "list(look())",
+        "base",
     ),
     Mutant(
         "R27",

@@ -7,6 +7,7 @@ from itertools import count
 from random import Random
 from urllib.parse import urlencode
 
+from prismq_worker_sdk.decide.claims import lanes
 from prismq_worker_sdk.model.calls import Healthy
 from prismq_worker_sdk.testing import FakeClock, PrismqClientDeployment
 from prismq_worker_sdk.testing.prismq_client.application import Application
@@ -22,6 +23,7 @@ from tests.support.loops import Stepped, Work, Workplace
 
 NOON = 1_795_435_200.4
 MINUTE = 60.0
+SLOTS = 16
 OURS, ANOTHERS = "10.0.0.1", "10.0.0.2"
 
 
@@ -53,8 +55,9 @@ class Idle:
         """The requests of each minute, after those in which the workers begin."""
         queue, order = [], count()
         for place, client in self._places:
-            loop = Stepped(claim_loop(place.runtime))
-            heapq.heappush(queue, (0.0, next(order), loop, client))
+            for lane in range(lanes(prismq_client.CAPABILITIES, SLOTS)):
+                loop = Stepped(claim_loop(place.runtime, lane))
+                heapq.heappush(queue, (0.0, next(order), loop, client))
         counts = [0] * (warm + number)
         while queue[0][0] < len(counts) * MINUTE:
             at, _order, loop, client = heapq.heappop(queue)
@@ -83,6 +86,7 @@ class Idle:
             worker_id=f"w{number}",
             capabilities=prismq_client.CAPABILITIES,
             poll_interval=poll_interval,
+            concurrency=SLOTS,
         )
         place.runtime.dice = Random(number)
         return place, self._client()

@@ -9,12 +9,13 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
+from prismq_worker_sdk.decide.claims import lanes
 from prismq_worker_sdk.decide.delivery import Judgement
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import PrismqError
 from prismq_worker_sdk.handlers.registry import Registry
 from prismq_worker_sdk.model.calls import ClaimOrder, Exchange, Healthy, Probe
-from prismq_worker_sdk.model.claim import Claim, Identity
+from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
 from prismq_worker_sdk.model.events import Event
 from prismq_worker_sdk.model.outcome import Child, Outcome
 from prismq_worker_sdk.model.report import Report
@@ -30,7 +31,7 @@ from prismq_worker_sdk.worker.claiming import claim_loop
 from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.contact import Contact
-from prismq_worker_sdk.worker.delivering import delivery_loop
+from prismq_worker_sdk.worker.delivering import Delivery, delivery_lane, delivery_loop
 from prismq_worker_sdk.worker.effects import Reply
 from prismq_worker_sdk.worker.gate import Gate
 from prismq_worker_sdk.worker.leasing import lease_loop
@@ -101,7 +102,10 @@ class Process:
             self._found,
         )
         self._crew: list[Actor] = []
+        self._deliveries: list[Actor] = []
+        self._claims: list[Actor] = []
         self._set_ups: set[str] = set()
+        self._reported: set[TaskKey] = set()
         self._finder.start()
 
     # what its loops are stepped by
@@ -128,6 +132,7 @@ class Process:
         else:
             self.world.watch.calls(self, request)
             steps = self._steps(request)
+            receive = self._reporting(request, receive)
 
         def go_on(reply: object) -> None:
             try:
@@ -140,6 +145,19 @@ class Process:
                 )
 
         go_on(None)
+
+    def _reporting(self, request: Exchange, receive: Callable[[Reply], None]) -> Callable[[Reply], None]:
+        """Notes which tasks are being reported until the answer is received: none by two loops at once (R26)."""
+        keys = {report.identity.task_key for report in request.reports}
+        for key in keys & self._reported:
+            self.world.watch.find("R26", f"{self.worker_id} reports {key.task_id} twice at a time")
+        self._reported |= keys
+
+        def received(reply: Reply) -> None:
+            self._reported -= keys
+            receive(reply)
+
+        return received
 
     def _steps(self, request: Exchange) -> Steps:
         found = None if self.runtime is None else self.runtime.health
@@ -166,12 +184,12 @@ class Process:
     @property
     def claiming(self) -> bool:
         """Whether a claim may still be in flight."""
-        return self._crew[1].alive
+        return any(actor.alive for actor in self._claims)
 
     @property
     def delivering(self) -> bool:
         """Whether reports may still be sent."""
-        return self._crew[0].alive
+        return self._deliveries[0].alive
 
     def troubles(self) -> tuple[str, ...]:
         """Loops that died."""
@@ -201,13 +219,21 @@ class Process:
         def ended() -> None:
             wakes.supervise()
 
-        self._crew = [
-            self._actor("delivery", delivery_loop(runtime), ended),
-            self._actor("claim", claim_loop(runtime), ended),
-            self._actor("lease", lease_loop(runtime), ended),
-            self._actor("supervisor", supervise(runtime, self), self._over),
+        delivery = Delivery(runtime)
+        more = range(1, lanes(runtime.health.capabilities, self.config.concurrency))
+        self._deliveries = [
+            self._actor("delivery", delivery_loop(runtime, delivery), ended),
+            *(self._actor(f"delivery {lane}", delivery_lane(delivery), ended) for lane in more),
         ]
-        wakes.deliver, wakes.claim, wakes.lease, wakes.supervise = (actor.wake for actor in self._crew)
+        self._claims = [
+            self._actor("claim", claim_loop(runtime), ended),
+            *(self._actor(f"claim {lane}", claim_loop(runtime, lane), ended) for lane in more),
+        ]
+        lease = self._actor("lease", lease_loop(runtime), ended)
+        supervisor = self._actor("supervisor", supervise(runtime, self), self._over)
+        self._crew = [*self._deliveries, *self._claims, lease, supervisor]
+        wakes.deliver, wakes.claim = partial(_wake, self._deliveries), partial(_wake, self._claims)
+        wakes.lease, wakes.supervise = lease.wake, supervisor.wake
         for actor in self._crew:
             actor.start()
         for handler in self.world.handlers:
@@ -270,6 +296,11 @@ class Process:
 
     def _actor(self, name: str, loop: object, ended: Callable[[], None]) -> Actor:
         return Actor(name, loop, self, ended)  # type: ignore[arg-type]
+
+
+def _wake(actors: list[Actor]) -> None:
+    for actor in actors:
+        actor.wake()
 
 
 class _Disk:

@@ -107,15 +107,16 @@ def _shown(reply: HttpReply | Unreachable, identity: str) -> dict[str, Any] | Fa
 
 def number_of(session: Session, name: str) -> Asking:
     """The number of a type, None where the server does not know it, or a Failure."""
-    if name not in session.numbers:
+    known = session.numbers.get(name)
+    if known is None:
         found = yield from find_type(name)
         if isinstance(found, Failure) or found is None:
             return found
-        number = type_number(found)
-        if number is None:
+        known = type_number(found)
+        if known is None:
             return Unreachable(f"the type {name} has no usable number there", maybe_seen=False)
-        session.numbers[name] = number
-    return session.numbers[name]
+        session.numbers[name] = known
+    return known
 
 
 def _granted(

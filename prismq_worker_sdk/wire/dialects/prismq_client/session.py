@@ -1,8 +1,10 @@
-"""What one connection remembers of the server between two calls; lost in a crash without harm."""
+"""What the connections of a worker remember of the server between two calls; lost in a crash without harm."""
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 __all__ = ["Session"]
@@ -19,7 +21,7 @@ LONGEST_SILENCE = 50
 
 @dataclass(slots=True)
 class Session:
-    """What one connection remembers of the server.
+    """What the connections of one worker remember of the server; may be used from any thread.
 
     Attributes:
         numbers: Type name → its number there.
@@ -35,26 +37,29 @@ class Session:
     _last: str = ""
     _streak: int = 0
     _empty: dict[str, int] = field(default_factory=dict)
+    _lock: AbstractContextManager[object] = field(default_factory=threading.RLock, repr=False, compare=False)
 
     def in_turn(self, types: tuple[str, ...]) -> tuple[str, ...]:
         """The types in the order in which they are asked for now, one a request.
 
         A type that has work is asked again first, which saves requests, but not so often that others starve.
         """
-        start = types.index(self._last) if self._last in types else 0
-        if not 0 < self._streak < LONGEST_STREAK:
-            start += self._last in types
+        with self._lock:
+            start = types.index(self._last) if self._last in types else 0
+            if not 0 < self._streak < LONGEST_STREAK:
+                start += self._last in types
         return types[start:] + types[:start]
 
     def served(self, task_type: str, *, with_work: bool) -> None:
         """A request for this type got its answer."""
-        again = with_work and task_type == self._last and self._streak < LONGEST_STREAK
-        self._streak = (self._streak if again else 0) + with_work
-        self._last = task_type
-        self._empty[task_type] = 0 if with_work else self._empty.get(task_type, 0) + 1
-        if self._empty[task_type] >= LONGEST_SILENCE:
-            self._empty[task_type] = 0
-            self.numbers.pop(task_type, None)
+        with self._lock:
+            again = with_work and task_type == self._last and self._streak < LONGEST_STREAK
+            self._streak = (self._streak if again else 0) + with_work
+            self._last = task_type
+            self._empty[task_type] = 0 if with_work else self._empty.get(task_type, 0) + 1
+            if self._empty[task_type] >= LONGEST_SILENCE:
+                self._empty[task_type] = 0
+                self.numbers.pop(task_type, None)
 
     def forget_types(self) -> None:
         """The server was away, or a number meant something else: look them up again."""
@@ -62,9 +67,10 @@ class Session:
 
     def remember_child(self, parent_id: str, key: str) -> None:
         """A child of a report was created."""
-        self.created[parent_id, key] = None
-        if len(self.created) > MOST_CREATED:
-            self.created.popitem(last=False)
+        with self._lock:
+            self.created[parent_id, key] = None
+            if len(self.created) > MOST_CREATED:
+                self.created.popitem(last=False)
 
     def note(self, parent_id: str, text: str) -> None:
         """Something is to be told together with the verdict of a report."""

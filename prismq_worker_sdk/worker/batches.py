@@ -1,0 +1,47 @@
+"""What goes along in one call of reports, and what its answer says of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prismq_worker_sdk.model.calls import Exchanged, Failure, ReportReply, Unreachable
+from prismq_worker_sdk.model.outcome import Completed
+from prismq_worker_sdk.model.report import Report
+from prismq_worker_sdk.worker.effects import Reply
+
+__all__ = ["failure_of", "replies_of", "within_bytes"]
+
+BATCH_BYTES = 1024 * 1024
+"""Bytes in one call, or one report (R23)."""
+
+
+def replies_of(whole: Reply, number: int) -> tuple[ReportReply, ...]:
+    """One reply for each report, whatever came."""
+    silent = Unreachable("the server did not say what became of the report")
+    match whole:
+        case Exchanged(reports=replies):
+            return (*replies[:number], *(silent,) * (number - len(replies)))
+        case None:
+            return (silent,) * number
+        case _:
+            return (failure_of(whole),) * number
+
+
+def within_bytes(reports: Sequence[Report]) -> tuple[Report, ...]:
+    """The first reports of a line that fit into one call; at least one (R23)."""
+    room = BATCH_BYTES
+    for place, report in enumerate(reports):
+        room -= _bytes(report)
+        if room < 0 and place:
+            return tuple(reports[:place])
+    return tuple(reports)
+
+
+def _bytes(report: Report) -> int:
+    size = len(report.outcome.result) if isinstance(report.outcome, Completed) else 1024
+    return size + sum(len(child.params) for child in report.children) + 512
+
+
+def failure_of(reply: object) -> Failure:
+    """A reply to an exchange that is no answer."""
+    return reply  # type: ignore[return-value]  # Healthy never answers an Exchange

@@ -1,0 +1,193 @@
+"""Several claims and reports at once, on servers that give one task a call: only while they bring work, and no task
+reported twice at a time."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from prismq_worker_sdk.decide.claims import MOST_LANES, lanes, window_after
+from prismq_worker_sdk.model.calls import Conflict, Exchanged, ReportAnswer, Throttled, Unreachable
+from prismq_worker_sdk.model.capabilities import BASE, Capabilities
+from prismq_worker_sdk.model.report import Verdict
+from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker.delivering import Delivery, delivery_lane, delivery_loop
+from tests.support.loops import Stepped, grant
+
+ACCEPTED = Exchanged(reports=(ReportAnswer(Verdict.ACCEPTED),))
+
+
+def test_only_a_server_that_gives_one_task_a_call_is_asked_by_several_loops():
+    assert lanes(Capabilities(max_tasks=128), 16) == 1
+    assert lanes(BASE, 3) == 3
+    assert lanes(BASE, 1000) == MOST_LANES
+
+
+def test_each_claim_that_brings_work_lets_one_more_go_along_and_the_first_without_leaves_one():
+    assert window_after(1, 1) == 2
+    assert window_after(MOST_LANES, 1) == MOST_LANES
+    assert window_after(5, 0) == 1
+    assert window_after(5, Conflict()) == 5
+    assert window_after(5, Throttled("too many", 30.0, limited=True)) == 1
+    assert window_after(5, Unreachable("connection refused")) == 1
+
+
+@pytest.fixture
+def claiming(workplace):
+    """Two claim loops of a worker with some slots; each is told what the other one would wake it for."""
+
+    def made(**config):
+        here = workplace(**{"concurrency": 4, **config})
+        return here, Stepped(claim_loop(here.runtime)), Stepped(claim_loop(here.runtime, 1))
+
+    return made
+
+
+def test_the_second_loop_claims_beside_the_first_once_a_claim_has_brought_work(claiming):
+    here, first, second = claiming()
+    woken = []
+    here.runtime.wakes.claim = lambda: woken.append(True)
+    assert second.wait is None
+    second.go_on()
+    assert second.wait is None, "an idle worker asks once"
+
+    first.hand_out(grant("t1"))
+    assert woken
+    second.go_on()
+    assert first.request.claim is not None
+    assert second.request.claim is not None
+
+
+def test_r04_claims_that_are_under_way_at_once_have_a_slot_each(claiming):
+    here, first, second = claiming(concurrency=1)
+    here.runtime.claim_window = 2
+    second.go_on()
+
+    assert first.request.claim.max_tasks == 1
+    assert second.wait is None
+    assert here.runtime.slots.free == 0
+
+
+def test_a_loop_whose_claim_was_in_vain_leaves_its_slot_to_the_first_and_rests_until_work_comes(claiming):
+    here, first, second = claiming()
+    first.hand_out(grant("t1"))
+    second.go_on()
+    woken = []
+    here.runtime.wakes.claim = lambda: woken.append(True)
+    second.hand_out()
+
+    assert woken
+    assert second.wait is None
+    assert here.runtime.claim_window == 1
+
+
+def test_r34_a_limit_that_is_used_up_is_tried_by_one_loop_alone(claiming):
+    here, first, second = claiming()
+    first.hand_out(grant("t1"))
+    second.go_on()
+    second.answer(Exchanged(tasks=Throttled("its limit is used up", 30.0, limited=True)))
+    here.clock.turn(second.wait)
+    second.go_on()
+
+    assert second.wait is None
+    assert here.runtime.claim_window == 1
+
+
+@pytest.fixture
+def delivering(workplace):
+    """A delivery loop and one beside it, with reports to send."""
+
+    def made(*task_ids):
+        here = workplace(concurrency=4)
+        here.run(*task_ids)
+        shared = Delivery(here.runtime)
+        here.runtime.stored_sent = True
+        return here, shared
+
+    return made
+
+
+def test_reports_go_out_side_by_side_each_once(delivering):
+    here, shared = delivering("t1", "t2", "t3")
+    beside = Stepped(delivery_lane(shared))
+    another = Stepped(delivery_lane(shared))
+
+    assert [beside.report.identity.task_id, another.report.identity.task_id] == ["t1", "t2"]
+    another.answer(ACCEPTED)
+    assert another.report.identity.task_id == "t3"
+    another.answer(ACCEPTED)
+    assert another.wait is None
+    beside.answer(ACCEPTED)
+    assert here.waiting() == []
+    assert not here.faults()
+
+
+def test_r26_a_task_that_is_being_reported_is_reported_by_nobody_else(delivering):
+    here, shared = delivering("t1")
+    (first,) = here.waiting()
+    again = replace(first, number=2)  # of another claim of the same task
+    (taken,) = shared.in_flight.take(lambda: [first], list)
+
+    assert shared.in_flight.take(lambda: [first, again], list) == []
+    shared.in_flight.land([taken])
+    assert shared.in_flight.take(lambda: [again], list) == [again]
+
+
+def test_r26_what_another_loop_has_just_dealt_with_is_not_sent_again(delivering):
+    here, shared = delivering("t1")
+    looks = []
+
+    def look():
+        landing = threading.Thread(target=shared.in_flight.land, args=(here.waiting(),))
+        landing.start()
+        looks.append((landing, shared.in_flight._lock.locked()))
+        return here.waiting()
+
+    assert shared.in_flight.take(lambda: here.waiting(), list)
+    assert shared.in_flight.take(look, list) == [], "it landed between the look and the taking"
+    for landing, locked in looks:
+        landing.join()
+        assert locked
+
+
+def test_a_server_in_trouble_is_tried_by_one_loop_alone_until_it_answers(delivering):
+    here, shared = delivering("t1", "t2", "t3")
+    loop = Stepped(delivery_loop(here.runtime, shared))  # its first sweep
+    for _ in range(3):
+        loop.answer(Unreachable("connection refused", maybe_seen=False))
+    beside = Stepped(delivery_lane(shared))
+    assert beside.wait is None
+
+    woken = []
+    here.runtime.wakes.deliver = lambda: woken.append(True)
+    here.clock.turn(300.0)
+    loop.go_on()
+    loop.answer(ACCEPTED)
+    assert woken
+    beside.go_on()
+    assert [loop.report.identity.task_id, beside.report.identity.task_id] == ["t2", "t3"]
+
+
+def test_what_fails_in_several_loops_at_once_is_one_failure_of_the_server(delivering):
+    _here, shared = delivering("t1", "t2", "t3")
+    loops = [Stepped(delivery_lane(shared)) for _ in range(3)]
+    for loop in loops:
+        loop.answer(Unreachable("connection reset"))
+
+    assert shared._verdicts.failures == 1
+
+
+def test_r36_a_flush_waits_for_what_is_under_way_in_the_other_loops(delivering):
+    here, shared = delivering("t1")
+    beside = Stepped(delivery_lane(shared))
+    loop = Stepped(delivery_loop(here.runtime, shared))
+    here.stop()
+    here.advance()
+    loop.go_on()
+
+    assert loop.wait is None
+    assert not here.runtime.flushed
+    beside.answer(ACCEPTED)
+    loop.go_on()
+    assert here.runtime.flushed
+    assert (beside.ended, loop.ended) == (True, True)
