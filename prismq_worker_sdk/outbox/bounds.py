@@ -89,7 +89,8 @@ def empty_log(path: Path) -> str | None:
 
     A reader that does not end keeps all that was written since in the log; once it ends, somebody has to say this.
     """
-    with suppress(Error), closing(connect(path, timeout=0.0, isolation_level=None)) as db:
+    address = f"{path.absolute().as_uri()}?mode=rw"  # a file that somebody took away is not made anew beside its log
+    with suppress(Error), closing(connect(address, uri=True, timeout=0.0, isolation_level=None)) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     left = log_bytes(path)
     if left <= JOURNAL_BYTES:

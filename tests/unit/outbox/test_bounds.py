@@ -73,6 +73,15 @@ def test_a_log_is_emptied_once_nobody_reads_it_any_more(outbox, path, line, monk
     assert bounds.log_bytes(path) == 0
 
 
+def test_a_log_without_its_file_is_left_alone(tmp_path):
+    (tmp_path / "outbox.db-wal").write_bytes(b"the last results")
+
+    assert bounds.empty_log(tmp_path / "outbox.db") is None
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [
+        ("outbox.db-wal", b"the last results")
+    ]
+
+
 def test_what_was_delivered_gives_its_disk_space_back_in_small_steps(outbox, path, line):
     store(outbox, line, 24, MIB)
     assert outbox.used_bytes() > 24 * MIB
