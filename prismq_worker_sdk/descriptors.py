@@ -6,7 +6,7 @@ import errno
 import os
 import threading
 
-__all__ = ["RESERVE", "Reserve", "is_exhaustion"]
+__all__ = ["RESERVE", "Reserve", "is_exhaustion", "none_left"]
 
 KEPT = 8
 FOR_ONE_CALL = 3
@@ -42,7 +42,7 @@ class Reserve:
     def lend(self, number: int = FOR_ONE_CALL) -> bool:
         """Gives some of them up where none are left otherwise; whether there is hope for another try."""
         with self._lock:
-            if not self._kept or not _none_left():
+            if not self._kept or not none_left():
                 return False
             for descriptor in self._kept[-number:]:
                 os.close(descriptor)
@@ -50,7 +50,8 @@ class Reserve:
             return True
 
 
-def _none_left() -> bool:
+def none_left() -> bool:
+    """Whether this process can open nothing more."""
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
     except OSError as error:

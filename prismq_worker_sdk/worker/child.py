@@ -13,6 +13,7 @@ import traceback
 from contextlib import suppress
 
 from prismq_worker_sdk.decide.exceptions import single, tell
+from prismq_worker_sdk.descriptors import none_left
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.reference import find
@@ -155,7 +156,7 @@ class _Child:
         with suppress(OSError):
             os.write(OUTPUT[-1], b"\n")  # half a line must not go on in that of the next task
         memory = resident_memory() if run.weighs else 0
-        spoiled = self._output != _output()
+        spoiled = self._output != _output() or none_left()
         self._channel.send(Ended(result, failure, ctx.children, memory, spoiled))
 
     def _prepare(self, handler: Handler) -> None:

@@ -173,7 +173,8 @@ class Ended:
     Attributes:
         result: JSON text, None when it raised.
         memory: Bytes that the child occupies, 0 when nobody asked.
-        spoiled: Whether the handler has changed what the next one would need: what is printed goes elsewhere.
+        spoiled: Whether the handler has taken what the next one would need: what is printed goes elsewhere, or no
+            descriptor is left.
     """
 
     result: str | None

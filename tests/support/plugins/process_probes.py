@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import re
+import resource
 import signal
 import stat
 import subprocess
@@ -384,6 +385,16 @@ def crashes(params: dict, ctx: TaskContext) -> None:
 @task_handler("Probe.ClosesItsOutput")
 def closes_its_output(params: dict, ctx: TaskContext) -> dict:
     os.closerange(0, 3)
+    return {"pid": os.getpid()}
+
+
+@task_handler("Probe.LeaksDescriptors")
+def leaks_descriptors(params: dict, ctx: TaskContext) -> dict:
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (50, hard))
+    with suppress(OSError):
+        while True:
+            os.dup(0)
     return {"pid": os.getpid()}
 
 

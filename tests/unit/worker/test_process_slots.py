@@ -200,6 +200,14 @@ def test_a_process_whose_output_a_handler_closed_is_not_used_again(place):
     assert result(here.does("Nothing", "t2"))["pid"] != spoiled
 
 
+def test_a_process_whose_descriptors_a_handler_has_leaked_is_not_used_again(place):
+    here = place()
+    spoiled = result(here.does("LeaksDescriptors"))["pid"]
+
+    assert result(here.does("Nothing", "t2"))["pid"] != spoiled
+    wait_until(lambda: not psutil.pid_exists(spoiled), "its end", deadline=10)
+
+
 def test_half_a_line_does_not_go_on_in_that_of_the_next_task(place, caplog):
     here = place(concurrency=1)
     for task_id in ("t1", "t2"):
