@@ -95,7 +95,7 @@ def _unfit(value: object) -> str | None:
         case None | str() | float() | int():
             return None
         case _:
-            return f"is a {type(value).__name__}, which JSON does not know"
+            return f"is of type {type(value).__name__}, which JSON does not know"
 
 
 def _wants_one(violation: SchemaViolation) -> bool:
