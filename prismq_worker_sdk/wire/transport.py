@@ -32,6 +32,8 @@ MAX_ANSWER = 64 * 1024 * 1024
 MAX_IDLE = 4.0
 """Seconds after which an idle connection is not used again: servers close theirs after 5."""
 
+BY_PROXY = "by way of the proxy of the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY)"
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
@@ -106,7 +108,8 @@ class Transport:
         self._adapter = _Adapter(self._deadline)
         settings = requests.Session().merge_environment_settings(self._base, {}, None, None, None)
         self._proxies = _proxies(self._base) if proxies is None else proxies
-        if _is_socks(select_proxy(self._base, self._proxies) or ""):
+        self._proxy = select_proxy(self._base, self._proxies) or ""
+        if _is_socks(self._proxy):
             _check_socks()
         self._verify: bool | str = (settings["verify"] or False) if verify is None else verify
         self._used_at = time.monotonic()
@@ -189,7 +192,8 @@ class Transport:
 
     def _reason(self, error: BaseException) -> str:
         secrets = [self._secret] if self._secret else []
-        return Redactor(secrets).text(sentence(error))[:300]
+        way = f", {BY_PROXY}" if self._proxy and not self._deadline.sent else ""
+        return Redactor(secrets).text(sentence(error))[:300] + way
 
 
 def checked_key(key: str | None) -> str | None:

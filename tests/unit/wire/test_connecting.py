@@ -145,7 +145,24 @@ def test_r31_a_socks_proxy_that_says_nothing_is_bounded(monkeypatch):
         monkeypatch.setenv("ALL_PROXY", f"socks5h://{proxy}")
         found = Transport(f"http://{NAME}/api", key=no_key, timeouts=SOON).send(HEALTH)
 
-    assert found == Unreachable("the answer did not come in time", maybe_seen=False)
+    assert isinstance(found, Unreachable)
+    assert found.reason.startswith("the answer did not come in time, by way of the proxy of the environment")
+    assert not found.maybe_seen
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5", "socks5h"])
+def test_a_proxy_that_is_not_there_is_told_as_such(monkeypatch, scheme):
+    real = socket.getaddrinfo
+    with raw_server(says(answer())) as gone:
+        port = gone.port
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *more: real("127.0.0.1" if host == NAME else host, *more)
+    )
+    monkeypatch.setenv("ALL_PROXY", f"{scheme}://somebody:secret@127.0.0.1:{port}")
+    found = Transport(f"http://{NAME}/api", key=no_key).send(HEALTH)
+
+    assert "refused, by way of the proxy of the environment" in found.reason
+    assert "secret" not in found.reason
 
 
 @pytest.mark.parametrize(
