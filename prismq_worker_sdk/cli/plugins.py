@@ -68,12 +68,12 @@ def plugins(
         if not publishing:
             _echo(found, tell, as_json=as_json, with_quotas=with_quotas)
             return 1 if found.broken else 0
-    from prismq_worker_sdk.cli.publishing import publish
-    from prismq_worker_sdk.cli.server_options import client_of
+        from prismq_worker_sdk.cli.publishing import publish
+        from prismq_worker_sdk.cli.server_options import client_of
 
-    published = publish(found.loaded, client_of(api_url), allow_breaking=allow_breaking)
-    _echo_broken([_broken(one) for one in found.broken])
-    return 0 if published and not found.broken else 1
+        published = publish(found.loaded, client_of(api_url), tell, allow_breaking=allow_breaking)
+        _echo_broken([_broken(one) for one in found.broken])
+        return 0 if published and not found.broken else 1
 
 
 def _echo(found: Plugins, tell: Tell, *, as_json: bool, with_quotas: bool) -> None:

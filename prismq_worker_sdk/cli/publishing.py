@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import click
-
+from prismq_worker_sdk.cli.answers import Tell
 from prismq_worker_sdk.errors import NotSupported, RequestRefused
 from prismq_worker_sdk.handlers.discovery import LoadedPlugin
 from prismq_worker_sdk.handlers.handler import Handler
@@ -19,7 +18,9 @@ NO_VERSION = "0"
 """The version of a type whose plugin has none: a module, or a file."""
 
 
-def publish(plugins: Iterable[LoadedPlugin], client: TaskManagerClient, *, allow_breaking: bool) -> bool:
+def publish(
+    plugins: Iterable[LoadedPlugin], client: TaskManagerClient, tell: Tell, *, allow_breaking: bool
+) -> bool:
     """Registers each type and tells in a line of what came of it; whether none was refused."""
     known = _known(client)
     refused = False
@@ -41,7 +42,7 @@ def publish(plugins: Iterable[LoadedPlugin], client: TaskManagerClient, *, allow
             except RequestRefused as error:
                 told = str(error).replace("send allow_breaking", "give --allow-breaking")
                 came, refused = f"refused: {told}", True
-            click.echo(one_line(f"{handler.task_type}  {came}"))
+            tell(one_line(f"{handler.task_type}  {came}"))
     return not refused
 
 

@@ -359,6 +359,19 @@ def prismq_task_handlers():
 """
 
 
+def printed(plugin, folder, *command):
+    """What a command prints whose plugin prints as well, as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "prismq_worker_sdk", *command, "--plugin", plugin],
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
+        cwd=folder,
+        timeout=60,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -369,17 +382,23 @@ def prismq_task_handlers():
     ids=lambda command: command[0],
 )
 def test_stdout_carries_only_what_was_asked_for_whatever_a_plugin_prints(command, plugin_file, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "prismq_worker_sdk", *command, "--plugin", plugin_file(PRINTS)],
-        capture_output=True,
-        text=True,
-        env=clean_environment(),
-        cwd=tmp_path,
-        timeout=60,
-        check=False,
-    )
+    done = printed(plugin_file(PRINTS), tmp_path, *command)
 
     assert isinstance(json.loads(done.stdout), dict), done.stderr
     for what in ("import", "settings", "ready", "the end"):
         for how in ("", " by another name", " by a library", " by a program"):
             assert f"{what}{how}\n" in done.stderr
+
+
+def test_what_is_told_in_lines_is_on_stdout_alone_too(plugin_file, tmp_path, api):
+    path = plugin_file(PRINTS)
+
+    assert printed(path, tmp_path, "plugins").stdout.splitlines() == [
+        f"{path}  ({path})",
+        "  Test.Prints  ready",
+    ]
+    published = printed(path, tmp_path, "plugins", "--publish", "--api-url", api.url)
+    assert published.stdout == "Test.Prints  published\n"
+    examined = printed(path, tmp_path, "doctor", "--api-url", api.url, "--state-dir", "state").stdout
+    assert "import" not in examined
+    assert "a worker would run" in examined.splitlines()[-1]
