@@ -16,8 +16,8 @@ __all__ = ["Tell", "escape_what_does_not_fit", "json_text", "only_answers", "pri
 
 STDOUT, STDERR = 1, 2
 _UNTIL_THE_END: list[bool] = []
-_STDOUT: list[TextIO] = []
-"""What stdout was, while something else stands in for it."""
+_ANSWERS: list[TextIO] = []
+"""Where answers go while stdout is set aside."""
 
 
 def escape_what_does_not_fit() -> None:
@@ -31,7 +31,7 @@ def json_text(value: object, *, indent: int | None = 2) -> str:
     """A value as JSON: for people as it is written, in ASCII where stdout lacks one of its characters."""
     text = json.dumps(value, indent=indent, ensure_ascii=False)
     try:
-        text.encode(getattr(_STDOUT[-1] if _STDOUT else sys.stdout, "encoding", None) or "utf-8")
+        text.encode(getattr(_ANSWERS[-1] if _ANSWERS else sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         return json.dumps(value, indent=indent)
     return text
@@ -57,7 +57,11 @@ def only_answers() -> Iterator[Tell]:
     That holds for the descriptor, too: C code and programs that are started write to it.
     """
     with _aside(for_good=bool(_UNTIL_THE_END)) as answers:
-        yield partial(click.echo, file=answers)
+        _ANSWERS.append(answers)
+        try:
+            yield partial(click.echo, file=answers)
+        finally:
+            _ANSWERS.pop()
 
 
 @contextmanager
