@@ -35,7 +35,7 @@ def task(row: Row, claims: Iterable[Row] | None = None) -> dict[str, Any]:
         "max_attempts": row.max_attempts,
         "not_before": instant(row.not_before) if row.status == "pending" else None,
         "parent_id": row.parent_id,
-        "progress": row.progress,
+        "progress": row.progress if row.progress is None or row.status != "completed" else 100.0,
         "message": row.message,
         "checkpoint": _json(row.checkpoint),
         "cancel_asked": bool(row.cancel_asked),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from prismq_worker_sdk.decide.renewals import (
@@ -38,6 +39,9 @@ UNTOLD_LEASE = 30.0
 LOOK_EVERY = 1.0
 """Seconds between two looks at the reports that wait."""
 
+TELL_EVERY = 2.0
+"""Seconds between two calls that tell how far tasks are, at least; the loop looks for news every few seconds."""
+
 MOST_WAITING = 10_000
 """Claims of waiting reports that are kept alive, the oldest first."""
 
@@ -48,12 +52,14 @@ class _Lease:
 
     Attributes:
         due_at: Clock reading of its next renewal; infinity once it is lost.
-        told: Progress and checkpoint that the server knows.
+        told: Progress and message that the server knows.
+        checkpoint: What the server has; known only once it was sent.
     """
 
     due_at: float
     seconds: float
-    told: tuple[object, ...] = ()
+    told: tuple[float | None, str] = (None, "")
+    checkpoint: str | None = None
 
 
 class Renewing:
@@ -64,6 +70,7 @@ class Renewing:
         self._leases: dict[Identity, _Lease] = {}
         self._attempts: dict[Identity, Attempt] = {}
         self._failures = 0
+        self._told_at = -math.inf
         self._looked_at: float | None = None
         self._told = False
 
@@ -72,19 +79,26 @@ class Renewing:
         if not self._runtime.health.capabilities.renews:
             return None
         self._look_around()
-        due = [lease.due_at for lease in self._leases.values() if lease.due_at != float("inf")]
-        return min(due) if due else None
+        due = [self._due_at(identity, lease) for identity, lease in self._leases.items()]
+        first = min(due, default=math.inf)
+        return None if first == math.inf else first
 
     def renew(self) -> Loop:
         """Renews what is due, and what nearly is."""
         runtime = self._runtime
         now = runtime.clock.monotonic()
         chosen = [
-            identity for identity, lease in self._leases.items() if together(now, lease.due_at, lease.seconds)
+            identity
+            for identity, lease in self._leases.items()
+            if self._due_at(identity, lease) <= now or together(now, lease.due_at, lease.seconds)
         ]
-        batch = tuple(self._renewal(identity) for identity in chosen[: runtime.health.capabilities.max_tasks])
+        batch = tuple(
+            self._renewal(identity, now) for identity in chosen[: runtime.health.capabilities.max_tasks]
+        )
         if not batch:
             return
+        if any(renewal.progress is not None for renewal in batch):
+            self._told_at = now
         shortest = min(self._leases[renewal.identity].seconds for renewal in batch)
         whole = yield from talk(runtime, Exchange(renewals=batch, within=deadline(shortest)))
         if isinstance(whole, Exchanged):
@@ -128,12 +142,25 @@ class Renewing:
         self._told = False
         return found
 
-    def _renewal(self, identity: Identity) -> Renewal:
+    def _due_at(self, identity: Identity, lease: _Lease) -> float:
+        """When a claim is to be renewed: sooner than its lease needs, where there is something new to tell.
+
+        A server in trouble is asked only as the leases need it.
+        """
         attempt = self._attempts.get(identity)
-        if attempt is None or _news(attempt) == self._leases[identity].told:
+        if lease.due_at == math.inf or self._failures or attempt is None or attempt.progress == lease.told:
+            return lease.due_at
+        return min(lease.due_at, self._told_at + TELL_EVERY)
+
+    def _renewal(self, identity: Identity, now: float) -> Renewal:
+        """What is told of a claim; a checkpoint, which may be large, goes along when the lease is due only."""
+        attempt, lease = self._attempts.get(identity), self._leases[identity]
+        if attempt is None:
             return Renewal(identity)
-        percent, message = attempt.progress
-        return Renewal(identity, percent, message, attempt.checkpoint)
+        percent, message = attempt.progress if attempt.progress != lease.told else (None, "")
+        is_due = together(now, lease.due_at, lease.seconds)
+        checkpoint = attempt.checkpoint if is_due and attempt.checkpoint != lease.checkpoint else None
+        return Renewal(identity, percent, message, checkpoint)
 
     def _judge(self, renewal: Renewal, reply: LeaseReply, *, sent_at: float) -> None:
         """What a reply means; one for a claim that has ended meanwhile is ignored (R10)."""
@@ -143,15 +170,17 @@ class Renewing:
         now = runtime.clock.monotonic()
         match reply:
             case LeaseAnswer(verdict=LeaseVerdict.LOST):
-                lease.due_at = float("inf")
+                lease.due_at = math.inf
                 if attempt is not None and not attempt.committed:
                     attempt.cancel(CancelReason.LOST, now)
             case LeaseAnswer(verdict=verdict, lease_seconds=seconds) if seconds is not None:
                 lease.due_at, lease.seconds = next_renewal(sent_at, seconds), seconds
                 if attempt is not None:
                     self._extend(attempt, identity, sent_at, seconds)
-                    if renewal != Renewal(identity):
-                        lease.told = (renewal.progress, renewal.message, renewal.checkpoint)
+                    if renewal.progress is not None:
+                        lease.told = (renewal.progress, renewal.message)
+                    if renewal.checkpoint is not None:
+                        lease.checkpoint = renewal.checkpoint
                     if verdict is LeaseVerdict.CANCEL:
                         attempt.cancel(CancelReason.ASKED, now)
             case _:
@@ -162,10 +191,6 @@ class Renewing:
         with attempt.binding:
             if attempt.claim.identity == identity:
                 attempt.claim = replace(attempt.claim, sent_at=sent_at, lease_seconds=seconds)
-
-
-def _news(attempt: Attempt) -> tuple[object, ...]:
-    return (*attempt.progress, attempt.checkpoint)
 
 
 def _replies(whole: object, number: int) -> tuple[LeaseReply, ...]:

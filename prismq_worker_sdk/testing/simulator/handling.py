@@ -98,6 +98,7 @@ class _Run:
         if self._over:
             return
         try:
+            self._ctx.progress(50, "half")
             self._ctx.checkpoint({"half": True})
         except (TaskCancelled, OutboxError):
             return

@@ -342,6 +342,18 @@ def test_r06_a_repeat_that_ends_a_wait_claims_nothing_for_itself(api):
     assert answers[0]["tasks"] == []
 
 
+def test_a_completed_task_shows_all_of_its_progress_or_none(api):
+    api.submit(), api.submit(), api.submit()
+    told, silent, failed = claim(api, 3)
+    for task in (told, failed):
+        exchange(api, leases=[{**of(task), "progress": 50, "message": "half"}])
+    assert report(api, told, result=1) == "accepted"
+    assert report(api, silent, result=1) == "accepted"
+    assert report(api, failed, "failed", error="broke", retryable=False) == "accepted"
+
+    assert [api.show(task["id"])["progress"] for task in (told, silent, failed)] == [100, None, 50]
+
+
 def test_r40_a_quiet_worker_gets_no_tasks_until_it_is_resumed(api):
     api.submit()
     exchange(api)

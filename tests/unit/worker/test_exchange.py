@@ -348,6 +348,43 @@ def test_r30_progress_and_checkpoint_go_along_once(place):
     assert loop.request.renewals[0].progress is None
 
 
+def test_progress_is_told_within_seconds_and_no_oftener_than_every_two(place):
+    here, loop = running(place)
+    (ctx,) = here.works[0].contexts
+    renewed(loop)
+    ctx.progress(10, "page 1")
+    ctx.checkpoint({"page": 1})
+    here.clock.turn(loop.wait)
+    assert here.clock.monotonic() < 8.0, "long before the lease is due"
+    loop.go_on()
+    (told,) = loop.request.renewals
+    assert (told.progress, told.message, told.checkpoint) == (10.0, "page 1", None)
+
+    renewed(loop)
+    ctx.progress(20, "page 2")
+    here.clock.turn(0.5)
+    loop.go_on()
+    assert loop.wait == pytest.approx(1.5)
+    here.clock.turn(1.5)
+    loop.go_on()
+    assert loop.request.renewals[0].progress == 20.0
+
+
+def test_progress_that_meets_no_answer_is_told_again_when_the_lease_needs_it(place):
+    here, loop = running(place)
+    (ctx,) = here.works[0].contexts
+    renewed(loop)
+    ctx.progress(10)
+    here.clock.turn(loop.wait)
+    loop.go_on()
+    loop.answer(Unreachable("away"))
+
+    assert loop.wait > 0
+    here.clock.turn(loop.wait)
+    loop.go_on()
+    assert loop.request.renewals[0].progress == 10.0
+
+
 def test_r21_a_claim_whose_report_waits_is_renewed_like_one_that_runs(place):
     here = place()
     here.give(grant("t1"))
