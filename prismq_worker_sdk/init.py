@@ -8,19 +8,17 @@ import sys
 
 __all__ = ["lead_as_init"]
 
-INIT = 1
+FIRST = 1
+"""The number of the first process of a container."""
 
 
-def lead_as_init(first: int = INIT) -> None:
+def lead_as_init() -> None:
     """As the first process of a container, goes on in a child, and stays behind as its init; else does nothing.
 
     Whatever loses its parent becomes a child of the first process, which has to wait for it. A worker cannot: it would
     take the ends of the programs that its handlers wait for. For a process that has no threads yet.
-
-    Args:
-        first: The number of the process that is the first one.
     """
-    if sys.platform != "win32" and os.getpid() == first:
+    if sys.platform != "win32" and os.getpid() == FIRST:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _passed_on() | {signal.SIGCHLD})
         child = os.fork()
         if child:

@@ -23,7 +23,7 @@ from prismq_worker_sdk.observe.health import Health, HealthServer
 from prismq_worker_sdk.observe.logs import set_up_logging
 from prismq_worker_sdk.observe.metrics import available_metrics
 from prismq_worker_sdk.observe.statistics import Statistics, Summary
-from prismq_worker_sdk.system import SystemClock, generated_worker_id, resident_memory, signals
+from prismq_worker_sdk.system import SignalInbox, SystemClock, generated_worker_id, resident_memory, signals
 from prismq_worker_sdk.worker.config import ProvidesConfig, WorkerConfig
 from prismq_worker_sdk.worker.recovery import open_state
 from prismq_worker_sdk.worker.supervisor import Supervisor
@@ -109,10 +109,7 @@ class Worker:
                 self._bus.emit(Notice("error", str(error)))
                 self._bus.emit(WorkerStopped(ExitCode.USAGE, str(error)))
                 return ExitCode.USAGE
-            for taken in inbox.take_back():
-                text = f"a plugin replaced the handler of {taken}; the worker, which has to stop in order, took it back"
-                self._bus.emit(Notice("warning", text))
-            while (name := inbox.next()) is not None:
+            while (name := self._next_signal(inbox)) is not None:
                 if name == "SIGUSR1":
                     self._show()
                 else:
@@ -186,6 +183,14 @@ class Worker:
 
     def _warn(self, text: str) -> None:
         self._bus.emit(Notice("warning", text))
+
+    def _next_signal(self, inbox: SignalInbox) -> str | None:
+        """The next signal; its handlers are the worker's, whatever a listener has made of them on this thread."""
+        for taken in inbox.take_back():
+            text = f"a plugin replaced the handler of {taken}; the worker, which has to stop in order, took it back"
+            self._bus.emit(Notice("warning", text))
+        inbox.take_back()  # who replaced it has heard that too
+        return inbox.next()
 
     def _show(self) -> None:
         for line in self.stats.lines():

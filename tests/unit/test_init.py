@@ -14,11 +14,12 @@ from tests.support.processes import ROOT, wait_until
 FIRST = """
 import ctypes, os, signal, subprocess, sys, time
 from pathlib import Path
-from prismq_worker_sdk.init import lead_as_init
+from prismq_worker_sdk import init
 
+init.FIRST = os.getpid()
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # what loses its parent comes here, as to the first process of a container
-lead_as_init(first=os.getpid())
 """
+LEADS = "init.lead_as_init()\n"
 LEAVES_ORPHANS = """
 def children(of):
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -46,6 +47,12 @@ while signal.SIGUSR1 not in heard:
     time.sleep(0.01)
 sys.exit(heard.count(signal.SIGTERM))
 """
+RUNS = """
+from prismq_worker_sdk.cli import main
+code = main(["run", "--plugin", "no_such_file.py"])
+print(os.getpid(), flush=True)
+sys.exit(code)
+"""
 DIES = "os.kill(os.getpid(), signal.SIGKILL)"
 
 
@@ -60,7 +67,7 @@ def first(code):
 
 
 def test_what_loses_its_parent_is_taken_away_and_the_exit_code_is_the_childs():
-    with first(LEAVES_ORPHANS) as process:
+    with first(LEADS + LEAVES_ORPHANS) as process:
         said = process.stdout.read()
 
     assert (said, process.returncode) == ("['R']\n", 7)
@@ -68,7 +75,7 @@ def test_what_loses_its_parent_is_taken_away_and_the_exit_code_is_the_childs():
 
 @pytest.mark.parametrize("to_the_group", [False, True])
 def test_a_signal_comes_to_the_child_once(to_the_group):
-    with first(COUNTS) as process:
+    with first(LEADS + COUNTS) as process:
         child = int(process.stdout.readline())
         (os.killpg if to_the_group else os.kill)(process.pid, signal.SIGTERM)
         wait_until(lambda: not pending(process.pid, signal.SIGTERM), "the signal to be passed on")
@@ -85,10 +92,18 @@ def pending(pid, number):
 
 
 def test_a_child_that_is_killed_is_told_as_a_shell_tells_it():
-    with first(DIES) as process:
+    with first(LEADS + DIES) as process:
         process.wait(20)
 
     assert process.returncode == 128 + signal.SIGKILL
+
+
+def test_a_worker_that_is_the_first_process_goes_on_in_a_child():
+    with first(RUNS) as process:
+        child = int(process.stdout.read())
+
+    assert child != process.pid
+    assert process.returncode == 2
 
 
 def test_any_other_process_goes_on_as_it_is():

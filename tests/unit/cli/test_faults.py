@@ -55,6 +55,14 @@ def by_arguments(one):
     return " ".join(one) if isinstance(one, tuple) else ""
 
 
+def test_a_variable_of_another_program_is_told_by_a_worker_before_anything_else(cli, monkeypatch):
+    monkeypatch.setenv("DEBUG", "app:*")
+    shown = cli("run", "--plugin", "no_such_file.py", "--state-dir", "state")
+
+    assert shown.code == 2
+    assert "DEBUG='app:*' is passed over: it takes 1 or 0" in shown.err.splitlines()[0]
+
+
 @pytest.mark.parametrize(("arguments", "said"), WRONG, ids=by_arguments)
 def test_wrong_use_is_told_in_one_sentence_and_exits_with_2(arguments, said, cli):
     shown = cli(*arguments)

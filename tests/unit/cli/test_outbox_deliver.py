@@ -139,6 +139,14 @@ def test_a_report_that_fails_at_first_is_tried_again_within_the_time(base, left,
     assert len([call for call in base.state.exchanges if call["call"] == "complete"]) == 3
 
 
+def test_settings_of_a_worker_alone_stop_no_delivery(base, left, deliver, monkeypatch):
+    monkeypatch.setenv("MAX_RUNS", "many")
+    (one,) = claimed(base, "w1")
+    left(base.url, one, Completed("1"))
+
+    assert deliver(base.url).out == "accepted 1, lost 0, parked 0, left 0\n"
+
+
 def test_an_instance_with_a_worker_is_named_and_left_to_it(base, left, deliver, cli, folder):
     one, two = claimed(base, "w1", "w1")
     left(base.url, one, Completed("1"))

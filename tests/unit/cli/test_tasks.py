@@ -37,6 +37,14 @@ def test_an_empty_list_says_so_on_stderr(tasks):
     assert (shown.code, shown.out, shown.err) == (0, "", "no task\n")
 
 
+@pytest.mark.parametrize(("name", "value"), [("DEBUG", "app:*"), ("MAX_RUNS", "many"), ("WORKER_ID", "Zoë")])
+def test_settings_of_a_worker_alone_stop_no_list(tasks, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    shown = tasks()
+
+    assert (shown.code, shown.out, shown.err) == (0, "", "no task\n")
+
+
 def test_the_list_is_narrowed_by_each_option(tasks, api):
     one, two = api.submit("Test.One", {"q": "needle"}), api.submit("Test.Two")
     api.claim(worker="w7", types=["Test.Two"])

@@ -12,6 +12,7 @@ from prismq_worker_sdk import PluginSettings, TaskHandler, Worker
 from prismq_worker_sdk.errors import OutboxError, SettingsError, UsageError
 from prismq_worker_sdk.handlers.handler import as_handler
 from prismq_worker_sdk.model.calls import Order
+from prismq_worker_sdk.model.claim import Claim, Identity
 from prismq_worker_sdk.model.events import (
     ClaimEnded,
     End,
@@ -27,9 +28,14 @@ from prismq_worker_sdk.model.events import (
     WorkerStarted,
     WorkerStopped,
 )
+from prismq_worker_sdk.model.outcome import Completed
 from prismq_worker_sdk.model.report import Settlement
+from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.observe.health import Health
+from prismq_worker_sdk.outbox import folder
+from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.settings import plugin_settings_source
+from prismq_worker_sdk.system import SystemClock
 from prismq_worker_sdk.worker import claimer, claiming, driver, leasing, recovery
 from prismq_worker_sdk.worker.config import WorkerConfig
 from tests.support.base_server import BaseServer
@@ -508,6 +514,24 @@ def test_r12_a_worker_whose_only_slot_waits_for_a_locked_outbox_is_not_ready_and
     assert health.live
     (reason,) = health.reasons
     assert reason.startswith("another program holds the outbox locked (database is locked)")
+
+
+def test_r37_a_worker_that_is_kept_from_the_results_of_a_dead_one_exits_with_75(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "REMAINS_LIMIT", 0.0)
+    dead = folder.take_instance(tmp_path / "state")
+    outbox = Outbox.open(dead.database, SystemClock())
+    identity = Identity("http://some.server/api", "v1", "t1", TYPE, "d", "w1")
+    outbox.hold(Claim(identity, Task(id="t1", type=TYPE), 0.0, 300.0))
+    outbox.commit(identity, Completed("1"))
+    outbox.close()
+    (dead.path / "lock").write_text(str(2**22 - 3))
+    running = start()
+    running.worker.stop()
+    code = running.ended()
+    dead.release()
+
+    assert code == 75
+    assert "1 report of a dead worker is left" in running.of(WorkerStopped)[0].reason
 
 
 def test_an_outbox_that_breaks_while_the_worker_runs_ends_it_with_what_to_do(start):
