@@ -24,6 +24,10 @@ from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
 
 __all__ = ["end_of", "outcome_of_cancel", "outcome_of_error", "outcome_when_cancelled"]
 
+SIGNALS = "signal only works in main thread"
+SIGNALS_HINT = 'a handler with isolation="process" runs in a main thread'
+"""What a library says that sets handlers of signals when it is imported, and what helps."""
+
 
 def outcome_of_error(
     error: BaseException, *, redact: Callable[[str], str], now: datetime | None = None
@@ -53,6 +57,8 @@ def outcome_of_error(
             return Released(text, _delay(error, now))
         case TaskCancelled():
             return Failed(text, "TaskCancelled")
+        case ValueError() if SIGNALS in text:
+            return Failed(f"{text}; {SIGNALS_HINT}", "ValueError")
         case _:
             return Failed(text, type(error).__name__)
 

@@ -37,6 +37,15 @@ def test_r17_an_unexpected_exception_gives_no_hint_about_a_retry():
     assert outcome(KeyError("x")) == Failed("KeyError: 'x'", "KeyError", retryable=None)
 
 
+def test_a_library_that_wants_the_main_thread_is_told_where_there_is_one():
+    (text, kind) = ("signal only works in main thread of the main interpreter", "ValueError")
+    found = outcome(ValueError(text))
+
+    assert found == Failed(
+        f'ValueError: {text}; a handler with isolation="process" runs in a main thread', kind, retryable=None
+    )
+
+
 def test_r17_invalid_params_and_permanent_are_not_tried_again():
     assert outcome(Permanent("gone")) == Failed("gone", "Permanent", retryable=False)
     invalid = InvalidParams((Fault("/max_results", "51 is greater than the maximum of 50"),))
