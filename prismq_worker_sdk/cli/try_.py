@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Literal
 
 import click
 
@@ -14,9 +16,12 @@ from prismq_worker_sdk.errors import PrismqError, SettingsError
 from prismq_worker_sdk.handlers.discovery import load
 from prismq_worker_sdk.handlers.registry import Registry
 from prismq_worker_sdk.model.outcome import Completed
-from prismq_worker_sdk.settings import configured_plugins
+from prismq_worker_sdk.settings import asked_for, configured_plugins
 
 __all__ = ["try_"]
+
+Place = Literal["thread", "process"]
+PLACES: tuple[Place, ...] = ("thread", "process")
 
 
 @click.command("try", short_help="Run a handler once, without a server.")
@@ -25,8 +30,13 @@ __all__ = ["try_"]
 @click.option(
     "--plugin", "names", multiple=True, metavar="NAME", help="Entry point, module or .py file [all installed]"
 )
+@click.option(
+    "--isolation",
+    type=click.Choice(PLACES),
+    help="Where it runs unless it says so itself, PRISMQ_WORKER_ISOLATION [thread]",
+)
 @click.option("--debug", is_flag=True, help="Log everything, show whole tracebacks, DEBUG")
-def try_(task_type: str, params: str, names: tuple[str, ...], *, debug: bool) -> int:
+def try_(task_type: str, params: str, names: tuple[str, ...], *, isolation: str | None, debug: bool) -> int:
     """Run the handler of TYPE with PARAMS (a JSON object, @FILE or -) as a worker would, and print the result.
 
     \b
@@ -50,6 +60,9 @@ def try_(task_type: str, params: str, names: tuple[str, ...], *, debug: bool) ->
         handlers, secrets = ready_handlers(plugins)
         redact.learn(*secrets)
         handler = Registry(handlers).get(task_type)
+        isolation = isolation or str(asked_for("isolation"))
+        if handler.isolation is None and isolation in PLACES:
+            handler = replace(handler, isolation=isolation)
         with Screen(redact) as screen:
             trial = run_once(handler, given, redact, screen.hear)
             if trial.unready is not None:

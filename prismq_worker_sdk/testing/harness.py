@@ -76,7 +76,7 @@ class HarnessResult:
 class HandlerHarness:
     """Runs a handler once, by the very function that a worker's slots run: validate, set up, run, encode, judge.
 
-    It runs in the thread that calls, as async tests need it in another one where an event loop runs there.
+    It runs in the thread of the caller, or in another one where an event loop runs there, as in async tests.
 
     Args:
         handler: What `@task_handler` made, or a TaskHandler class or instance.

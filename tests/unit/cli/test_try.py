@@ -225,6 +225,10 @@ def exits(params: dict, ctx):
 def where(params: dict, ctx):
     return [os.getpid() == params["pid"], ctx.checkpoint(1), ctx.last_checkpoint]
 
+@task_handler("Test.Pid")
+def pid(params: dict, ctx):
+    return os.getpid()
+
 @task_handler("Test.Twice", retry=RetryPolicy(max_attempts=2, initial=0.001, ceiling=0.001))
 def twice(params: dict, ctx):
     raise Transient("busy")
@@ -284,6 +288,20 @@ def test_a_handler_that_wants_a_process_gets_one_and_its_end_is_told(of_author):
     assert "the last words\n" in shown.err
     assert "\nfailed: crashed: exit code 3 (after" in shown.err
     assert json.loads(of_author("Test.Where", json.dumps({"pid": os.getpid()})).out) == [False, None, 1]
+
+
+def test_a_handler_that_does_not_say_where_it_runs_runs_where_workers_are_told_to(of_author, monkeypatch):
+    here = [
+        json.loads(of_author("Test.Pid", *more).out) == os.getpid()
+        for more in ((), ("--isolation", "process"))
+    ]
+    monkeypatch.setenv("PRISMQ_WORKER_ISOLATION", "process")
+    here += [
+        json.loads(of_author("Test.Pid", *more).out) == os.getpid()
+        for more in ((), ("--isolation", "thread"))
+    ]
+
+    assert here == [True, False, False, True]
 
 
 def test_a_try_inside_the_claim_is_told(of_author):
