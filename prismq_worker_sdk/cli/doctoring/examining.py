@@ -99,26 +99,29 @@ class Examination:
         if not found.is_prismq_client and not found.manages:
             yield skip("type", "a base server registers no task types; the worker checks params itself")
             return
-        if not found.is_prismq_client:
-            yield from self._types_on_v1(publish)
-            return
+        look, missing = self._type_on_v1, task_types.missing_on_v1
+        if found.is_prismq_client:
+            look, missing = self._type_on_prismq_client, task_types.missing_on_prismq_client
+        absent = []
         for handler in self.handlers:
-            name = handler.task_type
-            there = self.server.follow(find_type(name)) if can_be_asked_for(name) else None
-            yield task_types.on_prismq_client(handler, there, publish=publish)
-        yield from task_types.same_name_there(self.handlers)
-
-    def _types_on_v1(self, publish: str) -> Iterator[Finding]:
-        missing = []
-        for handler in self.handlers:
-            reply = self.server.ask(get("task_type", "task-types", handler.task_type))
-            finding = task_types.on_v1(handler, reply, publish=publish)
+            finding = look(handler, publish)
             if finding is None:
-                missing.append(handler.task_type)
+                absent.append(handler.task_type)
             else:
                 yield finding
-        if missing:
-            yield task_types.missing_on_v1(missing, publish=publish)
+        if absent:
+            yield missing(absent, publish=publish)
+        if found.is_prismq_client:
+            yield from task_types.same_name_there(self.handlers)
+
+    def _type_on_v1(self, handler: Handler, publish: str) -> Finding | None:
+        reply = self.server.ask(get("task_type", "task-types", handler.task_type))
+        return task_types.on_v1(handler, reply, publish=publish)
+
+    def _type_on_prismq_client(self, handler: Handler, publish: str) -> Finding | None:
+        name = handler.task_type
+        there = self.server.follow(find_type(name)) if can_be_asked_for(name) else None
+        return task_types.on_prismq_client(handler, there, publish=publish)
 
     def _zones_and_probe(self, found: Found) -> Iterator[Finding]:
         if found.is_prismq_client:

@@ -17,7 +17,14 @@ from prismq_worker_sdk.wire.dialects.prismq_client.schema import broken_pattern
 from prismq_worker_sdk.wire.dialects.prismq_client.types import type_number
 from prismq_worker_sdk.wire.dialects.reading import detail_of
 
-__all__ = ["missing_on_v1", "on_prismq_client", "on_v1", "publishing", "same_name_there"]
+__all__ = [
+    "missing_on_prismq_client",
+    "missing_on_v1",
+    "on_prismq_client",
+    "on_v1",
+    "publishing",
+    "same_name_there",
+]
 
 CHECK = "type"
 MOST_NAMED = 3
@@ -45,15 +52,31 @@ def on_v1(handler: Handler, reply: Reply, *, publish: str) -> Finding | None:
 
 def missing_on_v1(names: Sequence[str], *, publish: str) -> Finding:
     """Types that are missing there, which are claimed all the same."""
-    few = ", ".join(names[:MOST_NAMED])
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    are = "is" if len(names) == 1 else "are"
-    text = f"{few}{more} {are} not registered: tasks are created with any params, and wrong ones fail in the worker"
+    text = (
+        f"{_some(names)} not registered: tasks are created with any params, and wrong ones fail in the worker"
+    )
     return warn(CHECK, text, publish)
 
 
-def on_prismq_client(handler: Handler, found: dict[str, Any] | Failure | None, *, publish: str) -> Finding:
-    """A type on the server that PrismQ runs today, which hands out tasks by the number of a registered type only."""
+def missing_on_prismq_client(names: Sequence[str], *, publish: str) -> Finding:
+    """Types that are missing there, which cannot be claimed."""
+    whose = "its" if len(names) == 1 else "their"
+    return bad(CHECK, f"{_some(names)} not registered, so that none of {whose} tasks can be claimed", publish)
+
+
+def _some(names: Sequence[str]) -> str:
+    """The names, as far as there is room for them, and the verb."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"{', '.join(names[:MOST_NAMED])}{more} {'is' if len(names) == 1 else 'are'}"
+
+
+def on_prismq_client(
+    handler: Handler, found: dict[str, Any] | Failure | None, *, publish: str
+) -> Finding | None:
+    """A type on the server that PrismQ runs today, which hands out tasks by the number of a registered type only.
+
+    None for one that is missing there.
+    """
     name = handler.task_type
     if not can_be_asked_for(name):
         text = f"{name} can never be claimed: the server takes '/api' out of every path, so it cannot be looked up"
@@ -61,7 +84,7 @@ def on_prismq_client(handler: Handler, found: dict[str, Any] | Failure | None, *
     if isinstance(found, Failure):
         return bad(CHECK, f"{name}: no answer about it ({found.reason})", "ask again")
     if found is None or type_number(found) is None:
-        return bad(CHECK, f"{name} is not registered, so that none of its tasks can be claimed", publish)
+        return None
     if found.get("is_active") in {0, "0"}:
         return warn(
             CHECK, f"{name} is switched off there: no new tasks are created", f"{publish} switches it on"

@@ -77,6 +77,17 @@ def test_a_type_that_is_not_registered_cannot_be_claimed(repaired, doctor, plugi
     assert found.text("type").endswith(f"prismq-worker plugins --publish --plugin {plugin}")
 
 
+def test_types_that_are_not_registered_are_one_failure(doctor, plugin_file):
+    with serving(register=False) as server:
+        found = doctor(server.url, plugins=[plugin_file(RICH)])
+
+    assert found.level("type") == ["fail"]
+    assert (
+        "Test.Model, Test.Any, Test.Form are not registered, so that none of their tasks can be claimed"
+        in found.text("type")
+    )
+
+
 def test_a_type_may_be_switched_off_spelled_otherwise_or_have_other_params(doctor, plugin, plugin_file):
     with serving(
         schema={**SCHEMA, "properties": {**SCHEMA["properties"], "q": {"type": "integer"}}}
