@@ -73,6 +73,8 @@ class _Formatter(logging.Formatter):
             message = f"{_repr(record.msg)} (its arguments do not fit: {_repr(error)})"
         fields = getattr(record, "fields", None)
         own = self._redactor.value(fields) if isinstance(fields, dict) else {}
+        if isinstance(fields, dict) and "event" in own:  # what programs tell lines apart by
+            own["event"] = self.name_of(fields["event"])
         message = _cut(message, LONGEST_MESSAGE)
         trace = ""
         if record.exc_info and record.exc_info[0] is not None:

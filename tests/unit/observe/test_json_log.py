@@ -261,3 +261,13 @@ def test_debug_shows_other_libraries_too_but_not_every_connection(logs):
         logging.getLogger(name).debug("x")
 
     assert [line["logger"] for line in logs.lines] == ["prismq.worker", "third.party"]
+
+
+def test_a_key_that_is_an_ordinary_word_renames_no_field_and_no_event(logs):
+    logs.set_up(secrets=["task"])
+    fields = {"event": "task_started", "task_size": "a task"}
+    logging.getLogger("prismq.worker").info("the task begins", extra={"fields": fields})
+
+    assert (logs.only["event"], logs.only["task_size"]) == ("task_started", "a [redacted]")
+    assert logs.only["message"] == "the [redacted] begins"
+    assert {"task", "type", "attempt"} <= set(logs.only)
