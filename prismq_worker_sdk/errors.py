@@ -229,12 +229,20 @@ class Defer(HandlerSignal):
         message: Why, for people.
         until: The instant from which it may run; must carry a time zone.
         retry_in: The same as a duration in seconds. At most one of the two.
+        or_pause: Pause its type for so long, as Unavailable does, where the server cannot keep the task back and
+            would hand it out again and again.
     """
 
     def __init__(
-        self, message: str = "deferred", *, until: datetime | None = None, retry_in: float | None = None
+        self,
+        message: str = "deferred",
+        *,
+        until: datetime | None = None,
+        retry_in: float | None = None,
+        or_pause: bool = False,
     ) -> None:
         super().__init__(message)
+        self.or_pause = or_pause
         if until is not None and retry_in is not None:
             raise ValueError("Defer takes until or retry_in, not both")
         if until is not None and until.tzinfo is None:

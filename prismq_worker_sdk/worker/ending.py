@@ -9,7 +9,14 @@ from prismq_worker_sdk.decide.backoff import Backoff
 from prismq_worker_sdk.decide.ends import end_of
 from prismq_worker_sdk.decide.exceptions import sentence, shown, tell
 from prismq_worker_sdk.decide.retries import held_back
-from prismq_worker_sdk.errors import HandlerSignal, InvalidParams, OutboxError, TaskCancelled, Unavailable
+from prismq_worker_sdk.errors import (
+    Defer,
+    HandlerSignal,
+    InvalidParams,
+    OutboxError,
+    TaskCancelled,
+    Unavailable,
+)
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import ClaimEnded, End, Notice, OutcomeCommitted
@@ -149,25 +156,19 @@ def _book(runtime: Runtime, attempt: Attempt, ending: Ending, end: End, *, repor
             )
         )
     runtime.emit(ClaimEnded(attempt.ref, end, error))
-    _tell_type(runtime, attempt, ending)
+    _tell_type(runtime, attempt, ending, end)
     runtime.wakes.everybody()
 
 
-def _tell_type(runtime: Runtime, attempt: Attempt, ending: Ending) -> None:
+def _tell_type(runtime: Runtime, attempt: Attempt, ending: Ending, end: End) -> None:
     """What the end says about the type: all is well, not now, or something is broken (R18, R19)."""
     task = attempt.claim.task
     now = runtime.clock.monotonic()
     match ending.error:
         case Unavailable(retry_in=seconds) as error:
-            reason = runtime.redactor.text(shown(error))
-            trace = logged_trace(error, runtime.redactor.text)
-            runtime.gate.pause(task.type, seconds, reason, now=now, trace=trace)
-            try:
-                runtime.outbox.pause(task.type, seconds, reason)
-            except OutboxError as trouble:
-                runtime.emit(
-                    Notice("warning", f"the pause of {task.type} will not survive a restart: {trouble}")
-                )
+            _pause(runtime, task.type, seconds, error)
+        case Defer(or_pause=True) as error if end is End.LAPSED and isinstance(ending.outcome, Released):
+            _pause(runtime, task.type, ending.outcome.delay_seconds, error)
         case None if ending.outcome is not None and not isinstance(ending.outcome, Failed):
             runtime.gate.succeeded(task.type)
         case HandlerSignal() | InvalidParams() | TaskCancelled() | None:
@@ -180,6 +181,16 @@ def _tell_type(runtime: Runtime, attempt: Attempt, ending: Ending) -> None:
                 now=now,
                 jitter=runtime.dice.random(),
             )
+
+
+def _pause(runtime: Runtime, task_type: str, seconds: float, error: HandlerSignal) -> None:
+    reason = runtime.redactor.text(shown(error))
+    trace = logged_trace(error, runtime.redactor.text)
+    runtime.gate.pause(task_type, seconds, reason, now=runtime.clock.monotonic(), trace=trace)
+    try:
+        runtime.outbox.pause(task_type, seconds, reason)
+    except OutboxError as trouble:
+        runtime.emit(Notice("warning", f"the pause of {task_type} will not survive a restart: {trouble}"))
 
 
 def _trace(runtime: Runtime, attempt: Attempt, ending: Ending) -> str:

@@ -28,7 +28,7 @@ OUT_OF_MEMORY = Failure("", MemoryError.__name__, "")
 CARRIED: dict[type[BaseException], tuple[str, ...]] = {
     Transient: ("retry_in",),
     Permanent: (),
-    Defer: ("until", "retry_in"),
+    Defer: ("until", "retry_in", "or_pause"),
     Unavailable: ("retry_in",),
     InvalidParams: ("faults",),
     UnfitResult: (),

@@ -149,6 +149,13 @@ def test_an_error_means_the_same_at_the_other_end(line, error):
     )
 
 
+def test_a_defer_that_asks_for_a_pause_still_does_at_the_other_end(line):
+    mine, its = line
+    mine.send(failure_of(Defer("not now", retry_in=9, or_pause=True)))
+
+    assert error_of(its.receive(10)).or_pause is True
+
+
 def test_the_traceback_comes_along():
     try:
         raise RuntimeError("broken")

@@ -224,6 +224,26 @@ def test_r18_defer_gives_back_one_task_and_pauses_nothing(workplace):
     assert place.runtime.gate.closed(place.clock.monotonic()) == {}
 
 
+@pytest.mark.parametrize("can", [Capabilities(), Capabilities(retries_at_once=True)])
+def test_r18_a_defer_that_the_server_cannot_keep_pauses_the_type_where_it_asks_for_that(workplace, can):
+    place = workplace(
+        Work(raising(Defer("no searches left", retry_in=3600, or_pause=True))), capabilities=can
+    )
+    place.run("t1")
+
+    (paused,) = place.of(TypePaused)
+    assert (paused.task_type, paused.reason, paused.seconds) == ("Test.Some", "no searches left", 3600.0)
+
+
+def test_r18_a_defer_that_the_server_keeps_pauses_nothing_whatever_it_asks_for(workplace):
+    work = Work(raising(Defer("no searches left", retry_in=3600, or_pause=True)))
+    place = workplace(work, capabilities=Capabilities(releases=True))
+    place.run("t1")
+
+    assert place.ends() == [("t1", End.RELEASED)]
+    assert place.of(TypePaused) == []
+
+
 def test_r18_where_the_server_takes_tasks_back_defer_carries_its_delay(workplace):
     place = workplace(
         Work(raising(Defer("not before noon", retry_in=60))), capabilities=Capabilities(releases=True)

@@ -130,8 +130,9 @@ class _Task:
         except DayQuotaUsedUp as trouble:
             if trouble.bucket is not Bucket.SEARCH:
                 raise
-            # The other sources need no search: this task alone waits for the next day, and they go on.
-            raise Defer(str(trouble), retry_in=trouble.retry_in) from None
+            # The other sources need no search: this task alone waits for the next day, and they go on. Where the
+            # server cannot keep it back, it would come again every few minutes, each time an attempt: there all wait.
+            raise Defer(str(trouble), retry_in=trouble.retry_in, or_pause=True) from None
 
     def chosen(self, found: Found) -> list[Short]:
         """The Shorts of the result: in YouTube's order, those of channels by their views; of named videos all."""
