@@ -6,10 +6,9 @@ Precedence: command line > environment > `prismq-worker.toml` > default. Duratio
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic_settings
@@ -25,7 +24,6 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from prismq_worker_sdk.decide.redaction import Redactor, is_secret_name
 from prismq_worker_sdk.environment import MISSION_NAMES, said, user_state_dir, variable
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.files import place, read_config, read_secret
@@ -33,6 +31,7 @@ from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.settings_source import SettingsSource
 from prismq_worker_sdk.model import duration, size
 from prismq_worker_sdk.model.calls import ClaimOrder
+from prismq_worker_sdk.setting_faults import faults_of
 from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.worker.config import ProvidesConfig, WorkerConfig
 
@@ -281,7 +280,7 @@ def load_settings(
         return WorkerSettings(**values)
     except ValidationError as error:
         written = {field: values.get(field, asked_for(field)) for field in fields}
-        raise SettingsError(_faults(error, WorkerSettings, _option, written)) from None
+        raise SettingsError(faults_of(error, WorkerSettings, _option, written)) from None
 
 
 def asked_for(field_name: str) -> object:
@@ -335,7 +334,7 @@ def plugin_settings(cls: type[S]) -> S:
     except PluginRaised as raised:
         match raised.__cause__:
             case ValidationError() as error:
-                raise SettingsError(_faults(error, cls, lambda name: f"{prefix}{name}".upper())) from None
+                raise SettingsError(faults_of(error, cls, lambda name: f"{prefix}{name}".upper())) from None
             case SettingsError() as error:
                 raise error from None
             case pydantic_settings.SettingsError() as error:
@@ -387,40 +386,3 @@ def _option(field_name: str) -> str:
     if field_name in NOT_ON_THE_COMMAND_LINE:
         return variable(field_name)
     return f"--{field_name.replace('_', '-')} ({variable(field_name)})"
-
-
-def _faults(
-    error: ValidationError,
-    cls: type[BaseSettings],
-    place_of: Callable[[str], str],
-    written: Mapping[str, object] = MappingProxyType({}),
-) -> str:
-    """Every fault with its place; the value only where it is one plain value and cannot be a secret.
-
-    Args:
-        written: The values as people wrote them, `2d` where the fault is told of 172800.0.
-    """
-    parts = []
-    for fault in error.errors(include_url=False, include_context=False):
-        name = str(fault["loc"][0]) if fault["loc"] else ""
-        given, message = written.get(name, fault["input"]), fault["msg"].removeprefix("Value error, ")
-        inside = "".join(f".{part}" for part in fault["loc"][1:])
-        if fault["type"] == "missing":
-            parts.append(f"{place_of(name)}{inside} is not set")
-            continue
-        plain = not inside and isinstance(given, str | int | float)
-        shown = f"={_text(given)}" if plain and not _may_be_secret(cls, name) else ""
-        if not shown:
-            message = Redactor([str(given)]).text(message)
-        parts.append(f"{place_of(name) if name else cls.__name__}{inside}{shown}: {message}")
-    return "; ".join(parts)
-
-
-def _text(given: object) -> str:
-    """A value as it is shown: a number is the same number wherever it was written."""
-    return given if isinstance(given, str) and given.lstrip("-").isdecimal() else repr(given)
-
-
-def _may_be_secret(cls: type[BaseSettings], name: str) -> bool:
-    field = cls.model_fields.get(name)
-    return field is None or "Secret" in str(field.annotation) or is_secret_name(name)
