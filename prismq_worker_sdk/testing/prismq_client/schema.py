@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from prismq_worker_sdk.handlers.patterns import CheckTimeout, Matcher
 from prismq_worker_sdk.testing.prismq_client import php
 from prismq_worker_sdk.testing.prismq_client.answers import Refused
 
@@ -75,10 +76,16 @@ def _of_text(value: str, schema: dict[str, Any], path: str) -> Iterator[str]:
     if not isinstance(pattern, str):
         return
     try:
-        if re.search(_between_hashes(pattern), value) is None:
+        if not _matches(_between_hashes(pattern), value):
             yield f"Pattern mismatch at {path}"
-    except re.error:
+    except (re.error, CheckTimeout):  # PHP gives up on a match that takes too long
         yield f"Invalid regex pattern at {path}"
+
+
+def _matches(pattern: str, value: str) -> bool:
+    """Whether the pattern is found; its `$` stands before a last line end, too."""
+    matcher = Matcher()
+    return any(matcher.search(pattern, one) for one in dict.fromkeys((value, value.removesuffix("\n"))))
 
 
 def _between_hashes(pattern: str) -> str:

@@ -2,9 +2,11 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from prismq_worker_sdk.handlers import patterns
 from prismq_worker_sdk.testing.prismq_client import php, rules, schema
 from tests.support.prismq_client import good, running_prismq_client, send
 
@@ -200,6 +202,20 @@ def test_the_dialect_of_schemas(more, faults, api):
     assert len(told) == faults
     assert said.status == (400 if faults else 200)
     assert not faults or said.error == f"Parameter validation failed: {', '.join(told)}"
+
+
+def test_a_pattern_is_matched_as_php_does_it_and_holds_nobody_up(monkeypatch):
+    def late(_pattern, _text, _seconds):
+        raise TimeoutError
+
+    monkeypatch.setattr(patterns, "_PROCESSES", SimpleNamespace(search=late))
+
+    def told(pattern, value):
+        return schema.violations(value, {"type": "string", "pattern": pattern})
+
+    assert told("^[a-z]+$", "abc\n") == told("^[a-z]+$", "abc") == []
+    assert told("^[a-z]+$", "abc\n\n") == told("^[a-z]+$", "ab1") == ["Pattern mismatch at "]
+    assert told("^(?=a)", "abc") == told("(", "abc") == ["Invalid regex pattern at "]
 
 
 @pytest.mark.parametrize(
