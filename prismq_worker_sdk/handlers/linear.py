@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
-__all__ = ["Linear", "linear"]
+__all__ = ["Linear", "linear", "parsed"]
 
 _PARSER: Any = importlib.import_module("re._parser" if sys.version_info >= (3, 11) else "sre_parse")
 _MAXREPEAT = int(_PARSER.MAXREPEAT)
@@ -56,7 +56,7 @@ def linear(pattern: str) -> Linear | None:
         re.error: It is no pattern.
     """
     try:
-        tree = _PARSER.parse(pattern)
+        tree = parsed(pattern)
         translation = _Translation()
         said, cost = translation.sequence(tree, tree.state.flags)
     except (_Inexpressible, RecursionError):
@@ -68,6 +68,15 @@ def linear(pattern: str) -> Linear | None:
     except SchemaError:
         return None
     return Linear(validator, cost, translation.ascii_only)
+
+
+def parsed(pattern: str) -> Any:
+    """The tree of a pattern, as Python's own parser makes it.
+
+    Raises:
+        re.error: It is no pattern.
+    """
+    return _PARSER.parse(pattern)
 
 
 class _Inexpressible(Exception):  # noqa: N818 - not an error by itself

@@ -12,6 +12,8 @@ from pydantic import AliasChoices, AliasPath, BaseModel
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
+from prismq_worker_sdk.handlers.linear import parsed
+
 __all__ = ["schema_of_model"]
 
 FLAGS = {re.ASCII: "a", re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s", re.VERBOSE: "x"}
@@ -37,14 +39,19 @@ class _Generator(GenerateJsonSchema):
 
     Attributes:
         told: Where the schema refuses what the model would take.
+        strips: Whether the model that is looked at strips every text.
     """
 
     told: list[str]
+    strips = False
 
     def model_schema(self, schema: Any) -> dict[str, Any]:
         """Every name that a field of the model may have."""
         cls = schema["cls"]
-        return _with_every_name(super().model_schema(schema), cls.model_fields, cls.model_config)
+        before, self.strips = self.strips, bool(cls.model_config.get("str_strip_whitespace"))
+        found = super().model_schema(schema)
+        self.strips = before
+        return _with_every_name(found, cls.model_fields, cls.model_config)
 
     def dataclass_schema(self, schema: Any) -> dict[str, Any]:
         """The same for a dataclass inside a model."""
@@ -63,7 +70,7 @@ class _Generator(GenerateJsonSchema):
                 f"the pattern {pattern!r} has set operations for pydantic, and plain characters for its schema, "
                 "which decides; write it without them"
             )
-        if schema.get("strip_whitespace"):
+        if schema.get("strip_whitespace", self.strips):
             counted = [word for word in ("maxLength", "pattern") if word in found]
             if counted:
                 self.told.append(
@@ -89,9 +96,8 @@ def _own_name(schema: dict[str, Any], name: str, field: FieldInfo) -> str:
 def _names(name: str, field: FieldInfo, config: Any) -> list[str | AliasPath]:
     """What a field may be called, or where in another value it is."""
     ways = _ways(name, field) if config.get("validate_by_alias", True) else []
-    if config.get("populate_by_name") or config.get("validate_by_name"):
-        ways.append(name)
-    return ways
+    by_name = config.get("populate_by_name") or config.get("validate_by_name")
+    return [*ways, name] if by_name and name not in ways else ways
 
 
 def _ways(name: str, field: FieldInfo) -> list[str | AliasPath]:
@@ -122,7 +128,8 @@ def _has_set_operations(pattern: str) -> bool:
     with warnings.catch_warnings(record=True) as met:
         warnings.simplefilter("always")
         try:
-            re.compile(pattern)
+            parsed(pattern)
+            re.compile(pattern)  # and remember it: who compiles it next is not warned any more
         except re.error:
             return False
     return any(issubclass(one.category, FutureWarning) for one in met)

@@ -76,6 +76,32 @@ def test_a_field_is_taken_by_every_name_that_the_model_takes(
     assert ParamsSpec.of(model).warnings == ()
 
 
+def test_a_schema_that_needs_no_other_names_is_that_of_pydantic() -> None:
+    class Simple(TaskParams):
+        model_config = ConfigDict(populate_by_name=True)
+
+        second: int
+        first: str = Field("a", pattern="^a$")
+
+    schema = ParamsSpec.of(Simple).schema
+    assert {name: value for name, value in schema.items() if name != "$schema"} == Simple.model_json_schema()
+    assert list(schema["properties"]) == ["second", "first"]
+
+
+def test_a_model_that_strips_every_text_is_told_of_its_limits() -> None:
+    class Inner(TaskParams):
+        word: str = Field(max_length=3)
+
+    class Stripping(TaskParams):
+        model_config = ConfigDict(str_strip_whitespace=True)
+
+        inner: Inner
+        name: str = Field(max_length=3)
+
+    assert len(ParamsSpec.of(Stripping).warnings) == 1
+    assert ParamsSpec.of(Inner).warnings == ()
+
+
 @pytest.mark.parametrize(
     ("model", "params", "fault"),
     [
