@@ -18,7 +18,6 @@ def end_process(code: int) -> int:
     """Lets this process end soon with this exit code, which it gives back; Python waits for threads without limit."""
     with suppress(AttributeError, OSError, ValueError):  # there is no stdout, or nobody reads it any more
         sys.stdout.flush()
-        os.dup2(2, 1)  # what is printed from now on, at the end of the interpreter, is not what was asked for
     joined = threading.Event()
     atexit.register(
         joined.set

@@ -112,9 +112,11 @@ def _close(loop: asyncio.AbstractEventLoop) -> None:
     for task in left:
         task.cancel()
     left.add(loop.create_task(loop.shutdown_asyncgens()))
+    ending = loop.create_task(asyncio.wait(left, timeout=LEFT_OVER))
     try:
-        with suppress(KeyboardInterrupt, SystemExit):  # of what is left: the handler's own end stands
-            loop.run_until_complete(asyncio.wait(left, timeout=LEFT_OVER))
+        while not ending.done():
+            with suppress(KeyboardInterrupt, SystemExit):  # of what is left: the handler's own end stands
+                loop.run_until_complete(ending)
     finally:
         asyncio.set_event_loop(None)
         loop.close()

@@ -231,7 +231,7 @@ async def awaits(params: Folder, ctx: TaskContext) -> None:
 
 @task_handler("Probe.GivesUp")
 async def gives_up(params: Folder, ctx: TaskContext) -> str:
-    """Leaves a thread, a task and a generator behind that end only when the test lets them go."""
+    """Leaves a thread, tasks and a generator behind that do not end as they should."""
 
     async def obstinate():
         while not (params.folder / "go").exists():
@@ -245,8 +245,14 @@ async def gives_up(params: Folder, ctx: TaskContext) -> str:
         finally:
             await obstinate()
 
-    left = [asyncio.ensure_future(obstinate()), endless()]
-    await anext(left[1])
+    async def leaves():
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            sys.exit(3)
+
+    left = [endless(), asyncio.ensure_future(obstinate()), asyncio.ensure_future(leaves())]
+    await anext(left[0])
     with suppress(asyncio.TimeoutError):
         await asyncio.wait_for(asyncio.to_thread(params.wait_for, "go"), 0.01)
     return f"gave up on {len(left) + 1}"

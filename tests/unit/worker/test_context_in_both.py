@@ -229,7 +229,7 @@ def test_whatever_comes_back_that_can_be_awaited_is_awaited(place, kind):
 def test_an_async_handler_that_has_returned_is_done_whatever_it_has_left_running(place):
     here = place()
 
-    assert here.does("GivesUp", folder=str(here.folder)) == Completed('"gave up on 3"')
+    assert here.does("GivesUp", folder=str(here.folder)) == Completed('"gave up on 4"')
     assert not (here.folder / "go").exists()
 
 

@@ -6,14 +6,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from prismq_worker_sdk import Defer, Permanent, RetryPolicy, Transient, Unavailable
+from prismq_worker_sdk import Defer, Permanent, RetryPolicy, Transient, Unavailable, task_handler
 from prismq_worker_sdk.handlers import patterns
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.events import ClaimEnded, End, OutcomeCommitted, TypePaused, TypeResumed
 from prismq_worker_sdk.model.outcome import Completed, Failed, Released
+from prismq_worker_sdk.worker.calling import call
+from prismq_worker_sdk.worker.cancellation import Cancellable
 from prismq_worker_sdk.worker.claiming import claim_loop
-from tests.support.loops import Stepped, Work, grant
+from tests.support.loops import TYPE, Stepped, Work, grant
 
 CREATES = Capabilities(creates=True)
 QUICK = RetryPolicy(max_attempts=3, initial=0.001, ceiling=0.001)
@@ -361,3 +363,19 @@ def test_a_time_limit_is_told_as_it_was_asked_for_unless_the_claim_cut_it(workpl
     attempt.limit_at = attempt.started_at + has
 
     assert attempt.limit_text(place.clock.monotonic()) == said
+
+
+def test_r15_a_handler_that_has_just_ended_cannot_be_told_to_end_any_more(workplace):
+    told = []
+
+    class Late(Cancellable):
+        def on_cancel(self, listener):
+            told.append(listener)
+            return lambda: None
+
+    @task_handler(TYPE)
+    async def handle(params: dict, ctx):
+        return "done"
+
+    assert call(handle, {}, None, told=Late(), max_bytes=100) == '"done"'
+    told[0]()  # as by a thread that was on its way: nothing of its own may break by it
