@@ -16,6 +16,8 @@ BOTH_KNOW = {
     "crashes": SUMMED,
     "lapses": SUMMED,
     "checkpoints": "value = excluded.value, stored_at = excluded.stored_at WHERE excluded.stored_at > stored_at",
+    "pauses": "until = excluded.until, reason = excluded.reason, seconds = excluded.seconds"
+    " WHERE excluded.until > until",
 }
 """What becomes of a row that both outboxes have; in any other table the own one stays."""
 

@@ -470,7 +470,7 @@ def test_r39_every_table_of_a_free_sibling_is_taken_over(tmp_path):
     sibling.release()
 
 
-def test_r39_counts_of_both_outboxes_are_added_and_the_newer_checkpoint_wins(tmp_path):
+def test_r39_counts_of_both_outboxes_are_added_and_the_newer_checkpoint_and_the_longer_pause_win(tmp_path):
     (tmp_path / "instance-0").mkdir()
     with closing(open_database(tmp_path / "instance-0" / "outbox.db")) as left:
         filled(left, 5)
@@ -482,6 +482,7 @@ def test_r39_counts_of_both_outboxes_are_added_and_the_newer_checkpoint_wins(tmp
         for table in ("crashes", "lapses"):
             assert own.execute(f"SELECT times, last_at FROM {table}").fetchall() == [(8, 5.0)]
         assert own.execute("SELECT value, stored_at FROM checkpoints").fetchall() == [("m5", 5.0)]
+        assert own.execute("SELECT until, reason FROM pauses").fetchall() == [(5.0, "m5")]
         assert own.execute("SELECT result FROM recent").fetchall() == [("m3",)]
     sibling.release()
 
