@@ -274,3 +274,12 @@ def test_a_bundle_that_cannot_be_read_is_named(sandbox, make_youtube, monkeypatc
     with pytest.raises(Misconfigured, match=r"REQUESTS_CA_BUNDLE names .*ca\.pem"):
         youtube.client.search(SearchQuery(words="cooking"))
     assert (youtube.ledger.used(Bucket.SEARCH), sandbox.requests) == (0, [])
+
+
+def test_an_answer_that_is_nested_too_deep_is_no_usable_answer(client, monkeypatch):
+    def overflows(_answer):
+        raise RecursionError
+
+    monkeypatch.setattr("prismq_youtube_shorts.client.without_nulls", overflows)
+    with pytest.raises(YouTubeTrouble, match="look at: its depth"):
+        client.search(SearchQuery(words="cooking"))

@@ -178,6 +178,8 @@ class YouTubeClient:
             )
         except ValidationError as error:
             places = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors()[:3])
+        except RecursionError:
+            places = "its depth"
         raise YouTubeTrouble(f"YouTube's answer to {call} cannot be read, look at: {places}")
 
     def _perform(self, call: str, request: Any, timeout: float) -> object:
@@ -206,10 +208,14 @@ class YouTubeClient:
                 paid=False,
             )
         except TimeoutError:
-            return YouTubeTrouble(f"YouTube had not answered {call} after {timeout:.3g} s", paid=http.sent)
+            return YouTubeTrouble(
+                f"YouTube had not answered {call} after {timeout:.3g} s", paid=getattr(http, "sent", False)
+            )
         except (OSError, HTTPException, HttpLib2Error, Error, UnicodeDecodeError, RecursionError) as error:
             reason = scrub(f"{type(error).__name__}: {error}", self._key)
-            return YouTubeTrouble(f"no usable answer from YouTube to {call} ({reason})", paid=http.sent)
+            return YouTubeTrouble(
+                f"no usable answer from YouTube to {call} ({reason})", paid=getattr(http, "sent", False)
+            )
 
     def _api(self) -> Any:
         """The service object, built once from the description that Google's client brings along."""
