@@ -41,10 +41,8 @@ QUIET_SECONDS = 60.0
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 EXITS = {
-    0: "nothing is left",
     1: "it could not go on",
     2: "it was used wrongly",
-    75: "something is left",
 }
 
 
@@ -202,9 +200,9 @@ class EventLog:
         self._write(logging.ERROR, "handler_overran", text, event.ref)
 
     def _stopped(self, event: WorkerStopped) -> None:
-        meaning = EXITS.get(event.exit_code, "")
+        meaning = f" ({EXITS[event.exit_code]})" if event.exit_code in EXITS else ""
         level = logging.INFO if event.exit_code == 0 else logging.ERROR
-        text = f"worker stopped, exit code {event.exit_code} ({meaning}): {event.reason}"
+        text = f"worker stopped, exit code {event.exit_code}{meaning}: {event.reason}"
         self._write(level, "worker_stopped", text, exit_code=event.exit_code)
 
     def _write(

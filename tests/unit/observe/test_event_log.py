@@ -117,12 +117,12 @@ LINES = [
     (
         ev.WorkerStopped(0, "SIGTERM received"),
         ("INFO", "worker_stopped"),
-        "worker stopped, exit code 0 (nothing is left): SIGTERM received",
+        "worker stopped, exit code 0: SIGTERM received",
     ),
     (
         ev.WorkerStopped(75, "SIGTERM received"),
         ("ERROR", "worker_stopped"),
-        "worker stopped, exit code 75 (something is left): SIGTERM received",
+        "worker stopped, exit code 75: SIGTERM received",
     ),
 ]
 SILENT = [
