@@ -244,7 +244,8 @@ class Delivery:
         """
         runtime = self._runtime
         asked = None
-        if along and runtime.health.capabilities.renews and not (self._apart and reports):
+        takes_both = runtime.health.capabilities.renews or self._claimer.unanswered is not None
+        if along and takes_both and not (self._apart and reports):
             runtime.deliver_with_claims(now=bool(reports))
             asked = self._claimer.ask(waits=False)
         call = Exchange(reports=reports)

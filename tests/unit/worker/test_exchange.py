@@ -470,6 +470,26 @@ def test_r35_a_vanished_extension_is_probed_for_and_the_base_is_used(place):
     assert loop.request.request_id == ""
 
 
+def test_r35_a_claim_that_went_along_unanswered_is_sent_again_to_a_server_that_has_only_the_base_by_now(
+    place,
+):
+    here = place()
+    loop = delivering(here)
+    here.give(grant("t1"))
+    here.idle()
+    before = here.runtime.slots.reserved
+    loop.go_on()
+    assert loop.request.claim is not None
+    loop.answer(Unreachable("connection reset"))
+    here.runtime.health = Healthy("v1", BASE)
+    here.clock.turn(loop.wait)
+    loop.go_on()
+
+    assert loop.request.claim is not None
+    loop.answer(Exchanged(reports=(ACCEPTED,) * len(loop.request.reports)))
+    assert here.runtime.slots.reserved == before
+
+
 def test_r18_a_deferred_task_is_reported_as_released_with_its_delay(place):
     def later(_ctx):
         raise Defer("later", retry_in=90)
