@@ -35,6 +35,20 @@ MUTANTS = (
         '        worker_id="another",\n',
     ),
     Mutant(
+        "R2",
+        "every claim has a token of its own",
+        "testing.simulator.model_server",
+        '            claim.token = f"token-{len(self.claims)}"',
+        '            claim.token = f"token-{task.id}"',
+    ),
+    Mutant(
+        "R3",
+        "a task that cannot be read is failed for good",
+        "worker.admission",
+        "    if grant.task_id is None:\n        _end(",
+        "    if grant:\n        _end(",
+    ),
+    Mutant(
         "R4",
         "no more is claimed than there are free slots",
         "decide.claims",
@@ -197,6 +211,13 @@ MUTANTS = (
         "worker.gate",
         "        return state.unready is None and now",
         "        return now",
+    ),
+    Mutant(
+        "R19",
+        "a type whose handler fails one task after the other is paused",
+        "decide.streaks",
+        "    return Streak(tasks, streak.pauses + 1), True",
+        "    return Streak(tasks, streak.pauses + 1), False",
     ),
     Mutant(
         "R21",

@@ -49,7 +49,7 @@ MANY = 100
 """Attempts that are never used up."""
 
 SOME, MOST = 0.3, 0.8
-FATES: tuple[Fate, ...] = ("", "refused", "poison")
+FATES: tuple[Fate, ...] = ("", "refused", "poison", "unreadable")
 ENDS: tuple[End, ...] = ("complete", "flaky", "defer", "unavailable", "permanent", "error", "kill")
 PLACES: tuple[Place, ...] = ("step", "before", "after")
 SORTS: tuple[Sort, ...] = ("report", "claim", "renew")
@@ -73,6 +73,7 @@ THEMES = (
     "cancels",
     "stuck",
     "pauses",
+    "broken",
 )
 
 
@@ -92,6 +93,8 @@ def random_plan(seed: int, dialect: Dialect | None = None) -> Plan:
         works = (replace(works[0], seconds=0.3, end="complete", fate="poison", max_attempts=3), *works)
     if theme == "pauses":  # tasks come while the worker waits for them, and while what it waits for changes
         works = tuple(replace(work, at=PAUSES * dice.random(), gated=dice.random() < SOME) for work in works)
+    if theme == "broken":  # a handler that fails whatever it is given, one task after the other
+        works = tuple(_broken(dice) for _ in range(8))
     return Plan(
         seed=seed,
         dialect=chosen,
@@ -107,6 +110,12 @@ def _halves(dice: Random, dialect: Dialect, theme: str) -> list[Fault]:
     if dialect != "prismq-client" or theme in EXACT:
         return []
     return [HalfFailure(number) for number in range(1, 4) if dice.random() < SOME]
+
+
+def _broken(dice: Random) -> Work:
+    return Work(
+        seconds=0.3 * dice.random(), end="error", max_attempts=dice.randint(1, 3), at=5.0 * dice.random()
+    )
 
 
 def _work(dice: Random, dialect: Dialect, theme: str) -> Work:
@@ -126,7 +135,7 @@ def _exact_work(dice: Random, dialect: Dialect) -> Work:
 
 
 def _any_work(dice: Random, dialect: Dialect) -> Work:
-    fate = dice.choices(FATES, (100, 3, 2))[0]
+    fate = dice.choices(FATES, (100, 3, 2, 0 if dialect == "prismq-client" else 2))[0]
     end = dice.choices(ENDS, (60, 10, 10, 5, 5, 5, 5))[0] if not fate else "complete"
     length = dice.choice((0.05, 0.3, 1.0, 2.0, 8.0, 12.0, 20.0, 40.0))
     fails = bool(fate) or end in {"permanent", "error", "kill"} or length >= LONG

@@ -1,4 +1,4 @@
-"""Which types a worker must not claim now: those that are paused, or whose handler is not ready (R18)."""
+"""Which types a worker must not claim now: those that are paused, or whose handler is not ready (R18, R19)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from prismq_worker_sdk.model.calls import Exchange
+from prismq_worker_sdk.model.claim import Identity
+from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome
 from prismq_worker_sdk.testing.simulator.handling import GATED, UNAVAILABLE
 
 if TYPE_CHECKING:
@@ -13,17 +15,33 @@ if TYPE_CHECKING:
 
 __all__ = ["ClosedTypes"]
 
+SHORTEST_PAUSE = 2.0
+"""Seconds of a pause after errors, at least."""
+
 
 class ClosedTypes:
     """What was said of the types of every process."""
 
     def __init__(self) -> None:
         self._paused_until: dict[tuple[Process, str], float] = {}
+        self._errors: dict[tuple[Process, str], set[str]] = {}
         self._requests: set[str] = set()
 
     def unavailable(self, process: Process, task_type: str) -> None:
         """A handler said that its type cannot be worked on now."""
         self._paused_until[process, task_type] = process.world.schedule.now + UNAVAILABLE
+
+    def ended(self, process: Process, identity: Identity, outcome: Outcome) -> None:
+        """A handler has ended: after so many unexpected failures in a row its type is paused (R19)."""
+        key = process, identity.task_type
+        if isinstance(outcome, Completed):
+            self._errors.pop(key, None)
+        if not isinstance(outcome, Failed) or outcome.error_type != "RuntimeError":
+            return
+        tasks = self._errors.setdefault(key, set())
+        tasks.add(identity.task_id)
+        if len(tasks) >= process.config.max_consecutive_errors:
+            self._paused_until[key] = process.world.schedule.now + SHORTEST_PAUSE
 
     def claimed(self, process: Process, call: Exchange) -> Iterator[str]:
         """The closed types that a call claims; what is sent again keeps its types, whatever became of them."""

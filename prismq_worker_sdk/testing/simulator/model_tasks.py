@@ -15,6 +15,7 @@ class ModelTask:
     Attributes:
         number: Its place in the line.
         expires_at: When its claim runs out.
+        params: Its own id unless given.
     """
 
     id: str
@@ -33,6 +34,7 @@ class ModelTask:
     checkpoint: Any = None
     result: Any = None
     error: str = ""
+    params: Any = None
 
     @property
     def claimed_at(self) -> float:
@@ -63,7 +65,7 @@ class ModelTask:
         return {
             "id": self.id,
             "type": self.type,
-            "params": {"task": self.id},
+            "params": {"task": self.id} if self.params is None else self.params,
             "status": self.status,
             "checkpoint": self.checkpoint,
         }

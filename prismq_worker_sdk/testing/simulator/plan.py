@@ -34,7 +34,7 @@ __all__ = [
 
 End: TypeAlias = Literal["complete", "flaky", "permanent", "error", "defer", "unavailable", "kill"]
 Dialect: TypeAlias = Literal["base", "exchange", "prismq-client"]
-Fate: TypeAlias = Literal["", "refused", "poison"]
+Fate: TypeAlias = Literal["", "refused", "poison", "unreadable"]
 Place: TypeAlias = Literal["step", "before", "after"]
 Sort: TypeAlias = Literal["report", "claim", "renew"]
 How: TypeAlias = Literal[
@@ -59,6 +59,7 @@ class Work:
         at: When it is submitted, seconds.
         gated: Whether it is of the type whose handler is not always ready.
         fate: `refused`: the server does not take its content; `poison`: every call with its result fails.
+            `unreadable`: its params are none.
     """
 
     seconds: float = 0.1

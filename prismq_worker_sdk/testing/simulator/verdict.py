@@ -66,9 +66,8 @@ def _failed(world: World, task: ModelTask) -> Iterator[Finding]:
         yield "R18", f"{task.id} failed for good because it was given back, at attempt {task.attempts}"
     if cancelled and (task.error == "cancelled" or world.plan.dialect == "base"):
         return
-    if work.fate == "refused":
-        if "refused" not in task.error and task.attempts < task.max_attempts:
-            yield "R24", f"{task.id} was refused for its content, and failed as {task.error!r}"
+    if work.fate in {"refused", "unreadable"}:
+        yield from _as_planned(world, task, work.fate)
     elif work.end in {"permanent", "error", "kill"} or work.fate == "poison" or work.seconds > world.limit:
         if task.attempts < task.max_attempts and work.end != "permanent" and "time_limit" not in task.error:
             yield from _too_few(world, task)
@@ -76,6 +75,15 @@ def _failed(world: World, task: ModelTask) -> Iterator[Finding]:
         yield from _too_few(world, task)
     elif world.plan.dialect == "prismq-client" and task.attempts < task.max_attempts:
         yield "lost", f"{task.id} failed ({task.error}) after {task.attempts} attempts"
+
+
+def _as_planned(world: World, task: ModelTask, fate: str) -> Iterator[Finding]:
+    """A task that can only fail says why."""
+    if fate == "refused" and "refused" not in task.error and task.attempts < task.max_attempts:
+        yield "R24", f"{task.id} was refused for its content, and failed as {task.error!r}"
+    told = "unreadable" in task.error or "cannot be read" in task.error
+    if fate == "unreadable" and not told and (world.server.exchange or task.error != "expired"):
+        yield "R3", f"{task.id} cannot be read, and failed as {task.error!r}"
 
 
 def _untold(world: World, task: ModelTask) -> Iterator[Finding]:

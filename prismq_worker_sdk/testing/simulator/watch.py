@@ -220,6 +220,7 @@ class Watch:
             self._watch_delivery(process, identity)
         if isinstance(outcome, Completed):
             self._completed[host, identity.task_id] = (now, self._world.network.disturbed[host], process)
+        self._closed.ended(process, identity, outcome)
         attempt = next(
             (
                 one

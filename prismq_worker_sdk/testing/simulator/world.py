@@ -99,6 +99,7 @@ class World:
         for task_id, work in self._works.items():
             task = self.server.add(task_id, GATED if work.gated else TYPE, max_attempts=work.max_attempts)
             task.not_before = work.at
+            task.params = "none" if work.fate == "unreadable" else None
         self.cancelled_at: dict[str, float] = {}
         self._plan_wishes()
 
