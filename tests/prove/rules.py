@@ -53,10 +53,9 @@ PROOF = Proof(
     about="""
 Promise: the simulation is not blind. Each rule that it can reach is taken out by one small change of the source
 (tests/simulation/mutants.py has them all, line by line), and the same plans run until one breaks a promise. Rules of
-the server are taken out of the model. Not reached by simulation, and held by tests of their own: R2 (who proves a
-claim), R3 (tasks that cannot be read), R11 (syncs of the disk), R13 and R14 (tries inside a claim, encoding), R19
-(streaks of errors), R20 (child processes), R31 to R33 and R35 (sockets, redirects, wrong addresses, probing), R39
-(locks).
+the server are taken out of the model. Not reached by simulation, and held by tests of their own: R11 (syncs of the
+disk), R13 and R14 (tries inside a claim, encoding), R20 (child processes), R31 to R33 and R35 (sockets, redirects,
+wrong addresses, probing), R39 (locks).
 """,
     parts=parts,
     figures=figures,

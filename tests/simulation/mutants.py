@@ -202,7 +202,7 @@ MUTANTS = (
         "R18",
         "Unavailable pauses its type",
         "worker.ending",
-        "            runtime.gate.pause(task.type, seconds, reason, now=now, trace=trace)\n",
+        "    runtime.gate.pause(task_type, seconds, reason, now=runtime.clock.monotonic(), trace=trace)\n",
         "",
     ),
     Mutant(
