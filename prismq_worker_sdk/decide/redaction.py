@@ -96,10 +96,11 @@ class Redactor:
             that has several lines each longer line is known too, and of one that is JSON what it holds of keys.
     """
 
-    __slots__ = ("_known",)
+    __slots__ = ("_known", "_secrets")
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._known = _Known()
+        self._secrets: set[str] = set()
         self.learn(*secrets)
 
     def __repr__(self) -> str:
@@ -107,14 +108,14 @@ class Redactor:
 
     def learn(self, *secrets: str) -> None:
         """Knows these values too from now on, such as a key that was changed; may be called from any thread."""
-        before = self._known.secrets
-        secrets_now = before | {secret for secret in secrets if len(secret.strip()) >= SHORTEST}
-        if secrets_now == before:
-            return
-        forms = {form for secret in secrets_now for form in _forms(secret)}
-        pieces = {piece for secret in secrets_now for piece in _pieces(secret)} - forms
-        pattern = re.compile("|".join(map(re.escape, (MARK, *_longest_first(forms)))))
-        self._known = _Known(secrets_now, pattern, tuple(_longest_first(pieces)))
+        self._secrets.update(secret for secret in secrets if len(secret.strip()) >= SHORTEST)
+        while (
+            now := frozenset(self._secrets)
+        ) != self._known.secrets:  # until no other thread has learned meanwhile
+            forms = {form for secret in now for form in _forms(secret)}
+            pieces = {piece for secret in now for piece in _pieces(secret)} - forms
+            pattern = re.compile("|".join(map(re.escape, (MARK, *_longest_first(forms)))))
+            self._known = _Known(now, pattern, tuple(_longest_first(pieces)))
 
     def text(self, text: str) -> str:
         """The text without secrets."""

@@ -207,6 +207,22 @@ def test_a_secret_learned_later_is_known_beside_the_earlier_ones():
     assert redactor.text("first-one second-one") == f"{MARK} {MARK}"
 
 
+def test_secrets_that_are_learned_at_the_same_time_are_all_known():
+    redactor, meanwhile = Redactor(), ["second-one"]
+
+    class Slow(str):
+        __slots__ = ()
+
+        def strip(self):
+            while meanwhile:
+                redactor.learn(meanwhile.pop())  # as another thread may
+            return "first-one"
+
+    redactor.learn(Slow("first-one"))
+
+    assert redactor.text("first-one second-one") == f"{MARK} {MARK}"
+
+
 def test_known_values_too_short_or_blank_redact_nothing():
     assert Redactor(["", "abc", "     "]).text("abc      def") == "abc      def"
 
