@@ -26,7 +26,8 @@ def claim_loop(runtime: Runtime, lane: int = 0) -> Loop:
     claims go along with them, and this loop rests.
 
     Args:
-        lane: Its number among several; all but the first claim only while claims bring work.
+        lane: Its number among several; all but the first claim only while claims bring work, and never wait on the
+            server: one wait at a time can be ended.
     """
     pace = Pace()
     claimer = Claimer(runtime)
@@ -37,7 +38,7 @@ def claim_loop(runtime: Runtime, lane: int = 0) -> Loop:
         if runtime.order is Order.QUIET and lane == 0:
             yield from _listen(runtime)
             continue
-        asked = claimer.ask(waits=True)
+        asked = claimer.ask(waits=lane == 0)
         if asked is not None:
             pace = yield from _claim(runtime, claimer, asked, pace)
             if lane:
@@ -57,14 +58,16 @@ def _claim(runtime: Runtime, claimer: Claimer, asked: Asked, pace: Pace) -> Loop
     """One claim, its tasks started; returns the pace."""
     call = Exchange(claim=asked.work, request_id=asked.request_id, maybe_seen=asked.maybe_seen)
     begun = runtime.clock.monotonic()
-    runtime.waiting = asked if asked.work.wait_seconds else None
+    if asked.work.wait_seconds:
+        runtime.waiting = asked
     try:
         reply = yield from talk(runtime, call)
     except BaseException:
         claimer.forget(asked)
         raise
     finally:
-        runtime.waiting = None
+        if runtime.waiting is asked:
+            runtime.waiting = None
     answer = claimer.answered(asked, _tasks(reply))
     if answer == 0 and asked.work.wait_seconds and runtime.clock.monotonic() - begun > QUICK_ANSWER:
         return Pace()

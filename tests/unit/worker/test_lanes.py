@@ -14,6 +14,7 @@ from prismq_worker_sdk.worker.claiming import claim_loop
 from prismq_worker_sdk.worker.delivering import Delivery, delivery_lane, delivery_loop
 from tests.support.loops import Stepped, grant
 
+X = Capabilities(max_tasks=1, max_wait_seconds=20.0, lease_seconds=60.0, renews=True, finds_claims=True)
 ACCEPTED = Exchanged(reports=(ReportAnswer(Verdict.ACCEPTED),))
 
 
@@ -91,6 +92,18 @@ def test_r34_a_limit_that_is_used_up_is_tried_by_one_loop_alone(claiming):
 
     assert second.wait is None
     assert here.runtime.claim_window == 1
+
+
+def test_r06_only_the_first_loop_waits_on_the_server_since_one_wait_at_a_time_can_be_ended(claiming):
+    here, first, second = claiming(capabilities=replace(X, max_tasks=1))
+    first.hand_out(grant("t1"))
+    second.go_on()
+    waiting = here.runtime.waiting
+
+    assert waiting.work == first.request.claim
+    assert second.request.claim.wait_seconds == 0.0
+    second.hand_out()
+    assert here.runtime.waiting is waiting
 
 
 @pytest.fixture
