@@ -39,7 +39,11 @@ def connect(
     """
     trouble: OSError = OSError(f"{host} has no address")
     for family, kind, protocol, _name, address in _LOOK_UPS.find(host.strip("[]"), port, left()):
-        connection = socket.socket(family, kind, protocol)
+        try:
+            connection = socket.socket(family, kind, protocol)
+        except OSError as error:  # the system may know addresses of a kind that it cannot talk to
+            trouble = error
+            continue
         try:
             for option in options:
                 connection.setsockopt(*option)

@@ -197,3 +197,22 @@ def test_what_came_too_late_is_thrown_away():
     go_on.set()
 
     assert thrown.wait(10)
+
+
+def test_an_address_of_a_kind_that_the_system_cannot_talk_to_leaves_the_next_one(monkeypatch):
+    class Sockets(socket.socket):
+        def __init__(self, family=-1, *more, **named):
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+            super().__init__(family, *more, **named)
+
+    with raw_server(says(answer())) as server:
+        both = [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", server.port, 0, 0)),
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port)),
+        ]
+        monkeypatch.setattr(connecting.socket, "getaddrinfo", lambda *_: both)
+        monkeypatch.setattr(connecting.socket, "socket", Sockets)
+        found = Transport(f"http://{NAME}:{server.port}/api", key=no_key).send(HEALTH)
+
+    assert found.status == 200
