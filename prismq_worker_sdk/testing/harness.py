@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,8 +29,6 @@ from prismq_worker_sdk.worker.ending import Ending
 from prismq_worker_sdk.worker.running import Place, worked
 
 __all__ = ["HandlerHarness", "HarnessResult"]
-
-_LOG = logging.getLogger("prismq.task.harness")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,16 +125,14 @@ class HandlerHarness:
             cancel=cancel,
             after=cancel_after,
         )
-        lines: list[tuple[str, str, dict[str, Any]]] = []
-        with _captured(lines):
-            ending = _without_a_loop(partial(_run, self._handler, attempt, ctx, self._clock))
+        ending = _without_a_loop(partial(_run, self._handler, attempt, ctx, self._clock))
         return HarnessResult(
             outcome=ending.outcome,
             error=ending.error,
             progress=tuple(ctx.backing.progress),
             checkpoints=tuple(ctx.backing.checkpoints),
             children=ending.children,
-            logs=tuple(lines),
+            logs=tuple(ctx.lines),
             slept=attempt.slept,
         )
 
@@ -285,7 +280,10 @@ class _HarnessContext(RunningContext):
     def __init__(self, backing: _HarnessBacking, *, cancel: CancelReason | None, after: int) -> None:
         super().__init__(backing)
         self.backing = backing
-        self.log = TaskLog(_LOG)
+        self.lines: list[tuple[str, str, dict[str, Any]]] = []
+        own = logging.Logger("prismq.task", logging.DEBUG)  # noqa: LOG001 - of this run alone
+        own.addHandler(_Capture(self.lines))
+        self.log = TaskLog(own)
         self._cancel = cancel
         self._left = after
         self._count(0)
@@ -308,18 +306,3 @@ class _Capture(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._lines.append((record.levelname, record.getMessage(), getattr(record, "fields", {})))
-
-
-@contextmanager
-def _captured(lines: list[tuple[str, str, dict[str, Any]]]) -> Iterator[None]:
-    logger = _LOG
-    handler, level, propagate = _Capture(lines), logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagate

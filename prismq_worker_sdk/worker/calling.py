@@ -21,6 +21,7 @@ __all__ = ["call", "renewed", "set_up"]
 LEFT_OVER = 1.0
 """Seconds for what an async handler has left running: its end is known, and nothing may hold it up."""
 
+_ENDLESS: list[asyncio.Task[Any]] = []
 
 SETUP_AGAIN = 15.0
 """Seconds until a type whose `setup()` raised is claimed again; as often as a worker asks `ready()`."""
@@ -106,7 +107,8 @@ def _close(loop: asyncio.AbstractEventLoop) -> None:
     """Ends what an async handler has left running.
 
     Unlike `asyncio.run` it waits for no thread of `asyncio.to_thread`: one that the handler has given up on would keep
-    its result from being stored for as long as it likes.
+    its result from being stored for as long as it likes. A task that goes on whatever is raised in it is kept for ever:
+    where Python takes it away, in the midst of another task or of the worker itself, it would hold that up.
     """
     left = asyncio.all_tasks(loop)
     for task in left:
@@ -118,5 +120,6 @@ def _close(loop: asyncio.AbstractEventLoop) -> None:
             with suppress(KeyboardInterrupt, SystemExit):  # of what is left: the handler's own end stands
                 loop.run_until_complete(ending)
     finally:
+        _ENDLESS.extend(task for task in left if not task.done())
         asyncio.set_event_loop(None)
         loop.close()

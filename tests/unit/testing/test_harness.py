@@ -1,6 +1,8 @@
 import asyncio
+import gc
 import math
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 
@@ -24,6 +26,7 @@ from prismq_worker_sdk.errors import InvalidParams, PluginError, UnfitResult
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
 from prismq_worker_sdk.model.task import TaskStatus
 from prismq_worker_sdk.testing import FakeClock, HandlerHarness
+from prismq_worker_sdk.worker import calling
 
 
 class Params(TaskParams):
@@ -64,6 +67,46 @@ def test_an_async_handler_runs_too():
     found = harness(handle).run({"a": 1})
 
     assert (found.result, found.progress) == ({"a": 1}, ((50.0, ""),))
+
+
+def test_what_an_async_handler_has_left_running_and_cannot_be_ended_is_never_taken_away_amid_something_else(
+    monkeypatch,
+):
+    monkeypatch.setattr(calling, "LEFT_OVER", 0.01)
+    raised = []
+
+    async def obstinate():
+        while "GeneratorExit" not in raised:
+            try:
+                await asyncio.sleep(3600)
+            except BaseException as error:
+                raised.append(type(error).__name__)
+
+    async def handle(params, ctx):
+        task = asyncio.ensure_future(obstinate())
+        await asyncio.sleep(0)
+        return task.done()
+
+    assert harness(handle).run().result is False
+    gc.collect()
+    assert raised == ["CancelledError"]
+
+
+def test_harnesses_that_run_at_the_same_time_keep_their_lines_apart():
+    def inner(params, ctx):
+        ctx.log.info("inner")
+
+    def outer(params, ctx):
+        ctx.log.info("before")
+        with ThreadPoolExecutor(1) as thread:
+            lines = thread.submit(harness(inner).run).result().logs
+        ctx.log.info("after")
+        return [message for _, message, _ in lines]
+
+    found = harness(outer).run()
+
+    assert found.result == ["inner"]
+    assert [message for _, message, _ in found.logs] == ["before", "after"]
 
 
 def test_what_the_handler_said_is_kept_in_order():
