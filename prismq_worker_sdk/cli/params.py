@@ -42,6 +42,8 @@ def given_params(argument: str) -> dict[str, Any]:
 def _text(argument: str) -> str:
     try:
         if argument == "-":
+            if sys.stdin is None:
+                raise ValueError("this process was started without a stdin")
             return decoded(sys.stdin.buffer.read())
         if argument.startswith("@"):
             return text_of(place(argument[1:], "PARAMS"))

@@ -23,6 +23,7 @@ from prismq_worker_sdk.model.events import (
 )
 from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
 from prismq_worker_sdk.model.report import Report
+from prismq_worker_sdk.observe.logs import message_of
 
 __all__ = ["Screen"]
 
@@ -58,7 +59,7 @@ class Screen(logging.Handler):
         """Shows a line of `ctx.log`, or one that the process of a handler printed."""
         fields = getattr(record, "fields", None)
         own = self._redactor.value(fields) if isinstance(fields, Mapping) else {}
-        words = [record.getMessage(), *(f"{name}={value}" for name, value in own.items())]
+        words = [message_of(record), *(f"{name}={value}" for name, value in own.items())]
         printed = record.name.endswith(".output")
         self._say(" ".join(words if printed else [f"{record.levelname.lower()}:", *words]))
         if record.exc_info and record.exc_info[1] is not None:

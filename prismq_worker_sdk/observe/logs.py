@@ -20,7 +20,15 @@ from prismq_worker_sdk.model.events import TaskRef
 from prismq_worker_sdk.observe.line_handler import LineHandler
 from prismq_worker_sdk.observe.log_guard import LogGuard
 
-__all__ = ["ConsoleFormatter", "JsonFormatter", "log_handler", "one_line", "set_up_logging", "task_scope"]
+__all__ = [
+    "ConsoleFormatter",
+    "JsonFormatter",
+    "log_handler",
+    "message_of",
+    "one_line",
+    "set_up_logging",
+    "task_scope",
+]
 
 _TASK: ContextVar[TaskRef | None] = ContextVar("prismq_task", default=None)
 _LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
@@ -67,10 +75,7 @@ class _Formatter(logging.Formatter):
 
     def parts(self, record: logging.LogRecord) -> tuple[str, dict[str, Any], str]:
         """Message, fields and traceback; a record that cannot be formatted is said so instead of lost."""
-        try:
-            message = record.getMessage()
-        except Exception as error:  # noqa: BLE001 - a bad log call of a library must not stop the worker
-            message = f"{_repr(record.msg)} (its arguments do not fit: {_repr(error)})"
+        message = message_of(record)
         fields = getattr(record, "fields", None)
         own = self._redactor.value(fields) if isinstance(fields, dict) else {}
         if isinstance(fields, dict) and "event" in own:  # what programs tell lines apart by
@@ -149,6 +154,14 @@ class JsonFormatter(_Formatter):
 def _beside(line: dict[str, Any], name: str) -> str:
     """The name of a field; one that every line has under another meaning is told apart: `type_`."""
     return f"{name}_" if name in line else name
+
+
+def message_of(record: logging.LogRecord) -> str:
+    """What a record says; a bad log call is told with its words, and stops nobody."""
+    try:
+        return record.getMessage()
+    except Exception as error:  # noqa: BLE001 - whatever its arguments raise
+        return f"{_repr(record.msg)} (its arguments do not fit: {_repr(error)})"
 
 
 def _repr(value: object) -> str:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from prismq_worker_sdk.observe.logs import message_of
 from prismq_worker_sdk.worker.channel import Channel
 from prismq_worker_sdk.worker.messages import Logged
 
@@ -72,10 +73,6 @@ class _ToWorker(logging.Handler):
             return
 
     def _said(self, record: logging.LogRecord) -> Logged:
-        try:
-            message = record.getMessage()
-        except Exception as error:  # noqa: BLE001 - a bad log call of a library must not stop a task
-            message = f"{record.msg!r} (its arguments do not fit: {error!r})"
         trace = ""
         if record.exc_info and record.exc_info[0] is not None:
             trace = self._formatter.formatException(record.exc_info)
@@ -83,7 +80,9 @@ class _ToWorker(logging.Handler):
             trace = f"{trace}\n{record.stack_info}".strip()
         fields = getattr(record, "fields", None)
         own = plain(fields) if isinstance(fields, dict) else {}
-        return Logged(record.name, record.levelno, message[:LONGEST], record.created, own, trace[:LONGEST])
+        return Logged(
+            record.name, record.levelno, message_of(record)[:LONGEST], record.created, own, trace[:LONGEST]
+        )
 
 
 def plain(value: Any, left: int = DEEPEST) -> Any:

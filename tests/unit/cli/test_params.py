@@ -64,6 +64,12 @@ def test_what_cannot_be_read_is_told(tmp_path, stdin) -> None:
     assert refusal("-").startswith("''")
 
 
+def test_a_process_without_a_stdin_says_so(monkeypatch) -> None:
+    monkeypatch.setattr(params.sys, "stdin", None)
+
+    assert refusal("-") == "- cannot be read: this process was started without a stdin"
+
+
 def test_a_command_takes_them_so(cli, plugin, tmp_path) -> None:
     (tmp_path / "some.json").write_text('{"odd": 1}')
     shown = cli("try", "Test.Some", f"@{tmp_path}/some.json", "--plugin", plugin)

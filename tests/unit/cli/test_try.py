@@ -195,7 +195,7 @@ def test_a_named_plugin_that_does_not_load_ends_the_try(cli, plugin_file):
 
 
 AUTHORS = """
-import os, threading
+import logging, os, threading
 from prismq_worker_sdk import RetryPolicy, TaskHandler, Transient, task_handler
 
 @task_handler("Test.Long", time_limit="0.2s")
@@ -232,6 +232,10 @@ def pid(params: dict, ctx):
 @task_handler("Test.Twice", retry=RetryPolicy(max_attempts=2, initial=0.001, ceiling=0.001))
 def twice(params: dict, ctx):
     raise Transient("busy")
+
+@task_handler("Test.Logs")
+def logs(params: dict, ctx):
+    logging.getLogger("prismq.task.library").warning("%d of %d", 1)
 
 class Unset(TaskHandler):
     task_type = "Test.Unset"
@@ -308,6 +312,13 @@ def test_a_try_inside_the_claim_is_told(of_author):
     shown = of_author("Test.Twice")
 
     assert "warning: a try failed and is repeated tries=1" in shown.err
+
+
+def test_a_bad_log_call_fails_no_task_here_either(of_author):
+    shown = of_author("Test.Logs")
+
+    assert shown.code == 0
+    assert "warning: '%d of %d' (its arguments do not fit: TypeError(" in shown.err
 
 
 def test_a_setup_that_raises_is_told_as_a_type_that_is_not_ready(of_author):
