@@ -32,7 +32,7 @@ class TaskLog:
 
     def exception(self, message: str, /, **fields: Any) -> None:
         """An error with the traceback of the exception being handled."""
-        self._logger.exception("%s", message, extra={"fields": fields}, stacklevel=2)  # noqa: LOG004 - the caller's handler
+        self._write(logging.ERROR, message, fields, trace=True)
 
-    def _write(self, level: int, message: str, fields: dict[str, Any]) -> None:
-        self._logger.log(level, "%s", message, extra={"fields": fields}, stacklevel=3)
+    def _write(self, level: int, message: str, fields: dict[str, Any], *, trace: bool = False) -> None:
+        self._logger.log(level, "%s", message, exc_info=trace, extra={"fields": fields}, stacklevel=3)

@@ -35,7 +35,11 @@ def home(monkeypatch, tmp_path):
 def no_home(monkeypatch):
     monkeypatch.delenv("HOME")
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
-    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+
+    def unknown(_uid):
+        raise KeyError
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
 
 
 @pytest.mark.parametrize("source", ["option", "variable", "file"])

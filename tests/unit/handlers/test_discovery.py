@@ -294,6 +294,7 @@ def test_a_plugin_that_breaks_is_told_with_its_traceback_and_the_others_load(onl
     assert said in message
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupt_while_plugins_load_is_not_swallowed(only_ours):
     write_distribution(only_ours, "slow", "import signal\nsignal.raise_signal(signal.SIGINT)\n")
 

@@ -52,19 +52,18 @@ def test_what_is_raised_comes_out_as_one_kind_of_error_in_the_main_thread_and_in
     assert told == [f"{said}{place * (not isinstance(error, Unavailable))}"] * 2
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_is_no_answer_of_a_plugin() -> None:
     with pytest.raises(KeyboardInterrupt), plugin_code("ready()"):
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_handler_of_signals_that_a_plugin_sets_stays() -> None:
-    try:
-        with plugin_code("import"):
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    with plugin_code("import"):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_the_end_of_a_plugin_code_that_raises_nothing_says_nothing() -> None:

@@ -42,19 +42,19 @@ ANEW = {
 }
 
 
+def loggers():
+    return [one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
+
+
 @pytest.fixture
 def listener(logs):
     """Writes events as a worker does that owns its process; everything is as it was afterwards."""
-    before = {
-        name: logger.disabled
-        for name, logger in logging.root.manager.loggerDict.items()
-        if isinstance(logger, logging.Logger)
-    }
+    before = {logger.name: logger.disabled for logger in loggers()}
     logs.set_up(level="INFO", secrets=["a-known-secret"])
     yield EventLog(FakeClock(), logs.guard)
     logging.disable(logging.NOTSET)
-    for name, disabled in before.items():
-        logging.getLogger(name).disabled = disabled
+    for logger in loggers():
+        logger.disabled = before.get(logger.name, False)
     logging.getLogger("prismq").propagate = True
 
 
