@@ -65,6 +65,10 @@ class Embedded:
                 new = NewTask(type=TYPE, max_attempts=most)
                 self.ids.append(producing.create(self._db, self._config, new, 0.0)[0].id)
 
+    def close(self):
+        self._db.close()
+        self._db.engine.dispose()
+
     def exchange(self, body, now):
         said = ExchangeRequest.model_validate(body)
         desk = SimpleNamespace(config=self._config)
@@ -114,13 +118,26 @@ class Embedded:
         return [(row.status, row.attempts) for row in rows], children
 
 
+@pytest.fixture
+def embedded():
+    made = []
+
+    def make(tasks):
+        made.append(Embedded(tasks))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
 class Story:
     """One course of events, told to both servers; what they answer is kept in names that both share."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, embedded):
         self.dice = Random(seed)
         tasks = [self.dice.randint(1, 4) for _ in range(self.dice.randint(1, 4))]
-        self.both = (Model(tasks), Embedded(tasks))
+        self.both = (Model(tasks), embedded(tasks))
         self.now = 1.0
         self.claims = []  # (number of the task, (its token at the model, at the embedded one), worker)
         self.requests = 0
@@ -213,17 +230,17 @@ CHILD = {"key": "0", "type": "Simulated.Child", "params": {}}
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_both_answer_alike_on_the_exchange(seed):
-    story = Story(seed)
+def test_both_answer_alike_on_the_exchange(seed, embedded):
+    story = Story(seed, embedded)
     for _ in range(60):
         story.step()
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_both_answer_alike_on_the_base(seed):
+def test_both_answer_alike_on_the_base(seed, embedded):
     dice = Random(seed)
     tasks = [dice.randint(1, 3) for _ in range(3)]
-    both = (Model(tasks), Embedded(tasks))
+    both = (Model(tasks), embedded(tasks))
     now = 1.0
     for _ in range(60):
         now += dice.choice((0.0, 1.0, 20.0, TIMEOUT))
