@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -44,7 +44,13 @@ _IS = r"""(?:\\{0,3}["'])?\s{0,2}(?:[=:]|%3D)\s{0,2}(?:b?\\{0,3}["'])?"""
 _SCHEME = r"(?=(?P<scheme>(?:(?:bearer|basic|token|api[_\-]?key|digest|negotiate)[ \t]+)?))(?P=scheme)"
 _ONE = r"""(?:[^\s"'&,;<>)\]}\\]|\\(?!["'\\]))"""
 
-_SHAPES = (
+
+def _with(end: str) -> Callable[[re.Match[str]], str]:
+    """What stands for a match: its first group and this end; a template of `re` would be looked at for each text."""
+    return lambda found: f"{found[1]}{end}"
+
+
+_SHAPES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     # name=value and "name": "value" in URLs, headers, reprs and JSON; not `token=None`, and not the next name
     (
         re.compile(
@@ -52,7 +58,7 @@ _SHAPES = (
             (?!(?:\[redacted\]|none|null|true|false)(?!{_ONE}))(?!{_NAME}{_IS})(?:\[redacted\]|(?!\[redacted\]){_ONE}){{4,}}""",
             re.IGNORECASE | re.VERBOSE,
         ),
-        r"\g<1>" + MARK,
+        _with(MARK),
     ),
     # a scheme and what cannot be a word: "basic understanding" stays
     (
@@ -61,15 +67,15 @@ _SHAPES = (
             [A-Za-z0-9._~+/=\-]{6,}""",
             re.VERBOSE,
         ),
-        r"\1 " + MARK,
+        _with(f" {MARK}"),
     ),
     (
         re.compile(
             r"""([a-z][a-z0-9+.\-]{1,20}://)[^/\s@:"'<>?#]{0,200}:[^/\s"'<>?#]{1,200}@""", re.IGNORECASE
         ),
-        r"\1" + MARK + "@",
+        _with(f"{MARK}@"),
     ),
-    *((shape, r"\g<1>" + MARK) for shape in LINK_SHAPES),
+    *((shape, _with(MARK)) for shape in LINK_SHAPES),
     (TOKEN_SHAPES, MARK),
 )
 
