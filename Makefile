@@ -18,15 +18,14 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "$(PYTHON) cannot make a virtual environment; install its venv module (Debian: apt install python3-venv)."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	@mkdir -p $(STAMPS)
 
 $(STAMPS)/demo: pyproject.toml plugins/youtube_shorts/pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[taskmanager]' -e plugins/youtube_shorts
-	@touch $@
+	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/dev: pyproject.toml plugins/youtube_shorts/pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -e plugins/youtube_shorts
-	@touch $@ $(STAMPS)/demo
+	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/demo
 
 demo: $(STAMPS)/demo  ## a TaskManager, a worker and three tasks, from submit to Shorts
 	$(BIN)/prismq-worker demo

@@ -150,3 +150,24 @@ def test_the_package_runs_as_a_module():
     )
 
     assert shown.stdout == f"prismq-worker, version {prismq_worker_sdk.__version__}\n"
+
+
+def test_make_takes_an_environment_that_somebody_else_has_made(tmp_path):
+    bin_folder = tmp_path / ".venv" / "bin"
+    (tmp_path / "plugins" / "youtube_shorts").mkdir(parents=True)
+    bin_folder.mkdir(parents=True)
+    for name in ("pyproject.toml", "plugins/youtube_shorts/pyproject.toml"):
+        (tmp_path / name).touch()
+    for name in ("python", "prismq-worker"):
+        (bin_folder / name).write_text(f'#!/bin/sh\necho {name} "$1"\n', encoding="utf-8")
+        (bin_folder / name).chmod(0o755)
+    made = subprocess.run(
+        ["make", "--no-print-directory", "-f", str(ROOT / "Makefile"), "-C", str(tmp_path), "demo"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=clean_environment(),
+    )
+
+    assert made.returncode == 0, made.stderr
+    assert "prismq-worker demo" in made.stdout.splitlines()
