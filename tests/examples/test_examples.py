@@ -84,10 +84,10 @@ def test_class_handler_says_that_another_try_may_help_when_it_cannot_write(readi
     assert (found.outcome.retryable, found.outcome.delay_seconds) == (True, 30)
 
 
-def test_class_handler_closes_what_it_opened(example):
+def test_class_handler_closes_what_it_opened(example, tmp_path):
     module = example("class_handler")
     handler = module.AddReading()
-    handler.settings = module.ReadingsSettings(readings_db=":memory:")
+    handler.settings = module.ReadingsSettings(readings_db=tmp_path / "readings.db")
     handler.setup()
     handler.teardown()
 
