@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
+from traceback import FrameSummary
 from types import TracebackType
 
 from prismq_worker_sdk.compat import BaseExceptionGroup
@@ -18,6 +20,7 @@ __all__ = [
     "is_of_sdk",
     "is_of_stdlib",
     "is_unexpected",
+    "own_frames",
     "sentence",
     "shown",
     "single",
@@ -122,6 +125,12 @@ def is_of_sdk(file: str) -> bool:
 def is_of_stdlib(file: str) -> bool:
     """Whether a source file came with Python."""
     return file.startswith("<frozen ") or (Path(file).is_relative_to(STDLIB) and not _site(file))
+
+
+def own_frames(stack: Iterable[FrameSummary]) -> list[FrameSummary]:
+    """The frames of a stack without those of the SDK, nor the way there."""
+    left = dropwhile(lambda frame: is_of_sdk(frame.filename) or is_of_stdlib(frame.filename), stack)
+    return [frame for frame in left if not is_of_sdk(frame.filename)]
 
 
 def _named(error: BaseException) -> str:

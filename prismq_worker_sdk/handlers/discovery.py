@@ -17,6 +17,7 @@ from typing import Any
 import pluggy
 from pydantic import BaseModel
 
+from prismq_worker_sdk.decide.exceptions import own_frames
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.files import place
 from prismq_worker_sdk.handlers import hookspecs
@@ -150,8 +151,13 @@ def _named(name: str) -> LoadedPlugin:
 
 
 def _traceback(raised: PluginRaised) -> str:
-    """The traceback of what a plugin raised."""
-    return "".join(traceback.format_exception(raised.__cause__ or raised))
+    """The traceback of what a plugin raised, without the frames of the SDK."""
+    told = traceback.TracebackException.from_exception(raised.__cause__ or raised)
+    one: traceback.TracebackException | None = told
+    while one is not None:
+        one.stack[:] = own_frames(one.stack)
+        one = one.__cause__ or one.__context__
+    return "".join(told.format())
 
 
 def _only(points: Sequence[InstalledPlugin]) -> InstalledPlugin:

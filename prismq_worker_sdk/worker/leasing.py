@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 
+from prismq_worker_sdk.decide.exceptions import own_frames
 from prismq_worker_sdk.decide.leases import ABANDON_AFTER, Abandon, Cancel, Look, watch
 from prismq_worker_sdk.model.events import HandlerOverran, Notice, Phase
 from prismq_worker_sdk.model.outcome import Failed
@@ -81,6 +82,9 @@ def _abandon(runtime: Runtime, attempt: Attempt, now: float) -> float:
 
 
 def _stack(attempt: Attempt) -> str:
-    """Where the handler is now, for the log."""
+    """Where the handler is now, for the log; the whole stack where none of its own code is on it."""
     frame = sys._current_frames().get(attempt.thread_id or 0)  # noqa: SLF001 - the documented way to another stack
-    return "" if frame is None else "".join(traceback.format_stack(frame))
+    if frame is None:
+        return ""
+    stack = traceback.extract_stack(frame)
+    return "".join(traceback.format_list(own_frames(stack) or stack))

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Iterator
 
 from prismq_worker_sdk.compat import BaseExceptionGroup
-from prismq_worker_sdk.decide.exceptions import causes, is_of_sdk, is_of_stdlib, is_unexpected, tell
+from prismq_worker_sdk.decide.exceptions import causes, is_unexpected, own_frames, tell
 
 __all__ = ["handler_trace", "logged_trace", "trace_elsewhere"]
 
@@ -59,9 +59,6 @@ def _parts(error: BaseException) -> Iterator[str]:
 
 
 def _block(error: BaseException) -> str:
-    stack = traceback.extract_tb(error.__traceback__)
-    while stack and (is_of_sdk(stack[0].filename) or is_of_stdlib(stack[0].filename)):
-        del stack[0]  # the way to the handler
-    frames = [frame for frame in stack if not is_of_sdk(frame.filename)][-MOST_FRAMES:]
+    frames = own_frames(traceback.extract_tb(error.__traceback__))[-MOST_FRAMES:]
     head = "Traceback (most recent call last):\n" if frames else ""
     return f"{head}{''.join(traceback.format_list(frames))}{tell(error).main[:LONGEST_WORDS]}"

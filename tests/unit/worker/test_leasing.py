@@ -81,6 +81,7 @@ def test_r16_a_handler_that_does_not_end_is_failed_ten_seconds_later_and_its_slo
     assert attempt.stray
     (overran,) = place.of(HandlerOverran)
     assert "self.gate.wait()" in overran.stack
+    assert "prismq_worker_sdk" not in overran.stack
     assert (place.runtime.slots.free, place.runtime.slots.lost) == (1, 1)
     assert not place.runtime.slots.all_lost
     work.gate.set()
