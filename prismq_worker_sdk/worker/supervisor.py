@@ -12,7 +12,7 @@ from prismq_worker_sdk.errors import PrismqError, SettingsError
 from prismq_worker_sdk.handlers.registry import Registry
 from prismq_worker_sdk.model.calls import Healthy, Order
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.model.events import Event, Notice, WorkerStopped
+from prismq_worker_sdk.model.events import Event, WorkerStopped
 from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.worker.announcing import announce
 from prismq_worker_sdk.worker.child_pool import child_pool
@@ -116,10 +116,8 @@ class Supervisor:
         except PrismqError as error:
             code = ExitCode.USAGE if isinstance(error, SettingsError) else ExitCode.FAILED
             reason = self._redactor.text(str(error))
-            self._emit(Notice("error", reason))
         except BaseException as error:  # noqa: BLE001 - whatever happens, the caller learns that it is over
-            reason = self._redactor.text(f"{type(error).__name__}: {error}")
-            self._emit(Notice("error", f"the worker broke: {reason}"))
+            reason = self._redactor.text(f"the worker broke: {type(error).__name__}: {error}")
         finally:
             self._life.ask_stop(reason, grace=0.0, now=self._clock.monotonic())
             if self._children is not None:

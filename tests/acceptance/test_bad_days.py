@@ -79,6 +79,7 @@ def test_r33_a_wrong_address_is_said_so_and_ends_the_start(
     assert worker.exit_code() == 1
     (stopped,) = worker.events("worker_stopped")
     assert said in stopped["message"]
+    assert worker.text().count(said) == 1
     assert "--api-url" in stopped["message"] or "dialect" in stopped["message"]
     assert "AAAA" not in worker.text()
 
@@ -97,7 +98,7 @@ def test_sigterm_while_the_server_is_searched_ends_the_worker(start_worker, unus
     assert worker.terminate(deadline=5) == 0
 
 
-def test_r34_a_refused_key_at_start_ends_the_worker_and_is_never_shown(server, start_worker, tmp_path):
+def test_r34_a_key_that_is_refused_at_the_first_claim_is_told_and_never_shown(server, start_worker, tmp_path):
     server.state.key = "the right one"
     worker = start_worker(server.url, environment={"TASKMANAGER_API_KEY": "canary-of-a-wrong-key"}, name="w")
     wait_until(lambda: "refuses the API key" in worker.text(), "the complaint")
