@@ -70,8 +70,8 @@ class Contact:
             self._emit(
                 Notice(
                     "error",
-                    f"{what} ({reason}); claiming pauses, results are kept; mend TASKMANAGER_API_KEY_FILE and it goes "
-                    "on by itself",
+                    f"{what} ({reason}); claiming pauses, results are kept; mend the file of TASKMANAGER_API_KEY_FILE "
+                    "and it goes on by itself; for another TASKMANAGER_API_KEY start the worker again",
                 )
             )
 
