@@ -106,7 +106,6 @@ class Worker:
             try:
                 self._start(inbox.wake, owns_process=True)
             except UsageError as error:
-                self._bus.emit(Notice("error", str(error)))
                 self._bus.emit(WorkerStopped(ExitCode.USAGE, str(error)))
                 return ExitCode.USAGE
             while (name := self._next_signal(inbox)) is not None:
