@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 import platformdirs
@@ -29,6 +30,9 @@ MISSION_NAMES = {
 CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPLIB2_CA_CERTS")
 """Variables of libraries that name files which are read again and again."""
 
+ALIKE = 0.9
+"""How near a name must be to a setting's to be taken for it: those of Kubernetes for its Services are further off."""
+
 SWITCHED = frozenset("1 true t yes y on 0 false f no n off".split())  # noqa: SIM905 - read as words
 """What DEBUG takes."""
 
@@ -46,13 +50,22 @@ def said(field_name: str) -> str | None:
     return value.strip() if field_name == "debug" else value
 
 
-def misdirected() -> Iterable[str]:
-    """Why a variable of the worker's is passed over: its value was plainly made for something else."""
+def misdirected(fields: Iterable[str]) -> Iterable[str]:
+    """Why a variable is passed over: its value was plainly made for something else, or its name is nearly a setting's.
+
+    Args:
+        fields: The names of the worker's settings.
+    """
     for field_name in ("debug", "health_port"):
         name = variable(field_name)
         value = os.environ.get(name, "")
         if (reason := _meant_otherwise(field_name, value)) is not None:
             yield f"{name}={value!r} is passed over: {reason}"
+    known = {PREFIX + field.upper(): variable(field) for field in fields}
+    for name in sorted(os.environ.keys() - set(known.values())):
+        like = get_close_matches(name, known, n=1, cutoff=ALIKE) if name.startswith(PREFIX) else []
+        if like:
+            yield f"{name} is no setting; did you mean {known[like[0]]}?"
 
 
 def user_state_dir() -> Path:

@@ -25,7 +25,7 @@ from prismq_worker_sdk.errors import UsageError
 from prismq_worker_sdk.handlers.discovery import Plugins, load
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.registry import Registry
-from prismq_worker_sdk.settings import asked_for, configured_plugins, load_settings
+from prismq_worker_sdk.settings import WorkerSettings, asked_for, configured_plugins, load_settings
 from prismq_worker_sdk.worker.config import WorkerConfig
 
 __all__ = ["doctor"]
@@ -73,7 +73,7 @@ def doctor(names: tuple[str, ...], *, as_json: bool, probe: bool, **given: Any) 
         told = given["api_url"] is not None or asked_for("api_url") is not None
         examination = Examination(config, handlers, plugins, probe=probe, address_given=told)
         shown = []
-        passed_over = (warn("settings", told) for told in misdirected())
+        passed_over = (warn("settings", told) for told in misdirected(WorkerSettings.model_fields))
         for finding in (*passed_over, *found, *_ready(handlers), *examination.findings()):
             clean = Finding(
                 finding.check, finding.level, redactor.text(finding.text), redactor.text(finding.remedy)

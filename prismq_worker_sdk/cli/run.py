@@ -151,10 +151,10 @@ def _log_from_the_first_line(settings: WorkerSettings) -> LogGuard:
 
 
 def _tell_misdirected() -> None:
-    """Logs which variables are passed over as somebody else's."""
+    """Logs which variables are passed over as somebody else's, or as misspelt."""
     import logging
 
-    for told in misdirected():
+    for told in misdirected(WorkerSettings.model_fields):
         logging.getLogger("prismq.settings").warning("%s", told)
 
 

@@ -251,7 +251,7 @@ def test_what_another_program_has_set_is_passed_over_and_told(name, value, monke
     monkeypatch.setenv(name, value)
 
     assert (load_settings().debug, load_settings().health_port) == (False, None)
-    (told,) = misdirected()
+    (told,) = misdirected(WorkerSettings.model_fields)
     assert told.startswith(f"{name}={value!r} is passed over: ")
 
 
@@ -259,7 +259,31 @@ def test_a_truth_value_with_blanks_is_one(monkeypatch):
     monkeypatch.setenv("DEBUG", " True ")
 
     assert load_settings().debug
-    assert list(misdirected()) == []
+    assert list(misdirected(WorkerSettings.model_fields)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("PRISMQ_WORKER_CONCURENCY", "PRISMQ_WORKER_CONCURRENCY"),
+        ("PRISMQ_WORKER_API_KEY", "TASKMANAGER_API_KEY"),
+        ("PRISMQ_WORKER_MAX_RUN", "MAX_RUNS"),
+    ],
+)
+def test_a_variable_whose_name_is_nearly_a_settings_is_told(monkeypatch, name, meant):
+    monkeypatch.setenv(name, "canary")
+    monkeypatch.setenv("PRISMQ_WORKER_STATE_DIR", "here")
+
+    assert list(misdirected(WorkerSettings.model_fields)) == [f"{name} is no setting; did you mean {meant}?"]
+
+
+@pytest.mark.parametrize(
+    "name", ["SERVICE_HOST", "SERVICE_PORT", "PORT", "PORT_8081_TCP_ADDR", "PORT_8081_TCP_PORT"]
+)
+def test_the_variables_of_a_service_of_kubernetes_are_no_misspelt_settings(monkeypatch, name):
+    monkeypatch.setenv(f"PRISMQ_WORKER_{name}", "10.0.0.1")
+
+    assert list(misdirected(WorkerSettings.model_fields)) == []
 
 
 def test_a_bad_value_of_a_setting_that_is_not_used_stops_nobody(monkeypatch):
