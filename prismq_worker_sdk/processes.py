@@ -20,6 +20,7 @@ __all__ = [
     "ask_for_stacks",
     "birth_of",
     "drop_stop_signals",
+    "end_fork_of",
     "follow_parent",
     "hold_back_stop_signals",
     "is_child",
@@ -41,6 +42,8 @@ if sys.platform == "win32":
 else:
     STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 PR_SET_PDEATHSIG = 1
+FORKED = 70
+"""Exit code of a fork that comes back from a plugin's code."""
 _STARTED_BY: list[int] = []
 TICKS_PER_SECOND = 100
 """Of the times in /proc; Linux has no other value."""
@@ -141,6 +144,12 @@ def ask_for_stacks(pid: int) -> None:
     if sys.platform != "win32":
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGUSR2)
+
+
+def end_fork_of(process: int) -> None:
+    """Ends this process where it is a fork of that one: a plugin's code has forked, and both have come back from it."""
+    if os.getpid() != process:
+        os._exit(FORKED)
 
 
 def is_child() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from prismq_worker_sdk.decide.exceptions import is_unexpected, tell
+from prismq_worker_sdk.processes import end_fork_of
 
 __all__ = ["PluginRaised", "plugin_code"]
 
@@ -21,6 +23,8 @@ class PluginRaised(Exception):  # noqa: N818 - it is the plugin's
 def plugin_code(name: str) -> Iterator[None]:
     """Around the code of a plugin: sys.exit() and other exceptions that are no Exception come out as one, too.
 
+    A fork that comes back from it ends there.
+
     Args:
         name: What is called, such as `ready()`.
 
@@ -28,6 +32,7 @@ def plugin_code(name: str) -> Iterator[None]:
         PluginRaised: `ready() raised SystemExit: no licence`.
         KeyboardInterrupt: Somebody pressed Ctrl-C.
     """
+    process = os.getpid()
     with _ctrl_c() as pressed:
         try:
             yield
@@ -37,6 +42,8 @@ def plugin_code(name: str) -> Iterator[None]:
             told = tell(error)
             kind = "" if is_unexpected(error) else f"{type(error).__name__}: "
             raise PluginRaised(f"{name} raised {kind}{told.main}{''.join(told.more)}") from error
+        finally:
+            end_fork_of(process)
 
 
 @contextmanager

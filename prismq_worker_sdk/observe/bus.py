@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -11,6 +12,7 @@ from typing import Any
 
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model.events import Event
+from prismq_worker_sdk.processes import end_fork_of
 
 __all__ = ["EventBus", "Listener"]
 
@@ -39,7 +41,7 @@ class EventBus:
 
     def emit(self, event: Event) -> None:
         """Tells everybody; raises nothing. A listener that raises is logged once for each kind of event."""
-        clean = self._clean(event)
+        clean, process = self._clean(event), os.getpid()
         for listener in self._listeners:
             try:
                 listener(clean)
@@ -57,6 +59,7 @@ class EventBus:
                             "an event listener failed at %s; it is told of further events all the same",
                             kind[1],
                         )
+            end_fork_of(process)
 
     def _clean(self, event: Event) -> Event:
         if self._redactor is None:

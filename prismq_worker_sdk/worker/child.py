@@ -20,6 +20,7 @@ from prismq_worker_sdk.handlers.reference import find
 from prismq_worker_sdk.handlers.settings_source import SettingsSource
 from prismq_worker_sdk.processes import (
     drop_stop_signals,
+    end_fork_of,
     follow_parent,
     parent_channel,
     show_stacks_when_asked,
@@ -47,9 +48,6 @@ from prismq_worker_sdk.worker.messages import (
 __all__ = ["main"]
 
 _LOG = logging.getLogger("prismq.plugins")
-FORKED = 70
-"""Exit code of a fork that comes back from a handler."""
-
 LAST_MOMENT = 1.0
 """Seconds for the interpreter to end in order."""
 
@@ -147,8 +145,7 @@ class _Child:
             result = call(handler, params, ctx, told=backing.told, max_bytes=run.max_result_bytes)
         except BaseException as error:  # noqa: BLE001 - whatever it raises is judged by the worker
             failure = failure_of(single(error))
-        if os.getpid() != self._process:
-            os._exit(FORKED)  # a fork of the handler came back from it; nothing of the child runs in there
+        end_fork_of(self._process)
         drop_stop_signals()
         backing.close()
         with suppress(Exception):

@@ -24,6 +24,7 @@ from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import TaskStarted
 from prismq_worker_sdk.model.outcome import Completed, Outcome
 from prismq_worker_sdk.observe.logs import task_scope
+from prismq_worker_sdk.processes import end_fork_of
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.backing import AttemptBacking
 from prismq_worker_sdk.worker.calling import call
@@ -36,8 +37,6 @@ __all__ = ["Place", "Surroundings", "place_of", "run_attempt", "worked"]
 
 
 _LOG = logging.getLogger("prismq.worker")
-FORKED = 70
-"""Exit code of a forked child that comes back from its handler."""
 
 
 class Dice(Protocol):
@@ -104,8 +103,7 @@ def run_attempt(runtime: Runtime, attempt: Attempt) -> None:
         process = os.getpid()
         ending = worked(runtime, attempt, ctx, place_of(runtime, attempt, ctx))
         attempt.handler_ended = True
-        if os.getpid() != process:
-            os._exit(FORKED)  # a fork of the handler came back from it; nothing of the worker runs in there
+        end_fork_of(process)
         if ending.error is not None:
             with suppress(Exception):  # whatever was done to logging, the claim must have an end
                 _LOG.debug("the handler raised", exc_info=ending.error)

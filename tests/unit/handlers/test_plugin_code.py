@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import threading
 
@@ -69,3 +70,24 @@ def test_a_handler_of_signals_that_a_plugin_sets_stays() -> None:
 def test_the_end_of_a_plugin_code_that_raises_nothing_says_nothing() -> None:
     with plugin_code("ready()"):
         assert sys.exc_info() == (None, None, None)
+
+
+FORKS = """
+import os
+from prismq_worker_sdk.handlers.plugin_code import plugin_code
+from prismq_worker_sdk.observe.bus import EventBus
+
+forks = []
+with plugin_code("ready()"):
+    forks.append(os.fork())
+EventBus([lambda event: forks.append(os.fork())]).emit(object())
+print([os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]) for fork in forks])
+"""
+
+
+def test_a_fork_that_comes_back_from_a_plugin_ends_there() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", FORKS], check=False, capture_output=True, text=True, timeout=60
+    )
+
+    assert (run.stdout, run.stderr) == ("[70, 70]\n", "")
