@@ -245,6 +245,7 @@ def test_r34_a_key_file_that_cannot_be_read_is_told_though_the_old_key_was_refus
     assert told[1].startswith(
         "there is no API key to send (TASKMANAGER_API_KEY_FILE names /k, which is empty);"
     )
+    assert all("for another TASKMANAGER_API_KEY start the worker again" in one for one in told)
     assert place.runtime.contact.trouble() == "there is no API key to send"
     loop.hand_out()
     assert place.runtime.contact.trouble() is None
