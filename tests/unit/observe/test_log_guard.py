@@ -50,9 +50,13 @@ def loggers():
 def listener(logs):
     """Writes events as a worker does that owns its process; everything is as it was afterwards."""
     before = {logger.name: logger.disabled for logger in loggers()}
+    handlers = [(handler, handler.level, handler.formatter) for handler in logging.getLogger().handlers]
     logs.set_up(level="INFO", secrets=["a-known-secret"])
     yield EventLog(FakeClock(), logs.guard)
     logging.disable(logging.NOTSET)
+    for handler, level, formatter in handlers:
+        handler.setLevel(level)
+        handler.setFormatter(formatter)
     for logger in loggers():
         logger.disabled = before.get(logger.name, False)
     logging.getLogger("prismq").propagate = True
