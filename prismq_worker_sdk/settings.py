@@ -47,7 +47,7 @@ __all__ = [
     "plugin_settings",
     "plugin_settings_source",
     "plugin_state_dir",
-    "secrets_of",
+    "secrets_in",
 ]
 
 CONFIG_FILE = "prismq-worker.toml"
@@ -356,16 +356,11 @@ def plugin_settings_source(cls: type[S]) -> SettingsSource:
         if path := os.environ.get(file_name):
             files.append(place(path, file_name))
             os.environ[file_name] = str(files[-1])
-    return SettingsSource(partial(plugin_settings, cls), files, _secrets_in)
+    return SettingsSource(partial(plugin_settings, cls), files, secrets_in)
 
 
-def secrets_of(settings: Iterable[BaseSettings]) -> Iterable[str]:
-    """Every SecretStr value in these settings, those in lists, mappings and models inside them too."""
-    for one in settings:
-        yield from _secrets_in(one)
-
-
-def _secrets_in(value: object) -> Iterable[str]:
+def secrets_in(value: object) -> Iterable[str]:
+    """Every SecretStr in a value, those in lists, mappings and models inside it too."""
     if isinstance(value, SecretStr):
         if value.get_secret_value():
             yield value.get_secret_value()
@@ -378,7 +373,7 @@ def _secrets_in(value: object) -> Iterable[str]:
     elif isinstance(value, list | tuple | set | frozenset):
         inside = value
     for one in inside:
-        yield from _secrets_in(one)
+        yield from secrets_in(one)
 
 
 def _option(field_name: str) -> str:

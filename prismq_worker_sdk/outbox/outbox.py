@@ -141,15 +141,6 @@ class Outbox:
         now = self._now()
         return self._transactions.run(lambda db: _apply(db, report, judgement, now, retry_in))
 
-    def apply_all(self, judged: Sequence[tuple[Report, Judgement, float]]) -> list[bool]:
-        """The same for many reports at once: each with its judgement and the seconds to its next try."""
-        now = self._now()
-        return self._transactions.run(
-            lambda db: [
-                _apply(db, report, judgement, now, retry_in) for report, judgement, retry_in in judged
-            ]
-        )
-
     def settle_and_hold(
         self, judged: Sequence[tuple[Report, Judgement, float]], claims: Sequence[Claim | None]
     ) -> tuple[list[bool], list[store.HoldResult | None]]:
@@ -158,7 +149,7 @@ class Outbox:
         So a task that is handed out again is answered with the result whose verdict came with it.
 
         Args:
-            judged: As for `apply_all`.
+            judged: Reports that were sent, each with its judgement and the seconds to its next try.
             claims: To be held; None leaves its place in the answer empty.
         """
         now = self._now()

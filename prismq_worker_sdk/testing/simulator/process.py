@@ -364,22 +364,13 @@ class SimulatedOutbox(Outbox):
         except Crashed:
             self._count_holds([claim for claim in claims if claim is not None])
             raise
-        self._tell_judged(judged, done)
+        for (report, judgement, _), changed in zip(judged, done, strict=True):
+            if changed:
+                self._watch.judged(self._process, report, judgement)
         for claim, found in zip(claims, held, strict=True):
             if claim is not None and found is not None:
                 self._watch.held(self._process, claim, found)
         return done, held
-
-    def apply_all(self, judged: Sequence[tuple[Report, Judgement, float]]) -> list[bool]:
-        """Stores what became of reports."""
-        done = super().apply_all(judged)
-        self._tell_judged(judged, done)
-        return done
-
-    def _tell_judged(self, judged: Sequence[tuple[Report, Judgement, float]], done: Sequence[bool]) -> None:
-        for (report, judgement, _), changed in zip(judged, done, strict=True):
-            if changed:
-                self._watch.judged(self._process, report, judgement)
 
     def _count_holds(self, claims: Sequence[Claim]) -> None:
         """The process ended just after its transaction: what it held counts all the same."""

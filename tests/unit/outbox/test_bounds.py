@@ -41,12 +41,8 @@ def store(outbox, line, number, size, first=0):
 
 def deliver(outbox, *, keep=False):
     while due := outbox.due(128):
-        outbox.apply_all(
-            [
-                (report, Settle(Settlement.LOST if keep else Settlement.ACCEPTED, keep=keep), 0.0)
-                for report in due
-            ]
-        )
+        verdict = Settle(Settlement.LOST if keep else Settlement.ACCEPTED, keep=keep)
+        outbox.settle_and_hold([(report, verdict, 0.0) for report in due], ())
 
 
 def tidy(outbox):
