@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 
 import requests
@@ -26,7 +27,7 @@ _BY_KIND: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str
     (ConnectionRefusedError, "the connection was refused"),
     ((ConnectionResetError, BrokenPipeError), RESET),
     ((TimeoutError, requests.Timeout, exceptions.TimeoutError), LATE),
-    ((exceptions.ProtocolError, exceptions.IncompleteRead), CUT_OFF),
+    ((exceptions.ProtocolError, http.client.IncompleteRead), CUT_OFF),
 )
 
 
