@@ -23,7 +23,7 @@ _BY_KIND: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str
         NameNotResolvedInTimeError,
         "the name of the host was not resolved in time; the name servers do not answer",
     ),
-    ((socket.gaierror, exceptions.NameResolutionError), NO_NAME),
+    (socket.gaierror, NO_NAME),
     (ConnectionRefusedError, "the connection was refused"),
     ((ConnectionResetError, BrokenPipeError), RESET),
     ((TimeoutError, requests.Timeout, exceptions.TimeoutError), LATE),
