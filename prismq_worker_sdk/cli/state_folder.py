@@ -73,7 +73,7 @@ def taken(instance: Path, *, tell: Callable[[str], None]) -> Iterator[Outbox]:
     except PermissionError as error:
         raise StateFolderError(not_ours(instance)) from error
     except OSError as error:
-        raise StateFolderError(f"{instance} cannot be locked ({error.strerror})") from error
+        raise StateFolderError(f"{instance} cannot be locked ({error.strerror or error})") from error
     if lock is None and (held := remains_of(instance)) is not None:
         raise StateFolderError(held)
     if lock is None:

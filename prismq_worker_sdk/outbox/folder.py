@@ -212,7 +212,8 @@ def _take(path: Path) -> Instance | None:
         if isinstance(error, PermissionError) and path.is_dir():
             raise _NotOursError(not_ours(path)) from error
         raise StateFolderError(
-            f"the state folder {path} cannot be written ({error.strerror}); give --state-dir a writable local folder"
+            f"the state folder {path} cannot be written ({error.strerror or error}); give --state-dir a writable local "
+            "folder"
         ) from error
     return None if lock is None else Instance(path, lock)
 

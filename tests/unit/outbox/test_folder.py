@@ -109,3 +109,11 @@ def test_what_root_makes_in_a_users_state_folder_belongs_to_the_user(state_dir):
 
     made = [mine.path, mine.database, mine.path / "lock"]
     assert {path.stat().st_uid for path in made} == {state_dir.stat().st_uid}
+
+
+def test_a_lock_that_is_no_file_is_told_with_its_reason(tmp_path):
+    (tmp_path / "instance-0").mkdir()
+    os.mkfifo(tmp_path / "instance-0" / "lock")
+
+    with pytest.raises(StateFolderError, match=r"instance-0 cannot be written \(.* not seekable"):
+        take_instance(tmp_path)
