@@ -1,4 +1,4 @@
-"""A bare Debian in a folder, and commands in it; needs root and debootstrap."""
+"""Where another Python stands, and commands there: a bare Debian in a folder (root, debootstrap), or this machine."""
 
 import os
 import shutil
@@ -94,3 +94,22 @@ class Tree:
         elif path.exists():
             place.unlink(missing_ok=True)  # it may be a link to somewhere outside
             shutil.copyfile(path, place)
+
+
+class Here:
+    """This machine, for a Python that no Debian at hand has; clones stand beside the trees."""
+
+    root = TREES / "here"
+
+    def made(self):
+        """The same: nothing has to be made."""
+        return self
+
+    def does(self, command, folder, **environment):
+        """Runs a command in a folder below the root."""
+        return run(["nice", *command], self.root / folder.lstrip("/"), env=dict(os.environ) | environment)
+
+
+def runs_here(python):
+    """Whether this machine has such an interpreter."""
+    return shutil.which(python) is not None and run([python, "--version"], ROOT).returncode == 0
