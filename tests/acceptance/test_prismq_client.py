@@ -355,7 +355,7 @@ def test_r18_a_deferred_task_lapses_and_comes_back_without_a_failure(start_deplo
 def test_r18_a_type_that_is_unavailable_is_claimed_no_more_while_others_are(start_deployed, start_worker):
     deployed = start_deployed("Test.Unavailable", "Test.Counted")
     (task_id,) = deployed.producer.add("Test.Unavailable", {"n": 1})
-    worker = start_worker(deployed.url)
+    worker = start_worker(deployed.url, "--concurrency", "1")  # no claim is under way while the task runs
     wait_until(lambda: worker.events("claim_ended"), "the end of the claim")
     deployed.lapse()
     others = deployed.producer.add("Test.Counted", *numbers(5))
