@@ -78,10 +78,10 @@ def _failed(world: World, task: ModelTask) -> Iterator[Finding]:
 
 
 def _as_planned(world: World, task: ModelTask, fate: str) -> Iterator[Finding]:
-    """A task that can only fail says why."""
+    """A task that can only fail says why, unless each of its workers was killed before it could."""
     if fate == "refused" and "refused" not in task.error and task.attempts < task.max_attempts:
         yield "R24", f"{task.id} was refused for its content, and failed as {task.error!r}"
-    told = "unreadable" in task.error or "cannot be read" in task.error
+    told = any(word in task.error for word in ("unreadable", "cannot be read", "crashed"))
     if fate == "unreadable" and not told and (world.server.exchange or task.error != "expired"):
         yield "R3", f"{task.id} cannot be read, and failed as {task.error!r}"
 
