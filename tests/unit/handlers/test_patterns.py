@@ -17,11 +17,12 @@ from prismq_worker_sdk.handlers.patterns import CheckTimeout, Matcher, NeedsTime
 from prismq_worker_sdk.handlers.schema import ParamsSpec
 
 SILENT = """
-import os, pathlib, socket, sys, time
+import os, pathlib, socket, sys
 pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
 worker = socket.socket(fileno=0)
 worker.send(b"r")
-time.sleep(600)
+while worker.recv(65536):
+    pass
 """
 """Says that it is ready, and never anything again."""
 
