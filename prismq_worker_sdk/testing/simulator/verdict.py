@@ -78,10 +78,12 @@ def _failed(world: World, task: ModelTask) -> Iterator[Finding]:
 
 
 def _as_planned(world: World, task: ModelTask, fate: str) -> Iterator[Finding]:
-    """A task that can only fail says why, unless each of its workers was killed before it could."""
-    if fate == "refused" and "refused" not in task.error and task.attempts < task.max_attempts:
+    """A task that can only fail says why, unless a crash before it could used up the last attempt."""
+    used_up = task.attempts >= task.max_attempts
+    if fate == "refused" and "refused" not in task.error and not used_up:
         yield "R24", f"{task.id} was refused for its content, and failed as {task.error!r}"
-    told = any(word in task.error for word in ("unreadable", "cannot be read", "crashed"))
+    told = "unreadable" in task.error or "cannot be read" in task.error
+    told |= used_up and task.error == "crashed"
     if fate == "unreadable" and not told and (world.server.exchange or task.error != "expired"):
         yield "R3", f"{task.id} cannot be read, and failed as {task.error!r}"
 
