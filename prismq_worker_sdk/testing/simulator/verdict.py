@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from prismq_worker_sdk.decide.retries import USUAL_ATTEMPTS
+from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.testing.simulator.model_prismq_client import ModelPrismqClient
 from prismq_worker_sdk.testing.simulator.model_tasks import ModelTask
 from prismq_worker_sdk.testing.simulator.plan import Cancelled
@@ -99,6 +100,13 @@ def _untold(world: World, task: ModelTask) -> Iterator[Finding]:
 
 def _too_few(world: World, task: ModelTask) -> Iterator[Finding]:
     """A task may fail once its attempts are used up, and only attempts that somebody began count (R7)."""
-    begun = world.watch.holds[task.id] - world.watch.given_back[task.id]
+    given_back = sum(_went_back(world, identity) for identity in world.watch.given_back[task.id])
+    begun = world.watch.holds[task.id] - given_back
     if task.attempts < task.max_attempts or begun < task.max_attempts:
         yield "lost", f"{task.id} failed ({task.error}) after {begun} of {task.max_attempts} attempts"
+
+
+def _went_back(world: World, identity: Identity) -> bool:
+    """Whether a claim ended before it ran out; one that did is an attempt, whoever was to blame (R6)."""
+    claim = world.server.by_token.get(identity.token or "") if world.server.exchange else None
+    return claim is None or bool(claim.accepted)

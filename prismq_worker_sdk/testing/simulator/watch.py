@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,7 @@ class Watch:
         findings: What must not be, one sentence each.
         starts: How often each handler was begun.
         holds: How often each task was held to be run.
-        given_back: How often of that it had to go back without losing an attempt.
+        given_back: Its claims that had to go back without losing an attempt.
         failed_early: Tasks of which it was told that the server failed them before their attempts were used up.
         offered: Tasks of which a result was sent to a server that creates children before it takes the report.
         trace: What happened, for people.
@@ -59,7 +59,7 @@ class Watch:
         self.trace: list[str] = []
         self.starts: Counter[str] = Counter()
         self.holds: Counter[str] = Counter()
-        self.given_back: Counter[str] = Counter()
+        self.given_back: defaultdict[str, set[Identity]] = defaultdict(set)
         self.failed_early: set[str] = set()
         self.offered: set[str] = set()
         self._completed: dict[tuple[int, str], tuple[float, int, Process]] = {}
@@ -383,7 +383,7 @@ class Watch:
         if attempt.cancelled in {CancelReason.STOPPING, CancelReason.EXPIRED} or (
             defers and attempt.cancelled is None
         ):
-            self.given_back[task] += 1
+            self.given_back[task].add(attempt.claim.identity)
 
     def _last_trouble(self, process: Process) -> float:
         return max((*process.host.troubles, self._world.plan.healed_at))
