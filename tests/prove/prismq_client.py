@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from prismq_worker_sdk.testing.simulator import random_plan
 from tests.prove import rules, simulation
 from tests.prove.page import grid
 from tests.prove.proof import Part, Proof
 from tests.simulation.mutants import MUTANTS, PRISMQ_CLIENT_MUTANTS
+from tests.simulator import random_plan
 
 PLANS = 20_000
 

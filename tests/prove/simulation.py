@@ -4,10 +4,10 @@ from collections import Counter
 from functools import partial
 from random import Random
 
-from prismq_worker_sdk.testing.simulator import Plan, Work, random_plan, simulate
-from prismq_worker_sdk.testing.simulator.plan import Outage, Stop
 from tests.prove.page import grid
 from tests.prove.proof import Part, Proof
+from tests.simulator import Plan, Work, random_plan, simulate
+from tests.simulator.plan import Outage, Stop
 
 PLANS = 100_000
 CHUNK = 2_000

@@ -4,21 +4,22 @@ import json
 import shutil
 import subprocess
 from dataclasses import dataclass
+from hashlib import sha1
 from pathlib import Path
 
 from tests.support.processes import ROOT
 
 DIRTY = "-dirty"
-JUDGED = "prismq_worker_sdk"
-"""What is proved: its tree tells one version from another."""
+JUDGED = ("prismq_worker_sdk", "tests/simulator")
+"""What is proved, and the world around it: their trees tell one version from another."""
 
-JUDGES = ("tests/prove", "tests/support", "tests/__init__.py")
+JUDGES = ("tests/prove", "tests/simulation", "tests/support", "tests/__init__.py")
 """What a proof is made of: with changes here that are not committed nobody can repeat it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """Which code was proved; the tree ends in `-dirty` when it is not all committed."""
+    """Which code was proved: one hash of its trees, which ends in `-dirty` when it is not all committed."""
 
     commit: str
     tree: str
@@ -29,8 +30,8 @@ class Version:
 
 
 def version(root=ROOT):
-    changed = git(root, "status", "--porcelain", "--", JUDGED, *JUDGES)
-    tree = git(root, "rev-parse", f"HEAD:{JUDGED}")
+    changed = git(root, "status", "--porcelain", "--", *JUDGED, *JUDGES)
+    tree = sha1(git(root, "ls-tree", "HEAD", *JUDGED).encode()).hexdigest()
     return Version(git(root, "rev-parse", "HEAD"), tree + (DIRTY if changed else ""))
 
 

@@ -71,24 +71,51 @@ def repository(tmp_path):
         who = ["-c", "user.name=x", "-c", "user.email=x@example.invalid"]
         subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
 
-    for folder in ("prismq_worker_sdk", "tests/prove"):
+    for folder in ("prismq_worker_sdk", "tests/prove", "tests/simulator"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "code.py").write_text("1\n")
     git("init", "-q")
     git("add", ".")
     git("commit", "-q", "-m", "one")
-    return tmp_path
+    return tmp_path, git
+
+
+@pytest.mark.parametrize("folder", ["prismq_worker_sdk", "tests/simulator"])
+def test_what_is_proved_is_another_version_once_a_change_is_committed(repository, folder):
+    root, git = repository
+    before = version(root)
+    (root / folder / "code.py").write_text("2\n")
+    git("commit", "-q", "-a", "-m", "two")
+
+    assert version(root).tree != before.tree
+    assert not version(root).dirty
+
+
+def test_what_proves_can_change_without_a_new_version(repository):
+    root, git = repository
+    before = version(root)
+    (root / "tests/prove/code.py").write_text("2\n")
+    git("commit", "-q", "-a", "-m", "two")
+
+    assert version(root).tree == before.tree
 
 
 @pytest.mark.parametrize(
-    "file", ["prismq_worker_sdk/code.py", "prismq_worker_sdk/new.py", "tests/prove/code.py"]
+    "file",
+    [
+        "prismq_worker_sdk/code.py",
+        "prismq_worker_sdk/new.py",
+        "tests/prove/code.py",
+        "tests/simulator/code.py",
+    ],
 )
 def test_a_version_with_changes_that_are_not_committed_is_another_one(repository, file):
-    before = version(repository)
+    root, _ = repository
+    before = version(root)
     assert not before.dirty
-    (repository / file).write_text("2\n")
+    (root / file).write_text("2\n")
 
-    assert version(repository) == Version(before.commit, before.tree + DIRTY)
+    assert version(root) == Version(before.commit, before.tree + DIRTY)
 
 
 def test_figures_of_changed_code_are_shown_but_not_written_down(runs, tmp_path, monkeypatch, capsys):

@@ -12,7 +12,7 @@ class Mutant:
     Attributes:
         rule: Of RULES.
         what: What is no longer done.
-        module: Below prismq_worker_sdk.
+        module: Below prismq_worker_sdk, or one of tests.simulator.
         old: Text that stands in the module just once.
         new: What stands there instead.
         dialect: Of the plans that find it, "" for those of every number.
@@ -24,6 +24,11 @@ class Mutant:
     old: str
     new: str
     dialect: str = ""
+
+    @property
+    def name(self):
+        """The module's whole name."""
+        return self.module if self.module.startswith("tests.") else f"prismq_worker_sdk.{self.module}"
 
 
 MUTANTS = (
@@ -37,7 +42,7 @@ MUTANTS = (
     Mutant(
         "R2",
         "every claim has a token of its own",
-        "testing.simulator.model_server",
+        "tests.simulator.model_server",
         '            claim.token = f"token-{len(self.claims)}"',
         '            claim.token = f"token-{task.id}"',
     ),
@@ -94,7 +99,7 @@ MUTANTS = (
     Mutant(
         "R6",
         "the server answers a repeat with what the first sending was given",
-        "testing.simulator.model_server",
+        "tests.simulator.model_server",
         "        if current:",
         "        if False:",
     ),
@@ -122,21 +127,21 @@ MUTANTS = (
     Mutant(
         "R7",
         "unconfirmed claims that run out do not count as attempts",
-        "testing.simulator.model_server",
+        "tests.simulator.model_server",
         "            if task.unconfirmed < UNCONFIRMED_FREE:",
         "            if False:",
     ),
     Mutant(
         "R8",
         "a server that starts again takes no claim away for one lease",
-        "testing.simulator.model_server",
+        "tests.simulator.model_server",
         "                task.expires_at = max(task.expires_at, now + self.lease_seconds)",
         "                task.expires_at = max(task.expires_at, now)",
     ),
     Mutant(
         "R8",
         "an expired token stays valid until the task is claimed again",
-        "testing.simulator.model_server",
+        "tests.simulator.model_server",
         "        if not task.held_by(claim):\n            return {**said",
         "        if not task.held_by(claim) or now > task.expires_at:\n            return {**said",
     ),
@@ -293,14 +298,14 @@ MUTANTS = (
     Mutant(
         "R28",
         "a repeated report is a duplicate",
-        "testing.simulator.model_server",
+        "tests.simulator.model_server",
         "        if claim.outcome is not None:",
         "        if False:",
     ),
     Mutant(
         "R29",
         "any other end of a cancelled claim ends the task",
-        "testing.simulator.model_server",
+        "tests.simulator.model_server",
         "        elif task.cancel_asked:  #",
         "        elif False:  #",
     ),

@@ -35,7 +35,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         self._mutant = mutant
 
     def find_spec(self, fullname, path, target=None):
-        if fullname != f"prismq_worker_sdk.{self._mutant.module}":
+        if fullname != self._mutant.name:
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path)
         loader = _Mutated(fullname, spec.origin, self._mutant)
@@ -45,7 +45,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 def hunt(mutant: Mutant, first: int, plans: int) -> dict:
     """How many plans it took to find it, None when they did not."""
     sys.meta_path.insert(0, _Finder(mutant))
-    from prismq_worker_sdk.testing.simulator import random_plan, simulate
+    from tests.simulator import random_plan, simulate
 
     begun = time.perf_counter()
     for tried in range(1, plans + 1):

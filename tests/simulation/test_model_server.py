@@ -13,8 +13,8 @@ from prismq_worker_sdk.taskmanager.messages import NewTask
 from prismq_worker_sdk.taskmanager.problems import Problem
 from prismq_worker_sdk.taskmanager.routes_exchange import _Work
 from prismq_worker_sdk.taskmanager.tables import connect
-from prismq_worker_sdk.testing.simulator.model_server import ModelServer
 from prismq_worker_sdk.wire.messages import HttpRequest
+from tests.simulator.model_server import ModelServer
 
 TYPE = "Simulated.Work"
 WORKERS = ("w1", "w2")

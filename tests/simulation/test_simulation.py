@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prismq_worker_sdk.testing.simulator import Plan, Work, random_plan, shrink, simulate
-from prismq_worker_sdk.testing.simulator.plan import Crash, Disturbed, Stop
 from tests.simulation.mutants import ALL_MUTANTS
+from tests.simulator import Plan, Work, random_plan, shrink, simulate
+from tests.simulator.plan import Crash, Disturbed, Stop
 from tests.support.processes import ROOT
 
 FOUND = sorted((Path(__file__).parent / "plans").glob("*.json"))
@@ -108,7 +108,7 @@ def test_a_rule_that_is_taken_out_is_found(number):
 
 @pytest.mark.parametrize("mutant", ALL_MUTANTS, ids=lambda mutant: f"{mutant.rule}-{mutant.what}")
 def test_every_change_still_fits_the_source(mutant):
-    source = ROOT / "prismq_worker_sdk" / f"{mutant.module.replace('.', '/')}.py"
+    source = ROOT / f"{mutant.name.replace('.', '/')}.py"
 
     assert source.read_text("utf-8").count(mutant.old) == 1
 

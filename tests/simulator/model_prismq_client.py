@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from prismq_worker_sdk.testing.simulator.model_server import ModelServer, Waits
-from prismq_worker_sdk.testing.simulator.model_tasks import ModelClaim, ModelTask
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
-
-__all__ = ["ModelPrismqClient"]
+from tests.simulator.model_server import ModelServer, Waits
+from tests.simulator.model_tasks import ModelClaim, ModelTask
 
 RUN_KEY = "prismq_run_key"
 

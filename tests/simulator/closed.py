@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 from prismq_worker_sdk.model.calls import Exchange
 from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome
-from prismq_worker_sdk.testing.simulator.handling import GATED, UNAVAILABLE
+from tests.simulator.handling import GATED, UNAVAILABLE
 
 if TYPE_CHECKING:
-    from prismq_worker_sdk.testing.simulator.process import Process
-
-__all__ = ["ClosedTypes"]
+    from tests.simulator.process import Process
 
 SHORTEST_PAUSE = 2.0
 """Seconds of a pause after errors, at least."""

@@ -9,8 +9,6 @@ from random import Random
 
 from prismq_worker_sdk.compat import UTC
 
-__all__ = ["LocalClock", "Schedule"]
-
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from prismq_worker_sdk.testing.simulator.plan import Cancelled, Plan, Work
-from prismq_worker_sdk.testing.simulator.world import simulate
-
-__all__ = ["shrink"]
+from tests.simulator.plan import Cancelled, Plan, Work
+from tests.simulator.world import simulate
 
 
 def shrink(plan: Plan, fails: Callable[[Plan], bool] | None = None, *, most: int = 2000) -> Plan:

@@ -18,15 +18,13 @@ from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.outbox import store
 from prismq_worker_sdk.outbox.bounds import CHECKPOINT_SECONDS
 from prismq_worker_sdk.outbox.store import Held, HoldResult
-from prismq_worker_sdk.testing.simulator.closed import ClosedTypes
-from prismq_worker_sdk.testing.simulator.model_tasks import ModelClaim
 from prismq_worker_sdk.worker.attempt import Attempt
+from tests.simulator.closed import ClosedTypes
+from tests.simulator.model_tasks import ModelClaim
 
 if TYPE_CHECKING:
-    from prismq_worker_sdk.testing.simulator.process import Process
-    from prismq_worker_sdk.testing.simulator.world import World
-
-__all__ = ["Watch"]
+    from tests.simulator.process import Process
+    from tests.simulator.world import World
 
 SLACK = 6.0
 """Seconds that a loop may rest before it looks again."""

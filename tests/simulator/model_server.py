@@ -10,10 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from prismq_worker_sdk.testing.simulator.model_tasks import ModelClaim, ModelTask
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
-
-__all__ = ["ModelServer", "Waits"]
+from tests.simulator.model_tasks import ModelClaim, ModelTask
 
 UNCONFIRMED_FREE = 10
 MAX_TASKS = 128

@@ -9,18 +9,16 @@ from typing import Any
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.schema import ParamsSpec
 from prismq_worker_sdk.outbox import store
-from prismq_worker_sdk.testing.simulator.handling import CHILD, GATED, act
-from prismq_worker_sdk.testing.simulator.host import Host
-from prismq_worker_sdk.testing.simulator.model_prismq_client import ModelPrismqClient
-from prismq_worker_sdk.testing.simulator.model_server import ModelServer
-from prismq_worker_sdk.testing.simulator.network import Network
-from prismq_worker_sdk.testing.simulator.plan import Cancelled, HalfFailure, Plan, Steered, Work
-from prismq_worker_sdk.testing.simulator.process import GRACE, Process
-from prismq_worker_sdk.testing.simulator.schedule import Schedule
-from prismq_worker_sdk.testing.simulator.verdict import final_findings
-from prismq_worker_sdk.testing.simulator.watch import Watch
-
-__all__ = ["TYPE", "Simulated", "World", "simulate"]
+from tests.simulator.handling import CHILD, GATED, act
+from tests.simulator.host import Host
+from tests.simulator.model_prismq_client import ModelPrismqClient
+from tests.simulator.model_server import ModelServer
+from tests.simulator.network import Network
+from tests.simulator.plan import Cancelled, HalfFailure, Plan, Steered, Work
+from tests.simulator.process import GRACE, Process
+from tests.simulator.schedule import Schedule
+from tests.simulator.verdict import final_findings
+from tests.simulator.watch import Watch
 
 TYPE = "Simulated.Work"
 TIME_LIMIT = 15.0
@@ -78,7 +76,7 @@ class World:
     def __init__(self, plan: Plan, *, traced: bool = False) -> None:
         self.plan = plan
         self.traced = traced
-        self.dice = Random(plan.seed)  # noqa: S311 - repeatable on purpose
+        self.dice = Random(plan.seed)
         self.schedule = Schedule(self.dice)
         refused = frozenset(plan.task_id(n) for n, work in enumerate(plan.works) if work.fate == "refused")
         self.server = (

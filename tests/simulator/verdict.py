@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 from prismq_worker_sdk.decide.retries import USUAL_ATTEMPTS
 from prismq_worker_sdk.model.claim import Identity
-from prismq_worker_sdk.testing.simulator.model_prismq_client import ModelPrismqClient
-from prismq_worker_sdk.testing.simulator.model_tasks import ModelTask
-from prismq_worker_sdk.testing.simulator.plan import Cancelled
+from tests.simulator.model_prismq_client import ModelPrismqClient
+from tests.simulator.model_tasks import ModelTask
+from tests.simulator.plan import Cancelled
 
 if TYPE_CHECKING:
-    from prismq_worker_sdk.testing.simulator.world import World
-
-__all__ = ["final_findings"]
+    from tests.simulator.world import World
 
 Finding = tuple[str, str]
 

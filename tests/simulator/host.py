@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, TypeVar
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.outbox.schema import prepare
 from prismq_worker_sdk.outbox.transactions import Immediate, Operation
-from prismq_worker_sdk.testing.simulator.actor import Crashed
-from prismq_worker_sdk.testing.simulator.plan import Crash, FullDisk, Jump, Stop, Suspend, Unready
-from prismq_worker_sdk.testing.simulator.process import Process
-from prismq_worker_sdk.testing.simulator.schedule import LocalClock
+from tests.simulator.actor import Crashed
+from tests.simulator.plan import Crash, FullDisk, Jump, Stop, Suspend, Unready
+from tests.simulator.process import Process
+from tests.simulator.schedule import LocalClock
 
 if TYPE_CHECKING:
-    from prismq_worker_sdk.testing.simulator.world import World
-
-__all__ = ["Host"]
+    from tests.simulator.world import World
 
 T = TypeVar("T")
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from prismq_worker_sdk.errors import Defer, OutboxError, Permanent, TaskCancelled, Transient, Unavailable
-from prismq_worker_sdk.testing.simulator.plan import Work
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.backing import AttemptBacking
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.ending import Commit, Ending, try_finish
 from prismq_worker_sdk.worker.running import place_of, worked
+from tests.simulator.plan import Work
 
 if TYPE_CHECKING:
-    from prismq_worker_sdk.testing.simulator.process import Process
-
-__all__ = ["CHILD", "GATED", "UNAVAILABLE", "SimulatedSlot", "act"]
+    from tests.simulator.process import Process
 
 CHILD = "Simulated.Child"
 GATED = "Simulated.Gated"

@@ -8,8 +8,6 @@ from typing import Any, Protocol
 from prismq_worker_sdk.model.calls import Exchange, Probe
 from prismq_worker_sdk.worker.effects import Call, Loop, Reply, Wait
 
-__all__ = ["Actor", "Crashed", "Stage"]
-
 
 class Crashed(BaseException):
     """The process that this code belongs to has just ended."""
@@ -80,7 +78,7 @@ class Actor:
             self.result = end.value
             self._end()
             return
-        except Exception as error:  # noqa: BLE001 - a loop that dies is a finding, not the end of the simulation
+        except Exception as error:
             self.error = error
             self._end()
             return

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
-from prismq_worker_sdk.testing.simulator.plan import (
+from tests.simulator.plan import (
     Cancelled,
     Crash,
     Cut,
@@ -30,8 +30,6 @@ from prismq_worker_sdk.testing.simulator.plan import (
     Unready,
     Work,
 )
-
-__all__ = ["random_plan"]
 
 HORIZON = 40.0
 """Seconds in which things go wrong."""
@@ -83,7 +81,7 @@ def random_plan(seed: int, dialect: Dialect | None = None) -> Plan:
     Args:
         dialect: Left to the number unless given.
     """
-    dice = Random(seed)  # noqa: S311 - repeatable on purpose
+    dice = Random(seed)
     found: Dialect = dice.choice(DIALECTS)
     chosen = dialect or found
     workers = dice.choice((1, 2, 2, 3, 3, 4, 5))

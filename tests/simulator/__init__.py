@@ -7,9 +7,9 @@ print(*simulate(Plan.load(Path("found.json")), traced=True).trace, sep="\n")
 
 from __future__ import annotations
 
-from prismq_worker_sdk.testing.simulator.chance import random_plan
-from prismq_worker_sdk.testing.simulator.plan import Plan, Work
-from prismq_worker_sdk.testing.simulator.shrink import shrink
-from prismq_worker_sdk.testing.simulator.world import Simulated, simulate
+from tests.simulator.chance import random_plan
+from tests.simulator.plan import Plan, Work
+from tests.simulator.shrink import shrink
+from tests.simulator.world import Simulated, simulate
 
 __all__ = ["Plan", "Simulated", "Work", "random_plan", "shrink", "simulate"]

@@ -7,31 +7,6 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
-__all__ = [
-    "Cancelled",
-    "Crash",
-    "Cut",
-    "Dialect",
-    "Disturbed",
-    "End",
-    "Fate",
-    "Fault",
-    "FullDisk",
-    "HalfFailure",
-    "How",
-    "Jump",
-    "Outage",
-    "Place",
-    "Plan",
-    "Refusal",
-    "Sort",
-    "Steered",
-    "Stop",
-    "Suspend",
-    "Unready",
-    "Work",
-]
-
 End: TypeAlias = Literal["complete", "flaky", "permanent", "error", "defer", "unavailable", "kill"]
 Dialect: TypeAlias = Literal["base", "exchange", "prismq-client"]
 Fate: TypeAlias = Literal["", "refused", "poison", "unreadable"]

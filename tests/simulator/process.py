@@ -23,8 +23,6 @@ from prismq_worker_sdk.outbox import store
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.store import HoldResult
 from prismq_worker_sdk.outbox.transactions import Operation
-from prismq_worker_sdk.testing.simulator.actor import Actor, Crashed
-from prismq_worker_sdk.testing.simulator.handling import GATED, SimulatedSlot
 from prismq_worker_sdk.wire.client import health
 from prismq_worker_sdk.wire.dialects import Steps, prismq_client, v1, v1_exchange
 from prismq_worker_sdk.worker.claiming import claim_loop
@@ -43,11 +41,11 @@ from prismq_worker_sdk.worker.slots import SlotPool
 from prismq_worker_sdk.worker.startup import find_server
 from prismq_worker_sdk.worker.supervising import ask_stop, supervise
 from prismq_worker_sdk.worker.table import AttemptTable
+from tests.simulator.actor import Actor, Crashed
+from tests.simulator.handling import GATED, SimulatedSlot
 
 if TYPE_CHECKING:
-    from prismq_worker_sdk.testing.simulator.host import Host
-
-__all__ = ["Process"]
+    from tests.simulator.host import Host
 
 T = TypeVar("T")
 
@@ -88,7 +86,7 @@ class Process:
             claim_order=ORDERS[self.world.plan.seed % len(ORDERS)],
             server_max_attempts=self.world.server_max_attempts,
         )
-        self._dice = Random(self.world.dice.random())  # noqa: S311 - repeatable on purpose
+        self._dice = Random(self.world.dice.random())
         self.life = Lifecycle()
         self._contact = Contact(host.clock, self.emit)
         self._session = prismq_client.Session()
@@ -312,7 +310,7 @@ class _Disk:
     def __init__(self, process: Process) -> None:
         self._process = process
 
-    def run(self, operation: Operation[T], *, within: float | None = None) -> T:  # noqa: ARG002 - no time passes
+    def run(self, operation: Operation[T], *, within: float | None = None) -> T:
         return self._process.host.transact(self._process, operation)
 
     def close(self) -> None:

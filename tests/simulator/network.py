@@ -8,12 +8,10 @@ from random import Random
 from typing import TypeAlias
 
 from prismq_worker_sdk.model.calls import Unreachable
-from prismq_worker_sdk.testing.simulator.model_server import ModelServer, Waits
-from prismq_worker_sdk.testing.simulator.plan import Cut, Disturbed, Outage, Plan, Refusal
-from prismq_worker_sdk.testing.simulator.schedule import Schedule
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
-
-__all__ = ["Answer", "Network"]
+from tests.simulator.model_server import ModelServer, Waits
+from tests.simulator.plan import Cut, Disturbed, Outage, Plan, Refusal
+from tests.simulator.schedule import Schedule
 
 Answer: TypeAlias = HttpReply | Unreachable
 Receive: TypeAlias = Callable[[Answer], None]
