@@ -61,7 +61,7 @@ __all__ = [
 
 
 LONGEST_DELAY = 366 * 86400.0
-"""PROTOCOL, exchange: the longest `delay_seconds`."""
+"""docs/rules.md, limits: the longest `delay_seconds`."""
 
 
 class PrismqError(Exception):

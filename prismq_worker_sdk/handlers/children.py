@@ -12,7 +12,7 @@ from prismq_worker_sdk.model.outcome import Child
 __all__ = ["child_of"]
 
 MAX_PARAMS_BYTES = 1024 * 1024
-"""PROTOCOL, limits."""
+"""docs/rules.md, limits."""
 
 
 def child_of(

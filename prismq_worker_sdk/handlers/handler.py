@@ -173,7 +173,7 @@ def as_handler(thing: object) -> Handler:
 
 
 def check_task_type(task_type: object, origin: str) -> None:
-    """Raises PluginError unless it is a task type: dotted names such as PrismQ.YouTube.ScrapeShorts (PROTOCOL)."""
+    """Raises PluginError unless it is a task type: dotted names such as Some.Type (docs/rules.md, limits)."""
     if not isinstance(task_type, str) or len(task_type) > LONGEST_TYPE or not TASK_TYPE.match(task_type):
         raise PluginError(
             f"{origin}: {task_type!r} is no task type; write dotted names of letters, digits and _, such as "

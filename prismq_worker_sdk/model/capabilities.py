@@ -50,4 +50,4 @@ class Capabilities:
 
 
 BASE = Capabilities()
-"""A server of the base protocol: one task a claim, one report a call, nothing else (PROTOCOL, v1 base)."""
+"""A server of the base protocol: one task a claim, one report a call, nothing else (protocol.md, base)."""

@@ -1,4 +1,4 @@
-"""What an exchange must look like (PROTOCOL, exchange)."""
+"""What an exchange must look like (protocol.md, exchange)."""
 
 from __future__ import annotations
 

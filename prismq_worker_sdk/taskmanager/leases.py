@@ -1,4 +1,4 @@
-"""Claims that are proved by a token: handing out, renewing, reporting (PROTOCOL, exchange; R2, R6 to R8, R28)."""
+"""Claims that are proved by a token: handing out, renewing, reporting (protocol.md, exchange; R2, R6 to R8, R28)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The base protocol: health, claim, complete, fail (PROTOCOL, v1 base)."""
+"""The base protocol: health, claim, complete, fail (protocol.md, base)."""
 
 from __future__ import annotations
 

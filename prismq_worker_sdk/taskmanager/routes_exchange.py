@@ -1,4 +1,4 @@
-"""Reports, renewals and a claim in one call; who is there, and steering (PROTOCOL, exchange)."""
+"""Reports, renewals and a claim in one call; who is there, and steering (protocol.md, exchange)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Producing and looking (PROTOCOL, manage)."""
+"""Producing and looking (protocol.md, manage)."""
 
 from __future__ import annotations
 

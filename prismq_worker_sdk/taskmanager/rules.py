@@ -27,7 +27,7 @@ MAX_RESULT_BYTES = 8 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 MAX_CHECKPOINT_BYTES = 64 * 1024
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
-"""PROTOCOL, limits."""
+"""docs/rules.md, limits."""
 
 UNCONFIRMED_FREE = 10
 """Claims of a task that expire without a sign of life and do not count as attempts (R7)."""

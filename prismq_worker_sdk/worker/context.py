@@ -17,7 +17,7 @@ from prismq_worker_sdk.worker.cancellation import Cancellable
 __all__ = ["Backing", "RunningContext"]
 
 MAX_CHECKPOINT_BYTES = 64 * 1024
-"""PROTOCOL, limits."""
+"""docs/rules.md, limits."""
 
 
 class Backing(Protocol):

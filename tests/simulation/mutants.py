@@ -10,7 +10,7 @@ class Mutant:
     """One change.
 
     Attributes:
-        rule: Of RULES.
+        rule: Of docs/rules.md.
         what: What is no longer done.
         module: Below prismq_worker_sdk, or one of tests.simulator.
         old: Text that stands in the module just once.

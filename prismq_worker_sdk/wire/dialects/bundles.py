@@ -1,4 +1,4 @@
-"""Which extensions a v1 server announces (PROTOCOL, extensions)."""
+"""Which extensions a v1 server announces (protocol.md, extensions)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documented protocol, base: health, claim, complete, fail (PROTOCOL, v1)."""
+"""The documented protocol, base: health, claim, complete, fail (protocol.md)."""
 
 from __future__ import annotations
 

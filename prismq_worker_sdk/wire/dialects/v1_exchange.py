@@ -1,4 +1,4 @@
-"""The bundle `exchange` of v1: reports, renewals and a claim in one request (PROTOCOL, extensions)."""
+"""The bundle `exchange` of v1: reports, renewals and a claim in one request (protocol.md, extensions)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Producing on a server of the documented protocol with the `manage` extension (PROTOCOL, v1)."""
+"""Producing on a server of the documented protocol with the `manage` extension (protocol.md)."""
 
 from __future__ import annotations
 
