@@ -30,7 +30,7 @@ from prismq_worker_sdk.files import place, read_config, read_secret
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.settings_source import SettingsSource
 from prismq_worker_sdk.model import duration, size
-from prismq_worker_sdk.model.calls import ClaimOrder
+from prismq_worker_sdk.model.protocol import ClaimOrder
 from prismq_worker_sdk.setting_faults import faults_of
 from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.worker.config import ProvidesConfig, WorkerConfig

@@ -12,18 +12,18 @@ from typing import Any
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.registry import Registry
-from prismq_worker_sdk.model.calls import (
-    Exchange,
-    Exchanged,
+from prismq_worker_sdk.model.capabilities import Capabilities
+from prismq_worker_sdk.model.events import Event, HandlerOverran, OutcomeCommitted, TypePaused
+from prismq_worker_sdk.model.protocol import (
+    ExchangeRequest,
+    ExchangeResponse,
     Grant,
-    Healthy,
     LeaseAnswer,
     LeaseVerdict,
     Probe,
     ReportAnswer,
+    ServerInfo,
 )
-from prismq_worker_sdk.model.capabilities import Capabilities
-from prismq_worker_sdk.model.events import Event, HandlerOverran, OutcomeCommitted, TypePaused
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.observe.bus import EventBus
@@ -135,22 +135,22 @@ class _OneTaskServer:
     def probe(self) -> Perform:
         return self._answer
 
-    def open(self, found: Healthy) -> Perform:  # noqa: ARG002 - there is one way only
+    def open(self, found: ServerInfo) -> Perform:  # noqa: ARG002 - there is one way only
         return self._answer
 
     def close(self) -> None:
         """Nothing is open."""
 
-    def _answer(self, request: Exchange | Probe) -> Healthy | Exchanged:
+    def _answer(self, request: ExchangeRequest | Probe) -> ServerInfo | ExchangeResponse:
         if isinstance(request, Probe):
-            return Healthy("v1", CAN)
+            return ServerInfo("v1", CAN)
         with self._lock:
             granted: tuple[Grant, ...] = ()
             if request.claim is not None:
                 granted, self._waiting = tuple(self._waiting), []
             for report in request.reports:
                 self.report = report
-        return Exchanged(
+        return ExchangeResponse(
             reports=tuple(ReportAnswer(Verdict.ACCEPTED) for _ in request.reports),
             tasks=granted,
             renewals=tuple(LeaseAnswer(LeaseVerdict.RENEWED, LEASE) for _ in request.renewals),

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from prismq_worker_sdk.decide.backoff import LONGEST_ASKED, SERVER, as_asked
-from prismq_worker_sdk.model.calls import (
+from prismq_worker_sdk.model.capabilities import Capabilities
+from prismq_worker_sdk.model.protocol import (
     Conflict,
+    ExtensionGone,
     Failure,
-    Foreign,
     Rejected,
     Throttled,
     Unauthorised,
     Unreachable,
-    Vanished,
+    UnrecognisedServer,
 )
-from prismq_worker_sdk.model.capabilities import Capabilities
 
 __all__ = [
     "Ask",
@@ -190,6 +190,8 @@ def pace_after(pace: Pace, answer: int | Failure, *, poll_interval: float, jitte
         case Throttled(retry_after=seconds) if seconds is not None:
             asked = as_asked(min(seconds, LONGEST_ASKED), jitter)
             return Pace(empty=pace.empty, failures=pace.failures + 1, wait=asked)
-        case Throttled() | Unauthorised() | Foreign() | Rejected() | Unreachable() | Vanished():
+        case (
+            Throttled() | Unauthorised() | UnrecognisedServer() | Rejected() | Unreachable() | ExtensionGone()
+        ):
             failures = pace.failures + 1
             return Pace(failures=failures, wait=SERVER.seconds(failures, jitter))

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from prismq_worker_sdk.model.calls import (
+from prismq_worker_sdk.model.outcome import Completed, Failed
+from prismq_worker_sdk.model.protocol import (
     Conflict,
-    Foreign,
+    ExtensionGone,
     Rejected,
     ReportAnswer,
     ReportReply,
     Throttled,
     Unauthorised,
     Unreachable,
-    Vanished,
+    UnrecognisedServer,
 )
-from prismq_worker_sdk.model.outcome import Completed, Failed
 from prismq_worker_sdk.model.report import Report, Settlement, Verdict
 
 __all__ = ["PARK_AFTER", "Again", "Judgement", "Park", "Settle", "judge"]
@@ -89,9 +89,9 @@ def judge(report: Report, reply: ReportReply) -> Judgement:
             return Again(reason, maybe_seen=False, alone=False, retry_after=seconds)
         case Unauthorised(reason=reason):
             return Again(reason, maybe_seen=False, alone=False)
-        case Foreign(reason=reason):
+        case UnrecognisedServer(reason=reason):
             return _again(report, Again(reason, maybe_seen=False))
-        case Vanished(reason=reason):
+        case ExtensionGone(reason=reason):
             return Again(reason, maybe_seen=False, alone=False)
         case Conflict(reason=reason):
             return _verdict(report, Verdict.CONFLICT, reason)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
 from prismq_worker_sdk.decide.budgets import Budget, after_one, seconds_to_next, told
-from prismq_worker_sdk.model.calls import Throttled
+from prismq_worker_sdk.model.protocol import Throttled
 from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.wire.dialects.reading import number, retry_after
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest

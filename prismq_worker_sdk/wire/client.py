@@ -8,18 +8,18 @@ from dataclasses import replace
 from functools import partial
 
 from prismq_worker_sdk.errors import SettingsError
-from prismq_worker_sdk.model.calls import (
-    Exchange,
-    Exchanged,
+from prismq_worker_sdk.model.events import ApiCalled
+from prismq_worker_sdk.model.protocol import (
+    ExchangeRequest,
+    ExchangeResponse,
     Failure,
-    Foreign,
-    Healthy,
     NoKey,
     Probe,
+    ServerInfo,
     Unauthorised,
     Unreachable,
+    UnrecognisedServer,
 )
-from prismq_worker_sdk.model.events import ApiCalled
 from prismq_worker_sdk.wire.budgets import Budgets, budgets_of
 from prismq_worker_sdk.wire.dialects import Steps, prismq_client, v1, v1_exchange
 from prismq_worker_sdk.wire.dialects.prismq_client import is_empty_queue
@@ -70,10 +70,10 @@ class WireClient:
         self._dialect = dialect
         self._on_call = on_call
         self._session = session or prismq_client.Session()
-        self._exchange: Callable[[Exchange], Steps] = v1.exchange
+        self._exchange: Callable[[ExchangeRequest], Steps] = v1.exchange
         self._budgets: Budgets | None = None
 
-    def use(self, found: Healthy) -> None:
+    def use(self, found: ServerInfo) -> None:
         """From now on calls go the way that this server takes."""
         if found.dialect == prismq_client.NAME:
             self._exchange = partial(prismq_client.exchange, self._session)
@@ -81,7 +81,7 @@ class WireClient:
         else:
             self._exchange = v1_exchange.exchange if found.capabilities.renews else v1.exchange
 
-    def perform(self, call: Exchange | Probe) -> Healthy | Exchanged | Failure:
+    def perform(self, call: ExchangeRequest | Probe) -> ServerInfo | ExchangeResponse | Failure:
         """The answer to a call; raises nothing for what a server or a network does.
 
         All requests of the call together keep to one deadline, so that it is never overdue (R31).
@@ -94,8 +94,8 @@ class WireClient:
             try:
                 request = next(steps) if reply is None else steps.send(reply)
             except StopIteration as end:
-                answer: Healthy | Exchanged | Failure = end.value
-                if isinstance(answer, Healthy):
+                answer: ServerInfo | ExchangeResponse | Failure = end.value
+                if isinstance(answer, ServerInfo):
                     self.use(answer)
                 return clean_answer(answer, self._transport.clean)
             limited = None if self._budgets is None else self._budgets.refusal(request)
@@ -112,7 +112,7 @@ class WireClient:
         """Closes the connections."""
         self._transport.close()
 
-    def _steps(self, call: Exchange | Probe) -> Steps:
+    def _steps(self, call: ExchangeRequest | Probe) -> Steps:
         if isinstance(call, Probe):
             return health(self._dialect, call.within)
         return self._exchange(call)
@@ -139,17 +139,17 @@ def health(wanted: str = "auto", within: float | None = None) -> Steps:
         within: Seconds that a request may take, None for what it usually may.
     """
     found = told_by_health((yield replace(HEALTH, within=within)))
-    if not isinstance(found, Healthy):
+    if not isinstance(found, ServerInfo):
         return found
     if wanted not in {"auto", found.dialect}:
-        return Foreign(f"it speaks {found.dialect}, not {wanted}; leave --dialect at auto")
+        return UnrecognisedServer(f"it speaks {found.dialect}, not {wanted}; leave --dialect at auto")
     if found.dialect == prismq_client.NAME:
         trouble: Failure | None = yield from prismq_client.check_key()
         return found if trouble is None else trouble
     return found
 
 
-def told_by_health(reply: HttpReply | Unreachable) -> Healthy | Failure:
+def told_by_health(reply: HttpReply | Unreachable) -> ServerInfo | Failure:
     """What the answer to HEALTH tells of the server, whatever its dialect."""
     if isinstance(reply, Unreachable):
         return reply
@@ -157,12 +157,12 @@ def told_by_health(reply: HttpReply | Unreachable) -> Healthy | Failure:
         failure = failure_of(reply)
         if failure is not None:
             return failure
-        return Foreign(f"HTTP {reply.status}") if reply.status == 404 else rejected(reply)  # noqa: PLR2004
+        return UnrecognisedServer(f"HTTP {reply.status}") if reply.status == 404 else rejected(reply)  # noqa: PLR2004
     body = reply.json if reply.is_json else prismq_client.envelope(reply)
     if body is None and not reply.is_json:
-        return Foreign(f"its health is {reply.headers.get('content-type', 'no JSON')}, not JSON")
+        return UnrecognisedServer(f"its health is {reply.headers.get('content-type', 'no JSON')}, not JSON")
     found = v1.read_health(body) or prismq_client.read_health(body)
-    return found or Foreign("its health answer has no status, so it is another service")
+    return found or UnrecognisedServer("its health answer has no status, so it is another service")
 
 
 def _error_word(request: HttpRequest, reply: HttpReply | Unreachable) -> str:

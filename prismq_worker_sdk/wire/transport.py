@@ -16,7 +16,7 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import SettingsError, missing_extra
-from prismq_worker_sdk.model.calls import Unreachable
+from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.version import __version__
 from prismq_worker_sdk.wire.address import join, normalise
 from prismq_worker_sdk.wire.deadline import Deadline, pool_classes, socks_pool_classes

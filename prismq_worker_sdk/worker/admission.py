@@ -9,7 +9,6 @@ from prismq_worker_sdk.decide.retries import too_often
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.calls import BadGrant, Grant
 from prismq_worker_sdk.model.claim import Claim, Identity
 from prismq_worker_sdk.model.events import (
     ClaimEnded,
@@ -22,6 +21,7 @@ from prismq_worker_sdk.model.events import (
 )
 from prismq_worker_sdk.model.json import digest
 from prismq_worker_sdk.model.outcome import Failed, Released
+from prismq_worker_sdk.model.protocol import BadGrant, Grant
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.outbox.store import Answered, Held, HoldResult

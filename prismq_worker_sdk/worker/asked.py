@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from prismq_worker_sdk.model.calls import BadGrant, ClaimWork, Grant
+from prismq_worker_sdk.model.protocol import BadGrant, ClaimWork, Grant
 
 __all__ = ["Asked", "Reservation"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prismq_worker_sdk.model.calls import Exchanged, Failure, ReportReply, Unreachable
 from prismq_worker_sdk.model.outcome import Completed
+from prismq_worker_sdk.model.protocol import ExchangeResponse, Failure, ReportReply, Unreachable
 from prismq_worker_sdk.model.report import Report
 from prismq_worker_sdk.worker.effects import Reply
 
@@ -19,7 +19,7 @@ def replies_of(whole: Reply, number: int) -> tuple[ReportReply, ...]:
     """One reply for each report, whatever came."""
     silent = Unreachable("the server did not say what became of the report")
     match whole:
-        case Exchanged(reports=replies):
+        case ExchangeResponse(reports=replies):
             return (*replies[:number], *(silent,) * (number - len(replies)))
         case None:
             return (silent,) * number
@@ -44,4 +44,4 @@ def _bytes(report: Report) -> int:
 
 def failure_of(reply: object) -> Failure:
     """A reply to an exchange that is no answer."""
-    return reply  # type: ignore[return-value]  # Healthy never answers an Exchange
+    return reply  # type: ignore[return-value]  # ServerInfo never answers an ExchangeRequest

@@ -9,18 +9,18 @@ from itertools import zip_longest
 
 from prismq_worker_sdk.decide.claims import Ask, longest_wait, next_claim, worth_repeating
 from prismq_worker_sdk.errors import OutboxError
-from prismq_worker_sdk.model.calls import (
-    BadGrant,
-    ClaimWork,
-    Failure,
-    Grant,
-    Order,
-    Rejected,
-    Unreachable,
-    Vanished,
-)
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import Notice
+from prismq_worker_sdk.model.protocol import (
+    BadGrant,
+    ClaimWork,
+    ExtensionGone,
+    Failure,
+    Grant,
+    Rejected,
+    Unreachable,
+    WorkerCommand,
+)
 from prismq_worker_sdk.outbox.schema import JOURNAL_BYTES
 from prismq_worker_sdk.outbox.store import HoldResult
 from prismq_worker_sdk.worker.admission import Admission, admit, admit_unreadable, refuse, to_hold
@@ -110,7 +110,7 @@ class Claimer:
         runtime = self._runtime
         if not isinstance(tasks, tuple):
             sent = self.unanswered is not None or (isinstance(tasks, Unreachable) and tasks.maybe_seen)
-            final = isinstance(tasks, Rejected | Vanished)
+            final = isinstance(tasks, Rejected | ExtensionGone)
             if sent and not final and asked.request_id and runtime.life.running:
                 self.unanswered = asked
             else:
@@ -187,7 +187,7 @@ class Claimer:
 
     def _rooms(self) -> dict[str, int | None]:
         runtime = self._runtime
-        if not runtime.stored_sent or not runtime.life.running or runtime.order is not Order.RUN:
+        if not runtime.stored_sent or not runtime.life.running or runtime.command is not WorkerCommand.RUN:
             return {}
         return runtime.gate.rooms(runtime.clock.monotonic())
 

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from prismq_worker_sdk.decide.claims import Pace, pace_after, window_after
-from prismq_worker_sdk.model.calls import BadGrant, Exchange, Exchanged, Failure, Grant, Order
+from prismq_worker_sdk.model.protocol import (
+    BadGrant,
+    ExchangeRequest,
+    ExchangeResponse,
+    Failure,
+    Grant,
+    WorkerCommand,
+)
 from prismq_worker_sdk.worker.asked import Asked
 from prismq_worker_sdk.worker.claimer import Claimer
 from prismq_worker_sdk.worker.effects import Loop, Reply, Wait
@@ -35,7 +42,7 @@ def claim_loop(runtime: Runtime, lane: int = 0) -> Loop:
         if claimer.unanswered is None and (runtime.delivering or lane >= runtime.claim_window):
             yield Wait(None)
             continue
-        if runtime.order is Order.QUIET and lane == 0:
+        if runtime.command is WorkerCommand.QUIET and lane == 0:
             yield from _listen(runtime)
             continue
         asked = claimer.ask(waits=lane == 0)
@@ -56,7 +63,7 @@ def claim_loop(runtime: Runtime, lane: int = 0) -> Loop:
 
 def _claim(runtime: Runtime, claimer: Claimer, asked: Asked, pace: Pace) -> Loop:
     """One claim, its tasks started; returns the pace."""
-    call = Exchange(claim=asked.work, request_id=asked.request_id, maybe_seen=asked.maybe_seen)
+    call = ExchangeRequest(claim=asked.work, request_id=asked.request_id, maybe_seen=asked.maybe_seen)
     begun = runtime.clock.monotonic()
     if asked.work.wait_seconds:
         runtime.waiting = asked
@@ -83,21 +90,21 @@ def _claim(runtime: Runtime, claimer: Claimer, asked: Asked, pace: Pace) -> Loop
 
 def _listen(runtime: Runtime) -> Loop:
     """Asks the server whether it still wants this worker quiet (R40)."""
-    reply = yield from talk(runtime, Exchange())
-    if isinstance(reply, Exchanged):
+    reply = yield from talk(runtime, ExchangeRequest())
+    if isinstance(reply, ExchangeResponse):
         runtime.contact.answered()
-    if runtime.order is Order.QUIET:
+    if runtime.command is WorkerCommand.QUIET:
         yield from _rest(runtime, runtime.config.poll_interval)
 
 
 def _tasks(reply: Reply) -> tuple[Grant | BadGrant, ...] | Failure:
     match reply:
-        case Exchanged(tasks=tasks):
+        case ExchangeResponse(tasks=tasks):
             return tasks
         case None:
             raise ValueError("a claim was answered with nothing at all")
         case _:
-            return reply  # type: ignore[return-value]  # Healthy never answers an Exchange
+            return reply  # type: ignore[return-value]  # ServerInfo never answers an ExchangeRequest
 
 
 def _rest(runtime: Runtime, seconds: float) -> Loop:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from prismq_worker_sdk.model.calls import ClaimOrder
+from prismq_worker_sdk.model.protocol import ClaimOrder
 
 __all__ = ["ProvidesConfig", "WorkerConfig", "no_key"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from prismq_worker_sdk.model.calls import Healthy
 from prismq_worker_sdk.model.events import Event
+from prismq_worker_sdk.model.protocol import ServerInfo
 from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.wire.client import WireClient
 from prismq_worker_sdk.wire.dialects.prismq_client import Session
@@ -16,7 +16,7 @@ from prismq_worker_sdk.worker.driver import Perform
 __all__ = ["Connections", "Connects", "server_identity"]
 
 
-def server_identity(config: WorkerConfig, found: Healthy) -> str:
+def server_identity(config: WorkerConfig, found: ServerInfo) -> str:
     """What tells this server from every other one: its address, and the instance id where it announces one (R1)."""
     return normalise(config.api_url) + (f"#{found.instance}" if found.instance else "")
 
@@ -28,7 +28,7 @@ class Connects(Protocol):
         """How to ask a server that is not known yet."""
         ...
 
-    def open(self, found: Healthy) -> Perform:
+    def open(self, found: ServerInfo) -> Perform:
         """How to talk to the server that was found; for one thread only."""
         ...
 
@@ -50,7 +50,7 @@ class Connections:
         """How to ask a server that is not known yet."""
         return self._open(self._config.dialect).perform
 
-    def open(self, found: Healthy) -> Perform:
+    def open(self, found: ServerInfo) -> Perform:
         """How to talk to the server that was found."""
         client = self._open(found.dialect)
         client.use(found)

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.calls import Conflict, Failure, NoKey, Throttled, Unauthorised
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice, ServerLost, ServerRegained
+from prismq_worker_sdk.model.protocol import Conflict, Failure, NoKey, Throttled, Unauthorised
 
 __all__ = ["Contact"]
 

@@ -8,18 +8,18 @@ from dataclasses import replace
 
 from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle
 from prismq_worker_sdk.errors import OutboxError
-from prismq_worker_sdk.model.calls import (
-    Exchange,
-    Exchanged,
-    ReportAnswer,
-    ReportReply,
-)
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import (
     Notice,
     Phase,
     ReportDelayed,
     ReportSettled,
+)
+from prismq_worker_sdk.model.protocol import (
+    ExchangeRequest,
+    ExchangeResponse,
+    ReportAnswer,
+    ReportReply,
 )
 from prismq_worker_sdk.model.report import Report, Settlement, Verdict
 from prismq_worker_sdk.worker.asked import Asked
@@ -232,8 +232,8 @@ class Delivery:
         the end of the wait, and is given tasks of its own.
         """
         work = replace(waiting.work, wait_seconds=0.0)
-        reply = yield from talk(self._runtime, Exchange(claim=work, request_id=waiting.request_id))
-        if isinstance(reply, Exchanged) and isinstance(reply.tasks, tuple):
+        reply = yield from talk(self._runtime, ExchangeRequest(claim=work, request_id=waiting.request_id))
+        if isinstance(reply, ExchangeResponse) and isinstance(reply.tasks, tuple):
             self._claimer.answered_again(waiting, reply.tasks)
 
     def _send(self, reports: tuple[Report, ...], *, along: bool = False) -> Loop:
@@ -248,7 +248,7 @@ class Delivery:
         if along and takes_both and not (self._apart and reports):
             runtime.deliver_with_claims(now=bool(reports))
             asked = self._claimer.ask(waits=False)
-        call = Exchange(reports=reports)
+        call = ExchangeRequest(reports=reports)
         if asked is not None:
             call = replace(call, claim=asked.work, request_id=asked.request_id)
         failures = self._verdicts.failures
@@ -256,7 +256,7 @@ class Delivery:
         whole = yield from talk(runtime, call)
         runtime.overtaken.answered(reports, runtime.clock.monotonic())
         replies = replies_of(whole, len(reports))
-        tasks = whole.tasks if isinstance(whole, Exchanged) else failure_of(whole)
+        tasks = whole.tasks if isinstance(whole, ExchangeResponse) else failure_of(whole)
         claims = self._claimer.to_hold(asked, tasks) if asked is not None and isinstance(tasks, tuple) else ()
         with self._judging:  # what fails at once in several loops is one failure of the server
             self._verdicts.failures = min(failures, self._verdicts.failures)
@@ -266,7 +266,7 @@ class Delivery:
             self._claimer.answered(asked, tasks, early)
             if not runtime.delivering:
                 runtime.wakes.claim()  # the slots that were kept for this claim may be free again
-        if not reports and not isinstance(whole, Exchanged):
+        if not reports and not isinstance(whole, ExchangeResponse):
             self._verdicts.failures += 1
             return failure_of(whole)
         if not reports:
@@ -371,7 +371,7 @@ class Delivery:
         attempt.maybe_seen = True
         runtime.overtaken.committed(attempt.claim)
         runtime.overtaken.sending((report,))
-        (reply,) = replies_of((yield from talk(runtime, Exchange(reports=(report,)))), 1)
+        (reply,) = replies_of((yield from talk(runtime, ExchangeRequest(reports=(report,)))), 1)
         runtime.overtaken.answered((report,), runtime.clock.monotonic())
         judgement, retry_in = self._verdicts.judge(report, reply)
         match judgement:

@@ -6,13 +6,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from prismq_worker_sdk.model.calls import Exchange, Exchanged, Failure, Healthy, Probe
 from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.model.protocol import ExchangeRequest, ExchangeResponse, Failure, Probe, ServerInfo
 from prismq_worker_sdk.worker.effects import Call, Loop, Reply, Wait
 
 __all__ = ["LoopThread", "Perform", "Waker", "drive", "no_calls"]
 
-Perform = Callable[[Exchange | Probe], Healthy | Exchanged | Failure]
+Perform = Callable[[ExchangeRequest | Probe], ServerInfo | ExchangeResponse | Failure]
 
 STEP_LIMIT = 120.0
 """Seconds after which a step counts as stuck (R31): more than any call with all its requests may take."""
@@ -65,7 +65,7 @@ def drive(loop: Loop, perform: Perform, waker: Waker, watch: Callable[[Any], Non
             watch(None)
 
 
-def no_calls(request: Exchange | Probe) -> Failure:
+def no_calls(request: ExchangeRequest | Probe) -> Failure:
     """For loops that only watch."""
     raise TypeError(f"this loop makes no calls, and made {request!r}")
 

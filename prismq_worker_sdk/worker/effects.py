@@ -6,7 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from prismq_worker_sdk.model.calls import Exchange, Exchanged, Failure, Healthy, Probe
+from prismq_worker_sdk.model.protocol import ExchangeRequest, ExchangeResponse, Failure, Probe, ServerInfo
 
 __all__ = ["Call", "Effect", "Loop", "Reply", "Wait"]
 
@@ -15,7 +15,7 @@ __all__ = ["Call", "Effect", "Loop", "Reply", "Wait"]
 class Call:
     """Talk to the server; the reply is its answer or a Failure, never an exception."""
 
-    request: Exchange | Probe
+    request: ExchangeRequest | Probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,5 +26,5 @@ class Wait:
 
 
 Effect: TypeAlias = Call | Wait
-Reply: TypeAlias = Healthy | Exchanged | Failure | None
+Reply: TypeAlias = ServerInfo | ExchangeResponse | Failure | None
 Loop: TypeAlias = Generator[Effect, Reply, Any]

@@ -13,9 +13,12 @@ from prismq_worker_sdk.decide.renewals import (
     together,
 )
 from prismq_worker_sdk.errors import OutboxError
-from prismq_worker_sdk.model.calls import (
-    Exchange,
-    Exchanged,
+from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.claim import Identity
+from prismq_worker_sdk.model.events import Notice
+from prismq_worker_sdk.model.protocol import (
+    ExchangeRequest,
+    ExchangeResponse,
     Failure,
     LeaseAnswer,
     LeaseReply,
@@ -23,9 +26,6 @@ from prismq_worker_sdk.model.calls import (
     Renewal,
     Unreachable,
 )
-from prismq_worker_sdk.model.cancel import CancelReason
-from prismq_worker_sdk.model.claim import Identity
-from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.effects import Loop
 from prismq_worker_sdk.worker.runtime import Runtime
@@ -100,13 +100,13 @@ class Renewing:
         if any(renewal.progress is not None for renewal in batch):
             self._told_at = now
         shortest = min(self._leases[renewal.identity].seconds for renewal in batch)
-        whole = yield from talk(runtime, Exchange(renewals=batch, within=deadline(shortest)))
-        if isinstance(whole, Exchanged):
+        whole = yield from talk(runtime, ExchangeRequest(renewals=batch, within=deadline(shortest)))
+        if isinstance(whole, ExchangeResponse):
             runtime.contact.answered()
             self._failures = 0
         for renewal, reply in zip(batch, _replies(whole, len(batch)), strict=True):
             self._judge(renewal, reply, sent_at=now)
-        if not isinstance(whole, Exchanged) and whole is not None:
+        if not isinstance(whole, ExchangeResponse) and whole is not None:
             self._failures += 1
 
     def _look_around(self) -> None:
@@ -196,7 +196,7 @@ class Renewing:
 def _replies(whole: object, number: int) -> tuple[LeaseReply, ...]:
     """One reply for each renewal, whatever came."""
     match whole:
-        case Exchanged(renewals=replies):
+        case ExchangeResponse(renewals=replies):
             silent = Unreachable("the server did not say what became of the lease")
             return (*replies[:number], *(silent,) * (number - len(replies)))
         case None:
@@ -206,4 +206,4 @@ def _replies(whole: object, number: int) -> tuple[LeaseReply, ...]:
 
 
 def _failure(reply: object) -> Failure:
-    return reply  # type: ignore[return-value]  # Healthy never answers an Exchange
+    return reply  # type: ignore[return-value]  # ServerInfo never answers an ExchangeRequest

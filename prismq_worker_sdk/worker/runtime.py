@@ -10,10 +10,10 @@ from random import Random
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.decide.retries import can_be_held
 from prismq_worker_sdk.handlers.registry import Registry
-from prismq_worker_sdk.model.calls import Healthy, Order
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice
+from prismq_worker_sdk.model.protocol import ServerInfo, WorkerCommand
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.worker.asked import Asked
 from prismq_worker_sdk.worker.attempt import Attempt
@@ -65,7 +65,7 @@ class Runtime:
         overtaken: Tasks whose claim a report may end while it is on its way.
         children: The processes of handlers that have their own, None when every handler runs in a thread.
         threads: The last attempt of each thread, by its number.
-        order: What the server wants of this worker (R40).
+        command: What the server wants of this worker (R40).
         delivering: Whether reports go out now, so that claims go along with them.
         waiting: The claim that waits on the server now, so that a stop can end its wait (R6).
         claim_window: How many claims may be under way at once, where a claim brings one task.
@@ -78,7 +78,7 @@ class Runtime:
     config: WorkerConfig
     worker_id: str
     server: str
-    health: Healthy
+    health: ServerInfo
     clock: Clock
     dice: Random
     outbox: Outbox
@@ -102,7 +102,7 @@ class Runtime:
     claims_hold: bool = True
     stored_sent: bool = False
     flushed: bool = False
-    order: Order = Order.RUN
+    command: WorkerCommand = WorkerCommand.RUN
     delivering: bool = False
     disk_trouble: str | None = None
     parked: int = 0
@@ -127,15 +127,15 @@ class Runtime:
         if before and not now:
             self.wakes.claim()
 
-    def obey(self, order: Order) -> None:
+    def apply_command(self, command: WorkerCommand) -> None:
         """The server said what it wants of this worker."""
-        if order is self.order:
+        if command is self.command:
             return
-        self.order = order
+        self.command = command
         said = {
-            Order.RUN: "the server lets this worker claim again",
-            Order.QUIET: "the server wants this worker quiet: nothing more is claimed until it says otherwise",
-            Order.TERMINATE: "the server wants this worker to end",
+            WorkerCommand.RUN: "the server lets this worker claim again",
+            WorkerCommand.QUIET: "the server wants this worker quiet: nothing more is claimed until it says otherwise",
+            WorkerCommand.TERMINATE: "the server wants this worker to end",
         }
-        self.emit(Notice("info", said[order]))
+        self.emit(Notice("info", said[command]))
         self.wakes.everybody()

@@ -8,9 +8,9 @@ from random import Random
 
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.handlers.registry import Registry
-from prismq_worker_sdk.model.calls import Healthy
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice
+from prismq_worker_sdk.model.protocol import ServerInfo
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.system import generated_worker_id
 from prismq_worker_sdk.worker.config import WorkerConfig
@@ -84,7 +84,7 @@ def send_stored(
     contact, connections, dice = Contact(clock, emit), Connections(config, emit), Random()  # noqa: S311 - jitter
     try:
         looking = find_server(config, life=Lifecycle(), contact=contact, clock=clock, dice=dice)
-        found: Healthy = drive(looking, connections.probe(), Waker())
+        found: ServerInfo = drive(looking, connections.probe(), Waker())
         perform = connections.open(found)
         sent = Sent()
         for outbox in outboxes:
@@ -104,7 +104,7 @@ def send_stored(
 
 def _share(
     config: WorkerConfig,
-    found: Healthy,
+    found: ServerInfo,
     outbox: Outbox,
     *,
     clock: Clock,

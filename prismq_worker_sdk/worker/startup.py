@@ -10,18 +10,18 @@ from prismq_worker_sdk.decide.backoff import SERVER
 from prismq_worker_sdk.errors import NotATaskManager, PrismqError, ServerUnreachable
 from prismq_worker_sdk.errors import Unauthorised as UnauthorisedError
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.calls import (
-    Exchange,
-    Exchanged,
-    Failure,
-    Foreign,
-    Healthy,
-    NoKey,
-    Probe,
-    Unauthorised,
-)
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Phase
+from prismq_worker_sdk.model.protocol import (
+    ExchangeRequest,
+    ExchangeResponse,
+    Failure,
+    NoKey,
+    Probe,
+    ServerInfo,
+    Unauthorised,
+    UnrecognisedServer,
+)
 from prismq_worker_sdk.wire.address import what_to_check
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.contact import Contact
@@ -41,7 +41,7 @@ LAST_ANSWER = 1.0
 def find_server(
     config: WorkerConfig, *, life: Lifecycle, contact: Contact, clock: Clock, dice: Random
 ) -> Loop:
-    """Probes until a TaskManager answers; returns its Healthy, or None when the worker was stopped meanwhile.
+    """Probes until a TaskManager answers; returns its ServerInfo, or None when the worker was stopped meanwhile.
 
     Raises:
         NotATaskManager: Something else answers at this address.
@@ -54,10 +54,10 @@ def find_server(
         left = max(SHORTEST_LOOK, give_up_at - clock.monotonic())
         reply = yield Call(Probe(within=left))
         match reply:
-            case Healthy():
+            case ServerInfo():
                 contact.answered()
                 return reply
-            case Foreign(reason=reason):
+            case UnrecognisedServer(reason=reason):
                 raise NotATaskManager(
                     f"{config.api_url} is not a TaskManager: {reason}; {what_to_check(config.api_url)}"
                 )
@@ -83,7 +83,7 @@ def find_server(
 
 def search(
     loop: Loop, perform: Perform, *, life: Lifecycle, clock: Clock, waker: Waker, waiting: bool = False
-) -> Healthy | None:
+) -> ServerInfo | None:
     """What `find_server` finds; a stop does not wait for a server that keeps it waiting (R36).
 
     Args:
@@ -93,10 +93,10 @@ def search(
     Raises:
         PrismqError: As `find_server` does.
     """
-    found: Future[Healthy | None] = Future()
+    found: Future[ServerInfo | None] = Future()
     given_up = threading.Event()
 
-    def ask(request: Exchange | Probe) -> Healthy | Exchanged | Failure:
+    def ask(request: ExchangeRequest | Probe) -> ServerInfo | ExchangeResponse | Failure:
         reply = perform(request)
         if given_up.is_set():
             raise ServerUnreachable("the worker has stopped meanwhile")

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.calls import Order
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Phase, PhaseChanged
+from prismq_worker_sdk.model.protocol import WorkerCommand
 from prismq_worker_sdk.worker.effects import Loop, Wait
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.runtime import Runtime
@@ -103,7 +103,7 @@ def _stop_if_due(runtime: Runtime, crew: Watched) -> None:
     most = runtime.config.max_runs
     if most and runtime.ledger.ended >= most:
         _stop(runtime, f"--max-runs {most} is reached")
-    if runtime.order is Order.TERMINATE:
+    if runtime.command is WorkerCommand.TERMINATE:
         _stop(runtime, "the server wants this worker to end")
     if dead := crew.troubles():
         _stop(runtime, "; ".join(dead), failed=True)

@@ -10,9 +10,9 @@ from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.decide.shutdown import ExitCode, grace_of
 from prismq_worker_sdk.errors import PrismqError, SettingsError
 from prismq_worker_sdk.handlers.registry import Registry
-from prismq_worker_sdk.model.calls import Healthy, Order
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, WorkerStopped
+from prismq_worker_sdk.model.protocol import ServerInfo, WorkerCommand
 from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.worker.announcing import announce
 from prismq_worker_sdk.worker.child_pool import child_pool
@@ -97,7 +97,7 @@ class Supervisor:
             reasons.append("the server has not been found yet")
         elif (disk := self._runtime.disk_trouble or self._runtime.outbox.trouble) is not None:
             reasons.append(disk)
-        if self._runtime is not None and self._runtime.order is Order.QUIET:
+        if self._runtime is not None and self._runtime.command is WorkerCommand.QUIET:
             reasons.append("the server wants this worker quiet")
         if not self._life.running:
             reasons.append(f"it is {self._life.phase}")
@@ -146,14 +146,14 @@ class Supervisor:
         runtime.slots.close()
         return close_books(runtime, elsewhere=state.left_elsewhere())
 
-    def _find_server(self, *, waiting: bool) -> Healthy | None:
+    def _find_server(self, *, waiting: bool) -> ServerInfo | None:
         loop = find_server(
             self._config, life=self._life, contact=self._contact, clock=self._clock, dice=self._dice
         )
         probe = self._connections.probe()
         return search(loop, probe, life=self._life, clock=self._clock, waker=self._waker, waiting=waiting)
 
-    def _share(self, health: Healthy, state: State) -> Runtime:
+    def _share(self, health: ServerInfo, state: State) -> Runtime:
         server = server_identity(self._config, health)
         runtime = Runtime(
             config=self._config,

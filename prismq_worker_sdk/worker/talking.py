@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from prismq_worker_sdk.model.calls import Exchange, Exchanged, Healthy, Probe, Vanished
 from prismq_worker_sdk.model.events import Notice
+from prismq_worker_sdk.model.protocol import (
+    ExchangeRequest,
+    ExchangeResponse,
+    ExtensionGone,
+    Probe,
+    ServerInfo,
+)
 from prismq_worker_sdk.worker.effects import Call, Loop
 from prismq_worker_sdk.worker.runtime import Runtime
 
@@ -15,19 +21,19 @@ UNKNOWN_PAUSE = 60.0
 """Seconds before a type that the server does not know is asked for again."""
 
 
-def talk(runtime: Runtime, call: Exchange) -> Loop:
+def talk(runtime: Runtime, call: ExchangeRequest) -> Loop:
     """The reply to an exchange; the server's order is obeyed, a vanished extension is looked for again.
 
     Types that the server does not know are asked for again later: somebody may register them.
     """
     reply = yield Call(replace(call, worker_id=runtime.worker_id))
     match reply:
-        case Exchanged(order=order, unknown_types=unknown):
-            runtime.obey(order)
+        case ExchangeResponse(command=command, unknown_types=unknown):
+            runtime.apply_command(command)
             _pause(runtime, unknown)
-        case Vanished(reason=reason):
+        case ExtensionGone(reason=reason):
             found = yield Call(Probe())
-            if isinstance(found, Healthy):
+            if isinstance(found, ServerInfo):
                 runtime.health = found
                 runtime.emit(Notice("warning", f"{reason}; going on with what it has"))
         case _:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from prismq_worker_sdk.model.calls import Exchange, Exchanged, LeaseAnswer, LeaseVerdict, Renewal
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.claim import Identity
+from prismq_worker_sdk.model.protocol import (
+    ExchangeRequest,
+    ExchangeResponse,
+    LeaseAnswer,
+    LeaseVerdict,
+    Renewal,
+)
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.effects import Loop
 from prismq_worker_sdk.worker.runtime import Runtime
@@ -45,8 +51,8 @@ class Telling:
             return
         identity, progress = attempt.claim.identity, attempt.progress
         renewal = Renewal(identity, *progress)
-        whole = yield from talk(runtime, Exchange(renewals=(renewal,), within=PATIENCE))
-        reply = whole.renewals[0] if isinstance(whole, Exchanged) and whole.renewals else None
+        whole = yield from talk(runtime, ExchangeRequest(renewals=(renewal,), within=PATIENCE))
+        reply = whole.renewals[0] if isinstance(whole, ExchangeResponse) and whole.renewals else None
         answered, now = isinstance(reply, LeaseAnswer), runtime.clock.monotonic()
         self._silent_until = now + (BETWEEN if answered else EVERY)
         if answered:

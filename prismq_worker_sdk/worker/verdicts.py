@@ -7,7 +7,6 @@ from dataclasses import replace
 from prismq_worker_sdk.decide.backoff import LONGEST_ASKED, REPORTS, SERVER, as_asked
 from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle, judge
 from prismq_worker_sdk.decide.retries import failed_early
-from prismq_worker_sdk.model.calls import Rejected, ReportAnswer, ReportReply
 from prismq_worker_sdk.model.claim import TaskKey
 from prismq_worker_sdk.model.events import (
     End,
@@ -19,6 +18,7 @@ from prismq_worker_sdk.model.events import (
     TaskRef,
 )
 from prismq_worker_sdk.model.outcome import Completed
+from prismq_worker_sdk.model.protocol import Rejected, ReportAnswer, ReportReply
 from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.worker.runtime import Runtime
 

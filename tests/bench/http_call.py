@@ -6,7 +6,7 @@ import time
 
 import requests
 
-from prismq_worker_sdk.model.calls import ClaimWork, Exchange, Exchanged
+from prismq_worker_sdk.model.protocol import ClaimWork, ExchangeRequest, ExchangeResponse
 from prismq_worker_sdk.wire.client import WireClient
 from tests.bench.figures import Row, Table, interleaved
 from tests.bench.processes import process
@@ -59,8 +59,8 @@ def bare_post(connection):
 
 
 def claim(wire):
-    answer = wire.perform(Exchange(claim=WORK))
-    if answer != Exchanged():
+    answer = wire.perform(ExchangeRequest(claim=WORK))
+    if answer != ExchangeResponse():
         raise RuntimeError(f"answered with {answer}")
 
 

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from prismq_worker_sdk.model.calls import ClaimWork, Exchange, Probe
 from prismq_worker_sdk.model.outcome import Completed, Failed
+from prismq_worker_sdk.model.protocol import ClaimWork, ExchangeRequest, Probe
 from prismq_worker_sdk.wire.client import WireClient
 from tests.support.dialect import report
 from tests.support.golden import EXCHANGES, filled, instants_alike, named, same, told
@@ -24,13 +24,13 @@ def model_call(call):
     if name == "probe":
         return Probe()
     if name == "claim":
-        return Exchange(claim=ClaimWork(said["worker_id"], tuple(said["task_types"])))
+        return ExchangeRequest(claim=ClaimWork(said["worker_id"], tuple(said["task_types"])))
     outcome = (
         Completed(json.dumps(said["result"], ensure_ascii=False))
         if name == "complete"
         else Failed(said["error"])
     )
-    return Exchange(reports=(report(outcome, task_id=said["task_id"], worker_id=said["worker_id"]),))
+    return ExchangeRequest(reports=(report(outcome, task_id=said["task_id"], worker_id=said["worker_id"]),))
 
 
 def own_part(name, value):

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from prismq_worker_sdk.model.calls import ClaimWork, Exchange, Probe, Renewal
 from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
+from prismq_worker_sdk.model.protocol import ClaimWork, ExchangeRequest, Probe, Renewal
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.taskmanager.config import ApiKey, Scope
 from prismq_worker_sdk.wire.client import WireClient
@@ -53,7 +53,7 @@ def model_call(call):
         return Probe()
     said = call["exchange"]
     claim = said.get("claim")
-    return Exchange(
+    return ExchangeRequest(
         tuple(map(report, said.get("reports", []))),
         claim and ClaimWork(said["worker_id"], **{**claim, "task_types": tuple(claim["task_types"])}),
         tuple(map(renewal, said.get("renewals", []))),

@@ -5,8 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from prismq_worker_sdk.model.calls import Exchange, Exchanged, Grant, LeaseAnswer, ReportAnswer
 from prismq_worker_sdk.model.outcome import Completed, Failed
+from prismq_worker_sdk.model.protocol import (
+    ExchangeRequest,
+    ExchangeResponse,
+    Grant,
+    LeaseAnswer,
+    ReportAnswer,
+)
 from prismq_worker_sdk.wire.client import health
 from prismq_worker_sdk.wire.dialects.prismq_client import exchange as exchange_steps
 from prismq_worker_sdk.wire.dialects.prismq_client.answers import read
@@ -32,12 +38,12 @@ MEANING = {
         "IP blocked": "Unauthorised",
         "switched off": "Refused",
         "PHP TypeError": "Unreachable",
-        "outside /api": "Foreign",
+        "outside /api": "UnrecognisedServer",
         "DB down": "Refused",
-        "methods and paths": "Said | Refused | Foreign | Unreachable",
+        "methods and paths": "Said | Refused | UnrecognisedServer | Unreachable",
         "bodies": "Said | Refused",
     },
-    "GET /health": {"healthy": "Healthy", "no key needed": "Healthy", "POST": "Refused"},
+    "GET /health": {"healthy": "ServerInfo", "no key needed": "ServerInfo", "POST": "Refused"},
     "POST /task-types/register": {
         "new": "Said",
         "exists": "Said",
@@ -159,12 +165,12 @@ def call_of(exchange):
                 if body.get("success") is True
                 else Failed("it broke")
             )
-            return exchange_steps(talk.session, Exchange(reports=(report(done, token="worker-1"),)))
+            return exchange_steps(talk.session, ExchangeRequest(reports=(report(done, token="worker-1"),)))
         case ["POST", "tasks", _, "progress"]:
             percent = body.get("progress")
             said = renewal(percent if isinstance(percent, int) else 50, body.get("message", ""))
             mine = replace(said, identity=replace(said.identity, token="worker-1"))
-            return exchange_steps(talk.session, Exchange(renewals=(mine,)))
+            return exchange_steps(talk.session, ExchangeRequest(renewals=(mine,)))
         case ["GET", "tasks"]:
             return check_key()
         case ["GET", "tasks", identity]:
@@ -196,15 +202,15 @@ def carried_out(exchange):
 def word(value):
     """The name of a value, or the server's verdict in it."""
     match value:
-        case Exchanged(reports=(reply,)) | Exchanged(renewals=(reply,)):
+        case ExchangeResponse(reports=(reply,)) | ExchangeResponse(renewals=(reply,)):
             return (
                 str(reply.verdict) if isinstance(reply, ReportAnswer | LeaseAnswer) else type(reply).__name__
             )
-        case Exchanged(tasks=(Grant(),)):
+        case ExchangeResponse(tasks=(Grant(),)):
             return "a task"
-        case Exchanged(tasks=()):
+        case ExchangeResponse(tasks=()):
             return "nothing"
-        case Exchanged(tasks=failure):
+        case ExchangeResponse(tasks=failure):
             return type(failure).__name__
         case None:
             return "none"

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prismq_worker_sdk.decide.claims import Ask, Hold, Pace, longest_wait, next_claim, pace_after
-from prismq_worker_sdk.model.calls import Conflict, Throttled, Unreachable
 from prismq_worker_sdk.model.capabilities import Capabilities
+from prismq_worker_sdk.model.protocol import Conflict, Throttled, Unreachable
 
 
 @given(st.integers(0, 300), st.integers(1, 200), st.integers(0, 50), st.integers(0, 60))

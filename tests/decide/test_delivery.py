@@ -5,17 +5,17 @@ from dataclasses import replace
 import pytest
 
 from prismq_worker_sdk.decide.delivery import PARK_AFTER, Again, Park, Settle, judge
-from prismq_worker_sdk.model.calls import (
+from prismq_worker_sdk.model.claim import Identity
+from prismq_worker_sdk.model.outcome import Completed, Failed
+from prismq_worker_sdk.model.protocol import (
     Conflict,
-    Foreign,
     Rejected,
     ReportAnswer,
     Throttled,
     Unauthorised,
     Unreachable,
+    UnrecognisedServer,
 )
-from prismq_worker_sdk.model.claim import Identity
-from prismq_worker_sdk.model.outcome import Completed, Failed
 from prismq_worker_sdk.model.report import Report, Settlement, Verdict
 
 REPORT = Report(1, Identity("s", "v1", "t1", "T", "d", "w"), Completed("1"))
@@ -23,7 +23,7 @@ FAILURES = [
     Unreachable("reset"),
     Throttled("429", 3.0),
     Unauthorised("401"),
-    Foreign("HTML 404"),
+    UnrecognisedServer("HTML 404"),
     Rejected(400, "bad"),
 ]
 
@@ -58,7 +58,7 @@ def test_a_conflict_without_a_verdict_s_clothes_is_judged_alike():
 
 def test_r26_a_json_404_parks_the_report_and_a_foreign_one_is_no_verdict():
     assert judge(REPORT, ReportAnswer(Verdict.MISSING)) == Park("the server knows no such task")
-    assert isinstance(judge(REPORT, Foreign("HTML 404")), Again)
+    assert isinstance(judge(REPORT, UnrecognisedServer("HTML 404")), Again)
 
 
 def test_r24_refused_content_is_parked_and_replaced_by_a_short_permanent_failure():

@@ -292,8 +292,8 @@ MUTANTS = (
         "R27",
         "stored reports go out before the first claim",
         "worker.claimer",
-        "        if not runtime.stored_sent or not runtime.life.running or runtime.order is not Order.RUN:",
-        "        if not runtime.life.running or runtime.order is not Order.RUN:",
+        "        if not runtime.stored_sent or not runtime.life.running or runtime.command is not WorkerCommand.RUN:",
+        "        if not runtime.life.running or runtime.command is not WorkerCommand.RUN:",
     ),
     Mutant(
         "R28",
@@ -348,7 +348,7 @@ MUTANTS = (
         "R40",
         "a quiet worker keeps asking, so that it hears `run`",
         "worker.claiming",
-        "    reply = yield from talk(runtime, Exchange())",
+        "    reply = yield from talk(runtime, ExchangeRequest())",
         "    reply = yield Wait(1.0)",
     ),
 )

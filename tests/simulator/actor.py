@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from prismq_worker_sdk.model.calls import Exchange, Probe
+from prismq_worker_sdk.model.protocol import ExchangeRequest, Probe
 from prismq_worker_sdk.worker.effects import Call, Loop, Reply, Wait
 
 
@@ -29,7 +29,7 @@ class Stage(Protocol):
         """Does it in so many seconds of this process."""
         ...
 
-    def perform(self, request: Exchange | Probe, receive: Callable[[Reply], None]) -> None:
+    def perform(self, request: ExchangeRequest | Probe, receive: Callable[[Reply], None]) -> None:
         """Performs a call; the reply is received later."""
         ...
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from prismq_worker_sdk.model.calls import Exchange
 from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome
+from prismq_worker_sdk.model.protocol import ExchangeRequest
 from tests.simulator.handling import GATED, UNAVAILABLE
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class ClosedTypes:
         if len(tasks) >= process.config.max_consecutive_errors:
             self._paused_until[key] = process.world.schedule.now + SHORTEST_PAUSE
 
-    def claimed(self, process: Process, call: Exchange) -> Iterator[str]:
+    def claimed(self, process: Process, call: ExchangeRequest) -> Iterator[str]:
         """The closed types that a call claims; what is sent again keeps its types, whatever became of them."""
         if call.claim is None or call.request_id in self._requests:
             return

@@ -7,7 +7,7 @@ from math import inf
 from random import Random
 from typing import TypeAlias
 
-from prismq_worker_sdk.model.calls import Unreachable
+from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 from tests.simulator.model_server import ModelServer, Waits
 from tests.simulator.plan import Cut, Disturbed, Outage, Plan, Refusal

@@ -14,10 +14,10 @@ from prismq_worker_sdk.decide.delivery import Judgement
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import PrismqError
 from prismq_worker_sdk.handlers.registry import Registry
-from prismq_worker_sdk.model.calls import ClaimOrder, Exchange, Healthy, Probe
 from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
 from prismq_worker_sdk.model.events import Event
 from prismq_worker_sdk.model.outcome import Child, Outcome
+from prismq_worker_sdk.model.protocol import ClaimOrder, ExchangeRequest, Probe, ServerInfo
 from prismq_worker_sdk.model.report import Report
 from prismq_worker_sdk.outbox import store
 from prismq_worker_sdk.outbox.outbox import Outbox
@@ -123,7 +123,7 @@ class Process:
 
         self.host.later(seconds, alive)
 
-    def perform(self, request: Exchange | Probe, receive: Callable[[Reply], None]) -> None:
+    def perform(self, request: ExchangeRequest | Probe, receive: Callable[[Reply], None]) -> None:
         """Performs a call in the server's dialect, one HTTP request after the other."""
         if isinstance(request, Probe):
             steps = health()
@@ -144,7 +144,9 @@ class Process:
 
         go_on(None)
 
-    def _reporting(self, request: Exchange, receive: Callable[[Reply], None]) -> Callable[[Reply], None]:
+    def _reporting(
+        self, request: ExchangeRequest, receive: Callable[[Reply], None]
+    ) -> Callable[[Reply], None]:
         """Notes which tasks are being reported until the answer is received: none by two loops at once (R26)."""
         keys = {report.identity.task_key for report in request.reports}
         for key in keys & self._reported:
@@ -157,7 +159,7 @@ class Process:
 
         return received
 
-    def _steps(self, request: Exchange) -> Steps:
+    def _steps(self, request: ExchangeRequest) -> Steps:
         found = None if self.runtime is None else self.runtime.health
         if found is not None and found.dialect == prismq_client.NAME:
             return prismq_client.exchange(self._session, request)
@@ -197,7 +199,7 @@ class Process:
         """The search for the server is over; like `Supervisor._lead`."""
         outbox, found, error = SimulatedOutbox(self), self._finder.result, self._finder.error
         try:
-            if isinstance(found, Healthy):
+            if isinstance(found, ServerInfo):
                 self._begin(found, outbox)
                 return
             if error is None:
@@ -208,7 +210,7 @@ class Process:
             self.world.watch.died(self, repr(error))
         self._exit()
 
-    def _begin(self, found: Healthy, outbox: Outbox) -> None:
+    def _begin(self, found: ServerInfo, outbox: Outbox) -> None:
         runtime = self.runtime = self._share(found, outbox)
         recover(runtime, ())
         self.world.watch.recovered(self)
@@ -251,7 +253,7 @@ class Process:
         self.runtime.wakes.claim()
         self.runtime.wakes.deliver()
 
-    def _share(self, found: Healthy, outbox: Outbox) -> Runtime:
+    def _share(self, found: ServerInfo, outbox: Outbox) -> Runtime:
         handlers = self.world.handlers
         gate = Gate(handlers, error_limit=self.config.max_consecutive_errors, emit=self.emit)
         return Runtime(

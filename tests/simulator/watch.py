@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from prismq_worker_sdk.decide.delivery import Judgement, Park, Settle
 from prismq_worker_sdk.decide.leases import ABANDON_AFTER
-from prismq_worker_sdk.model.calls import Exchange
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.claim import Claim, Identity
 from prismq_worker_sdk.model.events import ClaimEnded, Event, TaskFailedEarly
 from prismq_worker_sdk.model.events import End as EndOfClaim
 from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
+from prismq_worker_sdk.model.protocol import ExchangeRequest
 from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.outbox import store
 from prismq_worker_sdk.outbox.bounds import CHECKPOINT_SECONDS
@@ -99,7 +99,7 @@ class Watch:
         if isinstance(event, TaskFailedEarly):
             self.failed_early.add(event.ref.task_id)
 
-    def calls(self, process: Process, call: Exchange) -> None:
+    def calls(self, process: Process, call: ExchangeRequest) -> None:
         """A worker calls the server."""
         self.note(process, call)
         self._sent.setdefault(process, set()).update(report.identity for report in call.reports)

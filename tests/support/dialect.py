@@ -2,9 +2,9 @@
 
 import json
 
-from prismq_worker_sdk.model.calls import ClaimWork, Exchange
 from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.outcome import Completed, Failed
+from prismq_worker_sdk.model.protocol import ClaimWork, ExchangeRequest
 from prismq_worker_sdk.model.report import Report
 from prismq_worker_sdk.wire.client import health
 from prismq_worker_sdk.wire.dialects import v1
@@ -32,9 +32,9 @@ def steps(call):
     if call == "health":
         return health(), lambda value: value
     if call == "claim":
-        return v1.exchange(Exchange(claim=CLAIM)), lambda exchanged: exchanged.tasks
+        return v1.exchange(ExchangeRequest(claim=CLAIM)), lambda exchanged: exchanged.tasks
     outcome = Completed('{"n":1}') if call == "complete" else Failed("it broke")
-    return v1.exchange(Exchange(reports=(report(outcome),))), lambda exchanged: exchanged.reports[0]
+    return v1.exchange(ExchangeRequest(reports=(report(outcome),))), lambda exchanged: exchanged.reports[0]
 
 
 def value(call, answered):

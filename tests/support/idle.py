@@ -8,7 +8,7 @@ from random import Random
 from urllib.parse import urlencode
 
 from prismq_worker_sdk.decide.claims import lanes
-from prismq_worker_sdk.model.calls import Healthy
+from prismq_worker_sdk.model.protocol import ServerInfo
 from prismq_worker_sdk.testing import FakeClock, PrismqClientDeployment
 from prismq_worker_sdk.testing.prismq_client.application import Application
 from prismq_worker_sdk.testing.prismq_client.call import Request
@@ -94,7 +94,7 @@ class Idle:
     def _client(self):
         """The worker's own client, on this server and this clock."""
         client = WireClient("http://server.invalid/api")
-        client.use(Healthy(prismq_client.NAME, prismq_client.CAPABILITIES))
+        client.use(ServerInfo(prismq_client.NAME, prismq_client.CAPABILITIES))
         client._budgets, client._transport = self._budgets, self
         return client
 

@@ -8,9 +8,15 @@ from prismq_worker_sdk import task_handler
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.handlers.registry import Registry
-from prismq_worker_sdk.model.calls import Exchange, Exchanged, Grant, Healthy, ReportAnswer
 from prismq_worker_sdk.model.capabilities import BASE
 from prismq_worker_sdk.model.events import ClaimEnded
+from prismq_worker_sdk.model.protocol import (
+    ExchangeRequest,
+    ExchangeResponse,
+    Grant,
+    ReportAnswer,
+    ServerInfo,
+)
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.schema import open_database
@@ -75,13 +81,13 @@ class Stepped:
 
     def verdict(self, verdict, detail=""):
         """Answers the report that is being sent."""
-        return self.answer(Exchanged(reports=(ReportAnswer(verdict, detail),)))
+        return self.answer(ExchangeResponse(reports=(ReportAnswer(verdict, detail),)))
 
     def hand_out(self, *grants):
         """Answers the claim that is being sent."""
-        assert isinstance(self.request, Exchange)
+        assert isinstance(self.request, ExchangeRequest)
         assert self.request.claim is not None
-        return self.answer(Exchanged(tasks=grants))
+        return self.answer(ExchangeResponse(tasks=grants))
 
 
 class Crew:
@@ -147,7 +153,7 @@ class Workplace:
             config=settings,
             worker_id=worker_id,
             server=server,
-            health=Healthy("v1", capabilities),
+            health=ServerInfo("v1", capabilities),
             clock=self.clock,
             dice=Random(1),
             outbox=self.outbox,

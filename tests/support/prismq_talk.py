@@ -2,8 +2,8 @@
 
 import json
 
-from prismq_worker_sdk.model.calls import ClaimWork, Exchange, Renewal, Unreachable
 from prismq_worker_sdk.model.claim import Identity
+from prismq_worker_sdk.model.protocol import ClaimWork, ExchangeRequest, Renewal, Unreachable
 from prismq_worker_sdk.model.report import Report
 from prismq_worker_sdk.wire.dialects import prismq_client
 from prismq_worker_sdk.wire.messages import HttpReply
@@ -95,7 +95,7 @@ def renewal(progress, message=""):
 
 
 def claim_call(*types, request_id="1", **more):
-    return Exchange(claim=ClaimWork("w", types or ("Test.Some",)), request_id=request_id, **more)
+    return ExchangeRequest(claim=ClaimWork("w", types or ("Test.Some",)), request_id=request_id, **more)
 
 
 class Talk:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from prismq_worker_sdk.errors import SettingsError
-from prismq_worker_sdk.model.calls import Unreachable
+from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 from prismq_worker_sdk.wire.transport import Timeouts, Transport
 

@@ -12,8 +12,8 @@ from prismq_worker_sdk.cli.doctoring.folder import look_at_folder, look_at_port
 from prismq_worker_sdk.cli.doctoring.reaching import Found
 from prismq_worker_sdk.decide.api_key import weakness
 from prismq_worker_sdk.handlers.handler import Handler
-from prismq_worker_sdk.model.calls import Foreign
 from prismq_worker_sdk.model.capabilities import BASE, Capabilities
+from prismq_worker_sdk.model.protocol import UnrecognisedServer
 from prismq_worker_sdk.wire.client import HEALTH
 from prismq_worker_sdk.wire.dialects.prismq_client.registering import can_be_asked_for
 from prismq_worker_sdk.wire.dialects.prismq_client.types import find_type
@@ -63,7 +63,10 @@ class Examination:
             yield met
             self.found = found if met.level is Level.OK else None
         else:
-            foreign = isinstance(found, Foreign) and reaching.new_address(self.config.api_url, reply) is None
+            foreign = (
+                isinstance(found, UnrecognisedServer)
+                and reaching.new_address(self.config.api_url, reply) is None
+            )
             better = self._better() if foreign else None
             yield reaching.unreached(self.config.api_url, found, reply=reply, better=better)
             if not self.address_given:

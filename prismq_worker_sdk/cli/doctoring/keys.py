@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from prismq_worker_sdk.cli.doctoring.asking import Reply, Server, body_of, get, post, status_of
 from prismq_worker_sdk.cli.doctoring.finding import Finding, bad, ok, skip, warn
 from prismq_worker_sdk.cli.doctoring.reaching import Found
-from prismq_worker_sdk.model.calls import Unreachable
+from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.wire.dialects.reading import detail_of, plain
 from prismq_worker_sdk.wire.messages import HttpReply
 

@@ -12,7 +12,7 @@ from prismq_worker_sdk.cli.doctoring.finding import Finding, bad, ok, skip, warn
 from prismq_worker_sdk.cli.doctoring.texts import CHARACTER, judge_texts
 from prismq_worker_sdk.cli.doctoring.zones import judge_offsets, offset_of
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.calls import Throttled, Unreachable
+from prismq_worker_sdk.model.protocol import Throttled, Unreachable
 from prismq_worker_sdk.wire.dialects.prismq_client.answers import (
     Refused,
     Said,

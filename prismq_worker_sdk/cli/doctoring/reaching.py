@@ -10,8 +10,8 @@ from prismq_worker_sdk.cli.doctoring.asking import Reply, body_of
 from prismq_worker_sdk.cli.doctoring.finding import Finding, bad, ok
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.calls import Failure, Foreign, Healthy, Throttled, Unauthorised
 from prismq_worker_sdk.model.capabilities import Capabilities
+from prismq_worker_sdk.model.protocol import Failure, ServerInfo, Throttled, Unauthorised, UnrecognisedServer
 from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.wire.client import told_by_health
 from prismq_worker_sdk.wire.dialects import prismq_client
@@ -37,7 +37,7 @@ class Found:
         manages: Whether it announces the calls for producers and operators (v1).
     """
 
-    healthy: Healthy
+    healthy: ServerInfo
     manages: bool = False
 
     @property
@@ -49,7 +49,7 @@ class Found:
 def recognised(reply: Reply) -> Found | Failure:
     """What answered to a request for the health; why it is no TaskManager, where it is none."""
     told = told_by_health(reply)
-    return Found(told, _manages(body_of(reply))) if isinstance(told, Healthy) else told
+    return Found(told, _manages(body_of(reply))) if isinstance(told, ServerInfo) else told
 
 
 def reached(api_url: str, seconds: float, found: Found) -> Finding:
@@ -68,7 +68,7 @@ def unreached(api_url: str, failure: Failure, *, reply: Reply, better: str | Non
         text = f"{api_url} is no TaskManager's address, but one answers at {better}"
         return bad("server", text, f"give --api-url {better} (TASKMANAGER_API_URL)")
     match failure:
-        case Foreign(reason=reason):
+        case UnrecognisedServer(reason=reason):
             moved = new_address(api_url, reply)
             if moved is not None:
                 return bad(

@@ -11,7 +11,7 @@ from prismq_worker_sdk.cli.doctoring.asking import Reply, body_of, status_of
 from prismq_worker_sdk.cli.doctoring.finding import Finding, bad, ok, warn
 from prismq_worker_sdk.cli.doctoring.schemas import as_stored_there, first_difference, published_there
 from prismq_worker_sdk.handlers.handler import Handler
-from prismq_worker_sdk.model.calls import Failure, Unreachable
+from prismq_worker_sdk.model.protocol import Failure, Unreachable
 from prismq_worker_sdk.wire.dialects.prismq_client.registering import can_be_asked_for
 from prismq_worker_sdk.wire.dialects.prismq_client.schema import broken_pattern
 from prismq_worker_sdk.wire.dialects.prismq_client.types import type_number

@@ -9,7 +9,14 @@ from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 from prismq_worker_sdk.compat import UTC, datetime_from_iso
-from prismq_worker_sdk.model.calls import Failure, Foreign, Rejected, Throttled, Unauthorised, Unreachable
+from prismq_worker_sdk.model.protocol import (
+    Failure,
+    Rejected,
+    Throttled,
+    Unauthorised,
+    Unreachable,
+    UnrecognisedServer,
+)
 from prismq_worker_sdk.wire.messages import HttpReply
 
 __all__ = ["detail_of", "failure_of", "instant", "number", "plain", "retry_after", "strict_params", "usable"]
@@ -30,7 +37,7 @@ def failure_of(reply: HttpReply) -> Failure | None:
     """
     status = reply.status
     if 300 <= status < 400:  # noqa: PLR2004
-        return Foreign(
+        return UnrecognisedServer(
             f"it redirects to {_place(reply) or 'nowhere'} (HTTP {status}); give that address as --api-url"
         )
     if status in {401, 403}:
@@ -42,10 +49,10 @@ def failure_of(reply: HttpReply) -> Failure | None:
     if not reply.is_json and status != 413:  # noqa: PLR2004 - a proxy's word for "too large" counts like the server's
         kind = reply.headers.get("content-type", "no content type")
         if status == 404:  # noqa: PLR2004
-            return Foreign(f"HTTP 404 with {kind}, not a TaskManager's answer")
+            return UnrecognisedServer(f"HTTP 404 with {kind}, not a TaskManager's answer")
         return Unreachable(f"HTTP {status} with {kind} in place of JSON")
     if status == 405:  # noqa: PLR2004
-        return Foreign("HTTP 405: nothing takes this call here")
+        return UnrecognisedServer("HTTP 405: nothing takes this call here")
     return None
 
 

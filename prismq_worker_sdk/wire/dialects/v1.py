@@ -6,22 +6,22 @@ import json
 from reprlib import repr as short
 from typing import Any
 
-from prismq_worker_sdk.model.calls import (
+from prismq_worker_sdk.model.capabilities import BASE
+from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
+from prismq_worker_sdk.model.protocol import (
     BadGrant,
     ClaimWork,
     Conflict,
-    Exchange,
-    Exchanged,
+    ExchangeRequest,
+    ExchangeResponse,
     Failure,
-    Foreign,
     Grant,
-    Healthy,
     ReportAnswer,
     ReportReply,
+    ServerInfo,
     Unreachable,
+    UnrecognisedServer,
 )
-from prismq_worker_sdk.model.capabilities import BASE
-from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire.dialects import Steps
@@ -45,7 +45,7 @@ LARGEST_WHOLE = 2**53
 """Whole numbers up to here mean the same to everyone who reads JSON."""
 
 
-def read_health(body: Any) -> Healthy | None:
+def read_health(body: Any) -> ServerInfo | None:
     """What a health answer tells of a v1 server; None when it is none of this dialect."""
     if not isinstance(body, dict) or not isinstance(body.get("status"), str) or "success" in body:
         return None
@@ -57,10 +57,10 @@ def read_health(body: Any) -> Healthy | None:
     )
     announced = body.get("capabilities")
     extended = bundle(announced.get("exchange")) if isinstance(announced, dict) else None
-    return Healthy(NAME, extended or BASE, instance=instance, described=f"{name} {version}".strip())
+    return ServerInfo(NAME, extended or BASE, instance=instance, described=f"{name} {version}".strip())
 
 
-def exchange(call: Exchange) -> Steps:
+def exchange(call: ExchangeRequest) -> Steps:
     """Reports one by one, then the claim; each with its own reply.
 
     A claim is not sent once a report met a server that does not answer.
@@ -76,7 +76,7 @@ def exchange(call: Exchange) -> Steps:
     if call.claim is not None:
         trouble = next((reply for reply in replies if isinstance(reply, Unreachable)), None)
         tasks = trouble if trouble is not None else _claim_reply((yield _claim_request(call.claim)))
-    return Exchanged(tuple(replies), tasks)
+    return ExchangeResponse(tuple(replies), tasks)
 
 
 def read_task(raw: Any) -> Task:
@@ -200,7 +200,7 @@ def _report_reply(reply: HttpReply | Unreachable) -> ReportReply:
         case 200:
             return Unreachable("a report was answered with something that is no verdict")
         case 404 if not _knows_tasks(reply):
-            return Foreign("HTTP 404 Not Found: this path does not exist there")
+            return UnrecognisedServer("HTTP 404 Not Found: this path does not exist there")
         case 404:
             return ReportAnswer(Verdict.MISSING, detail_of(reply))
         case 409:

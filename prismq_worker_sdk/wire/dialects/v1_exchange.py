@@ -7,24 +7,24 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from prismq_worker_sdk.model.calls import (
+from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
+from prismq_worker_sdk.model.protocol import (
     BadGrant,
-    Exchange,
-    Exchanged,
+    ExchangeRequest,
+    ExchangeResponse,
+    ExtensionGone,
     Failure,
     Grant,
-    Healthy,
     LeaseAnswer,
     LeaseReply,
     LeaseVerdict,
-    Order,
     Renewal,
     ReportAnswer,
     ReportReply,
+    ServerInfo,
     Unreachable,
-    Vanished,
+    WorkerCommand,
 )
-from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.wire.dialects import Steps, v1
 from prismq_worker_sdk.wire.dialects.reading import detail_of, failure_of, number, plain, rejected, usable
@@ -41,23 +41,25 @@ VERDICTS = {
 T = TypeVar("T")
 
 
-def exchange(call: Exchange) -> Steps:
+def exchange(call: ExchangeRequest) -> Steps:
     """Everything of the call in one request; reports of claims without a token go the way of the base."""
     without = tuple(report for report in call.reports if report.identity.token is None)
     if not without:
         return (yield from _one_request(call))
-    base = yield from v1.exchange(Exchange(reports=without))
+    base = yield from v1.exchange(ExchangeRequest(reports=without))
     rest = replace(
         call, reports=tuple(report for report in call.reports if report.identity.token is not None)
     )
-    found = Exchanged()
+    found = ExchangeResponse()
     if rest.reports or rest.renewals or rest.claim is not None:
         answer = yield from _one_request(rest)
-        found = answer if isinstance(answer, Exchanged) else _all_failed(rest, answer)
+        found = answer if isinstance(answer, ExchangeResponse) else _all_failed(rest, answer)
     return replace(found, reports=_in_order(call.reports, base, found))
 
 
-def _one_request(call: Exchange) -> Generator[HttpRequest, HttpReply | Unreachable, Exchanged | Failure]:
+def _one_request(
+    call: ExchangeRequest,
+) -> Generator[HttpRequest, HttpReply | Unreachable, ExchangeResponse | Failure]:
     wait = 0.0 if call.claim is None else call.claim.wait_seconds
     reply = yield HttpRequest(
         _name(call), "POST", ("tasks", "exchange"), _body(call), wait=wait, within=call.within
@@ -65,28 +67,28 @@ def _one_request(call: Exchange) -> Generator[HttpRequest, HttpReply | Unreachab
     return _read(call, reply)
 
 
-def _all_failed(call: Exchange, failure: Failure | Healthy) -> Exchanged:
-    if isinstance(failure, Healthy):
+def _all_failed(call: ExchangeRequest, failure: Failure | ServerInfo) -> ExchangeResponse:
+    if isinstance(failure, ServerInfo):
         raise TypeError("an exchange is never answered with a health")
     tasks = () if call.claim is None else failure
-    return Exchanged((failure,) * len(call.reports), tasks, (failure,) * len(call.renewals))
+    return ExchangeResponse((failure,) * len(call.reports), tasks, (failure,) * len(call.renewals))
 
 
-def _in_order(sent: Sequence[Report], base: object, found: Exchanged) -> tuple[ReportReply, ...]:
+def _in_order(sent: Sequence[Report], base: object, found: ExchangeResponse) -> tuple[ReportReply, ...]:
     """The replies of both ways in the order of the reports."""
-    plain = iter(base.reports if isinstance(base, Exchanged) else ())
+    plain = iter(base.reports if isinstance(base, ExchangeResponse) else ())
     tokened = iter(found.reports)
     return tuple(next(plain if report.identity.token is None else tokened) for report in sent)
 
 
-def _name(call: Exchange) -> str:
+def _name(call: ExchangeRequest) -> str:
     """What the request is counted as: by what it mostly is for."""
     if call.reports:
         return "report"
     return "renew" if call.renewals else "claim"
 
 
-def _body(call: Exchange) -> str:
+def _body(call: ExchangeRequest) -> str:
     """The request as JSON text; results and checkpoints are JSON text already and go as they are."""
     parts = [f'"worker_id":{_json(call.worker_id)}']
     if call.request_id:
@@ -140,26 +142,26 @@ def _renewal(renewal: Renewal) -> str:
     return f"{{{','.join(parts)}}}"
 
 
-def _read(call: Exchange, reply: HttpReply | Unreachable) -> Exchanged | Failure:
+def _read(call: ExchangeRequest, reply: HttpReply | Unreachable) -> ExchangeResponse | Failure:
     if isinstance(reply, Unreachable):
         return reply
     if reply.status in {404, 405, 501}:
-        return Vanished(f"HTTP {reply.status} on tasks/exchange, which this server had announced")
+        return ExtensionGone(f"HTTP {reply.status} on tasks/exchange, which this server had announced")
     failure = failure_of(reply)
     if failure is not None:
         return failure
     if reply.status in {413, 422} and len(call.reports) == 1 and not call.renewals and call.claim is None:
-        return Exchanged((ReportAnswer(Verdict.REFUSED, detail_of(reply)),))
+        return ExchangeResponse((ReportAnswer(Verdict.REFUSED, detail_of(reply)),))
     if reply.status != 200:  # noqa: PLR2004
         return rejected(reply)
     body = reply.json
     if not isinstance(body, dict):
         return Unreachable("an exchange was answered with something that is no object")
-    return Exchanged(
+    return ExchangeResponse(
         reports=tuple(_verdicts(call.reports, body.get("reports"))),
         tasks=tuple(_grants(body.get("tasks"))),
         renewals=tuple(_leases(call.renewals, body.get("leases"))),
-        order=_order(body.get("worker")),
+        command=_command(body.get("worker")),
     )
 
 
@@ -220,8 +222,8 @@ def _grant(raw: Any) -> Grant | BadGrant:
     return Grant(task, proof, seconds)
 
 
-def _order(said: Any) -> Order:
-    return Order(said) if said in set(Order) else Order.RUN
+def _command(said: Any) -> WorkerCommand:
+    return WorkerCommand(said) if said in set(WorkerCommand) else WorkerCommand.RUN
 
 
 def _said(**values: Any) -> list[str]:

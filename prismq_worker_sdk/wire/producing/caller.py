@@ -13,7 +13,7 @@ from prismq_worker_sdk.errors import (
     ServerUnreachable,
     Unauthorised,
 )
-from prismq_worker_sdk.model import calls
+from prismq_worker_sdk.model import protocol
 from prismq_worker_sdk.wire.address import what_to_check
 from prismq_worker_sdk.wire.budgets import Budgets, budgets_of
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
@@ -38,7 +38,7 @@ class Caller:
         """From now on what the server's answers tell of its request limits is kept to."""
         self._budgets = budgets_of(self.api_url)
 
-    def send(self, request: HttpRequest) -> HttpReply | calls.Unreachable:
+    def send(self, request: HttpRequest) -> HttpReply | protocol.Unreachable:
         """The answer to a request, whatever it says.
 
         Raises:
@@ -54,9 +54,9 @@ class Caller:
             self._budgets.learn(request, reply)
         return reply
 
-    def perform(self, steps: Generator[HttpRequest, HttpReply | calls.Unreachable, Any]) -> Any:
+    def perform(self, steps: Generator[HttpRequest, HttpReply | protocol.Unreachable, Any]) -> Any:
         """What some steps of a dialect come to."""
-        reply: HttpReply | calls.Unreachable | None = None
+        reply: HttpReply | protocol.Unreachable | None = None
         while True:
             try:
                 request = next(steps) if reply is None else steps.send(reply)
@@ -64,18 +64,18 @@ class Caller:
                 return end.value
             reply = self.send(request)
 
-    def error(self, failure: calls.Failure) -> PrismqError:
+    def error(self, failure: protocol.Failure) -> PrismqError:
         """A failure as it is raised."""
         match failure:
-            case calls.Unauthorised(reason=reason):
+            case protocol.Unauthorised(reason=reason):
                 return Unauthorised(f"{self.api_url} refuses the API key ({reason}); set TASKMANAGER_API_KEY")
-            case calls.Foreign(reason=reason):
+            case protocol.UnrecognisedServer(reason=reason):
                 return NotATaskManager(
                     f"{self.api_url} is not a TaskManager: {reason}; {what_to_check(self.api_url)}"
                 )
-            case calls.Rejected(status=status, reason=reason):
+            case protocol.Rejected(status=status, reason=reason):
                 return RequestRefused(reason, status=status)
-            case calls.Throttled(reason=reason, retry_after=seconds, limited=limited):
+            case protocol.Throttled(reason=reason, retry_after=seconds, limited=limited):
                 when = "later" if seconds is None else f"in {math.ceil(seconds)} s"
                 text = (
                     f"{self.api_url} takes no more requests for now: {reason.rstrip('.')}; try again {when}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prismq_worker_sdk.errors import SettingsError
-from prismq_worker_sdk.model.calls import Foreign, Healthy, Throttled, Unreachable
+from prismq_worker_sdk.model.protocol import ServerInfo, Throttled, Unreachable, UnrecognisedServer
 from prismq_worker_sdk.wire.client import HEALTH, told_by_health
 from prismq_worker_sdk.wire.dialects import prismq_client, v1
 from prismq_worker_sdk.wire.producing.caller import Caller
@@ -44,9 +44,9 @@ class Finder:
         """
         if self._found is None:
             match told_by_health(self._caller.send(HEALTH)):
-                case Healthy(dialect=dialect):
+                case ServerInfo(dialect=dialect):
                     self._found = self._way_of(dialect)
-                case Foreign() | Unreachable() | Throttled() as failure:
+                case UnrecognisedServer() | Unreachable() | Throttled() as failure:
                     raise self._caller.error(failure)
                 case _:
                     return V1Way(self._caller)

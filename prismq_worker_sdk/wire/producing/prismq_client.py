@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from prismq_worker_sdk.errors import NotSupported, PrismqError, RequestRefused
-from prismq_worker_sdk.model.calls import Failure
+from prismq_worker_sdk.model.protocol import Failure
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire.dialects.prismq_client.answers import Answer, Refused, Said, failure, items, read
 from prismq_worker_sdk.wire.dialects.prismq_client.children import create

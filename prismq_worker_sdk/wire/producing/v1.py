@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prismq_worker_sdk.errors import Fault, NotSupported, RequestRefused
-from prismq_worker_sdk.model import calls
+from prismq_worker_sdk.model import protocol
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.wire.dialects.reading import detail_of, failure_of
 from prismq_worker_sdk.wire.dialects.v1 import read_task
@@ -118,7 +118,7 @@ class V1Way:
     ) -> HttpReply:
         text = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False)
         reply = self._caller.send(HttpRequest(call, method, segments, text, query))
-        if isinstance(reply, calls.Unreachable):
+        if isinstance(reply, protocol.Unreachable):
             raise self._caller.error(reply)
         failure = failure_of(reply)
         if failure is not None:

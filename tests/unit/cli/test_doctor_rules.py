@@ -23,7 +23,7 @@ from prismq_worker_sdk.cli.doctoring.zones import (
 )
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.handlers.handler import as_handler
-from prismq_worker_sdk.model.calls import Unreachable
+from prismq_worker_sdk.model.protocol import Unreachable
 from tests.support.dialect import reply
 
 URL = "http://tm.example/api"

@@ -4,24 +4,24 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from prismq_worker_sdk.model.calls import (
+from prismq_worker_sdk.model.json import digest
+from prismq_worker_sdk.model.protocol import (
     BadGrant,
     Conflict,
-    Foreign,
     Grant,
-    Healthy,
     Rejected,
     ReportAnswer,
+    ServerInfo,
     Throttled,
     Unauthorised,
     Unreachable,
+    UnrecognisedServer,
 )
-from prismq_worker_sdk.model.json import digest
 from prismq_worker_sdk.wire.dialects.reading import retry_after
 from prismq_worker_sdk.wire.messages import HttpReply
 from tests.support.dialect import value
 
-FAILURES = (Unreachable, Throttled, Unauthorised, Foreign, Conflict, Rejected)
+FAILURES = (Unreachable, Throttled, Unauthorised, UnrecognisedServer, Conflict, Rejected)
 NUMBERS = st.integers() | st.floats() | st.sampled_from([10**400, -(10**400), 2**63, 0, -1])
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=20) | st.sampled_from(
     ["t1", "Test.Some", "pending", "2026-11-23T10:00:00Z", "0001-01-01T00:00:00+23:59", "\ud800", ".", ".."]
@@ -73,7 +73,7 @@ def storable(*texts):
 def test_r33_no_answer_whatever_makes_a_probe_raise(answered):
     found = value("health", answered)
 
-    assert isinstance(found, (Healthy, *FAILURES))
+    assert isinstance(found, (ServerInfo, *FAILURES))
     storable(getattr(found, "instance", ""), getattr(found, "reason", ""))
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from prismq_worker_sdk.model.calls import ClaimWork, Exchange, Healthy, Probe, Throttled
+from prismq_worker_sdk.model.protocol import ClaimWork, ExchangeRequest, Probe, ServerInfo, Throttled
 from prismq_worker_sdk.testing.prismq_client import PrismqClientDeployment, PrismqClientServer
 from prismq_worker_sdk.wire.budgets import Budgets, budgets_of
 from prismq_worker_sdk.wire.client import WireClient
@@ -108,8 +108,8 @@ def test_two_clients_together_keep_to_the_limit_and_the_server_refuses_nothing()
     with PrismqClientServer(PrismqClientDeployment(rate_limit=20)) as server:
         first, second = WireClient(server.url), WireClient(server.url)
         for client in (first, second):
-            assert isinstance(client.perform(Probe()), Healthy)
-        call = Exchange(claim=ClaimWork("w", ("Test.Some",)), request_id="1")
+            assert isinstance(client.perform(Probe()), ServerInfo)
+        call = ExchangeRequest(claim=ClaimWork("w", ("Test.Some",)), request_id="1")
         answers = [client.perform(call) for _ in range(30) for client in (first, second)]
         first.close()
         second.close()

@@ -3,19 +3,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prismq_worker_sdk.errors import SettingsError
-from prismq_worker_sdk.model.calls import (
+from prismq_worker_sdk.model.outcome import Completed
+from prismq_worker_sdk.model.protocol import (
     Conflict,
-    Exchange,
-    Exchanged,
-    Foreign,
-    Healthy,
+    ExchangeRequest,
+    ExchangeResponse,
     NoKey,
     Probe,
     ReportAnswer,
+    ServerInfo,
     Unauthorised,
     Unreachable,
+    UnrecognisedServer,
 )
-from prismq_worker_sdk.model.outcome import Completed
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.wire.client import WireClient
 from prismq_worker_sdk.wire.transport import Timeouts
@@ -23,8 +23,8 @@ from tests.support.dialect import CLAIM, report
 from tests.support.raw_server import answer, raw_server, says
 
 CANARY = "CANARY-7f3a9c"
-CLAIMS = Exchange(claim=CLAIM)
-REPORTS = Exchange(reports=(report(Completed("1")),))
+CLAIMS = ExchangeRequest(claim=CLAIM)
+REPORTS = ExchangeRequest(reports=(report(Completed("1")),))
 
 
 def performed(server, *calls, **options):
@@ -39,10 +39,10 @@ def performed(server, *calls, **options):
 
 def test_a_worker_talks_to_a_server_over_one_connection():
     server = raw_server(says(answer(), answer(200, b'{"status": "success"}'), answer(200, b"null")))
-    (health, exchanged), events = performed(server, Probe(), Exchange(REPORTS.reports, CLAIM))
+    (health, exchanged), events = performed(server, Probe(), ExchangeRequest(REPORTS.reports, CLAIM))
 
     assert health.dialect == "v1"
-    assert exchanged == Exchanged((ReportAnswer(Verdict.ACCEPTED),), ())
+    assert exchanged == ExchangeResponse((ReportAnswer(Verdict.ACCEPTED),), ())
     assert [asked.path for asked in server.asked] == [
         "/api/health",
         "/api/tasks/t1/complete",
@@ -80,7 +80,7 @@ def test_r32_a_redirect_is_a_wrong_address_and_the_key_goes_to_no_other_host():
         server = raw_server(says(answer(301, b"", location=f"{other.url}/health?key={CANARY}")))
         (found,), _ = performed(server, Probe(), key=lambda: CANARY)
 
-    assert isinstance(found, Foreign)
+    assert isinstance(found, UnrecognisedServer)
     assert f"{other.url}/health " in found.reason
     assert other.connections == 0
     assert server.asked[0].headers["x-api-key"] == CANARY
@@ -91,7 +91,7 @@ def test_r32_a_claim_that_is_redirected_does_not_become_a_get():
         server = raw_server(says(answer(302, b"", location=other.url)))
         (found,), _ = performed(server, CLAIMS)
 
-    assert isinstance(found.tasks, Foreign)
+    assert isinstance(found.tasks, UnrecognisedServer)
     assert (len(server.asked), other.connections) == (1, 0)
 
 
@@ -203,13 +203,13 @@ def test_an_answer_cut_anywhere_is_never_taken_for_a_good_one(data):
 def test_r33_the_dialect_that_was_asked_for_must_be_met():
     (found,), _ = performed(raw_server(says(answer())), Probe(), dialect="prismq-client")
 
-    assert found == Foreign("it speaks v1, not prismq-client; leave --dialect at auto")
+    assert found == UnrecognisedServer("it speaks v1, not prismq-client; leave --dialect at auto")
 
 
 def test_r33_the_dialect_that_was_asked_for_is_met():
     (found,), _ = performed(raw_server(says(answer())), Probe(), dialect="v1")
 
-    assert isinstance(found, Healthy)
+    assert isinstance(found, ServerInfo)
 
 
 def test_somebody_who_was_faster_is_a_value():
@@ -267,5 +267,5 @@ def test_no_bytes_whatever_make_a_call_raise(babbler, data, call):
     saying[0] = data
 
     found = client.perform(call)
-    assert type(found).__module__ == "prismq_worker_sdk.model.calls"
+    assert type(found).__module__ == "prismq_worker_sdk.model.protocol"
     assert CANARY not in repr(found)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from prismq_worker_sdk.errors import SettingsError
-from prismq_worker_sdk.model.calls import Unreachable
+from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.wire import connecting, deadline
 from prismq_worker_sdk.wire.connecting import in_time
 from prismq_worker_sdk.wire.messages import HttpRequest

@@ -7,25 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prismq_worker_sdk.model.calls import (
+from prismq_worker_sdk.model.claim import Identity
+from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
+from prismq_worker_sdk.model.protocol import (
     BadGrant,
     ClaimWork,
-    Exchange,
-    Exchanged,
+    ExchangeRequest,
+    ExchangeResponse,
+    ExtensionGone,
     Grant,
     LeaseAnswer,
     LeaseVerdict,
-    Order,
     Rejected,
     Renewal,
     ReportAnswer,
     Throttled,
     Unauthorised,
     Unreachable,
-    Vanished,
+    WorkerCommand,
 )
-from prismq_worker_sdk.model.claim import Identity
-from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.wire.dialects.bundles import bundle
 from prismq_worker_sdk.wire.dialects.v1_exchange import exchange
@@ -68,7 +68,7 @@ def answered(call, status=200, body=None, *, raw=None, headers=None):
 def test_a_claim_says_what_it_wants_and_who_asks():
     work = ClaimWork("w", ("T.A", "T.B"), max_tasks=7, wait_seconds=20.0)
 
-    assert asked(Exchange(claim=work, worker_id="w", request_id="r")) == (
+    assert asked(ExchangeRequest(claim=work, worker_id="w", request_id="r")) == (
         "claim",
         {
             "worker_id": "w",
@@ -102,7 +102,7 @@ def test_a_claim_says_what_it_wants_and_who_asks():
     ],
 )
 def test_an_outcome_goes_as_the_protocol_names_it(outcome, said):
-    call, body = asked(Exchange(reports=(report(outcome),), worker_id="w"))
+    call, body = asked(ExchangeRequest(reports=(report(outcome),), worker_id="w"))
 
     assert call == "report"
     assert body["reports"] == [{"task_id": "t1", "lease_token": "k1", **said}]
@@ -111,7 +111,9 @@ def test_an_outcome_goes_as_the_protocol_names_it(outcome, said):
 def test_children_and_checkpoints_go_inside_the_report_as_they_are():
     child = Child("c1", "T.Child", '{"n":1}', 5)
     _call, body = asked(
-        Exchange(reports=(report(Completed("1"), children=(child,), checkpoint='{"page":2}'),), worker_id="w")
+        ExchangeRequest(
+            reports=(report(Completed("1"), children=(child,), checkpoint='{"page":2}'),), worker_id="w"
+        )
     )
 
     assert body["reports"][0]["children"] == [
@@ -122,7 +124,7 @@ def test_children_and_checkpoints_go_inside_the_report_as_they_are():
 
 def test_a_renewal_says_how_far_the_work_is_when_that_is_new():
     silent, telling = Renewal(identity()), Renewal(identity("t2"), 40.0, "page 1", '{"p":1}')
-    call, body = asked(Exchange(renewals=(silent, telling), worker_id="w"))
+    call, body = asked(ExchangeRequest(renewals=(silent, telling), worker_id="w"))
 
     assert call == "renew"
     assert body["leases"] == [
@@ -132,7 +134,7 @@ def test_a_renewal_says_how_far_the_work_is_when_that_is_new():
 
 
 def test_texts_with_lone_surrogates_can_be_sent():
-    call = Exchange(
+    call = ExchangeRequest(
         reports=(report(Failed("a\ud800b", "E\ud800")),), renewals=(Renewal(identity(), 1.0, "\ud800"),)
     )
     next(exchange(call)).body.encode()
@@ -140,7 +142,7 @@ def test_texts_with_lone_surrogates_can_be_sent():
 
 def test_a_report_of_a_claim_without_a_token_goes_the_way_of_the_base():
     old = Report(2, replace(identity("t2"), token=None), Completed("2"))
-    steps = exchange(Exchange(reports=(report(Completed("1")), old), worker_id="w"))
+    steps = exchange(ExchangeRequest(reports=(report(Completed("1")), old), worker_id="w"))
     first = next(steps)
     assert (first.segments, json.loads(first.body)) == (
         ("tasks", "t2", "complete"),
@@ -155,7 +157,7 @@ def test_a_report_of_a_claim_without_a_token_goes_the_way_of_the_base():
 
 
 def test_verdicts_come_in_the_order_sent():
-    call = Exchange(
+    call = ExchangeRequest(
         reports=(report(Completed("1")), report(Completed("2"), "t2")), renewals=(Renewal(identity("t3")),)
     )
     body = {
@@ -168,11 +170,11 @@ def test_verdicts_come_in_the_order_sent():
         "worker": "quiet",
     }
 
-    assert answered(call, body=body) == Exchanged(
+    assert answered(call, body=body) == ExchangeResponse(
         (ReportAnswer(Verdict.ACCEPTED), ReportAnswer(Verdict.REFUSED, "too large")),
         (),
         (LeaseAnswer(LeaseVerdict.CANCEL, 60.0),),
-        Order.QUIET,
+        WorkerCommand.QUIET,
     )
 
 
@@ -189,7 +191,7 @@ def test_verdicts_come_in_the_order_sent():
     ],
 )
 def test_what_is_no_verdict_on_this_report_is_no_answer(said):
-    found = answered(Exchange(reports=(report(Completed("1")),)), body={"reports": said})
+    found = answered(ExchangeRequest(reports=(report(Completed("1")),)), body={"reports": said})
 
     assert isinstance(found.reports[0], Unreachable)
 
@@ -206,7 +208,9 @@ def test_what_is_no_verdict_on_this_report_is_no_answer(said):
     ],
 )
 def test_a_renewal_without_a_duration_is_no_answer(item, becomes):
-    found = answered(Exchange(renewals=(Renewal(identity()),)), body={"leases": [{"task_id": "t1", **item}]})
+    found = answered(
+        ExchangeRequest(renewals=(Renewal(identity()),)), body={"leases": [{"task_id": "t1", **item}]}
+    )
 
     assert found.renewals[0] == becomes or isinstance(found.renewals[0], becomes)
 
@@ -221,7 +225,7 @@ def test_r03_a_bad_task_stands_beside_good_ones():
             {**TASK, "lease_token": ""},
         ]
     }
-    tasks = answered(Exchange(claim=ClaimWork("w", ("T.T",), 5)), body=body).tasks
+    tasks = answered(ExchangeRequest(claim=ClaimWork("w", ("T.T",), 5)), body=body).tasks
 
     assert isinstance(tasks[0], Grant)
     assert (tasks[0].token, tasks[0].lease_seconds, tasks[0].task.params) == ("k", 60.0, {"q": 1})
@@ -232,7 +236,8 @@ def test_r03_a_bad_task_stands_beside_good_ones():
 @pytest.mark.parametrize("status", [404, 405, 501])
 def test_r35_an_announced_extension_that_is_not_there_is_said_so(status):
     assert isinstance(
-        answered(Exchange(claim=ClaimWork("w", ("T",))), status, {"detail": "Not Found"}), Vanished
+        answered(ExchangeRequest(claim=ClaimWork("w", ("T",))), status, {"detail": "Not Found"}),
+        ExtensionGone,
     )
 
 
@@ -241,14 +246,18 @@ def test_r35_an_announced_extension_that_is_not_there_is_said_so(status):
     [(401, Unauthorised), (403, Unauthorised), (429, Throttled), (500, Unreachable), (400, Rejected)],
 )
 def test_other_failures_are_those_of_every_call(status, becomes):
-    assert isinstance(answered(Exchange(claim=ClaimWork("w", ("T",))), status, {"detail": "no"}), becomes)
+    assert isinstance(
+        answered(ExchangeRequest(claim=ClaimWork("w", ("T",))), status, {"detail": "no"}), becomes
+    )
 
 
 @pytest.mark.parametrize("status", [413, 422])
 def test_r24_a_report_alone_that_does_not_fit_is_refused_and_a_batch_is_rejected(status):
-    alone = answered(Exchange(reports=(report(Completed("1")),)), status, {"detail": "too large"})
+    alone = answered(ExchangeRequest(reports=(report(Completed("1")),)), status, {"detail": "too large"})
     batch = answered(
-        Exchange(reports=(report(Completed("1")), report(Completed("2"), "t2"))), status, {"detail": "x"}
+        ExchangeRequest(reports=(report(Completed("1")), report(Completed("2"), "t2"))),
+        status,
+        {"detail": "x"},
     )
 
     assert alone.reports == (ReportAnswer(Verdict.REFUSED, "too large"),)
@@ -290,7 +299,7 @@ NAMES = st.sampled_from(
     ),
 )
 def test_no_answer_whatever_raises(status, raw):
-    call = Exchange(
+    call = ExchangeRequest(
         reports=(report(Completed("1")),),
         renewals=(Renewal(identity("t2")),),
         claim=ClaimWork("w", ("T",)),
@@ -298,4 +307,4 @@ def test_no_answer_whatever_raises(status, raw):
     )
     found = answered(call, status, raw=raw)
 
-    assert not isinstance(found, Exchanged) or (len(found.reports), len(found.renewals)) == (1, 1)
+    assert not isinstance(found, ExchangeResponse) or (len(found.reports), len(found.renewals)) == (1, 1)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from prismq_worker_sdk.model.calls import ClaimWork, Exchange, Healthy, Probe, Unreachable
+from prismq_worker_sdk.model.protocol import ClaimWork, ExchangeRequest, Probe, ServerInfo, Unreachable
 from prismq_worker_sdk.wire.client import WireClient
 from prismq_worker_sdk.wire.dialects.bundles import LONGEST_WAIT, MOST_TASKS, bundle
 from prismq_worker_sdk.wire.messages import HttpRequest
@@ -90,8 +90,8 @@ def test_an_answer_is_read_before_a_key_that_is_a_word_is_taken_out_of_what_is_t
     good = answer(200, b'{"status": "healthy"}')
     with raw_server(says(good, answer(404, b'{"detail": "no tasks"}'))) as server:
         client = WireClient(server.url, key=lambda: key)
-        found = [client.perform(Probe()), client.perform(Exchange(claim=ClaimWork("w", ("T",))))]
+        found = [client.perform(Probe()), client.perform(ExchangeRequest(claim=ClaimWork("w", ("T",))))]
         client.close()
 
-    assert isinstance(found[0], Healthy)
+    assert isinstance(found[0], ServerInfo)
     assert found[1].tasks == ()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prismq_worker_sdk.model.calls import Unreachable
+from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.wire import transport as transport_module
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 from prismq_worker_sdk.wire.transport import Timeouts, Transport

@@ -1,24 +1,24 @@
 import pytest
 
-from prismq_worker_sdk.model.calls import (
+from prismq_worker_sdk.model.capabilities import BASE
+from prismq_worker_sdk.model.protocol import (
     Conflict,
-    Foreign,
     Grant,
-    Healthy,
     Rejected,
     ReportAnswer,
+    ServerInfo,
     Throttled,
     Unauthorised,
     Unreachable,
+    UnrecognisedServer,
 )
-from prismq_worker_sdk.model.capabilities import BASE
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.model.task import Task
 from tests.support.dialect import CALLS, reply, value
 
 HTML = b"<html><body>Bad gateway</body></html>"
 CUT = b'{"id": "t1", "type": "Test.So'
-HEALTHY = Healthy("v1", BASE)
+HEALTHY = ServerInfo("v1", BASE)
 ACCEPTED = ReportAnswer(Verdict.ACCEPTED)
 REPORTS = ("complete", "fail")
 
@@ -76,7 +76,7 @@ def test_r26_the_verdict_on_a_report_is_read_from_its_status(call, status, body,
     ],
 )
 def test_r26_a_404_that_is_not_the_servers_own_word_on_a_task_is_no_verdict(call, answered):
-    assert isinstance(value(call, answered), Foreign)
+    assert isinstance(value(call, answered), UnrecognisedServer)
 
 
 @pytest.mark.parametrize("call", REPORTS)
@@ -151,7 +151,7 @@ def test_a_server_in_trouble_may_have_seen_the_request(call, status, body):
 def test_r32_a_redirect_is_a_wrong_address_that_names_the_right_one(call, status):
     found = value(call, reply(status, HTML, location="https://tasks.example.org/api/x"))
 
-    assert isinstance(found, Foreign)
+    assert isinstance(found, UnrecognisedServer)
     assert "https://tasks.example.org/api/x" in found.reason
     assert "--api-url" in found.reason
 
@@ -190,7 +190,7 @@ def test_an_answer_that_is_no_json_is_no_answer_whatever_its_status(call, status
 
 @pytest.mark.parametrize("call", ["health", "claim"])
 def test_r33_a_404_that_is_no_json_comes_from_something_else(call):
-    assert isinstance(value(call, reply(404, HTML)), Foreign)
+    assert isinstance(value(call, reply(404, HTML)), UnrecognisedServer)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_r33_a_404_that_is_no_json_comes_from_something_else(call):
     ],
 )
 def test_r33_a_health_that_is_not_one_means_a_wrong_address(status, body):
-    assert isinstance(value("health", reply(status, body)), Foreign)
+    assert isinstance(value("health", reply(status, body)), UnrecognisedServer)
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -2,9 +2,15 @@ import json
 
 import pytest
 
-from prismq_worker_sdk.model.calls import Exchange, ReportAnswer, Throttled, Unauthorised, Unreachable
 from prismq_worker_sdk.model.capabilities import BASE
 from prismq_worker_sdk.model.outcome import Completed, Failed, Released
+from prismq_worker_sdk.model.protocol import (
+    ExchangeRequest,
+    ReportAnswer,
+    Throttled,
+    Unauthorised,
+    Unreachable,
+)
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.wire.client import health
 from prismq_worker_sdk.wire.dialects import v1
@@ -13,7 +19,7 @@ from tests.support.dialect import CLAIM, reply, report
 
 def asked(*outcomes, claim=None, replies=()):
     """Every request of an exchange, answered in turn, and what it becomes."""
-    steps = v1.exchange(Exchange(tuple(report(outcome) for outcome in outcomes), claim))
+    steps = v1.exchange(ExchangeRequest(tuple(report(outcome) for outcome in outcomes), claim))
     requests, pending = [], [None, *replies]
     try:
         while pending:
@@ -54,7 +60,7 @@ def test_a_failure_says_its_error_and_nothing_that_the_base_does_not_know():
 
 
 def test_r01_a_report_goes_out_under_the_worker_id_of_its_claim():
-    steps = v1.exchange(Exchange((report(Completed("1"), worker_id='an "earlier" one'),)))
+    steps = v1.exchange(ExchangeRequest((report(Completed("1"), worker_id='an "earlier" one'),)))
 
     assert json.loads(next(steps).body)["worker_id"] == 'an "earlier" one'
 

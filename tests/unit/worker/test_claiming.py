@@ -2,19 +2,19 @@
 
 import pytest
 
-from prismq_worker_sdk.model.calls import (
+from prismq_worker_sdk.model.capabilities import Capabilities
+from prismq_worker_sdk.model.events import End, Notice, ServerLost, TypePaused
+from prismq_worker_sdk.model.outcome import Failed
+from prismq_worker_sdk.model.protocol import (
     BadGrant,
     Conflict,
-    Exchanged,
-    Foreign,
+    ExchangeResponse,
     NoKey,
     Throttled,
     Unauthorised,
     Unreachable,
+    UnrecognisedServer,
 )
-from prismq_worker_sdk.model.capabilities import Capabilities
-from prismq_worker_sdk.model.events import End, Notice, ServerLost, TypePaused
-from prismq_worker_sdk.model.outcome import Failed
 from prismq_worker_sdk.worker.claiming import claim_loop
 from tests.support.loops import ROOM, Stepped, Work, grant
 
@@ -204,7 +204,7 @@ def test_r34_a_conflict_is_tried_again_quickly_three_times_and_then_at_the_poll_
     loop = Stepped(claim_loop(place.runtime))
     waits = []
     for _ in range(4):
-        loop.answer(Exchanged(tasks=Conflict()))
+        loop.answer(ExchangeResponse(tasks=Conflict()))
         waits.append(loop.wait)
         place.clock.turn(loop.wait)
         loop.go_on()
@@ -256,7 +256,7 @@ def test_r33_a_foreign_answer_later_is_taken_for_a_server_that_is_away(workplace
     loop = Stepped(claim_loop(place.runtime))
     waits = []
     for _ in range(6):
-        loop.answer(Foreign("HTML of a proxy"))
+        loop.answer(UnrecognisedServer("HTML of a proxy"))
         waits.append(loop.wait)
         place.clock.turn(loop.wait)
         loop.go_on()

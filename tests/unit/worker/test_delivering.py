@@ -3,16 +3,16 @@
 import pytest
 
 from prismq_worker_sdk.decide.delivery import PARK_AFTER
-from prismq_worker_sdk.model.calls import (
-    Exchanged,
-    Foreign,
+from prismq_worker_sdk.model.events import End, Notice, ReportDelayed, ReportSettled
+from prismq_worker_sdk.model.outcome import Completed, Failed
+from prismq_worker_sdk.model.protocol import (
+    ExchangeResponse,
     Rejected,
     Throttled,
     Unauthorised,
     Unreachable,
+    UnrecognisedServer,
 )
-from prismq_worker_sdk.model.events import End, Notice, ReportDelayed, ReportSettled
-from prismq_worker_sdk.model.outcome import Completed, Failed
 from prismq_worker_sdk.model.report import Settlement, Verdict
 from prismq_worker_sdk.worker.delivering import delivery_loop
 from tests.support.loops import Stepped, Work, grant
@@ -64,9 +64,9 @@ def test_reports_go_out_oldest_first_and_an_accepted_one_leaves_the_line(workpla
         Unreachable("cut"),
         Throttled("busy"),
         Unauthorised("HTTP 401"),
-        Foreign("HTML 404"),
+        UnrecognisedServer("HTML 404"),
         Rejected(400, "odd"),
-        Exchanged(),
+        ExchangeResponse(),
     ],
 )
 def test_r21_no_failure_and_no_clock_ends_a_report(workplace, failure):
@@ -292,7 +292,7 @@ def test_r26_a_task_that_the_server_does_not_know_is_parked_and_a_foreign_404_is
     place = workplace()
     place.run("t1")
     loop = Stepped(delivery_loop(place.runtime))
-    loop.answer(Foreign("HTML 404"))
+    loop.answer(UnrecognisedServer("HTML 404"))
     past(place, loop)
     loop.verdict(Verdict.MISSING)
 

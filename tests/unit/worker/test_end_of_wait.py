@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from prismq_worker_sdk.model.calls import Unreachable
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.events import End
+from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.worker.claiming import claim_loop
 from prismq_worker_sdk.worker.delivering import delivery_loop
 from tests.support.loops import TYPE, Stepped, Work

@@ -5,24 +5,24 @@ from dataclasses import replace
 import pytest
 
 from prismq_worker_sdk import Defer
-from prismq_worker_sdk.model.calls import (
-    BadGrant,
-    Exchanged,
-    Healthy,
-    LeaseAnswer,
-    LeaseVerdict,
-    Order,
-    Probe,
-    Rejected,
-    ReportAnswer,
-    Throttled,
-    Unreachable,
-    Vanished,
-)
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import BASE, Capabilities
 from prismq_worker_sdk.model.events import End, Notice
 from prismq_worker_sdk.model.outcome import Completed, Failed, Released
+from prismq_worker_sdk.model.protocol import (
+    BadGrant,
+    ExchangeResponse,
+    ExtensionGone,
+    LeaseAnswer,
+    LeaseVerdict,
+    Probe,
+    Rejected,
+    ReportAnswer,
+    ServerInfo,
+    Throttled,
+    Unreachable,
+    WorkerCommand,
+)
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.worker.claiming import claim_loop
 from prismq_worker_sdk.worker.delivering import delivery_loop
@@ -59,7 +59,7 @@ def place(workplace):
 def accepted(loop, *grants):
     """Answers a call: every report accepted, these tasks along."""
     number = len(loop.request.reports)
-    return loop.answer(Exchanged((ACCEPTED,) * number, grants))
+    return loop.answer(ExchangeResponse((ACCEPTED,) * number, grants))
 
 
 def delivering(place):
@@ -76,7 +76,7 @@ def renewing(place):
 
 def renewed(loop, seconds=60.0, verdict=LeaseVerdict.RENEWED):
     answers = tuple(LeaseAnswer(verdict, seconds) for _ in loop.request.renewals)
-    return loop.answer(Exchanged(renewals=answers))
+    return loop.answer(ExchangeResponse(renewals=answers))
 
 
 def test_all_free_slots_are_asked_for_at_once_and_the_server_may_wait(place):
@@ -260,7 +260,7 @@ def test_each_report_of_a_batch_gets_its_own_verdict(place):
     here.idle()
     loop.go_on()
     loop.answer(
-        Exchanged((ACCEPTED, ReportAnswer(Verdict.LOST, "gone"), ReportAnswer(Verdict.REFUSED, "no")))
+        ExchangeResponse((ACCEPTED, ReportAnswer(Verdict.LOST, "gone"), ReportAnswer(Verdict.REFUSED, "no")))
     )
 
     (replacement,) = here.outcomes()
@@ -309,7 +309,7 @@ def test_a_renewed_claim_lasts_from_the_sending_of_its_renewal_and_is_renewed_at
 
 def test_r15_a_claim_that_the_server_calls_lost_ends_its_handler_and_is_not_renewed_again(place):
     here, loop = running(place)
-    loop.answer(Exchanged(renewals=(LeaseAnswer(LeaseVerdict.LOST),)))
+    loop.answer(ExchangeResponse(renewals=(LeaseAnswer(LeaseVerdict.LOST),)))
     here.clock.turn(100)
 
     assert attempt_of(here).cancelled is CancelReason.LOST
@@ -394,7 +394,7 @@ def test_r21_a_claim_whose_report_waits_is_renewed_like_one_that_runs(place):
     loop.go_on()
 
     assert [renewal.identity.task_id for renewal in loop.request.renewals] == ["t1"]
-    loop.answer(Exchanged(renewals=(LeaseAnswer(LeaseVerdict.LOST),)))
+    loop.answer(ExchangeResponse(renewals=(LeaseAnswer(LeaseVerdict.LOST),)))
     assert here.outcomes() == [Completed('{"done":"t1"}')]
 
 
@@ -437,20 +437,20 @@ def test_r06_a_stop_ends_the_claim_that_waits_by_a_repeat_of_it(place):
 
     assert deliver.request.request_id == claiming.request.request_id
     assert deliver.request.claim.wait_seconds == 0
-    deliver.answer(Exchanged())
-    claiming.answer(Exchanged())
+    deliver.answer(ExchangeResponse())
+    claiming.answer(ExchangeResponse())
     assert claiming.ended
 
 
 def test_r40_a_quiet_worker_claims_nothing_but_keeps_asking(place):
     here = place()
     loop = Stepped(claim_loop(here.runtime))
-    loop.answer(Exchanged(order=Order.QUIET))
+    loop.answer(ExchangeResponse(command=WorkerCommand.QUIET))
     while getattr(loop.effect, "request", None) is None:
         here.clock.turn(loop.wait)
         loop.go_on()
     assert loop.request.claim is None
-    loop.answer(Exchanged(order=Order.RUN))
+    loop.answer(ExchangeResponse(command=WorkerCommand.RUN))
 
     assert loop.request.claim is not None
     assert here.of(Notice)[0].message.startswith("the server wants this worker quiet")
@@ -459,9 +459,9 @@ def test_r40_a_quiet_worker_claims_nothing_but_keeps_asking(place):
 def test_r35_a_vanished_extension_is_probed_for_and_the_base_is_used(place):
     here = place()
     loop = Stepped(claim_loop(here.runtime))
-    loop.answer(Vanished("HTTP 404"))
+    loop.answer(ExtensionGone("HTTP 404"))
     assert loop.request == Probe()
-    loop.answer(Healthy("v1", BASE))
+    loop.answer(ServerInfo("v1", BASE))
     while getattr(loop.effect, "request", None) is None:
         here.clock.turn(loop.wait)
         loop.go_on()
@@ -481,12 +481,12 @@ def test_r35_a_claim_that_went_along_unanswered_is_sent_again_to_a_server_that_h
     loop.go_on()
     assert loop.request.claim is not None
     loop.answer(Unreachable("connection reset"))
-    here.runtime.health = Healthy("v1", BASE)
+    here.runtime.health = ServerInfo("v1", BASE)
     here.clock.turn(loop.wait)
     loop.go_on()
 
     assert loop.request.claim is not None
-    loop.answer(Exchanged(reports=(ACCEPTED,) * len(loop.request.reports)))
+    loop.answer(ExchangeResponse(reports=(ACCEPTED,) * len(loop.request.reports)))
     assert here.runtime.slots.reserved == before
 
 

@@ -6,10 +6,17 @@ from random import Random
 import pytest
 
 from prismq_worker_sdk.errors import NotATaskManager, ServerUnreachable, Unauthorised
-from prismq_worker_sdk.model.calls import Foreign, Healthy, Probe, Rejected, Throttled, Unreachable
-from prismq_worker_sdk.model.calls import Unauthorised as Refused
 from prismq_worker_sdk.model.capabilities import BASE
 from prismq_worker_sdk.model.events import ServerLost, ServerRegained
+from prismq_worker_sdk.model.protocol import (
+    Probe,
+    Rejected,
+    ServerInfo,
+    Throttled,
+    Unreachable,
+    UnrecognisedServer,
+)
+from prismq_worker_sdk.model.protocol import Unauthorised as Refused
 from prismq_worker_sdk.system import SystemClock
 from prismq_worker_sdk.worker import startup
 from prismq_worker_sdk.worker.config import WorkerConfig
@@ -20,7 +27,7 @@ from prismq_worker_sdk.worker.startup import find_server
 from tests.support.loops import SERVER, Stepped
 from tests.support.processes import wait_until
 
-FOUND = Healthy("v1", BASE)
+FOUND = ServerInfo("v1", BASE)
 
 
 class Search:
@@ -86,14 +93,14 @@ def test_r33_an_address_without_a_path_draws_the_one_that_was_probably_meant(sea
     searching = search(api_url=address)
 
     with pytest.raises(NotATaskManager, match=r"did you mean --api-url http://localhost:8000/api\?$"):
-        searching.loop.answer(Foreign("HTTP 404"))
+        searching.loop.answer(UnrecognisedServer("HTTP 404"))
 
 
 def test_r33_something_else_at_the_address_ends_the_search_with_the_setting_to_look_at(search):
     searching = search()
 
     with pytest.raises(NotATaskManager, match="HTML of a proxy; check --api-url") as told:
-        searching.loop.answer(Foreign("HTML of a proxy"))
+        searching.loop.answer(UnrecognisedServer("HTML of a proxy"))
     assert SERVER in str(told.value)
 
 
@@ -177,7 +184,7 @@ def test_a_failure_that_comes_right_at_the_stop_is_none(search, clock):
 
     def answers(_request):
         searching.life.ask_stop("stop", grace=30.0, now=clock.monotonic())
-        return Foreign("HTML of a proxy")
+        return UnrecognisedServer("HTML of a proxy")
 
     assert startup.search(searching.again(), answers, life=searching.life, clock=clock, waker=waker) is None
 

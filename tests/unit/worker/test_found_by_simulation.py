@@ -6,10 +6,16 @@ import pytest
 
 from prismq_worker_sdk.decide.delivery import Settle, judge
 from prismq_worker_sdk.errors import Permanent
-from prismq_worker_sdk.model.calls import Exchanged, LeaseAnswer, LeaseVerdict, ReportAnswer, Unreachable
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.events import End
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
+from prismq_worker_sdk.model.protocol import (
+    ExchangeResponse,
+    LeaseAnswer,
+    LeaseVerdict,
+    ReportAnswer,
+    Unreachable,
+)
 from prismq_worker_sdk.model.report import Settlement, Verdict
 from prismq_worker_sdk.worker.claiming import claim_loop
 from prismq_worker_sdk.worker.delivering import delivery_loop
@@ -54,7 +60,7 @@ def test_r12_a_settled_outcome_keeps_its_slot_until_the_disk_forgets_its_hold(pl
     while deliver.effect is None or not hasattr(deliver.effect, "request"):
         attempt.changed.wait(0.05)
         deliver.go_on()
-    deliver.answer(Exchanged((ACCEPTED,)))
+    deliver.answer(ExchangeResponse((ACCEPTED,)))
     assert here.runtime.table.all() == (attempt,)
 
     here.free_disk()
@@ -76,7 +82,7 @@ def test_r22_a_result_that_is_reported_from_memory_has_its_children(place):
 
     assert deliver.report.children == (Child("0", "Test.Child", "{}"),)
     here.free_disk()
-    deliver.answer(Exchanged((ACCEPTED,)))
+    deliver.answer(ExchangeResponse((ACCEPTED,)))
 
 
 def test_slots_that_a_claim_beside_reports_kept_in_vain_are_claimed_for_again(place):
@@ -107,13 +113,13 @@ def test_r06_the_wait_of_a_claim_is_ended_again_until_it_is_answered(place):
     here.stop()
     deliver.go_on()
     assert deliver.request.request_id == waiting.request.request_id
-    deliver.answer(Exchanged())
+    deliver.answer(ExchangeResponse())
     assert 0 < deliver.wait < 1
 
     deliver.go_on()
     assert deliver.request.request_id == waiting.request.request_id
-    deliver.answer(Exchanged())
-    waiting.answer(Exchanged())
+    deliver.answer(ExchangeResponse())
+    waiting.answer(ExchangeResponse())
     assert deliver.go_on() is None or deliver.wait is None
 
 
@@ -272,7 +278,7 @@ def test_r21_more_waiting_claims_than_one_call_takes_are_all_renewed(place):
     while getattr(loop.effect, "request", None) is not None:
         renewed |= {renewal.identity.task_id for renewal in loop.request.renewals}
         answers = tuple(LeaseAnswer(LeaseVerdict.RENEWED, 60.0) for _ in loop.request.renewals)
-        loop.answer(Exchanged(renewals=answers))
+        loop.answer(ExchangeResponse(renewals=answers))
 
     assert renewed == {"t0", "t1", "t2", "t3"}
 

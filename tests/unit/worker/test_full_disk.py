@@ -2,9 +2,9 @@
 
 import pytest
 
-from prismq_worker_sdk.model.calls import Unreachable
 from prismq_worker_sdk.model.events import End, Notice, ReportSettled
 from prismq_worker_sdk.model.outcome import Completed
+from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.model.report import Settlement, Verdict
 from prismq_worker_sdk.worker.admission import Admission, admit
 from prismq_worker_sdk.worker.claiming import claim_loop

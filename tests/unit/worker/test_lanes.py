@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 
 from prismq_worker_sdk.decide.claims import MOST_LANES, lanes, window_after
-from prismq_worker_sdk.model.calls import Conflict, Exchanged, ReportAnswer, Throttled, Unreachable
 from prismq_worker_sdk.model.capabilities import BASE, Capabilities
+from prismq_worker_sdk.model.protocol import Conflict, ExchangeResponse, ReportAnswer, Throttled, Unreachable
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.worker.claiming import claim_loop
 from prismq_worker_sdk.worker.delivering import Delivery, delivery_lane, delivery_loop
 from tests.support.loops import Stepped, grant
 
 X = Capabilities(max_tasks=1, max_wait_seconds=20.0, lease_seconds=60.0, renews=True, finds_claims=True)
-ACCEPTED = Exchanged(reports=(ReportAnswer(Verdict.ACCEPTED),))
+ACCEPTED = ExchangeResponse(reports=(ReportAnswer(Verdict.ACCEPTED),))
 
 
 def test_only_a_server_that_gives_one_task_a_call_is_asked_by_several_loops():
@@ -86,7 +86,7 @@ def test_r34_a_limit_that_is_used_up_is_tried_by_one_loop_alone(claiming):
     here, first, second = claiming()
     first.hand_out(grant("t1"))
     second.go_on()
-    second.answer(Exchanged(tasks=Throttled("its limit is used up", 30.0, limited=True)))
+    second.answer(ExchangeResponse(tasks=Throttled("its limit is used up", 30.0, limited=True)))
     here.clock.turn(second.wait)
     second.go_on()
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from prismq_worker_sdk.model.calls import Exchange, Exchanged
+from prismq_worker_sdk.model.protocol import ExchangeRequest, ExchangeResponse
 from prismq_worker_sdk.worker.driver import STEP_LIMIT, LoopThread, Waker, drive
 from prismq_worker_sdk.worker.effects import Call, Wait
 from tests.support.processes import wait_until
@@ -14,7 +14,7 @@ from tests.support.processes import wait_until
 def start(clock):
     threads = []
 
-    def start(loop, perform=lambda request: Exchanged()):
+    def start(loop, perform=lambda request: ExchangeResponse()):
         thread = LoopThread("claim", loop, perform=perform, clock=clock, ended=lambda: None)
         thread.start()
         threads.append(thread)
@@ -28,11 +28,11 @@ def start(clock):
 
 def test_calls_are_answered_and_the_return_value_is_given():
     def loop():
-        reply = yield Call(Exchange())
+        reply = yield Call(ExchangeRequest())
         nothing = yield Wait(0)
         return reply, nothing
 
-    assert drive(loop(), lambda request: Exchanged(tasks=()), Waker()) == (Exchanged(), None)
+    assert drive(loop(), lambda request: ExchangeResponse(tasks=()), Waker()) == (ExchangeResponse(), None)
 
 
 def test_a_wake_up_before_the_rest_is_not_lost():
@@ -58,7 +58,7 @@ def test_r31_a_loop_that_dies_says_which_and_why(start):
 
 def test_r31_a_call_that_raises_is_the_death_of_its_loop(start):
     def loop():
-        yield Call(Exchange())
+        yield Call(ExchangeRequest())
 
     def perform(request):
         raise MemoryError("no room")
@@ -81,12 +81,12 @@ def test_r31_a_call_that_does_not_come_back_is_overdue(start, clock):
     called, gate = threading.Event(), threading.Event()
 
     def loop():
-        yield Call(Exchange())
+        yield Call(ExchangeRequest())
 
     def perform(request):
         called.set()
         gate.wait()
-        return Exchanged()
+        return ExchangeResponse()
 
     thread = start(loop(), perform)
     assert called.wait(10)
@@ -102,7 +102,7 @@ def test_r31_a_step_of_the_loop_itself_that_does_not_end_is_overdue(start, clock
     begun, gate = threading.Event(), threading.Event()
 
     def loop():
-        yield Call(Exchange())
+        yield Call(ExchangeRequest())
         begun.set()
         gate.wait()
 
@@ -116,12 +116,12 @@ def test_r31_a_process_that_stood_still_in_the_middle_of_a_call_goes_on(start, c
     called, gate = threading.Event(), threading.Event()
 
     def loop():
-        yield Call(Exchange())
+        yield Call(ExchangeRequest())
 
     def perform(request):
         called.set()
         gate.wait()
-        return Exchanged()
+        return ExchangeResponse()
 
     thread = start(loop(), perform)
     assert called.wait(10)

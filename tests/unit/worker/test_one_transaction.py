@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from prismq_worker_sdk.model.calls import Exchanged, ReportAnswer
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.events import End, Notice, ReportSettled
 from prismq_worker_sdk.model.outcome import Completed, Failed
+from prismq_worker_sdk.model.protocol import ExchangeResponse, ReportAnswer
 from prismq_worker_sdk.model.report import Settlement, Verdict
 from prismq_worker_sdk.worker.delivering import delivery_loop
 from tests.support.loops import Stepped, Work
@@ -49,12 +49,12 @@ def test_r25_a_lost_result_answers_the_same_task_in_the_same_answer(sending):
     work = Work()
     place, loop = sending(work)
     forbid_single_holds(place)
-    loop.answer(Exchanged((LOST,), (grant("t1", "two"),)))
+    loop.answer(ExchangeResponse((LOST,), (grant("t1", "two"),)))
 
     assert work.ran == ["t1"]
     assert loop.report.identity.token == "two"
     assert loop.report.outcome == Completed('{"done":"t1"}')
-    loop.answer(Exchanged((ACCEPTED,)))
+    loop.answer(ExchangeResponse((ACCEPTED,)))
     assert place.ends() == [("t1", End.COMPLETED)] * 2
     assert place.faults() == ()
 
@@ -62,7 +62,7 @@ def test_r25_a_lost_result_answers_the_same_task_in_the_same_answer(sending):
 def test_r25_every_task_of_the_answer_is_held_with_the_verdicts(sending):
     place, loop = sending()
     forbid_single_holds(place)
-    loop.answer(Exchanged((ACCEPTED,), (grant("t2", "a"), grant("t3", "b"))))
+    loop.answer(ExchangeResponse((ACCEPTED,), (grant("t2", "a"), grant("t3", "b"))))
     place.idle()
 
     assert sorted(place.works[0].ran) == ["t1", "t2", "t3"]
@@ -76,7 +76,7 @@ def test_r25_a_stored_failure_gives_way_to_its_task_that_came_with_another_verdi
         return 1
 
     place, loop = sending(Work(end))
-    loop.answer(Exchanged((LOST,), (grant("t1", "two"),)))
+    loop.answer(ExchangeResponse((LOST,), (grant("t1", "two"),)))
     place.idle()
 
     assert place.works[0].ran == ["t1", "t1"]
@@ -89,7 +89,7 @@ def test_a_task_that_an_answer_holds_twice_runs_once_under_its_last_claim(sendin
     work.gate.set()
     place, loop = sending(work)
     work.gate.clear()
-    loop.answer(Exchanged((ACCEPTED,), (grant("t2", "a"), grant("t2", "b"))))
+    loop.answer(ExchangeResponse((ACCEPTED,), (grant("t2", "a"), grant("t2", "b"))))
     work.gate.set()
     place.idle()
 
@@ -105,7 +105,7 @@ def test_a_task_that_an_answer_holds_twice_with_other_params_leaves_no_hold_behi
     work.gate.set()
     place, loop = sending(work)
     work.gate.clear()
-    loop.answer(Exchanged((ACCEPTED,), (grant("t2", "a", n=1), grant("t2", "b", n=2))))
+    loop.answer(ExchangeResponse((ACCEPTED,), (grant("t2", "a", n=1), grant("t2", "b", n=2))))
     work.gate.set()
     place.idle()
 
@@ -118,7 +118,7 @@ def test_a_task_that_an_answer_holds_twice_with_other_params_leaves_no_hold_behi
 def test_r12_tasks_that_come_while_the_disk_refuses_verdicts_are_taken_on_once_it_has_room(sending):
     place, loop = sending()
     place.lock_disk()
-    loop.answer(Exchanged((ACCEPTED,), (grant("t2", "a"),)))
+    loop.answer(ExchangeResponse((ACCEPTED,), (grant("t2", "a"),)))
     assert loop.wait > 0
     assert "could not be written" in place.of(Notice)[-1].message
     assert place.works[0].ran == ["t1"]

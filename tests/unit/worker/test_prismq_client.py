@@ -5,17 +5,17 @@ from dataclasses import replace
 import pytest
 
 from prismq_worker_sdk import Defer, Permanent, Transient, Unavailable
-from prismq_worker_sdk.model.calls import (
-    Exchanged,
+from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.events import End, Notice, ServerLost, TaskFailedEarly, TaskRef, TypePaused
+from prismq_worker_sdk.model.outcome import Completed, Failed, Released
+from prismq_worker_sdk.model.protocol import (
+    ExchangeResponse,
     LeaseAnswer,
     LeaseVerdict,
     ReportAnswer,
     Throttled,
     Unreachable,
 )
-from prismq_worker_sdk.model.cancel import CancelReason
-from prismq_worker_sdk.model.events import End, Notice, ServerLost, TaskFailedEarly, TaskRef, TypePaused
-from prismq_worker_sdk.model.outcome import Completed, Failed, Released
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.wire.dialects.prismq_client.health import CAPABILITIES
 from prismq_worker_sdk.worker.announcing import announce
@@ -249,7 +249,7 @@ def test_progress_is_told_every_few_seconds_and_only_when_it_is_new(place):
     loop.go_on()
     (word,) = loop.request.renewals
     assert (word.progress, word.message, word.identity.token) == (40.0, "page 1", "w1/1")
-    loop.answer(Exchanged(renewals=(LeaseAnswer(LeaseVerdict.RENEWED),)))
+    loop.answer(ExchangeResponse(renewals=(LeaseAnswer(LeaseVerdict.RENEWED),)))
     before = attempt.claim.expires_at
 
     attempt.progress = (50.0, "page 2")
@@ -258,7 +258,7 @@ def test_progress_is_told_every_few_seconds_and_only_when_it_is_new(place):
     here.clock.turn(5.0)
     loop.go_on()
     assert loop.request.renewals[0].progress == 50.0
-    loop.answer(Exchanged(renewals=(LeaseAnswer(LeaseVerdict.RENEWED),)))
+    loop.answer(ExchangeResponse(renewals=(LeaseAnswer(LeaseVerdict.RENEWED),)))
     assert loop.wait <= 5.0
     assert attempt.claim.expires_at == before
 
@@ -287,7 +287,7 @@ def test_r09_a_word_under_an_old_claim_ends_no_attempt_that_goes_on_under_a_new_
     assert loop.request.renewals[0].identity.token == "w1/1"
     here.give(grant(token="w1/2"))
     assert attempt.claim.identity.token == "w1/2"
-    loop.answer(Exchanged(renewals=(LeaseAnswer(LeaseVerdict.LOST),)))
+    loop.answer(ExchangeResponse(renewals=(LeaseAnswer(LeaseVerdict.LOST),)))
 
     assert attempt.cancelled is None
 
@@ -297,7 +297,7 @@ def test_r15_a_claim_that_progress_finds_lost_ends_its_handler_and_is_not_report
     attempt = here.start("1", token="w1/1")
     attempt.progress = (40.0, "")
     loop = Stepped(lease_loop(here.runtime))
-    loop.answer(Exchanged(renewals=(LeaseAnswer(LeaseVerdict.LOST),)))
+    loop.answer(ExchangeResponse(renewals=(LeaseAnswer(LeaseVerdict.LOST),)))
 
     assert attempt.cancelled is CancelReason.LOST
     here.works[0].gate.set()
@@ -338,7 +338,7 @@ def test_the_order_of_claims_is_asked_for_and_where_it_has_no_effect_that_is_sai
 def test_a_type_that_is_not_registered_is_not_asked_for_until_a_minute_later(place):
     here = place(Work(), Work(task_type="Test.New"))
     loop = Stepped(claim_loop(here.runtime))
-    loop.answer(Exchanged(unknown_types=("Test.New",)))
+    loop.answer(ExchangeResponse(unknown_types=("Test.New",)))
     here.clock.turn(loop.wait)
     loop.go_on()
 
@@ -355,7 +355,7 @@ def test_a_server_that_limits_requests_is_not_away(place):
     here = place()
     loop = Stepped(claim_loop(here.runtime))
     for _ in range(3):
-        loop.answer(Exchanged(tasks=Throttled("100 in a minute", 20.0, limited=True)))
+        loop.answer(ExchangeResponse(tasks=Throttled("100 in a minute", 20.0, limited=True)))
         assert loop.wait >= 20.0
         here.clock.turn(loop.wait)
         loop.go_on()
@@ -369,7 +369,9 @@ def test_what_people_should_know_of_a_report_is_said(place):
     here = place()
     run(here, grant())
     loop = Stepped(delivery_loop(here.runtime))
-    loop.answer(Exchanged(reports=(ReportAnswer(Verdict.ACCEPTED, notice="the child is an old task"),)))
+    loop.answer(
+        ExchangeResponse(reports=(ReportAnswer(Verdict.ACCEPTED, notice="the child is an old task"),))
+    )
 
     assert [one.message for one in here.of(Notice)] == ["task 1: the child is an old task"]
 
@@ -380,7 +382,7 @@ def test_a_task_that_the_server_failed_by_half_is_told_and_one_that_used_up_its_
         run(here, grant(number, attempt=failed_at, token=f"w1/{number}"))
     loop = Stepped(delivery_loop(here.runtime))
     for failed_at in (2, 3):
-        loop.answer(Exchanged(reports=(ReportAnswer(Verdict.ACCEPTED, failed_at=failed_at),)))
+        loop.answer(ExchangeResponse(reports=(ReportAnswer(Verdict.ACCEPTED, failed_at=failed_at),)))
 
     assert here.of(TaskFailedEarly) == [TaskFailedEarly(TaskRef("1", TYPE, 2))]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from prismq_worker_sdk.model.calls import Throttled, Unreachable
 from prismq_worker_sdk.model.events import End, Notice, Phase
+from prismq_worker_sdk.model.protocol import Throttled, Unreachable
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.delivering import delivery_loop

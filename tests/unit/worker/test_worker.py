@@ -11,7 +11,6 @@ from pydantic import SecretStr
 from prismq_worker_sdk import PluginSettings, TaskHandler, Worker
 from prismq_worker_sdk.errors import OutboxError, SettingsError, UsageError
 from prismq_worker_sdk.handlers.handler import as_handler
-from prismq_worker_sdk.model.calls import Order
 from prismq_worker_sdk.model.claim import Claim, Identity
 from prismq_worker_sdk.model.events import (
     ClaimEnded,
@@ -29,6 +28,7 @@ from prismq_worker_sdk.model.events import (
     WorkerStopped,
 )
 from prismq_worker_sdk.model.outcome import Completed
+from prismq_worker_sdk.model.protocol import WorkerCommand
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.observe.health import Health
@@ -340,11 +340,11 @@ def test_r40_a_worker_that_is_told_to_be_quiet_is_not_ready_and_says_why(start):
     running = start()
     wait_until(lambda: running.worker.health().ready, "readiness", deadline=SOON)
     runtime = running.worker._supervisor._runtime
-    runtime.obey(Order.QUIET)
+    runtime.apply_command(WorkerCommand.QUIET)
     assert running.worker.health() == Health(
         live=True, ready=False, reasons=("the server wants this worker quiet",)
     )
-    runtime.obey(Order.RUN)
+    runtime.apply_command(WorkerCommand.RUN)
     assert running.worker.health().ready
 
 

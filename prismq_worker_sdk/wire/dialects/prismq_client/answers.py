@@ -10,7 +10,14 @@ import json
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from prismq_worker_sdk.model.calls import Failure, Foreign, Rejected, Throttled, Unauthorised, Unreachable
+from prismq_worker_sdk.model.protocol import (
+    Failure,
+    Rejected,
+    Throttled,
+    Unauthorised,
+    Unreachable,
+    UnrecognisedServer,
+)
 from prismq_worker_sdk.wire.dialects.reading import failure_of, plain, retry_after
 from prismq_worker_sdk.wire.messages import HttpReply
 
@@ -95,7 +102,7 @@ def read(reply: HttpReply | Unreachable) -> Answer:
         case 200:
             return Unreachable("HTTP 200 without an answer in it")
         case 404 | 405:
-            return Foreign(f"HTTP {status}, not a TaskManager's answer")
+            return UnrecognisedServer(f"HTTP {status}, not a TaskManager's answer")
         case _:
             return failure_of(reply) or Rejected(status, words or f"HTTP {status}")
 
@@ -103,7 +110,7 @@ def read(reply: HttpReply | Unreachable) -> Answer:
 def failure(answer: Refused) -> Failure:
     """A refusal that no call gives a meaning of its own."""
     if answer.error == NO_ENDPOINT:
-        return Foreign(f"HTTP {answer.status} {NO_ENDPOINT}: this path does not exist there")
+        return UnrecognisedServer(f"HTTP {answer.status} {NO_ENDPOINT}: this path does not exist there")
     if answer.status >= 500:  # noqa: PLR2004
         return Unreachable(f"HTTP {answer.status}: {answer.error}")
     return Rejected(answer.status, answer.error)

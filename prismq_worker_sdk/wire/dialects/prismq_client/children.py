@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from prismq_worker_sdk.model.calls import Failure, ReportAnswer
 from prismq_worker_sdk.model.json import digest
 from prismq_worker_sdk.model.outcome import Child
+from prismq_worker_sdk.model.protocol import Failure, ReportAnswer
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.wire.dialects.prismq_client.answers import (
     Answer,

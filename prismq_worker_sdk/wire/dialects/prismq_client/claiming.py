@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from prismq_worker_sdk.model.calls import (
+from prismq_worker_sdk.model.protocol import (
     BadGrant,
     ClaimOrder,
     ClaimWork,
     Conflict,
-    Exchange,
-    Exchanged,
+    ExchangeRequest,
+    ExchangeResponse,
     Failure,
     Grant,
     Throttled,
@@ -59,7 +59,7 @@ def wire_worker_id(worker_id: str, request_id: str) -> str:
     return f"{worker_id.strip()[: LONGEST_WORKER_ID - 1 - len(number)]}/{number}"
 
 
-def claim(session: Session, call: Exchange, work: ClaimWork) -> Asking:
+def claim(session: Session, call: ExchangeRequest, work: ClaimWork) -> Asking:
     """One task of the types, asked for in turn until one has work; the answer to the claim part of an exchange.
 
     A claim that may have been seen is only looked for: its task is hidden from everybody until its time is over. A new
@@ -67,12 +67,12 @@ def claim(session: Session, call: Exchange, work: ClaimWork) -> Asking:
     """
     owner = wire_worker_id(work.worker_id, call.request_id)
     if call.maybe_seen:
-        return Exchanged(tasks=(yield from _claimed_by(owner)))
+        return ExchangeResponse(tasks=(yield from _claimed_by(owner)))
     strangers: list[str] = []
     for name in session.in_turn(work.task_types):
         number = yield from number_of(session, name)
         if isinstance(number, Failure):
-            return Exchanged(tasks=number, unknown_types=tuple(strangers))
+            return ExchangeResponse(tasks=number, unknown_types=tuple(strangers))
         if number is None:
             strangers.append(name)
             continue
@@ -82,8 +82,8 @@ def claim(session: Session, call: Exchange, work: ClaimWork) -> Asking:
         if not isinstance(found, Throttled):
             session.served(name, with_work=isinstance(found, tuple) and bool(found))
         if isinstance(found, Failure) or found:
-            return Exchanged(tasks=found, unknown_types=tuple(strangers))
-    return Exchanged(unknown_types=tuple(strangers))
+            return ExchangeResponse(tasks=found, unknown_types=tuple(strangers))
+    return ExchangeResponse(unknown_types=tuple(strangers))
 
 
 def get_task(identity: str) -> Asking:

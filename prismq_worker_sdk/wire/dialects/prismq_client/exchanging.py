@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from prismq_worker_sdk.model.calls import Exchange, Exchanged, LeaseReply, ReportReply, Unreachable
+from prismq_worker_sdk.model.protocol import (
+    ExchangeRequest,
+    ExchangeResponse,
+    LeaseReply,
+    ReportReply,
+    Unreachable,
+)
 from prismq_worker_sdk.wire.dialects import Steps
 from prismq_worker_sdk.wire.dialects.prismq_client.claiming import claim
 from prismq_worker_sdk.wire.dialects.prismq_client.reporting import renew, report
@@ -13,7 +19,7 @@ from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
 __all__ = ["exchange"]
 
 
-def exchange(session: Session, call: Exchange) -> Steps:
+def exchange(session: Session, call: ExchangeRequest) -> Steps:
     """Reports one by one, then progress, then the claim; what follows an answer that did not come is not sent."""
     reports: list[ReportReply] = []
     for one in call.reports:
@@ -21,10 +27,12 @@ def exchange(session: Session, call: Exchange) -> Steps:
     renewals: list[LeaseReply] = []
     for renewal in call.renewals:
         renewals.append((yield from renew(renewal, call.within)))  # noqa: PERF401 - a step may yield
-    found = Exchanged()
+    found = ExchangeResponse()
     if call.claim is not None:
         silent = next((reply for reply in (*reports, *renewals) if isinstance(reply, Unreachable)), None)
         found = (
-            Exchanged(tasks=silent) if silent is not None else (yield from claim(session, call, call.claim))
+            ExchangeResponse(tasks=silent)
+            if silent is not None
+            else (yield from claim(session, call, call.claim))
         )
     return replace(found, reports=tuple(reports), renewals=tuple(renewals))

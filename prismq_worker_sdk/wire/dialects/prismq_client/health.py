@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from prismq_worker_sdk.model.calls import Failure, Healthy
 from prismq_worker_sdk.model.capabilities import Capabilities
+from prismq_worker_sdk.model.protocol import Failure, ServerInfo
 from prismq_worker_sdk.wire.dialects.prismq_client.answers import Refused, failure, read
 from prismq_worker_sdk.wire.dialects.prismq_client.reporting import NAME
 from prismq_worker_sdk.wire.dialects.prismq_client.types import Asking
@@ -30,7 +30,7 @@ CAPABILITIES = Capabilities(
 """One task a claim, one report a call; no renewal, no release, no delay."""
 
 
-def read_health(body: Any) -> Healthy | None:
+def read_health(body: Any) -> ServerInfo | None:
     """What a health answer tells of such a server; None when it is none of this dialect."""
     if (
         not isinstance(body, dict)
@@ -38,7 +38,7 @@ def read_health(body: Any) -> Healthy | None:
         or not isinstance(body.get("data"), dict)
     ):
         return None
-    return Healthy(NAME, CAPABILITIES) if isinstance(body["data"].get("status"), str) else None
+    return ServerInfo(NAME, CAPABILITIES) if isinstance(body["data"].get("status"), str) else None
 
 
 def check_key() -> Asking:

@@ -6,7 +6,9 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from prismq_worker_sdk.model.calls import (
+from prismq_worker_sdk.model.claim import Identity
+from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
+from prismq_worker_sdk.model.protocol import (
     Failure,
     LeaseAnswer,
     LeaseVerdict,
@@ -14,8 +16,6 @@ from prismq_worker_sdk.model.calls import (
     Renewal,
     ReportAnswer,
 )
-from prismq_worker_sdk.model.claim import Identity
-from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.wire.dialects.prismq_client.answers import Refused, Said, failure, not_found, read
 from prismq_worker_sdk.wire.dialects.prismq_client.children import create_children

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, TypeAlias
 
-from prismq_worker_sdk.model.calls import Failure, Unreachable
+from prismq_worker_sdk.model.protocol import Failure, Unreachable
 from prismq_worker_sdk.wire.dialects.prismq_client.answers import (
     Refused,
     failure,

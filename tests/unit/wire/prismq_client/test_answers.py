@@ -2,7 +2,13 @@ import json
 
 import pytest
 
-from prismq_worker_sdk.model.calls import Foreign, Rejected, Throttled, Unauthorised, Unreachable
+from prismq_worker_sdk.model.protocol import (
+    Rejected,
+    Throttled,
+    Unauthorised,
+    Unreachable,
+    UnrecognisedServer,
+)
 from prismq_worker_sdk.wire.dialects.prismq_client.answers import (
     Refused,
     Said,
@@ -89,13 +95,13 @@ def test_a_body_that_is_too_large_never_fits():
 
 @pytest.mark.parametrize("body", [HTML, b"", {"detail": "Not Found"}])
 def test_r33_a_404_of_another_service_is_foreign(body):
-    assert isinstance(read(raw(404, body)), Foreign)
+    assert isinstance(read(raw(404, body)), UnrecognisedServer)
 
 
 def test_r32_a_redirect_is_foreign_and_names_the_place():
     found = read(raw(301, HTML, location="https://h/api/tasks"))
 
-    assert isinstance(found, Foreign)
+    assert isinstance(found, UnrecognisedServer)
     assert "https://h/api/tasks" in found.reason
 
 
@@ -104,7 +110,7 @@ def test_an_unanswered_request_passes_through_as_it_is():
 
 
 def test_a_path_that_does_not_exist_there_is_foreign_and_other_refusals_keep_their_status():
-    assert isinstance(failure(Refused(404, "Endpoint not found")), Foreign)
+    assert isinstance(failure(Refused(404, "Endpoint not found")), UnrecognisedServer)
     assert failure(Refused(400, "no")) == Rejected(400, "no")
     assert isinstance(failure(Refused(500, "Internal server error")), Unreachable)
     assert isinstance(failure(Refused(503, "switched off")), Unreachable)

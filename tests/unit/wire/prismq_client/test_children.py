@@ -1,7 +1,7 @@
 import pytest
 
-from prismq_worker_sdk.model.calls import Exchange, Foreign, ReportAnswer
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed
+from prismq_worker_sdk.model.protocol import ExchangeRequest, ReportAnswer, UnrecognisedServer
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.wire.dialects.prismq_client.children import child_keys
 from tests.support.prismq_talk import (
@@ -50,7 +50,7 @@ def accepted():
 
 
 def parent(*children):
-    return Exchange(reports=(report(Completed("1"), children=children),))
+    return ExchangeRequest(reports=(report(Completed("1"), children=children),))
 
 
 def test_r22_children_are_created_before_their_parent_s_report_each_under_its_own_key():
@@ -68,7 +68,7 @@ def test_r22_children_are_created_before_their_parent_s_report_each_under_its_ow
 
 def test_r22_children_that_were_stored_with_a_failure_are_not_created():
     talk = Talk()
-    call = Exchange(reports=(report(Failed("it broke"), children=(ONE,)),))
+    call = ExchangeRequest(reports=(report(Failed("it broke"), children=(ONE,)),))
 
     assert talk(call, said({"id": "20", "status": "pending (retry)"})).reports[0].verdict is Verdict.ACCEPTED
     assert talk.paths == ["POST /tasks/20/complete"]
@@ -200,4 +200,4 @@ def test_a_schema_that_takes_one_point_nought_for_no_integer_gets_it_as_one():
 def test_r33_a_path_that_is_gone_refuses_no_child_for_good():
     reply = Parent()(parent(ONE), refused(404, "Endpoint not found")).reports[0]
 
-    assert isinstance(reply, Foreign)
+    assert isinstance(reply, UnrecognisedServer)

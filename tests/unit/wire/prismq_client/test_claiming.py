@@ -2,18 +2,18 @@ import itertools
 
 import pytest
 
-from prismq_worker_sdk.model.calls import (
+from prismq_worker_sdk.model.protocol import (
     BadGrant,
     ClaimWork,
     Conflict,
-    Exchange,
-    Foreign,
+    ExchangeRequest,
     Grant,
-    Healthy,
     Rejected,
+    ServerInfo,
     Throttled,
     Unauthorised,
     Unreachable,
+    UnrecognisedServer,
 )
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire.client import WireClient
@@ -57,8 +57,8 @@ def test_an_order_is_kept_by_the_server_also_among_tasks_of_one_second(order, fi
         server.server.set_priority(2, 9)
         client = WireClient(server.url, dialect="prismq-client")
         work = ClaimWork("w", (TYPE,), order=order)
-        client.use(Healthy("prismq-client", CAPABILITIES))
-        found = client.perform(Exchange(claim=work, request_id="1"))
+        client.use(ServerInfo("prismq-client", CAPABILITIES))
+        found = client.perform(ExchangeRequest(claim=work, request_id="1"))
         client.close()
 
     assert [grant.task.id for grant in found.tasks] == [first]
@@ -143,7 +143,9 @@ def test_a_type_whose_name_the_server_damages_is_told_as_unknown():
 
 def test_a_lookup_that_fails_is_the_answer_to_the_claim():
     assert Talk()(claim_call("Test.New"), SILENCE).tasks == SILENCE
-    assert isinstance(Talk()(claim_call("Test.New"), refused(404, "Endpoint not found")).tasks, Foreign)
+    assert isinstance(
+        Talk()(claim_call("Test.New"), refused(404, "Endpoint not found")).tasks, UnrecognisedServer
+    )
     assert isinstance(Talk()(claim_call("Test.New"), registered(0, "Test.New")).tasks, Unreachable)
 
 
@@ -158,7 +160,7 @@ def test_a_deadlock_is_somebody_who_was_faster():
         (raw(429, {"error": "Too Many Requests"}, retry_after="5"), Throttled),
         (refused(500, "Internal server error"), Unreachable),
         (refused(400, "Missing required field: task_type_id"), Rejected),
-        (refused(404, "Endpoint not found"), Foreign),
+        (refused(404, "Endpoint not found"), UnrecognisedServer),
         (raw(200, b""), Unreachable),
         (said(None), Unreachable),
         (said("a task"), Unreachable),

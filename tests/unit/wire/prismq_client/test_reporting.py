@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from prismq_worker_sdk.model.calls import (
-    Exchange,
-    Foreign,
+from prismq_worker_sdk.model.outcome import Completed, Failed, Released
+from prismq_worker_sdk.model.protocol import (
+    ExchangeRequest,
     LeaseAnswer,
     LeaseVerdict,
     Rejected,
@@ -12,8 +12,8 @@ from prismq_worker_sdk.model.calls import (
     Throttled,
     Unauthorised,
     Unreachable,
+    UnrecognisedServer,
 )
-from prismq_worker_sdk.model.outcome import Completed, Failed, Released
 from prismq_worker_sdk.model.report import Verdict
 from tests.support.prismq_talk import (
     ANOTHER,
@@ -42,7 +42,7 @@ def accepted(status):
 
 def sent(one, *replies):
     talk = Talk()
-    found = talk(Exchange(reports=(one,)), *replies)
+    found = talk(ExchangeRequest(reports=(one,)), *replies)
     return talk, found.reports[0]
 
 
@@ -78,8 +78,8 @@ def test_r26_a_task_that_is_gone_is_missing_and_never_deletes_the_outcome():
         assert sent(report(DONE), refused(*unknown))[1].verdict is Verdict.MISSING
         assert sent(report(DONE, maybe_seen=True), refused(*unknown))[1].verdict is Verdict.MISSING
     assert sent(report(DONE, maybe_seen=True), NOTHING)[1].verdict is Verdict.MISSING
-    assert isinstance(sent(report(DONE), raw(404, b"<h1>"))[1], Foreign)
-    assert isinstance(sent(report(DONE), refused(404, "Endpoint not found"))[1], Foreign)
+    assert isinstance(sent(report(DONE), raw(404, b"<h1>"))[1], UnrecognisedServer)
+    assert isinstance(sent(report(DONE), refused(404, "Endpoint not found"))[1], UnrecognisedServer)
 
 
 @pytest.mark.parametrize(
@@ -210,17 +210,21 @@ def test_once_a_failure_was_done_by_half_what_is_given_back_is_left_to_lapse(out
     talk = Talk()
     half = [shown(status="failed", claimed_by=OWNER, attempts=1)]
     repeat = [refused(*NOT_CLAIMED)] if isinstance(outcome, Failed) else []
-    talk(Exchange(reports=(report(outcome),)), refused(*DEADLOCK), *repeat, *half)
+    talk(ExchangeRequest(reports=(report(outcome),)), refused(*DEADLOCK), *repeat, *half)
     asked = len(talk.asked)
-    reply = talk(Exchange(reports=(report(Released("later"), task_id="21"),))).reports[0]
+    reply = talk(ExchangeRequest(reports=(report(Released("later"), task_id="21"),))).reports[0]
 
     assert (reply.verdict, len(talk.asked)) == (Verdict.LOST, asked)
 
 
 def test_a_deadlock_that_did_no_harm_keeps_no_other_task_from_being_given_back():
     talk = Talk()
-    talk(Exchange(reports=(report(Failed("it broke")),)), refused(*DEADLOCK), accepted("pending (retry)"))
-    later = Exchange(reports=(report(Released("later"), task_id="21"),))
+    talk(
+        ExchangeRequest(reports=(report(Failed("it broke")),)),
+        refused(*DEADLOCK),
+        accepted("pending (retry)"),
+    )
+    later = ExchangeRequest(reports=(report(Released("later"), task_id="21"),))
 
     assert talk(later, accepted("pending (retry)")).reports[0].verdict is Verdict.ACCEPTED
 
@@ -243,8 +247,8 @@ def test_what_was_given_back_and_failed_by_half_is_found():
 
 def test_a_task_that_fails_for_good_by_being_given_back_is_told_and_no_other_one_does():
     talk = Talk()
-    first = talk(Exchange(reports=(report(Released("later")),)), accepted("failed")).reports[0]
-    second = talk(Exchange(reports=(report(Released("later"), task_id="21"),))).reports[0]
+    first = talk(ExchangeRequest(reports=(report(Released("later")),)), accepted("failed")).reports[0]
+    second = talk(ExchangeRequest(reports=(report(Released("later"), task_id="21"),))).reports[0]
 
     assert "less than --server-max-attempts" in first.notice
     assert (second.verdict, len(talk.asked)) == (Verdict.LOST, 1)
@@ -258,7 +262,7 @@ def test_an_error_that_utf8_cannot_carry_is_made_plain():
 
 def told(word, *replies):
     talk = Talk()
-    return talk, talk(Exchange(renewals=(word,)), *replies).renewals[0]
+    return talk, talk(ExchangeRequest(renewals=(word,)), *replies).renewals[0]
 
 
 def test_progress_is_a_whole_number_and_extends_nothing():
@@ -288,7 +292,7 @@ def test_a_claim_is_not_sent_after_a_report_that_was_not_answered():
     from tests.support.prismq_talk import claim_call
 
     talk = Talk()
-    call = Exchange(reports=(report(DONE),), claim=claim_call().claim, request_id="1")
+    call = ExchangeRequest(reports=(report(DONE),), claim=claim_call().claim, request_id="1")
 
     found = talk(call, SILENCE)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prismq_worker_sdk.model.calls import Healthy
+from prismq_worker_sdk.model.protocol import ServerInfo
 from prismq_worker_sdk.model.task import TaskStatus
 from prismq_worker_sdk.testing.prismq_client import php
 from prismq_worker_sdk.wire.client import health
@@ -132,7 +132,7 @@ HEALTHY = said({"status": "healthy", "timestamp": 1, "database": "connected"})
 def test_the_key_is_checked_at_start_since_health_says_nothing_of_it():
     talk = Talk()
 
-    assert talk.walk(health(), HEALTHY, NOTHING) == Healthy("prismq-client", CAPABILITIES)
+    assert talk.walk(health(), HEALTHY, NOTHING) == ServerInfo("prismq-client", CAPABILITIES)
     assert talk.paths == ["GET /health", "GET /tasks"]
     assert talk.asked[1].query == (("limit", "1"),)
 

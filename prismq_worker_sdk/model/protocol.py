@@ -20,26 +20,26 @@ __all__ = [
     "ClaimOrder",
     "ClaimWork",
     "Conflict",
-    "Exchange",
-    "Exchanged",
+    "ExchangeRequest",
+    "ExchangeResponse",
+    "ExtensionGone",
     "Failure",
-    "Foreign",
     "Grant",
-    "Healthy",
     "LeaseAnswer",
     "LeaseReply",
     "LeaseVerdict",
     "NoKey",
-    "Order",
     "Probe",
     "Rejected",
     "Renewal",
     "ReportAnswer",
     "ReportReply",
+    "ServerInfo",
     "Throttled",
     "Unauthorised",
     "Unreachable",
-    "Vanished",
+    "UnrecognisedServer",
+    "WorkerCommand",
 ]
 
 
@@ -89,7 +89,7 @@ class Renewal:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class ExchangeRequest:
     """Report, renew, claim, or all of it; a dialect may need several HTTP requests for it.
 
     Attributes:
@@ -150,7 +150,7 @@ class NoKey(Unauthorised):
 
 
 @dataclass(frozen=True, slots=True)
-class Foreign:
+class UnrecognisedServer:
     """Something answers, but not as a TaskManager does: HTML 404, redirect, foreign JSON."""
 
     reason: str
@@ -164,7 +164,7 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
-class Vanished:
+class ExtensionGone:
     """An extension that was announced is not there (R35): probe again."""
 
     reason: str
@@ -178,11 +178,13 @@ class Rejected:
     reason: str
 
 
-Failure: TypeAlias = Unreachable | Throttled | Unauthorised | Foreign | Conflict | Vanished | Rejected
+Failure: TypeAlias = (
+    Unreachable | Throttled | Unauthorised | UnrecognisedServer | Conflict | ExtensionGone | Rejected
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Healthy:
+class ServerInfo:
     """A TaskManager is there.
 
     Attributes:
@@ -266,7 +268,7 @@ class LeaseAnswer:
 LeaseReply: TypeAlias = LeaseAnswer | Failure
 
 
-class Order(StrEnum):
+class WorkerCommand(StrEnum):
     """What the server wants of this worker, in the words of the wire."""
 
     RUN = "run"
@@ -275,8 +277,8 @@ class Order(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Exchanged:
-    """The answer to an Exchange.
+class ExchangeResponse:
+    """The answer to an ExchangeRequest.
 
     Attributes:
         reports: One reply for each report, in the order sent.
@@ -288,5 +290,5 @@ class Exchanged:
     reports: tuple[ReportReply, ...] = ()
     tasks: tuple[Grant | BadGrant, ...] | Failure = ()
     renewals: tuple[LeaseReply, ...] = ()
-    order: Order = Order.RUN
+    command: WorkerCommand = WorkerCommand.RUN
     unknown_types: tuple[str, ...] = ()
