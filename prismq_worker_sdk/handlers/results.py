@@ -17,6 +17,12 @@ MAX_BITS = 14_000
 """Longest whole number, some 4200 digits; Python neither writes nor reads longer ones."""
 
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+LONGEST_CHARACTER = 4
+"""Bytes in UTF-8."""
+
+
 def encode_result(value: Any, *, max_bytes: int, max_depth: int = MAX_DEPTH, name: str = "result") -> str:
     """The value as strict JSON text: no NaN, no lone surrogates, text keys only, not too deep, not too large.
 
@@ -30,7 +36,9 @@ def encode_result(value: Any, *, max_bytes: int, max_depth: int = MAX_DEPTH, nam
         UnfitResult: It cannot go; says what and where.
     """
     plain = _plain(value, name, max_depth)
-    text = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = _ENCODE(plain)
+    if LONGEST_CHARACTER * len(text) <= max_bytes:
+        return text
     size = len(text.encode("utf-8"))
     if size > max_bytes:
         raise UnfitResult(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jsonschema
@@ -41,11 +41,16 @@ class ParamsSpec:
         schema: The published JSON Schema.
         model: The pydantic model that `parse` makes, None for a plain dict.
         warnings: Where the schema refuses what the model would take.
+        validator: Of the schema; made once, which costs more than most params take to check.
     """
 
     schema: dict[str, Any]
     model: type[BaseModel] | None = None
     warnings: tuple[str, ...] = ()
+    validator: Any = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "validator", _validator(self.schema))
 
     @classmethod
     def of(cls, declaration: object) -> ParamsSpec:
@@ -83,7 +88,7 @@ class ParamsSpec:
         """
         try:
             with matching(matcher or Matcher()):
-                faults = tuple(faults_of_json(params)) or tuple(_faults(self.schema, params))
+                faults = tuple(faults_of_json(params)) or tuple(_faults(self, params))
         except CheckTimeout as timeout:
             place = "" if timeout.text is None else pointer_to(timeout.text, params)
             faults = (Fault(place, timeout.told),)
@@ -212,8 +217,13 @@ def _validator(schema: Mapping[str, Any]) -> Any:
     return Validator(own, registry=REGISTRY)
 
 
-def _faults(schema: Mapping[str, Any], params: object) -> Iterator[Fault]:
-    violations = _validator(schema).iter_errors(params)
+_ANY_OBJECT = frozenset({"$schema", "type"})
+
+
+def _faults(spec: ParamsSpec, params: object) -> Iterator[Fault]:
+    if spec.schema.keys() <= _ANY_OBJECT and isinstance(params, dict):
+        return
+    violations = spec.validator.iter_errors(params)
     for violation in sorted(violations, key=lambda error: list(map(str, error.path))):
         yield from faults_of_violation(violation)
 

@@ -13,6 +13,11 @@ JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict
 JsonObject: TypeAlias = "Mapping[str, JsonValue]"
 
 
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+).encode
+
+
 def canonical(value: object) -> str:
     """The one text of a JSON value: keys sorted, no blanks, unescaped.
 
@@ -20,7 +25,7 @@ def canonical(value: object) -> str:
         ValueError: The value holds NaN or an infinity.
         TypeError: The value is not JSON.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL(value)
 
 
 def digest(value: object) -> str:

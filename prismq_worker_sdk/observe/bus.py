@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from prismq_worker_sdk.decide.redaction import Redactor
@@ -65,8 +66,13 @@ class EventBus:
         if self._redactor is None:
             return event
         told: dict[str, Any] = {}
-        for name in TEXTS:
-            text = getattr(event, name, "")
+        for name in _texts_of(type(event)):
+            text = getattr(event, name)
             if text and (clean := self._redactor.text(text)) != text:
                 told[name] = clean
         return replace(event, **told) if told else event
+
+
+@cache
+def _texts_of(kind: type) -> tuple[str, ...]:
+    return tuple(name for name in TEXTS if hasattr(kind, name))

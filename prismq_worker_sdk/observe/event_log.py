@@ -59,10 +59,7 @@ class EventLog:
         self._told: dict[str, float] = {}
         self._unsaid = 0
         self._given_back: dict[TaskRef, str] = {}
-
-    def __call__(self, event: Event) -> None:
-        """Writes the event's line, if it has one."""
-        writers: dict[type, Callable[[Any], None]] = {
+        self._writers: dict[type, Callable[[Any], None]] = {
             WorkerStarted: self._started,
             PhaseChanged: self._phase,
             TaskClaimed: lambda e: self._write(logging.DEBUG, "claimed", "claimed", e.ref),
@@ -83,7 +80,10 @@ class EventLog:
             Notice: lambda e: self._write(LEVELS[e.level], "notice", e.message),
             WorkerStopped: self._stopped,
         }
-        writer = writers.get(type(event))
+
+    def __call__(self, event: Event) -> None:
+        """Writes the event's line, if it has one."""
+        writer = self._writers.get(type(event))
         if writer is not None:
             writer(event)
 
@@ -205,9 +205,14 @@ class EventLog:
         text = f"worker stopped, exit code {event.exit_code}{meaning}: {event.reason}"
         self._write(level, "worker_stopped", text, exit_code=event.exit_code)
 
+    def _writes(self, level: int) -> bool:
+        return _LOG.isEnabledFor(level) if self.guard is None else level >= self.guard.level
+
     def _write(
         self, level: int, event: str, text: str, ref: TaskRef | None = None, trace: str = "", **fields: Any
     ) -> None:
+        if not self._writes(level):
+            return
         extra: dict[str, Any] = {"fields": {"event": event, **fields}, "handler_trace": trace}
         if ref is not None:
             extra["task"] = ref

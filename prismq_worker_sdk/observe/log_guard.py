@@ -28,13 +28,13 @@ class LogGuard:
     def __init__(self, handler: logging.Handler, level: int) -> None:
         self._handler = handler
         self._formatter = handler.formatter
-        self._level = level
+        self.level = level
         self._lock = threading.Lock()
         self._told: set[str] = set()
 
     def write(self, record: logging.LogRecord) -> None:
         """Writes a record of ours by way of logging, where others may listen too, or past it."""
-        if record.levelno < self._level:
+        if record.levelno < self.level:
             return
         logger = logging.getLogger(record.name)
         if self._reached_by(logger, record.levelno):
@@ -63,8 +63,8 @@ class LogGuard:
                 if isinstance(logger, logging.Logger) and (name == OWN or name.startswith(f"{OWN}.")):
                     logger.disabled = False
                     logger.propagate = True
-            if logging.getLogger(OWN).level != self._level:
-                logging.getLogger(OWN).setLevel(self._level)
+            if logging.getLogger(OWN).level != self.level:
+                logging.getLogger(OWN).setLevel(self.level)
 
     def _reached_by(self, logger: logging.Logger, level: int) -> bool:
         return (

@@ -29,6 +29,9 @@ __all__ = ["CallSummary", "Statistics", "Summary", "Times"]
 _BOUNDS = tuple(0.0005 * 1.25**step for step in range(80))
 """Upper ends of the buckets of durations, seconds: 0.5 ms to 7 hours, each a quarter more than the last."""
 
+MEMORY_EVERY = 0.5
+"""Seconds between two looks at the process's memory: one costs as much as all that a task's events count."""
+
 RATED_SECONDS = 60.0
 """A run that was shorter tells no rate: an hour's worth of it would be a guess."""
 
@@ -173,6 +176,7 @@ class Statistics:
         self._calls: dict[str, Times] = {}
         self._errors: Counter[str] = Counter()
         self._peak = 0
+        self._looked_at = -MEMORY_EVERY
         self._failed_early = 0
 
     def __call__(self, event: Event) -> None:
@@ -186,7 +190,7 @@ class Statistics:
                     self._claimed += 1
                 case ClaimEnded(end=end):
                     self._ends[end] += 1
-                    self._peak = max(self._peak, self._memory())
+                    self._look_at_memory()
                 case OutcomeCommitted(seconds=seconds):
                     self._committed += 1
                     if seconds is not None:
@@ -198,6 +202,12 @@ class Statistics:
                 case WorkerStarted(recovered=recovered):
                     self._recovered = recovered
                     self._begun = self._clock.monotonic()
+
+    def _look_at_memory(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._looked_at >= MEMORY_EVERY:
+            self._looked_at = now
+            self._peak = max(self._peak, self._memory())
 
     def snapshot(self) -> Summary:
         """The numbers now."""

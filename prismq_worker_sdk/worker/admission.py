@@ -177,7 +177,7 @@ def _held(runtime: Runtime, claim: Claim, handler: Handler, early: HoldResult | 
                 return Admission.LAPSED
             limit = _limit(runtime, claim, handler)
             attempt = Attempt(claim, handler, checkpoint=checkpoint, limit_at=limit)
-            runtime.table.add(attempt)
+            runtime.table.add((attempt,))
             runtime.gate.started(claim.task.type, runtime.clock.monotonic())
             runtime.slots.start(attempt)
             runtime.wakes.lease()

@@ -15,15 +15,24 @@ class Cancellable:
 
     Attributes:
         told_at: Clock reading when it was told, if it was.
-        changed: Set when it is told; wakes whoever waits.
     """
 
     def __init__(self) -> None:
         self.told_at: float | None = None
-        self.changed = threading.Event()
+        self._changed: threading.Event | None = None
         self._lock = threading.Lock()
         self._cancelled: CancelReason | None = None
         self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def changed(self) -> threading.Event:
+        """Set when it is told; wakes whoever waits. Made when somebody asks: hardly any task is ever waited for."""
+        with self._lock:
+            if self._changed is None:
+                self._changed = threading.Event()
+                if self._cancelled is not None:
+                    self._changed.set()
+            return self._changed
 
     @property
     def cancelled(self) -> CancelReason | None:
@@ -41,7 +50,8 @@ class Cancellable:
                 return False
             self._cancelled, self.told_at = reason, now
             listeners = tuple(self._listeners)
-        self.changed.set()
+            if self._changed is not None:
+                self._changed.set()
         for listener in listeners:
             listener()
         return True

@@ -136,7 +136,7 @@ def thread_slots(runtime: Callable[[], Runtime]) -> Callable[[int], Slot]:
 
     def done(slot: Slot, attempt: Attempt) -> None:
         shared = runtime()
-        shared.table.remove(attempt)
+        shared.table.remove((attempt,))
         shared.gate.stopped(attempt.claim.task.type)
         shared.slots.finished(slot, attempt)
         shared.wakes.everybody()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 
 from prismq_worker_sdk.worker.attempt import Attempt
 
@@ -14,23 +15,24 @@ class AttemptTable:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._attempts: list[Attempt] = []
+        self._attempts: dict[tuple[str, str], Attempt] = {}
 
-    def add(self, attempt: Attempt) -> None:
-        """From now on it is watched."""
+    def add(self, attempts: Iterable[Attempt]) -> None:
+        """From now on they are watched."""
         with self._lock:
-            self._attempts.append(attempt)
+            self._attempts.update((_key(attempt), attempt) for attempt in attempts)
 
-    def remove(self, attempt: Attempt) -> None:
-        """Its thread has ended."""
+    def remove(self, attempts: Iterable[Attempt]) -> None:
+        """Their threads have ended."""
         with self._lock:
-            if attempt in self._attempts:
-                self._attempts.remove(attempt)
+            for attempt in attempts:
+                if self._attempts.get(_key(attempt)) is attempt:
+                    del self._attempts[_key(attempt)]
 
     def all(self) -> tuple[Attempt, ...]:
         """Every attempt, strays included."""
         with self._lock:
-            return tuple(self._attempts)
+            return tuple(self._attempts.values())
 
     def live(self) -> tuple[Attempt, ...]:
         """The attempts that may still end by themselves."""
@@ -38,8 +40,9 @@ class AttemptTable:
 
     def of_task(self, server: str, task_id: str) -> Attempt | None:
         """The attempt that works on this task here, None when there is none (R9)."""
-        for attempt in self.all():
-            identity = attempt.claim.identity
-            if (identity.server, identity.task_id) == (server, task_id):
-                return attempt
-        return None
+        return self._attempts.get((server, task_id))
+
+
+def _key(attempt: Attempt) -> tuple[str, str]:
+    identity = attempt.claim.identity
+    return identity.server, identity.task_id

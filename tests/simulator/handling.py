@@ -121,7 +121,7 @@ class _Run:
             return
         self._process.world.watch.left(self._process, self._attempt)
         runtime, attempt = self._runtime, self._attempt
-        runtime.table.remove(attempt)
+        runtime.table.remove((attempt,))
         runtime.gate.stopped(attempt.claim.task.type)
         runtime.slots.finished(self._slot, attempt)
         runtime.wakes.everybody()
