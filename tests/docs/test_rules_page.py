@@ -28,7 +28,7 @@ def test_the_rules_stand_on_the_page_in_their_order():
 def test_each_rule_says_for_which_servers_it_holds_and_what_happened_without_it(number):
     text = PAGE.split(f"### R{number}\n")[1].split("\n#")[0]
 
-    assert re.match(r"\*(All servers|ExchangeRequest|Base)\b[^*]*\.\*", text)
+    assert re.match(r"\*(All servers|Exchange|Base)\b[^*]*\.\*", text)
     assert "*Without it:*" in text
 
 
