@@ -15,33 +15,6 @@ from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.model.task import Task
 
-__all__ = [
-    "BadGrant",
-    "ClaimOrder",
-    "ClaimWork",
-    "Conflict",
-    "ExchangeRequest",
-    "ExchangeResponse",
-    "ExtensionGone",
-    "Failure",
-    "Grant",
-    "LeaseAnswer",
-    "LeaseReply",
-    "LeaseVerdict",
-    "NoKey",
-    "Probe",
-    "Rejected",
-    "Renewal",
-    "ReportAnswer",
-    "ReportReply",
-    "ServerInfo",
-    "Throttled",
-    "Unauthorised",
-    "Unreachable",
-    "UnrecognisedServer",
-    "WorkerCommand",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Probe:
@@ -199,6 +172,9 @@ class ServerInfo:
     described: str = ""
 
 
+ProbeReply: TypeAlias = ServerInfo | Failure
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """One task handed out.
@@ -292,3 +268,6 @@ class ExchangeResponse:
     renewals: tuple[LeaseReply, ...] = ()
     command: WorkerCommand = WorkerCommand.RUN
     unknown_types: tuple[str, ...] = ()
+
+
+ExchangeReply: TypeAlias = ExchangeResponse | Failure

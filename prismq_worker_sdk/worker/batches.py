@@ -5,26 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prismq_worker_sdk.model.outcome import Completed
-from prismq_worker_sdk.model.protocol import ExchangeResponse, Failure, ReportReply, Unreachable
+from prismq_worker_sdk.model.protocol import ExchangeReply, ExchangeResponse, ReportReply, Unreachable
 from prismq_worker_sdk.model.report import Report
-from prismq_worker_sdk.worker.effects import Reply
-
-__all__ = ["failure_of", "replies_of", "within_bytes"]
 
 BATCH_BYTES = 1024 * 1024
 """Bytes in one call, or one report (R23)."""
 
 
-def replies_of(whole: Reply, number: int) -> tuple[ReportReply, ...]:
+def replies_of(whole: ExchangeReply, number: int) -> tuple[ReportReply, ...]:
     """One reply for each report, whatever came."""
     silent = Unreachable("the server did not say what became of the report")
-    match whole:
-        case ExchangeResponse(reports=replies):
-            return (*replies[:number], *(silent,) * (number - len(replies)))
-        case None:
-            return (silent,) * number
-        case _:
-            return (failure_of(whole),) * number
+    if not isinstance(whole, ExchangeResponse):
+        return (whole,) * number
+    replies = whole.reports
+    return (*replies[:number], *(silent,) * (number - len(replies)))
 
 
 def within_bytes(reports: Sequence[Report]) -> tuple[Report, ...]:
@@ -40,8 +34,3 @@ def within_bytes(reports: Sequence[Report]) -> tuple[Report, ...]:
 def _bytes(report: Report) -> int:
     size = len(report.outcome.result) if isinstance(report.outcome, Completed) else 1024
     return size + sum(len(child.params) for child in report.children) + 512
-
-
-def failure_of(reply: object) -> Failure:
-    """A reply to an exchange that is no answer."""
-    return reply  # type: ignore[return-value]  # ServerInfo never answers an ExchangeRequest

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from prismq_worker_sdk.decide.claims import Pace, pace_after, window_after
 from prismq_worker_sdk.model.protocol import (
-    BadGrant,
     ExchangeRequest,
     ExchangeResponse,
-    Failure,
-    Grant,
     WorkerCommand,
 )
 from prismq_worker_sdk.worker.asked import Asked
 from prismq_worker_sdk.worker.claimer import Claimer
-from prismq_worker_sdk.worker.effects import Loop, Reply, Wait
+from prismq_worker_sdk.worker.effects import Loop, Wait
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.talking import talk
 
@@ -75,7 +72,7 @@ def _claim(runtime: Runtime, claimer: Claimer, asked: Asked, pace: Pace) -> Loop
     finally:
         if runtime.waiting is asked:
             runtime.waiting = None
-    answer = claimer.answered(asked, _tasks(reply))
+    answer = claimer.answered(asked, reply.tasks if isinstance(reply, ExchangeResponse) else reply)
     if answer == 0 and asked.work.wait_seconds and runtime.clock.monotonic() - begun > QUICK_ANSWER:
         return Pace()
     window = runtime.claim_window
@@ -95,16 +92,6 @@ def _listen(runtime: Runtime) -> Loop:
         runtime.contact.answered()
     if runtime.command is WorkerCommand.QUIET:
         yield from _rest(runtime, runtime.config.poll_interval)
-
-
-def _tasks(reply: Reply) -> tuple[Grant | BadGrant, ...] | Failure:
-    match reply:
-        case ExchangeResponse(tasks=tasks):
-            return tasks
-        case None:
-            raise ValueError("a claim was answered with nothing at all")
-        case _:
-            return reply  # type: ignore[return-value]  # ServerInfo never answers an ExchangeRequest
 
 
 def _rest(runtime: Runtime, seconds: float) -> Loop:

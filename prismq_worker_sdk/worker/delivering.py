@@ -24,7 +24,7 @@ from prismq_worker_sdk.model.protocol import (
 from prismq_worker_sdk.model.report import Report, Settlement, Verdict
 from prismq_worker_sdk.worker.asked import Asked
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.batches import failure_of, replies_of, within_bytes
+from prismq_worker_sdk.worker.batches import replies_of, within_bytes
 from prismq_worker_sdk.worker.claimer import Claimer
 from prismq_worker_sdk.worker.effects import Loop, Wait
 from prismq_worker_sdk.worker.in_flight import InFlight
@@ -256,7 +256,7 @@ class Delivery:
         whole = yield from talk(runtime, call)
         runtime.overtaken.answered(reports, runtime.clock.monotonic())
         replies = replies_of(whole, len(reports))
-        tasks = whole.tasks if isinstance(whole, ExchangeResponse) else failure_of(whole)
+        tasks = whole.tasks if isinstance(whole, ExchangeResponse) else whole
         claims = self._claimer.to_hold(asked, tasks) if asked is not None and isinstance(tasks, tuple) else ()
         with self._judging:  # what fails at once in several loops is one failure of the server
             self._verdicts.failures = min(failures, self._verdicts.failures)
@@ -268,7 +268,7 @@ class Delivery:
                 runtime.wakes.claim()  # the slots that were kept for this claim may be free again
         if not reports and not isinstance(whole, ExchangeResponse):
             self._verdicts.failures += 1
-            return failure_of(whole)
+            return whole
         if not reports:
             self._verdicts.failures = 0
             return ReportAnswer(Verdict.ACCEPTED)

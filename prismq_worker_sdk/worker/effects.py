@@ -6,7 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from prismq_worker_sdk.model.protocol import ExchangeRequest, ExchangeResponse, Failure, Probe, ServerInfo
+from prismq_worker_sdk.model.protocol import ExchangeReply, ExchangeRequest, Probe, ProbeReply
 
 __all__ = ["Call", "Effect", "Loop", "Reply", "Wait"]
 
@@ -26,5 +26,5 @@ class Wait:
 
 
 Effect: TypeAlias = Call | Wait
-Reply: TypeAlias = ServerInfo | ExchangeResponse | Failure | None
+Reply: TypeAlias = ProbeReply | ExchangeReply | None
 Loop: TypeAlias = Generator[Effect, Reply, Any]

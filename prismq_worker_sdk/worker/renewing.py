@@ -17,9 +17,9 @@ from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.model.protocol import (
+    ExchangeReply,
     ExchangeRequest,
     ExchangeResponse,
-    Failure,
     LeaseAnswer,
     LeaseReply,
     LeaseVerdict,
@@ -106,7 +106,7 @@ class Renewing:
             self._failures = 0
         for renewal, reply in zip(batch, _replies(whole, len(batch)), strict=True):
             self._judge(renewal, reply, sent_at=now)
-        if not isinstance(whole, ExchangeResponse) and whole is not None:
+        if not isinstance(whole, ExchangeResponse):
             self._failures += 1
 
     def _look_around(self) -> None:
@@ -193,17 +193,9 @@ class Renewing:
                 attempt.claim = replace(attempt.claim, sent_at=sent_at, lease_seconds=seconds)
 
 
-def _replies(whole: object, number: int) -> tuple[LeaseReply, ...]:
+def _replies(whole: ExchangeReply, number: int) -> tuple[LeaseReply, ...]:
     """One reply for each renewal, whatever came."""
-    match whole:
-        case ExchangeResponse(renewals=replies):
-            silent = Unreachable("the server did not say what became of the lease")
-            return (*replies[:number], *(silent,) * (number - len(replies)))
-        case None:
-            return (Unreachable("a renewal was answered with nothing at all"),) * number
-        case _:
-            return (_failure(whole),) * number
-
-
-def _failure(reply: object) -> Failure:
-    return reply  # type: ignore[return-value]  # ServerInfo never answers an ExchangeRequest
+    if not isinstance(whole, ExchangeResponse):
+        return (whole,) * number
+    silent = Unreachable("the server did not say what became of the lease")
+    return (*whole.renewals[:number], *(silent,) * (number - len(whole.renewals)))

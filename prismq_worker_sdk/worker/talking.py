@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import replace
 
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.model.protocol import (
+    ExchangeReply,
     ExchangeRequest,
     ExchangeResponse,
     ExtensionGone,
     Probe,
     ServerInfo,
 )
-from prismq_worker_sdk.worker.effects import Call, Loop
+from prismq_worker_sdk.worker.effects import Call, Effect, Reply
 from prismq_worker_sdk.worker.runtime import Runtime
 
 __all__ = ["talk"]
@@ -21,12 +23,14 @@ UNKNOWN_PAUSE = 60.0
 """Seconds before a type that the server does not know is asked for again."""
 
 
-def talk(runtime: Runtime, call: ExchangeRequest) -> Loop:
+def talk(runtime: Runtime, call: ExchangeRequest) -> Generator[Effect, Reply, ExchangeReply]:
     """The reply to an exchange; the server's order is obeyed, a vanished extension is looked for again.
 
     Types that the server does not know are asked for again later: somebody may register them.
     """
     reply = yield Call(replace(call, worker_id=runtime.worker_id))
+    if reply is None or isinstance(reply, ServerInfo):
+        raise TypeError(f"an exchange was answered with {reply!r}")
     match reply:
         case ExchangeResponse(command=command, unknown_types=unknown):
             runtime.apply_command(command)
