@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["weakness"]
-
 SHORTEST_GOOD = 8
 LONGEST_WORD = 20
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from prismq_worker_sdk.model.retry import RetryPolicy
 
-__all__ = ["LONGEST_ASKED", "REPORTS", "SERVER", "Backoff", "as_asked", "retry_pause"]
-
 
 @dataclass(frozen=True, slots=True)
 class Backoff:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-__all__ = ["Budget", "after_one", "seconds_to_next", "told"]
-
 SPENT_FREELY = 0.5
 """The part of a budget that may be used at once; the rest is spread over the time that is left."""
 

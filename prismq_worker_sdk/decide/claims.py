@@ -20,19 +20,6 @@ from prismq_worker_sdk.model.protocol import (
     UnrecognisedServer,
 )
 
-__all__ = [
-    "Ask",
-    "ClaimPlan",
-    "Hold",
-    "Pace",
-    "lanes",
-    "longest_wait",
-    "next_claim",
-    "pace_after",
-    "window_after",
-    "worth_repeating",
-]
-
 MOST_LANES = 8
 """Claims, and reports, that one worker has under way at once: a small server has a score of processes for everybody."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from prismq_worker_sdk.errors import HandlerCrashed
 
-__all__ = ["crashed"]
-
 OUT_OF_MEMORY = "out_of_memory"
 
 

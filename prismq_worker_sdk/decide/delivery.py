@@ -19,8 +19,6 @@ from prismq_worker_sdk.model.protocol import (
 )
 from prismq_worker_sdk.model.report import Report, Settlement, Verdict
 
-__all__ = ["PARK_AFTER", "Again", "Judgement", "Park", "Settle", "judge"]
-
 CRASHED = "crashed"
 """An orphan's failure is short: it is refused only where its claim had another end, reported before the crash."""
 

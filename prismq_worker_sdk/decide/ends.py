@@ -22,8 +22,6 @@ from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.events import End
 from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
 
-__all__ = ["end_of", "outcome_of_cancel", "outcome_of_error", "outcome_when_cancelled"]
-
 SIGNALS = "signal only works in main thread"
 SIGNALS_HINT = 'a handler with isolation="process" runs in a main thread'
 """What a library says that sets handlers of signals when it is imported, and what helps."""

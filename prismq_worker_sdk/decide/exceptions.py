@@ -13,21 +13,6 @@ from types import TracebackType
 from prismq_worker_sdk.compat import BaseExceptionGroup
 from prismq_worker_sdk.errors import HandlerCrashed, HandlerSignal, InvalidParams, TaskCancelled, UnfitResult
 
-__all__ = [
-    "MAX_ERROR_CHARS",
-    "Told",
-    "causes",
-    "is_of_sdk",
-    "is_of_stdlib",
-    "is_unexpected",
-    "own_frames",
-    "sentence",
-    "shown",
-    "single",
-    "tell",
-    "told_elsewhere",
-]
-
 LONGEST_WORDS = 64 * 1024
 """Characters of an exception that are looked at."""
 

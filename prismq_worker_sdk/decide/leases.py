@@ -7,8 +7,6 @@ from typing import TypeAlias
 
 from prismq_worker_sdk.model.cancel import CancelReason
 
-__all__ = ["ABANDON_AFTER", "Abandon", "Cancel", "Look", "time_limit", "watch"]
-
 ABANDON_AFTER = 10.0
 """Seconds from the cancellation at the time limit until the failure is committed without the handler (R16)."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from prismq_worker_sdk.model.outcome import Failed
 
-__all__ = ["CRASHES_BEFORE_FAILED", "orphaned"]
-
 CRASHES_BEFORE_FAILED = 3
 """How often one task may take the worker down before it is reported as failed."""
 

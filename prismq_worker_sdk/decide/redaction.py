@@ -13,8 +13,6 @@ from urllib.parse import quote
 from prismq_worker_sdk.decide.api_key import weakness
 from prismq_worker_sdk.decide.token_shapes import LINK_SHAPES, TOKEN_SHAPES
 
-__all__ = ["MARK", "Redactor", "is_secret_name"]
-
 MARK = "[redacted]"
 SHORTEST = 4
 """Known values that are shorter would redact half the language."""

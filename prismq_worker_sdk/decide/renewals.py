@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from prismq_worker_sdk.decide.backoff import Backoff
 
-__all__ = ["CONFIRM_WITHIN", "deadline", "first_renewal", "next_renewal", "renewal_after_failure", "together"]
-
 CONFIRM_WITHIN = 0.5
 """Seconds from the start of a handler to the first renewal, which makes the attempt count (R7: within 1 s)."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from prismq_worker_sdk.decide.backoff import Backoff
 from prismq_worker_sdk.model.outcome import Failed, Outcome, Released
 
-__all__ = ["USUAL_ATTEMPTS", "can_be_held", "failed_early", "held_back", "too_often"]
-
 RETRIES = Backoff(initial=2.0, ceiling=60.0, factor=4.0, floor=0.5)
 """How long a failed task rests where nobody says how long."""
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from prismq_worker_sdk.model.events import Phase
 
-__all__ = ["ExitCode", "StopPlan", "exit_code", "grace_of", "next_phase", "stop_plan"]
-
 FLUSH_RESERVE = 8.0
 """The last seconds of the grace period, kept for cancelling and flushing (R36)."""
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from prismq_worker_sdk.decide.backoff import Backoff
 
-__all__ = ["Streak", "extend", "pause_of"]
-
 PAUSES = Backoff(initial=10.0, ceiling=300.0, floor=0.5)
 """How long a type rests that keeps failing: up to five minutes (R19)."""
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["LINK_SHAPES", "TOKENS", "TOKEN_SHAPES"]
-
 TOKENS = {
     "Google": (
         r"AIza[0-9A-Za-z_\-]{30,}",

@@ -15,8 +15,6 @@ from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model.events import Event
 from prismq_worker_sdk.processes import end_fork_of
 
-__all__ = ["EventBus", "Listener"]
-
 Listener = Callable[[Event], None]
 TEXTS = ("reason", "detail", "error", "message", "api_url", "stack", "trace")
 """The fields of events that may carry words of others: of servers, handlers, settings."""
@@ -66,7 +64,8 @@ class EventBus:
         if self._redactor is None:
             return event
         told: dict[str, Any] = {}
-        for name in _texts_of(type(event)):
+        kind: type = type(event)
+        for name in _texts_of(kind):
             text = getattr(event, name)
             if text and (clean := self._redactor.text(text)) != text:
                 told[name] = clean

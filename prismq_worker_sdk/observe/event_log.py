@@ -33,8 +33,6 @@ from prismq_worker_sdk.model.events import (
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.observe.log_guard import LogGuard
 
-__all__ = ["EventLog"]
-
 _LOG = logging.getLogger("prismq.worker")
 QUIET_SECONDS = 60.0
 """A delay with the same reason is told once in so long."""

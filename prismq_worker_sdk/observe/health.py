@@ -17,8 +17,6 @@ from typing import Any
 from prismq_worker_sdk.descriptors import RESERVE, is_exhaustion
 from prismq_worker_sdk.errors import SettingsError
 
-__all__ = ["Health", "HealthServer"]
-
 _LOG = logging.getLogger("prismq.health")
 
 DOOR_PAUSE = 0.5

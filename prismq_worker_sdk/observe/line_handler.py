@@ -9,8 +9,6 @@ import time
 from contextlib import suppress
 from typing import TextIO
 
-__all__ = ["LineHandler"]
-
 MOST_LINES = 10_000
 """Lines that wait for a reader that stands still; more are dropped and counted."""
 

@@ -6,8 +6,6 @@ import logging
 import sys
 import threading
 
-__all__ = ["LogGuard"]
-
 OWN = "prismq"
 TAKEN = (
     "something in this process set logging up anew (logging.config or basicConfig with their defaults do) and took it "

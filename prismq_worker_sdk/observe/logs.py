@@ -20,16 +20,6 @@ from prismq_worker_sdk.model.events import TaskRef
 from prismq_worker_sdk.observe.line_handler import LineHandler
 from prismq_worker_sdk.observe.log_guard import LogGuard
 
-__all__ = [
-    "ConsoleFormatter",
-    "JsonFormatter",
-    "log_handler",
-    "message_of",
-    "one_line",
-    "set_up_logging",
-    "task_scope",
-]
-
 _TASK: ContextVar[TaskRef | None] = ContextVar("prismq_task", default=None)
 _LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
 """Line ends to some readers, allowed as they are in JSON."""

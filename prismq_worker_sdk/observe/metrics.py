@@ -23,8 +23,6 @@ from prismq_worker_sdk.model.events import (
 )
 from prismq_worker_sdk.model.report import Settlement
 
-__all__ = ["PrometheusMetrics", "available_metrics"]
-
 UNREACHABLE = "unreachable"
 """The error of a call that has no answer; others are `http_` and the status."""
 

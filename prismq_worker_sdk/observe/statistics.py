@@ -24,8 +24,6 @@ from prismq_worker_sdk.model.events import (
 )
 from prismq_worker_sdk.model.report import Settlement
 
-__all__ = ["CallSummary", "Statistics", "Summary", "Times"]
-
 _BOUNDS = tuple(0.0005 * 1.25**step for step in range(80))
 """Upper ends of the buckets of durations, seconds: 0.5 ms to 7 hours, each a quarter more than the last."""
 

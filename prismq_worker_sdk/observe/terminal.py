@@ -25,8 +25,6 @@ from prismq_worker_sdk.model.events import (
     WorkerStopped,
 )
 
-__all__ = ["Screen"]
-
 SHORT_ID = 8
 WIDEST = 44
 PLAIN_WIDTH = 140

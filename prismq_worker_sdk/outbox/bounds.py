@@ -9,8 +9,6 @@ from sqlite3 import Connection, Error, connect
 from prismq_worker_sdk.outbox.schema import JOURNAL_BYTES
 from prismq_worker_sdk.processes import users_of
 
-__all__ = ["empty_log", "log_bytes", "prune", "prune_recent", "shrink", "used_bytes"]
-
 RECENT_ROWS = 2_000
 RECENT_SECONDS = 24 * 3600.0
 RECENT_BYTES = 256 * 1024 * 1024

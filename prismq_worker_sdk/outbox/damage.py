@@ -14,8 +14,6 @@ from prismq_worker_sdk.errors import StateFolderError
 from prismq_worker_sdk.outbox.schema import TABLES, VERSION, open_database, tables
 from prismq_worker_sdk.processes import keep_owner
 
-__all__ = ["is_damage", "mend"]
-
 CORRUPT, NO_DATABASE = 11, 26
 """The codes of SQLite; Python 3.10 knows neither their names nor the code of an error, only its words."""
 WORDS = ("malformed", "is not a database")

@@ -15,19 +15,6 @@ from prismq_worker_sdk.mounts import network_file_system, unproven_file_system
 from prismq_worker_sdk.processes import keep_owner, owner_of, users_of
 from prismq_worker_sdk.system import FileLock
 
-__all__ = [
-    "DATABASE",
-    "Instance",
-    "Patience",
-    "doubt",
-    "free_bytes",
-    "free_siblings",
-    "instances",
-    "not_ours",
-    "remains_of",
-    "take_instance",
-]
-
 DATABASE = "outbox.db"
 LOCK = "lock"
 PLUGINS = "plugins"

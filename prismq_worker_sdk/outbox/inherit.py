@@ -8,8 +8,6 @@ from prismq_worker_sdk.errors import StateFolderError
 from prismq_worker_sdk.outbox.folder import Instance
 from prismq_worker_sdk.outbox.schema import TABLES, open_database
 
-__all__ = ["inherit"]
-
 SUMMED = "times = times + excluded.times, last_at = max(last_at, excluded.last_at) WHERE excluded.last_at <> last_at"
 """At the same instant it is the same row, copied before a crash."""
 BOTH_KNOW = {

@@ -13,8 +13,6 @@ from prismq_worker_sdk.errors import StateFolderError
 from prismq_worker_sdk.outbox.folder import DATABASE, not_ours
 from prismq_worker_sdk.outbox.schema import VERSION
 
-__all__ = ["Entry", "look", "look_closely"]
-
 KNOWN = "server, dialect, task_id, task_type, worker_id, token, attempt"
 REPORTS = f"SELECT number, state, kind, {KNOWN}, committed_at, tries, next_try, detail"
 HOLDS = f"SELECT NULL, 'held', 'claim', {KNOWN}, held_at, 0, NULL, ''"

@@ -20,8 +20,6 @@ from prismq_worker_sdk.outbox.parked import Parked, Unreadable
 from prismq_worker_sdk.outbox.schema import open_database
 from prismq_worker_sdk.outbox.transactions import GroupCommit, Transactions
 
-__all__ = ["Outbox"]
-
 LOOK_LIMIT = 1.0
 """Seconds that who looks for claims to renew waits for it: a lease does not wait for a disk."""
 

@@ -10,19 +10,6 @@ from typing import Any
 from prismq_worker_sdk.errors import UsageError
 from prismq_worker_sdk.outbox.rows import IDENTITY_COLUMNS, REPORT_COLUMNS, report_of
 
-__all__ = [
-    "Parked",
-    "Unreadable",
-    "delete",
-    "drop_unreadable_claims",
-    "forget",
-    "park",
-    "park_unreadable",
-    "reasons",
-    "replace_parked",
-    "retry",
-]
-
 KEPT_SECONDS = 90 * 24 * 3600.0
 KEPT_REPORTS = 10_000
 """Parked reports are kept so long, and so many of them; a start deletes older ones and says so."""

@@ -10,18 +10,6 @@ from prismq_worker_sdk.model.claim import Identity, TaskKey
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Outcome, Released
 from prismq_worker_sdk.model.report import Report
 
-__all__ = [
-    "IDENTITY_COLUMNS",
-    "REPORT_COLUMNS",
-    "TASK_COLUMNS",
-    "children_text",
-    "encode",
-    "identity_of",
-    "identity_row",
-    "report_of",
-    "task_row",
-]
-
 TASK_COLUMNS = "server, task_id, task_type, digest"
 IDENTITY_COLUMNS = "server, dialect, task_id, task_type, digest, worker_id, token"
 REPORT_COLUMNS = f"number, {IDENTITY_COLUMNS}, attempt, kind, body, children, tries, maybe_seen, passed"

@@ -10,8 +10,6 @@ from pathlib import Path
 from prismq_worker_sdk.errors import StateFolderError
 from prismq_worker_sdk.processes import keep_owner
 
-__all__ = ["STEPS", "TABLES", "VERSION", "open_database", "prepare", "tables"]
-
 JOURNAL_BYTES = 16 * 1024 * 1024
 """What the write-ahead log may keep of the disk once its pages are in the file."""
 

@@ -27,38 +27,6 @@ from prismq_worker_sdk.outbox.rows import (
     task_row,
 )
 
-__all__ = [
-    "Answered",
-    "Held",
-    "HoldResult",
-    "after",
-    "again",
-    "claims_waiting",
-    "clear_checkpoint",
-    "commit",
-    "count",
-    "crashed",
-    "drop_hold",
-    "due",
-    "elsewhere",
-    "hold",
-    "holds",
-    "insert_outcome",
-    "keep_recent",
-    "lapse",
-    "last_checkpoint",
-    "next_due",
-    "pause",
-    "pauses",
-    "postpone",
-    "recover_waiting",
-    "rehold",
-    "remove",
-    "resume",
-    "store_checkpoint",
-    "take_over",
-]
-
 FOREVER = 3600.0
 """A next try further away than this comes from a clock that was set back: it is due."""
 

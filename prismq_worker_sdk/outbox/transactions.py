@@ -14,8 +14,6 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.outbox.damage import is_damage
 
-__all__ = ["GroupCommit", "Immediate", "Operation", "Transactions"]
-
 T = TypeVar("T")
 Operation: TypeAlias = Callable[[sqlite3.Connection], T]
 

@@ -230,7 +230,7 @@ class _HarnessAttempt(Attempt):
 
 
 class _HarnessBacking:
-    """Implements `context.Backing`: keeps what the handler said."""
+    """Implements `context.ContextBackend`: keeps what the handler said."""
 
     def __init__(
         self, attempt: _HarnessAttempt, clock: FakeClock, *, creates: bool, max_result_bytes: int

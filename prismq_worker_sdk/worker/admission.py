@@ -28,9 +28,6 @@ from prismq_worker_sdk.outbox.store import Answered, Held, HoldResult
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.runtime import Runtime
 
-__all__ = ["Admission", "admit", "admit_unreadable", "refuse", "to_hold"]
-
-
 EARLY = 0.1
 """The part of a claim that must be left for its task to come too early."""
 

@@ -6,8 +6,6 @@ from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.events import Notice, WorkerStarted
 from prismq_worker_sdk.worker.runtime import Runtime
 
-__all__ = ["announce"]
-
 
 def announce(runtime: Runtime, *, state_dir: str, recovered: int) -> None:
     """Tells who works where, and what this server makes of it.

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 
 from prismq_worker_sdk.model.protocol import BadGrant, ClaimWork, Grant
 
-__all__ = ["Asked", "Reservation"]
-
 
 @dataclass(slots=True)
 class Reservation:

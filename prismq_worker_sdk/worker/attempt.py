@@ -13,8 +13,6 @@ from prismq_worker_sdk.model.outcome import Child, Outcome
 from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.worker.cancellation import Cancellable
 
-__all__ = ["Attempt"]
-
 
 class Attempt(Cancellable):
     """One task being worked on; may be used from any thread.

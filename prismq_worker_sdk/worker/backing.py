@@ -9,14 +9,12 @@ from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.runtime import Runtime
 
-__all__ = ["AttemptBacking"]
-
 LONGEST_MESSAGE = 2000
 """Characters of a progress message that go to the server."""
 
 
-class AttemptBacking:
-    """Implements `context.Backing` in the worker's own process."""
+class AttemptBackend:
+    """Implements `context.ContextBackend` in the worker's own process."""
 
     def __init__(self, runtime: Runtime, attempt: Attempt) -> None:
         self._runtime = runtime

@@ -16,8 +16,6 @@ from prismq_worker_sdk.worker.cancellation import Cancellable
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.traces import handler_trace, trace_elsewhere
 
-__all__ = ["call", "renewed", "set_up"]
-
 LEFT_OVER = 1.0
 """Seconds for what an async handler has left running: its end is known, and nothing may hold it up."""
 

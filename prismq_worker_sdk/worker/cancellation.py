@@ -7,8 +7,6 @@ from collections.abc import Callable
 
 from prismq_worker_sdk.model.cancel import CancelReason
 
-__all__ = ["Cancellable"]
-
 
 class Cancellable:
     """What can be told to end; may be used from any thread.

@@ -27,8 +27,6 @@ from prismq_worker_sdk.worker.admission import Admission, admit, admit_unreadabl
 from prismq_worker_sdk.worker.asked import Asked, Reservation
 from prismq_worker_sdk.worker.runtime import Runtime
 
-__all__ = ["Claimer"]
-
 MOST_REPORTS = 100_000
 MOST_BYTES = 1 << 30
 """What may wait in the outbox, in reports and in bytes, before nothing more is claimed."""

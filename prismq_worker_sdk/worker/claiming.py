@@ -14,8 +14,6 @@ from prismq_worker_sdk.worker.effects import Loop, Wait
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.talking import talk
 
-__all__ = ["claim_loop"]
-
 DISK_PAUSE = 5.0
 """Seconds before a full disk is looked at again."""
 

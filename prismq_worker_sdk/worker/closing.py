@@ -9,8 +9,6 @@ from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.runtime import Runtime
 
-__all__ = ["close_books", "never_begun"]
-
 
 def never_begun(life: Lifecycle, outbox: Outbox, *, elsewhere: int = 0) -> tuple[int, str]:
     """The exit code and the reason of a worker that was stopped before it found its server.

@@ -9,8 +9,6 @@ from typing import Literal, Protocol
 
 from prismq_worker_sdk.model.protocol import ClaimOrder
 
-__all__ = ["ProvidesConfig", "WorkerConfig", "no_key"]
-
 
 def no_key() -> str | None:
     """For servers that want no key."""

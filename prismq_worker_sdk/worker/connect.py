@@ -13,8 +13,6 @@ from prismq_worker_sdk.wire.dialects.prismq_client import Session
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.driver import Perform
 
-__all__ = ["Connections", "Connects", "server_identity"]
-
 
 def server_identity(config: WorkerConfig, found: ServerInfo) -> str:
     """What tells this server from every other one: its address, and the instance id where it announces one (R1)."""

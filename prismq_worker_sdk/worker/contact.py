@@ -10,8 +10,6 @@ from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice, ServerLost, ServerRegained
 from prismq_worker_sdk.model.protocol import Conflict, Failure, NoKey, Throttled, Unauthorised
 
-__all__ = ["Contact"]
-
 LIMIT_TOLD_EVERY = 600.0
 """Seconds without a limited request after which the next one is told again."""
 

@@ -14,13 +14,11 @@ from prismq_worker_sdk.model.outcome import Child
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.worker.cancellation import Cancellable
 
-__all__ = ["Backing", "RunningContext"]
-
 MAX_CHECKPOINT_BYTES = 64 * 1024
 """docs/rules.md, limits."""
 
 
-class Backing(Protocol):
+class ContextBackend(Protocol):
     """What a context stands on: the attempt in this process, or the line to the worker that has it."""
 
     @property
@@ -80,7 +78,7 @@ class Backing(Protocol):
 class RunningContext:
     """The `ctx` of a task that runs; implements `handlers.context.TaskContext` for every kind of slot."""
 
-    def __init__(self, backing: Backing) -> None:
+    def __init__(self, backing: ContextBackend) -> None:
         self._backing = backing
         self._children: tuple[Child, ...] = ()
         self.log = TaskLog()

@@ -20,8 +20,6 @@ from prismq_worker_sdk.worker.running import run_attempt
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.slots import Slot, ThreadSlot
 
-__all__ = ["Crew", "thread_slots"]
-
 LAST_JOIN = 0.5
 """Seconds given to the loops, and to teardown at the least, once the worker has stopped."""
 

@@ -32,8 +32,6 @@ from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.talking import talk
 from prismq_worker_sdk.worker.verdicts import Verdicts
 
-__all__ = ["Delivery", "delivery_lane", "delivery_loop"]
-
 DISK_PAUSE = 1.0
 
 END_WAIT_PAUSE = 0.25

@@ -10,8 +10,6 @@ from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.protocol import ExchangeRequest, ExchangeResponse, Failure, Probe, ServerInfo
 from prismq_worker_sdk.worker.effects import Call, Loop, Reply, Wait
 
-__all__ = ["LoopThread", "Perform", "Waker", "drive", "no_calls"]
-
 Perform = Callable[[ExchangeRequest | Probe], ServerInfo | ExchangeResponse | Failure]
 
 STEP_LIMIT = 120.0

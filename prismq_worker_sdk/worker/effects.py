@@ -8,8 +8,6 @@ from typing import Any, TypeAlias
 
 from prismq_worker_sdk.model.protocol import ExchangeReply, ExchangeRequest, Probe, ProbeReply
 
-__all__ = ["Call", "Effect", "Loop", "Reply", "Wait"]
-
 
 @dataclass(frozen=True, slots=True)
 class Call:

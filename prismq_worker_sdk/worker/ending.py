@@ -25,8 +25,6 @@ from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.traces import logged_trace
 
-__all__ = ["Commit", "Ending", "finish", "try_finish"]
-
 DISK = Backoff(initial=0.5, ceiling=10.0, floor=0.5)
 """How long to wait before a commit that the disk refused is tried again (R12)."""
 

@@ -11,8 +11,6 @@ from prismq_worker_sdk.decide.streaks import Streak, extend, pause_of
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.events import Event, TypePaused, TypeResumed
 
-__all__ = ["Gate"]
-
 SETTING_UP = "its handler is being set up"
 """Why no type can be claimed before its handler was asked for the first time."""
 

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from prismq_worker_sdk.model.claim import TaskKey
 from prismq_worker_sdk.model.report import Report
 
-__all__ = ["InFlight"]
-
 
 class InFlight:
     """The tasks that are being reported; may be used from any thread."""

@@ -17,8 +17,6 @@ from prismq_worker_sdk.worker import calling
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.runtime import Runtime
 
-__all__ = ["InterpreterWatch"]
-
 EVERY = 1.0
 """Seconds between two looks."""
 

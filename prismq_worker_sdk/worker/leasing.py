@@ -16,8 +16,6 @@ from prismq_worker_sdk.worker.renewing import Renewing
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.telling import Telling
 
-__all__ = ["lease_loop"]
-
 LOOK_EVERY = 5.0
 """Longest rest while a handler runs, seconds: rests do not end earlier when the machine slept (R5)."""
 

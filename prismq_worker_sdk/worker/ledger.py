@@ -9,8 +9,6 @@ from prismq_worker_sdk.decide.accounts import Accounts
 from prismq_worker_sdk.model.events import End
 from prismq_worker_sdk.model.report import Settlement
 
-__all__ = ["Ledger"]
-
 
 class Ledger:
     """The worker's own books; the statistics that people see are kept from the events, apart."""

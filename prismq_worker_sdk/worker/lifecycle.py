@@ -7,8 +7,6 @@ import threading
 from prismq_worker_sdk.decide.shutdown import StopPlan, next_phase, stop_plan
 from prismq_worker_sdk.model.events import Phase
 
-__all__ = ["Lifecycle"]
-
 
 class Lifecycle:
     """RUNNING → DRAINING → FLUSHING → STOPPED, with one deadline (R36); may be read from any thread."""

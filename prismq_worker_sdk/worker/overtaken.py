@@ -11,8 +11,6 @@ from typing import TypeVar
 from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
 from prismq_worker_sdk.model.report import Report
 
-__all__ = ["Overtaken"]
-
 K = TypeVar("K")
 V = TypeVar("V")
 

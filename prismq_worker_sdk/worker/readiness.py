@@ -12,8 +12,6 @@ from prismq_worker_sdk.model.events import Event, Notice
 from prismq_worker_sdk.worker.gate import Gate
 from prismq_worker_sdk.worker.traces import logged_trace
 
-__all__ = ["Readiness"]
-
 LOOK_EVERY = 15.0
 """Seconds between two questions to a handler's `ready()`."""
 

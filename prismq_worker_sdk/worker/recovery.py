@@ -29,8 +29,6 @@ from prismq_worker_sdk.outbox.transactions import GroupCommit
 from prismq_worker_sdk.system import FileLock
 from prismq_worker_sdk.worker.runtime import Runtime
 
-__all__ = ["State", "open_state", "recover"]
-
 REASONS_SHOWN = 3
 REASON_LENGTH = 120
 

@@ -31,8 +31,6 @@ from prismq_worker_sdk.worker.effects import Loop
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.talking import talk
 
-__all__ = ["Renewing"]
-
 UNTOLD_LEASE = 30.0
 """Seconds that a claim of an earlier process is taken to last until its first renewal tells."""
 

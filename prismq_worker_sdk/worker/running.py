@@ -26,15 +26,12 @@ from prismq_worker_sdk.model.outcome import Completed, Outcome
 from prismq_worker_sdk.observe.logs import task_scope
 from prismq_worker_sdk.processes import end_fork_of
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.backing import AttemptBacking
+from prismq_worker_sdk.worker.backing import AttemptBackend
 from prismq_worker_sdk.worker.calling import call
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.ending import Ending, finish
-from prismq_worker_sdk.worker.process_call import call_in_child
+from prismq_worker_sdk.worker.isolation.call import call_in_child
 from prismq_worker_sdk.worker.runtime import Runtime
-
-__all__ = ["Place", "Surroundings", "place_of", "run_attempt", "worked"]
-
 
 _LOG = logging.getLogger("prismq.worker")
 
@@ -95,7 +92,7 @@ def run_attempt(runtime: Runtime, attempt: Attempt) -> None:
     Whatever the handler does, exactly one end is committed, unless an end came before it (R10).
     """
     with task_scope(attempt.ref):
-        ctx = RunningContext(AttemptBacking(runtime, attempt))
+        ctx = RunningContext(AttemptBackend(runtime, attempt))
         attempt.started_at = runtime.clock.monotonic()
         attempt.thread_id, attempt.native_id = threading.get_ident(), threading.get_native_id()
         runtime.threads[attempt.thread_id] = attempt

@@ -17,17 +17,15 @@ from prismq_worker_sdk.model.protocol import ServerInfo, WorkerCommand
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.worker.asked import Asked
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.child_pool import ChildPool
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.contact import Contact
 from prismq_worker_sdk.worker.gate import Gate
+from prismq_worker_sdk.worker.isolation.pool import ChildPool
 from prismq_worker_sdk.worker.ledger import Ledger
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.overtaken import Overtaken
 from prismq_worker_sdk.worker.slots import SlotPool
 from prismq_worker_sdk.worker.table import AttemptTable
-
-__all__ = ["Runtime", "Wakes"]
 
 
 def _nobody() -> None:

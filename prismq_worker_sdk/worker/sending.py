@@ -28,8 +28,6 @@ from prismq_worker_sdk.worker.slots import SlotPool
 from prismq_worker_sdk.worker.startup import find_server
 from prismq_worker_sdk.worker.table import AttemptTable
 
-__all__ = ["Sent", "send_stored"]
-
 
 @dataclass(frozen=True, slots=True)
 class Sent:

@@ -9,8 +9,6 @@ from typing import Protocol
 
 from prismq_worker_sdk.worker.attempt import Attempt
 
-__all__ = ["Slot", "SlotPool", "ThreadSlot", "Work"]
-
 Work = Callable[[Attempt], None]
 """Runs one attempt to its commit; raises nothing."""
 

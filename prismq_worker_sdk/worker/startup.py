@@ -29,8 +29,6 @@ from prismq_worker_sdk.worker.driver import Perform, Waker, drive
 from prismq_worker_sdk.worker.effects import Call, Loop, Wait
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 
-__all__ = ["find_server", "search"]
-
 SHORTEST_LOOK = 1.0
 """Seconds that each try may take at least, however little of the startup timeout is left."""
 

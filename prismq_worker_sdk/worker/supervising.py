@@ -14,8 +14,6 @@ from prismq_worker_sdk.worker.effects import Loop, Wait
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.runtime import Runtime
 
-__all__ = ["Watched", "ask_stop", "seconds_left", "supervise"]
-
 LOOK_EVERY = 1.0
 """Seconds between two looks at the threads (R31)."""
 

@@ -15,7 +15,6 @@ from prismq_worker_sdk.model.events import Event, WorkerStopped
 from prismq_worker_sdk.model.protocol import ServerInfo, WorkerCommand
 from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.worker.announcing import announce
-from prismq_worker_sdk.worker.child_pool import child_pool
 from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.connect import Connections, Connects, server_identity
@@ -23,6 +22,7 @@ from prismq_worker_sdk.worker.contact import Contact
 from prismq_worker_sdk.worker.crew import Crew, thread_slots
 from prismq_worker_sdk.worker.driver import Waker, drive, no_calls
 from prismq_worker_sdk.worker.gate import Gate
+from prismq_worker_sdk.worker.isolation.pool import child_pool
 from prismq_worker_sdk.worker.ledger import Ledger
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.recovery import State, recover
@@ -31,8 +31,6 @@ from prismq_worker_sdk.worker.slots import SlotPool
 from prismq_worker_sdk.worker.startup import find_server, search
 from prismq_worker_sdk.worker.supervising import ask_stop, seconds_left, supervise
 from prismq_worker_sdk.worker.table import AttemptTable
-
-__all__ = ["Supervisor"]
 
 
 class Supervisor:

@@ -7,8 +7,6 @@ from collections.abc import Iterable
 
 from prismq_worker_sdk.worker.attempt import Attempt
 
-__all__ = ["AttemptTable"]
-
 
 class AttemptTable:
     """Every attempt whose thread has not ended, strays included; may be used from any thread."""

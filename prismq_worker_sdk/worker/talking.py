@@ -17,8 +17,6 @@ from prismq_worker_sdk.model.protocol import (
 from prismq_worker_sdk.worker.effects import Call, Effect, Reply
 from prismq_worker_sdk.worker.runtime import Runtime
 
-__all__ = ["talk"]
-
 UNKNOWN_PAUSE = 60.0
 """Seconds before a type that the server does not know is asked for again."""
 

@@ -16,8 +16,6 @@ from prismq_worker_sdk.worker.effects import Loop
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.talking import talk
 
-__all__ = ["Telling"]
-
 EVERY = 5.0
 """Seconds between two words about the same task, and after one that was not answered."""
 

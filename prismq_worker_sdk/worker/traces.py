@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from prismq_worker_sdk.compat import BaseExceptionGroup
 from prismq_worker_sdk.decide.exceptions import causes, is_unexpected, own_frames, tell
 
-__all__ = ["handler_trace", "logged_trace", "trace_elsewhere"]
-
 MOST_FRAMES = 20
 MOST_PARTS = 5
 LONGEST_WORDS = 2_000

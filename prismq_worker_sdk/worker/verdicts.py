@@ -22,8 +22,6 @@ from prismq_worker_sdk.model.protocol import Rejected, ReportAnswer, ReportReply
 from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.worker.runtime import Runtime
 
-__all__ = ["Verdicts"]
-
 
 class Verdicts:
     """What is remembered of the replies to reports; lost in a crash without harm.

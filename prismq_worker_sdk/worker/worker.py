@@ -28,8 +28,6 @@ from prismq_worker_sdk.worker.config import ProvidesConfig, WorkerConfig
 from prismq_worker_sdk.worker.recovery import open_state
 from prismq_worker_sdk.worker.supervisor import Supervisor
 
-__all__ = ["Worker"]
-
 
 class Worker:
     """Claims tasks, runs their handlers, reports the outcomes.

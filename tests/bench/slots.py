@@ -11,10 +11,10 @@ from prismq_worker_sdk.model.claim import Claim, Identity
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.testing import FakeClock
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.backing import AttemptBacking
+from prismq_worker_sdk.worker.backing import AttemptBackend
 from prismq_worker_sdk.worker.calling import call
 from prismq_worker_sdk.worker.context import RunningContext
-from prismq_worker_sdk.worker.process_call import call_in_child
+from prismq_worker_sdk.worker.isolation.call import call_in_child
 from tests.bench.backlog import fresh_strict
 from tests.bench.figures import Row, Table, interleaved
 from tests.bench.noop import TYPE
@@ -95,7 +95,7 @@ class Calls:
         call_in_child(self.runtime, self.pool, self.attempt, self._ctx())
 
     def _ctx(self):
-        return RunningContext(AttemptBacking(self.runtime, self.attempt))
+        return RunningContext(AttemptBackend(self.runtime, self.attempt))
 
 
 def first_task(kind):

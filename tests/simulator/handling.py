@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from prismq_worker_sdk.errors import Defer, OutboxError, Permanent, TaskCancelled, Transient, Unavailable
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.backing import AttemptBacking
+from prismq_worker_sdk.worker.backing import AttemptBackend
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.ending import Commit, Ending, try_finish
 from prismq_worker_sdk.worker.running import place_of, worked
@@ -76,7 +76,7 @@ class _Run:
         self._process = process
         self._runtime = process.runtime
         self._attempt = attempt
-        self._ctx = RunningContext(AttemptBacking(self._runtime, attempt))
+        self._ctx = RunningContext(AttemptBackend(self._runtime, attempt))
         self._work = process.world.work(attempt.claim.task.id)
         self._over = False
 

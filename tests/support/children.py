@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.handlers.discovery import load
-from prismq_worker_sdk.worker.child_pool import ChildPool
+from prismq_worker_sdk.worker.isolation.pool import ChildPool
 from tests.support.loops import Workplace, grant
 from tests.support.processes import wait_until
 

@@ -140,7 +140,7 @@ def test_settings_that_cannot_be_taken_along_are_refused_without_a_word_about_th
 MAIN = """
 import os, sys
 from prismq_worker_sdk import TaskHandler, task_handler
-from prismq_worker_sdk.worker.child_pool import ChildPool
+from prismq_worker_sdk.worker.isolation.pool import ChildPool
 
 class Settings:
     name = "of the main module"

@@ -5,7 +5,12 @@ import io
 import pytest
 
 from prismq_worker_sdk.testing import FakeClock
-from prismq_worker_sdk.worker.child_output import BAR_SECONDS, MOST_A_SECOND, MOST_AT_ONCE, ChildOutput
+from prismq_worker_sdk.worker.isolation.child_output import (
+    BAR_SECONDS,
+    MOST_A_SECOND,
+    MOST_AT_ONCE,
+    ChildOutput,
+)
 
 
 class Printed:

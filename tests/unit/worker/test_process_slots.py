@@ -22,7 +22,8 @@ from prismq_worker_sdk.model.events import End, HandlerOverran, Notice, TypePaus
 from prismq_worker_sdk.model.outcome import Completed, Released
 from prismq_worker_sdk.settings import plugin_settings_source
 from prismq_worker_sdk.system import FileLock
-from prismq_worker_sdk.worker import child_pool, process_call
+from prismq_worker_sdk.worker.isolation import call as process_call
+from prismq_worker_sdk.worker.isolation import pool as child_pool
 from prismq_worker_sdk.worker.leasing import lease_loop
 from tests.support.children import PROBES, Probes, children, probes
 from tests.support.loops import Stepped, Workplace, grant
@@ -195,17 +196,17 @@ def test_the_stack_of_a_crash_is_in_the_log_with_its_task(place, caplog):
 
 def test_a_process_whose_output_a_handler_closed_is_not_used_again(place):
     here = place()
-    spoiled = result(here.does("ClosesItsOutput"))["pid"]
+    tainted = result(here.does("ClosesItsOutput"))["pid"]
 
-    assert result(here.does("Nothing", "t2"))["pid"] != spoiled
+    assert result(here.does("Nothing", "t2"))["pid"] != tainted
 
 
 def test_a_process_whose_descriptors_a_handler_has_leaked_is_not_used_again(place):
     here = place()
-    spoiled = result(here.does("LeaksDescriptors"))["pid"]
+    tainted = result(here.does("LeaksDescriptors"))["pid"]
 
-    assert result(here.does("Nothing", "t2"))["pid"] != spoiled
-    wait_until(lambda: not psutil.pid_exists(spoiled), "its end", deadline=10)
+    assert result(here.does("Nothing", "t2"))["pid"] != tainted
+    wait_until(lambda: not psutil.pid_exists(tainted), "its end", deadline=10)
 
 
 def test_half_a_line_does_not_go_on_in_that_of_the_next_task(place, caplog):

@@ -91,7 +91,7 @@ def test_the_word_of_a_handler_goes_before_that_of_the_worker(make, server):
 def test_a_type_whose_handler_no_process_can_load_is_not_claimed(make, server, tmp_path, monkeypatch):
     handler = one_of("Nothing")
     monkeypatch.setattr(
-        "prismq_worker_sdk.worker.child_process.BOOT", "print('no licence', end=''); raise SystemExit(7)"
+        "prismq_worker_sdk.worker.isolation.process.BOOT", "print('no licence', end=''); raise SystemExit(7)"
     )
     with make(handler, isolation="process"):
         (paused,) = wait_until(

@@ -12,26 +12,9 @@ from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.outcome import Child
 from prismq_worker_sdk.model.task import Task
 
-__all__ = [
-    "Begin",
-    "Begun",
-    "Cancel",
-    "Circumstances",
-    "Ended",
-    "Failure",
-    "Leave",
-    "Logged",
-    "Progressed",
-    "Ready",
-    "Run",
-    "Store",
-    "Stored",
-    "Unfit",
-]
-
 
 @dataclass(frozen=True, slots=True)
-class Begin:
+class Init:
     """To the child, first of all: what it is for.
 
     Attributes:
@@ -55,7 +38,7 @@ class Run:
         number: Tells this run from those before it in the same child.
         max_result_bytes: The largest result.
         max_params_bytes: The largest params of a task that it creates.
-        weighs: Whether the memory of the child is wanted at the end.
+        report_memory: Whether the memory of the child is wanted at the end.
     """
 
     number: int
@@ -66,7 +49,7 @@ class Run:
     creates: bool
     max_result_bytes: int
     max_params_bytes: int
-    weighs: bool
+    report_memory: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +61,7 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
+class StateUpdate:
     """To the child: the time it has, or the life of the worker, changed."""
 
     number: int
@@ -96,7 +79,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class Shutdown:
     """To the child: tear down and end."""
 
 
@@ -106,7 +89,7 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfit:
+class LoadFailed:
     """From the child: its handlers cannot be loaded."""
 
     reason: str
@@ -145,7 +128,7 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class SerializedException:
     """What a handler raised.
 
     Attributes:
@@ -173,12 +156,12 @@ class Ended:
     Attributes:
         result: JSON text, None when it raised.
         memory: Bytes that the child occupies, 0 when nobody asked.
-        spoiled: Whether the handler has taken what the next one would need: what is printed goes elsewhere, or no
+        tainted: Whether the handler has taken what the next one would need: what is printed goes elsewhere, or no
             descriptor is left.
     """
 
     result: str | None
-    failure: Failure | None
+    failure: SerializedException | None
     children: tuple[Child, ...]
     memory: int = 0
-    spoiled: bool = False
+    tainted: bool = False

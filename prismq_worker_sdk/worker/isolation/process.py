@@ -14,16 +14,14 @@ from typing import Any
 
 from prismq_worker_sdk.model.events import TaskRef
 from prismq_worker_sdk.processes import ask_for_stacks, socket_pair, start_child
-from prismq_worker_sdk.worker.channel import Channel
-from prismq_worker_sdk.worker.child_log import replay
-from prismq_worker_sdk.worker.child_output import log_output
-from prismq_worker_sdk.worker.messages import Begin, Leave, Logged, Ready, Unfit
-
-__all__ = ["ChildEnded", "ChildProcess", "NotReady"]
+from prismq_worker_sdk.worker.isolation.channel import Channel
+from prismq_worker_sdk.worker.isolation.child_log import replay
+from prismq_worker_sdk.worker.isolation.child_output import log_output
+from prismq_worker_sdk.worker.isolation.protocol import Init, LoadFailed, Logged, Ready, Shutdown
 
 BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
-    "from prismq_worker_sdk.worker.child import main; main(int(sys.argv[2]))"
+    "from prismq_worker_sdk.worker.isolation.child_main import main; main(int(sys.argv[2]))"
 )
 LONGEST_REASON = 300
 MOMENT = 1.0
@@ -58,11 +56,11 @@ class ChildProcess:
         runs: How many tasks it was given.
     """
 
-    def __init__(self, begin: Begin) -> None:
+    def __init__(self, init: Init) -> None:
         mine, its = socket_pair()
         readable, writable = os.pipe()
         try:
-            keep = () if begin.lock is None else (begin.lock,)
+            keep = () if init.lock is None else (init.lock,)
             self._process = start_child(_command(), its, output=writable, keep=keep)
         except BaseException:
             os.close(readable)
@@ -88,7 +86,7 @@ class ChildProcess:
             os.close(readable)
             self.close()
             raise
-        self.send(begin)
+        self.send(init)
 
     @property
     def pid(self) -> int:
@@ -145,13 +143,13 @@ class ChildProcess:
         match message:
             case Ready():
                 self._ready = True
-            case Unfit(reason=reason):
+            case LoadFailed(reason=reason):
                 raise NotReady(reason)
         return self._ready
 
     def leave(self) -> None:
         """Asks it to tear its handlers down and to end."""
-        self.send(Leave())
+        self.send(Shutdown())
 
     def kill(self) -> None:
         """Ends it by force, unless it has ended by itself."""

@@ -13,12 +13,10 @@ from prismq_worker_sdk.errors import Defer, HandlerCrashed, PluginError, Unavail
 from prismq_worker_sdk.handlers.handler import Handler, nothing
 from prismq_worker_sdk.handlers.reference import packed_settings, reference_of
 from prismq_worker_sdk.processes import hold_back_stop_signals, is_child, oom_kills
-from prismq_worker_sdk.worker.child_log import levels
-from prismq_worker_sdk.worker.child_process import ChildProcess, NotReady, ended_by
 from prismq_worker_sdk.worker.config import WorkerConfig
-from prismq_worker_sdk.worker.messages import Begin
-
-__all__ = ["ChildPool", "child_pool"]
+from prismq_worker_sdk.worker.isolation.child_log import levels
+from prismq_worker_sdk.worker.isolation.process import ChildProcess, NotReady, ended_by
+from prismq_worker_sdk.worker.isolation.protocol import Init
 
 LOOK_EVERY = 5.0
 """Seconds between two looks at children that wait for work."""
@@ -83,7 +81,7 @@ class ChildPool:
         self._closed = False
         self._trouble: str | None = None
         self._oom_kills = oom_kills()
-        self._thread = threading.Thread(target=self._keep, name="prismq-children", daemon=True)
+        self._thread = threading.Thread(target=self._maintain, name="prismq-children", daemon=True)
 
     def start(self, *, lock: int | None = None) -> None:
         """Begins: the first child is started at once.
@@ -238,14 +236,14 @@ class ChildPool:
             finally:
                 self._waiting -= 1
 
-    def _keep(self) -> None:
+    def _maintain(self) -> None:
         """Starts children, one for everybody who waits and a spare, until the pool is closed."""
         hold_back_stop_signals()
         while not self._closed:
             with self._change:
                 if not self._wanted:
                     self._change.wait(LOOK_EVERY)
-            self._bury()
+            self._reap()
             if self._wanted:
                 self._start_one()
         self._over.wait()  # Linux ends children together with the thread that started them
@@ -259,9 +257,9 @@ class ChildPool:
         return not self._closed and working < self._most + self._proven
 
     def _start_one(self) -> None:
-        begin = Begin(tuple(self._references.values()), self._settings, levels(), tuple(sys.argv), self._lock)
+        init = Init(tuple(self._references.values()), self._settings, levels(), tuple(sys.argv), self._lock)
         try:
-            child = ChildProcess(begin)
+            child = ChildProcess(init)
         except Exception as error:  # noqa: BLE001 - no room for a process or a thread; it is tried again
             with self._change:
                 self._trouble = str(error)
@@ -277,7 +275,7 @@ class ChildPool:
                 return
         child.close()
 
-    def _bury(self) -> None:
+    def _reap(self) -> None:
         """Takes away children that ended while nobody watched them."""
         now = time.monotonic()
         with self._change:

@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from prismq_worker_sdk.observe.logs import message_of
-from prismq_worker_sdk.worker.channel import Channel
-from prismq_worker_sdk.worker.messages import Logged
-
-__all__ = ["levels", "replay", "send_logs"]
+from prismq_worker_sdk.worker.isolation.channel import Channel
+from prismq_worker_sdk.worker.isolation.protocol import Logged
 
 LONGEST = 256 * 1024
 DEEPEST = 20

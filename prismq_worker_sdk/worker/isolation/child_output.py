@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable
 from typing import Any, TextIO, TypeAlias
 
-__all__ = ["ChildOutput", "log_output"]
-
 LONGEST_LINE = 64 * 1024
 BAR_SECONDS = 5.0
 """Seconds between two states of a progress bar that are told."""

@@ -27,25 +27,23 @@ from prismq_worker_sdk.processes import (
 )
 from prismq_worker_sdk.system import FileLock, SystemClock, resident_memory
 from prismq_worker_sdk.worker.calling import call, set_up
-from prismq_worker_sdk.worker.channel import Channel
-from prismq_worker_sdk.worker.child_backing import ChildBacking
-from prismq_worker_sdk.worker.child_log import send_logs
 from prismq_worker_sdk.worker.context import RunningContext
-from prismq_worker_sdk.worker.failures import failure_of
-from prismq_worker_sdk.worker.messages import (
-    Begin,
+from prismq_worker_sdk.worker.isolation.backend import ChildBackend
+from prismq_worker_sdk.worker.isolation.channel import Channel
+from prismq_worker_sdk.worker.isolation.child_log import send_logs
+from prismq_worker_sdk.worker.isolation.exceptions import failure_of
+from prismq_worker_sdk.worker.isolation.protocol import (
     Begun,
     Cancel,
-    Circumstances,
     Ended,
-    Leave,
+    Init,
+    LoadFailed,
     Ready,
     Run,
+    Shutdown,
+    StateUpdate,
     Stored,
-    Unfit,
 )
-
-__all__ = ["main"]
 
 _LOG = logging.getLogger("prismq.plugins")
 LAST_MOMENT = 1.0
@@ -80,20 +78,20 @@ class _Child:
         self._lock: FileLock | None = None
         self._handlers: dict[str, Handler] = {}
         self._set_up: dict[str, Handler] = {}
-        self._runs: queue.SimpleQueue[tuple[Run, ChildBacking] | None] = queue.SimpleQueue()
+        self._runs: queue.SimpleQueue[tuple[Run, ChildBackend] | None] = queue.SimpleQueue()
 
     def live(self) -> None:
-        begin: Begin = self._channel.receive()
-        if begin.lock is not None:
-            self._lock = FileLock.inherited(begin.lock)
-        sys.argv[:] = begin.arguments
-        send_logs(self._channel, begin.levels)
+        init: Init = self._channel.receive()
+        if init.lock is not None:
+            self._lock = FileLock.inherited(init.lock)
+        sys.argv[:] = init.arguments
+        send_logs(self._channel, init.levels)
         try:
-            self._load(begin)
+            self._load(init)
         except BaseException as error:  # noqa: BLE001 - importing a plugin may raise anything
             _LOG.exception("a child process cannot load the handlers")
             told = tell(error)
-            self._channel.send(Unfit(f"{told.main}{''.join(told.more)}"))
+            self._channel.send(LoadFailed(f"{told.main}{''.join(told.more)}"))
             return
         drop_stop_signals()  # a library may have set handlers of its own when it was imported
         self._channel.send(Ready())
@@ -105,10 +103,10 @@ class _Child:
         late.daemon = True
         late.start()  # a thread that a handler has left running holds up no end
 
-    def _load(self, begin: Begin) -> None:
-        for reference in begin.references:
+    def _load(self, init: Init) -> None:
+        for reference in init.references:
             handler = find(reference)
-            settings = pickle.loads(begin.settings[reference.task_type])  # noqa: S301 - from the worker itself
+            settings = pickle.loads(init.settings[reference.task_type])  # noqa: S301 - from the worker itself
             self._handlers[reference.task_type] = (
                 handler.with_settings_from(settings)
                 if isinstance(settings, SettingsSource)
@@ -117,7 +115,7 @@ class _Child:
 
     def _listen(self) -> None:
         """Hears the worker; its silence for ever is the end of this process, whatever runs (R20)."""
-        backing: ChildBacking | None = None
+        backing: ChildBackend | None = None
         try:
             while True:
                 message = self._channel.receive()
@@ -125,16 +123,16 @@ class _Child:
                     case Run():
                         self._channel.send(Begun())
                         handler = self._handlers[message.task.type]
-                        backing = ChildBacking(self._channel, message, handler, self._clock)
+                        backing = ChildBackend(self._channel, message, handler, self._clock)
                         self._runs.put((message, backing))
-                    case Cancel() | Circumstances() | Stored() if backing is not None:
+                    case Cancel() | StateUpdate() | Stored() if backing is not None:
                         backing.hear(message)
-                    case Leave():
+                    case Shutdown():
                         self._runs.put(None)
         finally:
             os._exit(0)
 
-    def _run(self, run: Run, backing: ChildBacking) -> None:
+    def _run(self, run: Run, backing: ChildBackend) -> None:
         handler = self._handlers[run.task.type]
         ctx = RunningContext(backing)
         result = failure = None
@@ -152,9 +150,9 @@ class _Child:
             sys.stdout.flush()
         with suppress(OSError):
             os.write(OUTPUT[-1], b"\n")  # half a line must not go on in that of the next task
-        memory = resident_memory() if run.weighs else 0
-        spoiled = self._output != _output() or none_left()
-        self._channel.send(Ended(result, failure, ctx.children, memory, spoiled))
+        memory = resident_memory() if run.report_memory else 0
+        tainted = self._output != _output() or none_left()
+        self._channel.send(Ended(result, failure, ctx.children, memory, tainted))
 
     def _prepare(self, handler: Handler) -> None:
         """Sets a handler up for its first task in this process."""

@@ -16,13 +16,11 @@ from prismq_worker_sdk.errors import (
     Unavailable,
     UnfitResult,
 )
-from prismq_worker_sdk.worker.messages import Failure
+from prismq_worker_sdk.worker.isolation.protocol import SerializedException
 from prismq_worker_sdk.worker.traces import handler_trace, trace_elsewhere
 
-__all__ = ["error_of", "failure_of"]
-
 LONGEST_TRACE = 256 * 1024
-OUT_OF_MEMORY = Failure("", MemoryError.__name__, "")
+OUT_OF_MEMORY = SerializedException("", MemoryError.__name__, "")
 """Made before it is needed: at that moment there is no room for it."""
 
 CARRIED: dict[type[BaseException], tuple[str, ...]] = {
@@ -44,14 +42,14 @@ class _Trace(Exception):  # noqa: N818 - it is shown as the cause of another one
         return f"\n{self.args[0]}"
 
 
-def failure_of(error: BaseException) -> Failure:
+def failure_of(error: BaseException) -> SerializedException:
     """An exception as values."""
     if isinstance(error, MemoryError):
         return OUT_OF_MEMORY
     kind = next((own for own in CARRIED if isinstance(error, own)), None)
     values = {} if kind is None else {name: getattr(error, name, None) for name in CARRIED[kind]}
     name = type(error).__name__
-    return Failure(
+    return SerializedException(
         "" if kind is None else kind.__name__,
         name,
         shown(error),
@@ -62,7 +60,7 @@ def failure_of(error: BaseException) -> Failure:
     )
 
 
-def error_of(failure: Failure) -> BaseException:
+def error_of(failure: SerializedException) -> BaseException:
     """The exception that these values were: of the same meaning, name, text and traceback."""
     error = _made(failure)
     if failure.told is not None:
@@ -73,7 +71,7 @@ def error_of(failure: Failure) -> BaseException:
     return error
 
 
-def _made(failure: Failure) -> BaseException:
+def _made(failure: SerializedException) -> BaseException:
     text, values = failure.text, failure.values
     match failure.kind:
         case "Transient" | "Defer" | "Unavailable":

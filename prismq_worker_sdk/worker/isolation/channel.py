@@ -10,8 +10,6 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-__all__ = ["Channel"]
-
 HEAD = struct.Struct("!Q")
 CHUNK = 256 * 1024
 LARGEST = 1 << 30

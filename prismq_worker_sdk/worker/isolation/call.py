@@ -6,25 +6,23 @@ from prismq_worker_sdk.decide.leases import ABANDON_AFTER
 from prismq_worker_sdk.errors import Defer, OutboxError, TaskCancelled
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.backing import AttemptBacking
+from prismq_worker_sdk.worker.backing import AttemptBackend
 from prismq_worker_sdk.worker.calling import renewed
-from prismq_worker_sdk.worker.child_pool import ChildPool
-from prismq_worker_sdk.worker.child_process import ChildEnded, ChildProcess
 from prismq_worker_sdk.worker.context import RunningContext
-from prismq_worker_sdk.worker.failures import error_of
-from prismq_worker_sdk.worker.messages import (
+from prismq_worker_sdk.worker.isolation.exceptions import error_of
+from prismq_worker_sdk.worker.isolation.pool import ChildPool
+from prismq_worker_sdk.worker.isolation.process import ChildEnded, ChildProcess
+from prismq_worker_sdk.worker.isolation.protocol import (
     Begun,
     Cancel,
-    Circumstances,
     Ended,
     Progressed,
     Run,
+    StateUpdate,
     Store,
     Stored,
 )
 from prismq_worker_sdk.worker.runtime import Runtime
-
-__all__ = ["call_in_child"]
 
 TICK = 0.25
 """Seconds between two looks at what the child should know."""
@@ -63,7 +61,7 @@ def call_in_child(runtime: Runtime, pool: ChildPool, attempt: Attempt, ctx: Runn
             Notice("info", f"process {child.pid} has {size} and is replaced (--max-memory-per-child)")
         )
         pool.retire(child)
-    elif ended.spoiled:
+    elif ended.tainted:
         pool.retire(child)
     else:
         pool.give_back(child)
@@ -101,8 +99,8 @@ class _Call:
         self._runtime = runtime
         self._attempt = attempt
         self._child = child
-        self._backing = AttemptBacking(runtime, attempt)
-        self._told = self._circumstances()
+        self._backing = AttemptBackend(runtime, attempt)
+        self._told = self._state()
         self._looked = False
         self.begun = False
         child.runs += 1
@@ -164,15 +162,15 @@ class _Call:
             trouble = str(error)
         self._child.send(Stored(self._number, trouble, self._attempt.cancelled))
 
-    def _circumstances(self) -> tuple[float, bool]:
+    def _state(self) -> tuple[float, bool]:
         return self._attempt.limit_at, self._backing.stopping
 
     def _tell_changes(self) -> None:
         """The limit moves when a later claim takes over (R9); the worker may begin to stop."""
-        if (now := self._circumstances()) != self._told:
+        if (now := self._state()) != self._told:
             self._told = now
             backing = self._backing
-            self._child.send(Circumstances(self._number, backing.time_left, backing.stopping))
+            self._child.send(StateUpdate(self._number, backing.time_left, backing.stopping))
 
     def _look_before_the_kill(self) -> None:
         """Where a handler is that does not end, while it can still be asked."""

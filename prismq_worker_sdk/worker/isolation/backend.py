@@ -12,17 +12,15 @@ from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.worker.cancellation import Cancellable
-from prismq_worker_sdk.worker.channel import Channel
-from prismq_worker_sdk.worker.messages import Cancel, Circumstances, Progressed, Run, Store, Stored
-
-__all__ = ["ChildBacking"]
+from prismq_worker_sdk.worker.isolation.channel import Channel
+from prismq_worker_sdk.worker.isolation.protocol import Cancel, Progressed, Run, StateUpdate, Store, Stored
 
 QUIET = 0.05
 """Seconds between two words about progress: of those between them only the last one is sent."""
 
 
-class ChildBacking:
-    """Implements `context.Backing` by asking the worker."""
+class ChildBackend:
+    """Implements `context.ContextBackend` by asking the worker."""
 
     def __init__(self, channel: Channel, run: Run, handler: Handler, clock: Clock) -> None:
         self._channel = channel
@@ -98,14 +96,14 @@ class ChildBacking:
             raise OutboxError(answer.trouble)
         self.checkpoint_text = checkpoint
 
-    def hear(self, message: Cancel | Circumstances | Stored) -> None:
+    def hear(self, message: Cancel | StateUpdate | Stored) -> None:
         """The worker said something about a run; one about an earlier run is dropped."""
         if message.number != self._run.number:
             return
         match message:
             case Cancel(reason=reason):
                 self.told.cancel(reason)
-            case Circumstances(time_left=left, stopping=stopping):
+            case StateUpdate(time_left=left, stopping=stopping):
                 self._limit_at, self.stopping = self._clock.monotonic() + left, stopping
             case Stored(cancelled=reason):
                 if reason is not None:
