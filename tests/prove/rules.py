@@ -51,8 +51,8 @@ PROOF = Proof(
     name="rules",
     title="Every rule is needed",
     about="""
-Promise: the simulation is not blind. Each rule that it can reach is taken out by one small change of the source
-(tests/simulation/mutants.py has them all, line by line), and the same plans run until one breaks a promise. Rules of
+Promise: the simulation is not blind. Each rule that it can reach is taken out by one small change of one function
+(tests/simulation/mutants.py has them all), and the same plans run until one breaks a promise. Rules of
 the server are taken out of the model. Not reached by simulation, and held by tests of their own: R11 (syncs of the
 disk), R13 and R14 (tries inside a claim, encoding), R20 (child processes), R31 to R33 and R35 (sockets, redirects,
 wrong addresses, probing), R39 (locks).

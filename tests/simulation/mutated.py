@@ -10,11 +10,12 @@ import json
 import sys
 import time
 
+from tests.simulation.change import changed
 from tests.simulation.mutants import ALL_MUTANTS, Mutant
 
 
 class _Mutated(importlib.machinery.SourceFileLoader):
-    """Loads a module from its changed source, never from a cache."""
+    """Loads a module with its change, never from a cache."""
 
     def __init__(self, name, path, mutant):
         super().__init__(name, path)
@@ -23,11 +24,10 @@ class _Mutated(importlib.machinery.SourceFileLoader):
     def path_stats(self, path):
         raise OSError("a changed source has no cache")
 
-    def get_data(self, path):
-        text = super().get_data(path).decode()
-        if text.count(self._mutant.old) != 1:
-            raise ValueError(f"{self._mutant.old!r} stands {text.count(self._mutant.old)} times in {path}")
-        return text.replace(self._mutant.old, self._mutant.new).encode()
+    def source_to_code(self, data, path, *, _optimize=-1):
+        mutant = self._mutant
+        tree = changed(importlib.util.decode_source(data), mutant.function, mutant.old, mutant.new)
+        return compile(tree, path, "exec", dont_inherit=True, optimize=_optimize)
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -35,7 +35,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         self._mutant = mutant
 
     def find_spec(self, fullname, path, target=None):
-        if fullname != self._mutant.name:
+        if fullname != self._mutant.module:
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path)
         loader = _Mutated(fullname, spec.origin, self._mutant)

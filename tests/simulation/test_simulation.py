@@ -1,37 +1,15 @@
 """The simulator: the same plan always goes the same way, found plans shrink and replay, and no promise breaks."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.simulation.mutants import ALL_MUTANTS
 from tests.simulator import Plan, Work, random_plan, shrink, simulate
 from tests.simulator.plan import Crash, Disturbed, Stop
-from tests.support.processes import ROOT
 
 FOUND = sorted((Path(__file__).parent / "plans").glob("*.json"))
-QUICK = [
-    number
-    for number, mutant in enumerate(ALL_MUTANTS)
-    if mutant.what
-    in {
-        "no more is claimed than there are free slots",
-        "a lease counts from the first sending of its request",
-        "a task that runs here is not begun a second time here",
-        "the first end of a claim wins",
-        "children are committed with their result",
-        "an unexpected error leaves the retry to the server",
-        "children that are created again have the same key",
-        "a claim that may have been seen is looked for",
-        "a failure that the server did by half is told",
-        "a task is given back only where that cannot be its last attempt",
-    }
-]
 
 
 @pytest.mark.parametrize("first", range(0, 200, 50))
@@ -96,21 +74,6 @@ def test_a_plan_shrinks_to_what_makes_it_fail():
 def test_a_plan_that_keeps_every_promise_does_not_shrink():
     with pytest.raises(ValueError, match="nothing to shrink"):
         shrink(Plan(seed=1))
-
-
-@pytest.mark.parametrize("number", QUICK, ids=lambda number: ALL_MUTANTS[number].rule)
-def test_a_rule_that_is_taken_out_is_found(number):
-    command = [sys.executable, "-m", "tests.simulation.mutated", str(number), "0", "100"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-
-    assert json.loads(done.stdout)["plans"] is not None
-
-
-@pytest.mark.parametrize("mutant", ALL_MUTANTS, ids=lambda mutant: f"{mutant.rule}-{mutant.what}")
-def test_every_change_still_fits_the_source(mutant):
-    source = ROOT / f"{mutant.name.replace('.', '/')}.py"
-
-    assert source.read_text("utf-8").count(mutant.old) == 1
 
 
 def test_an_hour_without_the_server_costs_no_result():
