@@ -11,7 +11,13 @@ from tests.support.pages import Reader, blocks, environment
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     page
-    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "plugins").glob("*/README.md")]
+    for page in [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "plugins").glob("*/*.md"),
+        *(ROOT / "prismq_worker_sdk").rglob("README.md"),
+        *(ROOT / "tests").rglob("README.md"),
+    ]
 )
 LINK = re.compile(r"\]\(([^)#:]+)(#[^)]*)?\)")
 
