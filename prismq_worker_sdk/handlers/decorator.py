@@ -16,8 +16,6 @@ from prismq_worker_sdk.model.retry import RetryPolicy
 if TYPE_CHECKING:
     from prismq_worker_sdk.handlers.schema import ParamsSpec
 
-__all__ = ["limit_of", "result_schema_of", "spec_of", "task_handler"]
-
 
 def task_handler(
     task_type: str,

@@ -21,10 +21,11 @@ from prismq_worker_sdk.decide.exceptions import own_frames
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.files import place
 from prismq_worker_sdk.handlers import hookspecs
-from prismq_worker_sdk.handlers.handler import Handler, as_handler
+from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.installed import InstalledPlugin, installed
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.plugin_files import import_file
+from prismq_worker_sdk.handlers.registry import as_handler
 from prismq_worker_sdk.handlers.task_handler import TaskHandler
 
 __all__ = ["BrokenPlugin", "LoadedPlugin", "Plugins", "handlers_of", "load"]

@@ -18,18 +18,6 @@ if TYPE_CHECKING:
     from prismq_worker_sdk.handlers.schema import ParamsSpec
     from prismq_worker_sdk.handlers.settings_source import SettingsSource
 
-__all__ = [
-    "DEFAULT_TIME_LIMIT",
-    "Handler",
-    "Rate",
-    "always_ready",
-    "as_handler",
-    "check_task_type",
-    "no_quotas",
-    "nothing",
-    "parse_rate",
-]
-
 DEFAULT_TIME_LIMIT = 3600.0
 """Seconds that a handler has unless it says otherwise (R16)."""
 
@@ -154,24 +142,6 @@ class Handler:
             return str(error)
 
 
-def as_handler(thing: object) -> Handler:
-    """The Handler that this is, or that it can be made into: a Handler, a TaskHandler or a TaskHandler class.
-
-    Raises:
-        PluginError: It is none of them, or a class whose instances cannot be made without arguments.
-    """
-    from prismq_worker_sdk.handlers.task_handler import TaskHandler
-
-    if isinstance(thing, Handler):
-        return thing
-    if isinstance(thing, type) and issubclass(thing, TaskHandler):
-        takes_nothing(thing)
-        return replace(thing().as_handler(), made_from=thing)
-    if isinstance(thing, TaskHandler):
-        return thing.as_handler()
-    raise PluginError(f"{thing!r} is no handler; decorate it with @task_handler, or subclass TaskHandler")
-
-
 def check_task_type(task_type: object, origin: str) -> None:
     """Raises PluginError unless it is a task type: dotted names such as Some.Type (docs/rules.md, limits)."""
     if not isinstance(task_type, str) or len(task_type) > LONGEST_TYPE or not TASK_TYPE.match(task_type):
@@ -199,16 +169,6 @@ def parse_rate(value: str | None, origin: str) -> Rate | None:
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def takes_nothing(cls: type[Any]) -> None:
-    """Raises PluginError unless an instance can be made without arguments."""
-    try:
-        signature(cls).bind()
-    except TypeError as error:
-        raise PluginError(
-            f"{cls.__module__}:{cls.__qualname__} cannot be made without arguments ({error}); give an instance"
-        ) from None
 
 
 def takes_params_and_ctx(function: Callable[..., Any], origin: str) -> None:

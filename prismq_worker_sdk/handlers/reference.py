@@ -13,8 +13,9 @@ from types import ModuleType
 
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.discovery import handlers_of
-from prismq_worker_sdk.handlers.handler import Handler, as_handler
+from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_files import load_file
+from prismq_worker_sdk.handlers.registry import as_handler
 from prismq_worker_sdk.handlers.task_handler import TaskHandler
 
 __all__ = ["Reference", "find", "packed_settings", "reference_of"]

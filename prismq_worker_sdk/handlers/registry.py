@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
+from prismq_worker_sdk.compat import signature
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.handler import Handler
+from prismq_worker_sdk.handlers.task_handler import TaskHandler
 
-__all__ = ["Registry", "contested"]
+
+def as_handler(thing: object) -> Handler:
+    """The Handler that this is, or that it can be made into: a Handler, a TaskHandler or a TaskHandler class.
+
+    Raises:
+        PluginError: It is none of them, or a class whose instances cannot be made without arguments.
+    """
+    if isinstance(thing, Handler):
+        return thing
+    if isinstance(thing, type) and issubclass(thing, TaskHandler):
+        _takes_nothing(thing)
+        return replace(thing().as_handler(), made_from=thing)
+    if isinstance(thing, TaskHandler):
+        return thing.as_handler()
+    raise PluginError(f"{thing!r} is no handler; decorate it with @task_handler, or subclass TaskHandler")
 
 
 class Registry:
@@ -68,6 +86,16 @@ def contested(handlers: Iterable[Handler]) -> dict[str, str]:
         except PluginError as error:
             found[task_type] = str(error)
     return found
+
+
+def _takes_nothing(cls: type[Any]) -> None:
+    """Raises PluginError unless an instance can be made without arguments."""
+    try:
+        signature(cls).bind()
+    except TypeError as error:
+        raise PluginError(
+            f"{cls.__module__}:{cls.__qualname__} cannot be made without arguments ({error}); give an instance"
+        ) from None
 
 
 def _imported(one: Handler, home: Handler) -> bool:

@@ -13,8 +13,6 @@ from prismq_worker_sdk.handlers.handler import Handler, parse_rate, takes_params
 from prismq_worker_sdk.model.quota import Quota
 from prismq_worker_sdk.model.retry import RetryPolicy
 
-__all__ = ["TaskHandler"]
-
 
 class TaskHandler:
     """A handler that owns resources: subclass it, set `task_type`, write `process`.

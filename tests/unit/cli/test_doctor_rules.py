@@ -22,7 +22,7 @@ from prismq_worker_sdk.cli.doctoring.zones import (
     zone,
 )
 from prismq_worker_sdk.compat import UTC
-from prismq_worker_sdk.handlers.handler import as_handler
+from prismq_worker_sdk.handlers.registry import as_handler
 from prismq_worker_sdk.model.protocol import Unreachable
 from tests.support.dialect import reply
 

@@ -9,8 +9,9 @@ import pytest
 from prismq_worker_sdk import PluginSettings, TaskHandler, task_handler
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.discovery import load
-from prismq_worker_sdk.handlers.handler import Handler, as_handler
+from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.reference import find, packed_settings, reference_of
+from prismq_worker_sdk.handlers.registry import as_handler
 from tests.support.processes import ROOT
 
 

@@ -4,8 +4,7 @@ import pytest
 
 from prismq_worker_sdk import TaskHandler, task_handler
 from prismq_worker_sdk.errors import PluginError
-from prismq_worker_sdk.handlers.handler import as_handler
-from prismq_worker_sdk.handlers.registry import Registry
+from prismq_worker_sdk.handlers.registry import Registry, as_handler
 
 
 @task_handler("Test.One")

@@ -6,7 +6,8 @@ import pytest
 
 from prismq_worker_sdk import RetryPolicy, TaskHandler, TaskParams
 from prismq_worker_sdk.errors import PluginError, SchemaError
-from prismq_worker_sdk.handlers.handler import Rate, as_handler
+from prismq_worker_sdk.handlers.handler import Rate
+from prismq_worker_sdk.handlers.registry import as_handler
 
 
 class Params(TaskParams):
