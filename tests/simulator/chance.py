@@ -81,96 +81,94 @@ def random_plan(seed: int, dialect: Dialect | None = None) -> Plan:
     Args:
         dialect: Left to the number unless given.
     """
-    dice = Random(seed)
-    found: Dialect = dice.choice(DIALECTS)
+    rng = Random(seed)
+    found: Dialect = rng.choice(DIALECTS)
     chosen = dialect or found
-    workers = dice.choice((1, 2, 2, 3, 3, 4, 5))
-    theme = dice.choice(THEMES)
-    works = tuple(_work(dice, chosen, theme) for _ in range(dice.randint(1, 8)))
+    workers = rng.choice((1, 2, 2, 3, 3, 4, 5))
+    theme = rng.choice(THEMES)
+    works = tuple(_work(rng, chosen, theme) for _ in range(rng.randint(1, 8)))
     if theme == "stuck":  # one report that does not pass, among others that do
         works = (replace(works[0], seconds=0.3, end="complete", fate="poison", max_attempts=3), *works)
     if theme == "pauses":  # tasks come while the worker waits for them, and while what it waits for changes
-        works = tuple(replace(work, at=PAUSES * dice.random(), gated=dice.random() < SOME) for work in works)
+        works = tuple(replace(work, at=PAUSES * rng.random(), gated=rng.random() < SOME) for work in works)
     if theme == "broken":  # a handler that fails whatever it is given, one task after the other
-        works = tuple(_broken(dice) for _ in range(8))
+        works = tuple(_broken(rng) for _ in range(8))
     return Plan(
         seed=seed,
         dialect=chosen,
         workers=workers,
-        slots=dice.randint(1, 4),
+        slots=rng.randint(1, 4),
         works=works,
-        faults=(*_faults(dice, theme, workers, len(works)), *_halves(dice, chosen, theme)),
-        hasty=dice.random() < SOME,
+        faults=(*_faults(rng, theme, workers, len(works)), *_halves(rng, chosen, theme)),
+        hasty=rng.random() < SOME,
     )
 
 
-def _halves(dice: Random, dialect: Dialect, theme: str) -> list[Fault]:
+def _halves(rng: Random, dialect: Dialect, theme: str) -> list[Fault]:
     if dialect != "prismq-client" or theme in EXACT:
         return []
-    return [HalfFailure(number) for number in range(1, 4) if dice.random() < SOME]
+    return [HalfFailure(number) for number in range(1, 4) if rng.random() < SOME]
 
 
-def _broken(dice: Random) -> Work:
+def _broken(rng: Random) -> Work:
     return Work(
-        seconds=0.3 * dice.random(), end="error", max_attempts=dice.randint(1, 3), at=5.0 * dice.random()
+        seconds=0.3 * rng.random(), end="error", max_attempts=rng.randint(1, 3), at=5.0 * rng.random()
     )
 
 
-def _work(dice: Random, dialect: Dialect, theme: str) -> Work:
-    return _exact_work(dice, dialect) if theme in EXACT else _any_work(dice, dialect)
+def _work(rng: Random, dialect: Dialect, theme: str) -> Work:
+    return _exact_work(rng, dialect) if theme in EXACT else _any_work(rng, dialect)
 
 
-def _exact_work(dice: Random, dialect: Dialect) -> Work:
+def _exact_work(rng: Random, dialect: Dialect) -> Work:
     """A task that must complete at its first attempt: nothing that goes wrong here may cost it one."""
     takes_back = dialect == "exchange"
     return Work(
-        seconds=dice.choice((0.05, 0.3, 2.0, 8.0)) * (0.5 + dice.random()),
-        end=dice.choice(("complete", "complete", "defer" if takes_back else "complete")),
-        checkpoint=dice.random() < SOME,
-        children=dice.choice((0, 0, 1)) if dialect != "base" else 0,
+        seconds=rng.choice((0.05, 0.3, 2.0, 8.0)) * (0.5 + rng.random()),
+        end=rng.choice(("complete", "complete", "defer" if takes_back else "complete")),
+        checkpoint=rng.random() < SOME,
+        children=rng.choice((0, 0, 1)) if dialect != "base" else 0,
         max_attempts=1 if takes_back else MANY,
     )
 
 
-def _any_work(dice: Random, dialect: Dialect) -> Work:
-    fate = dice.choices(FATES, (100, 3, 2, 0 if dialect == "prismq-client" else 2))[0]
-    end = dice.choices(ENDS, (60, 10, 10, 5, 5, 5, 5))[0] if not fate else "complete"
-    length = dice.choice((0.05, 0.3, 1.0, 2.0, 8.0, 12.0, 20.0, 40.0))
+def _any_work(rng: Random, dialect: Dialect) -> Work:
+    fate = rng.choices(FATES, (100, 3, 2, 0 if dialect == "prismq-client" else 2))[0]
+    end = rng.choices(ENDS, (60, 10, 10, 5, 5, 5, 5))[0] if not fate else "complete"
+    length = rng.choice((0.05, 0.3, 1.0, 2.0, 8.0, 12.0, 20.0, 40.0))
     fails = bool(fate) or end in {"permanent", "error", "kill"} or length >= LONG
     return Work(
-        seconds=length * (0.5 + dice.random()),
+        seconds=length * (0.5 + rng.random()),
         end=end,
-        obeys=dice.random() < MOST,
-        checkpoint=dice.random() < SOME,
-        children=dice.choice((0, 0, 0, 1, 2)) if dialect != "base" else 0,
-        max_attempts=dice.randint(1, 3) if fails else MANY,
+        obeys=rng.random() < MOST,
+        checkpoint=rng.random() < SOME,
+        children=rng.choice((0, 0, 0, 1, 2)) if dialect != "base" else 0,
+        max_attempts=rng.randint(1, 3) if fails else MANY,
         fate=fate,
     )
 
 
-def _faults(dice: Random, theme: str, workers: int, works: int) -> list[Fault]:
+def _faults(rng: Random, theme: str, workers: int, works: int) -> list[Fault]:
     def when() -> float:
-        return dice.random() * HORIZON
+        return rng.random() * HORIZON
 
     def who() -> int:
-        return dice.randrange(workers)
+        return rng.randrange(workers)
 
     def disturbed() -> Fault:
-        return Disturbed(dice.randint(1, 12 * works + 20), dice.choice(DISTURBANCES))
+        return Disturbed(rng.randint(1, 12 * works + 20), rng.choice(DISTURBANCES))
 
     def unanswered() -> Fault:
-        return Disturbed(dice.randint(1, 6 * works + 6), dice.choice(UNANSWERED))
+        return Disturbed(rng.randint(1, 6 * works + 6), rng.choice(UNANSWERED))
 
     def crash() -> Fault:
-        return Crash(
-            who(), dice.choice(PLACES), dice.randint(1, 20 * works + 10), dice.choice((0.5, 3.0, 25.0))
-        )
+        return Crash(who(), rng.choice(PLACES), rng.randint(1, 20 * works + 10), rng.choice((0.5, 3.0, 25.0)))
 
     def stop() -> Fault:
-        return Stop(who(), when(), dice.choice((0.0, 2.0, 10.0, 25.0)), dice.choice((0.5, 5.0, 30.0)))
+        return Stop(who(), when(), rng.choice((0.0, 2.0, 10.0, 25.0)), rng.choice((0.5, 5.0, 30.0)))
 
     def calm_stop() -> Fault:
-        return Stop(who(), when(), dice.choice((10.0, 25.0)), dice.choice((0.5, 5.0, 30.0)))
+        return Stop(who(), when(), rng.choice((10.0, 25.0)), rng.choice((0.5, 5.0, 30.0)))
 
     makers: dict[str, list[Callable[[], Fault]]] = {
         "network": [disturbed],
@@ -178,24 +176,22 @@ def _faults(dice: Random, theme: str, workers: int, works: int) -> list[Fault]:
         "stops": [calm_stop],
         "lost claims": [unanswered],
         "partitions": [
-            lambda: Cut(who(), when(), dice.choice((1.0, 10.0, 30.0, 90.0))),
-            lambda: Outage(when(), dice.choice((1.0, 10.0, 60.0))),
-            lambda: Refusal(
-                dice.choice(("report", "claim", "renew")), when(), dice.choice((5.0, 30.0, 90.0))
-            ),
-            lambda: Suspend(who(), when(), dice.choice((2.0, 15.0, 60.0))),
+            lambda: Cut(who(), when(), rng.choice((1.0, 10.0, 30.0, 90.0))),
+            lambda: Outage(when(), rng.choice((1.0, 10.0, 60.0))),
+            lambda: Refusal(rng.choice(("report", "claim", "renew")), when(), rng.choice((5.0, 30.0, 90.0))),
+            lambda: Suspend(who(), when(), rng.choice((2.0, 15.0, 60.0))),
         ],
-        "outages": [lambda: Outage(when(), dice.choice((5.0, 15.0, 20.0, 30.0)))],
-        "sleeps": [lambda: Suspend(who(), when(), dice.choice((5.0, 20.0, 25.0, 60.0)))],
-        "pauses": [lambda: Unready(who(), PAUSES * dice.random(), dice.choice((0.2, 0.5, 2.0)))],
-        "stuck": [lambda: Outage(1.0 + when() / 10, dice.choice((20.0, 60.0, 90.0)))],
-        "cancels": [lambda: Cancelled(dice.randrange(works), when() / 2), calm_stop, stop],
+        "outages": [lambda: Outage(when(), rng.choice((5.0, 15.0, 20.0, 30.0)))],
+        "sleeps": [lambda: Suspend(who(), when(), rng.choice((5.0, 20.0, 25.0, 60.0)))],
+        "pauses": [lambda: Unready(who(), PAUSES * rng.random(), rng.choice((0.2, 0.5, 2.0)))],
+        "stuck": [lambda: Outage(1.0 + when() / 10, rng.choice((20.0, 60.0, 90.0)))],
+        "cancels": [lambda: Cancelled(rng.randrange(works), when() / 2), calm_stop, stop],
         "rare": [
-            lambda: Jump(who(), when(), dice.choice((-86400.0, -60.0, 30.0, 3600.0, 7 * 86400.0))),
-            lambda: FullDisk(who(), when(), dice.choice((1.0, 10.0, 40.0))),
-            lambda: Cancelled(dice.randrange(works), when()),
-            lambda: Steered(when(), dice.choice((2.0, 20.0))),
-            lambda: Unready(who(), when(), dice.choice((1.0, 10.0))),
+            lambda: Jump(who(), when(), rng.choice((-86400.0, -60.0, 30.0, 3600.0, 7 * 86400.0))),
+            lambda: FullDisk(who(), when(), rng.choice((1.0, 10.0, 40.0))),
+            lambda: Cancelled(rng.randrange(works), when()),
+            lambda: Steered(when(), rng.choice((2.0, 20.0))),
+            lambda: Unready(who(), when(), rng.choice((1.0, 10.0))),
         ],
     }
     sorts = (
@@ -203,5 +199,5 @@ def _faults(dice: Random, theme: str, workers: int, works: int) -> list[Fault]:
         if theme in makers
         else ["network", "network", "crashes", "stops", "partitions", "rare", "rare"]
     )
-    many = dice.choice((0, 1, 2, 3, 5, 8)) * {"network": 3, "lost claims": 3, "pauses": 8}.get(theme, 1)
-    return [dice.choice(makers[dice.choice(sorts)])() for _ in range(many)]
+    many = rng.choice((0, 1, 2, 3, 5, 8)) * {"network": 3, "lost claims": 3, "pauses": 8}.get(theme, 1)
+    return [rng.choice(makers[rng.choice(sorts)])() for _ in range(many)]

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prismq_worker_sdk.errors import Defer, OutboxError, Permanent, TaskCancelled, Transient, Unavailable
+from prismq_worker_sdk.handlers.handler import Handler
+from prismq_worker_sdk.handlers.schema import ParamsSpec
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.backing import AttemptBackend
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.ending import Commit, Ending, try_finish
 from prismq_worker_sdk.worker.running import place_of, worked
+from tests.simulator.host import Worker
 from tests.simulator.plan import Work
-
-if TYPE_CHECKING:
-    from tests.simulator.process import Process
-
-CHILD = "Simulated.Child"
-GATED = "Simulated.Gated"
-"""The type whose handler is not always ready."""
-
-UNAVAILABLE = 2.0
-"""Seconds of a pause."""
+from tests.simulator.scene import CHILD, TIME_LIMIT, TYPES, UNAVAILABLE, Scene
+from tests.simulator.watch import Watch
 
 TOLD = 0.2
 """Seconds in which a handler that obeys ends when it is told to."""
 
 DISK_PAUSE = 1.0
+ANYTHING = ParamsSpec.of(dict)
+
+
+def make_handlers(scene: Scene, watch: Watch) -> tuple[Handler, ...]:
+    """The handlers of every worker."""
+
+    def run(_params: Any, ctx: Any) -> Any:
+        return act(ctx, scene.work(ctx.task.id), watch.starts[ctx.task.id])
+
+    return tuple(
+        Handler(task_type=name, params=ANYTHING, run=run, origin=f"simulator:{name}", time_limit=TIME_LIMIT)
+        for name in TYPES
+    )
 
 
 def act(ctx: RunningContext, work: Work, starts: int) -> Any:
@@ -55,12 +63,13 @@ def act(ctx: RunningContext, work: Work, starts: int) -> Any:
 class SimulatedSlot:
     """A slot whose handler takes simulated time."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Worker, watch: Watch) -> None:
         self._process = process
+        self._watch = watch
 
     def start(self, attempt: Attempt) -> None:
         """Begins."""
-        _Run(self, self._process, attempt).begin()
+        _Run(self, self._process, attempt, self._watch).begin()
 
     def close(self) -> None:
         """Takes no more."""
@@ -69,21 +78,22 @@ class SimulatedSlot:
 class _Run:
     """One handler on its way."""
 
-    def __init__(self, slot: SimulatedSlot, process: Process, attempt: Attempt) -> None:
+    def __init__(self, slot: SimulatedSlot, process: Worker, attempt: Attempt, watch: Watch) -> None:
         if process.runtime is None:
             raise RuntimeError("a task runs before its worker has found a server")
         self._slot = slot
         self._process = process
+        self._watch = watch
         self._runtime = process.runtime
         self._attempt = attempt
         self._ctx = RunningContext(AttemptBackend(self._runtime, attempt))
-        self._work = process.world.work(attempt.claim.task.id)
+        self._work = process.host.scene.work(attempt.claim.task.id)
         self._over = False
 
     def begin(self) -> None:
         process, attempt, work = self._process, self._attempt, self._work
         attempt.started_at = self._runtime.clock.monotonic()
-        process.world.watch.started(process, attempt, self._ctx.last_checkpoint)
+        self._watch.started(process, attempt, self._ctx.last_checkpoint)
         process.later(work.seconds, self._end)
         if work.end == "kill":
             process.later(work.seconds / 2, self._kill)
@@ -100,7 +110,7 @@ class _Run:
             self._ctx.checkpoint({"half": True})
         except (TaskCancelled, OutboxError):
             return
-        self._process.world.watch.checkpointed(self._process, self._attempt.claim.task.id)
+        self._watch.checkpointed(self._process, self._attempt.claim.task.id)
 
     def _kill(self) -> None:
         if not self._over:
@@ -119,7 +129,7 @@ class _Run:
         if try_finish(self._runtime, self._attempt, ending) is Commit.REFUSED:
             self._process.later(DISK_PAUSE, lambda: self._finish(ending))
             return
-        self._process.world.watch.left(self._process, self._attempt)
+        self._watch.left(self._process, self._attempt)
         runtime, attempt = self._runtime, self._attempt
         runtime.table.remove((attempt,))
         runtime.gate.stopped(attempt.claim.task.type)

@@ -6,20 +6,44 @@ import atexit
 import sqlite3
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.outbox.schema import prepare
 from prismq_worker_sdk.outbox.transactions import Immediate, Operation
-from tests.simulator.actor import Crashed
+from prismq_worker_sdk.worker.config import WorkerConfig
+from prismq_worker_sdk.worker.runtime import Runtime
+from tests.simulator.actor import Crashed, Stage
 from tests.simulator.plan import Crash, FullDisk, Jump, Stop, Suspend, Unready
-from tests.simulator.process import Process
+from tests.simulator.scene import Scene
 from tests.simulator.schedule import LocalClock
 
-if TYPE_CHECKING:
-    from tests.simulator.world import World
-
 T = TypeVar("T")
+
+
+class Worker(Stage, Protocol):
+    """The process that a machine runs, as far as it is seen from outside.
+
+    Attributes:
+        dead: Whether it has ended; nothing of it goes on.
+        grace: What its stop was given, seconds.
+        runtime: None while it looks for a server.
+    """
+
+    host: Host
+    worker_id: str
+    config: WorkerConfig
+    dead: bool
+    grace: float
+    runtime: Runtime | None
+
+    def stop(self, grace: float, away: float) -> None:
+        """SIGTERM; it is started again after so many seconds away."""
+        ...
+
+    def look_at_readiness(self) -> None:
+        """Asks its handlers whether they are ready."""
+        ...
 
 
 class Host:
@@ -29,19 +53,20 @@ class Host:
         troubles: When something happened to it that may cost it its claims.
     """
 
-    def __init__(self, world: World, number: int) -> None:
-        self.world = world
+    def __init__(self, scene: Scene, number: int, spawn: Callable[[Host], Worker]) -> None:
+        self.scene = scene
         self.number = number
-        self.clock = LocalClock(world.schedule)
+        self.clock = LocalClock(scene.schedule)
         self.disk = Immediate(empty_disk())
-        self.process: Process | None = None
+        self.process: Worker | None = None
         self.lives = 0
         self.steps = 0
         self.transactions = 0
         self.suspended_until = 0.0
         self.troubles: list[float] = []
         self.retired = False
-        faults = [fault for fault in world.plan.faults if getattr(fault, "worker", None) == number]
+        self._spawn = spawn
+        faults = [fault for fault in scene.plan.faults if getattr(fault, "worker", None) == number]
         self._crashes: dict[tuple[str, int], float] = {
             (f.place, f.number): f.away for f in faults if isinstance(f, Crash)
         }
@@ -50,39 +75,39 @@ class Host:
         for fault in faults:
             match fault:
                 case Stop():
-                    world.schedule.at(fault.at, lambda fault=fault: self._stop(fault))  # type: ignore[misc]
+                    scene.schedule.at(fault.at, lambda fault=fault: self._stop(fault))  # type: ignore[misc]
                 case Suspend():
-                    world.schedule.at(fault.at, lambda fault=fault: self._suspend(fault.seconds))  # type: ignore[misc]
+                    scene.schedule.at(fault.at, lambda fault=fault: self._suspend(fault.seconds))  # type: ignore[misc]
                 case Unready():
                     for time in (fault.at, fault.at + fault.seconds):
-                        world.schedule.at(time, self._readiness_changed)
+                        scene.schedule.at(time, self._readiness_changed)
                 case Jump():
-                    world.schedule.at(fault.at, lambda fault=fault: self._jump(fault.seconds))  # type: ignore[misc]
+                    scene.schedule.at(fault.at, lambda fault=fault: self._jump(fault.seconds))  # type: ignore[misc]
 
     def start(self) -> None:
         """Starts the worker, under a new id."""
         if self.retired:
             return
         self.lives += 1
-        self.process = Process(self)
+        self.process = self._spawn(self)
 
     def later(self, seconds: float, do: Callable[[], None]) -> None:
         """Does it in so many seconds, or when the machine is awake again."""
 
         def awake() -> None:
-            if self.world.schedule.now < self.suspended_until:
-                self.world.schedule.at(self.suspended_until, awake)
+            if self.scene.schedule.now < self.suspended_until:
+                self.scene.schedule.at(self.suspended_until, awake)
             else:
                 do()
 
-        self.world.schedule.after(seconds, awake)
+        self.scene.schedule.after(seconds, awake)
 
     def stepped(self) -> None:
         """One more step of a loop; the process may end here."""
         self.steps += 1
         self._crash_if_planned("step", self.steps)
 
-    def transact(self, process: Process, operation: Operation[T]) -> T:
+    def transact(self, process: Worker, operation: Operation[T]) -> T:
         """One transaction on the disk; the process may end before it or after it."""
         if process.dead:
             raise Crashed
@@ -98,19 +123,19 @@ class Host:
     @property
     def disk_is_full(self) -> bool:
         """Whether nothing can be written now."""
-        now = self.world.schedule.now
+        now = self.scene.schedule.now
         return any(full.at <= now < full.at + full.seconds for full in self._full)
 
     @property
     def is_ready(self) -> bool:
         """Whether the handler of its gated type says that it is ready."""
-        now = self.world.schedule.now
+        now = self.scene.schedule.now
         return not any(fault.at <= now < fault.at + fault.seconds for fault in self._unready)
 
     @property
     def had_full_disk(self) -> bool:
         """Whether it ever came to that."""
-        return any(full.at <= self.world.schedule.now for full in self._full)
+        return any(full.at <= self.scene.schedule.now for full in self._full)
 
     def crash(self, away: float) -> None:
         """The process ends at once; it is started again later."""
@@ -118,17 +143,17 @@ class Host:
             self.process.dead = True
         self.process = None
         self.trouble()
-        self.world.schedule.after(away, self.start)
+        self.scene.schedule.after(away, self.start)
 
     def ended(self, away: float) -> None:
         """The process has ended by itself; its supervisor starts it again."""
         self.process = None
         self.trouble()
-        self.world.schedule.after(away, self.start)
+        self.scene.schedule.after(away, self.start)
 
     def trouble(self) -> None:
         """Something happened that may cost it its claims."""
-        self.troubles.append(max(self.world.schedule.now, self.suspended_until))
+        self.troubles.append(max(self.scene.schedule.now, self.suspended_until))
 
     def _crash_if_planned(self, place: str, number: int) -> None:
         away = self._crashes.pop((place, number), None)
@@ -138,12 +163,12 @@ class Host:
 
     def _stop(self, fault: Stop) -> None:
         self.trouble()
-        asleep = self.world.schedule.now < self.suspended_until
+        asleep = self.scene.schedule.now < self.suspended_until
         if self.process is not None and not asleep:  # a signal to a machine that sleeps is left out
             self.process.stop(fault.grace, fault.away)
 
     def _suspend(self, seconds: float) -> None:
-        self.suspended_until = max(self.suspended_until, self.world.schedule.now + seconds)
+        self.suspended_until = max(self.suspended_until, self.scene.schedule.now + seconds)
         self.trouble()
 
     def _readiness_changed(self) -> None:

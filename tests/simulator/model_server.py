@@ -77,6 +77,10 @@ class ModelServer:
             if task.status == "processing" and task.claim is not None and task.claim.token:
                 task.expires_at = max(task.expires_at, now + self.lease_seconds)
 
+    def steer(self, order: str) -> None:
+        """Tells workers what to do: `run` or `quiet` (R40)."""
+        self.order = order
+
     def cancel(self, task_id: str) -> None:
         """Fails a pending task, and notes the wish for a running one (R29)."""
         task = self.tasks[task_id]

@@ -41,7 +41,7 @@ class Network:
         disturbed: How many requests of each worker went wrong.
     """
 
-    def __init__(self, plan: Plan, schedule: Schedule, server: ModelServer, dice: Random) -> None:
+    def __init__(self, plan: Plan, schedule: Schedule, server: ModelServer, rng: Random) -> None:
         self._how = {fault.request: fault.how for fault in plan.faults if isinstance(fault, Disturbed)}
         self.carried = 0
         self.disturbed = [0] * plan.workers
@@ -50,7 +50,7 @@ class Network:
         self._times: list[tuple[int, float]] = []
         self._schedule = schedule
         self._server = server
-        self._dice = dice
+        self._rng = rng
         self._cuts = [fault for fault in plan.faults if isinstance(fault, Cut)]
         self._outages = [fault for fault in plan.faults if isinstance(fault, Outage)]
         self._refusals = [fault for fault in plan.faults if isinstance(fault, Refusal)]
@@ -109,7 +109,7 @@ class Network:
         patience = min(PATIENCE + request.wait, request.within or inf)
         self._schedule.after(patience, lambda: exchange.received(Unreachable("no answer in time")))
         if how != "lost":
-            late = {"late": patience + 1.0, "slow": 3.0 * self._dice.random()}.get(how, 0.0)
+            late = {"late": patience + 1.0, "slow": 3.0 * self._rng.random()}.get(how, 0.0)
             answered = how not in {"unanswered", "500 after"}
             self._schedule.after(self._latency() + late, lambda: self._arrive(exchange, answered=answered))
         match how:
@@ -118,7 +118,7 @@ class Network:
             case "unanswered":
                 self._schedule.after(0.1, lambda: exchange.received(Unreachable("connection reset")))
             case "twice":
-                again = 0.1 + 8.0 * self._dice.random()
+                again = 0.1 + 8.0 * self._rng.random()
                 self._schedule.after(again, lambda: self._arrive(exchange, answered=False))
 
     def _arrive(self, exchange: _Exchange, *, answered: bool) -> None:
@@ -147,7 +147,7 @@ class Network:
         if found is None and reply not in self._server.waits:
             exchange.received(Unreachable("connection reset"))  # the server was restarted
         elif found is None:
-            self._schedule.after(LOOK_EVERY * self._dice.random(), lambda: self._hold(exchange, reply))
+            self._schedule.after(LOOK_EVERY * self._rng.random(), lambda: self._hold(exchange, reply))
         else:
             self._hold(exchange, found)
 
@@ -181,7 +181,7 @@ class Network:
         self._schedule.after(self._latency(), lambda: receive(answer))
 
     def _latency(self) -> float:
-        return 0.001 + 0.01 * self._dice.random()
+        return 0.001 + 0.01 * self._rng.random()
 
 
 class _Exchange:

@@ -7,22 +7,16 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, TypeVar
 
 from prismq_worker_sdk.decide.claims import lanes
-from prismq_worker_sdk.decide.delivery import Judgement
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import PrismqError
+from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.registry import Registry
-from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
+from prismq_worker_sdk.model.claim import TaskKey
 from prismq_worker_sdk.model.events import Event
-from prismq_worker_sdk.model.outcome import Child, Outcome
 from prismq_worker_sdk.model.protocol import ClaimOrder, ExchangeRequest, Probe, ServerInfo
-from prismq_worker_sdk.model.report import Report
-from prismq_worker_sdk.outbox import store
 from prismq_worker_sdk.outbox.outbox import Outbox
-from prismq_worker_sdk.outbox.store import HoldResult
-from prismq_worker_sdk.outbox.transactions import Operation
 from prismq_worker_sdk.wire.client import health
 from prismq_worker_sdk.wire.dialects import Steps, prismq_client, v1, v1_exchange
 from prismq_worker_sdk.worker.claiming import claim_loop
@@ -42,12 +36,11 @@ from prismq_worker_sdk.worker.startup import find_server
 from prismq_worker_sdk.worker.supervising import ask_stop, supervise
 from prismq_worker_sdk.worker.table import AttemptTable
 from tests.simulator.actor import Actor, Crashed
-from tests.simulator.handling import GATED, SimulatedSlot
-
-if TYPE_CHECKING:
-    from tests.simulator.host import Host
-
-T = TypeVar("T")
+from tests.simulator.disk import SimulatedOutbox
+from tests.simulator.handling import SimulatedSlot
+from tests.simulator.host import Host
+from tests.simulator.scene import GATED
+from tests.simulator.watch import Watch
 
 ORDERS: tuple[ClaimOrder | None, ...] = (None, "lifo", "fifo", "priority", None)
 ADDRESS = "http://model.invalid/api"
@@ -68,25 +61,27 @@ class Process:
         grace: What its stop was given, seconds.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, watch: Watch, handlers: Sequence[Handler]) -> None:
         self.host = host
-        self.world = host.world
+        self.scene = scene = host.scene
+        self.watch = watch
+        self.handlers = handlers
         self.dead = False
         self.worker_id = f"worker-{host.number}.{host.lives}"
         self.runtime: Runtime | None = None
         self.config = WorkerConfig(
             api_url=ADDRESS,
             state_dir=Path(),
-            concurrency=self.world.plan.slots,
+            concurrency=scene.plan.slots,
             grace_period=GRACE,
             poll_interval=5.0,
             server_claim_timeout=60.0,
             startup_timeout=30.0,
             max_attempts=0,
-            claim_order=ORDERS[self.world.plan.seed % len(ORDERS)],
-            server_max_attempts=self.world.server_max_attempts,
+            claim_order=ORDERS[scene.plan.seed % len(ORDERS)],
+            server_max_attempts=scene.server_max_attempts,
         )
-        self._dice = Random(self.world.dice.random())
+        self._rng = Random(scene.rng.random())
         self.life = Lifecycle()
         self._contact = Contact(host.clock, self.emit)
         self._session = prismq_client.Session()
@@ -94,9 +89,7 @@ class Process:
         self.grace = GRACE
         self._finder = self._actor(
             "startup",
-            find_server(
-                self.config, life=self.life, contact=self._contact, clock=host.clock, dice=self._dice
-            ),
+            find_server(self.config, life=self.life, contact=self._contact, clock=host.clock, dice=self._rng),
             self._found,
         )
         self._crew: list[Actor] = []
@@ -111,7 +104,7 @@ class Process:
     def stepped(self) -> None:
         """A step was made."""
         self.host.stepped()
-        self.world.watch.step(self)
+        self.watch.step(self)
 
     def later(self, seconds: float, do: Callable[[], None]) -> None:
         """Does it in so many seconds, unless the process has ended by then."""
@@ -128,7 +121,7 @@ class Process:
         if isinstance(request, Probe):
             steps = health()
         else:
-            self.world.watch.calls(self, request)
+            self.watch.calls(self, request)
             steps = self._steps(request)
             receive = self._reporting(request, receive)
 
@@ -138,7 +131,7 @@ class Process:
             except StopIteration as end:
                 receive(end.value)
             else:
-                self.world.network.send(
+                self.scene.network.send(
                     self.host.number, asked, lambda answer: self.later(0.0, lambda: go_on(answer))
                 )
 
@@ -150,7 +143,7 @@ class Process:
         """Notes which tasks are being reported until the answer is received: none by two loops at once (R26)."""
         keys = {report.identity.task_key for report in request.reports}
         for key in keys & self._reported:
-            self.world.watch.find("R26", f"{self.worker_id} reports {key.task_id} twice at a time")
+            self.watch.find("R26", f"{self.worker_id} reports {key.task_id} twice at a time")
         self._reported |= keys
 
         def received(reply: Reply) -> None:
@@ -168,7 +161,7 @@ class Process:
 
     def emit(self, event: Event) -> None:
         """Something happened in it."""
-        self.world.watch.event(self, event)
+        self.watch.event(self, event)
 
     # its life
 
@@ -176,7 +169,7 @@ class Process:
         """SIGTERM."""
         self._away, self.grace = away, grace
         ask_stop(self.life, self.host.clock, self.emit, "the plan stops it", grace=grace)
-        self.world.watch.stopped(self, grace)
+        self.watch.stopped(self, grace)
         self._finder.wake()
         for actor in self._crew:
             actor.wake()
@@ -197,7 +190,7 @@ class Process:
 
     def _found(self) -> None:
         """The search for the server is over; like `Supervisor._lead`."""
-        outbox, found, error = SimulatedOutbox(self), self._finder.result, self._finder.error
+        outbox, found, error = SimulatedOutbox(self, self.watch), self._finder.result, self._finder.error
         try:
             if isinstance(found, ServerInfo):
                 self._begin(found, outbox)
@@ -207,13 +200,13 @@ class Process:
         except PrismqError as trouble:
             error = trouble
         if error is not None and not isinstance(error, PrismqError):
-            self.world.watch.died(self, repr(error))
+            self.watch.died(self, repr(error))
         self._exit()
 
     def _begin(self, found: ServerInfo, outbox: Outbox) -> None:
         runtime = self.runtime = self._share(found, outbox)
         recover(runtime, ())
-        self.world.watch.recovered(self)
+        self.watch.recovered(self)
         wakes = runtime.wakes
 
         def ended() -> None:
@@ -236,8 +229,8 @@ class Process:
         wakes.lease, wakes.supervise = lease.wake, supervisor.wake
         for actor in self._crew:
             actor.start()
-        for handler in self.world.handlers:
-            self.later(SETTING_UP * self._dice.random(), partial(self._set_up, handler.task_type))
+        for handler in self.handlers:
+            self.later(SETTING_UP * self._rng.random(), partial(self._set_up, handler.task_type))
 
     def _set_up(self, task_type: str) -> None:
         self._set_ups.add(task_type)
@@ -254,7 +247,7 @@ class Process:
         self.runtime.wakes.deliver()
 
     def _share(self, found: ServerInfo, outbox: Outbox) -> Runtime:
-        handlers = self.world.handlers
+        handlers = self.handlers
         gate = Gate(handlers, error_limit=self.config.max_consecutive_errors, emit=self.emit)
         return Runtime(
             config=self.config,
@@ -262,11 +255,11 @@ class Process:
             server=f"{ADDRESS}#{found.instance}",
             health=found,
             clock=self.host.clock,
-            dice=self._dice,
+            dice=self._rng,
             outbox=outbox,
             registry=Registry(handlers),
             table=AttemptTable(),
-            slots=SlotPool(self.config.concurrency, lambda _number: SimulatedSlot(self)),
+            slots=SlotPool(self.config.concurrency, lambda _number: SimulatedSlot(self, self.watch)),
             gate=gate,
             life=self.life,
             contact=self._contact,
@@ -281,13 +274,13 @@ class Process:
         if self.runtime is None:
             raise RuntimeError("a worker that found no server has no supervisor")
         for trouble in self.troubles():
-            self.world.watch.died(self, trouble)
+            self.watch.died(self, trouble)
         try:
             code, reason = close_books(self.runtime)
         except PrismqError as error:
-            self.world.watch.note(self, f"exit: {error}")
+            self.watch.note(self, f"exit: {error}")
         else:
-            self.world.watch.exited(self, code, reason)
+            self.watch.exited(self, code, reason)
         self._exit()
 
     def _exit(self) -> None:
@@ -301,79 +294,3 @@ class Process:
 def _wake(actors: list[Actor]) -> None:
     for actor in actors:
         actor.wake()
-
-
-class _Disk:
-    """The transactions of one process on its host's disk; disks of the simulator fill up, they do not break."""
-
-    damage: str | None = None
-    trouble: str | None = None
-
-    def __init__(self, process: Process) -> None:
-        self._process = process
-
-    def run(self, operation: Operation[T], *, within: float | None = None) -> T:
-        return self._process.host.transact(self._process, operation)
-
-    def close(self) -> None:
-        """The disk stays."""
-
-
-class SimulatedOutbox(Outbox):
-    """The real outbox, watched."""
-
-    def __init__(self, process: Process) -> None:
-        super().__init__(_Disk(process), process.host.clock, None)
-        self._process = process
-        self._watch = process.world.watch
-
-    def hold(self, claim: Claim) -> HoldResult:
-        """Writes a claim down, or answers it."""
-        try:
-            found = super().hold(claim)
-        except Crashed:
-            self._count_holds([claim])
-            raise
-        self._watch.held(self._process, claim, found)
-        return found
-
-    def commit(
-        self,
-        identity: Identity,
-        outcome: Outcome,
-        *,
-        children: Sequence[Child] = (),
-        attempt: int | None = None,
-        maybe_seen: bool = False,
-        wait: float = 0.0,
-    ) -> bool:
-        """The commit point."""
-        first = super().commit(
-            identity, outcome, children=children, attempt=attempt, maybe_seen=maybe_seen, wait=wait
-        )
-        if first:
-            self._watch.committed(self._process, identity, outcome)
-        return first
-
-    def settle_and_hold(
-        self, judged: Sequence[tuple[Report, Judgement, float]], claims: Sequence[Claim | None]
-    ) -> tuple[list[bool], list[HoldResult | None]]:
-        """Stores the verdicts of an answer and then holds its tasks."""
-        try:
-            done, held = super().settle_and_hold(judged, claims)
-        except Crashed:
-            self._count_holds([claim for claim in claims if claim is not None])
-            raise
-        for (report, judgement, _), changed in zip(judged, done, strict=True):
-            if changed:
-                self._watch.judged(self._process, report, judgement)
-        for claim, found in zip(claims, held, strict=True):
-            if claim is not None and found is not None:
-                self._watch.held(self._process, claim, found)
-        return done, held
-
-    def _count_holds(self, claims: Sequence[Claim]) -> None:
-        """The process ended just after its transaction: what it held counts all the same."""
-        on_disk = {held for held, _ in self._process.host.disk.run(lambda db: store.holds(db, None))}
-        for claim in claims:
-            self._watch.holds[claim.task.id] += claim.identity in on_disk

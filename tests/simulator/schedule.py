@@ -13,19 +13,19 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Schedule:
-    """A line of things to do, ordered by time; what is due at once goes in an order left to the dice."""
+    """A line of things to do, ordered by time; what is due at once goes in an order left to chance."""
 
-    def __init__(self, dice: Random) -> None:
+    def __init__(self, rng: Random) -> None:
         self.now = 0.0
         self.done = 0
-        self._dice = dice
+        self._rng = rng
         self._line: list[tuple[float, float, int, Callable[[], None]]] = []
         self._number = 0
 
     def at(self, time: float, do: Callable[[], None]) -> None:
         """Does it then; at once when the time has passed."""
         self._number += 1
-        heapq.heappush(self._line, (max(self.now, time), self._dice.random(), self._number, do))
+        heapq.heappush(self._line, (max(self.now, time), self._rng.random(), self._number, do))
 
     def after(self, seconds: float, do: Callable[[], None]) -> None:
         """Does it in so many seconds."""

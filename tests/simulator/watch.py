@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prismq_worker_sdk.decide.delivery import Judgement, Park, Settle
 from prismq_worker_sdk.decide.leases import ABANDON_AFTER
@@ -20,11 +20,9 @@ from prismq_worker_sdk.outbox.bounds import CHECKPOINT_SECONDS
 from prismq_worker_sdk.outbox.store import Held, HoldResult
 from prismq_worker_sdk.worker.attempt import Attempt
 from tests.simulator.closed import ClosedTypes
-from tests.simulator.model_tasks import ModelClaim
-
-if TYPE_CHECKING:
-    from tests.simulator.process import Process
-    from tests.simulator.world import World
+from tests.simulator.host import Worker
+from tests.simulator.scene import Scene
+from tests.simulator.trouble import Trouble
 
 SLACK = 6.0
 """Seconds that a loop may rest before it looks again."""
@@ -51,8 +49,8 @@ class Watch:
         trace: What happened, for people.
     """
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
         self.findings: list[str] = []
         self.trace: list[str] = []
         self.starts: Counter[str] = Counter()
@@ -60,28 +58,30 @@ class Watch:
         self.given_back: defaultdict[str, set[Identity]] = defaultdict(set)
         self.failed_early: set[str] = set()
         self.offered: set[str] = set()
-        self._completed: dict[tuple[int, str], tuple[float, int, Process]] = {}
+        self._completed: dict[tuple[int, str], tuple[float, int, Worker]] = {}
         self._checkpoints: dict[tuple[int, str], float] = {}
-        self._running: dict[tuple[Process, str], tuple[float, int, Attempt]] = {}
-        self._here: set[tuple[Process, str]] = set()
-        self._stored: dict[Process, set[Identity]] = {}
-        self._sent: dict[Process, set[Identity]] = {}
+        self._running: dict[tuple[Worker, str], tuple[float, int, Attempt]] = {}
+        self._here: set[tuple[Worker, str]] = set()
+        self._workers: dict[str, Worker] = {}
+        self._stored: dict[Worker, set[Identity]] = {}
+        self._sent: dict[Worker, set[Identity]] = {}
         self._owners: set[str] = set()
-        self._lapsed: set[tuple[Process, str]] = set()
+        self._lapsed: set[tuple[Worker, str]] = set()
         self._closed = ClosedTypes()
+        self._trouble = Trouble(scene)
 
     def find(self, rule: str, what: str) -> None:
         """Something that must not be."""
-        self.findings.append(f"{rule}: {what} (at {self._world.schedule.now:.3f} s)")
+        self.findings.append(f"{rule}: {what} (at {self._scene.schedule.now:.3f} s)")
 
-    def note(self, process: Process, what: object) -> None:
+    def note(self, process: Worker, what: object) -> None:
         """Something for the trace."""
-        if self._world.traced:
-            self.trace.append(f"{self._world.schedule.now:9.3f} {process.worker_id:12} {what}")
+        if self._scene.traced:
+            self.trace.append(f"{self._scene.schedule.now:9.3f} {process.worker_id:12} {what}")
 
     # the process
 
-    def step(self, process: Process) -> None:
+    def step(self, process: Worker) -> None:
         """A loop made a step."""
         runtime = process.runtime
         if runtime is None:
@@ -91,7 +91,7 @@ class Watch:
         for attempt in runtime.table.live():
             self._check_lease(process, attempt)
 
-    def event(self, process: Process, event: Event) -> None:
+    def event(self, process: Worker, event: Event) -> None:
         """Something happened in a worker."""
         self.note(process, event)
         if isinstance(event, ClaimEnded) and event.end is EndOfClaim.LAPSED:
@@ -99,11 +99,11 @@ class Watch:
         if isinstance(event, TaskFailedEarly):
             self.failed_early.add(event.ref.task_id)
 
-    def calls(self, process: Process, call: ExchangeRequest) -> None:
+    def calls(self, process: Worker, call: ExchangeRequest) -> None:
         """A worker calls the server."""
         self.note(process, call)
         self._sent.setdefault(process, set()).update(report.identity for report in call.reports)
-        if self._world.plan.dialect == "prismq-client":
+        if self._scene.plan.dialect == "prismq-client":
             results = [one for one in call.reports if isinstance(one.outcome, Completed)]
             self.offered.update(one.identity.task_id for one in results)
         if call.claim is None:
@@ -114,37 +114,38 @@ class Watch:
         if unsent:
             self.find("R27", f"{process.worker_id} claims before it has sent its stored reports")
 
-    def recovered(self, process: Process) -> None:
+    def recovered(self, process: Worker) -> None:
         """A worker has made whole what it found on its disk."""
+        self._workers[process.worker_id] = process
         found = process.host.disk.run(lambda db: store.after(db, None, 0, 1000))
         self._stored[process] = {report.identity for report in found}
 
-    def stopped(self, process: Process, grace: float) -> None:
+    def stopped(self, process: Worker, grace: float) -> None:
         """A worker is told to stop."""
         runtime = process.runtime
-        since, seen = self._world.schedule.now, self._world.network.disturbed[process.host.number]
-        calm = not self._troubled(
+        since, seen = self._scene.schedule.now, self._scene.network.disturbed[process.host.number]
+        calm = not self._trouble.may_excuse(
             process, since - CALM, seen, most=0
-        ) and not self._world.network.disturbances(process.host.number, since - CALM)
+        ) and not self._scene.network.disturbances(process.host.number, since - CALM)
         idle = (
             runtime is not None and not runtime.table.all() and not self._waiting(process) and grace > AT_ONCE
         )
 
         def look(name: str) -> None:
-            if not process.dead and not self._troubled(process, since, seen, most=0):
+            if not process.dead and not self._trouble.may_excuse(process, since, seen, most=0):
                 self.find("R36", f"{process.worker_id} was told to stop and has not ended {name}")
 
         if idle and calm:
-            self._world.schedule.after(
+            self._scene.schedule.after(
                 AT_ONCE, lambda: None if self._busy(process) else look("at once, though it was idle")
             )
-        self._world.schedule.after(grace + 1.0, lambda: look("within its grace period"))
+        self._scene.schedule.after(grace + 1.0, lambda: look("within its grace period"))
 
-    def died(self, process: Process, what: str) -> None:
+    def died(self, process: Worker, what: str) -> None:
         """A loop of a worker died."""
         self.find("R31", f"{process.worker_id}: {what}")
 
-    def exited(self, process: Process, code: int, reason: str) -> None:
+    def exited(self, process: Worker, code: int, reason: str) -> None:
         """A worker has ended."""
         self.note(process, f"exit {code}: {reason}")
         runtime = process.runtime
@@ -158,7 +159,7 @@ class Watch:
             self.find(
                 "R37", f"{process.worker_id} exits with 0 and leaves {waiting} reports, {left} handlers"
             )
-        cut_off = [one.ref.task_id for one in runtime.table.live() if self._world.work(one.ref.task_id).obeys]
+        cut_off = [one.ref.task_id for one in runtime.table.live() if self._scene.work(one.ref.task_id).obeys]
         host = process.host
         if cut_off and process.grace > AT_ONCE and not host.suspended_until and not host.had_full_disk:
             self.find("R36", f"{process.worker_id} exits over {cut_off}, which would have ended when told to")
@@ -167,57 +168,57 @@ class Watch:
 
     # its claims
 
-    def held(self, process: Process, claim: Claim, found: HoldResult) -> None:
+    def held(self, process: Worker, claim: Claim, found: HoldResult) -> None:
         """A claim was written down, or answered."""
         task = claim.task.id
         self._owners.add(claim.identity.token or "")
         if isinstance(found, Held):
             self.holds[task] += 1
-            if (process.host.number, task) in self._completed and not self._world.work(task).fate:
+            if (process.host.number, task) in self._completed and not self._scene.work(task).fate:
                 self.find("R25", f"{task} is to be computed again where its result still is")
 
-    def started(self, process: Process, attempt: Attempt, last_checkpoint: Any) -> None:
+    def started(self, process: Worker, attempt: Attempt, last_checkpoint: Any) -> None:
         """A handler begins."""
         task, host = attempt.claim.task.id, process.host.number
-        now = self._world.schedule.now
+        now = self._scene.schedule.now
         self.starts[task] += 1
         self.note(process, f"starts {task}")
         if (process, task) in self._here:
             self.find("R9", f"{task} runs twice at a time in {process.worker_id}")
         if last_checkpoint is None and self._keeps_checkpoint(process, task):
             self.find("R30", f"{task} begins without the checkpoint that it stored on this host")
-        if self._world.cancelled_at.get(task, now) < self._world.server.tasks[task].claimed_at:
+        if self._scene.cancelled_at.get(task, now) < self._scene.server.tasks[task].claimed_at:
             self.find("R29", f"{task} is begun though it was cancelled before")
         for other, since, seen in self._elsewhere(process, task):
-            if not self._troubled(other, since, seen, most=2):
+            if not self._trouble.may_excuse(other, since, seen, most=2):
                 self.find(
                     "R21",
                     f"{task} is begun by {process.worker_id} while {other.worker_id} has it, in good health",
                 )
         self._check_unconfirmed(task)
-        seen = self._world.network.disturbed[host]
+        seen = self._scene.network.disturbed[host]
         self._running[process, task] = (now, seen, attempt)
         self._here.add((process, task))
         self._watch_limit(process, attempt)
 
-    def checkpointed(self, process: Process, task_id: str) -> None:
+    def checkpointed(self, process: Worker, task_id: str) -> None:
         """A handler has stored a checkpoint."""
         self._checkpoints[process.host.number, task_id] = process.host.clock.utc().timestamp()
 
-    def left(self, process: Process, attempt: Attempt) -> None:
+    def left(self, process: Worker, attempt: Attempt) -> None:
         """A handler has left its slot."""
         self._running.pop((process, attempt.claim.task.id), None)
         self._here.discard((process, attempt.claim.task.id))
 
-    def committed(self, process: Process, identity: Identity, outcome: Outcome) -> None:
+    def committed(self, process: Worker, identity: Identity, outcome: Outcome) -> None:
         """An outcome was committed."""
         self.note(process, f"commits {outcome}")
-        now, host = self._world.schedule.now, process.host.number
+        now, host = self._scene.schedule.now, process.host.number
         self._running.pop((process, identity.task_id), None)
-        if self._world.server.exchange or isinstance(outcome, Completed):  # others may be held back
+        if self._scene.server.exchange or isinstance(outcome, Completed):  # others may be held back
             self._watch_delivery(process, identity)
         if isinstance(outcome, Completed):
-            self._completed[host, identity.task_id] = (now, self._world.network.disturbed[host], process)
+            self._completed[host, identity.task_id] = (now, self._scene.network.disturbed[host], process)
         self._closed.ended(process, identity, outcome)
         attempt = next(
             (
@@ -230,7 +231,7 @@ class Watch:
         if attempt is not None:
             self._count_given_back(attempt)
         if attempt is None or attempt.cancelled is None:
-            if self._world.work(identity.task_id).end == "unavailable" and isinstance(outcome, Released):
+            if self._scene.work(identity.task_id).end == "unavailable" and isinstance(outcome, Released):
                 self._closed.unavailable(process, identity.task_type)
             return
         told = isinstance(outcome, Failed) and outcome.error_type in {"", "TaskCancelled"}
@@ -242,56 +243,43 @@ class Watch:
             case CancelReason.LOST if isinstance(outcome, Completed | Released):
                 self.find("R15", f"{identity.task_id} is reported though its claim was lost")
 
-    def judged(self, process: Process, report: Report, judgement: Judgement) -> None:
+    def judged(self, process: Worker, report: Report, judgement: Judgement) -> None:
         """A worker has stored what became of a report."""
         self.note(process, f"judges {report.identity.task_id}: {judgement}")
         identity = report.identity
-        claims = list(self._claims(identity))
+        claim = self._scene.claim_of(identity)
+        accepted = claim is not None and bool(claim.accepted)
         match judgement:
             case Settle(settlement=Settlement.ACCEPTED):
-                if not any(claim.accepted for claim in claims):
+                if not accepted:
                     self.find("R26", f"{identity.task_id} counts as accepted, and the server never took it")
             case Settle() if isinstance(report.outcome, Failed) and report.outcome.error_type == "crashed":
                 pass  # an orphan may have been reported from memory before its worker ended
-            case Settle() if isinstance(report.outcome, Released) and not self._world.server.exchange:
+            case Settle() if isinstance(report.outcome, Released) and not self._scene.server.exchange:
                 pass  # it is left to lapse where a report might end it for good
-            case Settle() if not self._tells_apart or self._held_before(identity):
+            case Settle() if not self._trouble.tells_apart or self._scene.held_before(identity):
                 pass  # what was taken may have been the outcome of an earlier claim of the same worker id
-            case Settle(settlement=Settlement.LOST) if any(claim.accepted for claim in claims):
+            case Settle(settlement=Settlement.LOST) if accepted:
                 self.find("R26", f"{identity.task_id} counts as lost, and the server took it")
             case Settle(settlement=Settlement.LOST | Settlement.UNCONFIRMED):
-                if any(claim.task.held_by(claim) for claim in claims):
+                if claim is not None and claim.task.held_by(claim):
                     self.find("R21", f"the report of {identity.task_id} is given up while its claim is open")
-            case Park(detail=detail) if not self._world.work(identity.task_id).fate:
+            case Park(detail=detail) if not self._scene.work(identity.task_id).fate:
                 self.find("R23", f"the report of {identity.task_id} is parked: {detail}")
 
     # means
 
-    def _claims(self, identity: Identity) -> Iterator[ModelClaim]:
-        server = self._world.server
-        if identity.token is not None and server.exchange:
-            claim = server.by_token.get(identity.token)
-            return iter(() if claim is None else (claim,))
-        same = [one for one in server.claims if one.task.id == identity.task_id]
-        owner = identity.token or identity.worker_id
-        return iter([one for one in same if one.worker_id == owner][-1:])
-
-    def _held_before(self, identity: Identity) -> bool:
-        """Whether a base server cannot tell this claim from another one: same task, same worker id."""
-        same = [one for one in self._world.server.claims if one.task.id == identity.task_id]
-        return identity.token is None and sum(one.worker_id == identity.worker_id for one in same) > 1
-
-    def _keeps_checkpoint(self, process: Process, task: str) -> bool:
+    def _keeps_checkpoint(self, process: Worker, task: str) -> bool:
         """Whether a checkpoint was stored on this host that must be there: a base server keeps none for long."""
         stored_at = self._checkpoints.get((process.host.number, task))
         if stored_at is None:
             return False
         age = process.host.clock.utc().timestamp() - stored_at
-        return self._world.server.exchange or age < CHECKPOINT_SECONDS
+        return self._scene.server.exchange or age < CHECKPOINT_SECONDS
 
-    def _check_lease(self, process: Process, attempt: Attempt) -> None:
+    def _check_lease(self, process: Worker, attempt: Attempt) -> None:
         identity = attempt.claim.identity
-        claim = None if identity.token is None else next(self._claims(identity), None)
+        claim = None if identity.token is None else self._scene.claim_of(identity)
         if claim is None or claim.task.claim is not claim or claim.accepted or attempt.cancelled is not None:
             return
         if attempt.claim.expires_at > claim.task.expires_at + 1e-6:
@@ -299,51 +287,39 @@ class Watch:
                 "R5", f"{process.worker_id} believes to hold {claim.task.id} longer than the server says"
             )
 
-    def _elsewhere(self, process: Process, task: str) -> Iterator[tuple[Process, float, int]]:
+    def _elsewhere(self, process: Worker, task: str) -> Iterator[tuple[Worker, float, int]]:
         """Who else has this task in work, or its result: process, since when, disturbances by then."""
         for (other, name), (since, seen, attempt) in self._running.items():
             if name == task and other is not process and not other.dead and attempt.settled is None:
                 yield other, since, seen
         for (_, name), (since, seen, other) in self._completed.items():
-            if name == task and other is not process and not other.dead and not self._world.work(task).fate:
+            if name == task and other is not process and not other.dead and not self._scene.work(task).fate:
                 yield other, since, seen
-
-    @property
-    def _tells_apart(self) -> bool:
-        """Whether a request that comes twice cannot end a later claim: a base server knows worker ids only."""
-        return self._world.network.plain or self._world.plan.dialect != "base"
-
-    def _troubled(self, process: Process, since: float, seen: int, *, most: int) -> bool:
-        """Whether something happened to a worker since then that may cost it a claim."""
-        host, network = process.host, self._world.network
-        return (
-            process.dead
-            or not self._tells_apart
-            or any(at >= since for at in host.troubles)
-            or network.disturbed[host.number] - seen > most
-            or not network.undisturbed(host.number, since)
-        )
 
     def _check_unconfirmed(self, task: str) -> None:
         """No claim runs out unnoticed with a worker that is well (R6)."""
-        if not self._world.network.plain:
+        if not self._scene.network.plain:
             return
-        for claim in self._world.server.claims:
-            process = self._world.process(claim.worker_id.partition("/")[0])
+        for claim in self._scene.server.claims:
+            process = self._workers.get(claim.worker_id.partition("/")[0])
             known = claim.confirmed or claim.worker_id in self._owners or (process, task) in self._lapsed
-            if claim.task.id != task or known or claim.task.claim is claim or process is None:
+            if claim.task.id != task or known or claim.task.claim is claim or process is None or process.dead:
                 continue
             since, number = claim.claimed_at - CALM, process.host.number
-            few = self._world.network.disturbances(number, since) <= 1 and self._world.network.was_up(since)
-            seen = self._world.network.disturbed[number]
-            if few and not process.host.had_full_disk and not self._troubled(process, since, seen, most=0):
+            few = self._scene.network.disturbances(number, since) <= 1 and self._scene.network.was_up(since)
+            seen = self._scene.network.disturbed[number]
+            if (
+                few
+                and not process.host.had_full_disk
+                and not self._trouble.may_excuse(process, since, seen, most=0)
+            ):
                 self.find("R6", f"{task} was handed to {claim.worker_id} and ran out there, unconfirmed")
 
-    def _watch_limit(self, process: Process, attempt: Attempt) -> None:
+    def _watch_limit(self, process: Worker, attempt: Attempt) -> None:
         def look() -> None:
-            now = self._world.schedule.now
+            now = self._scene.schedule.now
             due = (
-                max(attempt.limit_at, attempt.told_at or 0.0, self._last_trouble(process))
+                max(attempt.limit_at, attempt.told_at or 0.0, self._trouble.last(process))
                 + ABANDON_AFTER
                 + SLACK
             )
@@ -351,43 +327,40 @@ class Watch:
             if process.dead or runtime is None or attempt not in runtime.table.live() or attempt.committed:
                 return
             if now < due:
-                self._world.schedule.at(due, look)
+                self._scene.schedule.at(due, look)
             else:
                 self.find("R16", f"{attempt.claim.task.id} is past its limit and nobody has given it up")
 
-        self._world.schedule.at(attempt.limit_at + ABANDON_AFTER + SLACK, look)
+        self._scene.schedule.at(attempt.limit_at + ABANDON_AFTER + SLACK, look)
 
-    def _watch_delivery(self, process: Process, identity: Identity) -> None:
+    def _watch_delivery(self, process: Worker, identity: Identity) -> None:
         """No report waits for long because another one does not pass (R23)."""
-        since, seen = self._world.schedule.now, self._world.network.disturbed[process.host.number]
+        since, seen = self._scene.schedule.now, self._scene.network.disturbed[process.host.number]
 
         def look() -> None:
             waiting = process.host.disk.run(
                 lambda db: [one.identity for one in store.after(db, None, 0, 1000)]
             )
-            well = not self._troubled(process, since, seen, most=0) and self._world.network.takes_reports(
-                since - CALM
-            )
-            if identity in waiting and well and not self._world.work(identity.task_id).fate:
+            well = not self._trouble.may_excuse(
+                process, since, seen, most=0
+            ) and self._scene.network.takes_reports(since - CALM)
+            if identity in waiting and well and not self._scene.work(identity.task_id).fate:
                 self.find("R23", f"the report of {identity.task_id} waits for more than {LONGEST_LINE:.0f} s")
 
         if not process.host.had_full_disk:
-            self._world.schedule.after(LONGEST_LINE, look)
+            self._scene.schedule.after(LONGEST_LINE, look)
 
     def _count_given_back(self, attempt: Attempt) -> None:
         """Runs that must not cost their task an attempt: deferred as planned, or ended by a stop."""
         task = attempt.claim.task.id
-        defers = self._world.work(task).end in {"defer", "unavailable"} and self.starts[task] == 1
+        defers = self._scene.work(task).end in {"defer", "unavailable"} and self.starts[task] == 1
         if attempt.cancelled in {CancelReason.STOPPING, CancelReason.EXPIRED} or (
             defers and attempt.cancelled is None
         ):
             self.given_back[task].add(attempt.claim.identity)
 
-    def _last_trouble(self, process: Process) -> float:
-        return max((*process.host.troubles, self._world.plan.healed_at))
-
-    def _busy(self, process: Process) -> bool:
+    def _busy(self, process: Worker) -> bool:
         return process.runtime is not None and bool(process.runtime.table.all())
 
-    def _waiting(self, process: Process) -> int:
+    def _waiting(self, process: Worker) -> int:
         return process.host.disk.run(lambda db: store.count(db, None, "waiting"))
