@@ -36,12 +36,13 @@ test: $(STAMPS)/dev   ## all tests, about ten minutes on two cores
 test-fast: $(STAMPS)/dev ## the tests of rules, units, contracts and properties alone, some three minutes
 	$(BIN)/python -m pytest -q -n $(JOBS) tests/decide tests/unit tests/contract tests/property tests/typing
 
-check: $(STAMPS)/dev  ## format, lint, types, floors, nothing newer than Python 3.10
+check: $(STAMPS)/dev  ## format, lint, types, floors, no circles of imports, nothing newer than Python 3.10
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy --platform win32
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.ci.cycles
 	$(BIN)/vermin $(OLDEST)
 
 # nothing newer than the oldest Python; what compat.py gives in its place is not looked at
