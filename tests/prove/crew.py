@@ -79,12 +79,12 @@ class Crew:
     def alive(self):
         return [member for member in self.members if member.runs]
 
-    def kill_one(self, dice):
+    def kill_one(self, rng):
         """Kills one that runs, whatever it is doing, and starts another; None when there is none."""
         alive = self.alive()
         if not alive:
             return None
-        victim = dice.choice(alive)
+        victim = rng.choice(alive)
         victim.kill()
         return victim
 

@@ -37,19 +37,19 @@ def run_hours(first, number):
 
 def hour_plan(seed):
     """Tasks that are under way or done when the server goes away for an hour."""
-    dice = Random(seed)
-    workers = dice.randint(1, 3)
-    works = tuple(Work(seconds=dice.choice((0.05, 1.0, 4.0))) for _ in range(dice.randint(1, 8)))
-    away = Outage(dice.choice((0.5, 2.0, 4.5)), HOUR)
+    rng = Random(seed)
+    workers = rng.randint(1, 3)
+    works = tuple(Work(seconds=rng.choice((0.05, 1.0, 4.0))) for _ in range(rng.randint(1, 8)))
+    away = Outage(rng.choice((0.5, 2.0, 4.5)), HOUR)
     longest = max(work.seconds for work in works)
     begin = (
         away.at + longest + 5.0
     )  # every handler has ended by then: what is killed now is results, not work
     restarts = []
     for worker in range(workers):
-        for _ in range(dice.randint(1, 4)):
-            at = begin + dice.random() * (HOUR - 120.0)
-            restarts.append(Stop(worker, at, dice.choice((0.0, 2.0, 25.0)), dice.choice((0.5, 30.0))))
+        for _ in range(rng.randint(1, 4)):
+            at = begin + rng.random() * (HOUR - 120.0)
+            restarts.append(Stop(worker, at, rng.choice((0.0, 2.0, 25.0)), rng.choice((0.5, 30.0))))
     return Plan(seed=seed, workers=workers, slots=8, works=works, faults=(away, *restarts))
 
 

@@ -33,7 +33,7 @@ def parts():
 def run(seed, tasks=TASKS):
     """How long each task waited, and how often the other type paused."""
     logging.getLogger("prismq").addHandler(logging.NullHandler())  # the warning of each pause is nothing new
-    dice = Random(seed)
+    rng = Random(seed)
     begun, pauses = {}, []
 
     @task_handler(QUICK)
@@ -43,7 +43,7 @@ def run(seed, tasks=TASKS):
     @task_handler(FLIPPING)
     def flipping(params: dict, ctx):
         pauses.append(ctx.task.id)
-        raise Unavailable("it is paused on purpose", retry_in=dice.random() * LONGEST_PAUSE)
+        raise Unavailable("it is paused on purpose", retry_in=rng.random() * LONGEST_PAUSE)
 
     with tempfile.TemporaryDirectory() as folder:
         server = TaskManager(Path(folder) / "server", lease="30s", claim_timeout="5m")
@@ -57,7 +57,7 @@ def run(seed, tasks=TASKS):
                 wait_until(lambda: pauses, "the first pause")
                 created = {}
                 for number in range(tasks):
-                    time.sleep(dice.random() * LONGEST_BREAK)
+                    time.sleep(rng.random() * LONGEST_BREAK)
                     created[number] = time.monotonic()
                     producer.submit(QUICK, {"n": number})
                 wait_until(lambda: len(begun) == tasks, "the start of all tasks", 60)

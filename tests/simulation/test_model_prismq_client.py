@@ -63,35 +63,35 @@ def said(body):
 
 @pytest.mark.parametrize("seed", range(40))
 def test_the_model_and_the_kit_s_server_answer_alike(seed):
-    dice = Random(seed)
-    both = Both(dice.randint(1, 4))
+    rng = Random(seed)
+    both = Both(rng.randint(1, 4))
     owners = ["w/0"]
     for step in range(60):
-        both.now += float(dice.choice((0, 1, 7, 61)))
-        task = str(dice.randint(1, 4))
-        match dice.choice(
+        both.now += float(rng.choice((0, 1, 7, 61)))
+        task = str(rng.randint(1, 4))
+        match rng.choice(
             ("claim", "claim", "complete", "fail", "progress", "look", "list", "type", "create")
         ):
             case "claim":
                 owners.append(f"w/{step}")
-                order = ORDERS[dice.choice(tuple(ORDERS))]
+                order = ORDERS[rng.choice(tuple(ORDERS))]
                 body = {"worker_id": owners[-1], "task_type_id": 1, **order}
                 both.asked("POST", "tasks", "claim", body=body)
             case "complete":
-                body = {"worker_id": dice.choice(owners[-3:]), "success": True, "result": {"n": step}}
+                body = {"worker_id": rng.choice(owners[-3:]), "success": True, "result": {"n": step}}
                 both.asked("POST", "tasks", task, "complete", body=body)
             case "fail":
-                body = {"worker_id": dice.choice(owners[-3:]), "success": False, "error": f"broken {step}"}
+                body = {"worker_id": rng.choice(owners[-3:]), "success": False, "error": f"broken {step}"}
                 both.asked("POST", "tasks", task, "complete", body=body)
             case "progress":
-                body = {"worker_id": dice.choice(owners[-3:]), "progress": step}
+                body = {"worker_id": rng.choice(owners[-3:]), "progress": step}
                 both.asked("POST", "tasks", task, "progress", body=body)
             case "look":
-                both.asked("GET", "tasks", dice.choice((task, "999")))
+                both.asked("GET", "tasks", rng.choice((task, "999")))
             case "type":
-                both.asked("GET", "task-types", dice.choice((*TYPES, "Simulated.None")))
+                both.asked("GET", "task-types", rng.choice((*TYPES, "Simulated.None")))
             case "create":
-                params = {"n": dice.randint(0, 2), "prismq_run_key": f"child:{task}:x:1"}
+                params = {"n": rng.randint(0, 2), "prismq_run_key": f"child:{task}:x:1"}
                 both.asked("POST", "tasks", body={"type": TYPES[1], "params": params})
             case "list":
                 both.asked("GET", "tasks", query=(("status", "claimed"), ("type", TYPES[0])))

@@ -135,15 +135,15 @@ class Story:
     """One course of events, told to both servers; what they answer is kept in names that both share."""
 
     def __init__(self, seed, embedded):
-        self.dice = Random(seed)
-        tasks = [self.dice.randint(1, 4) for _ in range(self.dice.randint(1, 4))]
+        self.rng = Random(seed)
+        tasks = [self.rng.randint(1, 4) for _ in range(self.rng.randint(1, 4))]
         self.both = (Model(tasks), embedded(tasks))
         self.now = 1.0
         self.claims = []  # (number of the task, (its token at the model, at the embedded one), worker)
         self.requests = 0
 
     def step(self):
-        self.now += self.dice.choice((0.0, 0.1, 1.0, 7.0, LEASE, 3 * LEASE))
+        self.now += self.rng.choice((0.0, 0.1, 1.0, 7.0, LEASE, 3 * LEASE))
         kinds = (
             self._claim,
             self._claim,
@@ -153,7 +153,7 @@ class Story:
             self._repeat,
             self._cancel,
         )
-        self.dice.choice((*kinds, self._restart))()
+        self.rng.choice((*kinds, self._restart))()
         states = [server.states() for server in self.both]
         assert states[0] == states[1]
 
@@ -163,7 +163,7 @@ class Story:
 
     def _repeat(self):
         if self.requests:
-            self._ask_for_tasks(self.dice.randint(1, self.requests))
+            self._ask_for_tasks(self.rng.randint(1, self.requests))
 
     def _ask_for_tasks(self, request):
         worker = WORKERS[request % 2]
@@ -189,18 +189,18 @@ class Story:
     def _report(self):
         if not self.claims:
             return
-        number, tokens, worker = self.dice.choice(self.claims)
-        outcome = self.dice.choice(("completed", "failed", "released"))
+        number, tokens, worker = self.rng.choice(self.claims)
+        outcome = self.rng.choice(("completed", "failed", "released"))
         item = {"outcome": outcome}
         if outcome == "completed":
-            item |= {"result": self.dice.choice((1, 2)), "children": self.dice.choice(([], [CHILD]))}
+            item |= {"result": self.rng.choice((1, 2)), "children": self.rng.choice(([], [CHILD]))}
         if outcome == "failed":
-            item |= self.dice.choice(({}, {"retryable": False}, {"delay_seconds": 5.0}))
+            item |= self.rng.choice(({}, {"retryable": False}, {"delay_seconds": 5.0}))
         self._tell("reports", number, tokens, worker, item)
 
     def _renew(self):
         if self.claims:
-            self._tell("leases", *self.dice.choice(self.claims), {})
+            self._tell("leases", *self.rng.choice(self.claims), {})
 
     def _tell(self, name, number, tokens, worker, item):
         verdicts = []
@@ -211,7 +211,7 @@ class Story:
         assert verdicts[0] == verdicts[1]
 
     def _cancel(self):
-        number = self.dice.randrange(len(self.both[1].ids))
+        number = self.rng.randrange(len(self.both[1].ids))
         for server in self.both:
             server.cancel(number, self.now)
 
@@ -238,14 +238,14 @@ def test_both_answer_alike_on_the_exchange(seed, embedded):
 
 @pytest.mark.parametrize("seed", range(30))
 def test_both_answer_alike_on_the_base(seed, embedded):
-    dice = Random(seed)
-    tasks = [dice.randint(1, 3) for _ in range(3)]
+    rng = Random(seed)
+    tasks = [rng.randint(1, 3) for _ in range(3)]
     both = (Model(tasks), embedded(tasks))
     now = 1.0
     for _ in range(60):
-        now += dice.choice((0.0, 1.0, 20.0, TIMEOUT))
-        worker, number = dice.choice(WORKERS), dice.randrange(3)
-        call = dice.choice(("claim", "claim", "complete", "fail"))
+        now += rng.choice((0.0, 1.0, 20.0, TIMEOUT))
+        worker, number = rng.choice(WORKERS), rng.randrange(3)
+        call = rng.choice(("claim", "claim", "complete", "fail"))
         answers = []
         for server, task_id in zip(both, (f"task-{number}", both[1].ids[number]), strict=True):
             if call == "claim":
