@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 JOBS   ?= 2
 
-.PHONY: help demo test test-fast check format bench smoke clean
+.PHONY: help demo test test-fast check format docs bench smoke clean
 .PHONY: prove prove-sim prove-rules prove-client prove-kill prove-stop prove-soak prove-hold prove-wait prove-pythons prove-lowest prove-report
 .DEFAULT_GOAL := help
 
@@ -52,6 +52,9 @@ OLDEST = --quiet --violations --no-tips --target=3.10- --exclude-regex '/prismq_
 format: $(STAMPS)/dev ## put the code in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(STAMPS)/dev   ## write the table of settings from their fields into its page
+	$(BIN)/python -m tests.support.settings_page
 
 bench: $(STAMPS)/dev  ## start-up times, memory, throughput; prints figures, asserts nothing
 	$(BIN)/python -m tests.bench

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from prismq_worker_sdk.model.quota import Quota
     from prismq_worker_sdk.model.retry import RetryPolicy
     from prismq_worker_sdk.model.task import Task, TaskStatus
-    from prismq_worker_sdk.settings import PluginSettings, WorkerSettings
+    from prismq_worker_sdk.plugin_settings import PluginSettings
+    from prismq_worker_sdk.settings import WorkerSettings
     from prismq_worker_sdk.wire.producer import TaskHandle, TaskManagerClient
     from prismq_worker_sdk.worker.worker import Worker
 
@@ -53,7 +54,8 @@ _PLACES = {
     "model.quota": ("Quota",),
     "model.retry": ("RetryPolicy",),
     "model.task": ("Task", "TaskStatus"),
-    "settings": ("PluginSettings", "WorkerSettings"),
+    "plugin_settings": ("PluginSettings",),
+    "settings": ("WorkerSettings",),
     "wire.producer": ("TaskHandle", "TaskManagerClient"),
     "worker.worker": ("Worker",),
 }

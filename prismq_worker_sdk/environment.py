@@ -12,8 +12,6 @@ import platformdirs
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.files import place
 
-__all__ = ["MISSION_NAMES", "keep_places", "misdirected", "said", "user_state_dir", "variable"]
-
 PREFIX = "PRISMQ_WORKER_"
 
 MISSION_NAMES = {
@@ -42,7 +40,7 @@ def variable(field_name: str) -> str:
     return MISSION_NAMES.get(field_name, PREFIX + field_name.upper())
 
 
-def said(field_name: str) -> str | None:
+def environment_value(field_name: str) -> str | None:
     """What the environment says of a worker setting, unchecked; None for nothing, and for what is misdirected."""
     value = os.environ.get(variable(field_name), "")
     if not value or _meant_otherwise(field_name, value):

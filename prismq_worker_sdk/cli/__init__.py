@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import click
 
-from prismq_worker_sdk.cli.lazy import LazyGroup
+from prismq_worker_sdk.cli.group import LazyGroup
 
-__all__ = ["main", "prismq_worker"]
+PLACE = "prismq_worker_sdk.cli"
 
 
 @click.group(
     cls=LazyGroup,
     default="run",
     commands={
-        "run": "prismq_worker_sdk.cli.run:run",
-        "doctor": "prismq_worker_sdk.cli.doctor:doctor",
-        "plugins": "prismq_worker_sdk.cli.plugins:plugins",
-        "try": "prismq_worker_sdk.cli.try_:try_",
-        "submit": "prismq_worker_sdk.cli.submit:submit",
-        "tasks": "prismq_worker_sdk.cli.tasks:tasks",
-        "outbox": "prismq_worker_sdk.cli.outbox:outbox",
-        "taskmanager": "prismq_worker_sdk.cli.taskmanager:taskmanager",
-        "demo": "prismq_worker_sdk.cli.demo:demo",
+        "run": (f"{PLACE}.run:run", "Run a worker (the default)."),
+        "doctor": (f"{PLACE}.doctor:doctor", "Check what a worker would meet, and what to do."),
+        "plugins": (f"{PLACE}.plugins:plugins", "List the installed plugins and their task types."),
+        "try": (f"{PLACE}.try_:try_", "Run a handler once, without a server."),
+        "submit": (f"{PLACE}.tasks:submit", "Create a task on the server."),
+        "tasks": (f"{PLACE}.tasks:tasks", "List tasks, or show one."),
+        "outbox": (f"{PLACE}.outbox:outbox", "Look at stored results, and deal with them."),
+        "taskmanager": (f"{PLACE}.taskmanager:taskmanager", "Run a TaskManager for development and tests."),
+        "demo": (f"{PLACE}.demo:demo", "See it work: a TaskManager, a worker and three tasks."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -48,11 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Those of this process, which is the command's own then, unless given.
     """
-    from prismq_worker_sdk.cli.answers import until_the_end
-    from prismq_worker_sdk.cli.ending import end_process
-    from prismq_worker_sdk.cli.failures import carried_out
+    from prismq_worker_sdk.cli.output import main_of_process, run_command
 
-    if arguments is None:
-        until_the_end()
-        return end_process(carried_out(prismq_worker, sys.argv[1:]))
-    return carried_out(prismq_worker, list(arguments))
+    return main_of_process(prismq_worker) if arguments is None else run_command(prismq_worker, [*arguments])

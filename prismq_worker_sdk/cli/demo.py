@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from prismq_worker_sdk.cli.answers import json_text
+from prismq_worker_sdk.cli.output import json_text
 from prismq_worker_sdk.cli.run import ready_handlers
 from prismq_worker_sdk.cli.taskmanager import need_extra
 from prismq_worker_sdk.decide.redaction import Redactor
@@ -21,13 +21,11 @@ from prismq_worker_sdk.handlers.hookspecs import Demo
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.observe.terminal import Screen
 
-__all__ = ["demo"]
-
 SECONDS = 120.0
 """How long the sample tasks may take together."""
 
 
-@click.command(short_help="See it work: a TaskManager, a worker and three tasks.")
+@click.command
 @click.option(
     "--plugin",
     "names",
@@ -127,7 +125,7 @@ def _run(
 
 def _json(task: Task) -> str:
     """Parameters as they are typed."""
-    return json_text(dict(task.params), indent=None)
+    return json_text(dict(task.params))
 
 
 def _rows(one: Demo, result: Any) -> Sequence[Mapping[str, str]]:

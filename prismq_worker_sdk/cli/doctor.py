@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from prismq_worker_sdk.cli.answers import json_text, only_answers
 from prismq_worker_sdk.cli.doctoring.finding import (
     Finding,
     as_dict,
@@ -18,14 +17,16 @@ from prismq_worker_sdk.cli.doctoring.finding import (
     warn,
     would_run,
 )
-from prismq_worker_sdk.cli.run import ready_handlers, why_unready, worker_options
+from prismq_worker_sdk.cli.options import json_option, plugin_option, setting_options
+from prismq_worker_sdk.cli.output import only_answers, tell, tell_json
+from prismq_worker_sdk.cli.run import ready_handlers, why_unready
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.environment import keep_places, misdirected
 from prismq_worker_sdk.errors import UsageError
 from prismq_worker_sdk.handlers.discovery import Plugins, load
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.registry import Registry
-from prismq_worker_sdk.settings import WorkerSettings, asked_for, configured_plugins, load_settings
+from prismq_worker_sdk.settings import SETTINGS, configured_plugins, load_settings, raw_value
 from prismq_worker_sdk.worker.config import WorkerConfig
 
 __all__ = ["doctor"]
@@ -33,21 +34,15 @@ __all__ = ["doctor"]
 TRACEBACKS = "prismq-worker plugins shows the traceback"
 
 
-@click.command(short_help="Check what a worker would meet, and what to do.")
-@click.option(
-    "--plugin",
-    "names",
-    multiple=True,
-    metavar="NAME",
-    help="Entry point, module or .py file; may be repeated [all installed plugins]",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.command
+@plugin_option
+@json_option
 @click.option(
     "--probe",
     is_flag=True,
     help="Also create a task of the type PrismQ.Doctor.Probe, claim it and complete it.",
 )
-@worker_options
+@setting_options()
 def doctor(names: tuple[str, ...], *, as_json: bool, probe: bool, **given: Any) -> int:
     """Check the server, the key, the task types, time zones, limits and the state folder for a worker.
 
@@ -68,12 +63,12 @@ def doctor(names: tuple[str, ...], *, as_json: bool, probe: bool, **given: Any) 
     config = settings.config()
     redactor = Redactor(config.secrets)
     _log(config, redactor)
-    with only_answers() as tell:
+    with only_answers():
         handlers, plugins, found = _handlers(names, redactor)
-        told = given["api_url"] is not None or asked_for("api_url") is not None
+        told = given["api_url"] is not None or raw_value("api_url") is not None
         examination = Examination(config, handlers, plugins, probe=probe, address_given=told)
         shown = []
-        passed_over = (warn("settings", told) for told in misdirected(WorkerSettings.model_fields))
+        passed_over = (warn("settings", told) for told in misdirected(SETTINGS))
         for finding in (*passed_over, *found, *_ready(handlers), *examination.findings()):
             clean = Finding(
                 finding.check, finding.level, redactor.text(finding.text), redactor.text(finding.remedy)
@@ -90,7 +85,7 @@ def doctor(names: tuple[str, ...], *, as_json: bool, probe: bool, **given: Any) 
                 "dialect": None if met is None else met.healthy.dialect,
                 "checks": [as_dict(one) for one in shown],
             }
-            tell(json_text(said))
+            tell_json(said)
         else:
             tell(summary(shown))
         return 0 if works else 1

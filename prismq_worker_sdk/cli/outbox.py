@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from prismq_worker_sdk.cli.answers import json_text
-from prismq_worker_sdk.cli.state_folder import (
-    as_dict,
-    folder_of,
-    line,
-    reference,
-    state_dir_option,
-    taken,
-)
-from prismq_worker_sdk.cli.suggesting import SuggestingGroup
+from prismq_worker_sdk.cli.group import SuggestingGroup
+from prismq_worker_sdk.cli.options import duration_option, json_option, setting_options
+from prismq_worker_sdk.cli.output import json_text, note, tell, tell_json
+from prismq_worker_sdk.cli.stored import as_dict, line, reference, taken
 from prismq_worker_sdk.errors import PrismqError, StateFolderError, UsageError
 from prismq_worker_sdk.observe.logs import one_line
 from prismq_worker_sdk.outbox.folder import instances
 from prismq_worker_sdk.outbox.looking import Entry, look, look_closely
+from prismq_worker_sdk.settings import SERVER_FIELDS, load_settings
 from prismq_worker_sdk.system import SystemClock
 
-__all__ = ["outbox"]
+if TYPE_CHECKING:
+    from prismq_worker_sdk.observe.bus import EventBus
+    from prismq_worker_sdk.outbox.outbox import Outbox
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+USED = SERVER_FIELDS | {"state_dir", "startup_timeout", "log_format", "log_level", "debug"}
+"""The settings that count for a delivery without a worker."""
+
+state_dir_option = setting_options("state_dir")
 
 
-@click.group(
-    cls=SuggestingGroup, short_help="Look at stored results, and deal with them.", invoke_without_command=True
-)
+@click.group(cls=SuggestingGroup, invoke_without_command=True)
 @click.pass_context
 def outbox(ctx: click.Context) -> None:
     """Look at the results that wait in the state folder, and deal with those that do not pass.
@@ -43,7 +42,7 @@ def outbox(ctx: click.Context) -> None:
         prismq-worker outbox show instance-0/17
     """
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        tell(ctx.get_help())
 
 
 @outbox.command("list", short_help="What waits, is parked, or is held.")
@@ -61,18 +60,18 @@ def list_(*, state: str, as_json: bool, state_dir: str | None) -> int:
 
     The exit code is 1 when an instance cannot be read.
     """
-    folder = folder_of(state_dir)
+    folder = _folder(state_dir)
     found, unread = _everything(folder)
     entries = [entry for entry in found if state in {"all", entry.state}]
     now = _now()
     if as_json:
-        click.echo(json_text([as_dict(entry, now) for entry in entries]))
+        tell_json([as_dict(entry, now) for entry in entries])
     else:
         for entry in entries:
-            click.echo(line(entry, now))
+            tell(line(entry, now))
         if not entries and not unread:
             missing = "" if folder.is_dir() else ", there is no such folder"
-            click.echo(f"nothing{'' if state == 'all' else ' ' + state} in {folder}{missing}", err=True)
+            note(f"nothing{'' if state == 'all' else ' ' + state} in {folder}{missing}")
     return 1 if unread else 0
 
 
@@ -82,14 +81,14 @@ def list_(*, state: str, as_json: bool, state_dir: str | None) -> int:
 @state_dir_option
 def show(ref: tuple[str, int], *, as_json: bool, state_dir: str | None) -> None:
     """Show a report: its claim, its outcome, its children, and why it is parked."""
-    shown = as_dict(_entry(folder_of(state_dir), ref), _now())
+    shown = as_dict(_entry(_folder(state_dir), ref), _now())
     if as_json:
-        click.echo(json_text(shown))
+        tell_json(shown)
         return
     for name, value in shown.items():
         if value is not None and value != []:
-            text = value if isinstance(value, str) else json_text(value, indent=None)
-            click.echo(f"{name:<14}{one_line(text)}")
+            text = value if isinstance(value, str) else json_text(value)
+            tell(f"{name:<14}{one_line(text)}")
 
 
 @outbox.command(short_help="Send parked reports again.")
@@ -105,7 +104,7 @@ def retry(refs: tuple[tuple[str, int], ...], *, every: bool, state_dir: str | No
     """
     if every == bool(refs):
         raise UsageError("name the reports to retry, or say --all")
-    folder = folder_of(state_dir)
+    folder = _folder(state_dir)
     unread = 0
     if every:
         found, unread = _everything(folder)
@@ -114,19 +113,19 @@ def retry(refs: tuple[tuple[str, int], ...], *, every: bool, state_dir: str | No
     for instance, number in refs:
         try:
             _entry(folder, (instance, number))
-            with taken(folder / instance, tell=_tell) as stored:
+            with taken(folder / instance, report=_report) as stored:
                 withdrawn = stored.retry(number)
         except PrismqError as error:
             if len(refs) == 1 and not every:
                 raise
             failed += 1
-            click.echo(f"{instance}/{number}: {error}", err=True)
+            note(f"{instance}/{number}: {error}")
         else:
-            click.echo(f"{instance}/{number}  waiting")
+            tell(f"{instance}/{number}  waiting")
             if withdrawn:
-                click.echo(f"{instance}/{number}: the failure in its place is withdrawn", err=True)
+                note(f"{instance}/{number}: the failure in its place is withdrawn")
     if not refs and not unread:
-        click.echo(f"nothing parked in {folder}", err=True)
+        note(f"nothing parked in {folder}")
     return 1 if failed else 0
 
 
@@ -142,24 +141,20 @@ def drop(refs: tuple[tuple[str, int], ...], *, yes: bool, state_dir: str | None)
 
     No worker may run on their instance. The server learns nothing: it takes the task back when its claim runs out.
     """
-    folder = folder_of(state_dir)
+    folder = _folder(state_dir)
     for ref in refs:
         entry = _entry(folder, ref)
-        with taken(folder / ref[0], tell=_tell) as stored:
+        with taken(folder / ref[0], report=_report) as stored:
             if not yes:
                 _ask(entry)
-            click.echo(json_text(as_dict(entry, _now()), indent=None))  # before it is gone
+            tell_json(as_dict(entry, _now()), indent=None)  # before it is gone
             stored.delete(ref[1])
 
 
 @outbox.command(short_help="Deliver what waits, without a worker.")
-@click.option("--timeout", default="60s", show_default=True, metavar="TIME", help="How long to try.")
-@click.option("--api-url", metavar="URL", help="TaskManager, TASKMANAGER_API_URL [http://localhost:8000/api]")
-@click.option("--dialect", metavar="NAME", help="auto, v1 or prismq-client [auto]")
-@click.option("--log-format", metavar="FORMAT", help="console or json [console]")
-@click.option("--debug", is_flag=True, default=None, help="Log everything, DEBUG")
-@state_dir_option
-def deliver(*, timeout: str, **given: Any) -> int:
+@duration_option("--timeout", default="60s", show_default=True, help="How long to try.")
+@setting_options("api_url", "dialect", "log_format", "debug", "state_dir")
+def deliver(*, timeout: float, **given: Any) -> int:
     """Send what waits, each report under its own claim, as a worker would.
 
     Instances that a worker runs on are named and left to it. Reports for another server stay.
@@ -167,9 +162,58 @@ def deliver(*, timeout: str, **given: Any) -> int:
     \b
     Exit codes: 0 nothing is left · 75 something is left · 1 the server cannot be reached · 2 wrong use
     """
-    from prismq_worker_sdk.cli.delivering import deliver_stored
+    from prismq_worker_sdk.decide.redaction import Redactor
+    from prismq_worker_sdk.decide.shutdown import ExitCode
+    from prismq_worker_sdk.model.events import Notice
+    from prismq_worker_sdk.observe.bus import EventBus
+    from prismq_worker_sdk.observe.event_log import EventLog
+    from prismq_worker_sdk.observe.logs import set_up_logging
+    from prismq_worker_sdk.worker.sending import Sent, send_stored
 
-    return deliver_stored(timeout, given)
+    config = load_settings({"startup_timeout": timeout, **given}, only=USED).config()
+    clock, redactor = SystemClock(), Redactor(config.secrets)
+    level = "DEBUG" if config.debug else config.log_level
+    guard = set_up_logging(log_format=config.log_format, level=level, redactor=redactor)
+    bus = EventBus([EventLog(clock, guard)], redactor)
+    sent = Sent()
+    with ExitStack() as stack:
+        outboxes, unread = _free(config.state_dir, stack, bus)
+        if outboxes:
+            sent = send_stored(
+                config, outboxes, timeout=timeout, clock=clock, redactor=redactor, emit=bus.emit
+            )
+    for fault in sent.faults:
+        bus.emit(Notice("error", f"the books are off: {fault}; please report this"))
+    elsewhere = f", {sent.elsewhere} of another server" if sent.elsewhere else ""
+    tell(f"accepted {sent.accepted}, lost {sent.lost}, parked {sent.parked}, left {sent.left}{elsewhere}")
+    if sent.faults:
+        return ExitCode.FAILED
+    return ExitCode.SOMETHING_LEFT if sent.left or sent.elsewhere or unread else ExitCode.NOTHING_LEFT
+
+
+def _free(state_dir: Path, stack: ExitStack, bus: EventBus) -> tuple[list[Outbox], int]:
+    """The outboxes that no worker runs on, locked as long as the stack lasts; how many cannot be opened.
+
+    Those, and the ones that a worker runs on, are named.
+    """
+    from prismq_worker_sdk.model.events import Notice
+
+    found = instances(state_dir)
+    if not found:
+        bus.emit(Notice("info", f"nothing in {state_dir}"))
+    outboxes, unread = [], 0
+    for instance in found:
+        try:
+            free = taken(instance, report=lambda text: bus.emit(Notice("error", text)))
+            outboxes.append(stack.enter_context(free))
+        except UsageError as error:
+            unread += isinstance(error, StateFolderError)
+            bus.emit(Notice("warning", f"{instance.name} is left as it is: {error}"))
+    return outboxes, unread
+
+
+def _folder(state_dir: str | None) -> Path:
+    return load_settings({"state_dir": state_dir}, only={"state_dir"}).state_dir
 
 
 def _everything(folder: Path) -> tuple[list[Entry], int]:
@@ -181,7 +225,7 @@ def _everything(folder: Path) -> tuple[list[Entry], int]:
             found.extend(look(instance))
         except StateFolderError as error:
             unread += 1
-            _tell(str(error))
+            _report(str(error))
     return found, unread
 
 
@@ -201,8 +245,8 @@ def _ask(entry: Entry) -> None:
     click.confirm(f"Delete {entry.ref}, {what}?", abort=True, err=True)
 
 
-def _tell(text: str) -> None:
-    click.echo(f"prismq-worker: {text}", err=True)
+def _report(text: str) -> None:
+    note(f"prismq-worker: {text}")
 
 
 def _now() -> float:

@@ -2,53 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from prismq_worker_sdk.cli.answers import Tell, json_text, only_answers
-from prismq_worker_sdk.cli.run import why_unready
+from prismq_worker_sdk.cli.options import plugin_option, setting_options
+from prismq_worker_sdk.cli.output import note, only_answers, tell, tell_json
+from prismq_worker_sdk.cli.run import why_unready, with_settings
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.environment import keep_places
-from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.errors import NotSupported, RequestRefused, SettingsError
 from prismq_worker_sdk.handlers.discovery import BrokenPlugin, LoadedPlugin, Plugins, load
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.registry import contested
 from prismq_worker_sdk.model.quota import Quota
 from prismq_worker_sdk.observe.logs import one_line
-from prismq_worker_sdk.settings import configured_plugins, plugin_settings_source
+from prismq_worker_sdk.settings import configured_plugins
 
-__all__ = ["plugins"]
+if TYPE_CHECKING:
+    from prismq_worker_sdk.wire.producer import TaskManagerClient
+
+NO_VERSION = "0"
+"""The version of a type whose plugin has none: a module, or a file."""
 
 
-@click.command(short_help="List the installed plugins and their task types.")
-@click.option(
-    "--plugin", "names", multiple=True, metavar="NAME", help="Entry point, module or .py file [all installed]"
-)
+@click.command
+@plugin_option
 @click.option("--json", "as_json", is_flag=True, help="Everything, parameter schemas included, as JSON.")
 @click.option("--quota", "with_quotas", is_flag=True, help="What is left of the quotas of outside services.")
-@click.option(
-    "--state-dir", metavar="DIR", help="The worker's state folder, PRISMQ_WORKER_STATE_DIR [the user's]"
-)
 @click.option(
     "--publish", "publishing", is_flag=True, help="Register the schemas of the types on the server."
 )
 @click.option("--allow-breaking", is_flag=True, help="With --publish: even where producers may break.")
-@click.option(
-    "--api-url", metavar="URL", help="With --publish: TASKMANAGER_API_URL [http://localhost:8000/api]"
-)
+@setting_options("api_url", "state_dir")
 def plugins(
     names: tuple[str, ...],
     *,
     as_json: bool,
     with_quotas: bool,
-    state_dir: str | None,
     publishing: bool,
     allow_breaking: bool,
-    api_url: str | None,
+    **given: str | None,
 ) -> int:
     """List plugins, their task types, and why a type cannot be claimed.
 
@@ -59,41 +56,40 @@ def plugins(
     """
     if publishing and (as_json or with_quotas):
         raise click.UsageError("--publish stands alone; take --json and --quota away.")
-    if not publishing and (allow_breaking or api_url):
+    if not publishing and (allow_breaking or given["api_url"]):
         raise click.UsageError("--allow-breaking and --api-url say how to --publish; give it too.")
-    if state_dir:
-        keep_places(state_dir)
-    with only_answers() as tell:
+    if given["state_dir"]:
+        keep_places(given["state_dir"])
+    with only_answers():
         found = load(names or configured_plugins())
         if not publishing:
-            _echo(found, tell, as_json=as_json, with_quotas=with_quotas)
+            _list(found, as_json=as_json, with_quotas=with_quotas)
             return 1 if found.broken else 0
-        from prismq_worker_sdk.cli.publishing import publish
-        from prismq_worker_sdk.cli.server_options import client_of
+        from prismq_worker_sdk.cli.tasks import client_of
 
-        published = publish(found.loaded, client_of(api_url), tell, allow_breaking=allow_breaking)
-        _echo_broken([_broken(one) for one in found.broken])
+        published = _publish(found.loaded, client_of(given["api_url"]), allow_breaking=allow_breaking)
+        _note_broken([_broken(one) for one in found.broken])
         return 0 if published and not found.broken else 1
 
 
-def _echo(found: Plugins, tell: Tell, *, as_json: bool, with_quotas: bool) -> None:
+def _list(found: Plugins, *, as_json: bool, with_quotas: bool) -> None:
     twice = contested(found.handlers)
     shown = [_shown(plugin, twice) for plugin in found.loaded]
     broken = [_broken(one) for one in found.broken]
     if as_json:
-        tell(json_text({"plugins": shown, "broken": broken}))
+        tell_json({"plugins": shown, "broken": broken})
         return
     for plugin in shown:
         tell(f"{plugin['name']}  ({plugin['source']})")
         if with_quotas:
-            _echo_quotas(plugin["quotas"], tell)
+            _list_quotas(plugin["quotas"])
         if with_quotas and plugin["quotas"]:
             continue
         for one in plugin["task_types"]:
             tell(
                 f"  {one['task_type']}  {'ready' if one['unready'] is None else 'not ready: ' + one['unready']}"
             )
-    _echo_broken(broken)
+    _note_broken(broken)
     if not shown and not broken:
         tell("no plugin is installed; pip install one, or name a module or a .py file with --plugin")
 
@@ -102,18 +98,15 @@ def _broken(one: BrokenPlugin) -> dict[str, str]:
     return {"name": one.name, "source": one.source, "traceback": Redactor().text(one.traceback)}
 
 
-def _echo_broken(broken: Sequence[Mapping[str, str]]) -> None:
+def _note_broken(broken: Sequence[Mapping[str, str]]) -> None:
     for plugin in broken:
-        click.echo(f"{plugin['name']}  ({plugin['source']})  does not load:\n{plugin['traceback']}", err=True)
+        note(f"{plugin['name']}  ({plugin['source']})  does not load:\n{plugin['traceback']}")
 
 
 def _shown(plugin: LoadedPlugin, twice: Mapping[str, str]) -> dict[str, Any]:
     trouble, handlers, redact = None, list(plugin.handlers), Redactor()
     try:
-        for cls in plugin.settings_classes:
-            source = plugin_settings_source(cls)
-            handlers = [handler.with_settings_from(source) for handler in handlers]
-            source.tell(redact.learn)
+        handlers = with_settings(plugin, redact.learn)
     except SettingsError as error:
         trouble = str(error)
     return {
@@ -151,7 +144,7 @@ def _quota(quota: Quota) -> dict[str, Any]:
     }
 
 
-def _echo_quotas(quotas: Sequence[Mapping[str, Any]], tell: Tell) -> None:
+def _list_quotas(quotas: Sequence[Mapping[str, Any]]) -> None:
     for one in quotas:
         if "error" in one:
             tell(one_line(f"  {one['error']}"))
@@ -173,3 +166,35 @@ def _type(handler: Handler, trouble: str | None, redact: Redactor) -> dict[str, 
         "params_schema": handler.params.schema,
         "result_schema": handler.result_schema,
     }
+
+
+def _publish(plugins: Iterable[LoadedPlugin], client: TaskManagerClient, *, allow_breaking: bool) -> bool:
+    """Registers each type and tells in a line of what came of it; whether none was refused."""
+    known = _known(client)
+    refused = False
+    for plugin in plugins:
+        for handler in plugin.handlers:
+            wanted: dict[str, Any] = {
+                "version": plugin.version or NO_VERSION,
+                "param_schema": handler.params.schema,
+                "result_schema": handler.result_schema,
+            }
+            came = "unchanged"
+            try:
+                there = known.get(handler.task_type, {})
+                if any(there.get(name) != value for name, value in wanted.items()):
+                    found = client.publish(handler.task_type, **wanted, allow_breaking=allow_breaking)
+                    came = "unchanged" if found.get("unchanged") else "published"
+            except RequestRefused as error:
+                reason = str(error).replace("send allow_breaking", "give --allow-breaking")
+                came, refused = f"refused: {reason}", True
+            tell(one_line(f"{handler.task_type}  {came}"))
+    return not refused
+
+
+def _known(client: TaskManagerClient) -> dict[str, dict[str, Any]]:
+    """The types that are registered, as far as the server lists them."""
+    try:
+        return {str(one.get("name")): one for one in client.task_types()}
+    except NotSupported:
+        return {}

@@ -1,20 +1,97 @@
-"""`prismq-worker tasks`: what the server holds."""
+"""`prismq-worker submit` and `prismq-worker tasks`: tasks of the server, as whoever creates them sees them."""
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Callable
-from typing import Any
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
-from prismq_worker_sdk.cli.answers import json_text
-from prismq_worker_sdk.cli.server_options import api_url_option, client_of, task_line
-from prismq_worker_sdk.cli.suggesting import SuggestingGroup
+from prismq_worker_sdk.cli.group import SuggestingGroup
+from prismq_worker_sdk.cli.options import duration_option, json_option, params_argument, setting_options
+from prismq_worker_sdk.cli.output import json_text, note, tell, tell_json
+from prismq_worker_sdk.errors import NotSupported, RequestRefused, ServerError
+from prismq_worker_sdk.model.task import Task, TaskStatus
+from prismq_worker_sdk.observe.logs import one_line
 
-__all__ = ["tasks"]
+if TYPE_CHECKING:
+    from prismq_worker_sdk.wire.producer import TaskManagerClient
+
+PATIENCE = 5.0
+"""Seconds that a server of this machine has to open its port."""
+
+LOOK_EVERY = 0.05
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+COLUMNS = 80
+WORKED_ON = ("processing", "completed", "failed")
+
+api_url_option = setting_options("api_url")
+id_argument = click.argument("task_id", metavar="ID")
 
 
-def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
+@click.command
+@click.argument("task_type", metavar="TYPE")
+@params_argument
+@click.option("--wait", is_flag=True, help="Wait until it has completed or failed, and print the result.")
+@duration_option("--timeout", help="How long to wait [for ever]")
+@click.option("--priority", type=int, metavar="N", help="Higher runs first [0]")
+@click.option("--max-attempts", type=int, metavar="N", help="[the server's]")
+@duration_option("--delay", "delay_seconds", help="Not before so long from now")
+@click.option("--dedupe-key", metavar="KEY", help="Create nothing while an unfinished task has this key")
+@click.option("--run-key", metavar="KEY", help="Tells this run from others of the same type and params")
+@json_option
+@api_url_option
+def submit(
+    task_type: str,
+    params: dict[str, Any],
+    *,
+    wait: bool,
+    timeout: float | None,
+    as_json: bool,
+    api_url: str | None,
+    **wanted: Any,
+) -> int:
+    """Create a task of TYPE with PARAMS (a JSON object, @FILE or -) and print its id.
+
+    \b
+        prismq-worker submit PrismQ.YouTube.ScrapeShorts '{"search_query": "startup ideas"}' --wait
+        prismq-worker submit PrismQ.YouTube.ScrapeShorts @params.json
+
+    With --wait the exit code is 0 for completed, 1 for failed or not finished in time. A server of the dialect
+    prismq-client creates each job once and for ever: the same TYPE and PARAMS give the old task, unless --run-key tells
+    the runs apart.
+    """
+    client = client_of(api_url)
+    try:
+        handle = client.submit(task_type, params, **wanted)
+    except RequestRefused as error:
+        faults = "".join(f"\n  {fault}" for fault in error.faults)
+        raise RequestRefused(f"the server refused the task: {error}{faults}", status=error.status) from None
+    if not handle.created:
+        note(_there_already(handle.task, wanted["dedupe_key"], wanted["run_key"]))
+    elif (unserved := _unserved(client, task_type)) is not None:
+        note(unserved)
+    if not wait:
+        if as_json:
+            _tell_task(handle.task, as_json=True)
+        else:
+            tell(handle.id)
+        return 0
+    if handle.created:
+        note(f"task {handle.id}")
+    try:
+        task = handle.wait(timeout)
+    except TimeoutError as error:
+        raise ServerError(str(error)) from None
+    _tell_task(task, as_json=as_json)
+    return 0 if task.status is TaskStatus.COMPLETED else 1
+
+
+def _list_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds what narrows a list of tasks."""
     options = (
         click.option("--status", type=click.Choice(["pending", "processing", "completed", "failed"])),
@@ -23,7 +100,7 @@ def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--search", "q", metavar="TEXT", help="In id, type, params or error"),
         click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True),
         click.option("--cursor", metavar="CURSOR", help="The page behind the last one"),
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        json_option,
         api_url_option,
     )
     for option in reversed(options):
@@ -31,8 +108,8 @@ def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group(cls=SuggestingGroup, short_help="List tasks, or show one.", invoke_without_command=True)
-@list_options
+@click.group(cls=SuggestingGroup, invoke_without_command=True)
+@_list_options
 @click.pass_context
 def tasks(ctx: click.Context, /, *, api_url: str | None, **wanted: Any) -> None:
     """List tasks, newest first.
@@ -47,59 +124,43 @@ def tasks(ctx: click.Context, /, *, api_url: str | None, **wanted: Any) -> None:
 
 
 @tasks.command("list", short_help="List tasks; so does no command at all.")
-@list_options
+@_list_options
 @click.pass_context
 def list_(ctx: click.Context, /, *, api_url: str | None, **wanted: Any) -> None:
     """List tasks, newest first."""
     _list(api_url or ctx.obj, **wanted)
 
 
-def _list(api_url: str | None, *, as_json: bool, **wanted: Any) -> None:
-    page = client_of(api_url).tasks(**wanted)
-    if as_json:
-        shown = [{"id": t.id, "type": t.type, "status": t.status, "error": t.error} for t in page.tasks]
-        click.echo(json_text({"tasks": shown, "next_cursor": page.next_cursor}))
-        return
-    for task in page.tasks:
-        click.echo(task_line(task))
-    if page.next_cursor is not None:
-        click.echo(f"more: --cursor {page.next_cursor}", err=True)
-    if not page.tasks:
-        click.echo("no task", err=True)
-
-
 @tasks.command(short_help="Everything about one task.")
-@click.argument("task_id", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@id_argument
+@json_option
 @api_url_option
 @click.pass_context
 def show(ctx: click.Context, task_id: str, *, as_json: bool, api_url: str | None) -> None:
     """Show a task: params, result or error, and each attempt."""
     found = client_of(api_url or ctx.obj).show(task_id)
     if as_json:
-        click.echo(json_text(found))
+        tell_json(found)
         return
     for name, value in found.items():
-        if value is None or name == "history":
-            continue
-        text = value if isinstance(value, str) else json_text(value, indent=None)
-        click.echo(f"{name:<14}{text}")
+        if value is not None and name != "history":
+            tell(f"{name:<14}{value if isinstance(value, str) else json_text(value)}")
     for claim in found.get("history", []):
         end = claim["verdict"] or "running"
-        click.echo(f"attempt {claim['attempt']:<6}{end} by {claim['worker_id']} at {claim['claimed_at']}")
+        tell(f"attempt {claim['attempt']:<6}{end} by {claim['worker_id']} at {claim['claimed_at']}")
 
 
 @tasks.command(short_help="Cancel a task.")
-@click.argument("task_id", metavar="ID")
+@id_argument
 @api_url_option
 @click.pass_context
 def cancel(ctx: click.Context, task_id: str, *, api_url: str | None) -> None:
     """Fail a pending task at once, or ask for the end of a running one."""
-    click.echo(task_line(client_of(api_url or ctx.obj).cancel(task_id)))
+    tell(_line(client_of(api_url or ctx.obj).cancel(task_id)))
 
 
 @tasks.command(short_help="Try a failed task again.")
-@click.argument("task_id", metavar="ID")
+@id_argument
 @api_url_option
 @click.pass_context
 def retry(ctx: click.Context, task_id: str, *, api_url: str | None) -> None:
@@ -108,4 +169,99 @@ def retry(ctx: click.Context, task_id: str, *, api_url: str | None) -> None:
     On a server of the dialect prismq-client a failed task stays so: a new one of its type and params is created, once,
     and printed.
     """
-    click.echo(task_line(client_of(api_url or ctx.obj).retry(task_id)))
+    tell(_line(client_of(api_url or ctx.obj).retry(task_id)))
+
+
+def client_of(api_url: str | None) -> TaskManagerClient:
+    """A client for the TaskManager of the settings, with their key and dialect; one of this machine may still start."""
+    from prismq_worker_sdk.settings import SERVER_FIELDS, load_settings
+    from prismq_worker_sdk.wire.producer import TaskManagerClient
+
+    settings = load_settings({"api_url": api_url}, only=SERVER_FIELDS)
+    _await_local_server(settings.api_url)
+    return TaskManagerClient(settings.api_url, api_key=settings.key(), dialect=settings.dialect)
+
+
+def _await_local_server(api_url: str) -> None:
+    """Waits until something listens at an address of this machine, for a few seconds at most; else returns at once.
+
+    `prismq-worker taskmanager &` and a command for it, pasted together, should do what they look like.
+    """
+    address = urlsplit(api_url)
+    if address.hostname not in LOOPBACK:
+        return
+    place = address.hostname, address.port or (443 if address.scheme == "https" else 80)
+    give_up_at, noted = time.monotonic() + PATIENCE, False
+    while not _listens(place) and time.monotonic() < give_up_at:
+        if not noted:
+            note(f"waiting for a server at {address.netloc} …")
+            noted = True
+        time.sleep(LOOK_EVERY)
+
+
+def _listens(place: tuple[str, int]) -> bool:
+    try:
+        with socket.create_connection(place, timeout=PATIENCE):
+            return True
+    except ConnectionRefusedError:
+        return False
+    except OSError:
+        return True  # whatever it is, the call itself says it better
+
+
+def _unserved(client: TaskManagerClient, task_type: str) -> str | None:
+    """What to say of a type that nobody has registered or ever worked on: a typing error would wait for ever."""
+    try:
+        known = [str(one.get("name")) for one in client.task_types()]
+        if task_type in known or any(
+            client.tasks(task_type=task_type, status=status, limit=1).tasks for status in WORKED_ON
+        ):
+            return None
+    except (NotSupported, RequestRefused):
+        return None  # a server of another dialect refuses unknown types by itself; a key may not look at them
+    like = get_close_matches(task_type, known, n=1)
+    meant = f"did you mean {like[0]}?" if like else "check its name;"
+    return (
+        f"note: {task_type} is not registered, and no task of it was ever worked on; {meant} "
+        "`prismq-worker plugins --publish` registers the types of your plugins"
+    )
+
+
+def _there_already(task: Task, dedupe_key: str | None, run_key: str | None) -> str:
+    """That an old task came back, why, and what to do for a new one."""
+    there = f"task {task.id} was there already"
+    if dedupe_key is not None:
+        return f"{there} for this dedupe key, {task.status}"
+    if run_key is not None:
+        return f"{there} for this run key, {task.status}; give another --run-key to run it again"
+    return f"{there}, {task.status}; give --run-key to run it again"
+
+
+def _list(api_url: str | None, *, as_json: bool, **wanted: Any) -> None:
+    page = client_of(api_url).tasks(**wanted)
+    if as_json:
+        shown = [{"id": t.id, "type": t.type, "status": t.status, "error": t.error} for t in page.tasks]
+        tell_json({"tasks": shown, "next_cursor": page.next_cursor})
+        return
+    for task in page.tasks:
+        tell(_line(task))
+    if page.next_cursor is not None:
+        note(f"more: --cursor {page.next_cursor}")
+    if not page.tasks:
+        note("no task")
+
+
+def _line(task: Task) -> str:
+    """A task on one line."""
+    error = f"  {task.error[:COLUMNS]}" if task.error else ""
+    return one_line(f"{task.id}  {task.status:<10}  {task.type}{error}")
+
+
+def _tell_task(task: Task, *, as_json: bool) -> None:
+    """Prints a finished task: its result, or why it failed."""
+    if as_json:
+        tell_json({name: getattr(task, name) for name in ("id", "type", "status", "result", "error")})
+        return
+    tell(_line(task))
+    if task.result is not None:
+        tell_json(task.result)

@@ -1,13 +1,16 @@
-"""Everything a worker must know before it starts, as one frozen value."""
+"""What can be set for a worker, written down once: options, the environment and the reference are made from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from prismq_worker_sdk.model import size
 from prismq_worker_sdk.model.protocol import ClaimOrder
+from prismq_worker_sdk.model.setting import one_of, optional, path, seconds, setting, switch, text, whole
+from prismq_worker_sdk.wire.address import normalise
 
 
 def no_key() -> str | None:
@@ -15,55 +18,115 @@ def no_key() -> str | None:
     return None
 
 
+def _not_blank(worker_id: str) -> str:
+    if worker_id and not worker_id.strip():
+        raise ValueError("is blank; leave it out, and a worker makes one")
+    return worker_id
+
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+WORKER_ID = text(most=255, pattern="^[ -~]*$", into=_not_blank)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerConfig:
-    """Everything a worker must know before it starts; durations in seconds.
+class Settings:
+    """The settings of a worker that its command line takes; durations in seconds."""
+
+    api_url: str = setting("http://localhost:8000/api", text(into=normalise), "URL", "The TaskManager")
+    worker_id: str = setting(
+        "", WORKER_ID, "ID", "Its name", "; each process needs its own on a base server", unset="generated"
+    )
+    poll_interval: float = setting(
+        10.0, seconds(over=0, most=3600), "TIME", "Longest idle wait", " between two claims; begins at 0.25 s"
+    )
+    max_runs: int = setting(0, whole(), "N", "Stop after N tasks", " that have ended", unset="never")
+    concurrency: int = setting(4, whole(least=1, most=256), "N", "Tasks at the same time", ", 1 to 256")
+    isolation: Literal["thread", "process"] = setting(
+        "thread",
+        one_of("thread", "process"),
+        "KIND",
+        "Where handlers run that do not say it: thread or process",
+    )
+    max_memory_per_child: int = setting(
+        0, size.of_text, "SIZE", "Replace a process that has more after a task, 512M", unset="never"
+    )
+    state_dir: Path = setting(
+        MISSING, path, "DIR", "Where results wait for delivery; a local folder", unset="the user's"
+    )
+    instance: str | None = setting(
+        None, optional(text()), "NAME", "Part of the state folder", unset="lowest free number"
+    )
+    grace_period: float = setting(25.0, seconds(most=86400), "TIME", "From the stop signal to the exit")
+    startup_timeout: float = setting(
+        30.0, seconds(), "TIME", "How long to try an unreachable server at start"
+    )
+    unreachable_timeout: float = setting(0.0, seconds(), "TIME", "How long to try it later", unset="for ever")
+    max_consecutive_errors: int = setting(
+        5, whole(), "N", "Unexpected errors in a row that pause a type", "; 0 is never"
+    )
+    max_attempts: int = setting(
+        20,
+        whole(),
+        "N",
+        "Claims of a task that never ends, then it fails",
+        " without being run, where the server hands tasks out for ever (`prismq-client`); 0 is never",
+    )
+    claim_order: ClaimOrder | None = setting(
+        None,
+        optional(one_of("fifo", "lifo", "priority", fold=str.lower)),
+        "ORDER",
+        "Which task of a type comes first: fifo, lifo or priority (prismq-client)",
+        "; it does `fifo` by itself; no effect elsewhere, which is said at the start",
+        unset="the server's",
+    )
+    server_claim_timeout: float = setting(
+        300.0, seconds(over=0), "TIME", "Claim timeout of a server without renewal"
+    )
+    server_max_attempts: int = setting(
+        0,
+        whole(),
+        "N",
+        "Its MAX_TASK_ATTEMPTS, to give tasks back",
+        " while attempts are left (`prismq-client`); else they lapse",
+        unset="unknown",
+    )
+    health_port: int | None = setting(
+        None,
+        optional(whole(most=65535)),
+        "PORT",
+        "Serve /healthz, /readyz, /metrics",
+        "; 0 is any free port",
+        unset="off",
+    )
+    health_host: str = setting("127.0.0.1", text(), "HOST", "Where to serve them")
+    log_format: Literal["json", "console"] = setting(
+        "console", one_of("json", "console"), "FORMAT", "console or json"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting(
+        "INFO", one_of(*LEVELS, fold=str.upper), "LEVEL", "DEBUG, INFO, WARNING or ERROR"
+    )
+    dialect: Literal["auto", "v1", "prismq-client"] = setting(
+        "auto", one_of("auto", "v1", "prismq-client"), "NAME", "The server's: auto, v1 or prismq-client"
+    )
+    debug: bool = setting(
+        False,  # noqa: FBT003 - its value
+        switch,
+        "",
+        "Log everything, show tracebacks",
+        " whole; those of unexpected errors of handlers are in the log without it",
+        unset="off",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerConfig(Settings):
+    """Everything a worker must know before it starts.
 
     Attributes:
-        worker_id: "" for a generated one, which no other process has.
-        poll_interval: The longest idle wait between two claims.
-        max_runs: Tasks to end before the worker stops by itself, 0 for no limit.
-        concurrency: Slots, that is tasks at the same time.
-        isolation: Where handlers run that do not say it themselves.
-        max_memory_per_child: Bytes; a child process that has more after a task is replaced, 0 for no limit.
-        instance: The name of the part of the state folder, None for the lowest free number.
-        grace_period: From the stop signal to the exit.
-        startup_timeout: How long an unreachable server is tried at start.
-        unreachable_timeout: How long it is tried later, 0 for ever.
-        max_consecutive_errors: Unexpected handler errors in a row that pause a type, 0 for no limit.
-        claim_order: Which task of a type comes first, where the server can be told; None for its own choice.
-        server_claim_timeout: When a server without renewal takes a claimed task back.
-        server_max_attempts: After how many attempts the server fails a task for good, where it counts each claim as
-            one; 0 where nobody knows.
-        max_attempts: Claims of one task after which it is failed without being run, where the server hands tasks out
-            for ever; 0 for no limit.
         key: The API key now; asked again after the server refused it.
         secrets: Values that no sink may show.
     """
 
-    api_url: str
-    state_dir: Path
-    worker_id: str = ""
-    poll_interval: float = 10.0
-    max_runs: int = 0
-    concurrency: int = 4
-    isolation: Literal["thread", "process"] = "thread"
-    max_memory_per_child: int = 0
-    instance: str | None = None
-    grace_period: float = 25.0
-    startup_timeout: float = 30.0
-    unreachable_timeout: float = 0.0
-    max_consecutive_errors: int = 5
-    claim_order: ClaimOrder | None = None
-    server_claim_timeout: float = 300.0
-    server_max_attempts: int = 0
-    max_attempts: int = 20
-    health_port: int | None = None
-    health_host: str = "127.0.0.1"
-    log_format: Literal["json", "console"] = "console"
-    log_level: str = "INFO"
-    debug: bool = False
-    dialect: str = "auto"
     key: Callable[[], str | None] = no_key
     secrets: tuple[str, ...] = field(default=(), repr=False)
 

@@ -11,7 +11,8 @@ from prismq_worker_sdk import PluginSettings
 from prismq_worker_sdk.environment import CA_BUNDLES, keep_places
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.files import place, text_of
-from prismq_worker_sdk.settings import CONFIG_FILE, load_settings, plugin_settings, plugin_state_dir
+from prismq_worker_sdk.plugin_settings import plugin_settings
+from prismq_worker_sdk.settings import CONFIG_FILE, load_settings, plugin_state_dir
 from prismq_worker_sdk.taskmanager.config import first_key, read_keys
 from tests.support.surroundings import forget_settings
 

@@ -11,13 +11,14 @@ from prismq_worker_sdk.model import duration, size
 from prismq_worker_sdk.settings import (
     CONFIG_FILE,
     NOT_ON_THE_COMMAND_LINE,
+    SETTINGS,
     WorkerSettings,
     load_settings,
 )
 from prismq_worker_sdk.worker.config import WorkerConfig
 from tests.support.surroundings import ROOT, forget_settings
 
-FIELDS = set(WorkerSettings.model_fields)
+FIELDS = set(SETTINGS)
 MISSION = {
     "api_url": "TASKMANAGER_API_URL",
     "api_key": "TASKMANAGER_API_KEY",
@@ -251,7 +252,7 @@ def test_what_another_program_has_set_is_passed_over_and_told(name, value, monke
     monkeypatch.setenv(name, value)
 
     assert (load_settings().debug, load_settings().health_port) == (False, None)
-    (told,) = misdirected(WorkerSettings.model_fields)
+    (told,) = misdirected(SETTINGS)
     assert told.startswith(f"{name}={value!r} is passed over: ")
 
 
@@ -259,7 +260,7 @@ def test_a_truth_value_with_blanks_is_one(monkeypatch):
     monkeypatch.setenv("DEBUG", " True ")
 
     assert load_settings().debug
-    assert list(misdirected(WorkerSettings.model_fields)) == []
+    assert list(misdirected(SETTINGS)) == []
 
 
 @pytest.mark.parametrize(
@@ -274,7 +275,7 @@ def test_a_variable_whose_name_is_nearly_a_settings_is_told(monkeypatch, name, m
     monkeypatch.setenv(name, "canary")
     monkeypatch.setenv("PRISMQ_WORKER_STATE_DIR", "here")
 
-    assert list(misdirected(WorkerSettings.model_fields)) == [f"{name} is no setting; did you mean {meant}?"]
+    assert list(misdirected(SETTINGS)) == [f"{name} is no setting; did you mean {meant}?"]
 
 
 @pytest.mark.parametrize(
@@ -283,7 +284,7 @@ def test_a_variable_whose_name_is_nearly_a_settings_is_told(monkeypatch, name, m
 def test_the_variables_of_a_service_of_kubernetes_are_no_misspelt_settings(monkeypatch, name):
     monkeypatch.setenv(f"PRISMQ_WORKER_{name}", "10.0.0.1")
 
-    assert list(misdirected(WorkerSettings.model_fields)) == []
+    assert list(misdirected(SETTINGS)) == []
 
 
 def test_a_bad_value_of_a_setting_that_is_not_used_stops_nobody(monkeypatch):

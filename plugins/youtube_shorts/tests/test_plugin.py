@@ -15,7 +15,7 @@ from prismq_worker_sdk.cli.run import ready_handlers
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.handlers.discovery import load
-from prismq_worker_sdk.settings import plugin_settings
+from prismq_worker_sdk.plugin_settings import plugin_settings
 from prismq_worker_sdk.testing import HandlerHarness
 from prismq_youtube_shorts.analyze_trends import AnalyzeTrends
 from prismq_youtube_shorts.demo import demo

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from prismq_worker_sdk.cli import local_server, main
+from prismq_worker_sdk.cli import main, tasks
 from tests.support.api import running_api
 from tests.support.doctor import PLUGIN, examined
 from tests.support.surroundings import forget_settings, without_plugins, write_distribution
@@ -25,7 +25,7 @@ def bare_path(tmp_path_factory):
 def _a_fresh_process(monkeypatch, tmp_path, bare_path):
     """What a command sets in its process is set back; nothing of this machine is seen."""
     forget_settings(monkeypatch, tmp_path)
-    monkeypatch.setattr(local_server, "PATIENCE", 0.0)
+    monkeypatch.setattr(tasks, "PATIENCE", 0.0)
     monkeypatch.setattr(sys, "path", list(bare_path))
     for module, hook in ((sys, "excepthook"), (threading, "excepthook"), (sys, "unraisablehook")):
         monkeypatch.setattr(module, hook, getattr(module, hook))

@@ -7,7 +7,7 @@ from importlib.metadata import distributions
 
 import pytest
 
-from prismq_worker_sdk.cli import damaged_packages
+from prismq_worker_sdk.cli import group
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def damaged(tmp_path, monkeypatch):
     def entry_points(**_wanted):
         return [point for one in distributions(path=path) for point in one.entry_points]
 
-    monkeypatch.setattr(damaged_packages, "entry_points", entry_points)
-    monkeypatch.setattr(damaged_packages, "distributions", lambda: distributions(path=path))
+    monkeypatch.setattr(group, "entry_points", entry_points)
+    monkeypatch.setattr(group, "distributions", lambda: distributions(path=path))
     monkeypatch.setenv("PYDANTIC_DISABLE_PLUGINS", "")
     return folder
 

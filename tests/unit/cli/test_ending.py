@@ -11,12 +11,12 @@ LEFT = {
 }
 ENDS = """
 import atexit, sys, threading, time
-from prismq_worker_sdk.cli import ending
+from prismq_worker_sdk.cli import output
 
-ending.LAST_MOMENT = ending.LAST_CALLBACKS = 0.1
+output.LAST_MOMENT = output.LAST_CALLBACKS = 0.1
 {left}
 print("told", end="")
-sys.exit(ending.end_process(3))
+sys.exit(output.end_process(3))
 """
 
 

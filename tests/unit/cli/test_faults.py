@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.support.surroundings import clean_environment
 
+FULL = Path("/dev/full")
 CANARY = "canary-8c4b-do-not-show"
 WRONG = [
     (("nonsense",), "No such command 'nonsense'."),
@@ -139,7 +141,6 @@ def test_a_server_that_does_not_answer_is_told_in_one_sentence_and_exits_with_1(
 
 
 BROKEN = """
-import os
 from prismq_worker_sdk import hookimpl
 raise RuntimeError("cannot start with " + os.environ["TASKMANAGER_API_KEY"])
 """
@@ -186,3 +187,25 @@ def test_the_exit_code_is_that_of_the_process(arguments, code, tmp_path):
 
     assert ended.returncode == code
     assert ended.stderr.count("\n") == (1 if code else 0)
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("command", ["try", "plugins"])
+def test_a_stdout_that_takes_nothing_is_told_in_one_sentence(command, plugin, tmp_path):
+    arguments = [command, *(["Test.Some", '{"q": "x"}'] if command == "try" else []), "--plugin", plugin]
+    with FULL.open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "prismq_worker_sdk", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env=clean_environment(),
+        )
+
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == (
+        "prismq-worker: stdout cannot take the answer (No space left on device); "
+        "make room there, or send it somewhere else"
+    )

@@ -4,7 +4,6 @@ import click
 import pytest
 
 from prismq_worker_sdk.cli import prismq_worker
-from prismq_worker_sdk.cli.lazy import SHORT
 
 GROUP = click.Context(prismq_worker, info_name="prismq-worker")
 COMMANDS = prismq_worker.list_commands(GROUP)
@@ -36,10 +35,9 @@ def test_the_group_lists_every_command_with_its_own_words(cli):
     shown = cli("--help")
 
     assert (shown.code, shown.err) == (0, "")
-    assert list(SHORT) == COMMANDS
-    for name in COMMANDS:
-        assert prismq_worker.get_command(GROUP, name).short_help == SHORT[name]
-        assert SHORT[name] in shown.out
+    rows = [line.split(maxsplit=1) for line in shown.out.partition("Commands:\n")[2].splitlines()]
+    assert [name for name, _words in rows] == COMMANDS
+    assert all(words.endswith(".") for _name, words in rows)
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])

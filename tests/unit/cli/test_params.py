@@ -9,14 +9,14 @@ from types import SimpleNamespace
 import click
 import pytest
 
-from prismq_worker_sdk.cli import params
-from prismq_worker_sdk.cli.params import given_params
+from prismq_worker_sdk.cli import options
+from prismq_worker_sdk.cli.options import given_params
 
 
 @pytest.fixture
 def stdin(monkeypatch):
     def say(data: bytes) -> None:
-        monkeypatch.setattr(params.sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+        monkeypatch.setattr(options.sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
 
     return say
 
@@ -65,7 +65,7 @@ def test_what_cannot_be_read_is_told(tmp_path, stdin) -> None:
 
 
 def test_a_process_without_a_stdin_says_so(monkeypatch) -> None:
-    monkeypatch.setattr(params.sys, "stdin", None)
+    monkeypatch.setattr(options.sys, "stdin", None)
 
     assert refusal("-") == "- cannot be read: this process was started without a stdin"
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from prismq_worker_sdk.cli import local_server
+from prismq_worker_sdk.cli import tasks
 from prismq_worker_sdk.taskmanager.config import ApiKey, Scope
 from tests.support.api import running_api
 from tests.support.processes import wait_until
@@ -182,9 +182,9 @@ def test_a_type_that_was_worked_on_before_draws_no_note(cli, api):
 
 def test_a_server_of_this_machine_that_is_just_starting_is_waited_for(cli, tmp_path, monkeypatch):
     listening = iter([False, False, True])
-    monkeypatch.setattr(local_server, "_listens", lambda place: next(listening))
-    monkeypatch.setattr(local_server, "PATIENCE", 60.0)
-    monkeypatch.setattr(local_server, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(tasks, "_listens", lambda place: next(listening))
+    monkeypatch.setattr(tasks, "PATIENCE", 60.0)
+    monkeypatch.setattr(tasks, "LOOK_EVERY", 0.0)
     with running_api(tmp_path) as api:
         shown = cli("submit", "Test.Some", "--api-url", api.url)
 

@@ -66,7 +66,8 @@ def test_a_database_that_cannot_be_opened_is_told(cli):
 
     assert (shown.code, shown.out) == (2, "")
     assert "no-such-folder/tasks.db" in shown.err
-    assert "unable to open database file" in shown.err
+    assert "there is no folder " in shown.err
+    assert "no-such-folder; make it, or name another" in shown.err
     assert shown.err.count("\n") == 1
 
 

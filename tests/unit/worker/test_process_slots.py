@@ -20,7 +20,7 @@ from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.events import End, HandlerOverran, Notice, TypePaused
 from prismq_worker_sdk.model.outcome import Completed, Released
-from prismq_worker_sdk.settings import plugin_settings_source
+from prismq_worker_sdk.plugin_settings import plugin_settings_source
 from prismq_worker_sdk.system import FileLock
 from prismq_worker_sdk.worker.isolation import call as process_call
 from prismq_worker_sdk.worker.isolation import pool as child_pool

@@ -34,7 +34,7 @@ from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.outbox import folder
 from prismq_worker_sdk.outbox.outbox import Outbox
-from prismq_worker_sdk.settings import plugin_settings_source
+from prismq_worker_sdk.plugin_settings import plugin_settings_source
 from prismq_worker_sdk.system import SystemClock
 from prismq_worker_sdk.worker import claimer, claiming, driver, leasing, recovery
 from prismq_worker_sdk.worker.config import WorkerConfig

@@ -1,4 +1,4 @@
-"""The state folder on the command line: its option, references to what lies in it, and how that is shown."""
+"""What lies in a state folder, on the command line: how it is named, opened and shown."""
 
 from __future__ import annotations
 
@@ -20,13 +20,12 @@ from prismq_worker_sdk.outbox.damage import mend
 from prismq_worker_sdk.outbox.folder import DATABASE, LOCK, instances, not_ours, remains_of
 from prismq_worker_sdk.outbox.looking import Entry
 from prismq_worker_sdk.outbox.outbox import Outbox
-from prismq_worker_sdk.settings import load_settings
 from prismq_worker_sdk.system import FileLock, SystemClock
-
-__all__ = ["as_dict", "folder_of", "line", "reference", "state_dir_option", "taken"]
 
 SHOWN_OF_A_TOKEN = 4
 COLUMNS = 80
+PLAIN = ("state", "kind", "task_id", "task_type", "attempt", "server", "dialect", "worker_id")
+"""What is shown of an entry as it is."""
 
 
 def reference(value: str) -> tuple[str, int]:
@@ -41,26 +40,14 @@ def reference(value: str) -> tuple[str, int]:
     return found[1], int(found[2])
 
 
-def state_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --state-dir."""
-    return click.option(
-        "--state-dir", metavar="DIR", help="The state folder, PRISMQ_WORKER_STATE_DIR [the user's]"
-    )(command)
-
-
-def folder_of(state_dir: str | None) -> Path:
-    """The state folder of the settings."""
-    return load_settings({"state_dir": state_dir}, only={"state_dir"}).state_dir
-
-
 @contextmanager
-def taken(instance: Path, *, tell: Callable[[str], None]) -> Iterator[Outbox]:
+def taken(instance: Path, *, report: Callable[[str], None]) -> Iterator[Outbox]:
     """The outbox of an instance that no worker runs on, locked meanwhile.
 
     A worker keeps books of what is in its outbox; nobody else may change it then.
 
     Args:
-        tell: Is told what was found damaged, and set aside.
+        report: Is told what was found damaged, and set aside.
 
     Raises:
         UsageError: A worker runs on it, or there is none.
@@ -80,8 +67,8 @@ def taken(instance: Path, *, tell: Callable[[str], None]) -> Iterator[Outbox]:
         raise UsageError(f"a worker runs on {instance.name}: stop it first (SIGTERM), then say this again")
     try:
         clock = SystemClock()
-        if (told := mend(instance / DATABASE, clock.utc())) is not None:
-            tell(told)
+        if (damage := mend(instance / DATABASE, clock.utc())) is not None:
+            report(damage)
         outbox = Outbox.open(instance / DATABASE, clock)
         try:
             yield outbox
@@ -102,18 +89,10 @@ def line(entry: Entry, now: float) -> str:
 
 def as_dict(entry: Entry, now: float) -> dict[str, Any]:
     """An entry as plain values; of its token only the beginning, and its outcome where it was read."""
-    token = entry.token
-    shown: dict[str, Any] = {
+    shown = {
         "ref": entry.ref,
-        "state": entry.state,
-        "kind": entry.kind,
-        "task_id": entry.task_id,
-        "task_type": entry.task_type,
-        "attempt": entry.attempt,
-        "server": entry.server,
-        "dialect": entry.dialect,
-        "worker_id": entry.worker_id,
-        "token": f"{token[:SHOWN_OF_A_TOKEN]}…" if token else None,
+        **{name: getattr(entry, name) for name in PLAIN},
+        "token": f"{entry.token[:SHOWN_OF_A_TOKEN]}…" if entry.token else None,
         "since": _instant(entry.since),
         "age_seconds": round(max(0.0, now - entry.since), 3),
         "tries": entry.tries,

@@ -33,8 +33,6 @@ from prismq_worker_sdk.worker.driver import Perform
 from prismq_worker_sdk.worker.recovery import open_state
 from prismq_worker_sdk.worker.supervisor import Supervisor
 
-__all__ = ["Trial", "run_once"]
-
 LEASE = 300.0
 CAN = Capabilities(renews=True, releases=True, creates=True, fences=True, lease_seconds=LEASE)
 LAST_WORDS = 2.0
