@@ -1,14 +1,21 @@
-"""HTTP as values: what a dialect asks for and what came back."""
+"""HTTP as values: what a dialect asks for, what came back, and calls that take several requests."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
-__all__ = ["HttpReply", "HttpRequest"]
+from prismq_worker_sdk.model.protocol import Unreachable
+
+T = TypeVar("T")
+
+NOT_JSON = object()
+
+compact_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""A value as JSON text without blanks; lone surrogates stay in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +66,20 @@ class HttpReply:
         return self.json is not NOT_JSON
 
 
-NOT_JSON = object()
+HttpAnswer: TypeAlias = HttpReply | Unreachable
+
+Steps: TypeAlias = Generator[HttpRequest, HttpAnswer, T]
+"""A call: yields each HTTP request, is sent what came of it, and returns what the call comes to."""
+
+
+def perform(steps: Steps[T], send: Callable[[HttpRequest], HttpAnswer]) -> T:
+    """What a call comes to, its requests sent one after the other; what `send` raises ends the call."""
+    try:
+        request = next(steps)
+        while True:
+            request = steps.send(send(request))
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        steps.close()

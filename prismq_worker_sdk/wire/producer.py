@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
 from prismq_worker_sdk.errors import PrismqError, ServerUnreachable
+from prismq_worker_sdk.model.protocol import ServerInfo, Throttled, Unreachable, UnrecognisedServer
 from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.wire.dialect import Dialect
+from prismq_worker_sdk.wire.dialects import AUTO, DIALECTS, HEALTH, dialect_named, recognise
 from prismq_worker_sdk.wire.key_redaction import clean_error
-from prismq_worker_sdk.wire.producing.caller import Caller
-from prismq_worker_sdk.wire.producing.finding import Finder
-from prismq_worker_sdk.wire.producing.values import Submission, TaskFilter, TaskPage, TypeSchema
-from prismq_worker_sdk.wire.producing.way import Way
+from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, perform
+from prismq_worker_sdk.wire.producing import (
+    ProducerBackend,
+    Submission,
+    TaskFilter,
+    TaskPage,
+    TypeSchema,
+    error_of,
+)
+from prismq_worker_sdk.wire.rate_limits import RateLimits, rate_limits_of
 from prismq_worker_sdk.wire.transport import Timeouts, Transport, checked_key
 
 __all__ = ["TaskHandle", "TaskManagerClient", "TaskPage"]
 
-FIRST_LOOK = 0.05
-LONGEST_LOOK = 2.0
+T = TypeVar("T")
+
+MIN_PAUSE = 0.05
+MAX_PAUSE = 2.0
 """Seconds between two looks at a task that is waited for; they grow from the first to the second."""
 
 
@@ -81,8 +91,12 @@ class TaskManagerClient:
     ) -> None:
         secret = checked_key(api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key)
         self._transport = Transport(api_url, key=lambda: secret, timeouts=timeouts)
-        self._finder = Finder(Caller(api_url, self._transport), dialect)
+        self._api_url = api_url
         self._sleep = sleep
+        self._limits: RateLimits | None = None
+        self._found: ProducerBackend | None = None
+        if dialect != AUTO:
+            self._use(dialect_named(dialect))
 
     def submit(  # noqa: PLR0913 - all that can be said of a task
         self,
@@ -119,8 +133,7 @@ class TaskManagerClient:
             dedupe_key=dedupe_key,
             parent_id=parent_id,
         )
-        with self._way() as way:
-            created = way.submit(wanted)
+        created = self._perform(lambda backend: backend.submit(wanted))
         return TaskHandle(created.task, created=created.new, client=self)
 
     def get(self, task_id: str) -> Task:
@@ -129,13 +142,11 @@ class TaskManagerClient:
         Raises:
             RequestRefused: There is no such task (status 404).
         """
-        with self._way() as way:
-            return way.get(task_id)
+        return self._perform(lambda backend: backend.get(task_id))
 
     def show(self, task_id: str) -> dict[str, Any]:
         """A task as the server tells it, its history included where it has one."""
-        with self._way() as way:
-            return way.show(task_id)
+        return self._perform(lambda backend: backend.show(task_id))
 
     def tasks(
         self,
@@ -151,13 +162,11 @@ class TaskManagerClient:
         wanted = TaskFilter(
             status=status, task_type=task_type, worker_id=worker_id, q=q, limit=limit, cursor=cursor
         )
-        with self._way() as way:
-            return way.tasks(wanted)
+        return self._perform(lambda backend: backend.tasks(wanted))
 
     def cancel(self, task_id: str) -> Task:
         """Cancels a task: a pending one fails at once, a running one is told (v1)."""
-        with self._way() as way:
-            return way.cancel(task_id)
+        return self._perform(lambda backend: backend.cancel(task_id))
 
     def retry(self, task_id: str) -> Task:
         """Makes a failed task pending again (v1); on `prismq-client` a new one of its type and params takes its place.
@@ -167,8 +176,7 @@ class TaskManagerClient:
         Raises:
             RequestRefused: The task has not failed.
         """
-        with self._way() as way:
-            return way.retry(task_id)
+        return self._perform(lambda backend: backend.retry(task_id))
 
     def publish(
         self,
@@ -201,18 +209,15 @@ class TaskManagerClient:
             result_schema=result_schema,
             allow_breaking=allow_breaking,
         )
-        with self._way() as way:
-            return way.publish(wanted)
+        return self._perform(lambda backend: backend.publish(wanted))
 
     def task_types(self) -> list[dict[str, Any]]:
         """The registered task types (v1)."""
-        with self._way() as way:
-            return way.task_types()
+        return self._perform(lambda backend: backend.task_types())
 
     def stats(self) -> dict[str, Any]:
         """Depth, oldest pending age, in flight and rates, per type (v1)."""
-        with self._way() as way:
-            return way.stats()
+        return self._perform(lambda backend: backend.stats())
 
     def wait(self, task_id: str, timeout: float | None = None) -> Task:
         """The task once it has completed or failed.
@@ -221,7 +226,7 @@ class TaskManagerClient:
             TimeoutError: It is not finished within the timeout (seconds); it goes on all the same.
         """
         give_up_at = None if timeout is None else time.monotonic() + timeout
-        pause, told = FIRST_LOOK, "not known to be finished"
+        pause, told = MIN_PAUSE, "not known to be finished"
         while True:
             patience = 0.0
             try:
@@ -241,17 +246,47 @@ class TaskManagerClient:
                     raise TimeoutError(f"task {task_id} is {told} after {timeout:g} s")
                 rest = min(rest, left)
             self._sleep(rest)
-            pause = min(LONGEST_LOOK, pause * 1.5)
-
-    @contextmanager
-    def _way(self) -> Iterator[Way]:
-        """The way of the server; what goes wrong on it is told without the key."""
-        try:
-            yield self._finder.way()
-        except PrismqError as error:
-            clean_error(error, self._transport.clean)
-            raise
+            pause = min(MAX_PAUSE, pause * 1.5)
 
     def close(self) -> None:
         """Closes the connections."""
         self._transport.close()
+
+    def _perform(self, call: Callable[[ProducerBackend], Steps[T]]) -> T:
+        """What a call comes to; what goes wrong is told without the key."""
+        try:
+            return perform(call(self._backend()), self._send)
+        except PrismqError as error:
+            clean_error(error, self._transport.clean)
+            raise
+
+    def _backend(self) -> ProducerBackend:
+        """How this server does what a producer asks.
+
+        A health that is refused tells nothing: the call itself is made in the first dialect, and says what is wrong.
+        """
+        if self._found is not None:
+            return self._found
+        match recognise(self._transport.send(HEALTH)):
+            case ServerInfo(dialect=name):
+                return self._use(dialect_named(name))
+            case UnrecognisedServer() | Unreachable() | Throttled() as failure:
+                raise error_of(failure, self._api_url)
+        return DIALECTS[0].producer(self._api_url)
+
+    def _use(self, dialect: Dialect) -> ProducerBackend:
+        if dialect.limits_requests:
+            self._limits = rate_limits_of(self._api_url)
+        self._found = dialect.producer(self._api_url)
+        return self._found
+
+    def _send(self, request: HttpRequest) -> HttpAnswer:
+        if self._limits is None:
+            return self._transport.send(request)
+        limited = self._limits.refusal(request, spread=False)
+        if limited is not None:
+            raise error_of(limited, self._api_url)
+        answer = self._transport.send(request)
+        if isinstance(answer, HttpReply):
+            self._limits.learn(request, answer)
+        return answer

@@ -9,7 +9,8 @@ from prismq_worker_sdk.model.events import Event
 from prismq_worker_sdk.model.protocol import ServerInfo
 from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.wire.client import WireClient
-from prismq_worker_sdk.wire.dialects.prismq_client import Session
+from prismq_worker_sdk.wire.dialect import Exchange
+from prismq_worker_sdk.wire.dialects import dialect_named
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.driver import Perform
 
@@ -42,7 +43,7 @@ class Connections:
         self._config = config
         self._emit = emit
         self._clients: list[WireClient] = []
-        self._session = Session()
+        self._exchange: Exchange | None = None
 
     def probe(self) -> Perform:
         """How to ask a server that is not known yet."""
@@ -50,6 +51,8 @@ class Connections:
 
     def open(self, found: ServerInfo) -> Perform:
         """How to talk to the server that was found."""
+        if self._exchange is None:
+            self._exchange = dialect_named(found.dialect).exchange()
         client = self._open(found.dialect)
         client.use(found)
         return client.perform
@@ -65,7 +68,7 @@ class Connections:
             key=self._config.key,
             dialect=dialect,
             on_call=self._emit,
-            session=self._session,
+            exchange=self._exchange,
         )
         self._clients.append(client)
         return client

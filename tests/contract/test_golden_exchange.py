@@ -8,7 +8,8 @@ from prismq_worker_sdk.model.protocol import ClaimWork, ExchangeRequest, Probe, 
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.taskmanager.config import ApiKey, Scope
 from prismq_worker_sdk.wire.client import WireClient
-from prismq_worker_sdk.wire.dialects.v1 import read_health
+from prismq_worker_sdk.wire.dialects.v1.base import read_health
+from prismq_worker_sdk.wire.messages import HttpReply
 from tests.support.api import running_api
 from tests.support.golden import BUNDLE, PLACES, filled, hold, hold_body, instants_alike, named, same, told
 from tests.support.raw_server import answer, raw_server, says
@@ -69,7 +70,8 @@ def test_the_client_makes_the_golden_request_and_reads_the_golden_answer(exchang
     headers = {name.replace("-", "_"): value for name, value in said["headers"].items()}
     with raw_server(says(answer(said["status"], json_text(said["body"]).encode(), **headers))) as server:
         client = WireClient(server.url, key=lambda: golden.get("key"))
-        client.use(read_health(filled(EXCHANGES[0])["answer"]["body"]))
+        health = filled(EXCHANGES[0])["answer"]["body"]
+        client.use(read_health(HttpReply(200, json_text(health).encode())))
         value = client.perform(model_call(golden["call"]))
         client.close()
     (asked,) = server.asked

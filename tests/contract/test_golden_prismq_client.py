@@ -14,12 +14,12 @@ from prismq_worker_sdk.model.protocol import (
     ReportAnswer,
 )
 from prismq_worker_sdk.wire.client import health
-from prismq_worker_sdk.wire.dialects.prismq_client import exchange as exchange_steps
-from prismq_worker_sdk.wire.dialects.prismq_client.answers import read
 from prismq_worker_sdk.wire.dialects.prismq_client.children import create
-from prismq_worker_sdk.wire.dialects.prismq_client.claiming import get_task
+from prismq_worker_sdk.wire.dialects.prismq_client.envelope import read
 from prismq_worker_sdk.wire.dialects.prismq_client.health import check_key
-from prismq_worker_sdk.wire.dialects.prismq_client.types import find_type
+from prismq_worker_sdk.wire.dialects.prismq_client.reports import exchange as exchange_steps
+from prismq_worker_sdk.wire.dialects.prismq_client.task_types import find_type
+from prismq_worker_sdk.wire.dialects.prismq_client.tasks import get_task
 from prismq_worker_sdk.wire.messages import HttpReply
 from tests.support.golden import named, same
 from tests.support.prismq_golden import EXCHANGES, FILE, Known
@@ -30,32 +30,32 @@ ASKED_BY_OTHERS = {"POST /task-types/register", "GET /task-types", "envelope"}
 
 MEANING = {
     "envelope": {
-        "success": "Said",
-        "API error": "Refused",
-        "no/wrong key": "Unauthorised | Said | Refused",
-        "rate limit": "Said | Throttled",
-        "body too large": "Refused",
+        "success": "Success",
+        "API error": "ApplicationError",
+        "no/wrong key": "Unauthorised | Success | ApplicationError",
+        "rate limit": "Success | Throttled",
+        "body too large": "ApplicationError",
         "IP blocked": "Unauthorised",
-        "switched off": "Refused",
+        "switched off": "ApplicationError",
         "PHP TypeError": "Unreachable",
         "outside /api": "UnrecognisedServer",
-        "DB down": "Refused",
-        "methods and paths": "Said | Refused | UnrecognisedServer | Unreachable",
-        "bodies": "Said | Refused",
+        "DB down": "ApplicationError",
+        "methods and paths": "Success | ApplicationError | UnrecognisedServer | Unreachable",
+        "bodies": "Success | ApplicationError",
     },
-    "GET /health": {"healthy": "ServerInfo", "no key needed": "ServerInfo", "POST": "Refused"},
+    "GET /health": {"healthy": "ServerInfo", "no key needed": "ServerInfo", "POST": "ApplicationError"},
     "POST /task-types/register": {
-        "new": "Said",
-        "exists": "Said",
-        "field missing, empty or null": "Refused",
-        "schema without type": "Refused",
-        "schema text not JSON": "Refused",
-        "too long": "Refused",
+        "new": "Success",
+        "exists": "Success",
+        "field missing, empty or null": "ApplicationError",
+        "schema without type": "ApplicationError",
+        "schema text not JSON": "ApplicationError",
+        "too long": "ApplicationError",
         "name a list/object": "Unreachable",
-        "name int / version int": "Said",
-        "other case": "Said",
+        "name int / version int": "Success",
+        "other case": "Success",
     },
-    "GET /task-types": {"always 500": "Refused"},
+    "GET /task-types": {"always 500": "ApplicationError"},
     "GET /task-types/{name}": {
         "found": "found",
         "inactive": "found",
@@ -64,18 +64,18 @@ MEANING = {
         "repaired": "found | none",
     },
     "POST /tasks": {
-        "new": "Said",
-        "same type+params exist": "Said",
-        "same, created in parallel": "Refused",
-        "anything else ignored": "Said",
-        'type/params missing, null, ""': "Refused",
-        "params no object": "Refused",
-        "type not a string": "Refused",
-        "unknown type": "Refused",
-        "inactive type": "Refused",
-        "schema violation": "Said | Refused",
-        "bad JSON": "Refused",
-        "params > 65,535 B": "Said | Refused",
+        "new": "Success",
+        "same type+params exist": "Success",
+        "same, created in parallel": "ApplicationError",
+        "anything else ignored": "Success",
+        'type/params missing, null, ""': "ApplicationError",
+        "params no object": "ApplicationError",
+        "type not a string": "ApplicationError",
+        "unknown type": "ApplicationError",
+        "inactive type": "ApplicationError",
+        "schema violation": "Success | ApplicationError",
+        "bad JSON": "ApplicationError",
+        "params > 65,535 B": "Success | ApplicationError",
     },
     "GET /tasks": {
         "a page": "none",
@@ -127,7 +127,7 @@ MEANING = {
         "body nested > 512": "refused",
         "deadlock": "Rejected",
         "half a failure": "Rejected",
-        "fail": "Refused",
+        "fail": "ApplicationError",
         "success by PHP's truth": "accepted",
         "error no text": "accepted | Unreachable",
     },

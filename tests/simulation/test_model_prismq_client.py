@@ -9,7 +9,7 @@ from prismq_worker_sdk.testing.prismq_client import PrismqClientDeployment
 from prismq_worker_sdk.testing.prismq_client.application import Application
 from prismq_worker_sdk.testing.prismq_client.call import Request
 from prismq_worker_sdk.testing.prismq_client.store import Store
-from prismq_worker_sdk.wire.dialects.prismq_client.claiming import ORDERS
+from prismq_worker_sdk.wire.dialects.prismq_client.claims import ORDERS
 from prismq_worker_sdk.wire.messages import HttpRequest
 from tests.simulator.model_prismq_client import ModelPrismqClient
 

@@ -13,12 +13,22 @@ from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import PrismqError
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.registry import Registry
+from prismq_worker_sdk.model.capabilities import BASE
 from prismq_worker_sdk.model.claim import TaskKey
 from prismq_worker_sdk.model.events import Event
-from prismq_worker_sdk.model.protocol import ClaimOrder, ExchangeRequest, Probe, ServerInfo
+from prismq_worker_sdk.model.protocol import (
+    ClaimOrder,
+    ExchangeReply,
+    ExchangeRequest,
+    Probe,
+    ProbeReply,
+    ServerInfo,
+)
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.wire.client import health
-from prismq_worker_sdk.wire.dialects import Steps, prismq_client, v1, v1_exchange
+from prismq_worker_sdk.wire.dialect import Exchange
+from prismq_worker_sdk.wire.dialects import DIALECTS, dialect_named
+from prismq_worker_sdk.wire.messages import Steps
 from prismq_worker_sdk.worker.claiming import claim_loop
 from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.config import WorkerConfig
@@ -84,7 +94,7 @@ class Process:
         self._rng = Random(scene.rng.random())
         self.life = Lifecycle()
         self._contact = Contact(host.clock, self.emit)
-        self._session = prismq_client.Session()
+        self._exchange: Exchange | None = None
         self._away = 0.0
         self.grace = GRACE
         self._finder = self._actor(
@@ -118,6 +128,7 @@ class Process:
 
     def perform(self, request: ExchangeRequest | Probe, receive: Callable[[Reply], None]) -> None:
         """Performs a call in the server's dialect, one HTTP request after the other."""
+        steps: Steps[ProbeReply] | Steps[ExchangeReply]
         if isinstance(request, Probe):
             steps = health()
         else:
@@ -152,12 +163,11 @@ class Process:
 
         return received
 
-    def _steps(self, request: ExchangeRequest) -> Steps:
+    def _steps(self, request: ExchangeRequest) -> Steps[ExchangeReply]:
         found = None if self.runtime is None else self.runtime.health
-        if found is not None and found.dialect == prismq_client.NAME:
-            return prismq_client.exchange(self._session, request)
-        renews = found is not None and found.capabilities.renews
-        return v1_exchange.exchange(request) if renews else v1.exchange(request)
+        if self._exchange is None:
+            self._exchange = (DIALECTS[0] if found is None else dialect_named(found.dialect)).exchange()
+        return self._exchange(request, BASE if found is None else found.capabilities)
 
     def emit(self, event: Event) -> None:
         """Something happened in it."""

@@ -7,7 +7,7 @@ from prismq_worker_sdk.model.outcome import Completed, Failed
 from prismq_worker_sdk.model.protocol import ClaimWork, ExchangeRequest
 from prismq_worker_sdk.model.report import Report
 from prismq_worker_sdk.wire.client import health
-from prismq_worker_sdk.wire.dialects import v1
+from prismq_worker_sdk.wire.dialects.v1 import base as v1
 from prismq_worker_sdk.wire.messages import HttpReply
 
 CLAIM = ClaimWork("w/1", ("Test.Some", "Test.Other"))

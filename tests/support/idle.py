@@ -13,10 +13,10 @@ from prismq_worker_sdk.testing import FakeClock, PrismqClientDeployment
 from prismq_worker_sdk.testing.prismq_client.application import Application
 from prismq_worker_sdk.testing.prismq_client.call import Request
 from prismq_worker_sdk.testing.prismq_client.store import Store
-from prismq_worker_sdk.wire.budgets import Budgets
 from prismq_worker_sdk.wire.client import WireClient
-from prismq_worker_sdk.wire.dialects import prismq_client
+from prismq_worker_sdk.wire.dialects.prismq_client.health import CAPABILITIES, NAME
 from prismq_worker_sdk.wire.messages import HttpReply
+from prismq_worker_sdk.wire.rate_limits import RateLimits
 from prismq_worker_sdk.worker.claiming import claim_loop
 from prismq_worker_sdk.worker.effects import Wait
 from tests.support.loops import Stepped, Work, Workplace
@@ -41,7 +41,7 @@ class Idle:
         self._application = Application(
             PrismqClientDeployment(rate_limit=rate_limit), self._store, lambda: NOON + self._clock.monotonic()
         )
-        self._budgets = Budgets(self._clock.monotonic)
+        self._limits = RateLimits(self._clock.monotonic)
         self.statuses = []
         names = [f"Idle.T{number}" for number in range(types)]
         for name in names:
@@ -55,7 +55,7 @@ class Idle:
         """The requests of each minute, after those in which the workers begin."""
         queue, order = [], count()
         for place, client in self._places:
-            for lane in range(lanes(prismq_client.CAPABILITIES, SLOTS)):
+            for lane in range(lanes(CAPABILITIES, SLOTS)):
                 loop = Stepped(claim_loop(place.runtime, lane))
                 heapq.heappush(queue, (0.0, next(order), loop, client))
         counts = [0] * (warm + number)
@@ -84,7 +84,7 @@ class Idle:
             *(Work(task_type=name) for name in names),
             clock=self._clock,
             worker_id=f"w{number}",
-            capabilities=prismq_client.CAPABILITIES,
+            capabilities=CAPABILITIES,
             poll_interval=poll_interval,
             concurrency=SLOTS,
         )
@@ -94,8 +94,8 @@ class Idle:
     def _client(self):
         """The worker's own client, on this server and this clock."""
         client = WireClient("http://server.invalid/api")
-        client.use(ServerInfo(prismq_client.NAME, prismq_client.CAPABILITIES))
-        client._budgets, client._transport = self._budgets, self
+        client.use(ServerInfo(NAME, CAPABILITIES))
+        client._limits, client._transport = self._limits, self
         return client
 
     def clean(self, text):

@@ -5,7 +5,8 @@ import json
 from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.protocol import ClaimWork, ExchangeRequest, Renewal, Unreachable
 from prismq_worker_sdk.model.report import Report
-from prismq_worker_sdk.wire.dialects import prismq_client
+from prismq_worker_sdk.wire.dialects.prismq_client.reports import exchange
+from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
 from prismq_worker_sdk.wire.messages import HttpReply
 
 OWNER = "w/1"
@@ -102,12 +103,12 @@ class Talk:
     """One connection: what was asked for, and what came of it."""
 
     def __init__(self, **numbers):
-        self.session = prismq_client.Session(numbers={"Test.Some": 1, "Test.Other": 2, **numbers})
+        self.session = Session(numbers={"Test.Some": 1, "Test.Other": 2, **numbers})
         self.asked = []
 
     def __call__(self, call, *replies):
         """The value of a call that is answered so, reply by reply."""
-        return self.walk(prismq_client.exchange(self.session, call), *replies)
+        return self.walk(exchange(self.session, call), *replies)
 
     def walk(self, steps, *replies):
         waiting = list(replies)

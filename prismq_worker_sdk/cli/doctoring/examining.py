@@ -14,9 +14,8 @@ from prismq_worker_sdk.decide.api_key import weakness
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.capabilities import BASE, Capabilities
 from prismq_worker_sdk.model.protocol import UnrecognisedServer
-from prismq_worker_sdk.wire.client import HEALTH
-from prismq_worker_sdk.wire.dialects.prismq_client.registering import can_be_asked_for
-from prismq_worker_sdk.wire.dialects.prismq_client.types import find_type
+from prismq_worker_sdk.wire.dialects import HEALTH
+from prismq_worker_sdk.wire.dialects.prismq_client.task_types import can_be_asked_for, find_type
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.connect import server_identity
 

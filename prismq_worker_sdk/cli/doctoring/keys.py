@@ -9,8 +9,9 @@ from prismq_worker_sdk.cli.doctoring.asking import Reply, Server, body_of, get, 
 from prismq_worker_sdk.cli.doctoring.finding import Finding, bad, ok, skip, warn
 from prismq_worker_sdk.cli.doctoring.reaching import Found
 from prismq_worker_sdk.model.protocol import Unreachable
-from prismq_worker_sdk.wire.dialects.reading import detail_of, plain
 from prismq_worker_sdk.wire.messages import HttpReply
+from prismq_worker_sdk.wire.reading import detail_of
+from prismq_worker_sdk.wire.reading import strip_surrogates as plain
 
 __all__ = ["Asked", "ask_for_key", "judge_key"]
 

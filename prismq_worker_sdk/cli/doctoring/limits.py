@@ -11,8 +11,8 @@ from prismq_worker_sdk.decide.leases import time_limit
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.capabilities import Capabilities
-from prismq_worker_sdk.wire.budgets import USUAL_WINDOW, count, window_left
 from prismq_worker_sdk.wire.messages import HttpReply
+from prismq_worker_sdk.wire.rate_limits import USUAL_WINDOW, count, window_left
 
 __all__ = ["Limit", "announced", "claim_time", "rate_limit"]
 

@@ -13,17 +13,17 @@ from prismq_worker_sdk.cli.doctoring.texts import CHARACTER, judge_texts
 from prismq_worker_sdk.cli.doctoring.zones import judge_offsets, offset_of
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.protocol import Throttled, Unreachable
-from prismq_worker_sdk.wire.dialects.prismq_client.answers import (
-    Refused,
-    Said,
+from prismq_worker_sdk.wire.dialects.prismq_client.envelope import (
+    ApplicationError,
+    Success,
     first_item,
     is_empty_queue,
     read,
 )
 from prismq_worker_sdk.wire.dialects.prismq_client.tasks import task_id
 from prismq_worker_sdk.wire.dialects.prismq_client.values import MAX_TEXT_BYTES
-from prismq_worker_sdk.wire.dialects.reading import detail_of
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
+from prismq_worker_sdk.wire.reading import detail_of
 
 __all__ = ["PROBE_TYPE", "probe_prismq_client", "probe_v1"]
 
@@ -205,7 +205,7 @@ def _texts(probe: Probe, identity: str, owner: str) -> Iterator[Finding]:
 def _refused(reply: Reply) -> bool:
     """Whether a completion was refused for its content; anything else must be a good answer."""
     answer = read(reply)
-    if isinstance(answer, Refused) and answer.never_fits:
+    if isinstance(answer, ApplicationError) and answer.permanently_rejected:
         return True
     _said(reply, "complete")
     return False
@@ -217,17 +217,17 @@ def _shown(probe: Probe, identity: str) -> dict[str, Any]:
 
 def _rolled_back(reply: Reply) -> bool:
     answer = read(reply)
-    return isinstance(answer, Refused) and answer.deadlocked
+    return isinstance(answer, ApplicationError) and answer.deadlocked
 
 
-def _read(reply: Reply) -> Said:
+def _read(reply: Reply) -> Success:
     answer = read(reply)
-    return answer if isinstance(answer, Said) else Said(None)
+    return answer if isinstance(answer, Success) else Success(None)
 
 
 def _said(reply: Reply, what: str) -> Any:
     answer = read(reply)
-    if isinstance(answer, Said):
+    if isinstance(answer, Success):
         return answer.data
     if isinstance(answer, Throttled):
         raise Limited(f"the step {what!r} has to wait: {answer.reason}")

@@ -13,8 +13,8 @@ from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.protocol import Failure, ServerInfo, Throttled, Unauthorised, UnrecognisedServer
 from prismq_worker_sdk.wire.address import normalise
-from prismq_worker_sdk.wire.client import told_by_health
-from prismq_worker_sdk.wire.dialects import prismq_client
+from prismq_worker_sdk.wire.dialects import recognise as told_by_health
+from prismq_worker_sdk.wire.dialects.prismq_client import health as prismq_client
 from prismq_worker_sdk.wire.messages import HttpReply
 
 __all__ = [

@@ -12,10 +12,9 @@ from prismq_worker_sdk.cli.doctoring.finding import Finding, bad, ok, warn
 from prismq_worker_sdk.cli.doctoring.schemas import as_stored_there, first_difference, published_there
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.protocol import Failure, Unreachable
-from prismq_worker_sdk.wire.dialects.prismq_client.registering import can_be_asked_for
 from prismq_worker_sdk.wire.dialects.prismq_client.schema import broken_pattern
-from prismq_worker_sdk.wire.dialects.prismq_client.types import type_number
-from prismq_worker_sdk.wire.dialects.reading import detail_of
+from prismq_worker_sdk.wire.dialects.prismq_client.task_types import can_be_asked_for, type_number
+from prismq_worker_sdk.wire.reading import detail_of
 
 __all__ = [
     "missing_on_prismq_client",

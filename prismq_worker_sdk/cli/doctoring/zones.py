@@ -14,7 +14,7 @@ from prismq_worker_sdk.cli.doctoring.asking import Reply, Seen, body_of
 from prismq_worker_sdk.cli.doctoring.finding import Finding, bad, ok, skip, warn
 from prismq_worker_sdk.compat import UTC, datetime_from_iso
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.wire.dialects.prismq_client.answers import items
+from prismq_worker_sdk.wire.dialects.prismq_client.envelope import items
 
 __all__ = ["Evidence", "evidence", "judge_offsets", "judge_zones", "offset_of", "php_offset", "zone"]
 

@@ -17,8 +17,8 @@ from prismq_worker_sdk.model.protocol import (
     Unreachable,
     UnrecognisedServer,
 )
-from prismq_worker_sdk.wire.dialects.reading import retry_after
 from prismq_worker_sdk.wire.messages import HttpReply
+from prismq_worker_sdk.wire.reading import retry_after
 from tests.support.dialect import value
 
 FAILURES = (Unreachable, Throttled, Unauthorised, UnrecognisedServer, Conflict, Rejected)

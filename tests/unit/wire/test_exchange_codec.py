@@ -27,8 +27,8 @@ from prismq_worker_sdk.model.protocol import (
     WorkerCommand,
 )
 from prismq_worker_sdk.model.report import Report, Verdict
-from prismq_worker_sdk.wire.dialects.bundles import bundle
-from prismq_worker_sdk.wire.dialects.v1_exchange import exchange
+from prismq_worker_sdk.wire.dialects.v1.base import read_bundle
+from prismq_worker_sdk.wire.dialects.v1.exchange import exchange
 from prismq_worker_sdk.wire.messages import HttpReply
 
 ANNOUNCED = {"max_tasks": 128, "max_bytes": 16777216, "max_wait_seconds": 30, "lease_seconds": 60}
@@ -265,7 +265,7 @@ def test_r24_a_report_alone_that_does_not_fit_is_refused_and_a_batch_is_rejected
 
 
 def test_the_bundle_counts_only_when_it_is_complete():
-    found = bundle(ANNOUNCED)
+    found = read_bundle(ANNOUNCED)
 
     assert (found.max_tasks, found.max_wait_seconds, found.renews, found.releases, found.creates) == (
         128,
@@ -275,9 +275,9 @@ def test_the_bundle_counts_only_when_it_is_complete():
         True,
     )
     for name in ANNOUNCED:
-        assert bundle({key: value for key, value in ANNOUNCED.items() if key != name}) is None
+        assert read_bundle({key: value for key, value in ANNOUNCED.items() if key != name}) is None
     for wrong in (None, [], {**ANNOUNCED, "max_tasks": "128"}, {**ANNOUNCED, "lease_seconds": 0}, True):
-        assert bundle(wrong) is None
+        assert read_bundle(wrong) is None
 
 
 JSON = st.recursive(

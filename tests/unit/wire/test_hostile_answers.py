@@ -6,7 +6,7 @@ import pytest
 
 from prismq_worker_sdk.model.protocol import ClaimWork, ExchangeRequest, Probe, ServerInfo, Unreachable
 from prismq_worker_sdk.wire.client import WireClient
-from prismq_worker_sdk.wire.dialects.bundles import LONGEST_WAIT, MOST_TASKS, bundle
+from prismq_worker_sdk.wire.dialects.v1.base import MAX_TASKS, MAX_WAIT, read_bundle
 from prismq_worker_sdk.wire.messages import HttpRequest
 from prismq_worker_sdk.wire.transport import Timeouts, Transport
 from tests.support.raw_server import answer, raw_server, says
@@ -33,17 +33,17 @@ def test_a_chunk_of_negative_size_is_no_answer(size):
 
 
 def test_sane_capabilities_are_taken_as_they_are():
-    found = bundle(SANE)
+    found = read_bundle(SANE)
 
     assert (found.max_tasks, found.max_reports, found.max_wait_seconds) == (8, 8, 10.0)
     assert found.max_request_bytes == 1024
 
 
 def test_absurd_capabilities_are_believed_up_to_a_bound():
-    found = bundle(dict.fromkeys(SANE, 10**30))
+    found = read_bundle(dict.fromkeys(SANE, 10**30))
 
-    assert (found.max_tasks, found.max_reports) == (MOST_TASKS, MOST_TASKS)
-    assert found.max_wait_seconds == LONGEST_WAIT
+    assert (found.max_tasks, found.max_reports) == (MAX_TASKS, MAX_TASKS)
+    assert found.max_wait_seconds == MAX_WAIT
     assert found.max_request_bytes == 2**31
 
 
@@ -63,12 +63,12 @@ def test_absurd_capabilities_are_believed_up_to_a_bound():
     ],
 )
 def test_a_bundle_with_a_number_that_is_none_does_not_count(said):
-    assert bundle(SANE | said) is None
+    assert read_bundle(SANE | said) is None
 
 
 @pytest.mark.parametrize("said", [None, [], "exchange", 7, {}])
 def test_what_is_no_bundle_does_not_count(said):
-    assert bundle(said) is None
+    assert read_bundle(said) is None
 
 
 @pytest.mark.parametrize("key", ['se"cret/with\\signs', "sch\u00fcssel-geheim", "a/b/c-secret"])

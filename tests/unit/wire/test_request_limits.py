@@ -5,8 +5,8 @@ from email.utils import formatdate
 import pytest
 
 from prismq_worker_sdk.testing import FakeClock
-from prismq_worker_sdk.wire.budgets import Budgets
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
+from prismq_worker_sdk.wire.rate_limits import RateLimits
 
 CLAIM = HttpRequest("claim", "POST", ("tasks", "claim"))
 LIMIT, WINDOW = 20, 60.0
@@ -45,11 +45,11 @@ class Server:
 def sent_within(seconds, *, ahead):
     """How many requests went out to a server, and how many it refused, with one tried every tenth of a second."""
     clock = FakeClock()
-    budgets, server = Budgets(clock.monotonic), Server(clock, ahead)
+    limits, server = RateLimits(clock.monotonic), Server(clock, ahead)
     sent = 0
     while clock.monotonic() < seconds:
-        if budgets.refusal(CLAIM) is None:
-            budgets.learn(CLAIM, server.answer())
+        if limits.refusal(CLAIM) is None:
+            limits.learn(CLAIM, server.answer())
             sent += 1
         clock.turn(0.1)
     return sent, server.refused
@@ -66,24 +66,24 @@ def test_r34_the_whole_limit_of_each_window_is_used_and_not_one_request_is_refus
 
 def test_r34_a_window_that_began_earlier_than_it_seemed_lets_requests_through_at_once():
     clock = FakeClock()
-    budgets, server = Budgets(clock.monotonic), Server(clock)
+    limits, server = RateLimits(clock.monotonic), Server(clock)
     for _ in range(LIMIT // 2):
-        assert budgets.refusal(CLAIM) is None
-        budgets.learn(CLAIM, server.answer())
+        assert limits.refusal(CLAIM) is None
+        limits.learn(CLAIM, server.answer())
     clock.turn(WINDOW + 0.65)  # the server has begun its next window; from here it seems that it has not
-    assert budgets.refusal(CLAIM) is None
-    budgets.learn(CLAIM, server.answer())
+    assert limits.refusal(CLAIM) is None
+    limits.learn(CLAIM, server.answer())
 
-    assert budgets.refusal(CLAIM) is None
+    assert limits.refusal(CLAIM) is None
 
 
 def test_r34_a_refusal_whose_retry_after_is_zero_is_not_repeated_within_the_same_second():
     clock = FakeClock()
-    budgets = Budgets(clock.monotonic)
+    limits = RateLimits(clock.monotonic)
     now = formatdate(1_000_060, usegmt=True)
     headers = {"retry-after": "0", "date": now, "x-ratelimit-reset": "1000060", "x-ratelimit-limit": "20"}
-    budgets.learn(CLAIM, HttpReply(429, b"{}", headers))
+    limits.learn(CLAIM, HttpReply(429, b"{}", headers))
 
-    assert budgets.refusal(CLAIM) is not None
+    assert limits.refusal(CLAIM) is not None
     clock.turn(1.0)
-    assert budgets.refusal(CLAIM) is None
+    assert limits.refusal(CLAIM) is None

@@ -13,7 +13,7 @@ from prismq_worker_sdk.model.protocol import (
 )
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.wire.client import health
-from prismq_worker_sdk.wire.dialects import v1
+from prismq_worker_sdk.wire.dialects.v1 import base as v1
 from tests.support.dialect import CLAIM, reply, report
 
 

@@ -5,7 +5,7 @@ import pytest
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.model.protocol import BadGrant, Grant, Unreachable
 from prismq_worker_sdk.model.task import Task, TaskStatus
-from prismq_worker_sdk.wire.dialects.v1 import read_task
+from prismq_worker_sdk.wire.dialects.v1.base import read_task
 from tests.support.dialect import reply, value
 
 TASK = {"id": "t1", "type": "Test.Some", "params": {}}

@@ -1,24 +1,35 @@
-"""The dialect of the TaskManager that PrismQ runs today (PHP on MySQL), as it was measured.
-
-`answers` reads its two kinds of envelope, `values` says what it keeps of a value, `types` finds the numbers of task
-types, `claiming`, `reporting` and `children` are the worker's calls, and `session` is what a connection remembers.
-"""
+"""The dialect of the TaskManager that PrismQ runs today (PHP on MySQL), as it was measured; see README.md."""
 
 from __future__ import annotations
 
-from prismq_worker_sdk.wire.dialects.prismq_client.answers import envelope, is_empty_queue
-from prismq_worker_sdk.wire.dialects.prismq_client.exchanging import exchange
-from prismq_worker_sdk.wire.dialects.prismq_client.health import CAPABILITIES, check_key, read_health
-from prismq_worker_sdk.wire.dialects.prismq_client.reporting import NAME
-from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
+from prismq_worker_sdk.wire.dialect import Dialect, Exchange
+from prismq_worker_sdk.wire.dialects.prismq_client.envelope import is_empty_queue
+from prismq_worker_sdk.wire.dialects.prismq_client.health import NAME, check_key, read_health
+from prismq_worker_sdk.wire.producing import ProducerBackend
 
-__all__ = [
-    "CAPABILITIES",
-    "NAME",
-    "Session",
-    "check_key",
-    "envelope",
-    "exchange",
-    "is_empty_queue",
-    "read_health",
-]
+
+def _exchange() -> Exchange:
+    from prismq_worker_sdk.wire.dialects.prismq_client.reports import exchange
+    from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
+
+    session = Session()
+    return lambda call, _can: exchange(session, call)
+
+
+def _producer(api_url: str) -> ProducerBackend:
+    from prismq_worker_sdk.wire.dialects.prismq_client.producer import PrismqClientProducer
+
+    return PrismqClientProducer(api_url)
+
+
+DIALECT = Dialect(
+    name=NAME,
+    read_health=read_health,
+    exchange=_exchange,
+    producer=_producer,
+    finds_no_task=is_empty_queue,
+    check_key=check_key,
+    limits_requests=True,
+    claims_one_type=True,
+    orders_claims=True,
+)

@@ -9,19 +9,18 @@ from typing import Any
 
 from prismq_worker_sdk.model.json import digest
 from prismq_worker_sdk.model.outcome import Child
-from prismq_worker_sdk.model.protocol import Failure, ReportAnswer
+from prismq_worker_sdk.model.protocol import Failure, ReportAnswer, ReportReply
 from prismq_worker_sdk.model.report import Report, Verdict
-from prismq_worker_sdk.wire.dialects.prismq_client.answers import (
+from prismq_worker_sdk.wire.dialects.prismq_client.envelope import (
     Answer,
-    Refused,
-    Said,
+    ApplicationError,
+    Success,
     failure,
     not_found,
     read,
 )
-from prismq_worker_sdk.wire.dialects.prismq_client.claiming import number_of
 from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
-from prismq_worker_sdk.wire.dialects.prismq_client.types import Asking, is_damaged
+from prismq_worker_sdk.wire.dialects.prismq_client.task_types import is_damaged, number_of
 from prismq_worker_sdk.wire.dialects.prismq_client.values import (
     MAX_TEXT_BYTES,
     NO_PARAMS,
@@ -29,42 +28,40 @@ from prismq_worker_sdk.wire.dialects.prismq_client.values import (
     whole_numbers,
     with_run_key,
 )
-from prismq_worker_sdk.wire.messages import HttpRequest
-
-__all__ = ["child_keys", "create", "create_children"]
+from prismq_worker_sdk.wire.messages import HttpRequest, Steps
 
 QUICK_REPEATS = 3
 """How often a creation that met another one, or was rolled back, is sent again at once."""
 
 
-def create_children(session: Session, report: Report) -> Asking:
+def create_children(session: Session, report: Report) -> Steps[ReportReply | None]:
     """Creates what is missing of a report's children; None once all are there, else the reply to the report."""
     for child in report.children:
-        refusal = yield from _never(session, child)
+        refusal = yield from _impossible(session, child)
         if refusal is not None:
             return refusal
     parent = report.identity.task_id
     for key, child in child_keys(parent, report.children):
         if (parent, key) in session.created:
             continue
-        for params in _writings(child, key):
+        for params in _encodings(child, key):
             answer = yield from create(child.type, params)
-            if not isinstance(answer, Refused) or not answer.misfit:
+            if not isinstance(answer, ApplicationError) or not answer.schema_violation:
                 break
         match answer:
-            case Said(data=data):
+            case Success(data=data):
                 session.remember_child(parent, key)
                 session.note(parent, "" if key in params else _old(child, data))
-            case Refused(error=error) if _for_good(answer):
+            case ApplicationError(error=error) if _for_good(answer):
                 return _refused(child, error)
-            case Refused():
+            case ApplicationError():
                 return failure(answer)
             case _:
                 return answer
     return None
 
 
-def _never(session: Session, child: Child) -> Asking:
+def _impossible(session: Session, child: Child) -> Steps[ReportReply | None]:
     """The reply to a report one of whose children can never be created, known before any of them is; else None."""
     if stored_bytes(child.params) > MAX_TEXT_BYTES:
         return _refused(child, f"its params take more than the {MAX_TEXT_BYTES} bytes that the server keeps")
@@ -80,7 +77,7 @@ def _refused(child: Child, why: str) -> ReportAnswer:
     return ReportAnswer(Verdict.REFUSED, f"the child task {child.type} is refused: {why}")
 
 
-def _writings(child: Child, key: str) -> Iterator[str]:
+def _encodings(child: Child, key: str) -> Iterator[str]:
     """The params of a child, in the words that a registered schema may want, the best first.
 
     It may refuse the key; without one the child may be an old task. It may take 1.0 for no integer.
@@ -101,20 +98,20 @@ def child_keys(parent: str, children: tuple[Child, ...]) -> Iterator[tuple[str, 
         yield f"child:{parent}:{what}:{seen[what]}", child
 
 
-def create(task_type: str, params: str) -> Asking:
-    """The answer to a creation, as `answers.Answer`; the same type and params give the same task for ever.
+def create(task_type: str, params: str) -> Steps[Answer]:
+    """The answer to a creation; the same type and params give the same task for ever.
 
     Args:
         params: A JSON object with at least one entry, as text.
     """
     size = stored_bytes(params)
     if size > MAX_TEXT_BYTES:
-        return Refused(413, f"the params take {size} bytes there, {MAX_TEXT_BYTES} at most")
+        return ApplicationError(413, f"the params take {size} bytes there, {MAX_TEXT_BYTES} at most")
     body = f'{{"type":{json.dumps(task_type)},"params":{params}}}'
     request = HttpRequest("submit", "POST", ("tasks",), body)
     answer: Answer = read((yield request))
     for _ in range(QUICK_REPEATS):
-        if not isinstance(answer, Refused) or not (answer.deadlocked or answer.duplicate):
+        if not isinstance(answer, ApplicationError) or not (answer.deadlocked or answer.duplicate):
             break
         answer = read((yield request))
     return answer
@@ -127,6 +124,6 @@ def _old(child: Child, data: Any) -> str:
     return f"the child {child.type} is the old task {data.get('id')}, {data.get('status')}"
 
 
-def _for_good(answer: Refused) -> bool:
+def _for_good(answer: ApplicationError) -> bool:
     """Whether a child can never be created: its type is unknown, or its params do not fit."""
-    return answer.never_fits or answer.status == 400 or not_found(answer)  # noqa: PLR2004
+    return answer.permanently_rejected or answer.status == 400 or not_found(answer)  # noqa: PLR2004

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.protocol import Failure, ServerInfo
-from prismq_worker_sdk.wire.dialects.prismq_client.answers import Refused, failure, read
-from prismq_worker_sdk.wire.dialects.prismq_client.reporting import NAME
-from prismq_worker_sdk.wire.dialects.prismq_client.types import Asking
+from prismq_worker_sdk.wire.dialects.prismq_client.envelope import ApplicationError, envelope, failure, read
 from prismq_worker_sdk.wire.dialects.prismq_client.values import MAX_TEXT_BYTES
-from prismq_worker_sdk.wire.messages import HttpRequest
+from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest, Steps
 
-__all__ = ["CAPABILITIES", "check_key", "read_health"]
+NAME = "prismq-client"
 
 ROOM_FOR_KEY = 255
 """Bytes of a child's params that its key takes (R22)."""
@@ -30,20 +26,17 @@ CAPABILITIES = Capabilities(
 """One task a claim, one report a call; no renewal, no release, no delay."""
 
 
-def read_health(body: Any) -> ServerInfo | None:
+def read_health(reply: HttpReply) -> ServerInfo | None:
     """What a health answer tells of such a server; None when it is none of this dialect."""
-    if (
-        not isinstance(body, dict)
-        or body.get("success") is not True
-        or not isinstance(body.get("data"), dict)
-    ):
+    body = envelope(reply)
+    if body is None or body.get("success") is not True or not isinstance(body.get("data"), dict):
         return None
     return ServerInfo(NAME, CAPABILITIES) if isinstance(body["data"].get("status"), str) else None
 
 
-def check_key() -> Asking:
+def check_key() -> Steps[Failure | None]:
     """Why the server cannot be worked with, None when it takes the key: health answers without one."""
     answer = read((yield HttpRequest("list", "GET", ("tasks",), query=(("limit", "1"),))))
-    if isinstance(answer, Refused):
+    if isinstance(answer, ApplicationError):
         return failure(answer)
     return answer if isinstance(answer, Failure) else None

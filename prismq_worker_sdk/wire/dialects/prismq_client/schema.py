@@ -16,8 +16,6 @@ from urllib.parse import unquote
 
 from prismq_worker_sdk.wire.dialects.prismq_client.values import RUN_KEY
 
-__all__ = ["broken_pattern", "converted", "same_schema"]
-
 KINDS = {"string", "integer", "number", "boolean", "array", "object"}
 TYPES = KINDS - {"number", "object"}
 """What `type` can say as JSON Schema means it."""

@@ -7,15 +7,13 @@ from collections import OrderedDict
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-__all__ = ["Session"]
+MAX_CREATED = 10_000
+MAX_NOTES = 1_000
 
-MOST_CREATED = 10_000
-MOST_NOTES = 1_000
-
-LONGEST_STREAK = 8
+MAX_STREAK = 8
 """Tasks of one type in a row, before the type after it is asked first."""
 
-LONGEST_SILENCE = 50
+MAX_EMPTY_ANSWERS = 50
 """Empty answers for a type in a row, after which its number is looked up again: an unknown one is answered alike."""
 
 
@@ -26,14 +24,14 @@ class Session:
     Attributes:
         numbers: Type name → its number there.
         created: The children that were created last, so that a report that is sent again finds its own: parent and key.
-        halves: Whether a failure was done by half, or ended a task that was thought to have attempts left.
+        saw_half_failure: Whether a failure was done by half, or ended a task that was thought to have attempts left.
         notes: What is to be told of a parent's children, until its report has its verdict.
     """
 
     numbers: dict[str, int] = field(default_factory=dict)
     created: OrderedDict[tuple[str, str], None] = field(default_factory=OrderedDict)
     notes: dict[str, list[str]] = field(default_factory=dict)
-    halves: bool = False
+    saw_half_failure: bool = False
     _last: str = ""
     _streak: int = 0
     _empty: dict[str, int] = field(default_factory=dict)
@@ -46,18 +44,18 @@ class Session:
         """
         with self._lock:
             start = types.index(self._last) if self._last in types else 0
-            if not 0 < self._streak < LONGEST_STREAK:
+            if not 0 < self._streak < MAX_STREAK:
                 start += self._last in types
         return types[start:] + types[:start]
 
     def served(self, task_type: str, *, with_work: bool) -> None:
         """A request for this type got its answer."""
         with self._lock:
-            again = with_work and task_type == self._last and self._streak < LONGEST_STREAK
+            again = with_work and task_type == self._last and self._streak < MAX_STREAK
             self._streak = (self._streak if again else 0) + with_work
             self._last = task_type
             self._empty[task_type] = 0 if with_work else self._empty.get(task_type, 0) + 1
-            if self._empty[task_type] >= LONGEST_SILENCE:
+            if self._empty[task_type] >= MAX_EMPTY_ANSWERS:
                 self._empty[task_type] = 0
                 self.numbers.pop(task_type, None)
 
@@ -69,14 +67,14 @@ class Session:
         """A child of a report was created."""
         with self._lock:
             self.created[parent_id, key] = None
-            if len(self.created) > MOST_CREATED:
+            if len(self.created) > MAX_CREATED:
                 self.created.popitem(last=False)
 
     def note(self, parent_id: str, text: str) -> None:
         """Something is to be told together with the verdict of a report."""
-        if text and len(self.notes) < MOST_NOTES:
+        if text and len(self.notes) < MAX_NOTES:
             self.notes.setdefault(parent_id, []).append(text)
 
-    def told(self, parent_id: str) -> str:
-        """What is to be told now that a report has its verdict."""
+    def take_notes(self, parent_id: str) -> str:
+        """What is to be told of its children, now that a report has its verdict."""
         return "; ".join(self.notes.pop(parent_id, []))

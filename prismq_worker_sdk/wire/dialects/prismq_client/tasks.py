@@ -5,11 +5,19 @@ from __future__ import annotations
 from reprlib import repr as short
 from typing import Any
 
+from prismq_worker_sdk.model.protocol import Failure
 from prismq_worker_sdk.model.task import Task, TaskStatus
+from prismq_worker_sdk.wire.dialects.prismq_client.envelope import (
+    ApplicationError,
+    Success,
+    failure,
+    items,
+    not_found,
+    read,
+)
 from prismq_worker_sdk.wire.dialects.prismq_client.values import unwrapped, worker_params
-from prismq_worker_sdk.wire.dialects.reading import number, plain, strict_params, usable
-
-__all__ = ["STATUSES", "is_number", "read_task", "task_id", "whole"]
+from prismq_worker_sdk.wire.messages import HttpAnswer, HttpRequest, Steps
+from prismq_worker_sdk.wire.reading import is_valid_id, number, strict_params, strip_surrogates
 
 STATUSES = {
     "pending": TaskStatus.PENDING,
@@ -18,12 +26,12 @@ STATUSES = {
     "failed": TaskStatus.FAILED,
 }
 
-LONGEST_ID = 20
+MAX_DIGITS = 20
 
 
 def is_number(text: str) -> bool:
     """Whether a text is a task's number; the database casts any other one, and hits a foreign task."""
-    return text.isascii() and text.isdecimal() and 0 < len(text) <= LONGEST_ID
+    return text.isascii() and text.isdecimal() and 0 < len(text) <= MAX_DIGITS
 
 
 def task_id(value: Any) -> str | None:
@@ -48,21 +56,21 @@ def read_task(raw: Any, *, task_type: str = "") -> Task:
     identity, kind = task_id(raw.get("id")), raw.get("type")
     if identity is None:
         raise ValueError(f"its id is {short(raw.get('id'))}, not a number")
-    if not usable(kind):
+    if not is_valid_id(kind):
         raise ValueError(f"its type is {short(kind)}, not a usable text")
     status = STATUSES.get(str(raw.get("status")), TaskStatus.PENDING)
     error = raw.get("error_message")
-    said = plain(error) if isinstance(error, str) else None
+    text = strip_surrogates(error) if isinstance(error, str) else None
     worker = raw.get("claimed_by")
     return Task(
         id=identity,
         type=task_type if kind.casefold() == task_type.casefold() else kind,
         params=strict_params(worker_params(raw.get("params"))),
         status=status,
-        worker_id=plain(worker) if isinstance(worker, str) else None,
+        worker_id=strip_surrogates(worker) if isinstance(worker, str) else None,
         result=unwrapped(raw.get("result")) if status is TaskStatus.COMPLETED else None,
-        error=said if status is TaskStatus.FAILED else None,
-        message=said if status in {TaskStatus.PENDING, TaskStatus.PROCESSING} else None,
+        error=text if status is TaskStatus.FAILED else None,
+        message=text if status in {TaskStatus.PENDING, TaskStatus.PROCESSING} else None,
         attempt=whole(raw.get("attempts")),
         priority=whole(raw.get("priority")),
         progress=number(raw.get("progress")),
@@ -73,3 +81,24 @@ def whole(value: Any) -> int | None:
     """A number of the wire as a whole one, None where it is none."""
     found = number(value)
     return None if found is None else int(found)
+
+
+def get_task(identity: str) -> Steps[dict[str, Any] | Failure | None]:
+    """The object of a task, None where there is none, or a Failure."""
+    return shown_task((yield task_request(identity)), identity)
+
+
+def task_request(identity: str) -> HttpRequest:
+    """Asks for the object of a task."""
+    return HttpRequest("get", "GET", ("tasks", identity))
+
+
+def shown_task(reply: HttpAnswer, identity: str) -> dict[str, Any] | Failure | None:
+    """The object of the task that was asked for, None where there is none, or a Failure."""
+    answer = read(reply)
+    if isinstance(answer, ApplicationError):
+        return None if not_found(answer) else failure(answer)
+    if not isinstance(answer, Success):
+        return answer
+    found = next(iter(items(answer.data) or []), None)
+    return found if found is not None and task_id(found.get("id")) == identity else None

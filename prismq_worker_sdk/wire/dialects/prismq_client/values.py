@@ -10,18 +10,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = [
-    "MAX_TEXT_BYTES",
-    "NO_PARAMS",
-    "RUN_KEY",
-    "result_text",
-    "stored_bytes",
-    "unwrapped",
-    "whole_numbers",
-    "with_run_key",
-    "worker_params",
-]
-
 MAX_TEXT_BYTES = 65_535
 """The size of its TEXT columns."""
 

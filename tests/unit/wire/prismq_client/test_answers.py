@@ -9,9 +9,9 @@ from prismq_worker_sdk.model.protocol import (
     Unreachable,
     UnrecognisedServer,
 )
-from prismq_worker_sdk.wire.dialects.prismq_client.answers import (
-    Refused,
-    Said,
+from prismq_worker_sdk.wire.dialects.prismq_client.envelope import (
+    ApplicationError,
+    Success,
     failure,
     first_item,
     is_empty_queue,
@@ -31,7 +31,7 @@ HTML = b"<html><h1>Not Found</h1></html>"
 def test_a_good_answer_is_its_data_whatever_the_content_type(kind):
     answer = raw(200, {"success": True, "data": {"id": "20"}}, content_type=kind)
 
-    assert read(answer) == Said({"id": "20"})
+    assert read(answer) == Success({"id": "20"})
 
 
 def test_warnings_that_php_wrote_before_the_json_are_passed_over():
@@ -40,7 +40,7 @@ def test_warnings_that_php_wrote_before_the_json_are_passed_over():
         + json.dumps({"success": True, "data": {"id": 1}}).encode()
     )
 
-    assert read(raw(200, body)) == Said({"id": 1})
+    assert read(raw(200, body)) == Success({"id": 1})
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_server_error_without_words_of_the_application_is_no_answer(status, bo
 
 
 def test_the_application_s_refusal_keeps_its_status_words_and_details():
-    assert read(refused(400, "Validation failed", details=["Worker ID is required"])) == Refused(
+    assert read(refused(400, "Validation failed", details=["Worker ID is required"])) == ApplicationError(
         400, "Validation failed: Worker ID is required"
     )
 
@@ -73,7 +73,7 @@ def test_the_middleware_s_refusal_of_a_key_or_an_address_tells_its_message(statu
 
 
 def test_a_403_of_the_application_is_about_a_task_and_not_about_the_key():
-    assert read(refused(403, "Task is claimed by another worker")) == Refused(
+    assert read(refused(403, "Task is claimed by another worker")) == ApplicationError(
         403, "Task is claimed by another worker"
     )
 
@@ -86,11 +86,11 @@ def test_the_rate_limit_says_how_long_and_that_the_server_is_there():
     )
 
 
-def test_a_body_that_is_too_large_never_fits():
+def test_a_body_that_is_too_large_permanently_rejected():
     found = read(raw(413, {"error": "Request Too Large", "message": "exceeds 1 MB"}))
 
-    assert isinstance(found, Refused)
-    assert found.never_fits
+    assert isinstance(found, ApplicationError)
+    assert found.permanently_rejected
 
 
 @pytest.mark.parametrize("body", [HTML, b"", {"detail": "Not Found"}])
@@ -110,10 +110,10 @@ def test_an_unanswered_request_passes_through_as_it_is():
 
 
 def test_a_path_that_does_not_exist_there_is_foreign_and_other_refusals_keep_their_status():
-    assert isinstance(failure(Refused(404, "Endpoint not found")), UnrecognisedServer)
-    assert failure(Refused(400, "no")) == Rejected(400, "no")
-    assert isinstance(failure(Refused(500, "Internal server error")), Unreachable)
-    assert isinstance(failure(Refused(503, "switched off")), Unreachable)
+    assert isinstance(failure(ApplicationError(404, "Endpoint not found")), UnrecognisedServer)
+    assert failure(ApplicationError(400, "no")) == Rejected(400, "no")
+    assert isinstance(failure(ApplicationError(500, "Internal server error")), Unreachable)
+    assert isinstance(failure(ApplicationError(503, "switched off")), Unreachable)
 
 
 @pytest.mark.parametrize(
@@ -133,30 +133,33 @@ def test_an_empty_queue_has_two_forms_and_no_other(status, error, empty):
 
 
 def test_what_never_fits_and_what_only_met_another_request_are_told_apart():
-    assert Refused(*TOO_LONG).never_fits
-    assert Refused(500, "SQLSTATE[22007]: Invalid datetime format: 1366 Incorrect string value").never_fits
-    assert Refused(400, "Invalid JSON in request body").never_fits
-    assert not Refused(*DEADLOCK).never_fits
-    assert Refused(*DEADLOCK).deadlocked
-    assert not Refused(*TOO_LONG).deadlocked
-    assert Refused(500, "SQLSTATE[23000]: 1062 Duplicate entry").duplicate
+    assert ApplicationError(*TOO_LONG).permanently_rejected
+    assert ApplicationError(
+        500, "SQLSTATE[22007]: Invalid datetime format: 1366 Incorrect string value"
+    ).permanently_rejected
+    assert ApplicationError(400, "Invalid JSON in request body").permanently_rejected
+    assert not ApplicationError(*DEADLOCK).permanently_rejected
+    assert ApplicationError(*DEADLOCK).deadlocked
+    assert not ApplicationError(*TOO_LONG).deadlocked
+    assert ApplicationError(500, "SQLSTATE[23000]: 1062 Duplicate entry").duplicate
 
 
 @pytest.mark.parametrize("data", [{"items": [{"id": 1}], "count": 1}, {"id": 1}, [{"id": 1}]])
 def test_an_object_is_taken_out_of_items_or_as_it_is(data):
-    assert first_item(Said(data)) == {"id": 1}
+    assert first_item(Success(data)) == {"id": 1}
 
 
 @pytest.mark.parametrize(
-    "answer", [Said({"items": [], "count": 0}), Said([]), Said(None), Refused(404, "Task not found")]
+    "answer",
+    [Success({"items": [], "count": 0}), Success([]), Success(None), ApplicationError(404, "Task not found")],
 )
 def test_no_object_is_an_empty_list_or_a_refusal(answer):
     assert first_item(answer) is None
 
 
 def test_words_of_a_server_that_utf8_cannot_carry_are_made_plain():
-    assert read(raw(500, b'{"success":false,"error":"\\ud800"}')) == Refused(500, "?")
+    assert read(raw(500, b'{"success":false,"error":"\\ud800"}')) == ApplicationError(500, "?")
 
 
 def test_said_is_said():
-    assert read(said(None)) == Said(None)
+    assert read(said(None)) == Success(None)

@@ -9,10 +9,9 @@ from prismq_worker_sdk.errors import (
     ServerUnreachable,
     Unauthorised,
 )
-from prismq_worker_sdk.wire.producing.caller import Caller
-from prismq_worker_sdk.wire.producing.prismq_client import PrismqClientWay
-from prismq_worker_sdk.wire.producing.refusals import faults_of
-from prismq_worker_sdk.wire.producing.values import Submission, TaskFilter, TypeSchema
+from prismq_worker_sdk.wire.dialects.prismq_client.producer import PrismqClientProducer, faults_of
+from prismq_worker_sdk.wire.messages import perform
+from prismq_worker_sdk.wire.producing import Submission, TaskFilter, TypeSchema
 from tests.support.prismq_talk import DEADLOCK, NOTHING, SILENCE, TOO_LONG, raw, refused, said, shown, task
 
 URL = "http://h/api"
@@ -24,42 +23,37 @@ NEW = said(
     {"id": "7", "type": "Test.Some", "status": "pending", "dedupe_key": "x", "message": "Task created"}
 )
 CALLS = {
-    "submit": lambda way: way.submit(Submission(task_type="Test.Some", params={"n": 1})),
-    "get": lambda way: way.get("20"),
-    "show": lambda way: way.show("20"),
-    "tasks": lambda way: way.tasks(TaskFilter()),
-    "publish": lambda way: way.publish(TypeSchema(name="Test.Some", version="1", param_schema={})),
+    "submit": lambda producer: producer.submit(Submission(task_type="Test.Some", params={"n": 1})),
+    "get": lambda producer: producer.get("20"),
+    "show": lambda producer: producer.show("20"),
+    "tasks": lambda producer: producer.tasks(TaskFilter()),
+    "publish": lambda producer: producer.publish(TypeSchema(name="Test.Some", version="1", param_schema={})),
 }
 
 
-class Line:
-    """A transport whose answers are given."""
-
-    def __init__(self, *replies):
-        self.replies = list(replies)
-        self.asked = []
-
-    def send(self, request):
-        self.asked.append(request)
-        return self.replies.pop(0)
-
-
-def way(*replies):
-    return PrismqClientWay(Caller(URL, Line(*replies)))
+def answered(call, *replies):
+    """What a call of a producer comes to when its requests are answered so."""
+    waiting = list(replies)
+    return perform(call(PrismqClientProducer(URL)), lambda _request: waiting.pop(0))
 
 
 @pytest.mark.parametrize("first", [DUPLICATE, DEADLOCK])
 def test_a_creation_that_met_another_one_is_sent_again(first):
-    line = Line(refused(*first), refused(*first), NEW)
-    created = PrismqClientWay(Caller(URL, line)).submit(Submission(task_type="Test.Some", params={"n": 1}))
+    waiting, asked = [refused(*first), refused(*first), NEW], []
+
+    def send(request):
+        asked.append(request)
+        return waiting.pop(0)
+
+    created = perform(CALLS["submit"](PrismqClientProducer(URL)), send)
 
     assert (created.new, created.task.id) == (True, "7")
-    assert len({request.body for request in line.asked}) == 1
+    assert len({request.body for request in asked}) == 1
 
 
 def test_a_deadlock_that_does_not_end_is_an_unreachable_server():
     with pytest.raises(ServerUnreachable, match="did not answer: HTTP 500: SQLSTATE"):
-        CALLS["submit"](way(*[refused(*DEADLOCK)] * 4))
+        answered(CALLS["submit"], *[refused(*DEADLOCK)] * 4)
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -83,29 +77,29 @@ def test_a_deadlock_that_does_not_end_is_an_unreachable_server():
 )
 def test_every_bad_answer_is_told_in_the_words_of_the_house(name, reply, error):
     with pytest.raises(error):
-        CALLS[name](way(reply))
+        answered(CALLS[name], reply)
 
 
 @pytest.mark.parametrize("name", ["submit", "tasks"])
 @pytest.mark.parametrize("data", [None, 7, "text", {}, {"items": [{}]}, {"id": None}])
 def test_data_that_is_no_task_is_no_taskmanagers(name, data):
     with pytest.raises(NotATaskManager, match=f"{URL} answered"):
-        CALLS[name](way(said(data)))
+        answered(CALLS[name], said(data))
 
 
 def test_a_task_of_another_id_is_not_taken_for_the_one_that_was_asked_for():
     with pytest.raises(RequestRefused, match="there is no task 20"):
-        CALLS["get"](way(shown(number=5)))
+        answered(CALLS["get"], shown(number=5))
 
 
 def test_a_task_whose_params_cannot_be_read_is_told_as_such():
     with pytest.raises(NotATaskManager, match="its params are str, not an object"):
-        CALLS["get"](way(shown(params="x")))
+        answered(CALLS["get"], shown(params="x"))
 
 
 def test_a_page_that_is_full_before_the_filter_has_one_behind_it():
     listed = said({"items": [task(number=n, kind=kind) for n, kind in ((3, "A_B"), (2, "AxB"))], "count": 2})
-    page = way(listed).tasks(TaskFilter(task_type="A_B", limit=2, cursor="4"))
+    page = answered(lambda producer: producer.tasks(TaskFilter(task_type="A_B", limit=2, cursor="4")), listed)
 
     assert [one.id for one in page.tasks] == ["3"]
     assert page.next_cursor == "6"
@@ -113,12 +107,12 @@ def test_a_page_that_is_full_before_the_filter_has_one_behind_it():
 
 def test_a_registration_that_the_database_cannot_hold_is_refused():
     with pytest.raises(RequestRefused, match="cannot store this: SQLSTATE"):
-        CALLS["publish"](way(NOTHING, refused(*TOO_LONG)))
+        answered(CALLS["publish"], NOTHING, refused(*TOO_LONG))
 
 
 def test_a_registration_that_tells_nothing_is_no_taskmanagers():
     with pytest.raises(NotATaskManager, match="a registration without a task type"):
-        CALLS["publish"](way(NOTHING, said(None)))
+        answered(CALLS["publish"], NOTHING, said(None))
 
 
 @pytest.mark.parametrize(
@@ -149,4 +143,4 @@ def test_the_fields_at_fault_are_read_from_the_sentence(words, faults):
 
 def test_a_sentence_that_names_no_field_is_told_whole():
     with pytest.raises(RequestRefused, match=r"registered for Test\.Some: Parameter validation failed: odd"):
-        CALLS["submit"](way(refused(400, "Parameter validation failed: odd")))
+        answered(CALLS["submit"], refused(400, "Parameter validation failed: odd"))

@@ -19,14 +19,13 @@ from prismq_worker_sdk.model.protocol import (
 )
 from prismq_worker_sdk.wire.messages import HttpReply
 
-__all__ = ["detail_of", "failure_of", "instant", "number", "plain", "retry_after", "strict_params", "usable"]
+MAX_DETAIL = 500
+"""Characters of a server's words that are kept."""
 
-LONGEST_DETAIL = 500
-
-LONGEST_PATIENCE = 86400.0
+MAX_RETRY_AFTER = 86400.0
 """The most that a Retry-After is believed, seconds."""
 
-DEEPEST_PARAMS = 256
+MAX_PARAMS_DEPTH = 256
 """Levels of params that can be digested, checked and handed on without fear for the stack."""
 
 
@@ -68,7 +67,7 @@ def detail_of(reply: HttpReply) -> str:
         for name in ("detail", "error", "message", "title"):
             value = found.get(name)
             if isinstance(value, str) and value:
-                return plain(value[:LONGEST_DETAIL])
+                return strip_surrogates(value[:MAX_DETAIL])
     return f"HTTP {reply.status}"
 
 
@@ -76,11 +75,11 @@ def retry_after(reply: HttpReply) -> float | None:
     """The seconds of Retry-After; a date counts from the answer's own Date, so that no clocks are compared."""
     value = reply.headers.get("retry-after", "").strip()
     if value.isdecimal():
-        return min(LONGEST_PATIENCE, float(value))
+        return min(MAX_RETRY_AFTER, float(value))
     try:
         until = parsedate_to_datetime(value)
         now = parsedate_to_datetime(reply.headers.get("date", ""))
-        return min(LONGEST_PATIENCE, max(0.0, (until - now).total_seconds()))
+        return min(MAX_RETRY_AFTER, max(0.0, (until - now).total_seconds()))
     except (ValueError, TypeError, OverflowError):
         return None
 
@@ -109,14 +108,19 @@ def number(value: object) -> float | None:
     return None
 
 
-def usable(value: object) -> TypeGuard[str]:
+def is_valid_id(value: object) -> TypeGuard[str]:
     """Whether it can name something: a text that UTF-8 takes and that stays in its place of a path."""
-    return isinstance(value, str) and value not in {"", ".", ".."} and plain(value) == value
+    return isinstance(value, str) and value not in {"", ".", ".."} and strip_surrogates(value) == value
 
 
-def plain(text: str) -> str:
+def strip_surrogates(text: str) -> str:
     """The text without lone surrogates, which neither UTF-8 nor the outbox takes."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def truncate_utf8(text: str, max_bytes: int) -> str:
+    """The text without its end where it takes more bytes."""
+    return text.encode("utf-8", "replace")[:max_bytes].decode("utf-8", "ignore")
 
 
 def strict_params(params: dict[str, Any]) -> dict[str, Any]:
@@ -126,14 +130,14 @@ def strict_params(params: dict[str, Any]) -> dict[str, Any]:
         ValueError: They hold NaN or an infinity, or are nested too deep.
     """
     level: list[Any] = [params]
-    for _ in range(DEEPEST_PARAMS):
+    for _ in range(MAX_PARAMS_DEPTH):
         inside = [child for node in level for child in (node.values() if isinstance(node, dict) else node)]
         if any(isinstance(child, float) and not math.isfinite(child) for child in inside):
             raise ValueError("its params hold NaN or an infinity, which is no JSON")
         level = [child for child in inside if isinstance(child, dict | list)]
         if not level:
             return params
-    raise ValueError(f"its params are nested deeper than {DEEPEST_PARAMS} levels")
+    raise ValueError(f"its params are nested deeper than {MAX_PARAMS_DEPTH} levels")
 
 
 def _place(reply: HttpReply) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from reprlib import repr as short
 from typing import Any
 
-from prismq_worker_sdk.model.capabilities import BASE
+from prismq_worker_sdk.model.capabilities import BASE, Capabilities
 from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
 from prismq_worker_sdk.model.protocol import (
     BadGrant,
     ClaimWork,
     Conflict,
+    ExchangeReply,
     ExchangeRequest,
     ExchangeResponse,
     Failure,
@@ -24,43 +24,77 @@ from prismq_worker_sdk.model.protocol import (
 )
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.model.task import Task, TaskStatus
-from prismq_worker_sdk.wire.dialects import Steps
-from prismq_worker_sdk.wire.dialects.bundles import bundle
-from prismq_worker_sdk.wire.dialects.reading import (
+from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, compact_json
+from prismq_worker_sdk.wire.reading import (
     detail_of,
     failure_of,
     instant,
-    plain,
+    is_valid_id,
+    number,
     rejected,
     strict_params,
-    usable,
+    strip_surrogates,
+    truncate_utf8,
 )
-from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
-
-__all__ = ["NAME", "exchange", "read_health", "read_task"]
 
 NAME = "v1"
 
-LARGEST_WHOLE = 2**53
+MAX_WHOLE = 2**53
 """Whole numbers up to here mean the same to everyone who reads JSON."""
 
+MAX_TASKS = 1024
+MAX_WAIT = 60.0
+MAX_LEASE = 86400.0
+MAX_REQUEST_BYTES = 2**31
+"""What is believed of a server's numbers."""
 
-def read_health(body: Any) -> ServerInfo | None:
+
+def read_health(reply: HttpReply) -> ServerInfo | None:
     """What a health answer tells of a v1 server; None when it is none of this dialect."""
+    body = reply.json
     if not isinstance(body, dict) or not isinstance(body.get("status"), str) or "success" in body:
         return None
     server = body.get("server")
-    said = server if isinstance(server, dict) else {}
+    given = server if isinstance(server, dict) else {}
     name, version, instance = (
-        plain(value) if isinstance(value := said.get(field), str) else ""
+        strip_surrogates(value) if isinstance(value := given.get(field), str) else ""
         for field in ("name", "version", "instance")
     )
     announced = body.get("capabilities")
-    extended = bundle(announced.get("exchange")) if isinstance(announced, dict) else None
+    extended = read_bundle(announced.get("exchange")) if isinstance(announced, dict) else None
     return ServerInfo(NAME, extended or BASE, instance=instance, described=f"{name} {version}".strip())
 
 
-def exchange(call: ExchangeRequest) -> Steps:
+def read_bundle(announced: Any) -> Capabilities | None:
+    """What the extension `exchange` allows; None when it is not announced whole, since it counts only then."""
+    if not isinstance(announced, dict):
+        return None
+    max_tasks, max_bytes = number(announced.get("max_tasks")), number(announced.get("max_bytes"))
+    max_wait, lease = number(announced.get("max_wait_seconds")), number(announced.get("lease_seconds"))
+    if max_tasks is None or max_bytes is None or max_wait is None or lease is None:
+        return None
+    if max_tasks < 1 or max_bytes < 1 or max_wait < 0 or lease <= 0:
+        return None
+    return Capabilities(
+        max_tasks=int(min(max_tasks, MAX_TASKS)),
+        max_reports=int(min(max_tasks, MAX_TASKS)),
+        max_wait_seconds=min(max_wait, MAX_WAIT),
+        lease_seconds=min(lease, MAX_LEASE),
+        max_request_bytes=int(min(max_bytes, MAX_REQUEST_BYTES)),
+        renews=True,
+        releases=True,
+        creates=True,
+        fences=True,
+        finds_claims=True,
+    )
+
+
+def finds_no_task(reply: HttpReply) -> bool:
+    """Whether a claim found nothing; `null` does, too, but is no error of HTTP."""
+    return reply.status == 404 and reply.is_json  # noqa: PLR2004
+
+
+def exchange(call: ExchangeRequest) -> Steps[ExchangeReply]:
     """Reports one by one, then the claim; each with its own reply.
 
     A claim is not sent once a report met a server that does not answer.
@@ -88,7 +122,7 @@ def read_task(raw: Any) -> Task:
     if not isinstance(raw, dict):
         raise ValueError(f"a task is an object, not {type(raw).__name__}")
     for name in ("id", "type"):
-        if not usable(raw.get(name)):
+        if not is_valid_id(raw.get(name)):
             raise ValueError(f"its {name} is {short(raw.get(name))}, not a usable text")
     params = raw.get("params", {})
     if not isinstance(params, dict):
@@ -106,10 +140,12 @@ def read_task(raw: Any) -> Task:
         max_attempts=_read(raw, "max_attempts", _whole),
         priority=_read(raw, "priority", _whole),
         progress=_read(raw, "progress", float),
-        **{
-            name: raw.get(name)
-            for name in ("worker_id", "result", "error", "checkpoint", "message", "parent_id")
-        },
+        worker_id=raw.get("worker_id"),
+        result=raw.get("result"),
+        error=raw.get("error"),
+        checkpoint=raw.get("checkpoint"),
+        message=raw.get("message"),
+        parent_id=raw.get("parent_id"),
     )
 
 
@@ -124,36 +160,36 @@ def _read(raw: dict[str, Any], name: str, read: Any) -> Any:
 
 
 def _whole(value: Any) -> int:
-    number = int(value)
-    if abs(number) > LARGEST_WHOLE:
-        raise ValueError(f"{number} is too large")
-    return number
+    found = int(value)
+    if abs(found) > MAX_WHOLE:
+        raise ValueError(f"{found} is too large")
+    return found
 
 
 def _claim_request(claim: ClaimWork) -> HttpRequest:
     body = {"worker_id": claim.worker_id, "task_types": list(claim.task_types)}
-    return HttpRequest("claim", "POST", ("tasks", "claim"), _compact(body))
+    return HttpRequest("claim", "POST", ("tasks", "claim"), compact_json(body))
 
 
-def _claim_reply(reply: HttpReply | Unreachable) -> tuple[Grant | BadGrant, ...] | Failure:
-    if isinstance(reply, Unreachable):
-        return reply
-    failure = failure_of(reply)
+def _claim_reply(answer: HttpAnswer) -> tuple[Grant | BadGrant, ...] | Failure:
+    if isinstance(answer, Unreachable):
+        return answer
+    failure = failure_of(answer)
     if failure is not None:
         return failure
-    match reply.status:
+    match answer.status:
         case 404:
             return ()
         case 409:
             return Conflict()
-        case 200 if reply.json is None:
+        case 200 if answer.json is None:
             return ()
-        case 200 if isinstance(reply.json, dict):
-            return (_grant(reply.json),)
+        case 200 if isinstance(answer.json, dict):
+            return (_grant(answer.json),)
         case 200:
             return Unreachable("a claim was answered with something that is no task")
         case _:
-            return rejected(reply)
+            return rejected(answer)
 
 
 def _grant(raw: dict[str, Any]) -> Grant | BadGrant:
@@ -161,14 +197,13 @@ def _grant(raw: dict[str, Any]) -> Grant | BadGrant:
         return Grant(read_task(raw))
     except ValueError as error:
         found, kind = raw.get("id"), raw.get("type")
-        return BadGrant(found if usable(found) else None, kind if usable(kind) else "?", str(error))
+        return BadGrant(found if is_valid_id(found) else None, kind if is_valid_id(kind) else "?", str(error))
 
 
 def _report_request(report: Report) -> HttpRequest:
     identity = report.identity
-    name, said = _content(report.outcome)
-    worker = json.dumps(identity.worker_id, ensure_ascii=False)
-    body = f'{{"worker_id":{worker},{said}}}'
+    name, content = _content(report.outcome)
+    body = f'{{"worker_id":{compact_json(identity.worker_id)},{content}}}'
     return HttpRequest(name, "POST", ("tasks", identity.task_id, name), body)
 
 
@@ -178,43 +213,34 @@ def _content(outcome: Outcome) -> tuple[str, str]:
         case Completed(result=result):
             return "complete", f'"result":{result}'
         case Failed(error=error):
-            return "fail", f'"error":{json.dumps(_within(error), ensure_ascii=False)}'
+            return "fail", f'"error":{compact_json(truncate_utf8(error, BASE.max_error_bytes))}'
         case Released():
             raise ValueError("a base server takes nothing back: let the claim lapse")
 
 
-def _within(error: str) -> str:
-    data = error.encode("utf-8", "replace")
-    return data[: BASE.max_error_bytes].decode("utf-8", "ignore")
-
-
-def _report_reply(reply: HttpReply | Unreachable) -> ReportReply:
-    if isinstance(reply, Unreachable):
-        return reply
-    failure = failure_of(reply)
+def _report_reply(answer: HttpAnswer) -> ReportReply:
+    if isinstance(answer, Unreachable):
+        return answer
+    failure = failure_of(answer)
     if failure is not None:
         return failure
-    match reply.status:
-        case 200 if isinstance(reply.json, dict):
+    match answer.status:
+        case 200 if isinstance(answer.json, dict):
             return ReportAnswer(Verdict.ACCEPTED)
         case 200:
             return Unreachable("a report was answered with something that is no verdict")
-        case 404 if not _knows_tasks(reply):
+        case 404 if is_unknown_path(answer):
             return UnrecognisedServer("HTTP 404 Not Found: this path does not exist there")
         case 404:
-            return ReportAnswer(Verdict.MISSING, detail_of(reply))
+            return ReportAnswer(Verdict.MISSING, detail_of(answer))
         case 409:
-            return ReportAnswer(Verdict.CONFLICT, detail_of(reply))
+            return ReportAnswer(Verdict.CONFLICT, detail_of(answer))
         case 413 | 422:
-            return ReportAnswer(Verdict.REFUSED, detail_of(reply))
+            return ReportAnswer(Verdict.REFUSED, detail_of(answer))
         case _:
-            return rejected(reply)
+            return rejected(answer)
 
 
-def _knows_tasks(reply: HttpReply) -> bool:
-    """Whether a JSON 404 speaks of a task; FastAPI's own answer to an unknown path does not (R33)."""
-    return bool(reply.json != {"detail": "Not Found"})
-
-
-def _compact(body: object) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+def is_unknown_path(reply: HttpReply) -> bool:
+    """Whether a JSON 404 is FastAPI's own answer to a path that it does not know, and speaks of no task (R33)."""
+    return bool(reply.json == {"detail": "Not Found"})

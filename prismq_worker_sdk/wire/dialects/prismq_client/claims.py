@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeAlias
 
 from prismq_worker_sdk.model.protocol import (
     BadGrant,
@@ -17,24 +17,28 @@ from prismq_worker_sdk.model.protocol import (
     Throttled,
     Unreachable,
 )
-from prismq_worker_sdk.wire.dialects.prismq_client.answers import (
-    Refused,
-    Said,
+from prismq_worker_sdk.wire.dialects.prismq_client.envelope import (
+    ApplicationError,
+    Success,
     failure,
     is_empty_queue,
     items,
-    not_found,
     read,
 )
 from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
-from prismq_worker_sdk.wire.dialects.prismq_client.tasks import read_task, task_id
-from prismq_worker_sdk.wire.dialects.prismq_client.types import Asking, find_type, type_number
-from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
+from prismq_worker_sdk.wire.dialects.prismq_client.task_types import number_of
+from prismq_worker_sdk.wire.dialects.prismq_client.tasks import (
+    read_task,
+    shown_task,
+    task_id,
+    task_request,
+)
+from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps
 
-__all__ = ["claim", "get_task", "number_of", "wire_worker_id"]
+Tasks: TypeAlias = "tuple[Grant | BadGrant, ...] | Failure"
 
-LONGEST_WORKER_ID = 255
-LONGEST_NUMBER = 16
+MAX_WORKER_ID = 255
+MAX_NUMBER = 16
 
 ORDERS: dict[ClaimOrder | None, dict[str, str]] = {
     None: {},
@@ -45,7 +49,7 @@ ORDERS: dict[ClaimOrder | None, dict[str, str]] = {
 """How an order is said; by number rather than `created_at`, which many tasks of one second share."""
 
 PAGE = 200
-MOST_PAGES = 5
+MAX_PAGES = 5
 """How far the list of claimed tasks is looked through for the one whose claim was not answered."""
 
 
@@ -55,11 +59,11 @@ def wire_worker_id(worker_id: str, request_id: str) -> str:
     Args:
         request_id: New for each claim, the same for its repeats.
     """
-    number = request_id[:LONGEST_NUMBER]
-    return f"{worker_id.strip()[: LONGEST_WORKER_ID - 1 - len(number)]}/{number}"
+    number = request_id[:MAX_NUMBER]
+    return f"{worker_id.strip()[: MAX_WORKER_ID - 1 - len(number)]}/{number}"
 
 
-def claim(session: Session, call: ExchangeRequest, work: ClaimWork) -> Asking:
+def claim(session: Session, call: ExchangeRequest, work: ClaimWork) -> Steps[ExchangeResponse]:
     """One task of the types, asked for in turn until one has work; the answer to the claim part of an exchange.
 
     A claim that may have been seen is only looked for: its task is hidden from everybody until its time is over. A new
@@ -68,13 +72,13 @@ def claim(session: Session, call: ExchangeRequest, work: ClaimWork) -> Asking:
     owner = wire_worker_id(work.worker_id, call.request_id)
     if call.maybe_seen:
         return ExchangeResponse(tasks=(yield from _claimed_by(owner)))
-    strangers: list[str] = []
+    unknown_types: list[str] = []
     for name in session.in_turn(work.task_types):
         number = yield from number_of(session, name)
         if isinstance(number, Failure):
-            return ExchangeResponse(tasks=number, unknown_types=tuple(strangers))
+            return ExchangeResponse(tasks=number, unknown_types=tuple(unknown_types))
         if number is None:
-            strangers.append(name)
+            unknown_types.append(name)
             continue
         body = {"worker_id": owner, "task_type_id": number, **ORDERS[work.order]}
         reply = yield HttpRequest("claim", "POST", ("tasks", "claim"), json.dumps(body, ensure_ascii=False))
@@ -82,60 +86,25 @@ def claim(session: Session, call: ExchangeRequest, work: ClaimWork) -> Asking:
         if not isinstance(found, Throttled):
             session.served(name, with_work=isinstance(found, tuple) and bool(found))
         if isinstance(found, Failure) or found:
-            return ExchangeResponse(tasks=found, unknown_types=tuple(strangers))
-    return ExchangeResponse(unknown_types=tuple(strangers))
+            return ExchangeResponse(tasks=found, unknown_types=tuple(unknown_types))
+    return ExchangeResponse(unknown_types=tuple(unknown_types))
 
 
-def get_task(identity: str) -> Asking:
-    """The object of a task, None where there is none, or a Failure."""
-    return _shown((yield _asks_for(identity)), identity)
-
-
-def _asks_for(identity: str) -> HttpRequest:
-    return HttpRequest("get", "GET", ("tasks", identity))
-
-
-def _shown(reply: HttpReply | Unreachable, identity: str) -> dict[str, Any] | Failure | None:
-    answer = read(reply)
-    if isinstance(answer, Refused):
-        return None if not_found(answer) else failure(answer)
-    if not isinstance(answer, Said):
-        return answer
-    found = next(iter(items(answer.data) or []), None)
-    return found if found is not None and task_id(found.get("id")) == identity else None
-
-
-def number_of(session: Session, name: str) -> Asking:
-    """The number of a type, None where the server does not know it, or a Failure."""
-    known = session.numbers.get(name)
-    if known is None:
-        found = yield from find_type(name)
-        if isinstance(found, Failure) or found is None:
-            return found
-        known = type_number(found)
-        if known is None:
-            return Unreachable(f"the type {name} has no usable number there", maybe_seen=False)
-        session.numbers[name] = known
-    return known
-
-
-def _granted(
-    session: Session, reply: HttpReply | Unreachable, name: str, owner: str
-) -> tuple[Grant | BadGrant, ...] | Failure:
+def _granted(session: Session, reply: HttpAnswer, name: str, owner: str) -> Tasks:
     if isinstance(reply, HttpReply) and is_empty_queue(reply):
         return ()
     answer = read(reply)
     match answer:
-        case Said(data=data):
+        case Success(data=data):
             grant = _grant(data, name, owner)
             if grant is None:
                 return Unreachable("a claim was answered with something that is no task")
             if isinstance(grant, Grant) and grant.task.type.casefold() != name.casefold():
                 session.forget_types()
             return (grant,)
-        case Refused() if answer.deadlocked:
+        case ApplicationError() if answer.deadlocked:
             return Conflict("the server's database rolled the claim back (deadlock)")
-        case Refused():
+        case ApplicationError():
             session.forget_types()
             return failure(answer)
         case Unreachable():
@@ -153,12 +122,12 @@ def _grant(data: Any, name: str, owner: str) -> Grant | BadGrant | None:
         return BadGrant(task_id(found.get("id")), name, str(error), token=owner)
 
 
-def _claimed_by(owner: str) -> Asking:
+def _claimed_by(owner: str) -> Steps[Tasks]:
     """The task that is claimed under this id, as a claim would have given it; empty where there is none."""
-    for page in range(MOST_PAGES):
+    for page in range(MAX_PAGES):
         query = (("status", "claimed"), ("limit", str(PAGE)), ("offset", str(page * PAGE)))
         answer = read((yield HttpRequest("list", "GET", ("tasks",), query=query)))
-        if isinstance(answer, Refused):
+        if isinstance(answer, ApplicationError):
             return failure(answer)
         if isinstance(answer, Failure):
             return answer
@@ -172,13 +141,13 @@ def _claimed_by(owner: str) -> Asking:
     return ()
 
 
-def _regained(identity: str, name: str, owner: str) -> Asking:
-    reply = yield _asks_for(identity)
+def _regained(identity: str, name: str, owner: str) -> Steps[Tasks]:
+    reply = yield task_request(identity)
     if isinstance(reply, HttpReply) and reply.status == 200 and not reply.body.strip():  # noqa: PLR2004
         # the server hands it out and shows it with empty answers only, for ever
         reason = "the server shows nothing of it, as with params that nest too deep"
         return (BadGrant(identity, name, reason, token=owner),)
-    found = _shown(reply, identity)
+    found = shown_task(reply, identity)
     if isinstance(found, Failure):
         return found
     if found is None or found.get("status") != "claimed" or found.get("claimed_by") != owner:

@@ -18,22 +18,10 @@ from prismq_worker_sdk.model.protocol import (
     Unreachable,
     UnrecognisedServer,
 )
-from prismq_worker_sdk.wire.dialects.reading import failure_of, plain, retry_after
-from prismq_worker_sdk.wire.messages import HttpReply
+from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply
+from prismq_worker_sdk.wire.reading import failure_of, retry_after, strip_surrogates
 
-__all__ = [
-    "Answer",
-    "Refused",
-    "Said",
-    "envelope",
-    "failure",
-    "first_item",
-    "is_empty_queue",
-    "items",
-    "read",
-]
-
-LONGEST_WORDS = 500
+MAX_WORDS = 500
 
 EMPTY_QUEUE = {(500, "There is no active transaction"), (404, "No available tasks")}
 """How "nothing to do" is said: as deployed, and by a repaired server."""
@@ -42,14 +30,14 @@ NO_ENDPOINT = "Endpoint not found"
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Success:
     """A good answer: what stands in `data`."""
 
     data: Any
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class ApplicationError:
     """The application's own word, `success: false`."""
 
     status: int
@@ -66,29 +54,29 @@ class Refused:
         return self.status == 500 and "SQLSTATE[23000]" in self.error  # noqa: PLR2004
 
     @property
-    def misfit(self) -> bool:
+    def schema_violation(self) -> bool:
         """Whether the params do not fit the registered schema."""
         return self.status == 400 and self.error.startswith("Parameter validation failed")  # noqa: PLR2004
 
     @property
-    def never_fits(self) -> bool:
+    def permanently_rejected(self) -> bool:
         """Whether the content is what the database, or the size limit before it, refuses: now and for ever."""
         too_long = "SQLSTATE[22001]" in self.error or "SQLSTATE[22007]" in self.error
         return (self.status == 500 and too_long) or self.status == 413 or "Invalid JSON" in self.error  # noqa: PLR2004
 
 
-Answer: TypeAlias = Said | Refused | Failure
+Answer: TypeAlias = Success | ApplicationError | Failure
 
 
-def read(reply: HttpReply | Unreachable) -> Answer:
+def read(reply: HttpAnswer) -> Answer:
     """What an answer says, whatever its content type."""
     if isinstance(reply, Unreachable):
         return reply
     status, body = reply.status, envelope(reply)
     if body is not None and "success" in body:
         if body["success"] is True:
-            return Said(body.get("data"))
-        return Refused(status, _words(body))
+            return Success(body.get("data"))
+        return ApplicationError(status, _words(body))
     if 300 <= status < 400:  # noqa: PLR2004
         return failure_of(reply) or Rejected(status, "a redirect")
     words = "" if body is None else _words(body)
@@ -98,7 +86,7 @@ def read(reply: HttpReply | Unreachable) -> Answer:
         case 429:
             return Throttled(words or "HTTP 429", retry_after(reply), limited=True)
         case 413:
-            return Refused(413, words or "HTTP 413: the body is too large")
+            return ApplicationError(413, words or "HTTP 413: the body is too large")
         case 200:
             return Unreachable("HTTP 200 without an answer in it")
         case 404 | 405:
@@ -107,7 +95,7 @@ def read(reply: HttpReply | Unreachable) -> Answer:
             return failure_of(reply) or Rejected(status, words or f"HTTP {status}")
 
 
-def failure(answer: Refused) -> Failure:
+def failure(answer: ApplicationError) -> Failure:
     """A refusal that no call gives a meaning of its own."""
     if answer.error == NO_ENDPOINT:
         return UnrecognisedServer(f"HTTP {answer.status} {NO_ENDPOINT}: this path does not exist there")
@@ -119,7 +107,7 @@ def failure(answer: Refused) -> Failure:
 def is_empty_queue(reply: HttpReply) -> bool:
     """Whether a claim was answered with "nothing to do"; the same words also answer an unknown type number."""
     answer = read(reply)
-    return isinstance(answer, Refused) and (answer.status, answer.error) in EMPTY_QUEUE
+    return isinstance(answer, ApplicationError) and (answer.status, answer.error) in EMPTY_QUEUE
 
 
 def items(data: Any) -> list[dict[str, Any]] | None:
@@ -131,9 +119,9 @@ def items(data: Any) -> list[dict[str, Any]] | None:
     return [data] if isinstance(data, dict) and data else None
 
 
-def first_item(answer: Said | Refused) -> dict[str, Any] | None:
+def first_item(answer: Success | ApplicationError) -> dict[str, Any] | None:
     """The object that was asked for, None where there is none: `items: []` as deployed, 404 where repaired."""
-    if isinstance(answer, Refused):
+    if isinstance(answer, ApplicationError):
         return None
     found = items(answer.data)
     return found[0] if found else None
@@ -141,7 +129,7 @@ def first_item(answer: Said | Refused) -> dict[str, Any] | None:
 
 def not_found(answer: Answer) -> bool:
     """Whether a repaired server says that there is no such thing; a path that does not exist is none of it."""
-    return isinstance(answer, Refused) and answer.status == 404 and answer.error != NO_ENDPOINT  # noqa: PLR2004
+    return isinstance(answer, ApplicationError) and answer.status == 404 and answer.error != NO_ENDPOINT  # noqa: PLR2004
 
 
 def envelope(reply: HttpReply) -> dict[str, Any] | None:
@@ -163,4 +151,4 @@ def _words(body: dict[str, Any]) -> str:
     details = body.get("details")
     if isinstance(details, list) and details:
         words += ": " + "; ".join(str(one) for one in details)
-    return plain(words[:LONGEST_WORDS])
+    return strip_surrogates(words[:MAX_WORDS])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from prismq_worker_sdk.model.capabilities import BASE
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
 from prismq_worker_sdk.model.protocol import (
     BadGrant,
+    ExchangeReply,
     ExchangeRequest,
     ExchangeResponse,
     ExtensionGone,
@@ -21,32 +22,39 @@ from prismq_worker_sdk.model.protocol import (
     Renewal,
     ReportAnswer,
     ReportReply,
-    ServerInfo,
     Unreachable,
     WorkerCommand,
 )
 from prismq_worker_sdk.model.report import Report, Verdict
-from prismq_worker_sdk.wire.dialects import Steps, v1
-from prismq_worker_sdk.wire.dialects.reading import detail_of, failure_of, number, plain, rejected, usable
-from prismq_worker_sdk.wire.dialects.v1 import read_task
-from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
+from prismq_worker_sdk.wire.dialects.v1 import base
+from prismq_worker_sdk.wire.messages import HttpAnswer, HttpRequest, Steps
+from prismq_worker_sdk.wire.messages import compact_json as _json
+from prismq_worker_sdk.wire.reading import (
+    MAX_DETAIL,
+    detail_of,
+    failure_of,
+    is_valid_id,
+    number,
+    rejected,
+    strip_surrogates,
+    truncate_utf8,
+)
 
-__all__ = ["exchange"]
-
-MAX_ERROR_BYTES = 64 * 1024
 VERDICTS = {
     str(verdict): verdict for verdict in Verdict if verdict not in {Verdict.CONFLICT, Verdict.MISSING}
 }
 
+COMMANDS = frozenset(WorkerCommand)
+
 T = TypeVar("T")
 
 
-def exchange(call: ExchangeRequest) -> Steps:
+def exchange(call: ExchangeRequest) -> Steps[ExchangeReply]:
     """Everything of the call in one request; reports of claims without a token go the way of the base."""
     without = tuple(report for report in call.reports if report.identity.token is None)
     if not without:
         return (yield from _one_request(call))
-    base = yield from v1.exchange(ExchangeRequest(reports=without))
+    singly = yield from base.exchange(ExchangeRequest(reports=without))
     rest = replace(
         call, reports=tuple(report for report in call.reports if report.identity.token is not None)
     )
@@ -54,31 +62,29 @@ def exchange(call: ExchangeRequest) -> Steps:
     if rest.reports or rest.renewals or rest.claim is not None:
         answer = yield from _one_request(rest)
         found = answer if isinstance(answer, ExchangeResponse) else _all_failed(rest, answer)
-    return replace(found, reports=_in_order(call.reports, base, found))
+    return replace(found, reports=_in_order(call.reports, singly, found))
 
 
-def _one_request(
-    call: ExchangeRequest,
-) -> Generator[HttpRequest, HttpReply | Unreachable, ExchangeResponse | Failure]:
+def _one_request(call: ExchangeRequest) -> Steps[ExchangeReply]:
     wait = 0.0 if call.claim is None else call.claim.wait_seconds
-    reply = yield HttpRequest(
+    answer = yield HttpRequest(
         _name(call), "POST", ("tasks", "exchange"), _body(call), wait=wait, within=call.within
     )
-    return _read(call, reply)
+    return _read(call, answer)
 
 
-def _all_failed(call: ExchangeRequest, failure: Failure | ServerInfo) -> ExchangeResponse:
-    if isinstance(failure, ServerInfo):
-        raise TypeError("an exchange is never answered with a health")
+def _all_failed(call: ExchangeRequest, failure: Failure) -> ExchangeResponse:
     tasks = () if call.claim is None else failure
     return ExchangeResponse((failure,) * len(call.reports), tasks, (failure,) * len(call.renewals))
 
 
-def _in_order(sent: Sequence[Report], base: object, found: ExchangeResponse) -> tuple[ReportReply, ...]:
+def _in_order(
+    sent: Sequence[Report], singly: ExchangeReply, found: ExchangeResponse
+) -> tuple[ReportReply, ...]:
     """The replies of both ways in the order of the reports."""
-    plain = iter(base.reports if isinstance(base, ExchangeResponse) else ())
-    tokened = iter(found.reports)
-    return tuple(next(plain if report.identity.token is None else tokened) for report in sent)
+    without = iter(singly.reports if isinstance(singly, ExchangeResponse) else ())
+    with_token = iter(found.reports)
+    return tuple(next(without if report.identity.token is None else with_token) for report in sent)
 
 
 def _name(call: ExchangeRequest) -> str:
@@ -104,7 +110,7 @@ def _body(call: ExchangeRequest) -> str:
             "wait_seconds": call.claim.wait_seconds,
         }
         parts.append(f'"claim":{_json(wanted)}')
-    return f"{{{','.join(parts)}}}"
+    return strip_surrogates(f"{{{','.join(parts)}}}")
 
 
 def _report(report: Report) -> str:
@@ -114,12 +120,15 @@ def _report(report: Report) -> str:
         case Completed(result=result):
             parts += ['"outcome":"completed"', f'"result":{result}']
         case Failed() as failed:
-            parts += ['"outcome":"failed"', f'"error":{_json(_within(failed.error))}']
-            parts += _said(error_type=failed.error_type or None, retryable=failed.retryable)
-            parts += _said(delay_seconds=failed.delay_seconds)
+            parts += [
+                '"outcome":"failed"',
+                f'"error":{_json(truncate_utf8(failed.error, BASE.max_error_bytes))}',
+            ]
+            parts += _given(error_type=failed.error_type or None, retryable=failed.retryable)
+            parts += _given(delay_seconds=failed.delay_seconds)
         case Released(reason=reason, delay_seconds=delay):
-            parts += ['"outcome":"released"', f'"error":{_json(_within(reason))}']
-            parts += _said(delay_seconds=delay or None)
+            parts += ['"outcome":"released"', f'"error":{_json(truncate_utf8(reason, BASE.max_error_bytes))}']
+            parts += _given(delay_seconds=delay or None)
     if report.checkpoint is not None:
         parts.append(f'"checkpoint":{report.checkpoint}')
     if report.children:
@@ -129,20 +138,20 @@ def _report(report: Report) -> str:
 
 def _child(child: Child) -> str:
     parts = [f'"key":{_json(child.key)}', f'"type":{_json(child.type)}', f'"params":{child.params}']
-    parts += _said(priority=child.priority)
+    parts += _given(priority=child.priority)
     return f"{{{','.join(parts)}}}"
 
 
 def _renewal(renewal: Renewal) -> str:
     identity = renewal.identity
     parts = [f'"task_id":{_json(identity.task_id)}', f'"lease_token":{_json(identity.token or "")}']
-    parts += _said(progress=renewal.progress, message=renewal.message or None)
+    parts += _given(progress=renewal.progress, message=renewal.message or None)
     if renewal.checkpoint is not None:
         parts.append(f'"checkpoint":{renewal.checkpoint}')
     return f"{{{','.join(parts)}}}"
 
 
-def _read(call: ExchangeRequest, reply: HttpReply | Unreachable) -> ExchangeResponse | Failure:
+def _read(call: ExchangeRequest, reply: HttpAnswer) -> ExchangeReply:
     if isinstance(reply, Unreachable):
         return reply
     if reply.status in {404, 405, 501}:
@@ -165,19 +174,21 @@ def _read(call: ExchangeRequest, reply: HttpReply | Unreachable) -> ExchangeResp
     )
 
 
-def _verdicts(sent: Sequence[Report], said: Any) -> Iterator[ReportReply]:
+def _verdicts(sent: Sequence[Report], raw: Any) -> Iterator[ReportReply]:
     """One reply for each report; what carries no verdict, or another task's, is no answer."""
-    for report, item in _paired(sent, said):
+    for report, item in _paired(sent, raw):
         verdict = VERDICTS.get(item.get("verdict", "")) if _is_of(item, report.identity.task_id) else None
         if verdict is None:
             yield Unreachable("the server did not say what became of the report")
         else:
             detail = item.get("detail")
-            yield ReportAnswer(verdict, plain(detail[:500]) if isinstance(detail, str) else "")
+            yield ReportAnswer(
+                verdict, strip_surrogates(detail[:MAX_DETAIL]) if isinstance(detail, str) else ""
+            )
 
 
-def _leases(sent: Sequence[Renewal], said: Any) -> Iterator[LeaseReply]:
-    for renewal, item in _paired(sent, said):
+def _leases(sent: Sequence[Renewal], raw: Any) -> Iterator[LeaseReply]:
+    for renewal, item in _paired(sent, raw):
         verdict = item.get("verdict") if _is_of(item, renewal.identity.task_id) else None
         seconds = number(item.get("lease_seconds"))
         if verdict == LeaseVerdict.LOST:
@@ -188,9 +199,9 @@ def _leases(sent: Sequence[Renewal], said: Any) -> Iterator[LeaseReply]:
             yield Unreachable("the server did not say what became of the lease")
 
 
-def _paired(sent: Sequence[T], said: Any) -> Iterator[tuple[T, dict[str, Any]]]:
+def _paired(sent: Sequence[T], raw: Any) -> Iterator[tuple[T, dict[str, Any]]]:
     """Verdicts come in the order sent; a missing one is an empty object."""
-    items = said if isinstance(said, list) else []
+    items = raw if isinstance(raw, list) else []
     for place, one in enumerate(sent):
         item = items[place] if place < len(items) else {}
         yield one, item if isinstance(item, dict) else {}
@@ -200,40 +211,34 @@ def _is_of(item: dict[str, Any], task_id: str) -> bool:
     return item.get("task_id") == task_id and isinstance(item.get("verdict"), str)
 
 
-def _grants(said: Any) -> Iterator[Grant | BadGrant]:
-    for raw in said if isinstance(said, list) else []:
-        yield _grant(raw)
+def _grants(raw: Any) -> Iterator[Grant | BadGrant]:
+    for task in raw if isinstance(raw, list) else []:
+        yield _grant(task)
 
 
 def _grant(raw: Any) -> Grant | BadGrant:
     found = raw if isinstance(raw, dict) else {}
     task_id, kind, token = found.get("id"), found.get("type"), found.get("lease_token")
-    proof = token if usable(token) else None
+    proof = token if is_valid_id(token) else None
     try:
-        task = read_task(raw)
+        task = base.read_task(raw)
         seconds = number(found.get("lease_seconds"))
         if proof is None:
             raise ValueError("it has no lease_token")
         if seconds is None or seconds <= 0:
             raise ValueError(f"its lease_seconds is {found.get('lease_seconds')!r}, not a duration")
     except ValueError as error:
-        readable = task_id if usable(task_id) and proof is not None else None
-        return BadGrant(readable, plain(kind) if isinstance(kind, str) else "?", str(error), token=proof)
+        readable = task_id if is_valid_id(task_id) and proof is not None else None
+        return BadGrant(
+            readable, strip_surrogates(kind) if isinstance(kind, str) else "?", str(error), token=proof
+        )
     return Grant(task, proof, seconds)
 
 
-def _command(said: Any) -> WorkerCommand:
-    return WorkerCommand(said) if said in set(WorkerCommand) else WorkerCommand.RUN
+def _command(raw: Any) -> WorkerCommand:
+    return WorkerCommand(raw) if isinstance(raw, str) and raw in COMMANDS else WorkerCommand.RUN
 
 
-def _said(**values: Any) -> list[str]:
+def _given(**values: Any) -> list[str]:
     """Fields that have a value, as JSON."""
     return [f'"{name}":{_json(value)}' for name, value in values.items() if value is not None]
-
-
-def _within(error: str) -> str:
-    return error.encode("utf-8", "replace")[:MAX_ERROR_BYTES].decode("utf-8", "ignore")
-
-
-def _json(value: Any) -> str:
-    return plain(json.dumps(value, ensure_ascii=False, separators=(",", ":")))

@@ -12,13 +12,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
-from prismq_worker_sdk.decide.budgets import Budget, after_one, seconds_to_next, told
+from prismq_worker_sdk.decide.rate_limits import RateLimitWindow, after_request, seconds_to_next, update
 from prismq_worker_sdk.model.protocol import Throttled
 from prismq_worker_sdk.wire.address import normalise
-from prismq_worker_sdk.wire.dialects.reading import number, retry_after
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
+from prismq_worker_sdk.wire.reading import number, retry_after
 
-__all__ = ["USUAL_WINDOW", "Budgets", "budgets_of", "count", "window_left"]
+__all__ = ["USUAL_WINDOW", "RateLimits", "count", "rate_limits_of", "window_left"]
 
 MOST_PATHS = 4_096
 USUAL_WINDOW = 60.0
@@ -31,13 +31,13 @@ WHOLE_SECOND = 1.0
 LONGEST_NUMBER = 12
 
 
-class Budgets:
+class RateLimits:
     """What one server allows on each of its paths; may be used from any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._paths: OrderedDict[tuple[str, ...], Budget] = OrderedDict()
+        self._paths: OrderedDict[tuple[str, ...], RateLimitWindow] = OrderedDict()
 
     def refusal(self, request: HttpRequest, *, spread: bool = True) -> Throttled | None:
         """How long to wait with a request that would be over the limit, so that it is not sent; None lets it go.
@@ -47,14 +47,14 @@ class Budgets:
         """
         now = self._clock()
         with self._lock:
-            budget = self._paths.get(request.segments)
-            if budget is None:
+            window = self._paths.get(request.segments)
+            if window is None:
                 return None
-            wait = seconds_to_next(budget, now, spread=spread)
+            wait = seconds_to_next(window, now, spread=spread)
             if wait <= 0:
-                self._paths[request.segments] = after_one(budget, now)
+                self._paths[request.segments] = after_request(window, now)
                 return None
-        text = f"its limit of {budget.limit} requests is used up, or spread over the time that is left"
+        text = f"its limit of {window.limit} requests is used up, or spread over the time that is left"
         return Throttled(text, wait, limited=True)
 
     def learn(self, request: HttpRequest, reply: HttpReply) -> None:
@@ -68,7 +68,7 @@ class Budgets:
         with self._lock:
             known = self._paths.get(request.segments)
             most = limit if limit is not None else known.limit if known is not None else 1
-            self._paths[request.segments] = told(known, limit=most, left=left, seconds=seconds, now=now)
+            self._paths[request.segments] = update(known, limit=most, left=left, seconds=seconds, now=now)
             self._paths.move_to_end(request.segments)
             if len(self._paths) > MOST_PATHS:
                 self._paths.popitem(last=False)
@@ -106,11 +106,11 @@ def _time_of(reply: HttpReply) -> float | None:
         return None
 
 
-_SERVERS: dict[str, Budgets] = {}
+_SERVERS: dict[str, RateLimits] = {}
 _SERVERS_LOCK = threading.Lock()
 
 
-def budgets_of(api_url: str) -> Budgets:
-    """The budgets of a server, the same for every caller in this process."""
+def rate_limits_of(api_url: str) -> RateLimits:
+    """The limits of a server, the same for every caller in this process."""
     with _SERVERS_LOCK:
-        return _SERVERS.setdefault(normalise(api_url), Budgets())
+        return _SERVERS.setdefault(normalise(api_url), RateLimits())

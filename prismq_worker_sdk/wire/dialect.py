@@ -1,0 +1,56 @@
+"""A dialect as a value: all that the worker, producers and the doctor need to know of one kind of server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from prismq_worker_sdk.model.capabilities import Capabilities
+from prismq_worker_sdk.model.protocol import ExchangeReply, ExchangeRequest, Failure, ServerInfo
+from prismq_worker_sdk.wire.messages import HttpReply, Steps
+from prismq_worker_sdk.wire.producing import ProducerBackend
+
+Exchange: TypeAlias = Callable[[ExchangeRequest, Capabilities], Steps[ExchangeReply]]
+"""The worker's side of a dialect: an exchange with a server that can do so much, as HTTP requests."""
+
+
+class Check(Protocol):
+    """A look of `prismq-worker doctor` at servers of one dialect only."""
+
+    def __call__(self, doctor: Any, /) -> Iterable[Any]:
+        """What was found.
+
+        Args:
+            doctor: What a check may ask of its doctor (`cli/doctoring`).
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How one kind of server is spoken to.
+
+    Attributes:
+        name: As `--dialect` takes it and claims are stored with it.
+        read_health: What an answer with status 200 to GET /health tells of a server of this dialect, None for another.
+        exchange: Makes the worker's side. What it remembers of the server is shared by all connections of a worker,
+            so it may be used from any thread.
+        producer: The producer's side; is given the api_url, which its errors name.
+        finds_no_task: Whether an answer to a claim means that there is nothing to do.
+        check_key: Asks whether the server takes the key, where its health does not prove it; why not, or None.
+        limits_requests: Whether the server limits the requests on each path, and tells of it in its answers.
+        claims_one_type: Whether a claim is for one task type, so that a look for work takes a request for each.
+        orders_claims: Whether its tasks can be claimed in an order of the worker's choice.
+        checks: What the doctor looks at on such a server beside what it looks at everywhere.
+    """
+
+    name: str
+    read_health: Callable[[HttpReply], ServerInfo | None]
+    exchange: Callable[[], Exchange]
+    producer: Callable[[str], ProducerBackend]
+    finds_no_task: Callable[[HttpReply], bool]
+    check_key: Callable[[], Steps[Failure | None]] | None = None
+    limits_requests: bool = False
+    claims_one_type: bool = False
+    orders_claims: bool = False
+    checks: tuple[Check, ...] = ()

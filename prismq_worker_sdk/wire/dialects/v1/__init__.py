@@ -1,0 +1,28 @@
+"""The dialect that the project documents (protocol.md): a base that any server can have, and two extensions."""
+
+from __future__ import annotations
+
+from prismq_worker_sdk.wire.dialect import Dialect, Exchange
+from prismq_worker_sdk.wire.dialects.v1.base import NAME, finds_no_task, read_health
+from prismq_worker_sdk.wire.producing import ProducerBackend
+
+
+def _exchange() -> Exchange:
+    from prismq_worker_sdk.wire.dialects.v1 import base, exchange
+
+    return lambda call, can: exchange.exchange(call) if can.renews else base.exchange(call)
+
+
+def _producer(api_url: str) -> ProducerBackend:
+    from prismq_worker_sdk.wire.dialects.v1.producer import V1Producer
+
+    return V1Producer(api_url)
+
+
+DIALECT = Dialect(
+    name=NAME,
+    read_health=read_health,
+    exchange=_exchange,
+    producer=_producer,
+    finds_no_task=finds_no_task,
+)

@@ -1,0 +1,134 @@
+"""Producing on a server of the documented protocol with the `manage` extension (protocol.md)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from prismq_worker_sdk.errors import Fault, NotATaskManager, NotSupported, RequestRefused
+from prismq_worker_sdk.model.protocol import Unreachable
+from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.wire.dialects.v1.base import is_unknown_path, read_task
+from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest, Steps
+from prismq_worker_sdk.wire.producing import Created, Submission, TaskFilter, TaskPage, TypeSchema, error_of
+from prismq_worker_sdk.wire.reading import detail_of, failure_of
+
+
+class V1Producer:
+    """One request for each call; a run key tells it nothing, since it creates a task each time."""
+
+    def __init__(self, api_url: str) -> None:
+        self._api_url = api_url
+
+    def submit(self, wanted: Submission) -> Steps[Created]:
+        """201 for a new task, 200 for the unfinished one that has the dedupe key."""
+        body = {
+            "type": wanted.task_type,
+            "params": dict(wanted.params),
+            "priority": wanted.priority,
+            "max_attempts": wanted.max_attempts,
+            "delay_seconds": wanted.delay_seconds,
+            "dedupe_key": wanted.dedupe_key,
+            "parent_id": wanted.parent_id,
+        }
+        given = {name: value for name, value in body.items() if value is not None}
+        reply = yield from self._call("submit", "POST", "tasks", body=given)
+        return Created(self._task(reply.json), new=reply.status == 201)  # noqa: PLR2004
+
+    def get(self, task_id: str) -> Steps[Task]:
+        reply = yield from self._call("get", "GET", "tasks", task_id)
+        return self._task(reply.json)
+
+    def show(self, task_id: str) -> Steps[dict[str, Any]]:
+        return (yield from self._object("get", "GET", "tasks", task_id))
+
+    def tasks(self, wanted: TaskFilter) -> Steps[TaskPage]:
+        query = {
+            "status": wanted.status,
+            "type": wanted.task_type,
+            "worker_id": wanted.worker_id,
+            "q": wanted.q,
+            "limit": wanted.limit,
+            "cursor": wanted.cursor,
+        }
+        given = tuple((name, str(value)) for name, value in query.items() if value is not None)
+        page = yield from self._object("list", "GET", "tasks", query=given)
+        cursor = page.get("next_cursor")
+        tasks = tuple(self._task(raw) for raw in self._list(page, "tasks"))
+        return TaskPage(tasks, cursor if isinstance(cursor, str) else None)
+
+    def cancel(self, task_id: str) -> Steps[Task]:
+        reply = yield from self._call("cancel", "POST", "tasks", task_id, "cancel")
+        return self._task(reply.json)
+
+    def retry(self, task_id: str) -> Steps[Task]:
+        reply = yield from self._call("retry", "POST", "tasks", task_id, "retry")
+        return self._task(reply.json)
+
+    def publish(self, wanted: TypeSchema) -> Steps[dict[str, Any]]:
+        """The server itself finds what breaks producers."""
+        body: dict[str, Any] = {"version": wanted.version, "param_schema": dict(wanted.param_schema)}
+        if wanted.result_schema is not None:
+            body["result_schema"] = dict(wanted.result_schema)
+        if wanted.allow_breaking:
+            body["allow_breaking"] = True
+        return (yield from self._object("publish", "PUT", "task-types", wanted.name, body=body))
+
+    def task_types(self) -> Steps[list[dict[str, Any]]]:
+        found = yield from self._object("task_types", "GET", "task-types")
+        return self._list(found, "task_types")
+
+    def stats(self) -> Steps[dict[str, Any]]:
+        return (yield from self._object("stats", "GET", "stats"))
+
+    def _call(
+        self,
+        call: str,
+        method: str,
+        *segments: str,
+        body: Mapping[str, Any] | None = None,
+        query: tuple[tuple[str, str], ...] = (),
+    ) -> Steps[HttpReply]:
+        text = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False)
+        reply = yield HttpRequest(call, method, segments, text, query)
+        if isinstance(reply, Unreachable):
+            raise error_of(reply, self._api_url)
+        if (failure := failure_of(reply)) is not None:
+            raise error_of(failure, self._api_url)
+        if reply.status in {200, 201} and reply.is_json:
+            return reply
+        if reply.status == 404 and is_unknown_path(reply):  # noqa: PLR2004
+            path = "/".join(segments)
+            raise NotSupported(f"{self._api_url} has no {method} /{path}: it has only the base protocol")
+        raise RequestRefused(detail_of(reply), status=reply.status, faults=_faults(reply.json))
+
+    def _object(self, *request: str, **more: Any) -> Steps[dict[str, Any]]:
+        found = (yield from self._call(*request, **more)).json
+        if isinstance(found, dict):
+            return found
+        raise self._foreign(f"with {type(found).__name__} in place of an object")
+
+    def _task(self, raw: Any) -> Task:
+        try:
+            return read_task(raw)
+        except ValueError as error:
+            raise self._foreign(f"with something that is no task: {error}") from None
+
+    def _list(self, found: dict[str, Any], name: str) -> list[Any]:
+        listed = found.get(name)
+        if isinstance(listed, list):
+            return listed
+        raise self._foreign(f"without a list of {name}")
+
+    def _foreign(self, what: str) -> NotATaskManager:
+        return NotATaskManager(f"{self._api_url} answered {what}")
+
+
+def _faults(body: Any) -> tuple[Fault, ...]:
+    found = body.get("errors") if isinstance(body, dict) else None
+    return tuple(
+        Fault(str(fault.get("pointer", "")), str(fault.get("message", "")))
+        for fault in (found if isinstance(found, list) else ())
+        if isinstance(fault, dict)
+    )
