@@ -9,6 +9,7 @@ import time
 from tests.bench.figures import ROUNDS, machine
 
 BENCHES = (
+    "path",
     "http_call",
     "outbox_commit",
     "startup",
