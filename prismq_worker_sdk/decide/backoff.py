@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from prismq_worker_sdk.model.protocol import Failure, Throttled
 from prismq_worker_sdk.model.retry import RetryPolicy
 
 
@@ -51,9 +52,35 @@ LONGEST_ASKED = 3600.0
 """However long a server wants us to wait, seconds: it may have meant somebody else, or be mended by then."""
 
 
-def as_asked(retry_after: float, jitter: float) -> float:
-    """The wait that a server asked for, spread by a tenth so that a fleet does not come back at once."""
-    return retry_after * (1.0 + 0.1 * jitter) + 0.1 * jitter
+FLEET_SPREAD = 10.0
+"""Seconds over which a fleet comes back at most, and at most as long again as it was asked to wait."""
+
+
+def after_failure(failure: Failure, failures: int, jitter: float) -> float:
+    """The wait after a call that was no answer: what the server asked for is the least of it.
+
+    Args:
+        failures: In a row, with this one.
+        jitter: Evenly spread over 0 to 1.
+    """
+    own = SERVER.seconds(failures, jitter)
+    match failure:
+        case Throttled(retry_after=asked, limited=limited) if asked is not None:
+            wait = as_asked(asked, jitter, limited=limited)
+            return wait if limited else max(wait, own)
+        case _:
+            return own
+
+
+def as_asked(retry_after: float, jitter: float, *, limited: bool = False) -> float:
+    """The wait that a server asked for, an hour at most, spread so that a fleet does not come back at once.
+
+    Args:
+        limited: Whether it only counts the requests of this address: then there is no fleet to spread.
+    """
+    asked = min(retry_after, LONGEST_ASKED)
+    spread = 0.0 if limited else min(asked, FLEET_SPREAD)
+    return asked + max(spread, 0.1 * asked + 0.1) * jitter
 
 
 def retry_pause(

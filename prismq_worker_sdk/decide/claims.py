@@ -7,17 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from prismq_worker_sdk.decide.backoff import LONGEST_ASKED, SERVER, as_asked
+from prismq_worker_sdk.decide.backoff import after_failure
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.protocol import (
     Conflict,
-    ExtensionGone,
     Failure,
-    Rejected,
     Throttled,
-    Unauthorised,
-    Unreachable,
-    UnrecognisedServer,
 )
 
 MOST_LANES = 8
@@ -32,8 +27,11 @@ FRESH_SHARE = 0.8
 WAIT_SHARE = 1 / 3
 """The part of a lease that a claim may wait on the server: two thirds are left when its task comes."""
 
-SHORTEST_IDLE = 0.25
-"""The first wait after an empty answer, seconds; it doubles up to the poll interval."""
+SHORTEST_IDLE = 0.1
+"""The longest wait after the first empty answer that follows work, seconds."""
+
+IDLE_GROWTH = 3.0
+"""By how much each empty answer lets the next wait grow, up to the poll interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +109,14 @@ class Pace:
     """How the last claims went; decides the wait before the next one.
 
     Attributes:
-        empty: Empty answers in a row.
+        idle: The longest wait after the next empty answer, seconds, as far as the poll interval allows. A worker begins
+            as an idle one: only work is a reason to expect more of it soon.
         conflicts: 409 answers in a row.
         failures: Answers in a row that were no answer.
         wait: Seconds until the next claim.
     """
 
-    empty: int = 0
+    idle: float = math.inf
     conflicts: int = 0
     failures: int = 0
     wait: float = 0.0
@@ -146,13 +145,17 @@ def window_after(window: int, answer: int | Failure) -> int:
             return 1
 
 
-def longest_wait(can: Capabilities, poll_interval: float) -> float:
+def longest_wait(can: Capabilities, poll_interval: float, jitter: float) -> float:
     """How long a claim may wait on the server, seconds.
 
     Its lease counts from its sending (R5): a wait as long as the lease would hand out claims that have run out.
+    Waits are spread, so that workers which started together do not ask together for ever.
+
+    Args:
+        jitter: Evenly spread over 0 to 1.
     """
     within_lease = can.lease_seconds * WAIT_SHARE or math.inf
-    return min(can.max_wait_seconds, poll_interval, within_lease)
+    return _spread(min(can.max_wait_seconds, poll_interval, within_lease), jitter)
 
 
 def pace_after(pace: Pace, answer: int | Failure, *, poll_interval: float, jitter: float) -> Pace:
@@ -163,22 +166,23 @@ def pace_after(pace: Pace, answer: int | Failure, *, poll_interval: float, jitte
         poll_interval: The longest idle wait, seconds.
         jitter: Evenly spread over 0 to 1.
     """
-    spread = 0.5 + 0.5 * jitter
+    idle = _spread(min(poll_interval, pace.idle), jitter)
     match answer:
         case int():
             if answer:
-                return Pace()
-            wait = min(poll_interval, SHORTEST_IDLE * 2 ** min(pace.empty, 32))
-            return Pace(empty=pace.empty + 1, wait=wait * spread)
+                return Pace(idle=SHORTEST_IDLE)
+            return Pace(idle=pace.idle * IDLE_GROWTH, wait=idle)
         case Conflict():
             quick = pace.conflicts < QUICK_CONFLICTS
-            wait = min(poll_interval, 0.2) * jitter if quick else poll_interval * spread
+            wait = min(poll_interval, 0.2) * jitter if quick else _spread(poll_interval, jitter)
             return Pace(conflicts=pace.conflicts + 1, wait=wait)
-        case Throttled(retry_after=seconds) if seconds is not None:
-            asked = as_asked(min(seconds, LONGEST_ASKED), jitter)
-            return Pace(empty=pace.empty, failures=pace.failures + 1, wait=asked)
-        case (
-            Throttled() | Unauthorised() | UnrecognisedServer() | Rejected() | Unreachable() | ExtensionGone()
-        ):
+        case failure:
             failures = pace.failures + 1
-            return Pace(failures=failures, wait=SERVER.seconds(failures, jitter))
+            wait = after_failure(failure, failures, jitter)
+            limited = isinstance(failure, Throttled) and failure.limited
+            return Pace(pace.idle, failures=failures, wait=wait if limited else max(wait, idle))
+
+
+def _spread(longest: float, jitter: float) -> float:
+    """A half of it to all of it."""
+    return longest * (0.5 + 0.5 * jitter)

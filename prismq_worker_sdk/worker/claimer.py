@@ -74,7 +74,9 @@ class Claimer:
             runtime.gate.expect(plan.types, plan.max_tasks)
             self._part_asked = plan.part
         waits = waits and not plan.part
-        longest = longest_wait(runtime.health.capabilities, runtime.config.poll_interval)
+        longest = longest_wait(
+            runtime.health.capabilities, runtime.config.poll_interval, runtime.dice.random()
+        )
         work = ClaimWork(
             runtime.worker_id,
             plan.types,

@@ -37,7 +37,7 @@ class Settings:
         "", WORKER_ID, "ID", "Its name", "; each process needs its own on a base server", unset="generated"
     )
     poll_interval: float = setting(
-        10.0, seconds(over=0, most=3600), "TIME", "Longest idle wait", " between two claims; begins at 0.25 s"
+        10.0, seconds(over=0, most=3600), "TIME", "Longest idle wait", " between two claims; after work 0.1 s"
     )
     max_runs: int = setting(0, whole(), "N", "Stop after N tasks", " that have ended", unset="never")
     concurrency: int = setting(4, whole(least=1, most=256), "N", "Tasks at the same time", ", 1 to 256")

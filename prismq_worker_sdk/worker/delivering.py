@@ -335,7 +335,7 @@ class Delivery:
             return
         runtime = self._runtime
         answers = runtime.contact.answers
-        until = runtime.clock.monotonic() + self._verdicts.rest_seconds()
+        until = runtime.clock.monotonic() + self._verdicts.rest_seconds(reply)
         while (left := until - runtime.clock.monotonic()) > 0:
             if runtime.life.phase not in {Phase.RUNNING, Phase.DRAINING} or self.last_call_due():
                 return

@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import Future
 from random import Random
 
-from prismq_worker_sdk.decide.backoff import SERVER
+from prismq_worker_sdk.decide.backoff import after_failure
 from prismq_worker_sdk.errors import NotATaskManager, PrismqError, ServerUnreachable
 from prismq_worker_sdk.errors import Unauthorised as UnauthorisedError
 from prismq_worker_sdk.model import duration
@@ -67,12 +67,12 @@ def find_server(
                     "TASKMANAGER_API_KEY_FILE"
                 )
         tries += 1
-        reason = getattr(reply, "reason", "no answer")
-        pause = SERVER.seconds(tries, dice.random())
+        failure: Failure = reply  # type: ignore[assignment]  # every other reply was dealt with
+        pause = after_failure(failure, tries, dice.random())
         left = give_up_at - clock.monotonic()
         if left <= 0:
-            raise _gave_up(config, reason)
-        contact.failed(reply, pause)  # type: ignore[arg-type]  # a Failure: every other reply was dealt with
+            raise _gave_up(config, failure.reason)
+        contact.failed(failure, pause)
         until = clock.monotonic() + min(pause, left)
         while (rest := until - clock.monotonic()) > 0 and life.phase is Phase.RUNNING:
             yield Wait(rest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from prismq_worker_sdk.decide.backoff import LONGEST_ASKED, REPORTS, SERVER, as_asked
+from prismq_worker_sdk.decide.backoff import REPORTS, SERVER, after_failure, as_asked
 from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle, judge
 from prismq_worker_sdk.decide.retries import failed_early
 from prismq_worker_sdk.model.claim import TaskKey
@@ -18,7 +18,7 @@ from prismq_worker_sdk.model.events import (
     TaskRef,
 )
 from prismq_worker_sdk.model.outcome import Completed
-from prismq_worker_sdk.model.protocol import Rejected, ReportAnswer, ReportReply
+from prismq_worker_sdk.model.protocol import Failure, Rejected, ReportAnswer, ReportReply, Throttled
 from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.worker.runtime import Runtime
 
@@ -56,7 +56,7 @@ class Verdicts:
             self.failures += 1
         match judgement:
             case Again(retry_after=seconds) if seconds is not None:
-                retry_in = as_asked(min(seconds, LONGEST_ASKED), jitter)
+                retry_in = as_asked(seconds, jitter, limited=_limited(reply))
             case Again(alone=True):
                 retry_in = REPORTS.seconds(report.tries + 1, jitter)
             case Again():
@@ -98,9 +98,12 @@ class Verdicts:
         self._given_at_failure[task] = self._given
         return report.passed + (1 if self._given > before else 0)
 
-    def rest_seconds(self) -> float:
-        """How long the whole line rests after so many failures."""
-        return SERVER.seconds(self.failures, self._runtime.dice.random())
+    def rest_seconds(self, failure: Failure) -> float:
+        """How long the whole line rests after a failure; a limit is that of one report's path, not of the line."""
+        jitter = self._runtime.dice.random()
+        if _limited(failure):
+            return SERVER.seconds(self.failures, jitter)
+        return after_failure(failure, self.failures, jitter)
 
     def book(self, report: Report, judgement: Judgement, retry_in: float) -> None:
         """Counts and tells what became of a report, once that is stored."""
@@ -122,3 +125,8 @@ class Verdicts:
                     runtime.emit(OutcomeCommitted(ref, End.FAILED, None, error=error, error_type=kind))
             case Again(reason=reason):
                 runtime.emit(ReportDelayed(ref, reason, retry_in, report.tries))
+
+
+def _limited(reply: ReportReply) -> bool:
+    """Whether the server only counts our requests."""
+    return isinstance(reply, Throttled) and reply.limited

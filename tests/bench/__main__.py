@@ -22,7 +22,14 @@ BENCHES = (
 )
 
 
+COMMANDS = ("fleet",)
+"""Those with options of their own: `python -m tests.bench fleet --help`."""
+
+
 def main(arguments=None):
+    words = sys.argv[1:] if arguments is None else arguments
+    if words and words[0] in COMMANDS:
+        return importlib.import_module(f"tests.bench.{words[0]}.__main__").main(words[1:])
     given = parser().parse_args(arguments)
     names = list(dict.fromkeys(given.names or BENCHES))
     if not given.json:
@@ -61,7 +68,7 @@ def show(name, tables, seconds, *, as_json):
 
 
 def parser():
-    about = {name: importlib.import_module(f"tests.bench.{name}").__doc__ for name in BENCHES}
+    about = {name: importlib.import_module(f"tests.bench.{name}").__doc__ for name in (*BENCHES, *COMMANDS)}
     made = argparse.ArgumentParser(
         prog="python -m tests.bench",
         description="Figures of this machine: reported, never asserted.",

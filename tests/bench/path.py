@@ -139,5 +139,3 @@ def profiled(calls):
         yield
     finally:
         threading.setprofile(None)
-
-

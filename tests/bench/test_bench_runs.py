@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.bench import __main__ as bench
-from tests.bench import figures, prismq_client, server_pairs, slots, startup, throughput
+from tests.bench import figures, path, prismq_client, server_pairs, slots, startup, throughput
 from tests.bench.backlog import fresh_strict, kept_embedded
 from tests.bench.figures import ROUNDS, Row, Table
 from tests.support.processes import ROOT
@@ -118,7 +118,7 @@ def test_an_unknown_bench_is_refused_with_those_there_are(capsys):
         bench.main(["nonsense"])
 
     assert ended.value.code == 2
-    assert "there is no bench 'nonsense'; there are http_call, outbox_commit" in capsys.readouterr().err
+    assert "there is no bench 'nonsense'; there are path, http_call, outbox_commit" in capsys.readouterr().err
 
 
 def test_every_file_of_a_bench_is_on_the_list():
@@ -147,6 +147,23 @@ def test_one_start_with_process_slots_reaches_its_first_result_in_a_child():
 
     assert took > 0
     assert resident > alone > 0
+
+
+def test_the_path_of_a_task_counts_moves_on_each_thread_by_itself():
+    steps = [("a", "one.py"), ("b", "two.py"), ("a", "one.py"), ("a", "two.py"), ("b", "two.py")]
+    trace = path.Trace([path.Call(thread, file, "go") for thread, file in steps])
+
+    assert trace.figures() == {"files": 2, "functions": 2, "moves between files": 3, "calls": 5}
+    assert re.search(r"^files +2  ≤ 20$", trace.text(), re.MULTILINE)
+    assert trace.values()["files"] == {"one.py": 2, "two.py": 3}
+
+
+def test_the_path_of_a_task_leads_from_its_claim_over_the_outbox_to_its_report():
+    files = list(path.traced().files())
+
+    assert any(file.startswith("wire/") for file in files)
+    assert any(file.startswith("outbox/") for file in files)
+    assert not any(file.startswith("taskmanager/") for file in files)
 
 
 def test_one_start_reaches_its_first_claim():

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from prismq_worker_sdk.decide.claims import Ask, Hold, Pace, longest_wait, next_claim, pace_after
 from prismq_worker_sdk.model.capabilities import Capabilities
-from prismq_worker_sdk.model.protocol import Conflict, Throttled, Unreachable
+from prismq_worker_sdk.model.protocol import Conflict, Rejected, Throttled, Unreachable
+
+JITTER = st.floats(0, 1)
 
 
 @given(st.integers(0, 300), st.integers(1, 200), st.integers(0, 50), st.integers(0, 60))
@@ -43,13 +45,36 @@ def test_types_with_room_enough_are_asked_for_first_and_then_all():
 
 
 def test_idle_waits_grow_to_the_poll_interval_and_a_task_ends_them():
-    pace, waits = Pace(), []
-    for _ in range(8):
+    worked = pace_after(Pace(), 1, poll_interval=10.0, jitter=1.0)
+    pace, waits = worked, []
+    for _ in range(7):
         pace = pace_after(pace, 0, poll_interval=10.0, jitter=1.0)
-        waits.append(pace.wait)
+        waits.append(round(pace.wait, 6))
 
-    assert waits == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
-    assert pace_after(pace, 1, poll_interval=10.0, jitter=1.0) == Pace()
+    assert worked.wait == 0.0
+    assert waits == [0.1, 0.3, 0.9, 2.7, 8.1, 10.0, 10.0]
+    assert pace_after(pace, 1, poll_interval=10.0, jitter=1.0) == worked
+
+
+@given(JITTER)
+def test_a_worker_begins_as_an_idle_one(jitter):
+    wait = pace_after(Pace(), 0, poll_interval=10.0, jitter=jitter).wait
+
+    assert 5.0 <= wait <= 10.0
+
+
+@given(st.sampled_from([Unreachable("cut"), Throttled("503", 0.0), Rejected(400, "odd")]), JITTER)
+def test_an_idle_worker_asks_no_sooner_after_a_failure_and_is_idle_still(failure, jitter):
+    failed = pace_after(Pace(), failure, poll_interval=10.0, jitter=jitter)
+
+    assert failed.wait >= 5.0
+    assert pace_after(failed, 0, poll_interval=10.0, jitter=jitter).wait >= 5.0
+
+
+def test_a_worker_that_had_work_asks_again_soon_after_a_failure():
+    worked = pace_after(Pace(), 1, poll_interval=10.0, jitter=1.0)
+
+    assert pace_after(worked, Unreachable("cut"), poll_interval=10.0, jitter=1.0).wait == 0.2
 
 
 def test_r34_a_conflict_is_repeated_quickly_three_times_and_then_at_the_poll_interval():
@@ -64,7 +89,7 @@ def test_r34_a_conflict_is_repeated_quickly_three_times_and_then_at_the_poll_int
 def test_the_server_s_own_wish_for_patience_is_followed():
     pace = pace_after(Pace(), Throttled("429", retry_after=42.0), poll_interval=1.0, jitter=0.5)
 
-    assert 42.0 <= pace.wait <= 47.0
+    assert pace.wait == 47.0, "and spread over ten seconds, lest a fleet come back at once"
 
 
 def test_an_unreachable_server_is_tried_less_and_less_often_but_for_ever():
@@ -90,11 +115,15 @@ def test_r05_a_claim_waits_on_the_server_for_a_third_of_its_lease_at_most(
 ):
     can = Capabilities(lease_seconds=lease, max_wait_seconds=longest_of_server)
 
-    assert longest_wait(can, poll) == wait
+    assert longest_wait(can, poll, 1.0) == wait
+    assert longest_wait(can, poll, 0.0) == wait / 2, (
+        "workers that started together must not ask together for ever"
+    )
 
 
 def test_r34_a_limit_of_requests_does_not_make_an_idle_worker_ask_more_often():
-    idle = pace_after(Pace(empty=9), 0, poll_interval=10.0, jitter=1.0)
-    limited = pace_after(idle, Throttled("100 a minute", 0.5, limited=True), poll_interval=10.0, jitter=1.0)
+    idle = pace_after(Pace(), 0, poll_interval=10.0, jitter=1.0)
+    limited = pace_after(idle, Throttled("100 a minute", 0.5, limited=True), poll_interval=10.0, jitter=0.0)
 
+    assert limited.wait == 0.5
     assert pace_after(limited, 0, poll_interval=10.0, jitter=1.0).wait == idle.wait == 10.0

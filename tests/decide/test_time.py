@@ -1,9 +1,10 @@
 """Limits, leases, back-off, streaks, rates, shutdown: everything that counts seconds."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prismq_worker_sdk.decide.backoff import SERVER, Backoff, retry_pause
+from prismq_worker_sdk.decide.backoff import SERVER, Backoff, after_failure, retry_pause
 from prismq_worker_sdk.decide.leases import ABANDON_AFTER, Abandon, Cancel, Look, time_limit, watch
 from prismq_worker_sdk.decide.orphans import orphaned
 from prismq_worker_sdk.decide.rates import Bucket
@@ -12,6 +13,7 @@ from prismq_worker_sdk.decide.streaks import Streak, extend, pause_of
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.events import Phase
 from prismq_worker_sdk.model.outcome import Failed
+from prismq_worker_sdk.model.protocol import Throttled, Unreachable
 from prismq_worker_sdk.model.retry import RetryPolicy
 
 JITTER = st.floats(0, 1)
@@ -22,6 +24,24 @@ def test_a_back_off_stays_between_its_floor_and_its_ceiling(tries, jitter):
     wait = SERVER.seconds(tries, jitter)
 
     assert 0.05 <= wait <= 30.0
+
+
+@given(st.floats(0, 3600), st.integers(1, 100), JITTER, st.booleans())
+def test_what_a_server_asks_for_is_the_least_wait(asked, failures, jitter, limited):
+    assert after_failure(Throttled("503", asked, limited=limited), failures, jitter) >= asked
+
+
+@pytest.mark.parametrize(("asked", "longest"), [(1.0, 2.0), (5.0, 10.0), (60.0, 70.0), (600.0, 660.1)])
+def test_a_fleet_that_was_asked_to_wait_comes_back_over_as_long_again_or_some_seconds(asked, longest):
+    assert after_failure(Throttled("503", asked), 1, 1.0) == pytest.approx(longest)
+
+
+def test_a_server_that_asks_for_no_wait_at_all_is_tried_less_and_less_often():
+    assert after_failure(Throttled("503", 0.0), 30, 1.0) == after_failure(Unreachable("cut"), 30, 1.0) == 30.0
+
+
+def test_r34_a_limit_of_requests_is_waited_for_no_longer_than_it_lasts():
+    assert after_failure(Throttled("429", 5.0, limited=True), 30, 1.0) == pytest.approx(5.6)
 
 
 def test_full_jitter_may_be_nothing_at_all():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from prismq_worker_sdk.cli.doctoring.asking import Seen
 from prismq_worker_sdk.cli.doctoring.finding import Finding, ok, warn
+from prismq_worker_sdk.decide.claims import longest_wait
 from prismq_worker_sdk.decide.leases import time_limit
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model import duration
@@ -54,7 +55,8 @@ def rate_limit(limit: Limit | None, *, types: int, poll_interval: float, can: Ca
     """
     if limit is None:
         return ok("rate limit", "the server announces none")
-    idle = max(1, types) * limit.window / max(MEAN_WAIT * poll_interval, can.max_wait_seconds)
+    wait = longest_wait(can, poll_interval, 0.5) or MEAN_WAIT * poll_interval
+    idle = max(1, types) * limit.window / wait
     each = f"{limit.requests} requests in {duration.text(limit.window)} on one path"
     text = f"{each}, shared by all workers of an address; idle this one sends {idle:.3g} claims in that time"
     fit = int(limit.requests / idle) if idle else limit.requests

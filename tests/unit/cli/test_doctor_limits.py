@@ -52,12 +52,13 @@ def test_a_second_worker_must_fit_into_the_limit(types, poll, level):
     assert rate_limit(Limit(100), types=types, poll_interval=poll, can=BASE).level is level
 
 
-def test_a_worker_that_waits_on_the_server_asks_less():
-    waiting = Capabilities(max_wait_seconds=30.0, renews=True)
-    found = rate_limit(Limit(100), types=1, poll_interval=0.1, can=waiting)
+@pytest.mark.parametrize(("longest", "claims"), [(30.0, "4"), (4.0, "20")])
+def test_a_worker_that_waits_on_the_server_asks_again_when_the_wait_is_over(longest, claims):
+    waiting = Capabilities(max_wait_seconds=longest, renews=True)
+    found = rate_limit(Limit(100), types=1, poll_interval=20.0, can=waiting)
 
     assert found.level is Level.OK
-    assert "idle this one sends 2 claims" in found.text
+    assert f"idle this one sends {claims} claims" in found.text
 
 
 def test_a_limit_that_was_hit_is_a_warning():

@@ -128,6 +128,19 @@ def test_the_wish_of_the_server_for_patience_is_kept(workplace):
     assert loop.report.tries == 1
 
 
+def test_a_server_that_asks_for_patience_gets_no_other_report_meanwhile_either(workplace):
+    place = workplace()
+    loop = delivering(place)
+    place.run("t1")
+    place.run("t2")
+    loop.go_on()
+    loop.answer(Throttled("busy", retry_after=120.0))
+    place.clock.turn(119.0)
+    loop.go_on()
+
+    assert loop.wait > 0
+
+
 def test_r23_a_report_that_fails_goes_to_the_end_of_the_line_and_is_parked_at_last(workplace):
     place = workplace()
     loop = delivering(place)

@@ -82,7 +82,8 @@ def renewed(loop, seconds=60.0, verdict=LeaseVerdict.RENEWED):
 def test_all_free_slots_are_asked_for_at_once_and_the_server_may_wait(place):
     loop = Stepped(claim_loop(place(poll_interval=7.0).runtime))
 
-    assert (loop.request.claim.max_tasks, loop.request.claim.wait_seconds) == (4, 7.0)
+    assert loop.request.claim.max_tasks == 4
+    assert 3.5 <= loop.request.claim.wait_seconds <= 7.0
     assert loop.request.request_id
     assert loop.request.worker_id == "w1"
 

@@ -88,6 +88,12 @@ def test_r33_a_server_that_is_not_there_yet_is_asked_again_more_slowly_each_time
     assert [type(event) for event in searching.events] == [ServerLost, ServerRegained]
 
 
+def test_r34_a_server_that_asks_for_patience_while_it_is_looked_for_is_given_it(search):
+    searching = search(startup_timeout=300.0)
+
+    assert searching.failed(Throttled("busy", retry_after=20.0)) >= 20.0
+
+
 @pytest.mark.parametrize("address", ["http://localhost:8000", "http://localhost:8000/"])
 def test_r33_an_address_without_a_path_draws_the_one_that_was_probably_meant(search, address):
     searching = search(api_url=address)
