@@ -6,8 +6,6 @@ from urllib.parse import quote, urlsplit
 
 from prismq_worker_sdk.errors import SettingsError
 
-__all__ = ["join", "normalise", "what_to_check"]
-
 DEFAULT_PORTS = {"http": 80, "https": 443}
 EXAMPLE = "write it like http://localhost:8000/api"
 
@@ -48,7 +46,11 @@ def join(base: str, *segments: str) -> str:
     for segment in segments:
         if segment in {"", ".", ".."}:
             raise ValueError(f"{segment!r} cannot be a part of a path")
-    return "/".join([base, *(quote(segment, safe="") for segment in segments)])
+    return "/".join([base, *map(_quoted, segments)])
+
+
+def _quoted(segment: str) -> str:
+    return segment if segment.isalnum() and segment.isascii() else quote(segment, safe="")
 
 
 def what_to_check(api_url: str) -> str:

@@ -10,7 +10,7 @@ from concurrent.futures import TimeoutError as NotInTime
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
-__all__ = ["NameNotResolvedInTimeError", "connect", "in_time"]
+from prismq_worker_sdk.descriptors import RESERVE
 
 T = TypeVar("T")
 
@@ -60,6 +60,21 @@ def connect(
         else:
             return connection
     raise trouble
+
+
+def with_reserve(opens: Callable[[], T]) -> T:
+    """What opens a connection comes to; where no descriptor is left it gets those that are kept for it.
+
+    Raises:
+        OSError: There is none all the same.
+    """
+    RESERVE.refill()
+    try:
+        return opens()
+    except OSError:
+        if not RESERVE.lend():
+            raise
+        return opens()
 
 
 def in_time(work: Callable[[], T], seconds: float, *, late: Callable[[T], object]) -> T:

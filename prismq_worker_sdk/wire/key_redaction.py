@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 from prismq_worker_sdk.decide.redaction import MARK, SHORTEST
 from prismq_worker_sdk.errors import PrismqError, RequestRefused
 
-__all__ = ["clean_answer", "clean_error", "without_key"]
-
 T = TypeVar("T")
 WORDS = {"reason", "detail", "notice"}
 """The fields of answers that hold words of a server."""

@@ -10,7 +10,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 
 from prismq_worker_sdk.decide.rate_limits import RateLimitWindow, after_request, seconds_to_next, update
 from prismq_worker_sdk.model.protocol import Throttled
@@ -100,6 +99,8 @@ def _time_of(reply: HttpReply) -> float | None:
     told = number(body.get("timestamp")) if isinstance(body, dict) else None
     if told is not None:
         return told
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - hardly ever needed, and it brings much along
+
     try:
         return parsedate_to_datetime(reply.headers.get("date", "")).timestamp()
     except (ValueError, TypeError, OverflowError):

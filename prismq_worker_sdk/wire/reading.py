@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
@@ -76,6 +75,10 @@ def retry_after(reply: HttpReply) -> float | None:
     value = reply.headers.get("retry-after", "").strip()
     if value.isdecimal():
         return min(MAX_RETRY_AFTER, float(value))
+    if not value:
+        return None
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - hardly ever needed, and it brings much along
+
     try:
         until = parsedate_to_datetime(value)
         now = parsedate_to_datetime(reply.headers.get("date", ""))

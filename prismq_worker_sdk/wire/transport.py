@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
-from typing import Any
+from typing import Protocol
 from urllib.parse import urlencode, urlsplit
 
-import requests
-import urllib3
-from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies, select_proxy
-
 from prismq_worker_sdk.decide.redaction import Redactor
-from prismq_worker_sdk.errors import SettingsError, missing_extra
+from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.version import __version__
 from prismq_worker_sdk.wire.address import join, normalise
-from prismq_worker_sdk.wire.deadline import Deadline, pool_classes, socks_pool_classes
+from prismq_worker_sdk.wire.deadline import Deadline
+from prismq_worker_sdk.wire.http_connection import HttpConnection, is_plain
 from prismq_worker_sdk.wire.key_redaction import without_key
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 from prismq_worker_sdk.wire.reasons import sentence
-
-__all__ = ["Timeouts", "Transport", "checked_key"]
 
 MAX_ANSWER = 64 * 1024 * 1024
 """Largest answer that is read, bytes."""
@@ -32,7 +27,11 @@ MAX_ANSWER = 64 * 1024 * 1024
 MAX_IDLE = 4.0
 """Seconds after which an idle connection is not used again: servers close theirs after 5."""
 
-BY_PROXY = "by way of the proxy of the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY)"
+HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "User-Agent": f"prismq-worker-sdk/{__version__}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +58,20 @@ class Timeouts:
         return self.calls.get(call, self.default)
 
 
-class _Adapter(HTTPAdapter):
-    """Connections that keep the deadline of the call."""
+class Connection(Protocol):
+    """What carries the requests: a socket of our own, or requests."""
 
-    def __init__(self, deadline: Deadline) -> None:
-        self._deadline = deadline
-        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
+    def use(self, headers: Mapping[str, str]) -> None:
+        """From now on these go with each request."""
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = pool_classes(self._deadline)
+    def exchange(
+        self, method: str, target: str, body: bytes | None, *, connect_in: float, limit: int
+    ) -> HttpReply:
+        """The answer to one request; raises whatever is in its way."""
+        ...
 
-    def proxy_manager_for(self, proxy: str, **kwargs: object) -> urllib3.ProxyManager:
-        manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **kwargs)
-        classes = socks_pool_classes if _is_socks(proxy) else pool_classes
-        manager.pool_classes_by_scheme = classes(self._deadline)
-        return manager
+    def close(self) -> None:
+        """Closes what is at rest; what is under way closes at its end."""
 
 
 class Transport:
@@ -84,7 +81,7 @@ class Transport:
         api_url: Where the TaskManager is.
         key: The API key now; asked at the first call and after each `forget_key`.
         proxies: Scheme → proxy; the environment's unless given. Resolved once.
-        verify: Check certificates: True, or the path of a CA bundle.
+        ca_bundle: File or folder of the certificates to trust; the environment's, else certifi's, unless given.
 
     Raises:
         SettingsError: The api_url is no address, or a SOCKS proxy is set and nothing here can talk to it.
@@ -97,21 +94,16 @@ class Transport:
         key: Callable[[], str | None],
         timeouts: Timeouts | None = None,
         proxies: dict[str, str] | None = None,
-        verify: bool | str | None = None,
+        ca_bundle: str | None = None,
     ) -> None:
-        self._base = normalise(api_url)
+        base = normalise(api_url)
+        self._path = urlsplit(base).path
         self._key = key
         self._secret: str | None = None
         self._secret_known = False
         self._timeouts = timeouts or Timeouts()
         self._deadline = Deadline()
-        self._adapter = _Adapter(self._deadline)
-        settings = requests.Session().merge_environment_settings(self._base, {}, None, None, None)
-        self._proxies = _proxies(self._base) if proxies is None else proxies
-        self._proxy = select_proxy(self._base, self._proxies) or ""
-        if _is_socks(self._proxy):
-            _check_socks()
-        self._verify: bool | str = (settings["verify"] or False) if verify is None else verify
+        self._connection = _opened(base, self._deadline, proxies, ca_bundle or _environment_ca_bundle())
         self._used_at = time.monotonic()
 
     def send(self, request: HttpRequest) -> HttpReply | Unreachable:
@@ -123,16 +115,21 @@ class Transport:
             SettingsError: There is no key to send; nothing was sent.
         """
         if time.monotonic() - self._used_at > MAX_IDLE:
-            self._adapter.close()
+            self._connection.close()
         usual = self._timeouts.of(request.call) + request.wait
         self._deadline.set(usual if request.within is None else min(usual, request.within))
-        prepared = self._prepared(request)
+        self._know_key()
+        query = f"?{urlencode(request.query)}" if request.query else ""
+        target = join(self._path, *request.segments) + query
+        body = None if request.body is None else request.body.encode("utf-8")
         try:
-            reply: HttpReply | Unreachable = self._exchange(prepared)
+            reply: HttpReply | Unreachable = self._connection.exchange(
+                request.method, target, body, connect_in=self._timeouts.connect, limit=MAX_ANSWER
+            )
         except Exception as error:  # noqa: BLE001 - an answer may break any reader; it must not break the loop
             reply = Unreachable(self._reason(error), maybe_seen=self._deadline.sent)
         if isinstance(reply, Unreachable) or not reply.is_json:
-            self._adapter.close()  # what is not understood says nothing of where the next answer begins
+            self._connection.close()  # what is not understood says nothing of where the next answer begins
         self._used_at = time.monotonic()
         return reply
 
@@ -146,54 +143,17 @@ class Transport:
 
     def close(self) -> None:
         """Closes the connections."""
-        self._adapter.close()
+        self._connection.close()
 
-    def _exchange(self, prepared: requests.PreparedRequest) -> HttpReply | Unreachable:
-        response = self._adapter.send(
-            prepared,
-            stream=True,
-            timeout=(min(self._timeouts.connect, self._deadline.left()), self._deadline.left()),
-            verify=self._verify,
-            proxies=self._proxies,
-        )
-        try:
-            body = response.raw.read(MAX_ANSWER + 1, decode_content=True)
-            if len(body) > MAX_ANSWER:
-                return Unreachable(f"the answer is larger than {MAX_ANSWER // 2**20} MiB")
-            response.raw.drain_conn()
-        finally:
-            response.close()
-        if response.status_code < 200:  # noqa: PLR2004
-            return Unreachable(f"HTTP {response.status_code} in place of an answer")
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return HttpReply(response.status_code, body, headers)
-
-    def _prepared(self, request: HttpRequest) -> requests.PreparedRequest:
-        prepared = requests.PreparedRequest()
-        query = f"?{urlencode(request.query)}" if request.query else ""
-        prepared.prepare_method(request.method)
-        prepared.url = join(self._base, *request.segments) + query
-        prepared.headers = requests.structures.CaseInsensitiveDict(
-            {
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-                "User-Agent": f"prismq-worker-sdk/{__version__}",
-            }
-        )
+    def _know_key(self) -> None:
         if not self._secret_known:
-            self._secret, self._secret_known = checked_key(self._key()), True
-        if self._secret:
-            prepared.headers["X-API-Key"] = self._secret
-        if request.body is not None:
-            prepared.body = request.body.encode("utf-8")
-            prepared.headers["Content-Type"] = "application/json"
-            prepared.headers["Content-Length"] = str(len(prepared.body))
-        return prepared
+            self._secret = checked_key(self._key())
+            self._connection.use({**HEADERS, "X-API-Key": self._secret} if self._secret else HEADERS)
+            self._secret_known = True
 
     def _reason(self, error: BaseException) -> str:
         secrets = [self._secret] if self._secret else []
-        way = f", {BY_PROXY}" if self._proxy and not self._deadline.sent else ""
-        return Redactor(secrets).text(sentence(error))[:300] + way
+        return Redactor(secrets).text(sentence(error))[:300]
 
 
 def checked_key(key: str | None) -> str | None:
@@ -207,21 +167,31 @@ def checked_key(key: str | None) -> str | None:
     raise SettingsError("the API key holds a line break or a character that no HTTP header can carry")
 
 
-def _proxies(api_url: str) -> dict[str, str]:
-    """The environment's proxies; none for this very machine, which no proxy can reach for us."""
-    host = urlsplit(api_url).hostname or ""
-    local = host in {"localhost", "::1"} or host.startswith("127.")
-    return {} if local else dict(get_environ_proxies(api_url))
+def _opened(
+    base: str, deadline: Deadline, proxies: dict[str, str] | None, ca_bundle: str | None
+) -> Connection:
+    """What carries the requests from now on; requests is imported where it may be needed only."""
+    straight = not proxies if proxies is not None else _goes_straight(base)
+    if straight and is_plain(base):
+        return HttpConnection(base, deadline, ca_bundle=ca_bundle)
+    from prismq_worker_sdk.wire import requests_connection as odd  # noqa: PLC0415 - see there
+
+    proxies = {} if straight else odd.proxies_for(base, proxies)
+    if not proxies and is_plain(base):
+        return HttpConnection(base, deadline, ca_bundle=ca_bundle)
+    return odd.RequestsConnection(base, deadline, proxies=proxies, ca_bundle=ca_bundle)
 
 
-def _is_socks(proxy: str) -> bool:
-    return proxy.lower().startswith("socks")
+def _goes_straight(base: str) -> bool:
+    """Whether no proxy can be meant: for this very machine, which none can reach for us, and where none is set."""
+    host = urlsplit(base).hostname or ""
+    if host in {"localhost", "::1"} or host.startswith("127."):
+        return True
+    if sys.platform in {"win32", "darwin"}:  # the system has settings of its own
+        return False
+    names = (name.lower() for name, value in os.environ.items() if value)
+    return not any(name.endswith("_proxy") and name != "no_proxy" for name in names)
 
 
-def _check_socks() -> None:
-    try:
-        import_module("socks")
-    except ImportError as error:
-        raise missing_extra(
-            error, "the SOCKS proxy of the environment (ALL_PROXY)", "socks", "socks"
-        ) from None
+def _environment_ca_bundle() -> str | None:
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None

@@ -89,7 +89,7 @@ def test_a_socks_proxy_that_nothing_here_can_talk_to_is_told_with_what_to_instal
         raise ModuleNotFoundError("No module named 'socks'", name="socks")
 
     monkeypatch.setenv("ALL_PROXY", "socks5h://127.0.0.1:9")
-    monkeypatch.setattr("prismq_worker_sdk.wire.transport.import_module", fails)
+    monkeypatch.setattr("prismq_worker_sdk.wire.requests_connection.import_module", fails)
     found = doctor("http://tm.invalid/api")
 
     assert found.level("server") == ["fail"]

@@ -9,7 +9,7 @@ import pytest
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.protocol import Unreachable
-from prismq_worker_sdk.wire import connecting, deadline
+from prismq_worker_sdk.wire import connecting
 from prismq_worker_sdk.wire.connecting import in_time
 from prismq_worker_sdk.wire.messages import HttpRequest
 from prismq_worker_sdk.wire.producer import TaskManagerClient
@@ -116,7 +116,7 @@ def test_a_call_goes_out_although_a_handler_has_taken_every_descriptor(monkeypat
         return real(*how, **more)
 
     with raw_server(says(answer())) as server:
-        monkeypatch.setattr(deadline, "RESERVE", Reserve())
+        monkeypatch.setattr(connecting, "RESERVE", Reserve())
         monkeypatch.setattr(connecting, "socket", SimpleNamespace(**vars(socket) | {"socket": opens}))
         transport = Transport(server.url, key=no_key)
         found = transport.send(HEALTH)
@@ -181,7 +181,7 @@ def test_a_socks_proxy_without_its_library_says_what_to_install(monkeypatch, err
         raise error
 
     monkeypatch.setenv("ALL_PROXY", "socks5://somebody:secret@127.0.0.1:9")
-    monkeypatch.setattr("prismq_worker_sdk.wire.transport.import_module", fails)
+    monkeypatch.setattr("prismq_worker_sdk.wire.requests_connection.import_module", fails)
     with pytest.raises(SettingsError) as caught:
         TaskManagerClient(f"http://{NAME}/api")
 
