@@ -1,12 +1,13 @@
 """A server that answers every request with the same bytes, so that what is measured is the client."""
 
 import asyncio
+import socket
+import sys
 
 BODY = b"null"
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
-    len(BODY),
-    BODY,
-)
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+IN_PIECES = "in pieces" in sys.argv[1:]
+"""Writes head and body apart, and leaves it to the system when they go out."""
 
 
 class Answering(asyncio.Protocol):
@@ -15,12 +16,15 @@ class Answering(asyncio.Protocol):
 
     def connection_made(self, transport):
         self.transport = transport
+        if IN_PIECES:
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
 
     def data_received(self, data):
         self.data += data
         while (request := whole(self.data)) is not None:
             self.data = self.data[request:]
-            self.transport.write(ANSWER)
+            for piece in (HEAD, BODY) if IN_PIECES else (HEAD + BODY,):
+                self.transport.write(piece)
 
 
 def whole(data):
