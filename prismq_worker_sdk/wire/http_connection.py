@@ -171,12 +171,17 @@ class HttpConnection:
         return received
 
 
-def _is_readable(sock: socket.socket) -> bool:
-    if sys.platform == "win32":
+if sys.platform == "win32":
+
+    def _is_readable(sock: socket.socket) -> bool:
         return bool(select.select([sock], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    return bool(poll.poll(0))
+
+else:
+
+    def _is_readable(sock: socket.socket) -> bool:
+        poll = select.poll()  # `select` cannot look at descriptors from 1024 on
+        poll.register(sock, select.POLLIN)
+        return bool(poll.poll(0))
 
 
 def _trust(bundle: str | None) -> ssl.SSLContext:

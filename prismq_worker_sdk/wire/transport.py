@@ -27,6 +27,9 @@ MAX_ANSWER = 64 * 1024 * 1024
 MAX_IDLE = 4.0
 """Seconds after which an idle connection is not used again: servers close theirs after 5."""
 
+SYSTEM_HAS_PROXIES = sys.platform in {"win32", "darwin"}
+"""Whether proxies may be set elsewhere than in the environment."""
+
 HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
@@ -187,10 +190,9 @@ def _goes_straight(base: str) -> bool:
     host = urlsplit(base).hostname or ""
     if host in {"localhost", "::1"} or host.startswith("127."):
         return True
-    if sys.platform in {"win32", "darwin"}:  # the system has settings of its own
-        return False
-    names = (name.lower() for name, value in os.environ.items() if value)
-    return not any(name.endswith("_proxy") and name != "no_proxy" for name in names)
+    names = {name.lower() for name, value in os.environ.items() if value}
+    set_here = any(name.endswith("_proxy") and name != "no_proxy" for name in names)
+    return not set_here and not SYSTEM_HAS_PROXIES
 
 
 def _environment_ca_bundle() -> str | None:
