@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
-JOBS   ?= 2
+# most tests wait for something, so there are twice as many jobs as a small machine has cores
+JOBS   ?= 4
+FAST   := tests/decide tests/unit tests/contract tests/property tests/typing $(wildcard tests/docs/test_*_page.py)
 
 .PHONY: help demo test test-fast check format docs bench smoke clean
 .PHONY: prove prove-sim prove-rules prove-client prove-kill prove-stop prove-soak prove-hold prove-wait prove-pythons prove-lowest prove-report
@@ -30,11 +32,11 @@ $(STAMPS)/dev: pyproject.toml plugins/youtube_shorts/pyproject.toml | $(BIN)/pyt
 demo: $(STAMPS)/demo  ## a TaskManager, a worker and three tasks, from submit to Shorts
 	$(BIN)/prismq-worker demo
 
-test: $(STAMPS)/dev   ## all tests, about ten minutes on two cores
+test: $(STAMPS)/dev   ## all tests, under six minutes on two cores
 	$(BIN)/python -m pytest -q -n $(JOBS) $(TESTS)
 
-test-fast: $(STAMPS)/dev ## the tests of rules, units, contracts and properties alone, some three minutes
-	$(BIN)/python -m pytest -q -n $(JOBS) tests/decide tests/unit tests/contract tests/property tests/typing
+test-fast: $(STAMPS)/dev ## rules, units, contracts, properties, types and the pages that show the way; under two minutes
+	$(BIN)/python -m pytest -q -n $(JOBS) $(FAST)
 
 check: $(STAMPS)/dev  ## format, lint, types, floors, no circles of imports, nothing newer than Python 3.10
 	$(BIN)/ruff format --check .

@@ -17,11 +17,13 @@ from prismq_worker_sdk.errors import (
 from prismq_worker_sdk.model.task import TaskStatus
 from prismq_worker_sdk.taskmanager.config import ApiKey, Scope
 from prismq_worker_sdk.wire.producer import TaskManagerClient
+from prismq_worker_sdk.wire.transport import Timeouts
 from tests.support.api import TYPE, running_api
 from tests.support.base_server import BaseServer
 from tests.support.raw_server import answer, raw_server, says
 
 CANARY = "CANARY-7f3a9c"
+SOON = Timeouts(default=1.0, calls={})
 SCHEMA = {
     "type": "object",
     "properties": {"query": {"type": "string", "minLength": 1}, "max/results": {"type": "integer"}},
@@ -290,7 +292,7 @@ def test_a_server_that_is_not_there_is_unreachable(name):
 )
 def test_a_server_in_trouble_is_unreachable(data):
     with raw_server(always(data)) as server:
-        client = TaskManagerClient(server.url)
+        client = TaskManagerClient(server.url, timeouts=SOON)
         with pytest.raises((ServerUnreachable, NotATaskManager)):
             client.get("t1")
         client.close()
@@ -333,7 +335,7 @@ def test_a_key_opens_the_server_and_its_scope_bounds_it(tmp_path):
 )
 def test_a_server_that_repeats_the_key_does_not_bring_it_into_an_error(data):
     with raw_server(always(data)) as server:
-        client = TaskManagerClient(server.url, api_key=CANARY)
+        client = TaskManagerClient(server.url, api_key=CANARY, timeouts=SOON)
         with pytest.raises(Exception) as wrong:
             client.submit(TYPE, {})
         client.close()
