@@ -16,7 +16,7 @@ PLACE = "prismq_worker_sdk.cli"
     default="run",
     commands={
         "run": (f"{PLACE}.run:run", "Run a worker (the default)."),
-        "doctor": (f"{PLACE}.doctor:doctor", "Check what a worker would meet, and what to do."),
+        "doctor": (f"{PLACE}.doctor.command:doctor", "Check what a worker would meet, and what to do."),
         "plugins": (f"{PLACE}.plugins:plugins", "List the installed plugins and their task types."),
         "try": (f"{PLACE}.try_:try_", "Run a handler once, without a server."),
         "submit": (f"{PLACE}.tasks:submit", "Create a task on the server."),

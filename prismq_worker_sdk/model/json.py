@@ -1,17 +1,17 @@
-"""JSON as a type, its one canonical text, and the digest of that text."""
+"""JSON as a type, its one canonical text, the digest of that text, and where two values differ."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import TypeAlias
-
-__all__ = ["JsonObject", "JsonValue", "canonical", "digest"]
+from typing import Any, TypeAlias
 
 JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
 JsonObject: TypeAlias = "Mapping[str, JsonValue]"
 
+
+MAX_DEPTH = 128
 
 _CANONICAL = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
@@ -31,3 +31,26 @@ def canonical(value: object) -> str:
 def digest(value: object) -> str:
     """SHA-256 of the canonical text, in hexadecimal (64 characters)."""
     return hashlib.sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def first_difference(ours: Any, theirs: Any, pointer: str = "", depth: int = MAX_DEPTH) -> str | None:
+    """The JSON pointer of the first place where two values differ, None where they are the same.
+
+    An empty object is the same as an empty list, which PHP does not tell apart.
+
+    Args:
+        depth: Levels that are looked at; what lies below is taken for different.
+    """
+    if ours in ({}, []) and theirs in ({}, []):
+        return None
+    if not depth or not isinstance(ours, dict | list) or type(ours) is not type(theirs):
+        same = isinstance(ours, bool) == isinstance(theirs, bool) and ours == theirs
+        return None if depth and same else pointer
+    one, other = (dict(enumerate(some) if isinstance(some, list) else some) for some in (ours, theirs))
+    for name in dict.fromkeys([*one, *other]):
+        place = f"{pointer}/{str(name).replace('~', '~0').replace('/', '~1')}"
+        if name not in one or name not in other:
+            return place
+        if (found := first_difference(one[name], other[name], place, depth - 1)) is not None:
+            return found
+    return None

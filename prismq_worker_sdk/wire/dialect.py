@@ -4,26 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.protocol import ExchangeReply, ExchangeRequest, Failure, ServerInfo
 from prismq_worker_sdk.wire.messages import HttpReply, Steps
 from prismq_worker_sdk.wire.producing import ProducerBackend
 
+if TYPE_CHECKING:
+    from prismq_worker_sdk.wire.checks import CheckContext, CheckResult
+
 Exchange: TypeAlias = Callable[[ExchangeRequest, Capabilities], Steps[ExchangeReply]]
 """The worker's side of a dialect: an exchange with a server that can do so much, as HTTP requests."""
-
-
-class Check(Protocol):
-    """A look of `prismq-worker doctor` at servers of one dialect only."""
-
-    def __call__(self, doctor: Any, /) -> Iterable[Any]:
-        """What was found.
-
-        Args:
-            doctor: What a check may ask of its doctor (`cli/doctoring`).
-        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +33,7 @@ class Dialect:
         limits_requests: Whether the server limits the requests on each path, and tells of it in its answers.
         claims_one_type: Whether a claim is for one task type, so that a look for work takes a request for each.
         orders_claims: Whether its tasks can be claimed in an order of the worker's choice.
-        checks: What the doctor looks at on such a server beside what it looks at everywhere.
+        check: What the doctor looks at on such a server: its key, its task types, and what a probe shows.
     """
 
     name: str
@@ -49,8 +41,8 @@ class Dialect:
     exchange: Callable[[], Exchange]
     producer: Callable[[str], ProducerBackend]
     finds_no_task: Callable[[HttpReply], bool]
+    check: Callable[[CheckContext], Iterable[CheckResult]]
     check_key: Callable[[], Steps[Failure | None]] | None = None
     limits_requests: bool = False
     claims_one_type: bool = False
     orders_claims: bool = False
-    checks: tuple[Check, ...] = ()

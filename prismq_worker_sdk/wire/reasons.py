@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 
 from prismq_worker_sdk.descriptors import is_exhaustion
 from prismq_worker_sdk.wire.connecting import NameNotResolvedInTimeError
@@ -13,6 +14,9 @@ CUT_OFF = "the answer was cut off"
 class NoAnswerError(Exception):
     """What came is no answer; says why in one sentence."""
 
+
+NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}
+"""How OpenSSL calls an answer that is not TLS, before and after its version 3.2."""
 
 _BY_KIND: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
     (
@@ -40,6 +44,8 @@ def sentence(error: BaseException) -> str:
             return told
     if isinstance(error, OSError) and is_exhaustion(error):
         return f"no file descriptor is left ({error.strerror}); see what leaks them, or raise the limit (ulimit -n)"
+    if isinstance(error, ssl.SSLError) and error.reason in NO_TLS:
+        return "no connection: what answers there speaks http, not https"
     if isinstance(error, OSError) and error.errno and error.strerror:
         return f"no connection: {error.strerror}"
     text = str(error).split("object at 0x")[0].strip()

@@ -5,9 +5,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from prismq_worker_sdk.cli.doctoring.examining import Examination
+from prismq_worker_sdk.cli.doctor.command import results_of
+from prismq_worker_sdk.cli.doctor.context import Doctor
 from prismq_worker_sdk.handlers.discovery import load
 from prismq_worker_sdk.taskmanager.config import ApiKey, Scope
+from prismq_worker_sdk.wire.checks import Recorder
 from prismq_worker_sdk.worker.config import WorkerConfig
 from tests.support.api import running_api
 from tests.support.base_server import BaseServer
@@ -22,6 +24,12 @@ def guarded(folder, *keys):
     folder.mkdir()
     with running_api(folder, keys=tuple(ApiKey.of(text, scope) for text, scope in keys)) as api:
         yield api
+
+
+def doctor_of(config, **known):
+    return Doctor(
+        config=config, handlers=[], plugins=[], server=Recorder(config.api_url, config.key), **known
+    )
 
 
 def publish(api, plugin, **changed):
@@ -214,9 +222,16 @@ def test_the_probe_is_left_out_where_no_task_can_be_created(doctor, tmp_path, mo
 def test_an_address_that_nobody_gave_is_told_when_nothing_answers_there(unused_url, tmp_path):
     config = WorkerConfig(api_url=unused_url, state_dir=tmp_path)
     said = [
-        [one.text for one in Examination(config, [], [], address_given=given).findings()]
-        for given in (True, False)
+        [one.text for one in results_of(doctor_of(config, address_given=given))] for given in (True, False)
     ]
 
     assert "no address was given, so that it is the default" not in said[0]
     assert "no address was given, so that it is the default" in said[1]
+
+
+def test_https_on_a_port_that_speaks_http_is_told(doctor):
+    with raw_server(lambda peer: peer.send(answer(400, b"{}"))) as server:  # to what is no request line
+        found = doctor(server.url.replace("http://", "https://"))
+
+    assert found.level("server") == ["fail"]
+    assert "what answers there speaks http, not https; write http:// in --api-url" in found.text("server")

@@ -6,14 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prismq_worker_sdk import task_handler
-from prismq_worker_sdk.cli.doctoring.asking import Seen, get
-from prismq_worker_sdk.cli.doctoring.finding import Finding, Level, bad, line, ok, summary, warn, would_run
-from prismq_worker_sdk.cli.doctoring.limits import announced
-from prismq_worker_sdk.cli.doctoring.reaching import new_address, other_addresses, recognised, unreached
-from prismq_worker_sdk.cli.doctoring.schemas import as_stored_there, first_difference, published_there
-from prismq_worker_sdk.cli.doctoring.task_types import missing_on_prismq_client, on_prismq_client, on_v1
-from prismq_worker_sdk.cli.doctoring.zones import (
+from prismq_worker_sdk.cli.doctor.command import line, summary, would_run
+from prismq_worker_sdk.cli.doctor.server import announced, new_address, other_addresses, unreached
+from prismq_worker_sdk.compat import UTC
+from prismq_worker_sdk.model.json import first_difference
+from prismq_worker_sdk.model.protocol import Unreachable
+from prismq_worker_sdk.wire.checks import LISTING, Asked, CheckResult, Level, fail, ok, warn
+from prismq_worker_sdk.wire.dialects import recognise
+from prismq_worker_sdk.wire.dialects.prismq_client.checks import check_type as prismq_client_type
+from prismq_worker_sdk.wire.dialects.prismq_client.schema import converted
+from prismq_worker_sdk.wire.dialects.prismq_client.zones import (
     Evidence,
     evidence,
     judge_offsets,
@@ -21,13 +23,11 @@ from prismq_worker_sdk.cli.doctoring.zones import (
     offset_of,
     zone,
 )
-from prismq_worker_sdk.compat import UTC
-from prismq_worker_sdk.handlers.registry import as_handler
-from prismq_worker_sdk.model.protocol import Unreachable
+from prismq_worker_sdk.wire.dialects.v1.checks import check_type as v1_type
 from tests.support.dialect import reply
 
 URL = "http://tm.example/api"
-(HANDLER,) = [as_handler(task_handler("Test.Some")(lambda params, ctx: {}))]
+NAME, SCHEMA = "Test.Some", {"type": "object"}
 NOW = 1_795_444_737
 HOUR = 3600.0
 QUARTERS = st.integers(-48, 56).map(lambda number: number * 900.0)
@@ -40,19 +40,19 @@ def written(seconds):
 
 def envelope(**data):
     body = {"success": True, "message": "Success", "data": data, "timestamp": NOW}
-    return Seen(get("list", "tasks"), reply(200, body), 0.01)
+    return Asked(LISTING, reply(200, body), 0.01)
 
 
 def middleware(offset):
     body = {"error": "Unauthorized", "message": "no", "timestamp": f"2026-11-23T14:38:57{offset}"}
-    return Seen(get("list", "tasks"), reply(401, body), 0.01)
+    return Asked(LISTING, reply(401, body), 0.01)
 
 
 # ---- findings
 
 
 def test_one_failure_is_enough_and_warnings_are_counted():
-    found = [ok("a", "x"), warn("b", "x"), bad("c", "x")]
+    found = [ok("a", "x"), warn("b", "x"), fail("c", "x")]
 
     assert would_run(found[:2])
     assert not would_run(found)
@@ -62,7 +62,7 @@ def test_one_failure_is_enough_and_warnings_are_counted():
 
 
 def test_a_finding_is_one_line_whatever_a_server_said():
-    shown = line(Finding("key", Level.FAIL, "it said\nok    key  fine", "look"))
+    shown = line(CheckResult(Level.FAIL, "key", "it said\nok    key  fine", "look"))
 
     assert shown == "FAIL  key         it said\\nok    key  fine; look"
 
@@ -147,15 +147,15 @@ def test_a_schema_is_compared_as_the_server_in_production_keeps_it():
         "properties": {"a": [], "b": {"maxLength": 20, "type": "string"}},
     }
 
-    assert first_difference(published_there(ours), as_stored_there(theirs)) is None
+    assert first_difference(converted(ours), theirs) is None
     theirs["properties"]["b"]["maxLength"] = 5
-    assert first_difference(published_there(ours), as_stored_there(theirs)) == "/properties/b/maxLength"
+    assert first_difference(converted(ours), theirs) == "/properties/b/maxLength"
 
 
 def test_a_schema_without_a_bottom_is_different_somewhere():
     deep = reply(200, b'{"a":' * 900 + b"1" + b"}" * 900).json
 
-    assert first_difference(as_stored_there(deep), as_stored_there(deep)).startswith("/a/a/a")
+    assert first_difference(deep, deep).startswith("/a/a/a")
 
 
 # ---- whatever is answered
@@ -176,17 +176,17 @@ JSON = st.recursive(
 def test_whatever_json_a_server_answers_something_is_said_of_it(data, at, time):
     bodies = [data, {"success": True, "data": data, "timestamp": at}, {"error": "x", "timestamp": time}]
     bodies += [{"success": True, "data": {"items": [{"created_at": time, "name": data}]}, "timestamp": at}]
-    seen = [Seen(get("list", "tasks"), reply(200, body), 0.0) for body in bodies]
+    seen = [Asked(LISTING, reply(200, body), 0.0) for body in bodies]
 
     assert judge_zones(evidence(seen)).text
     assert judge_offsets(database=offset_of(time, at), php=None, taken_at_once=False, claim_timeout=1.0).text
     assert announced(seen) is None
     for one in seen:
-        assert on_v1(HANDLER, one.reply, publish="p").text
-        assert recognised(one.reply)
+        assert v1_type(NAME, SCHEMA, one.answer, publish="p").text
+        assert recognise(one.answer)
     found = data if isinstance(data, dict) else None
-    finding = on_prismq_client(HANDLER, found, publish="p")
-    assert (finding or missing_on_prismq_client([HANDLER.task_type], publish="p")).text
+    result = prismq_client_type(NAME, SCHEMA, found, publish="p")
+    assert result is None or result.text
 
 
 # ---- time zones

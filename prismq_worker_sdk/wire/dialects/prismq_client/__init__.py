@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from prismq_worker_sdk.wire.dialect import Dialect, Exchange
 from prismq_worker_sdk.wire.dialects.prismq_client.envelope import is_empty_queue
 from prismq_worker_sdk.wire.dialects.prismq_client.health import NAME, check_key, read_health
 from prismq_worker_sdk.wire.producing import ProducerBackend
+
+if TYPE_CHECKING:
+    from prismq_worker_sdk.wire.checks import CheckContext, CheckResult
 
 
 def _exchange() -> Exchange:
@@ -22,11 +28,18 @@ def _producer(api_url: str) -> ProducerBackend:
     return PrismqClientProducer(api_url)
 
 
+def _check(context: CheckContext) -> Iterable[CheckResult]:
+    from prismq_worker_sdk.wire.dialects.prismq_client.checks import check
+
+    return check(context)
+
+
 DIALECT = Dialect(
     name=NAME,
     read_health=read_health,
     exchange=_exchange,
     producer=_producer,
+    check=_check,
     finds_no_task=is_empty_queue,
     check_key=check_key,
     limits_requests=True,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from prismq_worker_sdk.errors import Fault, NotATaskManager, NotSupported, PrismqError, RequestRefused
+from prismq_worker_sdk.model.json import first_difference
 from prismq_worker_sdk.model.protocol import Failure
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire.dialects.prismq_client.children import create
@@ -18,7 +19,7 @@ from prismq_worker_sdk.wire.dialects.prismq_client.envelope import (
     items,
     read,
 )
-from prismq_worker_sdk.wire.dialects.prismq_client.schema import converted, same_schema
+from prismq_worker_sdk.wire.dialects.prismq_client.schema import converted
 from prismq_worker_sdk.wire.dialects.prismq_client.task_types import can_be_asked_for, find_type, register
 from prismq_worker_sdk.wire.dialects.prismq_client.tasks import STATUSES, get_task, is_number, read_task
 from prismq_worker_sdk.wire.dialects.prismq_client.values import (
@@ -115,7 +116,7 @@ class PrismqClientProducer:
         known = (yield from find_type(name)) if can_be_asked_for(name) else None
         if isinstance(known, Failure):
             raise error_of(known, self._api_url)
-        if known is not None and same_schema(known.get("param_schema"), schema):
+        if known is not None and first_difference(schema, known.get("param_schema")) is None:
             if known.get("version") == wanted.version and known.get("is_active", 1):
                 return {**known, "unchanged": True}
         elif known is not None and not wanted.allow_breaking:

@@ -61,17 +61,6 @@ def converted(schema: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def same_schema(one: Any, other: Any) -> bool:
-    """Whether two converted schemas say the same; the server writes `{}` as `[]` and 1.0 as 1."""
-    if one in ({}, []) or other in ({}, []):
-        return one in ({}, []) and other in ({}, [])
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(same_schema(one[name], other[name]) for name in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same_schema, one, other))
-    return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
-
-
 def broken_pattern(schema: Any) -> str | None:
     """A pattern in a registered schema that the server cannot use, so that it refuses every task; None for none."""
     if not isinstance(schema, Mapping):

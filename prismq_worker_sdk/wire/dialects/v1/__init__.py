@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from prismq_worker_sdk.wire.dialect import Dialect, Exchange
 from prismq_worker_sdk.wire.dialects.v1.base import NAME, finds_no_task, read_health
 from prismq_worker_sdk.wire.producing import ProducerBackend
+
+if TYPE_CHECKING:
+    from prismq_worker_sdk.wire.checks import CheckContext, CheckResult
 
 
 def _exchange() -> Exchange:
@@ -19,10 +25,17 @@ def _producer(api_url: str) -> ProducerBackend:
     return V1Producer(api_url)
 
 
+def _check(context: CheckContext) -> Iterable[CheckResult]:
+    from prismq_worker_sdk.wire.dialects.v1.checks import check
+
+    return check(context)
+
+
 DIALECT = Dialect(
     name=NAME,
     read_health=read_health,
     exchange=_exchange,
     producer=_producer,
+    check=_check,
     finds_no_task=finds_no_task,
 )

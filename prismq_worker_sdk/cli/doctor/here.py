@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from prismq_worker_sdk.cli.doctoring.finding import Finding, bad, ok, warn
+from prismq_worker_sdk.cli.doctor.context import Doctor
 from prismq_worker_sdk.errors import StateFolderError
+from prismq_worker_sdk.model.capabilities import BASE
 from prismq_worker_sdk.mounts import network_file_system
 from prismq_worker_sdk.outbox.folder import (
     LOCK,
@@ -23,17 +24,28 @@ from prismq_worker_sdk.outbox.folder import (
 )
 from prismq_worker_sdk.outbox.looking import Entry, look
 from prismq_worker_sdk.system import FileLock
-
-__all__ = ["look_at_folder", "look_at_port", "stored"]
+from prismq_worker_sdk.wire.checks import CheckResult, fail, ok, warn
+from prismq_worker_sdk.worker.connect import server_identity
 
 CHECK = "state"
 LOCAL = "give --state-dir a writable local folder (PRISMQ_WORKER_STATE_DIR)"
 LIST = "see prismq-worker outbox list"
 
 
-def look_at_folder(
+def check_here(doctor: Doctor) -> Iterator[CheckResult]:
+    """Whether a worker could work on this machine."""
+    config, met = doctor.config, doctor.met
+    if config.health_port is not None:
+        yield check_port(config.health_host, config.health_port)
+    can = BASE if met is None else met.capabilities
+    server = None if met is None else server_identity(config, met)
+    needed = config.concurrency * can.max_result_bytes
+    yield from check_folder(config.state_dir, config.instance, server=server, needed=needed)
+
+
+def check_folder(
     state_dir: Path, instance: str | None, *, server: str | None, needed: int
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     """Whether a worker could work here, and what earlier ones left.
 
     Args:
@@ -43,12 +55,12 @@ def look_at_folder(
     """
     trouble = _unusable(state_dir, instance)
     if trouble is not None:
-        yield bad(CHECK, *trouble)
+        yield fail(CHECK, *trouble)
         return
     free = free_bytes(_existing(state_dir))
     if free < needed:
         text = f"the disk of {state_dir} has {free // 2**20} MiB left, {needed // 2**20} MiB are needed before claiming"
-        yield bad(CHECK, text, "make room, or lower --concurrency")
+        yield fail(CHECK, text, "make room, or lower --concurrency")
     if (doubtful := doubt(_existing(state_dir))) is not None:
         yield warn(CHECK, doubtful)
     entries: list[Entry] = []
@@ -62,18 +74,18 @@ def look_at_folder(
     yield from stored(state_dir, entries, server=server)
 
 
-def look_at_port(host: str, port: int) -> Finding:
+def check_port(host: str, port: int) -> CheckResult:
     """Whether the health could be served there."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         socket.create_server((host, port), family=family).close()
     except OSError as error:
         reason = error.strerror or str(error)
-        return bad("health port", f"{host}:{port} cannot be used ({reason})", "choose another --health-port")
+        return fail("health port", f"{host}:{port} cannot be used ({reason})", "choose another --health-port")
     return ok("health port", f"{host}:{port} is free")
 
 
-def stored(state_dir: Path, entries: Sequence[Entry], *, server: str | None) -> Iterator[Finding]:
+def stored(state_dir: Path, entries: Sequence[Entry], *, server: str | None) -> Iterator[CheckResult]:
     """What is to be said of the reports and claims in the folder."""
     states = Counter(entry.state for entry in entries)
     held = f", claims without an outcome: {states['held']}" if states["held"] else ""

@@ -8,15 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
-from prismq_worker_sdk.cli.doctoring.asking import Reply, Seen, body_of
-from prismq_worker_sdk.cli.doctoring.finding import Finding, bad, ok, skip, warn
 from prismq_worker_sdk.compat import UTC, datetime_from_iso
 from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.wire.checks import Asked, CheckResult, body_of, fail, ok, skip, warn
 from prismq_worker_sdk.wire.dialects.prismq_client.envelope import items
-
-__all__ = ["Evidence", "evidence", "judge_offsets", "judge_zones", "offset_of", "php_offset", "zone"]
+from prismq_worker_sdk.wire.messages import HttpAnswer
 
 CHECK = "time zone"
 QUARTER = 900.0
@@ -24,7 +22,7 @@ QUARTER = 900.0
 SLACK = 120.0
 """Seconds that two clocks, and a slow request, may make."""
 
-LAST = 2**40
+MAX_INSTANT = 2**40
 """Seconds since 1970 that are believed."""
 
 TIMES = ("created_at", "updated_at", "claimed_at", "completed_at")
@@ -46,20 +44,21 @@ class Evidence:
     newest: float | None
 
 
-def evidence(seen: Iterable[Seen]) -> Evidence:
-    """What these answers tell."""
+def evidence(asked: Iterable[Asked]) -> Evidence:
+    """What the answers so far tell."""
     php, newest = None, None
-    for one in seen:
-        php = php if (found := php_offset(one.reply)) is None else found
-        body = body_of(one.reply)
+    for one in asked:
+        php = php if (found := php_offset(one.answer)) is None else found
+        body = body_of(one.answer)
         at = body.get("timestamp")
         if _is_instant(at):
-            for time in _times(body.get("data")):
-                newest = time - at if newest is None else max(newest, time - at)
+            shown = (_seconds(task.get(name)) for task in items(body.get("data")) or [] for name in TIMES)
+            ahead = [time - at for time in shown if time is not None]
+            newest = max([*ahead, *([] if newest is None else [newest])], default=None)
     return Evidence(php, newest)
 
 
-def judge_zones(found: Evidence) -> Finding:
+def judge_zones(found: Evidence) -> CheckResult:
     """What can be seen without a claim."""
     if found.newest is None:
         return skip(CHECK, "the server holds nothing yet that shows the zone of its database", PROBE)
@@ -71,7 +70,7 @@ def judge_zones(found: Evidence) -> Finding:
         return skip(CHECK, "neither zone can be seen for certain", PROBE)
     ahead = _quarters(found.newest - found.php)
     if ahead > 0:
-        return _too_late(found.php, found.php + ahead, "or later")
+        return _too_late(found.php, found.php + ahead, " or later")
     if found.newest - found.php > -QUARTER + SLACK:
         text = (
             f"PHP is at {zone(found.php)}, and the database not behind it; whether it is ahead cannot be seen"
@@ -82,7 +81,7 @@ def judge_zones(found: Evidence) -> Finding:
 
 def judge_offsets(
     *, database: float | None, php: float | None, taken_at_once: bool, claim_timeout: float
-) -> Finding:
+) -> CheckResult:
     """What a claim of our own showed.
 
     Args:
@@ -93,12 +92,13 @@ def judge_offsets(
     if taken_at_once:
         text = "a task that one worker had just claimed was given to a second one: every task may run twice"
         seen = "" if database is None else f" (its database writes {zone(database)})"
-        return bad(CHECK, text + seen, f"{REMEDY}; if they are, TASK_CLAIM_TIMEOUT is too small")
+        return fail(CHECK, text + seen, f"{REMEDY}; if they are, TASK_CLAIM_TIMEOUT is too small")
     if database is None:
         return skip(CHECK, "the claimed task shows no time", "a second claim did not get it")
     if php is None:
         if database > 0:
-            text = f"its database writes {zone(database)}; if PHP does not, claims run out {_late(database)} too late"
+            late = duration.text(database)
+            text = f"its database writes {zone(database)}; if PHP does not, claims run out {late} too late"
             return warn(CHECK, text, REMEDY)
         return ok(CHECK, f"a claim holds; its database writes {zone(database)}")
     if database > php:
@@ -122,9 +122,9 @@ def offset_of(time: object, at: object) -> float | None:
     return round((written - at) / QUARTER) * QUARTER
 
 
-def php_offset(reply: Reply) -> float | None:
+def php_offset(answer: HttpAnswer) -> float | None:
     """The zone of PHP, which only the answers of its middleware show."""
-    body = body_of(reply)
+    body = body_of(answer)
     written = body.get("timestamp")
     if "success" in body or not isinstance(written, str):
         return None
@@ -143,14 +143,10 @@ def zone(seconds: float) -> str:
     return f"UTC{'+' if seconds > 0 else '-'}{minutes // 60:02d}:{minutes % 60:02d}"
 
 
-def _too_late(php: float, database: float, more: str = "") -> Finding:
-    where = f"PHP is at {zone(php)}, its database at {zone(database)}{' ' * bool(more)}{more}"
-    text = f"{where}: the task of a worker that died comes back {_late(database - php)} too late"
-    return warn(CHECK, text, REMEDY)
-
-
-def _late(seconds: float) -> str:
-    return duration.text(seconds)
+def _too_late(php: float, database: float, more: str = "") -> CheckResult:
+    where = f"PHP is at {zone(php)}, its database at {zone(database)}{more}"
+    late = duration.text(database - php)
+    return warn(CHECK, f"{where}: the task of a worker that died comes back {late} too late", REMEDY)
 
 
 def _quarters(seconds: float) -> float:
@@ -158,24 +154,15 @@ def _quarters(seconds: float) -> float:
     return math.ceil((seconds - SLACK) / QUARTER) * QUARTER
 
 
-def _times(data: Any) -> Iterable[float]:
-    for one in items(data) or []:
-        for name in TIMES:
-            if (found := _seconds(one.get(name))) is not None:
-                yield found
-
-
 def _is_instant(at: object) -> TypeGuard[int]:
     """Whether it can be seconds since 1970."""
-    return isinstance(at, int) and 0 <= at < LAST
+    return isinstance(at, int) and 0 <= at < MAX_INSTANT
 
 
 def _seconds(time: object) -> float | None:
     """A time of the database, read as if it were UTC."""
-    if not isinstance(time, str):
-        return None
     try:
-        found = datetime_from_iso(time)
+        found = datetime_from_iso(time) if isinstance(time, str) else None
     except ValueError:
         return None
-    return found.replace(tzinfo=UTC).timestamp() if found.tzinfo is None else None
+    return found.replace(tzinfo=UTC).timestamp() if found is not None and found.tzinfo is None else None

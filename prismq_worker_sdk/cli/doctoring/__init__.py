@@ -1,1 +1,0 @@
-"""What `prismq-worker doctor` looks at; the rules are pure, what they judge is asked for in `examining`."""

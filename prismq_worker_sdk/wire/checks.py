@@ -1,0 +1,181 @@
+"""What checks of a server are made of: what they ask, what they know, and what they find."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from prismq_worker_sdk.compat import StrEnum
+from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.model.json import first_difference
+from prismq_worker_sdk.model.protocol import ServerInfo, Unreachable
+from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, perform
+from prismq_worker_sdk.wire.reading import detail_of, strip_surrogates
+from prismq_worker_sdk.wire.transport import Timeouts, Transport
+
+T = TypeVar("T")
+
+TIMEOUTS = Timeouts(connect=5.0, default=15.0, calls={"health": 10.0})
+
+LISTING = HttpRequest("list", "GET", ("tasks",), query=(("limit", "20"),))
+"""Asks for what a key is needed for; the times in the tasks tell about time zones too."""
+
+WHERE = "TASKMANAGER_API_KEY or TASKMANAGER_API_KEY_FILE"
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+MAX_NAMED = 3
+"""Types that are named in one result."""
+
+
+class Level(StrEnum):
+    """What a result means: all is well, a worker runs with this, it does not or not rightly, it could not be seen."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What a check found.
+
+    Attributes:
+        check: Which check, for example `time zone`.
+        remedy: What to do about it, "" for nothing.
+    """
+
+    level: Level
+    check: str
+    text: str
+    remedy: str = ""
+
+
+ok = partial(CheckResult, Level.OK)
+warn = partial(CheckResult, Level.WARN)
+fail = partial(CheckResult, Level.FAIL)
+skip = partial(CheckResult, Level.SKIP)
+
+NO_TYPES = skip("type", "the task types cannot be looked at without a key that is taken")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, its answer, and the seconds between them."""
+
+    request: HttpRequest
+    answer: HttpAnswer
+    seconds: float
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Asks a server, with the key and without, and keeps every answer: later checks read its headers and times."""
+
+    api_url: str
+    key: Callable[[], str | None]
+    asked: list[Asked] = field(default_factory=list)
+
+    def ask(self, request: HttpRequest, *, with_key: bool = True) -> HttpAnswer:
+        """The answer to one request."""
+        begun = time.perf_counter()
+        answer = self._send(request, self.key if with_key else lambda: None)
+        self.asked.append(Asked(request, answer, time.perf_counter() - begun))
+        return answer
+
+    def perform(self, steps: Steps[T]) -> T:
+        """What a call of a dialect comes to."""
+        return perform(steps, self.ask)
+
+    def _send(self, request: HttpRequest, key: Callable[[], str | None]) -> HttpAnswer:
+        try:
+            transport = Transport(self.api_url, key=key, timeouts=TIMEOUTS)
+        except SettingsError as error:  # there is no way to it
+            return Unreachable(str(error), maybe_seen=False)
+        try:
+            return transport.send(request)
+        finally:
+            transport.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckContext:
+    """What is known once the server was found.
+
+    Attributes:
+        health: The body of its health.
+        task_types: The types of the handlers, and the schemas of their params.
+        publish: The command that registers them.
+        probe: Whether a task may be created and worked on.
+        claim_timeout: The server's, as this worker takes it to be, seconds.
+    """
+
+    server: Recorder
+    found: ServerInfo
+    health: Mapping[str, Any]
+    has_key: bool
+    task_types: Mapping[str, Mapping[str, Any]]
+    publish: str
+    probe: bool
+    claim_timeout: float
+
+
+def body_of(answer: HttpAnswer) -> dict[str, Any]:
+    """The JSON object of an answer, an empty one where there is none."""
+    found = answer.json if isinstance(answer, HttpReply) else None
+    return found if isinstance(found, dict) else {}
+
+
+def check_key(context: CheckContext, scoped: HttpRequest | None = None) -> CheckResult:
+    """What the key is good for; the health proves nothing.
+
+    Args:
+        scoped: A request that changes nothing, and that only keys of workers may make.
+    """
+    server, reply = context.server, context.server.ask(LISTING)
+    if isinstance(reply, Unreachable):
+        return fail("key", f"the question about the key got no answer: {reply.reason}", "ask again")
+    text = body_of(reply).get("message")  # where there is a title and a text, the text
+    words = strip_surrogates(text) if isinstance(text, str) and text else detail_of(reply)
+    if reply.status in {401, 403}:
+        told = f"(HTTP {reply.status}: {words})"
+        if context.has_key:
+            return fail("key", f"the server refuses it {told}", f"put the right one into {WHERE}")
+        return fail("key", f"the server asks for a key, and none is set {told}", f"set {WHERE}")
+    if reply.status == 429:  # noqa: PLR2004
+        text = "the limit on requests is used up, so that it was not looked at"
+        return warn("key", text, "ask again later")
+    if reply.status != 200:  # noqa: PLR2004
+        text = f"the list of tasks is answered with HTTP {reply.status}: {words}"
+        return fail("key", text, "see its log")
+    if not context.has_key:
+        return ok("key", "the server asks for none, and none is set")
+    if scoped is not None and getattr(server.ask(scoped), "status", 0) in {401, 403}:
+        text = "the server knows the key, but it is not one for workers"
+        return fail("key", text, "use a key of scope worker")
+    if getattr(server.ask(LISTING, with_key=False), "status", 0) == 200:  # noqa: PLR2004
+        text = "a key is set, but the server works without one: whoever reaches it can use it"
+        return warn("key", text, "set the key there too, or take yours away")
+    url = urlsplit(server.api_url)
+    readable = url.scheme == "http" and url.hostname not in LOOPBACK
+    return ok("key", f"the server takes it{', and it travels readable over http' if readable else ''}")
+
+
+def compare_type(name: str, ours: Any, there: Mapping[str, Any], publish: str) -> CheckResult:
+    """Whether a type is registered with the params that its handler takes."""
+    place = first_difference(ours, there.get("param_schema"))
+    if place is not None:
+        text = f"{name} is registered with other params, first at {place or '/'}: the server and the handler disagree"
+        return warn("type", text, publish)
+    version = there.get("version")
+    which = f", version {version}" if isinstance(version, str) and version else ""
+    return ok("type", f"{name} is registered with the params that its handler takes{which}")
+
+
+def not_registered(names: Sequence[str]) -> str:
+    """That these types are not registered; as many as there is room for are named."""
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return f"{', '.join(names[:MAX_NAMED])}{more} {'is' if len(names) == 1 else 'are'} not registered"
