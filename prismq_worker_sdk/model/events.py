@@ -3,35 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from prismq_worker_sdk.compat import StrEnum
 from prismq_worker_sdk.model.report import Settlement
-
-__all__ = [
-    "ApiCalled",
-    "ClaimEnded",
-    "End",
-    "Event",
-    "HandlerOverran",
-    "Notice",
-    "OutcomeCommitted",
-    "Phase",
-    "PhaseChanged",
-    "ReportDelayed",
-    "ReportSettled",
-    "ServerLost",
-    "ServerRegained",
-    "TaskClaimed",
-    "TaskFailedEarly",
-    "TaskProgressed",
-    "TaskRef",
-    "TaskStarted",
-    "TypePaused",
-    "TypeResumed",
-    "WorkerStarted",
-    "WorkerStopped",
-]
 
 
 class Phase(StrEnum):
@@ -270,3 +245,11 @@ Event: TypeAlias = (
     | Notice
     | WorkerStopped
 )
+
+
+class Emit(Protocol):
+    """Tells everybody who listens of events, in order."""
+
+    def __call__(self, *events: Event) -> None:
+        """Raises nothing."""
+        ...

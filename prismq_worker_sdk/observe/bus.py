@@ -38,12 +38,16 @@ class EventBus:
         """From now on it hears."""
         self._listeners.append(listener)
 
-    def emit(self, event: Event) -> None:
-        """Tells everybody; raises nothing. A listener that raises is logged once for each kind of event."""
-        clean, process = self._clean(event), os.getpid()
+    def emit(self, *events: Event) -> None:
+        """Tells everybody, in order; raises nothing. A listener that raises is logged once for each kind of event."""
+        for event in events:
+            self._emit(self._clean(event))
+
+    def _emit(self, event: Event) -> None:
+        process = os.getpid()
         for listener in self._listeners:
             try:
-                listener(clean)
+                listener(event)
             except BaseException as error:  # a listener is a plugin's; sys.exit() in it must not stop a loop
                 if (
                     isinstance(error, KeyboardInterrupt)

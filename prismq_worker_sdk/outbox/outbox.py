@@ -8,14 +8,16 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
-from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle
+from prismq_worker_sdk.decide.delivery import Again, Judgement, Settle
 from prismq_worker_sdk.decide.orphans import orphaned
 from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.model.outcome import Child, Completed, Outcome, Released
-from prismq_worker_sdk.model.report import Report, Settlement
-from prismq_worker_sdk.outbox import bounds, store
+from prismq_worker_sdk.model.outcome import Outcome
+from prismq_worker_sdk.model.report import Report
+from prismq_worker_sdk.outbox import bounds, bulk, store
 from prismq_worker_sdk.outbox import parked as shelf
+from prismq_worker_sdk.outbox.claim_ends import ClaimEnd, Commit
+from prismq_worker_sdk.outbox.line import Line
 from prismq_worker_sdk.outbox.parked import Parked, Unreadable
 from prismq_worker_sdk.outbox.schema import open_database
 from prismq_worker_sdk.outbox.transactions import GroupCommit, Transactions
@@ -38,6 +40,7 @@ class Outbox:
         self._transactions = transactions
         self._clock = clock
         self._server = server
+        self._line = Line()
         self._pruned_at = self._now()
 
     @classmethod
@@ -61,64 +64,50 @@ class Outbox:
 
     def hold(self, claim: Claim) -> store.HoldResult:
         """Writes a claim down, or answers it with a completed outcome that is still here (R25)."""
-        now = self._now()
-        return self._transactions.run(lambda db: store.hold(db, claim, now))
-
-    def give_back(self, claim: Claim, released: Released) -> None:
-        """Stores that a claim goes back without having been begun."""
-        now = self._now()
-        self._transactions.run(
-            lambda db: store.insert_outcome(db, claim.identity, released, "[]", claim.task.attempt, now)
-        )
+        _, (found,) = self.settle_and_hold((), (claim,))
+        return found
 
     def rehold(self, old: Identity, new: Claim) -> bool:
         """Binds a running attempt to its new claim; False when it has ended meanwhile (R9)."""
         now = self._now()
         return self._transactions.run(lambda db: store.rehold(db, old, new, now))
 
-    def lapse(self, identity: Identity) -> bool:
-        """Ends a claim that is given back by letting it lapse, and counts that; False as for `drop` (R18)."""
+    def end(self, *ends: ClaimEnd) -> list[bool]:
+        """Ends claims, in one transaction; for each whether this end was its first (R10)."""
         now = self._now()
-        return self._transactions.run(lambda db: store.lapse(db, identity, now))
+        ended = self._transactions.run(
+            lambda db: bulk.end_claims(db, ends, now), then=lambda found: self._lined_up(ends, found, now)
+        )
+        return [found is not False for found in ended]
 
-    def drop(self, identity: Identity) -> bool:
-        """Ends a claim without anything to report; False when it had another end before (R10)."""
-        return self._transactions.run(lambda db: store.drop_hold(db, identity))
+    def _lined_up(self, ends: Sequence[ClaimEnd], found: Sequence[Report | bool], now: float) -> None:
+        for end, report in zip(ends, found, strict=True):
+            if isinstance(report, Report):
+                self._line.add((report,), now + (end.wait if isinstance(end, Commit) else 0.0))
 
-    def commit(
-        self,
-        identity: Identity,
-        outcome: Outcome,
-        *,
-        children: Sequence[Child] = (),
-        attempt: int | None = None,
-        maybe_seen: bool = False,
-        wait: float = 0.0,
-    ) -> bool:
+    def commit(self, identity: Identity, outcome: Outcome, **more: Any) -> bool:
         """The commit point; False when the claim had another end before (R10).
 
         Args:
-            maybe_seen: Whether the server may have it already, reported from memory (R12, R26).
-            wait: Seconds before it is due for the first time.
+            more: Of `bulk.Commit`.
         """
-        now = self._now()
-
-        def committing(db: Connection) -> bool:
-            first = store.commit(
-                db, identity, outcome, children=children, attempt=attempt, maybe_seen=maybe_seen, now=now
-            )
-            if first and wait:
-                store.postpone(db, identity, now + wait)
-            return first
-
-        return self._transactions.run(committing)
+        (first,) = self.end(Commit(identity, outcome, **more))
+        return first
 
     # reports
 
     def due(self, limit: int) -> list[Report]:
         """The reports whose next try has come, oldest first."""
         now = self._now()
-        return self._transactions.run(lambda db: store.due(db, self._server, now, limit))
+        if (known := self._line.due(now, limit)) is not None:
+            return list(known)
+
+        def look(db: Connection) -> tuple[list[Report], bool]:
+            found = store.due(db, self._server, now, limit)
+            return found, not found and store.next_due(db, self._server) is None
+
+        found, _ = self._transactions.run(look, then=lambda seen: self._line.begin() if seen[1] else None)
+        return found
 
     def after(self, number: int, limit: int) -> list[Report]:
         """Waiting reports behind a place in the line, whatever their next try (R36)."""
@@ -126,7 +115,11 @@ class Outbox:
 
     def seconds_to_next(self) -> float | None:
         """Seconds until the next report is due, None when nothing waits."""
-        earliest = self._transactions.run(lambda db: store.next_due(db, self._server))
+        earliest = (
+            self._line.next_try()
+            if self._line.whole
+            else self._transactions.run(lambda db: store.next_due(db, self._server))
+        )
         return None if earliest is None else max(0.0, earliest - self._now())
 
     def apply(self, report: Report, judgement: Judgement, *, retry_in: float = 0.0) -> bool:
@@ -136,27 +129,43 @@ class Outbox:
             report: A stored report, counted as sent.
             retry_in: Seconds until its next try, where the judgement is Again.
         """
-        now = self._now()
-        return self._transactions.run(lambda db: _apply(db, report, judgement, now, retry_in))
+        (done,), _ = self.settle_and_hold(((report, judgement, retry_in),), ())
+        return done
 
     def settle_and_hold(
-        self, judged: Sequence[tuple[Report, Judgement, float]], claims: Sequence[Claim | None]
-    ) -> tuple[list[bool], list[store.HoldResult | None]]:
+        self, judged: Sequence[tuple[Report, Judgement, float]], claims: Sequence[Claim]
+    ) -> tuple[list[bool], list[store.HoldResult]]:
         """Stores the verdicts of an answer and then holds its tasks, all or nothing (R25).
 
         So a task that is handed out again is answered with the result whose verdict came with it.
 
         Args:
             judged: Reports that were sent, each with its judgement and the seconds to its next try.
-            claims: To be held; None leaves its place in the answer empty.
+            claims: To be held.
         """
         now = self._now()
         return self._transactions.run(
             lambda db: (
-                [_apply(db, report, judgement, now, retry_in) for report, judgement, retry_in in judged],
-                [None if claim is None else store.hold(db, claim, now) for claim in claims],
-            )
+                bulk.settle_all(db, judged, now) if judged else [],
+                bulk.hold_all(db, claims, now) if claims else [],
+            ),
+            then=lambda found: self._settled(judged, found[1], now),
         )
+
+    def _settled(
+        self, judged: Sequence[tuple[Report, Judgement, float]], held: Sequence[store.HoldResult], now: float
+    ) -> None:
+        if any(isinstance(one, store.Answered) or one.superseded for one in held):
+            self._line.end()
+        for report, judgement, retry_in in judged:
+            match judgement:
+                case Settle():
+                    self._line.remove((report,))
+                case Again(maybe_seen=maybe_seen):
+                    seen = report.maybe_seen or maybe_seen
+                    self._line.again(replace(report, maybe_seen=seen), now + retry_in)
+                case _:
+                    self._line.end()
 
     def count(self, state: str) -> int:
         """How many reports are `waiting` or `parked`."""
@@ -178,7 +187,7 @@ class Outbox:
             UsageError: It is not parked, or its claim has another end already.
         """
         now = self._now()
-        return self._transactions.run(lambda db: shelf.retry(db, number, now))
+        return self._transactions.run(lambda db: shelf.retry(db, number, now), then=self._forget)
 
     def delete(self, number: int) -> dict[str, Any]:
         """Deletes a report, waiting or parked; what it was, column by column.
@@ -186,7 +195,7 @@ class Outbox:
         Raises:
             UsageError: There is none.
         """
-        return self._transactions.run(lambda db: shelf.delete(db, number))
+        return self._transactions.run(lambda db: shelf.delete(db, number), then=self._forget)
 
     def claims_waiting(self, limit: int) -> list[Identity]:
         """The claims of waiting reports that a token proves: they are renewed until their verdict (R21)."""
@@ -232,7 +241,9 @@ class Outbox:
     def park_unreadable(self) -> list[Unreadable]:
         """Parks the waiting reports whose rows cannot be read, before they are counted or sent."""
         now = self._now()
-        return self._transactions.run(lambda db: shelf.park_unreadable(db, self._server, now))
+        return self._transactions.run(
+            lambda db: shelf.park_unreadable(db, self._server, now), then=self._forget
+        )
 
     def drop_unreadable_claims(self) -> int:
         """Deletes held claims that cannot be read: they lapse; how many that were."""
@@ -251,7 +262,7 @@ class Outbox:
             bounds.prune(db, now)
             return store.recover_waiting(db, self._server, now)
 
-        return self._transactions.run(recovering)
+        return self._transactions.run(recovering, then=self._forget)
 
     def resolve_orphans(
         self, *, retried: Callable[[int | None], bool]
@@ -271,18 +282,21 @@ class Outbox:
                 if outcome is None:
                     store.drop_hold(db, identity)
                 else:
-                    store.commit(db, identity, outcome, attempt=attempt, now=now)
+                    store.commit(db, Commit(identity, outcome, attempt=attempt), now)
                 ended.append((identity, outcome))
             return ended
 
-        return self._transactions.run(resolving)
+        return self._transactions.run(resolving, then=self._forget)
 
     # what is known of tasks and types
 
     def checkpoint(self, key: TaskKey, value: str) -> None:
         """Stores the last checkpoint of a task, JSON text (R30)."""
         now = self._now()
-        self._transactions.run(lambda db: store.store_checkpoint(db, key, value, now))
+        self._transactions.run(
+            lambda db: store.store_checkpoint(db, key, value, now),
+            then=lambda _: self._line.checkpointed(key, value),
+        )
 
     def pause(self, task_type: str, seconds: float, reason: str) -> None:
         """Stores that a type is not to be claimed for a while (R18)."""
@@ -298,37 +312,9 @@ class Outbox:
         now = self._now()
         return self._transactions.run(lambda db: store.pauses(db, now))
 
+    def _forget(self, _found: object) -> None:
+        """What waits was changed as the line in memory does not follow."""
+        self._line.end()
+
     def _now(self) -> float:
         return self._clock.utc().timestamp()
-
-
-def _apply(db: Connection, report: Report, judgement: Judgement, now: float, retry_in: float) -> bool:
-    number = report.number
-    if number is None:
-        raise ValueError("only a stored report can be settled in the outbox")
-    match judgement:
-        case Again(maybe_seen=maybe_seen):
-            seen = report.maybe_seen or maybe_seen
-            store.again(db, replace(report, maybe_seen=seen), now + retry_in)
-            return True
-        case Park(detail=detail, replacement=replacement, maybe_seen=maybe_seen):
-            done = shelf.park(db, number, detail, now)
-            if done and replacement is not None:
-                own = store.insert_outcome(db, report.identity, replacement, "[]", report.attempt, now)
-                store.take_over(db, own, maybe_seen=maybe_seen)
-                shelf.replace_parked(db, number, own)
-            return done
-        case Settle():
-            return _settle(db, report, judgement, now)
-
-
-def _settle(db: Connection, report: Report, judgement: Settle, now: float) -> bool:
-    if report.number is None or not store.remove(db, report.number):
-        return False
-    key = report.identity.task_key
-    if isinstance(report.outcome, Completed):
-        if judgement.keep:
-            store.keep_recent(db, key, report.outcome, report.children, now)
-        if judgement.settlement is Settlement.ACCEPTED:
-            store.clear_checkpoint(db, key)
-    return True

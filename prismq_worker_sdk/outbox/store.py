@@ -5,6 +5,7 @@ Instants are seconds since 1970, UTC (R5). Nothing here begins, commits or waits
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
 from prismq_worker_sdk.model.outcome import Child, Completed, Outcome, Released
 from prismq_worker_sdk.model.report import Report
 from prismq_worker_sdk.outbox.bounds import prune_recent
+from prismq_worker_sdk.outbox.claim_ends import Commit
 from prismq_worker_sdk.outbox.rows import (
     IDENTITY_COLUMNS,
     REPORT_COLUMNS,
@@ -94,6 +96,21 @@ def hold(db: Connection, claim: Claim, now: float) -> HoldResult:
     return Held(superseded, last_checkpoint(db, claim.identity.task_key), lapses)
 
 
+def known_tasks(db: Connection, server: str, task_ids: Sequence[str]) -> set[str]:
+    """Those of these tasks of which a report, a kept result, a checkpoint or a lapse is here."""
+    ids = json.dumps(task_ids)
+    some = "SELECT task_id FROM {} WHERE server = ?1 AND task_id IN (SELECT value FROM json_each(?2))"
+    asked = " UNION ".join(some.format(table) for table in ("outcomes", "recent", "checkpoints", "lapses"))
+    return {name for (name,) in db.execute(asked, (server, ids))}
+
+
+def keeps_counts(db: Connection) -> bool:
+    """Whether there is a checkpoint, a crash or a lapse of any task."""
+    some = " OR ".join(f"EXISTS (SELECT 1 FROM {table})" for table in ("checkpoints", "crashes", "lapses"))
+    (found,) = db.execute(f"SELECT {some}").fetchone()
+    return bool(found)
+
+
 def rehold(db: Connection, old: Identity, new: Claim, now: float) -> bool:
     """Binds a running attempt to its new claim; False when it has ended meanwhile (R9)."""
     if not drop_hold(db, old):
@@ -118,40 +135,35 @@ def lapse(db: Connection, identity: Identity, now: float) -> bool:
     return True
 
 
-def commit(
-    db: Connection,
-    identity: Identity,
-    outcome: Outcome,
-    *,
-    children: Sequence[Child] = (),
-    attempt: int | None = None,
-    maybe_seen: bool = False,
-    now: float,
-) -> bool:
-    """The commit point: the hold goes and the outcome comes; False when an earlier end was first (R10)."""
+def commit(db: Connection, commit: Commit, now: float) -> int | None:
+    """The commit point: the hold goes, the outcome comes; its place in the line, None where an end was first (R10)."""
+    identity, outcome = commit.identity, commit.outcome
     if not drop_hold(db, identity):
-        return False
-    number = insert_outcome(db, identity, outcome, children_text(tuple(children)), attempt, now)
-    take_over(db, number, maybe_seen=maybe_seen)
+        return None
+    children = children_text(commit.children)
+    number = insert_outcome(db, identity, outcome, children, commit.attempt, now, wait=commit.wait)
+    take_over(db, number, maybe_seen=commit.maybe_seen)
     if isinstance(outcome, Released):
         _count(db, "lapses", identity.task_key, now)
-    return True
-
-
-def postpone(db: Connection, identity: Identity, next_try: float) -> None:
-    """Makes the report of a claim due only later."""
-    db.execute(f"UPDATE outcomes SET next_try = ? WHERE {_IDENTITY_IS}", (next_try, *identity_row(identity)))
+    return number
 
 
 def insert_outcome(
-    db: Connection, identity: Identity, outcome: Outcome, children: str, attempt: int | None, now: float
+    db: Connection,
+    identity: Identity,
+    outcome: Outcome,
+    children: str,
+    attempt: int | None,
+    now: float,
+    *,
+    wait: float = 0.0,
 ) -> int:
     """Puts an outcome at the end of the line; its place there."""
     kind, body = encode(outcome)
     inserted = db.execute(
         f"INSERT INTO outcomes (uid, {IDENTITY_COLUMNS}, attempt, kind, body, children, committed_at, next_try)"
         f" VALUES (?, {_MARKS}, ?, ?, ?, ?, ?, ?)",
-        (secrets.token_hex(16), *identity_row(identity), attempt, kind, body, children, now, now),
+        (secrets.token_hex(16), *identity_row(identity), attempt, kind, body, children, now, now + wait),
     )
     return inserted.lastrowid or 0
 
@@ -162,6 +174,11 @@ def take_over(db: Connection, number: int, *, maybe_seen: bool, passed: int = 0)
         db.execute(
             "UPDATE outcomes SET maybe_seen = ?, passed = ? WHERE number = ?", (maybe_seen, passed, number)
         )
+
+
+def is_due(next_try: float, now: float) -> bool:
+    """Whether the next try of a report has come."""
+    return next_try <= now or next_try > now + FOREVER
 
 
 def due(db: Connection, server: str | None, now: float, limit: int) -> list[Report]:
@@ -175,7 +192,7 @@ def due(db: Connection, server: str | None, now: float, limit: int) -> list[Repo
         f" AND (next_try <= ? OR next_try > ? + {FOREVER}) ORDER BY number LIMIT ?",
         (server, server, now, now, limit),
     )
-    return [_with_checkpoint(db, report_of(row)) for row in rows]
+    return [with_checkpoint(db, report_of(row)) for row in rows]
 
 
 def after(db: Connection, server: str | None, number: int, limit: int) -> list[Report]:
@@ -185,7 +202,7 @@ def after(db: Connection, server: str | None, number: int, limit: int) -> list[R
         " ORDER BY number LIMIT ?",
         (server, server, number, limit),
     )
-    return [_with_checkpoint(db, report_of(row)) for row in rows]
+    return [with_checkpoint(db, report_of(row)) for row in rows]
 
 
 def claims_waiting(db: Connection, server: str | None, limit: int) -> list[Identity]:
@@ -198,7 +215,7 @@ def claims_waiting(db: Connection, server: str | None, limit: int) -> list[Ident
     return [identity_of(row) for row in rows]
 
 
-def _with_checkpoint(db: Connection, report: Report) -> Report:
+def with_checkpoint(db: Connection, report: Report) -> Report:
     """The report as it travels: what did not complete takes its last checkpoint along (R30)."""
     if isinstance(report.outcome, Completed) or report.identity.token is None:
         return report

@@ -16,6 +16,7 @@ from prismq_worker_sdk.outbox.damage import is_damage
 
 T = TypeVar("T")
 Operation: TypeAlias = Callable[[sqlite3.Connection], T]
+Then: TypeAlias = Callable[[T], None]
 
 BATCH = 256
 """Operations in one transaction at most."""
@@ -34,11 +35,12 @@ class Transactions(Protocol):
     trouble: str | None
     """Why the last operation could not be stored, None once one could."""
 
-    def run(self, operation: Operation[T], *, within: float | None = None) -> T:
+    def run(self, operation: Operation[T], *, within: float | None = None, then: Then[T] | None = None) -> T:
         """The operation's result, after its commit; raises OutboxError when it could not be stored.
 
         Args:
             within: Seconds after which nobody waits for the result any more, where nothing is stored by it.
+            then: Is told the result before any later operation begins; raises nothing.
         """
         ...
 
@@ -55,7 +57,13 @@ class Immediate:
         self.trouble: str | None = None
         self._connection = connection
 
-    def run(self, operation: Operation[T], *, within: float | None = None) -> T:  # noqa: ARG002 - it is done at once
+    def run(
+        self,
+        operation: Operation[T],
+        *,
+        within: float | None = None,  # noqa: ARG002 - it is done at once
+        then: Then[T] | None = None,
+    ) -> T:
         """The operation's result, after its commit; raises OutboxError when it could not be stored."""
         try:
             found = _transaction(self._connection, operation)
@@ -64,6 +72,8 @@ class Immediate:
             self.trouble = _trouble(error)
             raise OutboxError(self.trouble) from error
         self.trouble = None
+        if then is not None:
+            then(found)
         return found
 
     def close(self) -> None:
@@ -84,22 +94,30 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._write, name="prismq-outbox", daemon=True)
         self._thread.start()
 
-    def run(self, operation: Operation[T], *, within: float | None = None) -> T:
+    def run(self, operation: Operation[T], *, within: float | None = None, then: Then[T] | None = None) -> T:
         """The operation's result, after its commit; raises OutboxError when it could not be stored.
 
         Args:
             within: Seconds after which nobody waits for the result any more, where nothing is stored by it.
+            then: Is told the result before any later operation begins.
         """
         future: Future[T] = Future()
-        with self._door:
-            if self._closed:
-                raise OutboxError("the outbox is closed; the worker has stopped")
-            self._queue.put((operation, future))
+        if then is not None:
+            future.add_done_callback(
+                lambda done: None if done.cancelled() or done.exception() else then(done.result())
+            )
+        self._put(operation, future)
         try:
             return future.result(within)
         except futures.TimeoutError:
             future.cancel()
             raise OutboxError(self.trouble or f"the outbox has not answered within {within:g} s") from None
+
+    def _put(self, operation: Operation[T], future: Future[T]) -> None:
+        with self._door:
+            if self._closed:
+                raise OutboxError("the outbox is closed; the worker has stopped")
+            self._queue.put((operation, future))
 
     def close(self) -> None:
         """Ends after what was begun, and closes the file."""

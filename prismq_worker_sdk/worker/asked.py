@@ -27,13 +27,12 @@ class Reservation:
     lock: AbstractContextManager[object] = field(default_factory=threading.RLock)
     _tokens: set[str] = field(default_factory=set)
 
-    def is_new(self, grant: Grant | BadGrant) -> bool:
-        """Whether no answer had this task before: its token tells, where there is one."""
-        return grant.token is None or grant.token not in self._tokens
-
-    def know(self, tasks: Iterable[Grant | BadGrant]) -> None:
-        """These have come."""
-        self._tokens.update(grant.token for grant in tasks if grant.token is not None)
+    def know(self, tasks: Iterable[Grant | BadGrant]) -> tuple[Grant | BadGrant, ...]:
+        """These have come; those of them that no answer had before: a task's token tells, where there is one."""
+        with self.lock:
+            new = tuple(one for one in tasks if one.token is None or one.token not in self._tokens)
+            self._tokens.update(one.token for one in new if one.token is not None)
+        return new
 
 
 @dataclass(frozen=True, slots=True)

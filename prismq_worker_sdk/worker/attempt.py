@@ -1,9 +1,11 @@
-"""One task being worked on: its claim, its handler, its limits, and whether it was told to end."""
+"""One task being worked on, the state it is in, and the table of all of them."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model import duration
@@ -14,23 +16,79 @@ from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.worker.cancellation import Cancellable
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the work on a task ended.
+
+    Attributes:
+        outcome: None when the claim was lost while the handler ran (R15).
+        error: What the handler raised, for the log.
+        seconds: Handler time.
+    """
+
+    outcome: Outcome | None
+    error: BaseException | None = None
+    seconds: float | None = None
+    children: tuple[Child, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Its handler runs, or waits for a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Its handler has ended, and its end is about to be stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The disk refuses its outcome, which is reported from memory (R12).
+
+    Attributes:
+        maybe_seen: Whether a sending may have reached the server without an answer (R26).
+    """
+
+    outcome: Outcome
+    children: tuple[Child, ...]
+    maybe_seen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The server gave its verdict on what was offered; the disk has to forget the claim."""
+
+    settlement: Settlement
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Its end is in the outbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """Its end was committed without its handler, which still holds a thread: a stray (R16)."""
+
+
+State: TypeAlias = Running | Finished | Offered | Settled | Committed | Abandoned
+
+
 class Attempt(Cancellable):
     """One task being worked on; may be used from any thread.
 
     Attributes:
         claim: The right it works under; a later claim of the same task may take its place (R9).
+        state: Changed by whoever holds `binding`.
+        binding: Held while the claim is changed, and while an end is committed under it.
+        limit_at: Clock reading at which its time is used up.
         thread_id: Python's number of the thread that runs it.
         native_id: The system's number of that thread.
+        returned: Whether its handler has ended.
         killed: Whether the handler's process was ended by force.
-        handler_ended: Whether the handler has returned or raised.
-        limit_at: Clock reading at which its time is used up.
         progress: What the handler said last, percent (None for nothing yet) and message.
         checkpoint: The last one, JSON text.
-        stray: Whether its end was committed without it (R16).
-        offered: An outcome that the disk refuses and that is reported from memory (R12), with its children.
-        maybe_seen: Whether a sending from memory may have reached the server without an answer (R26).
-        committed: Whether its end is in the outbox.
-        binding: Held while the claim is changed, and while an end is committed under it.
     """
 
     def __init__(self, claim: Claim, handler: Handler, *, checkpoint: str | None, limit_at: float) -> None:
@@ -39,19 +97,14 @@ class Attempt(Cancellable):
         self.handler = handler
         self.checkpoint = checkpoint
         self.limit_at = limit_at
+        self.state: State = Running()
+        self.binding = threading.Lock()
         self.started_at: float | None = None
         self.thread_id: int | None = None
         self.native_id: int | None = None
-        self.handler_ended = False
+        self.returned = False
         self.killed = False
         self.progress: tuple[float | None, str] = (None, "")
-        self.stray = False
-        self.offered: Outcome | None = None
-        self.children: tuple[Child, ...] = ()
-        self.maybe_seen = False
-        self.committed = False
-        self.settled: Settlement | None = None
-        self.binding = threading.Lock()
         self._killing = threading.Lock()
         self._kill: Callable[[], None] | None = None
 
@@ -60,6 +113,79 @@ class Attempt(Cancellable):
         """How events speak of it."""
         task = self.claim.task
         return TaskRef(task.id, task.type, task.attempt)
+
+    @property
+    def committed(self) -> bool:
+        """Whether its end is in the outbox."""
+        return isinstance(self.state, Committed | Abandoned)
+
+    @property
+    def settled(self) -> Settlement | None:
+        """The verdict on what was offered from memory, None while there is none."""
+        return self.state.settlement if isinstance(self.state, Settled) else None
+
+    @property
+    def stray(self) -> bool:
+        """Whether its handler holds a thread though its end is committed (R16)."""
+        return isinstance(self.state, Abandoned)
+
+    def finish(self) -> None:
+        """Its handler has ended."""
+        with self.binding:
+            self.returned = True
+            if isinstance(self.state, Running):
+                self.state = Finished()
+
+    def commit(self) -> None:
+        """Its end is in the outbox; for whoever holds `binding`."""
+        if isinstance(self.state, Running | Finished | Offered):
+            self.state = Committed()
+
+    def abandon(self) -> bool:
+        """Its end was committed without its handler; False when that has just ended after all."""
+        with self.binding:
+            if not self.returned:
+                self.state = Abandoned()
+            return self.stray
+
+    def offer(self, outcome: Outcome, children: tuple[Child, ...]) -> bool:
+        """The disk refuses its outcome; False where that is known (R12)."""
+        with self.binding:
+            if not isinstance(self.state, Running | Finished):
+                return False
+            self.state = Offered(outcome, children)
+            return True
+
+    def seen(self, *, maybe_seen: bool) -> None:
+        """What it offers is sent now, and may reach the server; or it has not, for certain."""
+        with self.binding:
+            if isinstance(self.state, Offered):
+                self.state = replace(self.state, maybe_seen=maybe_seen)
+
+    def settle(self, settlement: Settlement) -> bool:
+        """The server gave its verdict on the outcome that was offered from memory.
+
+        False when the outcome was committed meanwhile: then its stored report gets the verdict.
+        """
+        with self.binding:
+            if self.committed:
+                return False
+            self.state = Settled(settlement)
+        return True
+
+    def report(self) -> Report | None:
+        """The report of an outcome that the disk refuses, None when there is none to send (R12)."""
+        state, claim = self.state, self.claim
+        if not isinstance(state, Offered):
+            return None
+        return Report(
+            None,
+            claim.identity,
+            state.outcome,
+            children=state.children,
+            attempt=claim.task.attempt,
+            maybe_seen=state.maybe_seen,
+        )
 
     def limit_text(self, now: float) -> str:
         """The time that its handler has, for people; a moment lost on the way to its slot is not told.
@@ -90,28 +216,40 @@ class Attempt(Cancellable):
                 self.killed = True
             return self.killed
 
-    def report(self) -> Report | None:
-        """The report of an outcome that the disk refuses, None when there is none to send (R12)."""
-        if self.offered is None or self.committed or self.settled is not None:
-            return None
-        claim = self.claim
-        return Report(
-            None,
-            claim.identity,
-            self.offered,
-            children=self.children,
-            attempt=claim.task.attempt,
-            maybe_seen=self.maybe_seen,
-        )
 
-    def settle(self, settlement: Settlement) -> bool:
-        """The server gave its verdict on the outcome that was offered from memory.
+class AttemptTable:
+    """Every attempt whose thread has not ended, strays included; may be used from any thread."""
 
-        False when the outcome was committed meanwhile: then its stored report gets the verdict.
-        """
-        with self.binding:
-            if self.committed:
-                return False
-            self.settled = settlement
-        self.changed.set()
-        return True
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._attempts: dict[tuple[str, str], Attempt] = {}
+
+    def add(self, attempts: Iterable[Attempt]) -> None:
+        """From now on they are watched."""
+        with self._lock:
+            self._attempts.update((_key(attempt), attempt) for attempt in attempts)
+
+    def remove(self, attempts: Iterable[Attempt]) -> None:
+        """Their threads have ended."""
+        with self._lock:
+            for attempt in attempts:
+                if self._attempts.get(_key(attempt)) is attempt:
+                    del self._attempts[_key(attempt)]
+
+    def all(self) -> tuple[Attempt, ...]:
+        """Every attempt, strays included."""
+        with self._lock:
+            return tuple(self._attempts.values())
+
+    def live(self) -> tuple[Attempt, ...]:
+        """The attempts that may still end by themselves."""
+        return tuple(attempt for attempt in self.all() if not attempt.stray)
+
+    def of_task(self, server: str, task_id: str) -> Attempt | None:
+        """The attempt that works on this task here, None when there is none (R9)."""
+        return self._attempts.get((server, task_id))
+
+
+def _key(attempt: Attempt) -> tuple[str, str]:
+    identity = attempt.claim.identity
+    return identity.server, identity.task_id

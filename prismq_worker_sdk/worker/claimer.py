@@ -5,11 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import zip_longest
 
 from prismq_worker_sdk.decide.claims import Ask, longest_wait, next_claim, worth_repeating
 from prismq_worker_sdk.errors import OutboxError
-from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.model.protocol import (
     BadGrant,
@@ -23,9 +21,9 @@ from prismq_worker_sdk.model.protocol import (
 )
 from prismq_worker_sdk.outbox.schema import JOURNAL_BYTES
 from prismq_worker_sdk.outbox.store import HoldResult
-from prismq_worker_sdk.worker.admission import Admission, admit, admit_unreadable, refuse, to_hold
 from prismq_worker_sdk.worker.asked import Asked, Reservation
 from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.task_path import Arrival, accept, arrive, refuse
 
 MOST_REPORTS = 100_000
 MOST_BYTES = 1 << 30
@@ -88,39 +86,37 @@ class Claimer:
         kept = Reservation(plan.max_tasks)
         return Asked(work, request_id, runtime.clock.monotonic(), kept, plan.part)
 
-    def to_hold(self, asked: Asked, tasks: tuple[Grant | BadGrant, ...]) -> tuple[Claim | None, ...]:
-        """The claims of an answer that can be held in one transaction, one place for each task."""
-        wanted = tasks[: asked.work.max_tasks]
-        return tuple(to_hold(self._runtime, grant, asked.sent_at) for grant in wanted)
+    def failed(self, asked: Asked, failure: Failure) -> Failure:
+        """There was no answer: the same claim is sent again where the server knows its request (R6)."""
+        sent = self.unanswered is not None or (isinstance(failure, Unreachable) and failure.maybe_seen)
+        final = isinstance(failure, Rejected | ExtensionGone)
+        if sent and not final and asked.request_id and self._runtime.life.running:
+            self.unanswered = asked
+        else:
+            self.forget(asked)
+        return failure
 
-    def answered(
-        self,
-        asked: Asked,
-        tasks: tuple[Grant | BadGrant, ...] | Failure,
-        early: Sequence[HoldResult | None] = (),
-    ) -> int | Failure:
-        """Starts what was handed out; how many tasks were taken on, or why there was no answer.
+    def arrived(self, asked: Asked, tasks: tuple[Grant | BadGrant, ...]) -> list[Arrival]:
+        """The tasks of an answer that are new and have a slot; those that have none are given back (R4)."""
+        runtime = self._runtime
+        if runtime.contact.answered():
+            runtime.wakes.deliver()
+        return self._new(asked, tasks)
+
+    def accepted(
+        self, asked: Asked, arrivals: Sequence[Arrival], held: Sequence[HoldResult] | None = None
+    ) -> int:
+        """Starts what has arrived; how many tasks were taken on.
 
         Tasks that could not be taken on, or run here already, count as none, so that a worker in trouble does not empty
         the queue, nor ask without a pause.
 
         Args:
-            early: What the holds gave that were made already, one place for each task; none unless given.
+            held: What their holds gave, where they were made already.
         """
-        runtime = self._runtime
-        if not isinstance(tasks, tuple):
-            sent = self.unanswered is not None or (isinstance(tasks, Unreachable) and tasks.maybe_seen)
-            final = isinstance(tasks, Rejected | ExtensionGone)
-            if sent and not final and asked.request_id and runtime.life.running:
-                self.unanswered = asked
-            else:
-                self.forget(asked)
-            return tasks
         with asked.kept.lock:
             try:
-                if runtime.contact.answered():
-                    runtime.wakes.deliver()
-                return self._take_on(asked, tasks, early)
+                return self._take_on(asked, arrivals, held)
             finally:
                 self.forget(asked)
 
@@ -134,9 +130,8 @@ class Claimer:
             if (
                 asked.kept.open or not self._runtime.life.running
             ):  # a worker that stops gives them back, without slots
-                self._take_on(asked, tasks)
-            elif new := tuple(filter(asked.kept.is_new, tasks)):
-                asked.kept.know(new)
+                self._take_on(asked, self._new(asked, tasks))
+            elif new := asked.kept.know(tasks):
                 self._take_on_anew(new, asked.sent_at)
 
     def _take_on_anew(self, tasks: tuple[Grant | BadGrant, ...], sent_at: float) -> None:
@@ -145,36 +140,27 @@ class Claimer:
         types = () if anew is None else anew.work.task_types
         fitting = tuple(grant for grant in tasks if isinstance(grant, Grant) and grant.task.type in types)
         if anew is not None:
-            self._take_on(replace(anew, sent_at=sent_at), fitting)
+            self._take_on(anew, arrive(self._runtime, fitting, sent_at))
             self._give_back(anew)
-        for grant in tasks:
-            if grant not in fitting:
-                self._refuse(grant, sent_at)
+        refuse(self._runtime, [grant for grant in tasks if grant not in fitting], sent_at)
+
+    def _new(self, asked: Asked, tasks: tuple[Grant | BadGrant, ...]) -> list[Arrival]:
+        runtime, kept = self._runtime, asked.kept
+        with kept.lock:
+            new = kept.know(tasks)
+            most = (
+                kept.left if runtime.life.running else len(new)
+            )  # a worker that stops gives them back, without slots
+        refuse(runtime, new[most:], asked.sent_at)
+        return arrive(runtime, new[:most], asked.sent_at)
 
     def _take_on(
-        self,
-        asked: Asked,
-        tasks: Sequence[Grant | BadGrant],
-        early: Sequence[HoldResult | None] = (),
+        self, asked: Asked, arrivals: Sequence[Arrival], held: Sequence[HoldResult] | None = None
     ) -> int:
-        """Starts the tasks of an answer that are new; gives those back that have no slot. How many were taken on."""
-        runtime, kept = self._runtime, asked.kept
-        taken_on = 0
-        for grant, held in zip_longest(tasks, early):
-            if not kept.is_new(grant):
-                continue
-            kept.know((grant,))
-            if not kept.left and runtime.life.running:
-                self._refuse(grant, asked.sent_at)
-                continue
-            admission = _start(runtime, grant, asked.sent_at, held)
-            kept.left -= admission is Admission.STARTED
-            taken_on += admission not in {Admission.LAPSED, Admission.RUNS}
-        return taken_on
-
-    def _refuse(self, grant: Grant | BadGrant, sent_at: float) -> None:
-        self._runtime.ledger.claim()
-        refuse(self._runtime, grant, sent_at)
+        """Starts tasks in the slots that are kept for them; how many were taken on."""
+        started, settled = accept(self._runtime, arrivals, held)
+        asked.kept.left -= started
+        return started + settled
 
     @property
     def _lease_seconds(self) -> float:
@@ -218,16 +204,6 @@ class Claimer:
         if lacking is not None and before is None:
             runtime.emit(Notice("error", lacking))
         return lacking is None
-
-
-def _start(runtime: Runtime, grant: Grant | BadGrant, sent_at: float, early: HoldResult | None) -> Admission:
-    runtime.ledger.claim()
-    try:
-        if isinstance(grant, BadGrant):
-            return admit_unreadable(runtime, grant)
-        return admit(runtime, grant, sent_at, early)
-    finally:
-        runtime.wakes.supervise()
 
 
 def _outbox_refuses(runtime: Runtime) -> str | None:

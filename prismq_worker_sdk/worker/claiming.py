@@ -6,6 +6,7 @@ from prismq_worker_sdk.decide.claims import Pace, pace_after, window_after
 from prismq_worker_sdk.model.protocol import (
     ExchangeRequest,
     ExchangeResponse,
+    Failure,
     WorkerCommand,
 )
 from prismq_worker_sdk.worker.asked import Asked
@@ -70,7 +71,11 @@ def _claim(runtime: Runtime, claimer: Claimer, asked: Asked, pace: Pace) -> Loop
     finally:
         if runtime.waiting is asked:
             runtime.waiting = None
-    answer = claimer.answered(asked, reply.tasks if isinstance(reply, ExchangeResponse) else reply)
+    tasks = reply.tasks if isinstance(reply, ExchangeResponse) else reply
+    if isinstance(tasks, tuple):
+        answer: int | Failure = claimer.accepted(asked, claimer.arrived(asked, tasks))
+    else:
+        answer = claimer.failed(asked, tasks)
     if answer == 0 and asked.work.wait_seconds and runtime.clock.monotonic() - begun > QUICK_ANSWER:
         return Pace()
     window = runtime.claim_window

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from prismq_worker_sdk.decide.shutdown import exit_code
 from prismq_worker_sdk.errors import OutboxError
-from prismq_worker_sdk.model.events import ClaimEnded, End, Notice
+from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.outbox.outbox import Outbox
+from prismq_worker_sdk.worker.claim_end import count_and_tell, end_claims, lapsed
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.runtime import Runtime
 
@@ -68,12 +69,10 @@ def _let_lapse(runtime: Runtime) -> int:
     """Gives up the claims of handlers that did not end; how many handlers that leaves, strays included."""
     left = runtime.table.all()
     for attempt in runtime.table.live():
+        ended = lapsed(attempt.ref, "its handler did not end in time", held=attempt.claim)
         try:
-            first = runtime.outbox.drop(attempt.claim.identity)
+            end_claims(runtime, [ended])
         except OutboxError as error:
             runtime.emit(Notice("error", str(error)))
-            first = True
-        if first:
-            runtime.ledger.end(End.LAPSED)
-            runtime.emit(ClaimEnded(attempt.ref, End.LAPSED, "its handler did not end in time"))
+            count_and_tell(runtime, [ended])
     return len(left)

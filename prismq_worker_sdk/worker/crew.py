@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 
 from prismq_worker_sdk.decide.claims import lanes
-from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker.commit_loop import commit_loop
 from prismq_worker_sdk.worker.connect import Connects
 from prismq_worker_sdk.worker.delivering import Delivery, delivery_lane, delivery_loop
 from prismq_worker_sdk.worker.driver import LoopThread
@@ -16,9 +16,7 @@ from prismq_worker_sdk.worker.effects import Loop
 from prismq_worker_sdk.worker.interpreter_watch import InterpreterWatch
 from prismq_worker_sdk.worker.leasing import lease_loop
 from prismq_worker_sdk.worker.readiness import Readiness
-from prismq_worker_sdk.worker.running import run_attempt
 from prismq_worker_sdk.worker.runtime import Runtime
-from prismq_worker_sdk.worker.slots import Slot, ThreadSlot
 
 LAST_JOIN = 0.5
 """Seconds given to the loops, and to teardown at the least, once the worker has stopped."""
@@ -50,6 +48,7 @@ class Crew:
             *(thread(f"claim {lane}", claim_loop(runtime, lane)) for lane in more),
         ]
         self._lease = thread("lease", lease_loop(runtime))
+        self._commit = thread("commit", commit_loop(runtime))
         self._readiness = Readiness(
             runtime.registry.handlers
             if runtime.children is None
@@ -65,6 +64,7 @@ class Crew:
         wakes = runtime.wakes
         wakes.deliver, wakes.claim = partial(_wake, self._deliveries), partial(_wake, self._claims)
         wakes.lease, wakes.supervise = self._lease.waker.wake, wake
+        wakes.commit = self._commit.waker.wake
 
     def _ready_changed(self) -> None:
         """A type may be claimed now, or no more: a claim that waits may have to ask anew."""
@@ -95,11 +95,15 @@ class Crew:
     def end(self, seconds: float) -> None:
         """Waits for the loops, and tears the handlers down within the seconds that are left."""
         self._watch.stop()
-        for loop in self._loops:
+        first = self._loops[:-1]
+        for loop in first:
             loop.waker.wake()
-        for loop in self._loops:
-            loop.join(LAST_JOIN / len(self._loops))
+        for loop in first:
+            loop.join(LAST_JOIN / len(first))
         self._end_children(max(LAST_JOIN, seconds))
+        self._runtime.closed = True
+        self._commit.waker.wake()
+        self._commit.join(LAST_JOIN)
         self._readiness.stop(max(LAST_JOIN, seconds))
 
     def _end_children(self, seconds: float) -> None:
@@ -114,29 +118,10 @@ class Crew:
 
     @property
     def _loops(self) -> tuple[LoopThread, ...]:
-        return *self._deliveries, *self._claims, self._lease
+        """In the order of their ends: what finishes is stored till last."""
+        return *self._deliveries, *self._claims, self._lease, self._commit
 
 
 def _wake(loops: list[LoopThread]) -> None:
     for loop in loops:
         loop.waker.wake()
-
-
-def thread_slots(runtime: Callable[[], Runtime]) -> Callable[[int], Slot]:
-    """How to make slots that are threads.
-
-    Args:
-        runtime: What they work with; asked when the first task runs.
-    """
-
-    def work(attempt: Attempt) -> None:
-        run_attempt(runtime(), attempt)
-
-    def done(slot: Slot, attempt: Attempt) -> None:
-        shared = runtime()
-        shared.table.remove((attempt,))
-        shared.gate.stopped(attempt.claim.task.type)
-        shared.slots.finished(slot, attempt)
-        shared.wakes.everybody()
-
-    return lambda number: ThreadSlot(number, work, done)

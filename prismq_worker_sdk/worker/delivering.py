@@ -30,6 +30,7 @@ from prismq_worker_sdk.worker.effects import Loop, Wait
 from prismq_worker_sdk.worker.in_flight import InFlight
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.talking import talk
+from prismq_worker_sdk.worker.task_path import Arrival, look
 from prismq_worker_sdk.worker.verdicts import Verdicts
 
 DISK_PAUSE = 1.0
@@ -255,13 +256,18 @@ class Delivery:
         runtime.overtaken.answered(reports, runtime.clock.monotonic())
         replies = replies_of(whole, len(reports))
         tasks = whole.tasks if isinstance(whole, ExchangeResponse) else whole
-        claims = self._claimer.to_hold(asked, tasks) if asked is not None and isinstance(tasks, tuple) else ()
+        arrivals: list[Arrival] = []
+        if asked is not None and isinstance(tasks, tuple):
+            arrivals = look(runtime, self._claimer.arrived(asked, tasks))
         with self._judging:  # what fails at once in several loops is one failure of the server
             self._verdicts.failures = min(failures, self._verdicts.failures)
             judged = self._judged(reports, replies)
-        early = yield from self._settle(judged, claims)
+        held = yield from self._settle(judged, [one.claim for one in arrivals if one.holds])
         if asked is not None:
-            self._claimer.answered(asked, tasks, early)
+            if isinstance(tasks, tuple):
+                self._claimer.accepted(asked, arrivals, held)
+            else:
+                self._claimer.failed(asked, tasks)
             if not runtime.delivering:
                 runtime.wakes.claim()  # the slots that were kept for this claim may be free again
         if not reports and not isinstance(whole, ExchangeResponse):
@@ -292,33 +298,31 @@ class Delivery:
             self._runtime.wakes.deliver()
         return judged
 
-    def _settle(
-        self, judged: list[tuple[Report, Judgement, float]], claims: tuple[Claim | None, ...] = ()
-    ) -> Loop:
+    def _settle(self, judged: list[tuple[Report, Judgement, float]], claims: list[Claim]) -> Loop:
         """Stores what became of each report, and then the claims, in one transaction (R25); what the holds gave."""
-        stored, early = yield from self._store(judged, claims)
+        stored, held = yield from self._store(judged, claims)
         self._untidy = True
-        for (sent, judgement, retry_in), changed in zip(judged, stored, strict=True):
-            if changed:
-                self._verdicts.book(sent, judgement, retry_in)
-        return early
+        self._verdicts.book([one for one, changed in zip(judged, stored, strict=True) if changed])
+        return held
 
-    def _store(self, judged: list[tuple[Report, Judgement, float]], claims: tuple[Claim | None, ...]) -> Loop:
-        """Stores judgements, as often as the disk needs; which of them were still to be stored.
+    def _store(self, judged: list[tuple[Report, Judgement, float]], claims: list[Claim]) -> Loop:
+        """Stores judgements, as often as the disk needs; which were still to be stored, and what the holds gave.
 
-        Only the first try holds the claims too: after a rest each is looked at anew.
+        Only the first try holds the claims too: after a rest each is looked at anew, and None is given for them all.
         """
         runtime = self._runtime
-        while judged or any(claims):
+        while judged or claims:
             try:
-                return runtime.outbox.settle_and_hold(judged, claims)
+                stored, held = runtime.outbox.settle_and_hold(judged, claims)
             except OutboxError as error:
                 runtime.emit(Notice("error", str(error)))
-                claims = ()
-                if runtime.life.phase in {Phase.FLUSHING, Phase.STOPPED}:
-                    break
+                if not judged or runtime.life.phase in {Phase.FLUSHING, Phase.STOPPED}:
+                    return [False] * len(judged), None
+                claims = []
                 yield Wait(DISK_PAUSE)
-        return [False] * len(judged), ()
+            else:
+                return stored, held if claims else None
+        return [False] * len(judged), None
 
     def _part(self, *, apart: bool) -> None:
         """Whether claims go their own way: reports that do not pass must not keep tasks from coming (R23)."""
@@ -366,7 +370,7 @@ class Delivery:
 
     def _send_from_memory(self, attempt: Attempt, report: Report) -> Loop:
         runtime = self._runtime
-        attempt.maybe_seen = True
+        attempt.seen(maybe_seen=True)
         runtime.overtaken.committed(attempt.claim)
         runtime.overtaken.sending((report,))
         (reply,) = replies_of((yield from talk(runtime, ExchangeRequest(reports=(report,)))), 1)
@@ -374,12 +378,15 @@ class Delivery:
         judgement, retry_in = self._verdicts.judge(report, reply)
         match judgement:
             case Settle(settlement=settlement, detail=detail):
-                if attempt.settle(settlement):
-                    runtime.emit(ReportSettled(attempt.ref, settlement, detail))
+                self._settle_offered(attempt, settlement, detail)
             case Park(detail=detail):
-                if attempt.settle(Settlement.PARKED):
-                    runtime.emit(ReportSettled(attempt.ref, Settlement.PARKED, detail))
+                self._settle_offered(attempt, Settlement.PARKED, detail)
             case Again(reason=reason, maybe_seen=maybe_seen):
-                attempt.maybe_seen = report.maybe_seen or maybe_seen
+                attempt.seen(maybe_seen=report.maybe_seen or maybe_seen)
                 self._offers[attempt] = runtime.clock.monotonic() + retry_in
                 runtime.emit(ReportDelayed(attempt.ref, reason, retry_in, 1))
+
+    def _settle_offered(self, attempt: Attempt, settlement: Settlement, detail: str) -> None:
+        if attempt.settle(settlement):
+            self._runtime.emit(ReportSettled(attempt.ref, settlement, detail))
+            self._runtime.wakes.commit()

@@ -103,18 +103,20 @@ class Gate:
             state.paused_until, state.pause_reason, state.by_errors = now + seconds, reason, False
         self._emit(TypePaused(task_type, reason, seconds, trace))
 
-    def started(self, task_type: str, now: float) -> None:
-        """A task of the type was taken on."""
+    def started(self, task_types: Iterable[str], now: float) -> None:
+        """Tasks of these types were taken on."""
         with self._lock:
-            state = self._states[task_type]
-            state.running += 1
-            if state.bucket is not None:
-                state.bucket = state.bucket.take(now)
+            for name in task_types:
+                state = self._states[name]
+                state.running += 1
+                if state.bucket is not None:
+                    state.bucket = state.bucket.take(now)
 
-    def stopped(self, task_type: str) -> None:
-        """A task of the type left its slot."""
+    def stopped(self, task_types: Iterable[str]) -> None:
+        """Tasks of these types left their slots."""
         with self._lock:
-            self._states[task_type].running -= 1
+            for name in task_types:
+                self._states[name].running -= 1
 
     def succeeded(self, task_type: str) -> None:
         """A task of the type ended as its handler wished: the streak of errors is over."""

@@ -68,7 +68,7 @@ class InterpreterWatch:
                 self._stacks.close()
 
     def _look(self) -> None:
-        over = {one for one in self._attempts() if one.handler_ended}
+        over = {one for one in self._attempts() if one.returned}
         used = {one.native_id: _seconds(one) for one in self._attempts()}
         if self._stacks is not None:
             faulthandler.dump_traceback_later(EVERY + HELD / 2, exit=False, file=self._stacks.fileno())

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 import traceback
+from math import inf
 
 from prismq_worker_sdk.decide.exceptions import own_frames
 from prismq_worker_sdk.decide.leases import ABANDON_AFTER, Abandon, Cancel, Look, watch
 from prismq_worker_sdk.model.events import HandlerOverran, Notice, Phase
 from prismq_worker_sdk.model.outcome import Failed
-from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.attempt import Attempt, Ending
+from prismq_worker_sdk.worker.commit_loop import commit
 from prismq_worker_sdk.worker.effects import Loop, Wait
-from prismq_worker_sdk.worker.ending import Commit, Ending, try_finish
 from prismq_worker_sdk.worker.renewing import Renewing
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.telling import Telling
@@ -24,6 +25,7 @@ def lease_loop(runtime: Runtime) -> Loop:
     """Renews claims, cancels handlers whose time is over, and commits the failure of those that do not end."""
     renewing = Telling(runtime) if runtime.health.capabilities.tells_progress else Renewing(runtime)
     while runtime.life.phase is not Phase.STOPPED:
+        runtime.lease_looks_at = inf  # whoever comes from here on wakes this loop
         now = runtime.clock.monotonic()
         due_at = renewing.next_due()
         if due_at is not None and due_at <= now:
@@ -32,7 +34,10 @@ def lease_loop(runtime: Runtime) -> Loop:
         looks = [_watch(runtime, attempt, now) for attempt in runtime.table.live()]
         if due_at is not None:
             looks.append(due_at)
-        yield Wait(min(LOOK_EVERY, max(0.0, min(looks) - now)) if looks else None)
+        seconds = min(LOOK_EVERY, max(0.0, min(looks) - now)) if looks else None
+        if seconds is not None:
+            runtime.lease_looks_at = now + seconds
+        yield Wait(seconds)
 
 
 def _watch(runtime: Runtime, attempt: Attempt, now: float) -> float:
@@ -59,10 +64,10 @@ def _abandon(runtime: Runtime, attempt: Attempt, now: float) -> float:
     started = attempt.started_at if attempt.started_at is not None else now
     limit = attempt.limit_text(now)
     text = f"the handler did not end within its time limit of {limit}, nor {ABANDON_AFTER:.0f} s after it was told to"
-    if attempt.handler_ended or attempt.killed:  # its own end only waits for the disk (R12), or is on its way
+    if attempt.returned or attempt.killed:  # its own end only waits for the disk (R12), or is on its way
         return now + ABANDON_AFTER
     ending = Ending(Failed(text, "time_limit"), error=TimeoutError(text), seconds=now - started)
-    if try_finish(runtime, attempt, ending) is Commit.REFUSED:
+    if commit(runtime, [(attempt, ending)]):
         return now + ABANDON_AFTER
     if attempt.kill():
         runtime.emit(
@@ -72,8 +77,8 @@ def _abandon(runtime: Runtime, attempt: Attempt, now: float) -> float:
             )
         )
         return now + ABANDON_AFTER
-    attempt.stray = runtime.slots.lose(attempt)
-    if attempt.stray:
+    if attempt.abandon():
+        runtime.slots.lose(attempt)
         runtime.emit(HandlerOverran(attempt.ref, now - started, _stack(attempt)))
         runtime.wakes.everybody()
     return now + ABANDON_AFTER

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterable
 
 from prismq_worker_sdk.decide.accounts import Accounts
 from prismq_worker_sdk.model.events import End
@@ -20,6 +21,8 @@ class Ledger:
         self._recovered = 0
         self._ends: Counter[End] = Counter()
         self._settled: Counter[Settlement] = Counter()
+        self._ended = 0
+        self._left = 0
 
     @property
     def claimed(self) -> int:
@@ -29,8 +32,7 @@ class Ledger:
     @property
     def ended(self) -> int:
         """Claims that have ended since the start."""
-        with self._lock:
-            return sum(self._ends.values())
+        return self._ended
 
     @property
     def parked(self) -> int:
@@ -41,22 +43,24 @@ class Ledger:
     def waiting(self) -> int:
         """Reports without a verdict, by the books."""
         with self._lock:
-            return self._committed + self._recovered - sum(self._settled.values())
+            return self._committed + self._recovered - self._left
 
-    def claim(self) -> None:
-        """One more claim."""
+    def claim(self, number: int = 1) -> None:
+        """More claims."""
         with self._lock:
-            self._claimed += 1
+            self._claimed += number
 
-    def end(self, end: End) -> None:
-        """One claim ended."""
+    def end(self, ends: Iterable[End]) -> None:
+        """Claims ended."""
         with self._lock:
-            self._ends[end] += 1
+            for end in ends:
+                self._ends[end] += 1
+                self._ended += 1
 
-    def commit(self) -> None:
-        """One more outcome stands in the line, or was offered from memory and settled (R12)."""
+    def commit(self, number: int = 1) -> None:
+        """More outcomes stand in the line, or were offered from memory and settled (R12)."""
         with self._lock:
-            self._committed += 1
+            self._committed += number
 
     def recover(self, number: int) -> None:
         """Reports of earlier processes were found."""
@@ -67,6 +71,7 @@ class Ledger:
         """Reports left the line."""
         with self._lock:
             self._settled[settlement] += number
+            self._left += number
 
     def accounts(self, *, waiting: int) -> Accounts:
         """The books as they stand.

@@ -40,6 +40,8 @@ class Overtaken:
 
     def sending(self, reports: Iterable[Report]) -> None:
         """Reports go out now."""
+        if not self._expiries:
+            return
         with self._lock:
             for report in reports:
                 if (expires_at := self._expiries.get(report.identity)) is not None:
@@ -47,16 +49,19 @@ class Overtaken:
 
     def answered(self, reports: Iterable[Report], now: float) -> None:
         """That sending is over, whatever came of it."""
+        if not self._on_the_way:
+            return
         with self._lock:
             for report in reports:
                 key = report.identity.task_key
                 if now >= self._on_the_way.pop(key, inf):
                     _put(self._times, key, now)
 
-    def accepted(self, key: TaskKey, now: float) -> None:
+    def accepted(self, identity: Identity, now: float) -> None:
         """The result of a task was accepted."""
-        with self._lock:
-            _put(self._times, key, now)
+        if identity.token is None:
+            with self._lock:
+                _put(self._times, identity.task_key, now)
 
     def since(self, key: TaskKey, sent_at: float, now: float) -> bool:
         """Whether a report may have ended the claim of a task that was sent then.

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 
 from prismq_worker_sdk.decide.redaction import Redactor
+from prismq_worker_sdk.decide.renewals import first_renewal
 from prismq_worker_sdk.decide.retries import can_be_held
 from prismq_worker_sdk.handlers.registry import Registry
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.model.events import Event, Notice
+from prismq_worker_sdk.model.events import Emit, Notice
 from prismq_worker_sdk.model.protocol import ServerInfo, WorkerCommand
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.worker.asked import Asked
-from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.attempt import Attempt, AttemptTable, Ending
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.contact import Contact
 from prismq_worker_sdk.worker.gate import Gate
@@ -25,7 +28,6 @@ from prismq_worker_sdk.worker.ledger import Ledger
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.overtaken import Overtaken
 from prismq_worker_sdk.worker.slots import SlotPool
-from prismq_worker_sdk.worker.table import AttemptTable
 
 
 def _nobody() -> None:
@@ -38,12 +40,13 @@ class Wakes:
 
     claim: Callable[[], None] = _nobody
     lease: Callable[[], None] = _nobody
+    commit: Callable[[], None] = _nobody
     deliver: Callable[[], None] = _nobody
     supervise: Callable[[], None] = _nobody
 
     def everybody(self) -> None:
         """Look again, all of you."""
-        for wake in (self.claim, self.lease, self.deliver, self.supervise):
+        for wake in (self.claim, self.lease, self.commit, self.deliver, self.supervise):
             wake()
 
 
@@ -62,6 +65,9 @@ class Runtime:
         parked: Reports that earlier processes parked, whichever server they are for.
         overtaken: Tasks whose claim a report may end while it is on its way.
         children: The processes of handlers that have their own, None when every handler runs in a thread.
+        finished: Attempts whose handlers have ended, with how: the commit loop stores them.
+        closed: Whether nothing more is to be stored: the worker has stopped.
+        lease_looks_at: Clock reading at which the lease loop looks next by itself.
         threads: The last attempt of each thread, by its number.
         command: What the server wants of this worker (R40).
         delivering: Whether reports go out now, so that claims go along with them.
@@ -88,7 +94,7 @@ class Runtime:
     contact: Contact
     ledger: Ledger
     redactor: Redactor
-    emit: Callable[[Event], None]
+    emit: Emit
     free_bytes: Callable[[], int]
     stored_bytes: Callable[[], int] = lambda: 0
     log_bytes: Callable[[], int] = lambda: 0
@@ -96,6 +102,9 @@ class Runtime:
     overtaken: Overtaken = field(default_factory=Overtaken)
     children: ChildPool | None = None
     threads: dict[int, Attempt] = field(default_factory=dict)
+    finished: deque[tuple[Attempt, Ending]] = field(default_factory=deque)
+    lease_looks_at: float = inf
+    closed: bool = False
     wakes: Wakes = field(default_factory=Wakes)
     claims_hold: bool = True
     stored_sent: bool = False
@@ -118,6 +127,26 @@ class Runtime:
         """Whether the server tries a task again once this attempt of it is reported as failed, for certain."""
         can, most = self.health.capabilities, self.config.server_max_attempts
         return can.releases or (can.retries_at_once and attempt is not None and attempt < most)
+
+    @property
+    def all_runs_done(self) -> bool:
+        """Whether the worker has ended as many tasks as it was to."""
+        most = self.config.max_runs
+        return bool(most) and self.ledger.ended >= most
+
+    def slots_freed(self) -> None:
+        """Tasks have left their slots: others may be claimed, unless claims go along with reports just now."""
+        if not self.delivering:
+            self.wakes.claim()
+        self.wakes.deliver()
+        if not self.life.running:
+            self.wakes.supervise()
+
+    def watch(self, attempts: Iterable[Attempt]) -> None:
+        """New attempts are to be watched: wakes the lease loop where it would look too late by itself (R7, R16)."""
+        first = first_renewal(self.clock.monotonic())
+        if self.lease_looks_at > min(first, *(attempt.limit_at for attempt in attempts)):
+            self.wakes.lease()
 
     def deliver_with_claims(self, *, now: bool) -> None:
         """Whether reports go out now; when they do no more, the claim loop claims by itself again."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.handlers.registry import Registry
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.model.events import Event, Notice
+from prismq_worker_sdk.model.events import Emit, Notice
 from prismq_worker_sdk.model.protocol import ServerInfo
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.system import generated_worker_id
+from prismq_worker_sdk.worker.attempt import AttemptTable
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.connect import Connections, server_identity
 from prismq_worker_sdk.worker.contact import Contact
-from prismq_worker_sdk.worker.crew import thread_slots
 from prismq_worker_sdk.worker.delivering import delivery_loop
 from prismq_worker_sdk.worker.driver import Waker, drive
 from prismq_worker_sdk.worker.effects import Loop, Reply, Wait
@@ -26,7 +26,6 @@ from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.runtime import Runtime
 from prismq_worker_sdk.worker.slots import SlotPool
 from prismq_worker_sdk.worker.startup import find_server
-from prismq_worker_sdk.worker.table import AttemptTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def send_stored(
     timeout: float,
     clock: Clock,
     redactor: Redactor,
-    emit: Callable[[Event], None],
+    emit: Emit,
 ) -> Sent:
     """Sends what waits in these outboxes, each report under its own claim, as a worker would.
 
@@ -108,11 +107,11 @@ def _share(
     clock: Clock,
     redactor: Redactor,
     contact: Contact,
-    emit: Callable[[Event], None],
+    emit: Emit,
 ) -> Runtime:
     """What the delivery loop works with: no handlers, so nothing is ever claimed."""
     server = server_identity(config, found)
-    runtime = Runtime(
+    return Runtime(
         config=config,
         worker_id=generated_worker_id(),
         server=server,
@@ -122,7 +121,7 @@ def _share(
         outbox=outbox.of(server),
         registry=Registry([]),
         table=AttemptTable(),
-        slots=SlotPool(1, thread_slots(lambda: runtime)),
+        slots=SlotPool(1, lambda _attempts, _threads: None),
         gate=Gate([], error_limit=0, emit=emit),
         life=Lifecycle(),
         contact=contact,
@@ -131,7 +130,6 @@ def _share(
         emit=emit,
         free_bytes=lambda: 0,
     )
-    return runtime
 
 
 def _until(runtime: Runtime, until: float) -> Loop:

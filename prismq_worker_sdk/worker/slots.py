@@ -1,65 +1,64 @@
-"""Slots: where handlers run. The port, and slots that are threads."""
+"""Slots: how many tasks run at a time, and the threads that run them."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 from prismq_worker_sdk.worker.attempt import Attempt
 
-Work = Callable[[Attempt], None]
-"""Runs one attempt to its commit; raises nothing."""
 
+class SlotThreads:
+    """Threads that take tasks from one line, so that a task waits for no other one.
 
-class Slot(Protocol):
-    """A place where one handler runs at a time."""
+    Nothing is ever done to a thread of somebody else: they are the worker's own.
 
-    def start(self, attempt: Attempt) -> None:
-        """Begins; returns at once."""
-        ...
+    Args:
+        work: Runs one attempt to its end; raises nothing.
+    """
 
-    def close(self) -> None:
-        """Takes no more; what runs goes on."""
-        ...
-
-
-class ThreadSlot:
-    """A slot that is a thread of its own, so that nothing is ever done to somebody else's thread."""
-
-    def __init__(self, number: int, work: Work, done: Callable[[Slot, Attempt], None]) -> None:
+    def __init__(self, work: Callable[[Attempt], None]) -> None:
         self._work = work
-        self._done = done
         self._queue: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name=f"prismq-slot-{number}", daemon=True)
-        self._thread.start()
+        self._made = 0
 
-    def start(self, attempt: Attempt) -> None:
-        """Begins; returns at once."""
-        self._queue.put(attempt)
+    def begin(self, attempts: Sequence[Attempt], threads: int) -> None:
+        """Begins; returns at once.
+
+        Args:
+            threads: How many there must be, those of strays included.
+        """
+        for number in range(self._made, threads):
+            name = f"prismq-slot-{number}"
+            threading.Thread(target=self._run, name=name, daemon=True).start()
+            self._made += 1
+        for attempt in attempts:
+            self._queue.put(attempt)
 
     def close(self) -> None:
         """Takes no more; what runs goes on."""
-        self._queue.put(None)
+        for _ in range(self._made):
+            self._queue.put(None)
 
     def _run(self) -> None:
         while (attempt := self._queue.get()) is not None:
-            try:
-                self._work(attempt)
-            finally:
-                self._done(self, attempt)
+            self._work(attempt)
+            if attempt.stray:
+                return  # its slot is lost: there is another thread for the next one
 
 
 class SlotPool:
-    """The slots of a worker: reserved before a claim is sent, taken by its tasks, lost to strays (R4, R16)."""
+    """The slots of a worker: reserved before a claim is sent, taken by its tasks, lost to strays (R4, R16).
 
-    def __init__(self, size: int, make: Callable[[int], Slot]) -> None:
+    Args:
+        begin: Begins attempts, with so many threads at least.
+    """
+
+    def __init__(self, size: int, begin: Callable[[Sequence[Attempt], int], None]) -> None:
         self._lock = threading.Lock()
         self._size = size
-        self._make = make
-        self._made = 0
-        self._idle: list[Slot] = []
+        self._begin = begin
         self._reserved = 0
         self._running: set[Attempt] = set()
         self._lost = 0
@@ -98,39 +97,20 @@ class SlotPool:
         with self._lock:
             self._reserved -= number
 
-    def start(self, attempt: Attempt) -> None:
-        """Runs an attempt in a reserved slot."""
+    def start(self, attempts: Sequence[Attempt]) -> None:
+        """Runs attempts in reserved slots."""
         with self._lock:
-            self._reserved -= 1
-            self._running.add(attempt)
-            if self._idle:
-                slot = self._idle.pop()
-            else:
-                slot = self._make(self._made)
-                self._made += 1
-        slot.start(attempt)
+            self._reserved -= len(attempts)
+            self._running.update(attempts)
+            self._begin(attempts, len(self._running) + self._lost)
 
-    def finished(self, slot: Slot, attempt: Attempt) -> None:
-        """An attempt left its slot; the slot of a stray is not used again (R16)."""
+    def finished(self, attempts: Sequence[Attempt]) -> None:
+        """Attempts left their slots; the slot of a stray is not used again (R16)."""
         with self._lock:
-            if attempt in self._running:
-                self._running.remove(attempt)
-                self._idle.append(slot)
-                return
-        slot.close()
+            self._running.difference_update(attempts)
 
-    def lose(self, attempt: Attempt) -> bool:
-        """Gives up the slot of an attempt that does not end; False when it has just ended after all."""
+    def lose(self, attempt: Attempt) -> None:
+        """Gives up the slot of an attempt that does not end."""
         with self._lock:
-            if attempt not in self._running:
-                return False
-            self._running.remove(attempt)
+            self._running.discard(attempt)
             self._lost += 1
-            return True
-
-    def close(self) -> None:
-        """Ends the idle slots."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for slot in idle:
-            slot.close()

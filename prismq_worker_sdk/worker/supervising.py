@@ -98,9 +98,8 @@ def _seconds_to_next_step(runtime: Runtime) -> float:
 
 def _stop_if_due(runtime: Runtime, crew: Watched) -> None:
     """Stops the worker when it has done its runs, or cannot go on."""
-    most = runtime.config.max_runs
-    if most and runtime.ledger.ended >= most:
-        _stop(runtime, f"--max-runs {most} is reached")
+    if runtime.all_runs_done:
+        _stop(runtime, f"--max-runs {runtime.config.max_runs} is reached")
     if runtime.command is WorkerCommand.TERMINATE:
         _stop(runtime, "the server wants this worker to end")
     if dead := crew.troubles():

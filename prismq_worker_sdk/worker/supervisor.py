@@ -11,15 +11,16 @@ from prismq_worker_sdk.decide.shutdown import ExitCode, grace_of
 from prismq_worker_sdk.errors import PrismqError, SettingsError
 from prismq_worker_sdk.handlers.registry import Registry
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.model.events import Event, WorkerStopped
+from prismq_worker_sdk.model.events import Emit, WorkerStopped
 from prismq_worker_sdk.model.protocol import ServerInfo, WorkerCommand
 from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.worker.announcing import announce
+from prismq_worker_sdk.worker.attempt import Attempt, AttemptTable
 from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.connect import Connections, Connects, server_identity
 from prismq_worker_sdk.worker.contact import Contact
-from prismq_worker_sdk.worker.crew import Crew, thread_slots
+from prismq_worker_sdk.worker.crew import Crew
 from prismq_worker_sdk.worker.driver import Waker, drive, no_calls
 from prismq_worker_sdk.worker.gate import Gate
 from prismq_worker_sdk.worker.isolation.pool import child_pool
@@ -27,10 +28,10 @@ from prismq_worker_sdk.worker.ledger import Ledger
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.recovery import State, recover
 from prismq_worker_sdk.worker.runtime import Runtime
-from prismq_worker_sdk.worker.slots import SlotPool
+from prismq_worker_sdk.worker.slots import SlotPool, SlotThreads
 from prismq_worker_sdk.worker.startup import find_server, search
 from prismq_worker_sdk.worker.supervising import ask_stop, seconds_left, supervise
-from prismq_worker_sdk.worker.table import AttemptTable
+from prismq_worker_sdk.worker.task_path import run
 
 
 class Supervisor:
@@ -48,7 +49,7 @@ class Supervisor:
         registry: Registry,
         clock: Clock,
         redactor: Redactor,
-        emit: Callable[[Event], None],
+        emit: Emit,
         connections: Connects | None = None,
     ) -> None:
         self._config = config
@@ -65,6 +66,7 @@ class Supervisor:
         self._connections: Connects = connections or Connections(config, emit)
         self._gate = Gate(registry.handlers, error_limit=config.max_consecutive_errors, emit=emit)
         self._runtime: Runtime | None = None
+        self._threads = SlotThreads(self._work)
         self._crew: Crew | None = None
         self._owns_process = False
 
@@ -141,7 +143,7 @@ class Supervisor:
         crew.start()
         drive(supervise(runtime, crew), no_calls, self._waker)
         crew.end(seconds_left(self._life, self._clock, 0.0))
-        runtime.slots.close()
+        self._threads.close()
         return close_books(runtime, elsewhere=state.left_elsewhere())
 
     def _find_server(self, *, waiting: bool) -> ServerInfo | None:
@@ -163,7 +165,7 @@ class Supervisor:
             outbox=state.outbox.of(server),
             registry=self._registry,
             table=AttemptTable(),
-            slots=SlotPool(self._config.concurrency, thread_slots(lambda: runtime)),
+            slots=SlotPool(self._config.concurrency, self._threads.begin),
             gate=self._gate,
             life=self._life,
             contact=self._contact,
@@ -179,6 +181,10 @@ class Supervisor:
         if self._children is not None:
             self._children.start(lock=state.instance.lock.descriptor)
         return runtime
+
+    def _work(self, attempt: Attempt) -> None:
+        if self._runtime is not None:
+            run(self._runtime, attempt)
 
     def _wake(self) -> None:
         self._waker.wake()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from prismq_worker_sdk.decide.backoff import REPORTS, SERVER, after_failure, as_asked
@@ -10,6 +11,7 @@ from prismq_worker_sdk.decide.retries import failed_early
 from prismq_worker_sdk.model.claim import TaskKey
 from prismq_worker_sdk.model.events import (
     End,
+    Event,
     Notice,
     OutcomeCommitted,
     ReportDelayed,
@@ -105,26 +107,29 @@ class Verdicts:
             return SERVER.seconds(self.failures, jitter)
         return after_failure(failure, self.failures, jitter)
 
-    def book(self, report: Report, judgement: Judgement, retry_in: float) -> None:
-        """Counts and tells what became of a report, once that is stored."""
+    def book(self, judged: Sequence[tuple[Report, Judgement, float]]) -> None:
+        """Counts and tells what became of reports, once that is stored."""
         runtime = self._runtime
-        identity = report.identity
-        ref = TaskRef(identity.task_id, identity.task_type, report.attempt)
-        match judgement:
-            case Settle(settlement=settlement, detail=detail):
-                if settlement is Settlement.ACCEPTED and isinstance(report.outcome, Completed):
-                    runtime.overtaken.accepted(identity.task_key, runtime.clock.monotonic())
-                runtime.ledger.settle(settlement)
-                runtime.emit(ReportSettled(ref, settlement, detail))
-            case Park(detail=detail, replacement=replacement):
-                runtime.ledger.settle(Settlement.PARKED)
-                runtime.emit(ReportSettled(ref, Settlement.PARKED, detail))
-                if replacement is not None:
-                    runtime.ledger.commit()
-                    error, kind = replacement.error, replacement.error_type
-                    runtime.emit(OutcomeCommitted(ref, End.FAILED, None, error=error, error_type=kind))
-            case Again(reason=reason):
-                runtime.emit(ReportDelayed(ref, reason, retry_in, report.tries))
+        events: list[Event] = []
+        for report, judgement, retry_in in judged:
+            identity = report.identity
+            ref = TaskRef(identity.task_id, identity.task_type, report.attempt)
+            match judgement:
+                case Settle(settlement=settlement, detail=detail):
+                    if settlement is Settlement.ACCEPTED and isinstance(report.outcome, Completed):
+                        runtime.overtaken.accepted(identity, runtime.clock.monotonic())
+                    runtime.ledger.settle(settlement)
+                    events.append(ReportSettled(ref, settlement, detail))
+                case Park(detail=detail, replacement=replacement):
+                    runtime.ledger.settle(Settlement.PARKED)
+                    events.append(ReportSettled(ref, Settlement.PARKED, detail))
+                    if replacement is not None:
+                        runtime.ledger.commit()
+                        error, kind = replacement.error, replacement.error_type
+                        events.append(OutcomeCommitted(ref, End.FAILED, None, error=error, error_type=kind))
+                case Again(reason=reason):
+                    events.append(ReportDelayed(ref, reason, retry_in, report.tries))
+        runtime.emit(*events)
 
 
 def _limited(reply: ReportReply) -> bool:

@@ -43,7 +43,7 @@ MUTANTS = (
     Mutant(
         "R1",
         "a report carries the id its task was claimed under",
-        "worker.admission:_identity",
+        "worker.task_path:_identity",
         "runtime.worker_id",
         '"another"',
     ),
@@ -51,9 +51,9 @@ MUTANTS = (
     Mutant(
         "R3",
         "a task that cannot be read is failed for good",
-        "worker.admission:admit_unreadable",
-        "grant.task_id is None",
-        "True",
+        "worker.task_path:_bad",
+        "grant.task_id is not None",
+        "False",
     ),
     Mutant(
         "R4",
@@ -73,15 +73,15 @@ MUTANTS = (
     Mutant(
         "R5",
         "a lease counts from the first sending of its request",
-        "worker.claimer:Claimer._take_on",
-        "_start(runtime, grant, asked.sent_at, held)",
-        "_start(runtime, grant, runtime.clock.monotonic(), held)",
+        "worker.claimer:Claimer._new",
+        "arrive(runtime, new[:most], asked.sent_at)",
+        "arrive(runtime, new[:most], runtime.clock.monotonic())",
     ),
     Mutant(
         "R5",
         "a claim that has run out here is not begun",
-        "worker.admission:_obstacle",
-        "runtime.clock.monotonic() >= claim.expires_at",
+        "worker.task_path:_obstacle",
+        "now >= claim.expires_at",
         "False",
     ),
     Mutant(
@@ -94,7 +94,7 @@ MUTANTS = (
     Mutant(
         "R6",
         "a claim without an answer is sent again under its request id",
-        "worker.claimer:Claimer.answered",
+        "worker.claimer:Claimer.failed",
         "not final",
         "False",
     ),
@@ -150,15 +150,15 @@ MUTANTS = (
     Mutant(
         "R9",
         "a task that runs here is not begun a second time here",
-        "worker.admission:_held",
-        "live is not None and early is None",
+        "worker.task_path:_admit",
+        "(live := one.live or started) is not None",
         "False",
     ),
     Mutant(
         "R9",
         "a task that both answers to a claim have is taken on once",
-        "worker.asked:Reservation.is_new",
-        "grant.token not in self._tokens",
+        "worker.asked:Reservation.know",
+        "one.token is None or one.token not in self._tokens",
         "True",
     ),
     Mutant(
@@ -171,7 +171,7 @@ MUTANTS = (
     Mutant(
         "R12",
         "a commit that the disk refuses is repeated",
-        "worker.ending:try_finish",
+        "worker.commit_loop:commit",
         "attempt.settled is None or runtime.life.running",
         "False",
     ),
@@ -206,7 +206,7 @@ MUTANTS = (
     Mutant(
         "R18",
         "Unavailable pauses its type",
-        "worker.ending:_pause",
+        "worker.commit_loop:_pause",
         "runtime.gate.pause",
         "(lambda *_, **__: None)",
     ),
@@ -236,7 +236,7 @@ MUTANTS = (
         "R22",
         "children are committed with their result",
         "outbox.store:commit",
-        "children_text(tuple(children))",
+        "children_text(commit.children)",
         '"[]"',
     ),
     Mutant(
@@ -260,7 +260,7 @@ MUTANTS = (
         "found is not None",
         "False",
     ),
-    Mutant("R25", "a result of uncertain fate is kept", "outbox.outbox:_settle", "judgement.keep", "False"),
+    Mutant("R25", "a result of uncertain fate is kept", "outbox.bulk:_leave", "judgement.keep", "False"),
     Mutant(
         "R26",
         "a conflict after an unanswered try may mean accepted",
@@ -316,7 +316,11 @@ MUTANTS = (
     ),
     Mutant("R37", "exit 0 only with nothing left", "decide.shutdown:exit_code", "waiting or strays", "False"),
     Mutant(
-        "R38", "every end of a claim is counted", "worker.admission:_end", "runtime.ledger.end(end)", "None"
+        "R38",
+        "every end of a claim is counted",
+        "worker.claim_end:count_and_tell",
+        "ledger.end(one.end for one in ends)",
+        "None",
     ),
     Mutant(
         "R40",

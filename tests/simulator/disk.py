@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from prismq_worker_sdk.decide.delivery import Judgement
-from prismq_worker_sdk.model.claim import Claim, Identity
-from prismq_worker_sdk.model.outcome import Child, Outcome
+from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.report import Report
 from prismq_worker_sdk.outbox import store
+from prismq_worker_sdk.outbox.claim_ends import ClaimEnd, Commit
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.store import HoldResult
-from prismq_worker_sdk.outbox.transactions import Operation
+from prismq_worker_sdk.outbox.transactions import Operation, Then
 from tests.simulator.actor import Crashed
 from tests.simulator.host import Worker
 from tests.simulator.watch import Watch
@@ -29,8 +29,11 @@ class _Disk:
     def __init__(self, process: Worker) -> None:
         self._process = process
 
-    def run(self, operation: Operation[T], *, within: float | None = None) -> T:
-        return self._process.host.transact(self._process, operation)
+    def run(self, operation: Operation[T], *, within: float | None = None, then: Then[T] | None = None) -> T:
+        found = self._process.host.transact(self._process, operation)
+        if then is not None:
+            then(found)
+        return found
 
     def close(self) -> None:
         """The disk stays."""
@@ -44,49 +47,28 @@ class SimulatedOutbox(Outbox):
         self._process = process
         self._watch = watch
 
-    def hold(self, claim: Claim) -> HoldResult:
-        """Writes a claim down, or answers it."""
-        try:
-            found = super().hold(claim)
-        except Crashed:
-            self._count_holds([claim])
-            raise
-        self._watch.held(self._process, claim, found)
-        return found
-
-    def commit(
-        self,
-        identity: Identity,
-        outcome: Outcome,
-        *,
-        children: Sequence[Child] = (),
-        attempt: int | None = None,
-        maybe_seen: bool = False,
-        wait: float = 0.0,
-    ) -> bool:
-        """The commit point."""
-        first = super().commit(
-            identity, outcome, children=children, attempt=attempt, maybe_seen=maybe_seen, wait=wait
-        )
-        if first:
-            self._watch.committed(self._process, identity, outcome)
+    def end(self, *ends: ClaimEnd) -> list[bool]:
+        """Ends claims."""
+        first = super().end(*ends)
+        for end, is_first in zip(ends, first, strict=True):
+            if isinstance(end, Commit) and is_first:
+                self._watch.committed(self._process, end.identity, end.outcome)
         return first
 
     def settle_and_hold(
-        self, judged: Sequence[tuple[Report, Judgement, float]], claims: Sequence[Claim | None]
-    ) -> tuple[list[bool], list[HoldResult | None]]:
+        self, judged: Sequence[tuple[Report, Judgement, float]], claims: Sequence[Claim]
+    ) -> tuple[list[bool], list[HoldResult]]:
         """Stores the verdicts of an answer and then holds its tasks."""
         try:
             done, held = super().settle_and_hold(judged, claims)
         except Crashed:
-            self._count_holds([claim for claim in claims if claim is not None])
+            self._count_holds(claims)
             raise
         for (report, judgement, _), changed in zip(judged, done, strict=True):
             if changed:
                 self._watch.judged(self._process, report, judgement)
         for claim, found in zip(claims, held, strict=True):
-            if claim is not None and found is not None:
-                self._watch.held(self._process, claim, found)
+            self._watch.held(self._process, claim, found)
         return done, held
 
     def _count_holds(self, claims: Sequence[Claim]) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from prismq_worker_sdk.errors import Defer, OutboxError, Permanent, TaskCancelled, Transient, Unavailable
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.schema import ParamsSpec
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.backing import AttemptBackend
+from prismq_worker_sdk.worker.attempt_backend import AttemptBackend
 from prismq_worker_sdk.worker.context import RunningContext
-from prismq_worker_sdk.worker.ending import Commit, Ending, try_finish
-from prismq_worker_sdk.worker.running import place_of, worked
+from prismq_worker_sdk.worker.handler_run import place_of, worked
+from prismq_worker_sdk.worker.slots import SlotPool
+from prismq_worker_sdk.worker.task_path import finish
 from tests.simulator.host import Worker
 from tests.simulator.plan import Work
 from tests.simulator.scene import CHILD, TIME_LIMIT, TYPES, UNAVAILABLE, Scene
@@ -20,7 +22,6 @@ from tests.simulator.watch import Watch
 TOLD = 0.2
 """Seconds in which a handler that obeys ends when it is told to."""
 
-DISK_PAUSE = 1.0
 ANYTHING = ParamsSpec.of(dict)
 
 
@@ -60,28 +61,31 @@ def act(ctx: RunningContext, work: Work, starts: int) -> Any:
     return {"task": ctx.task.id}
 
 
-class SimulatedSlot:
-    """A slot whose handler takes simulated time."""
+class SimulatedSlots(SlotPool):
+    """Slots whose handlers take simulated time."""
 
-    def __init__(self, process: Worker, watch: Watch) -> None:
+    def __init__(self, size: int, process: Worker, watch: Watch) -> None:
+        super().__init__(size, self._begin_all)
         self._process = process
         self._watch = watch
 
-    def start(self, attempt: Attempt) -> None:
-        """Begins."""
-        _Run(self, self._process, attempt, self._watch).begin()
+    def _begin_all(self, attempts: Sequence[Attempt], _threads: int) -> None:
+        for attempt in attempts:
+            self._process.later(0.0, _Run(self._process, attempt, self._watch).begin)
 
-    def close(self) -> None:
-        """Takes no more."""
+    def finished(self, attempts: Sequence[Attempt]) -> None:
+        """Attempts left their slots."""
+        for attempt in attempts:
+            self._watch.left(self._process, attempt)
+        super().finished(attempts)
 
 
 class _Run:
     """One handler on its way."""
 
-    def __init__(self, slot: SimulatedSlot, process: Worker, attempt: Attempt, watch: Watch) -> None:
+    def __init__(self, process: Worker, attempt: Attempt, watch: Watch) -> None:
         if process.runtime is None:
             raise RuntimeError("a task runs before its worker has found a server")
-        self._slot = slot
         self._process = process
         self._watch = watch
         self._runtime = process.runtime
@@ -122,16 +126,4 @@ class _Run:
         self._over = True
         place = place_of(self._runtime, self._attempt, self._ctx)
         ending = worked(self._runtime, self._attempt, self._ctx, place)
-        self._attempt.handler_ended = True
-        self._finish(ending)
-
-    def _finish(self, ending: Ending) -> None:
-        if try_finish(self._runtime, self._attempt, ending) is Commit.REFUSED:
-            self._process.later(DISK_PAUSE, lambda: self._finish(ending))
-            return
-        self._watch.left(self._process, self._attempt)
-        runtime, attempt = self._runtime, self._attempt
-        runtime.table.remove((attempt,))
-        runtime.gate.stopped(attempt.claim.task.type)
-        runtime.slots.finished(self._slot, attempt)
-        runtime.wakes.everybody()
+        finish(self._runtime, self._attempt, ending)

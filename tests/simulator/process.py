@@ -29,8 +29,10 @@ from prismq_worker_sdk.wire.client import health
 from prismq_worker_sdk.wire.dialect import Exchange
 from prismq_worker_sdk.wire.dialects import DIALECTS, dialect_named
 from prismq_worker_sdk.wire.messages import Steps
+from prismq_worker_sdk.worker.attempt import AttemptTable
 from prismq_worker_sdk.worker.claiming import claim_loop
 from prismq_worker_sdk.worker.closing import close_books, never_begun
+from prismq_worker_sdk.worker.commit_loop import commit_loop
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.contact import Contact
 from prismq_worker_sdk.worker.delivering import Delivery, delivery_lane, delivery_loop
@@ -41,13 +43,11 @@ from prismq_worker_sdk.worker.ledger import Ledger
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.recovery import recover
 from prismq_worker_sdk.worker.runtime import Runtime
-from prismq_worker_sdk.worker.slots import SlotPool
 from prismq_worker_sdk.worker.startup import find_server
 from prismq_worker_sdk.worker.supervising import ask_stop, supervise
-from prismq_worker_sdk.worker.table import AttemptTable
 from tests.simulator.actor import Actor, Crashed
 from tests.simulator.disk import SimulatedOutbox
-from tests.simulator.handling import SimulatedSlot
+from tests.simulator.handling import SimulatedSlots
 from tests.simulator.host import Host
 from tests.simulator.scene import GATED
 from tests.simulator.watch import Watch
@@ -169,9 +169,10 @@ class Process:
             self._exchange = (DIALECTS[0] if found is None else dialect_named(found.dialect)).exchange()
         return self._exchange(request, BASE if found is None else found.capabilities)
 
-    def emit(self, event: Event) -> None:
+    def emit(self, *events: Event) -> None:
         """Something happened in it."""
-        self.watch.event(self, event)
+        for event in events:
+            self.watch.event(self, event)
 
     # its life
 
@@ -233,10 +234,11 @@ class Process:
             *(self._actor(f"claim {lane}", claim_loop(runtime, lane), ended) for lane in more),
         ]
         lease = self._actor("lease", lease_loop(runtime), ended)
+        commit = self._actor("commit", commit_loop(runtime), ended)
         supervisor = self._actor("supervisor", supervise(runtime, self), self._over)
-        self._crew = [*self._deliveries, *self._claims, lease, supervisor]
+        self._crew = [*self._deliveries, *self._claims, lease, commit, supervisor]
         wakes.deliver, wakes.claim = partial(_wake, self._deliveries), partial(_wake, self._claims)
-        wakes.lease, wakes.supervise = lease.wake, supervisor.wake
+        wakes.lease, wakes.commit, wakes.supervise = lease.wake, commit.wake, supervisor.wake
         for actor in self._crew:
             actor.start()
         for handler in self.handlers:
@@ -269,7 +271,7 @@ class Process:
             outbox=outbox,
             registry=Registry(handlers),
             table=AttemptTable(),
-            slots=SlotPool(self.config.concurrency, lambda _number: SimulatedSlot(self, self.watch)),
+            slots=SimulatedSlots(self.config.concurrency, self, self.watch),
             gate=gate,
             life=self.life,
             contact=self._contact,

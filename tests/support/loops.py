@@ -22,18 +22,20 @@ from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.schema import open_database
 from prismq_worker_sdk.outbox.transactions import GroupCommit
 from prismq_worker_sdk.testing import FakeClock
+from prismq_worker_sdk.worker.attempt import AttemptTable
 from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker.commit_loop import commit_loop
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.contact import Contact
-from prismq_worker_sdk.worker.crew import thread_slots
+from prismq_worker_sdk.worker.driver import LoopThread, no_calls
 from prismq_worker_sdk.worker.effects import Call, Wait
 from prismq_worker_sdk.worker.gate import Gate
 from prismq_worker_sdk.worker.ledger import Ledger
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.runtime import Runtime
-from prismq_worker_sdk.worker.slots import SlotPool
+from prismq_worker_sdk.worker.slots import SlotPool, SlotThreads
 from prismq_worker_sdk.worker.supervising import supervise
-from prismq_worker_sdk.worker.table import AttemptTable
+from prismq_worker_sdk.worker.task_path import run
 from tests.support.processes import wait_until
 
 SERVER = "http://server.invalid/api"
@@ -146,6 +148,7 @@ class Workplace:
         given = {"api_url": server, "state_dir": folder, "concurrency": 2, **config}
         handlers = [work.handler for work in self.works]
         settings = WorkerConfig(**given)
+        self.threads = SlotThreads(lambda attempt: run(self.runtime, attempt))
         gate = Gate(handlers, error_limit=settings.max_consecutive_errors, emit=self.events.append)
         for handler in handlers:
             gate.set_ready(handler.task_type, None)
@@ -159,16 +162,25 @@ class Workplace:
             outbox=self.outbox,
             registry=Registry(handlers),
             table=AttemptTable(),
-            slots=SlotPool(settings.concurrency, thread_slots(lambda: self.runtime)),
+            slots=SlotPool(settings.concurrency, self.threads.begin),
             gate=gate,
             life=Lifecycle(),
             contact=Contact(self.clock, self.events.append),
             ledger=Ledger(),
             redactor=Redactor(),
-            emit=self.events.append,
+            emit=lambda *events: self.events.extend(events),
             free_bytes=lambda: self.free_bytes,
             stored_sent=stored_sent,
         )
+        self.commits = LoopThread(
+            "commit",
+            commit_loop(self.runtime),
+            perform=no_calls,
+            clock=self.clock,
+            ended=lambda: None,
+        )
+        self.runtime.wakes.commit = self.commits.waker.wake
+        self.commits.start()
 
     def give(self, *grants):
         """One claim that is answered with these; gives the loop as it stands after it."""
@@ -236,10 +248,13 @@ class Workplace:
     def close(self):
         for work in self.works:
             work.gate.set()
-        for attempt in self.runtime.table.all():
-            attempt.changed.set()
+        self.commits.waker.wake()
         self.idle()
-        self.runtime.slots.close()
+        self.threads.close()
+        self.runtime.closed = True
+        self.commits.waker.wake()
+        self.commits.join(10)
+        assert not self.commits.error, self.commits.error
         self.outbox.close()
 
 

@@ -10,6 +10,7 @@ from prismq_worker_sdk.model.claim import TaskKey
 from prismq_worker_sdk.model.outcome import Completed, Released
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.outbox import bounds
+from prismq_worker_sdk.outbox.claim_ends import Drop
 from prismq_worker_sdk.outbox.outbox import Outbox
 
 MIB = 1024 * 1024
@@ -135,7 +136,7 @@ def test_r30_a_clock_that_jumps_takes_no_checkpoint_that_is_still_needed(outbox,
 
     assert rows(outbox, "checkpoints") == 2
     deliver(outbox)
-    outbox.drop(running.identity)
+    outbox.end(Drop(running.identity))
     clock.turn(DAY)
     outbox.tidy()
     assert rows(outbox, "checkpoints") == 0

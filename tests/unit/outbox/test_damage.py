@@ -9,6 +9,7 @@ import pytest
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.errors import StateFolderError
 from prismq_worker_sdk.model.outcome import Failed
+from prismq_worker_sdk.outbox.claim_ends import Lapse
 from prismq_worker_sdk.outbox.damage import mend
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.schema import STEPS, VERSION, open_database
@@ -149,7 +150,7 @@ def test_r18_how_often_a_task_was_given_back_is_read_from_a_damaged_outbox(path,
     outbox = Outbox.open(path, clock)
     for _ in range(22):
         outbox.hold(line.claim("deferred"))
-        outbox.lapse(line.claim("deferred").identity)
+        outbox.end(Lapse(line.claim("deferred").identity))
     outbox.close()
     with closing(sqlite3.connect(path)) as db:
         db.execute("DROP TABLE pauses")

@@ -13,6 +13,7 @@ from prismq_worker_sdk.model.claim import Claim, Identity
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.outbox.claim_ends import Drop, Lapse
 from prismq_worker_sdk.outbox.folder import free_siblings, take_instance
 from prismq_worker_sdk.outbox.inherit import inherit
 from prismq_worker_sdk.outbox.outbox import Outbox
@@ -51,7 +52,7 @@ def test_r10_the_first_end_of_a_claim_wins_and_the_second_is_dropped(outbox):
 
     assert outbox.commit(claim.identity, Completed("1"))
     assert not outbox.commit(claim.identity, Failed("late"))
-    assert not outbox.drop(claim.identity)
+    assert outbox.end(Drop(claim.identity)) == [False]
     assert [report.outcome for report in outbox.due(9)] == [Completed("1")]
 
 
@@ -237,7 +238,7 @@ def test_r30_the_last_checkpoint_comes_with_the_next_claim_until_the_task_is_don
     first = claim_of(worker="w1")
     outbox.hold(first)
     outbox.checkpoint(first.identity.task_key, '{"page":1}')
-    outbox.drop(first.identity)
+    outbox.end(Drop(first.identity))
     second = claim_of(worker="w2")
 
     assert outbox.hold(second) == Held(checkpoint='{"page":1}')
@@ -492,7 +493,7 @@ def test_r18_a_task_that_was_given_back_often_runs_after_its_outbox_was_taken_ov
     left = Outbox.open(tmp_path / "instance-0" / "outbox.db", clock)
     for _ in range(22):
         left.hold(claim_of())
-        left.lapse(claim_of().identity)
+        left.end(Lapse(claim_of().identity))
     left.close()
     sibling = take_instance(tmp_path)
     with closing(open_database(tmp_path / "own.db")) as own:
@@ -507,7 +508,7 @@ def test_r18_a_task_that_was_given_back_often_runs_after_its_outbox_was_taken_ov
 def test_a_crash_while_taking_over_leaves_no_outcome_and_no_count_twice(tmp_path, clock):
     left = Outbox.open(tmp_path / "left.db", clock)
     left.hold(claim_of("given back"))
-    left.lapse(claim_of("given back").identity)
+    left.end(Lapse(claim_of("given back").identity))
     committed(left, claim_of(), Completed("1"))
     left.close()
     (tmp_path / "instance-0").mkdir()
@@ -581,7 +582,7 @@ def test_r25_verdicts_and_tasks_of_one_answer_are_stored_together_or_not_at_all(
         outbox.settle_and_hold([lost], [again, broken])
     assert [left.identity.worker_id for left in outbox.due(9)] == ["w1"]
 
-    changed, holds = outbox.settle_and_hold([lost], [again, None, other])
+    changed, holds = outbox.settle_and_hold([lost], [again, other])
     assert changed == [True]
-    assert holds == [Answered(Completed("[1]")), None, Held()]
+    assert holds == [Answered(Completed("[1]")), Held()]
     assert [left.identity.worker_id for left in outbox.due(9)] == ["w2"]

@@ -108,7 +108,7 @@ def test_a_checkpoint_that_the_disk_refuses_is_an_error_of_the_handler(place):
     attempt, _pid = here.begins("Stores")
     here.lock_disk()
     here.go()
-    wait_until(lambda: attempt.offered, "the outcome in memory")
+    wait_until(lambda: attempt.report(), "the outcome in memory")
     here.free_disk()
     here.idle()
 

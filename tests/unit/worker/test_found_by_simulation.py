@@ -64,7 +64,7 @@ def test_r12_a_settled_outcome_keeps_its_slot_until_the_disk_forgets_its_hold(pl
     assert here.runtime.table.all() == (attempt,)
 
     here.free_disk()
-    attempt.changed.set()
+    here.runtime.wakes.commit()
     here.idle()
     assert here.outbox.resolve_orphans(retried=lambda _attempt: True) == []
     assert here.faults() == ()

@@ -6,11 +6,11 @@ from prismq_worker_sdk.model.events import End, Notice, ReportSettled
 from prismq_worker_sdk.model.outcome import Completed
 from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.model.report import Settlement, Verdict
-from prismq_worker_sdk.worker.admission import Admission, admit
 from prismq_worker_sdk.worker.claiming import claim_loop
 from prismq_worker_sdk.worker.closing import close_books
 from prismq_worker_sdk.worker.delivering import delivery_loop
 from prismq_worker_sdk.worker.leasing import lease_loop
+from prismq_worker_sdk.worker.task_path import accept, arrive
 from tests.support.loops import Stepped, Work, grant
 from tests.support.processes import wait_until
 
@@ -25,14 +25,14 @@ def refused(workplace):
     attempt = place.start("t1")
     place.fill_disk()
     work.gate.set()
-    wait_until(lambda: attempt.offered is not None, "the refusal", deadline=10)
+    wait_until(lambda: attempt.report() is not None, "the refusal", deadline=10)
     yield place, attempt
     place.free_disk()
-    attempt.changed.set()
+    place.runtime.wakes.commit()
 
 
 def test_r12_the_slot_stays_taken_until_the_commit_succeeds(refused):
-    place, attempt = refused
+    place, _attempt = refused
     loop = Stepped(claim_loop(place.runtime))
     assert loop.wait is None
     assert place.runtime.slots.free == 0
@@ -40,7 +40,7 @@ def test_r12_the_slot_stays_taken_until_the_commit_succeeds(refused):
     assert "keeps its slot" in place.of(Notice)[0].message
 
     place.free_disk()
-    attempt.changed.set()
+    place.runtime.wakes.commit()
     place.idle()
     loop.go_on()
     assert loop.request.claim is not None
@@ -92,11 +92,11 @@ def test_r26_a_conflict_after_an_unanswered_report_from_memory_is_accepted_uncon
 
 
 def test_r26_a_report_that_was_on_its_way_from_memory_when_it_was_committed_may_have_been_seen(refused):
-    place, attempt = refused
+    place, _attempt = refused
     loop = Stepped(delivery_loop(place.runtime))
     assert loop.report.number is None
     place.free_disk()
-    attempt.changed.set()
+    place.runtime.wakes.commit()
     place.idle()
     loop.verdict(Verdict.ACCEPTED)
     assert place.of(ReportSettled) == []
@@ -131,14 +131,14 @@ def test_r12_at_the_end_of_the_worker_an_uncommitted_outcome_is_left_to_lapse(re
 
 
 def test_a_task_claimed_again_while_its_outcome_is_kept_in_memory_is_not_run_twice(refused):
-    place, attempt = refused
-    place.runtime.ledger.claim()
-    admission = admit(place.runtime, grant("t1"), place.clock.monotonic())
+    place, _attempt = refused
+    now = place.clock.monotonic()
+    started, _settled = accept(place.runtime, arrive(place.runtime, [grant("t1")], now))
 
-    assert admission is not Admission.STARTED
+    assert not started
     assert place.works[0].ran == ["t1"]
     place.free_disk()
-    attempt.changed.set()
+    place.runtime.wakes.commit()
     place.idle()
     assert place.outcomes() == [Completed(f'"{LARGE}"')]
     assert place.faults() == ()

@@ -419,10 +419,10 @@ def test_r22_children_of_a_task_that_does_not_complete_are_not_created(place, en
         here.lock_disk()
     here.works[0].gate.set()
     if full_disk:
-        wait_until(lambda: attempt.offered is not None, "the refusal", deadline=10)
+        wait_until(lambda: attempt.report() is not None, "the refusal", deadline=10)
         report = attempt.report()
         here.free_disk()
-        attempt.changed.set()
+        here.runtime.wakes.commit()
     here.idle()
     if not full_disk:
         (report,) = here.waiting()

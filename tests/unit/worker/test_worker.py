@@ -284,10 +284,10 @@ def test_r27_stored_reports_go_out_before_the_first_claim(server, start):
 
 
 def test_r31_a_loop_that_dies_stops_the_worker_with_a_clear_message(server, start, monkeypatch):
-    def broken(runtime, grant, sent_at, early=None):
+    def broken(runtime, arrivals, held=None):
         raise LookupError("a bug in the claim loop")
 
-    monkeypatch.setattr(claimer, "admit", broken)
+    monkeypatch.setattr(claimer, "accept", broken)
     add(server)
     running = start(grace_period=0.3)
 
@@ -298,10 +298,10 @@ def test_r31_a_loop_that_dies_stops_the_worker_with_a_clear_message(server, star
 def test_r31_a_loop_that_hangs_stops_the_worker_with_a_clear_message(server, start, monkeypatch):
     gate = threading.Event()
 
-    def hanging(runtime, grant, sent_at, early=None):
+    def hanging(runtime, arrivals, held=None):
         gate.wait()
 
-    monkeypatch.setattr(claimer, "admit", hanging)
+    monkeypatch.setattr(claimer, "accept", hanging)
     monkeypatch.setattr(driver, "STEP_LIMIT", 0.05)
     add(server)
     running = start(grace_period=0.3)
@@ -312,10 +312,10 @@ def test_r31_a_loop_that_hangs_stops_the_worker_with_a_clear_message(server, sta
 
 
 def test_r31_a_worker_with_a_dead_loop_is_not_live(server, start, monkeypatch):
-    def broken(runtime, grant, sent_at, early=None):
+    def broken(runtime, arrivals, held=None):
         raise LookupError("a bug")
 
-    monkeypatch.setattr(claimer, "admit", broken)
+    monkeypatch.setattr(claimer, "accept", broken)
     add(server)
     running = start(grace_period=3600.0)
     wait_until(lambda: not running.worker.health().live, "the death of the loop", deadline=SOON)

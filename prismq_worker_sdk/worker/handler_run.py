@@ -1,12 +1,9 @@
-"""The path of one task inside its slot, from the claim to the commit."""
+"""The work on one task: its params validated, its handler run, its result encoded, its end judged."""
 
 from __future__ import annotations
 
 import logging
-import os
-import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,15 +18,10 @@ from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import InvalidParams, TaskCancelled, Transient
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.model.events import TaskStarted
 from prismq_worker_sdk.model.outcome import Completed, Outcome
-from prismq_worker_sdk.observe.logs import task_scope
-from prismq_worker_sdk.processes import end_fork_of
-from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.backing import AttemptBackend
+from prismq_worker_sdk.worker.attempt import Attempt, Ending
 from prismq_worker_sdk.worker.calling import call
 from prismq_worker_sdk.worker.context import RunningContext
-from prismq_worker_sdk.worker.ending import Ending, finish
 from prismq_worker_sdk.worker.isolation.call import call_in_child
 from prismq_worker_sdk.worker.runtime import Runtime
 
@@ -84,27 +76,6 @@ class _Returned:
 @dataclass(frozen=True, slots=True)
 class _Raised:
     error: BaseException
-
-
-def run_attempt(runtime: Runtime, attempt: Attempt) -> None:
-    """Runs a task in this thread: validate, run, encode, commit; raises nothing.
-
-    Whatever the handler does, exactly one end is committed, unless an end came before it (R10).
-    """
-    with task_scope(attempt.ref):
-        ctx = RunningContext(AttemptBackend(runtime, attempt))
-        attempt.started_at = runtime.clock.monotonic()
-        attempt.thread_id, attempt.native_id = threading.get_ident(), threading.get_native_id()
-        runtime.threads[attempt.thread_id] = attempt
-        runtime.emit(TaskStarted(attempt.ref))
-        process = os.getpid()
-        ending = worked(runtime, attempt, ctx, place_of(runtime, attempt, ctx))
-        attempt.handler_ended = True
-        end_fork_of(process)
-        if ending.error is not None:
-            with suppress(Exception):  # whatever was done to logging, the claim must have an end
-                _LOG.debug("the handler raised", exc_info=ending.error)
-        finish(runtime, attempt, ending)
 
 
 def place_of(runtime: Runtime, attempt: Attempt, ctx: RunningContext) -> Place:

@@ -1,0 +1,185 @@
+"""The commit loop: stores the ends of tasks, all that finished meanwhile in one transaction (R10, R11, R12)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TypeAlias
+
+from prismq_worker_sdk.decide.backoff import Backoff
+from prismq_worker_sdk.decide.ends import end_of
+from prismq_worker_sdk.decide.exceptions import sentence, shown, tell
+from prismq_worker_sdk.decide.retries import held_back
+from prismq_worker_sdk.errors import (
+    Defer,
+    HandlerSignal,
+    InvalidParams,
+    OutboxError,
+    TaskCancelled,
+    Unavailable,
+)
+from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.claim import Claim
+from prismq_worker_sdk.model.events import End, Notice
+from prismq_worker_sdk.model.outcome import Failed, Outcome, Released
+from prismq_worker_sdk.outbox.claim_ends import ClaimEnd, Commit, Drop, Lapse
+from prismq_worker_sdk.worker.attempt import Attempt, Ending, Offered
+from prismq_worker_sdk.worker.claim_end import Ended, count_and_tell, detail_of, store
+from prismq_worker_sdk.worker.effects import Loop, Wait
+from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.traces import logged_trace
+
+DISK = Backoff(initial=0.5, ceiling=10.0, floor=0.5)
+"""How long to wait before a commit that the disk refused is tried again (R12)."""
+
+Finished: TypeAlias = tuple[Attempt, Ending]
+
+
+def commit_loop(runtime: Runtime) -> Loop:
+    """Stores ends as they come, at once when nothing is being stored; those that the disk refuses again and again.
+
+    A slot is free, and its attempt off the table, only once its end is stored. The loop ends last, with what came until
+    then.
+    """
+    refused: list[Finished] = []
+    tries = 0
+    while runtime.finished or not runtime.closed:
+        finished = [*refused, *_all_of(runtime)]
+        refused = commit(runtime, finished) if finished else []
+        leave(runtime, [attempt for attempt, _ in finished if not any(attempt is one for one, _ in refused)])
+        tries = tries + 1 if refused else 0
+        if refused:
+            yield Wait(DISK.seconds(tries, runtime.dice.random()))
+        elif not runtime.finished:
+            yield Wait(None)
+
+
+def commit(runtime: Runtime, finished: Sequence[Finished]) -> list[Finished]:
+    """Stores the ends of attempts, together where that works, else each by itself; gives those that the disk refuses.
+
+    What it refuses is offered from memory meanwhile (R12).
+    """
+    try:
+        with ExitStack() as bound:
+            for attempt, _ in finished:
+                bound.enter_context(attempt.binding)
+            ends = [_ended(runtime, attempt, ending) for attempt, ending in finished]
+            first = store(runtime, ends)
+            for attempt, _ in finished:
+                attempt.commit()
+    except OutboxError as error:
+        if len(finished) > 1:
+            return [one for single in finished for one in commit(runtime, [single])]
+        ((attempt, ending),) = finished
+        if attempt.settled is None or runtime.life.running:
+            _offer(runtime, attempt, ending, str(error))
+            return [*finished]
+        first = [
+            True
+        ]  # its verdict is in and the worker stops: the hold is left as an orphan of the next start
+    for attempt, _ in finished:
+        runtime.overtaken.committed(attempt.claim)
+    if runtime.health.capabilities.renews and any(one.reported for one in ends):
+        # before the slots are free, so that the next claim goes along with these reports
+        runtime.deliver_with_claims(now=True)
+    count_and_tell(runtime, [end for end, is_first in zip(ends, first, strict=True) if is_first])
+    for (attempt, ending), end, is_first in zip(finished, ends, first, strict=True):
+        if is_first:
+            _tell_type(runtime, attempt, ending, end.end)
+    return []
+
+
+def leave(runtime: Runtime, attempts: Sequence[Attempt]) -> None:
+    """Attempts whose threads have ended, and whose ends are stored, leave their slots."""
+    if not attempts:
+        return
+    runtime.table.remove(attempts)
+    runtime.gate.stopped([attempt.claim.task.type for attempt in attempts])
+    runtime.slots.finished(attempts)
+    runtime.slots_freed()
+
+
+def _all_of(runtime: Runtime) -> list[Finished]:
+    found = []
+    while runtime.finished:
+        found.append(runtime.finished.popleft())
+    return found
+
+
+def _ended(runtime: Runtime, attempt: Attempt, ending: Ending) -> Ended:
+    """What the end of an attempt is, as the books know it and as it is stored."""
+    outcome, claim = ending.outcome, attempt.claim
+    delay = outcome.delay_seconds if isinstance(outcome, Released) else 0.0
+    end = end_of(outcome, releases=runtime.gives_back(claim, delay))
+    reported = outcome is not None and end is not End.LAPSED
+    stored: ClaimEnd = Lapse(claim.identity) if isinstance(outcome, Released) else Drop(claim.identity)
+    if outcome is not None and reported and attempt.settled is None:
+        seen = isinstance(attempt.state, Offered) and attempt.state.maybe_seen
+        wait = _held_back(runtime, claim, outcome)
+        stored = Commit(claim.identity, outcome, ending.children, claim.task.attempt, seen, wait)
+    error, error_type = detail_of(outcome)
+    told = ending.error if end is End.FAILED and attempt.cancelled is None else None
+    return Ended(
+        attempt.ref,
+        end,
+        stored,
+        error,
+        reported,
+        attempt.settled,
+        seconds=ending.seconds,
+        error_type=error_type,
+        trace=logged_trace(told, runtime.redactor.text),
+    )
+
+
+def _held_back(runtime: Runtime, claim: Claim, outcome: Outcome) -> float:
+    """Seconds before a report goes out, where the server would hand a failed task out again at once."""
+    if not runtime.health.capabilities.retries_at_once or not runtime.life.running:
+        return 0.0
+    return held_back(
+        outcome,
+        attempt=claim.task.attempt,
+        left=claim.expires_at - runtime.clock.monotonic(),
+        lease_seconds=claim.lease_seconds,
+        jitter=runtime.dice.random(),
+    )
+
+
+def _offer(runtime: Runtime, attempt: Attempt, ending: Ending, trouble: str) -> None:
+    """From now on its outcome is reported from memory, where there is one to report."""
+    outcome = ending.outcome
+    delay = outcome.delay_seconds if isinstance(outcome, Released) else 0.0
+    lapses = end_of(outcome, releases=runtime.gives_back(attempt.claim, delay)) is End.LAPSED
+    if outcome is not None and not lapses and attempt.offer(outcome, ending.children):
+        text = f"{trouble}; task {attempt.ref.task_id} keeps its slot and its result is reported from memory"
+        runtime.emit(Notice("error", text))
+    runtime.wakes.deliver()
+
+
+def _tell_type(runtime: Runtime, attempt: Attempt, ending: Ending, end: End) -> None:
+    """What the end says about the type: all is well, not now, or something is broken (R18, R19)."""
+    task = attempt.claim.task
+    match ending.error:
+        case Unavailable(retry_in=seconds) as error:
+            _pause(runtime, task.type, seconds, error)
+        case Defer(or_pause=True) as error if end is End.LAPSED and isinstance(ending.outcome, Released):
+            _pause(runtime, task.type, ending.outcome.delay_seconds, error)
+        case None if ending.outcome is not None and not isinstance(ending.outcome, Failed):
+            runtime.gate.succeeded(task.type)
+        case HandlerSignal() | InvalidParams() | TaskCancelled() | None:
+            pass
+        case _ if attempt.cancelled in {None, CancelReason.TIME_LIMIT}:
+            error_text = sentence(tell(ending.error), runtime.redactor.text)[:200]
+            now, jitter = runtime.clock.monotonic(), runtime.dice.random()
+            runtime.gate.errored(task.type, task.id, error=error_text, now=now, jitter=jitter)
+            runtime.wakes.supervise()
+
+
+def _pause(runtime: Runtime, task_type: str, seconds: float, error: HandlerSignal) -> None:
+    reason = runtime.redactor.text(shown(error))
+    trace = logged_trace(error, runtime.redactor.text)
+    runtime.gate.pause(task_type, seconds, reason, now=runtime.clock.monotonic(), trace=trace)
+    try:
+        runtime.outbox.pause(task_type, seconds, reason)
+    except OutboxError as trouble:
+        runtime.emit(Notice("warning", f"the pause of {task_type} will not survive a restart: {trouble}"))

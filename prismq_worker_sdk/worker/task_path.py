@@ -1,0 +1,338 @@
+"""The path of a task through a worker, top to bottom: arrive → hold → run → commit; then delivery reports it.
+
+The claim loop, or the delivery loop whose call claimed along, lets the tasks of an answer arrive, holds them in one
+transaction and accepts them into slots. A thread of a slot runs each. The commit loop stores the ends of all that have
+finished meanwhile in one transaction; the outbox lines their reports up for the delivery loop.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from prismq_worker_sdk.decide.leases import time_limit
+from prismq_worker_sdk.decide.retries import too_often
+from prismq_worker_sdk.errors import OutboxError
+from prismq_worker_sdk.handlers.handler import Handler
+from prismq_worker_sdk.model.claim import Claim, Identity
+from prismq_worker_sdk.model.events import Notice, ReportSettled, TaskClaimed, TaskStarted
+from prismq_worker_sdk.model.json import digest
+from prismq_worker_sdk.model.outcome import Failed, Released
+from prismq_worker_sdk.model.protocol import BadGrant, Grant
+from prismq_worker_sdk.model.report import Settlement
+from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.observe.logs import task_scope
+from prismq_worker_sdk.outbox.claim_ends import Drop
+from prismq_worker_sdk.outbox.store import Answered, HoldResult
+from prismq_worker_sdk.processes import end_fork_of
+from prismq_worker_sdk.worker.attempt import Attempt, Ending
+from prismq_worker_sdk.worker.attempt_backend import AttemptBackend
+from prismq_worker_sdk.worker.claim_end import (
+    answered,
+    count_and_tell,
+    end_claims,
+    failed,
+    lapsed,
+    ref_of,
+    released,
+)
+from prismq_worker_sdk.worker.context import RunningContext
+from prismq_worker_sdk.worker.handler_run import place_of, worked
+from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.taking_over import taken_over
+
+_LOG = logging.getLogger("prismq.worker")
+
+RELEASE_DELAY = 5.0
+"""Seconds before a task that could not be taken on may be handed out again: time for whatever was in its way."""
+
+STOPS = "it came while the worker stops"
+
+
+class Admission(Enum):
+    """What became of a task that took no slot."""
+
+    SETTLED = "settled"
+    """It is dealt with: answered from here, or failed."""
+    RUNS = "runs"
+    """It runs here already, and goes on under the new claim."""
+    LAPSED = "lapsed"
+    """It could not be taken on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A task of an answer.
+
+    Attributes:
+        claim: What it is worked on under; of a task that cannot be read, as much as is known.
+        handler: None where there is none.
+        bad: Whether it cannot be read (R3), and why in `reason`.
+        obstacle: Why it cannot be taken on, whatever the outbox holds.
+        live: The attempt that works on the same task here already (R9).
+        holds: Whether its claim is held as it comes.
+    """
+
+    claim: Claim
+    handler: Handler | None = None
+    bad: bool = False
+    reason: str = ""
+    obstacle: str | None = None
+    live: Attempt | None = None
+    holds: bool = True
+
+
+def arrive(runtime: Runtime, tasks: Sequence[Grant | BadGrant], sent_at: float) -> list[Arrival]:
+    """The tasks of an answer, each read by itself (R3).
+
+    Args:
+        sent_at: Clock reading at the first sending of the claim (R5).
+    """
+    return [
+        _bad(runtime, one) if isinstance(one, BadGrant) else _good(runtime, one, sent_at) for one in tasks
+    ]
+
+
+def look(runtime: Runtime, arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """The same, with what keeps each from being held as it comes."""
+    found = []
+    for one in arrivals:
+        if not one.bad:
+            obstacle = _obstacle(runtime, one.claim)
+            live = runtime.table.of_task(runtime.server, one.claim.task.id)
+            if obstacle is not None or live is not None:
+                found.append(replace(one, obstacle=obstacle, live=live, holds=False))
+                continue
+        found.append(one)
+    return found
+
+
+def _good(runtime: Runtime, grant: Grant, sent_at: float) -> Arrival:
+    task, lease = grant.task, grant.lease_seconds
+    lease = runtime.config.server_claim_timeout if lease is None else lease
+    claim = Claim(_identity(runtime, task, grant.token), task, sent_at, lease)
+    return Arrival(claim, runtime.registry.find(task.type))
+
+
+def _bad(runtime: Runtime, grant: BadGrant) -> Arrival:
+    task = Task(id=grant.task_id or "?", type=grant.task_type)
+    claim = Claim(_identity(runtime, task, grant.token), task, runtime.clock.monotonic(), 0.0)
+    return Arrival(claim, bad=True, reason=grant.reason, holds=grant.task_id is not None)
+
+
+def _identity(runtime: Runtime, task: Task, token: str | None) -> Identity:
+    return Identity(
+        server=runtime.server,
+        dialect=runtime.health.dialect,
+        task_id=task.id,
+        task_type=task.type,
+        digest=digest(task.params if type(task.params) is dict else dict(task.params)),
+        worker_id=runtime.worker_id,
+        token=token,
+    )
+
+
+def _obstacle(runtime: Runtime, claim: Claim) -> str | None:
+    """Why a task cannot be taken on whatever the outbox holds, None when it can."""
+    now = runtime.clock.monotonic()
+    if runtime.registry.find(claim.task.type) is None:
+        return f"nobody asked for tasks of type {claim.task.type!r}: look at the server"
+    if runtime.life.cancel_due(now) and not runtime.gives_back(claim):
+        return STOPS
+    if now >= claim.expires_at:
+        return "its claim had run out when it came: the machine slept, or the answer was late"
+    if runtime.overtaken.since(claim.identity.task_key, claim.sent_at, now):
+        return "a report of this task went out while this claim was on its way, and may have ended it"
+    return None
+
+
+def accept(
+    runtime: Runtime, arrivals: Sequence[Arrival], held: Sequence[HoldResult] | None = None
+) -> tuple[int, int]:
+    """Takes tasks on; how many took a slot, and how many are settled without one.
+
+    Args:
+        held: What the holds gave of those that are held as they come, where they were made together with the verdicts
+            of their answer (R25).
+    """
+    runtime.ledger.claim(len(arrivals))
+    runtime.emit(*(TaskClaimed(ref_of(one.claim)) for one in arrivals))
+    if held is None:
+        arrivals = look(runtime, arrivals)
+    found: Iterator[HoldResult | OutboxError] = iter(_hold(runtime, arrivals) if held is None else held)
+    started: dict[str, Attempt] = {}
+    settled = 0
+    for one in arrivals:
+        admitted = _admit(runtime, one, next(found) if one.holds else None, started.get(one.claim.task.id))
+        if isinstance(admitted, Attempt):
+            started[one.claim.task.id] = admitted
+        settled += admitted is Admission.SETTLED
+    begin(runtime, tuple(started.values()))
+    return len(started), settled
+
+
+def begin(runtime: Runtime, attempts: Sequence[Attempt]) -> None:
+    """Hands held tasks to the slots that are reserved for them."""
+    if not attempts:
+        return
+    runtime.table.add(attempts)
+    runtime.gate.started([attempt.claim.task.type for attempt in attempts], runtime.clock.monotonic())
+    runtime.slots.start(attempts)
+    runtime.watch(attempts)
+
+
+def refuse(runtime: Runtime, tasks: Sequence[Grant | BadGrant], sent_at: float) -> None:
+    """Gives back tasks that were handed out beyond what was asked for (R4)."""
+    for one in arrive(runtime, tasks, sent_at):
+        runtime.ledger.claim()
+        runtime.emit(TaskClaimed(ref_of(one.claim)))
+        _lapse(runtime, one.claim, "the server handed out more tasks than were asked for")
+
+
+def run(runtime: Runtime, attempt: Attempt) -> None:
+    """Works on a task in the thread of its slot, from its params to its outcome; the commit loop stores its end."""
+    attempt.thread_id = threading.get_ident()
+    attempt.native_id = threading.get_native_id()
+    process = os.getpid()
+    with task_scope(attempt.ref):
+        attempt.started_at = runtime.clock.monotonic()
+        runtime.threads[attempt.thread_id] = attempt
+        runtime.emit(TaskStarted(attempt.ref))
+        ctx = RunningContext(AttemptBackend(runtime, attempt))
+        ending = worked(runtime, attempt, ctx, place_of(runtime, attempt, ctx))
+        end_fork_of(process)
+        if ending.error is not None:
+            with suppress(Exception):  # whatever was done to logging, the claim must have an end
+                _LOG.debug("the handler raised", exc_info=ending.error)
+    finish(runtime, attempt, ending)
+
+
+def finish(runtime: Runtime, attempt: Attempt, ending: Ending) -> None:
+    """Leaves the end of a task to the commit loop; the slot stays taken until it is stored (R12)."""
+    attempt.finish()
+    runtime.finished.append((attempt, ending))
+    runtime.wakes.commit()
+
+
+def _hold(runtime: Runtime, arrivals: Sequence[Arrival]) -> list[HoldResult | OutboxError]:
+    """What the holds of those gave that are held as they come, in one transaction."""
+    claims = [one.claim for one in arrivals if one.holds]
+    try:
+        return [*runtime.outbox.settle_and_hold((), claims)[1]] if claims else []
+    except OutboxError as error:
+        return [error] * len(claims)
+
+
+def _admit(
+    runtime: Runtime, one: Arrival, held: HoldResult | OutboxError | None, started: Attempt | None
+) -> Attempt | Admission:
+    """The attempt to begin, or what became of the task without one.
+
+    Args:
+        started: An attempt at the same task, by the same answer.
+    """
+    claim = one.claim
+    try:
+        if isinstance(held, OutboxError):
+            return _lapse(runtime, claim, str(held))
+        if one.bad:
+            return _unreadable(runtime, one, held)
+        if one.obstacle is not None or one.handler is None:
+            return _lapse(runtime, claim, one.obstacle or "")
+        if (live := one.live or started) is not None:
+            if held is not None:  # the same answer, or the other loop's, has the task once more
+                runtime.outbox.end(Drop(claim.identity))
+            if (joined := _join(runtime, live, one, one.handler)) is not None:
+                return joined
+            held = None
+        return _held(runtime, claim, one.handler, held or runtime.outbox.hold(claim))
+    except OutboxError as error:
+        return _lapse(runtime, claim, str(error))
+
+
+def _join(runtime: Runtime, live: Attempt, one: Arrival, handler: Handler) -> Admission | None:
+    """A task that runs here already is never begun again (R9); None where it has just ended."""
+    same = live.claim.identity.task_key == one.claim.identity.task_key
+    if live.stray or live.cancelled is not None or not same:
+        why = "an earlier attempt of this task still runs here and does not end"
+        return _lapse(runtime, one.claim, why)
+    limit_at = _limit_at(runtime, one.claim, handler)
+    return Admission.RUNS if taken_over(runtime, live, one.claim, limit_at) else None
+
+
+def _held(runtime: Runtime, claim: Claim, handler: Handler, held: HoldResult) -> Attempt | Admission:
+    """The attempt at a held task, unless it is answered from here, failed too often, or the worker stops."""
+    _supersede(runtime, claim, held.superseded)
+    if isinstance(held, Answered):
+        count_and_tell(runtime, [answered(claim)])
+        return Admission.SETTLED
+    if (failure := _too_often(runtime, claim, held.lapses)) is not None:
+        end_claims(runtime, [failed(claim, failure)])
+        return Admission.SETTLED
+    if _stops(runtime) and runtime.gives_back(claim):
+        end_claims(runtime, [released(claim, Released(STOPS), held=True)])
+        return Admission.LAPSED
+    return Attempt(claim, handler, checkpoint=held.checkpoint, limit_at=_limit_at(runtime, claim, handler))
+
+
+def _unreadable(runtime: Runtime, one: Arrival, held: HoldResult | None) -> Admission:
+    """Fails a task that cannot be read, for good; one without even an id lapses (R3)."""
+    if held is None:
+        why = f"the server handed out a task that cannot be read: {one.reason}"
+        count_and_tell(runtime, [lapsed(ref_of(one.claim), why)])
+        return Admission.LAPSED
+    _supersede(runtime, one.claim, held.superseded)
+    if isinstance(held, Answered):
+        count_and_tell(runtime, [answered(one.claim)])
+    else:
+        reason = runtime.redactor.text(one.reason)
+        failure = Failed(f"the task cannot be read: {reason}", "unreadable_task", retryable=False)
+        end_claims(runtime, [failed(one.claim, failure)])
+    return Admission.SETTLED
+
+
+def _lapse(runtime: Runtime, claim: Claim, why: str) -> Admission:
+    """Gives a claim back where the server takes it, and lets it lapse where not (R9, R36)."""
+    if runtime.health.capabilities.releases and claim.identity.token is not None:
+        try:
+            end_claims(runtime, [released(claim, Released(why, RELEASE_DELAY), held=False)])
+        except OutboxError as error:
+            runtime.emit(Notice("error", str(error)))
+        else:
+            return Admission.LAPSED
+    runtime.emit(Notice("warning", f"task {claim.task.id} is left to lapse: {why}"))
+    count_and_tell(runtime, [lapsed(ref_of(claim), why)])
+    return Admission.LAPSED
+
+
+def _supersede(runtime: Runtime, claim: Claim, number: int) -> None:
+    """Stored reports of earlier claims of this task gave way to this one (R25)."""
+    if number:
+        runtime.ledger.settle(Settlement.SUPERSEDED, number)
+        gone = ReportSettled(ref_of(claim), Settlement.SUPERSEDED, "its task was claimed again")
+        runtime.emit(*[gone] * number)
+
+
+def _stops(runtime: Runtime) -> bool:
+    """Whether nothing more is begun: a task that goes back untouched does so at once, another one only when it must."""
+    if runtime.health.capabilities.releases:
+        return not runtime.life.running
+    return runtime.life.cancel_due(runtime.clock.monotonic())
+
+
+def _too_often(runtime: Runtime, claim: Claim, lapses: int) -> Failed | None:
+    """The failure of a task that the server would hand out for ever; None while it may run."""
+    if not runtime.health.capabilities.retries_at_once or not runtime.claims_hold:
+        return None
+    return too_often(claim.task.attempt, lapses=lapses, limit=runtime.config.max_attempts)
+
+
+def _limit_at(runtime: Runtime, claim: Claim, handler: Handler) -> float:
+    renews, now = runtime.health.capabilities.renews, runtime.clock.monotonic()
+    age = now - claim.sent_at
+    return now + time_limit(handler.time_limit, claim.lease_seconds, renews=renews, age=age)
