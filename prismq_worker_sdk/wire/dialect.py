@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from prismq_worker_sdk.model.capabilities import Capabilities
+from prismq_worker_sdk.model.capabilities import BASE, Capabilities
 from prismq_worker_sdk.model.protocol import ExchangeReply, ExchangeRequest, Failure, ServerInfo
 from prismq_worker_sdk.wire.messages import HttpReply, Steps
-from prismq_worker_sdk.wire.producing import ProducerBackend
 
 if TYPE_CHECKING:
     from prismq_worker_sdk.wire.checks import CheckContext, CheckResult
+    from prismq_worker_sdk.wire.producing import ProducerBackend
 
 Exchange: TypeAlias = Callable[[ExchangeRequest, Capabilities], Steps[ExchangeReply]]
 """The worker's side of a dialect: an exchange with a server that can do so much, as HTTP requests."""
@@ -32,7 +32,7 @@ class Dialect:
         check_key: Asks whether the server takes the key, where its health does not prove it; why not, or None.
         limits_requests: Whether the server limits the requests on each path, and tells of it in its answers.
         claims_one_type: Whether a claim is for one task type, so that a look for work takes a request for each.
-        orders_claims: Whether its tasks can be claimed in an order of the worker's choice.
+        capabilities: What such a server can do when its health announces nothing more.
         check: What the doctor looks at on such a server: its key, its task types, and what a probe shows.
     """
 
@@ -45,4 +45,4 @@ class Dialect:
     check_key: Callable[[], Steps[Failure | None]] | None = None
     limits_requests: bool = False
     claims_one_type: bool = False
-    orders_claims: bool = False
+    capabilities: Capabilities = BASE

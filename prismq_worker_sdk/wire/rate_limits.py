@@ -15,7 +15,7 @@ from prismq_worker_sdk.decide.rate_limits import RateLimitWindow, after_request,
 from prismq_worker_sdk.model.protocol import Throttled
 from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
-from prismq_worker_sdk.wire.reading import number, retry_after
+from prismq_worker_sdk.wire.reading import http_date, number, retry_after
 
 __all__ = ["USUAL_WINDOW", "RateLimits", "count", "rate_limits_of", "window_left"]
 
@@ -99,10 +99,8 @@ def _time_of(reply: HttpReply) -> float | None:
     told = number(body.get("timestamp")) if isinstance(body, dict) else None
     if told is not None:
         return told
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - hardly ever needed, and it brings much along
-
     try:
-        return parsedate_to_datetime(reply.headers.get("date", "")).timestamp()
+        return http_date(reply.headers.get("date", "")).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
 

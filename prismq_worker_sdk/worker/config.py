@@ -11,6 +11,7 @@ from prismq_worker_sdk.model import size
 from prismq_worker_sdk.model.protocol import ClaimOrder
 from prismq_worker_sdk.model.setting import one_of, optional, path, seconds, setting, switch, text, whole
 from prismq_worker_sdk.wire.address import normalise
+from prismq_worker_sdk.wire.dialects import AUTO, dialect_choice, dialect_names, dialects_where
 
 
 def no_key() -> str | None:
@@ -24,6 +25,12 @@ def _not_blank(worker_id: str) -> str:
     return worker_id
 
 
+def _dialect(value: object) -> object:
+    return one_of(*dialect_names())(value)
+
+
+ORDERING = dialects_where(lambda can: can.orders_claims)
+RETRYING = dialects_where(lambda can: can.retries_at_once)
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 WORKER_ID = text(most=255, pattern="^[ -~]*$", into=_not_blank)
 
@@ -69,13 +76,13 @@ class Settings:
         whole(),
         "N",
         "Claims of a task that never ends, then it fails",
-        " without being run, where the server hands tasks out for ever (`prismq-client`); 0 is never",
+        f" without being run, where the server hands tasks out for ever (`{RETRYING}`); 0 is never",
     )
     claim_order: ClaimOrder | None = setting(
         None,
         optional(one_of("fifo", "lifo", "priority", fold=str.lower)),
         "ORDER",
-        "Which task of a type comes first: fifo, lifo or priority (prismq-client)",
+        f"Which task of a type comes first: fifo, lifo or priority ({ORDERING})",
         "; it does `fifo` by itself; no effect elsewhere, which is said at the start",
         unset="the server's",
     )
@@ -87,7 +94,7 @@ class Settings:
         whole(),
         "N",
         "Its MAX_TASK_ATTEMPTS, to give tasks back",
-        " while attempts are left (`prismq-client`); else they lapse",
+        f" while attempts are left (`{RETRYING}`); else they lapse",
         unset="unknown",
     )
     health_port: int | None = setting(
@@ -105,9 +112,7 @@ class Settings:
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting(
         "INFO", one_of(*LEVELS, fold=str.upper), "LEVEL", "DEBUG, INFO, WARNING or ERROR"
     )
-    dialect: Literal["auto", "v1", "prismq-client"] = setting(
-        "auto", one_of("auto", "v1", "prismq-client"), "NAME", "The server's: auto, v1 or prismq-client"
-    )
+    dialect: str = setting(AUTO, _dialect, "NAME", f"The server's: {dialect_choice()}")
     debug: bool = setting(
         False,  # noqa: FBT003 - its value
         switch,

@@ -5,7 +5,10 @@ A dialect is a folder beside this file whose `DIALECT` stands in `DIALECTS`; not
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.protocol import ProbeReply, Unreachable, UnrecognisedServer
 from prismq_worker_sdk.wire.dialect import Dialect
 from prismq_worker_sdk.wire.dialects import prismq_client, v1
@@ -29,6 +32,11 @@ def dialect_choice() -> str:
     """What `--dialect` takes, for people: `auto, v1 or prismq-client`."""
     *first, last = dialect_names()
     return f"{', '.join(first)} or {last}"
+
+
+def dialects_where(can: Callable[[Capabilities], bool]) -> str:
+    """The dialects whose servers can do something, for people: `prismq-client`."""
+    return ", ".join(dialect.name for dialect in DIALECTS if can(dialect.capabilities))
 
 
 def dialect_named(name: str) -> Dialect:

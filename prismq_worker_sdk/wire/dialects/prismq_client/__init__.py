@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from prismq_worker_sdk.wire.dialect import Dialect, Exchange
 from prismq_worker_sdk.wire.dialects.prismq_client.envelope import is_empty_queue
-from prismq_worker_sdk.wire.dialects.prismq_client.health import NAME, check_key, read_health
-from prismq_worker_sdk.wire.producing import ProducerBackend
+from prismq_worker_sdk.wire.dialects.prismq_client.health import CAPABILITIES, NAME, check_key, read_health
 
 if TYPE_CHECKING:
     from prismq_worker_sdk.wire.checks import CheckContext, CheckResult
+    from prismq_worker_sdk.wire.producing import ProducerBackend
 
 
 def _exchange() -> Exchange:
@@ -44,5 +44,5 @@ DIALECT = Dialect(
     check_key=check_key,
     limits_requests=True,
     claims_one_type=True,
-    orders_claims=True,
+    capabilities=CAPABILITIES,
 )

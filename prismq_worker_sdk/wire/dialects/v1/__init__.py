@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from prismq_worker_sdk.wire.dialect import Dialect, Exchange
 from prismq_worker_sdk.wire.dialects.v1.base import NAME, finds_no_task, read_health
-from prismq_worker_sdk.wire.producing import ProducerBackend
 
 if TYPE_CHECKING:
     from prismq_worker_sdk.wire.checks import CheckContext, CheckResult
+    from prismq_worker_sdk.wire.producing import ProducerBackend
 
 
 def _exchange() -> Exchange:
