@@ -62,7 +62,8 @@ class EventBus:
                             "an event listener failed at %s; it is told of further events all the same",
                             kind[1],
                         )
-            end_fork_of(process)
+            if os.getpid() != process:
+                end_fork_of(process)
 
     def _clean(self, event: Event) -> Event:
         if self._redactor is None:

@@ -52,7 +52,7 @@ def encode(outcome: Outcome) -> tuple[str, str]:
 
 def children_text(children: tuple[Child, ...]) -> str:
     """Children as JSON text."""
-    return json.dumps([asdict(child) for child in children])
+    return json.dumps([asdict(child) for child in children]) if children else "[]"
 
 
 def report_of(row: tuple[Any, ...]) -> Report:

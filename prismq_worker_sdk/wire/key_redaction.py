@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from typing import Any, TypeVar
 
 from prismq_worker_sdk.decide.redaction import MARK, SHORTEST
@@ -31,15 +32,25 @@ def clean_answer(answer: T, clean: Callable[[str], str]) -> T:
     if isinstance(answer, tuple):
         parts: Any = tuple(clean_answer(one, clean) for one in answer)
         return parts  # type: ignore[no-any-return]  # a tuple as it was
-    if not is_dataclass(answer) or isinstance(answer, type):
-        return answer
+    whole: Any = answer
+    kind: type = type(answer)
     changed: dict[str, Any] = {}
-    for name in {field.name for field in fields(answer)} & (WORDS | PARTS):
+    for name in _looked_at(kind):
         before = getattr(answer, name)
+        if not before:
+            continue
         after = clean(before) if name in WORDS else clean_answer(before, clean)
         if after != before:
             changed[name] = after
-    return replace(answer, **changed) if changed else answer
+    return replace(whole, **changed) if changed else whole  # type: ignore[no-any-return]  # of the same type
+
+
+@cache
+def _looked_at(kind: type) -> tuple[str, ...]:
+    """The fields of an answer that may hold words of a server."""
+    if not is_dataclass(kind):
+        return ()
+    return tuple(field.name for field in fields(kind) if field.name in WORDS | PARTS)
 
 
 def clean_error(error: PrismqError, clean: Callable[[str], str]) -> None:

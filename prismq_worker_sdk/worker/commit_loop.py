@@ -109,8 +109,7 @@ def _all_of(runtime: Runtime) -> list[Finished]:
 def _ended(runtime: Runtime, attempt: Attempt, ending: Ending) -> Ended:
     """What the end of an attempt is, as the books know it and as it is stored."""
     outcome, claim = ending.outcome, attempt.claim
-    delay = outcome.delay_seconds if isinstance(outcome, Released) else 0.0
-    end = end_of(outcome, releases=runtime.gives_back(claim, delay))
+    end = _end_of(runtime, claim, outcome)
     reported = outcome is not None and end is not End.LAPSED
     stored: ClaimEnd = Lapse(claim.identity) if isinstance(outcome, Released) else Drop(claim.identity)
     if outcome is not None and reported and attempt.settled is None:
@@ -132,6 +131,11 @@ def _ended(runtime: Runtime, attempt: Attempt, ending: Ending) -> Ended:
     )
 
 
+def _end_of(runtime: Runtime, claim: Claim, outcome: Outcome | None) -> End:
+    releases = not isinstance(outcome, Released) or runtime.gives_back(claim, outcome.delay_seconds)
+    return end_of(outcome, releases=releases)
+
+
 def _held_back(runtime: Runtime, claim: Claim, outcome: Outcome) -> float:
     """Seconds before a report goes out, where the server would hand a failed task out again at once."""
     if not runtime.health.capabilities.retries_at_once or not runtime.life.running:
@@ -148,8 +152,7 @@ def _held_back(runtime: Runtime, claim: Claim, outcome: Outcome) -> float:
 def _offer(runtime: Runtime, attempt: Attempt, ending: Ending, trouble: str) -> None:
     """From now on its outcome is reported from memory, where there is one to report."""
     outcome = ending.outcome
-    delay = outcome.delay_seconds if isinstance(outcome, Released) else 0.0
-    lapses = end_of(outcome, releases=runtime.gives_back(attempt.claim, delay)) is End.LAPSED
+    lapses = _end_of(runtime, attempt.claim, outcome) is End.LAPSED
     if outcome is not None and not lapses and attempt.offer(outcome, ending.children):
         text = f"{trouble}; task {attempt.ref.task_id} keeps its slot and its result is reported from memory"
         runtime.emit(Notice("error", text))

@@ -293,7 +293,9 @@ class Delivery:
         for report, reply in zip(reports, replies, strict=True):
             judgement, retry_in = self._verdicts.judge(report, reply, alone=not batch)
             passed = report.passed if batch else self._verdicts.passed(report, judgement)
-            judged.append((replace(report, tries=report.tries + 1, passed=passed), judgement, retry_in))
+            if not isinstance(judgement, Settle):
+                report = replace(report, tries=report.tries + 1, passed=passed)  # noqa: PLW2901 - as it was sent
+            judged.append((report, judgement, retry_in))
         if failures and not self._verdicts.failures:
             self._runtime.wakes.deliver()
         return judged

@@ -5,16 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
-from prismq_worker_sdk.model.claim import TaskKey
 from prismq_worker_sdk.model.report import Report
 
 
 class InFlight:
-    """The tasks that are being reported; may be used from any thread."""
+    """The tasks of one server that are being reported; may be used from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._tasks: set[TaskKey] = set()
+        self._tasks: set[str] = set()
 
     def __len__(self) -> int:
         """How many reports there are."""
@@ -31,11 +30,11 @@ class InFlight:
             fitting: Which of the reports whose tasks nobody reports now go along in one call.
         """
         with self._lock:
-            chosen = fitting([one for one in look() if one.identity.task_key not in self._tasks])
-            self._tasks.update(one.identity.task_key for one in chosen)
+            chosen = fitting([one for one in look() if one.identity.task_id not in self._tasks])
+            self._tasks.update(one.identity.task_id for one in chosen)
             return chosen
 
     def land(self, reports: Iterable[Report]) -> None:
         """What became of these is known and stored."""
         with self._lock:
-            self._tasks.difference_update(one.identity.task_key for one in reports)
+            self._tasks.difference_update(one.identity.task_id for one in reports)

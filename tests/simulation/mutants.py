@@ -272,7 +272,7 @@ MUTANTS = (
         "R26",
         "no task is reported by two loops at once",
         "worker.in_flight:InFlight.take",
-        "[one for one in look() if one.identity.task_key not in self._tasks]",
+        "[one for one in look() if one.identity.task_id not in self._tasks]",
         "list(look())",
         "base",
     ),
