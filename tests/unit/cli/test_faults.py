@@ -141,6 +141,7 @@ def test_a_server_that_does_not_answer_is_told_in_one_sentence_and_exits_with_1(
 
 
 BROKEN = """
+import os
 from prismq_worker_sdk import hookimpl
 raise RuntimeError("cannot start with " + os.environ["TASKMANAGER_API_KEY"])
 """
