@@ -11,6 +11,7 @@ import platformdirs
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.files import place
+from prismq_worker_sdk.model.setting import OFF, ON
 
 PREFIX = "PRISMQ_WORKER_"
 
@@ -30,9 +31,6 @@ CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT
 
 ALIKE = 0.9
 """How near a name must be to a setting's to be taken for it: those of Kubernetes for its Services are further off."""
-
-SWITCHED = frozenset("1 true t yes y on 0 false f no n off".split())  # noqa: SIM905 - read as words
-"""What DEBUG takes."""
 
 
 def variable(field_name: str) -> str:
@@ -94,7 +92,7 @@ def keep_places(state_dir: str | os.PathLike[str]) -> None:
 
 
 def _meant_otherwise(field_name: str, value: str) -> str | None:
-    if field_name == "debug" and value and value.strip().lower() not in SWITCHED:
+    if field_name == "debug" and value and value.strip().lower() not in ON | OFF:
         return "it takes 1 or 0, true or false, and another program may be meant"
     if field_name == "health_port" and value.startswith(("tcp://", "udp://", "sctp://")):
         return (

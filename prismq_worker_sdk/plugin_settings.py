@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import pydantic_settings
-from pydantic import BaseModel, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -18,9 +18,13 @@ from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.files import place, read_secret
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.settings_source import SettingsSource
+from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.setting import as_written
 
 S = TypeVar("S", bound=BaseSettings)
+
+Duration = Annotated[float, BeforeValidator(duration.seconds)]
+"""Seconds, given as a number or as `30s`, `5m`, `1h`."""
 
 
 class _FileSource(PydanticBaseSettingsSource):

@@ -6,17 +6,16 @@ Precedence: command line > environment > `prismq-worker.toml` > default. Duratio
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from prismq_worker_sdk.environment import MISSION_NAMES, environment_value, user_state_dir, variable
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.files import place, read_config, read_secret
-from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.setting import Setting, as_written, optional, path, setting, settings_of, text
-from prismq_worker_sdk.worker.config import ProvidesConfig, Settings, WorkerConfig
+from prismq_worker_sdk.worker.config import Settings, WorkerConfig
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -28,22 +27,6 @@ PLUGIN = "plugin"
 
 SERVER_FIELDS = frozenset({"api_url", "api_key", "api_key_file", "dialect"})
 """What a producer must know."""
-
-
-@dataclass(frozen=True, slots=True)
-class _ReadBefore:
-    """Tells pydantic, which is not imported for it, to read a value in our way first."""
-
-    read: Callable[[object], Any]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
-        from pydantic_core.core_schema import no_info_before_validator_function  # noqa: PLC0415
-
-        return no_info_before_validator_function(self.read, handler(source))
-
-
-Duration = Annotated[float, _ReadBefore(duration.seconds)]
-"""Seconds, given as a number or as `30s`, `5m`, `1h`; for the settings of plugins."""
 
 
 def _secret(value: object) -> Any:
@@ -106,27 +89,11 @@ class WorkerSettings(Settings):
         fields = {name: getattr(self, name) for name in settings_of(Settings)}
         return WorkerConfig(**fields, key=self.key, secrets=(*([key] if key else ()), *secrets))
 
-    def with_secrets(self, secrets: Iterable[str]) -> ProvidesConfig:
-        """These settings, with more values that no sink may show, such as those of the plugins' settings."""
-        return _WithSecrets(self, tuple(secrets))
-
 
 SETTINGS: Mapping[str, Setting] = settings_of(WorkerSettings)
 """Every setting by its name."""
 
 NOT_ON_THE_COMMAND_LINE = SETTINGS.keys() - settings_of(Settings).keys()
-
-
-class _WithSecrets:
-    """Settings of the worker and the secrets of its plugins."""
-
-    def __init__(self, settings: WorkerSettings, secrets: tuple[str, ...]) -> None:
-        self._settings = settings
-        self._secrets = secrets
-
-    def config(self) -> WorkerConfig:
-        """The worker's configuration."""
-        return self._settings.config(secrets=self._secrets)
 
 
 def load_settings(

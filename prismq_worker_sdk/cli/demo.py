@@ -111,7 +111,7 @@ def _run(
     client = TaskManagerClient(server.url)
     stack.callback(client.close)
     worker = Worker(
-        handlers, settings=settings.with_secrets(secrets), listeners=[screen, *plugins.listeners()]
+        handlers, settings=settings.config(secrets=secrets), listeners=[screen, *plugins.listeners()]
     )
     samples = [(client.submit(task.type, task.params), one) for one in demos for task in one.tasks]
     for handle, _one in samples:

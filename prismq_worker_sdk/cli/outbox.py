@@ -172,8 +172,7 @@ def deliver(*, timeout: float, **given: Any) -> int:
 
     config = load_settings({"startup_timeout": timeout, **given}, only=USED).config()
     clock, redactor = SystemClock(), Redactor(config.secrets)
-    level = "DEBUG" if config.debug else config.log_level
-    guard = set_up_logging(log_format=config.log_format, level=level, redactor=redactor)
+    guard = set_up_logging(log_format=config.log_format, level=config.level, redactor=redactor)
     bus = EventBus([EventLog(clock, guard)], redactor)
     sent = Sent()
     with ExitStack() as stack:

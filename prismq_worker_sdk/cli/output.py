@@ -17,9 +17,9 @@ from typing import TextIO
 import click
 
 from prismq_worker_sdk.errors import PrismqError, UsageError
+from prismq_worker_sdk.model.setting import ON
 
 STDOUT, STDERR = 1, 2
-ON = frozenset({"1", "true", "t", "yes", "y", "on"})
 
 LAST_MOMENT = 1.0
 """Seconds for threads that a plugin or a handler has left running."""

@@ -125,10 +125,10 @@ def _quotas(handlers: Sequence[Handler], redact: Redactor) -> list[dict[str, Any
     for handler in handlers:
         try:
             with plugin_code(f"quotas() of {handler.task_type}"):
-                told = [_quota(quota) for quota in handler.quotas()]
+                shown = [_quota(quota) for quota in handler.quotas()]
         except PluginRaised as error:  # one plugin must not hide the others
-            told = [{"error": str(error)}]
-        found += [one for one in redact.value(told) if one not in found]
+            shown = [{"error": str(error)}]
+        found += [one for one in redact.value(shown) if one not in found]
     return found
 
 

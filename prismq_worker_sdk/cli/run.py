@@ -46,7 +46,7 @@ def run(names: tuple[str, ...], **given: Any) -> int:
         raise PluginError(
             "there is no handler to run: install a plugin, or name one with --plugin NAME (see prismq-worker plugins)"
         )
-    worker = Worker(handlers, settings=settings.with_secrets(secrets), listeners=plugins.listeners())
+    worker = Worker(handlers, settings=settings.config(secrets=secrets), listeners=plugins.listeners())
     code = worker.run()
     ignore_stop_signals()
     return code
@@ -114,8 +114,9 @@ def _log_from_the_first_line(settings: WorkerSettings) -> LogGuard:
     from prismq_worker_sdk.settings import SETTINGS
 
     config = settings.config()
-    level = "DEBUG" if config.debug else config.log_level
-    guard = set_up_logging(log_format=config.log_format, level=level, redactor=Redactor(config.secrets))
+    guard = set_up_logging(
+        log_format=config.log_format, level=config.level, redactor=Redactor(config.secrets)
+    )
     for reason in misdirected(SETTINGS):
         logging.getLogger("prismq.settings").warning("%s", reason)
     return guard

@@ -65,69 +65,52 @@ def run_once(
     Raises:
         StateFolderError: There is no room for the outbox of that worker.
     """
-    task = Task(
-        id="00000000-0000-4000-8000-000000000001",
-        type=handler.task_type,
-        params=dict(params),
-        status=TaskStatus.PROCESSING,
-        attempt=1,
-    )
-    with TemporaryDirectory(prefix="prismq-try-", ignore_cleanup_errors=True) as folder:
-        return _Trying(handler, task, redactor, listen, Path(folder)).run()
+    server, clock, ended = _OneTaskServer(handler.task_type, params), SystemClock(), threading.Event()
+    seen: dict[str, Any] = {"unready": None, "seconds": None}
 
-
-class _Trying:
-    def __init__(
-        self,
-        handler: Handler,
-        task: Task,
-        redactor: Redactor,
-        listen: Callable[[Event], None],
-        folder: Path,
-    ) -> None:
-        self._server = _OneTaskServer(task)
-        self._folder = folder
-        self._clock = SystemClock()
-        self._ended = threading.Event()
-        self._unready: str | None = None
-        self._seconds: float | None = None
-        self._supervisor = Supervisor(
-            WorkerConfig(api_url="http://try.invalid/api", state_dir=folder, max_runs=1, concurrency=1),
-            worker_id="try",
-            registry=Registry([handler]),
-            clock=self._clock,
-            redactor=redactor,
-            emit=EventBus([self._hear, listen], redactor).emit,
-            connections=self._server,
-        )
-
-    def run(self) -> Trial:
-        state = open_state(self._folder, None, self._clock)
-        self._supervisor.start(state, lambda _code: self._ended.set(), owns_process=False)
-        try:
-            self._ended.wait()
-        finally:  # Ctrl-C
-            self._supervisor.ask_stop("it is interrupted", 0.0)
-            self._ended.wait(LAST_WORDS)
-        return Trial(self._server.report, self._unready, self._seconds)
-
-    def _hear(self, event: Event) -> None:
+    def hear(event: Event) -> None:
         match event:
             case OutcomeCommitted(seconds=seconds):
-                self._seconds = seconds
+                seen["seconds"] = seconds
             case TypePaused(reason=reason, seconds=None):
-                self._unready = reason
-                self._supervisor.ask_stop("its handler is not ready")
+                seen["unready"] = reason
+                worker.ask_stop("its handler is not ready")
             case HandlerOverran():
-                self._supervisor.ask_stop("its handler does not end", LAST_WORDS)
+                worker.ask_stop("its handler does not end", LAST_WORDS)
+
+    with TemporaryDirectory(prefix="prismq-try-", ignore_cleanup_errors=True) as folder:
+        worker = Supervisor(
+            WorkerConfig(api_url="http://try.invalid/api", state_dir=Path(folder), max_runs=1, concurrency=1),
+            worker_id="try",
+            registry=Registry([handler]),
+            clock=clock,
+            redactor=redactor,
+            emit=EventBus([hear, listen], redactor).emit,
+            connections=server,
+        )
+        state = open_state(Path(folder), None, clock)
+        worker.start(state, lambda _code: ended.set(), owns_process=False)
+        try:
+            ended.wait()
+        finally:  # Ctrl-C
+            worker.ask_stop("it is interrupted", 0.0)
+            ended.wait(LAST_WORDS)
+    return Trial(server.report, **seen)
 
 
 class _OneTaskServer:
     """Implements `worker.connect.Connects`: hands one task out, and accepts its report."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task_type: str, params: Mapping[str, Any]) -> None:
         self.report: Report | None = None
         self._lock = threading.Lock()
+        task = Task(
+            id="00000000-0000-4000-8000-000000000001",
+            type=task_type,
+            params=dict(params),
+            status=TaskStatus.PROCESSING,
+            attempt=1,
+        )
         self._waiting = [Grant(task, "token", LEASE)]
 
     def probe(self) -> Perform:

@@ -14,7 +14,7 @@ from prismq_worker_sdk.model import duration
 Read: TypeAlias = Callable[[object], Any]
 """The value of what a command line, a variable, a file or a program says; a ValueError says what is wrong with it."""
 
-ON, OFF = frozenset({"1", "true", "t", "yes", "y", "on"}), frozenset({"0", "false", "f", "no", "n", "off"})
+ON, OFF = {"1", "true", "t", "yes", "y", "on"}, {"0", "false", "f", "no", "n", "off"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Setting:
 
 def setting(default: Any, read: Read, metavar: str, about: str, more: str = "", *, unset: str = "") -> Any:
     """A field of a dataclass that is a setting; its default is MISSING where it has none."""
-    told = Setting(read, metavar, about, more, unset, default)
-    return dataclasses.field(default=default, metadata={"setting": told})
+    spec = Setting(read, metavar, about, more, unset, default)
+    return dataclasses.field(default=default, metadata={"setting": spec})
 
 
 def settings_of(cls: type[Any]) -> dict[str, Setting]:

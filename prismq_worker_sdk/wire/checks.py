@@ -63,7 +63,7 @@ NO_TYPES = skip("type", "the task types cannot be looked at without a key that i
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Record:
     """A request, its answer, and the seconds between them."""
 
     request: HttpRequest
@@ -77,13 +77,13 @@ class Recorder:
 
     api_url: str
     key: Callable[[], str | None]
-    asked: list[Asked] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
 
     def ask(self, request: HttpRequest, *, with_key: bool = True) -> HttpAnswer:
         """The answer to one request."""
         begun = time.perf_counter()
         answer = self._send(request, self.key if with_key else lambda: None)
-        self.asked.append(Asked(request, answer, time.perf_counter() - begun))
+        self.records.append(Record(request, answer, time.perf_counter() - begun))
         return answer
 
     def perform(self, steps: Steps[T]) -> T:

@@ -119,7 +119,7 @@ class Probe:
                 if isinstance(error, ServerUnreachable) and error.retry_after is not None:
                     raise Limited(f"the step {what!r} has to wait: {error}") from None
                 raise StepFailed(f"the step {what!r} failed: {error}") from None
-            self._times.setdefault(what, self._server.asked[-1].seconds)
+            self._times.setdefault(what, self._server.records[-1].seconds)
             match _failure(found):
                 case None:
                     return found
@@ -144,7 +144,7 @@ class Probe:
             raise StepFailed(f"the step 'claim' failed: its task cannot be read: {tasks[0].reason}")
         task, token = tasks[0].task, tasks[0].token
         identity = Identity(self._server.api_url, self._dialect, task.id, task.type, "", worker, token)
-        return Held(identity, self._server.asked[-1].answer)
+        return Held(identity, self._server.records[-1].answer)
 
     def _exchanged(self, what: str, request: ExchangeRequest) -> ExchangeResponse:
         answer = self.step(what, lambda: self._exchange(request))

@@ -135,6 +135,15 @@ class WorkerConfig(Settings):
     key: Callable[[], str | None] = no_key
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
+    @property
+    def level(self) -> str:
+        """The lowest level that is logged."""
+        return "DEBUG" if self.debug else self.log_level
+
+    def config(self) -> WorkerConfig:
+        """Itself, so that it serves where settings do."""
+        return self
+
 
 class ProvidesConfig(Protocol):
     """Settings that can say what the worker must know."""

@@ -96,7 +96,7 @@ class Worker:
         config = self._config
         self._event_log.guard = set_up_logging(
             log_format=config.log_format,
-            level="DEBUG" if config.debug else config.log_level,
+            level=config.level,
             redactor=self._redactor,
             worker_id=self._worker_id,
         )

@@ -157,14 +157,14 @@ def test_no_shape_of_the_settings_shows_a_secret(monkeypatch):
 
     assert settings.key() == CANARY
     assert config.secrets == (CANARY, CANARY)
-    shown = [*shapes(settings), *shapes(plugin), *shapes(config), *shapes(settings.with_secrets([CANARY]))]
+    shown = [*shapes(settings), *shapes(plugin), *shapes(config), *shapes(config.config())]
     assert [text for text in shown if CANARY in text] == []
 
 
 def test_the_worker_is_given_its_own_secrets_and_those_of_its_plugins(monkeypatch):
     monkeypatch.setenv("TASKMANAGER_API_KEY", CANARY)
 
-    assert load_settings().with_secrets(["of-a-plugin"]).config().secrets == (CANARY, "of-a-plugin")
+    assert load_settings().config(secrets=["of-a-plugin"]).config().secrets == (CANARY, "of-a-plugin")
 
 
 def test_settings_cannot_be_changed_and_survive_a_pickle(monkeypatch):

@@ -29,7 +29,7 @@ from prismq_worker_sdk.worker.connect import server_identity
 
 CHECK = "state"
 LOCAL = "give --state-dir a writable local folder (PRISMQ_WORKER_STATE_DIR)"
-LIST = "see prismq-worker outbox list"
+OTHER = "or give another name or none"
 
 
 def check_here(doctor: Doctor) -> Iterator[CheckResult]:
@@ -53,15 +53,16 @@ def check_folder(
         server: How stored reports name the server that was found, None where none was.
         needed: Bytes that must be free before anything is claimed (R12).
     """
-    trouble = _unusable(state_dir, instance)
+    existing = next(one for one in (state_dir, *state_dir.absolute().parents) if os.path.exists(one))  # noqa: PTH110 - raises nothing
+    trouble = _unusable(state_dir, instance, existing)
     if trouble is not None:
         yield fail(CHECK, *trouble)
         return
-    free = free_bytes(_existing(state_dir))
+    free = free_bytes(existing)
     if free < needed:
         text = f"the disk of {state_dir} has {free // 2**20} MiB left, {needed // 2**20} MiB are needed before claiming"
         yield fail(CHECK, text, "make room, or lower --concurrency")
-    if (doubtful := doubt(_existing(state_dir))) is not None:
+    if (doubtful := doubt(existing)) is not None:
         yield warn(CHECK, doubtful)
     entries: list[Entry] = []
     for path in instances(state_dir):
@@ -91,27 +92,25 @@ def stored(state_dir: Path, entries: Sequence[Entry], *, server: str | None) -> 
     held = f", claims without an outcome: {states['held']}" if states["held"] else ""
     yield ok(CHECK, f"{state_dir} can be used; reports waiting: {states['waiting']}{held}")
     if states["parked"]:
-        yield warn(
-            CHECK,
-            f"reports parked, because the server refused them: {states['parked']}",
-            f"{LIST} --state parked",
-        )
-    foreign = {entry.server for entry in entries if entry.state == "waiting" and entry.server != server}
+        text = f"reports parked, because the server refused them: {states['parked']}"
+        yield warn(CHECK, text, "see prismq-worker outbox list --state parked")
+    foreign = sorted(
+        {entry.server for entry in entries if entry.state == "waiting" and entry.server != server}
+    )
     if server is not None and foreign:
-        text = (
-            f"reports wait for another server, {', '.join(sorted(foreign))}, and will not be sent to this one"
-        )
+        text = f"reports wait for another server, {', '.join(foreign)}, and will not be sent to this one"
         yield warn(CHECK, text, "start a worker, or outbox deliver, with that --api-url")
 
 
-def _unusable(state_dir: Path, instance: str | None) -> tuple[str, str] | None:
-    """Why the folder cannot be used, and what to do; None when it can."""
+def _unusable(state_dir: Path, instance: str | None, existing: Path) -> tuple[str, str] | None:
+    """Why the folder or the instance cannot be used, and what to do; None when it can.
+
+    Args:
+        existing: The folder, or the nearest above it that is there.
+    """
     if instance is not None and (not NAME.match(instance) or instance == PLUGINS):
-        return (
-            f"--instance {instance!r} is no name of an instance",
-            "use letters, digits, '.', '_' or '-', 64 at most",
-        )
-    existing = _existing(state_dir)
+        named = f"--instance {instance!r} is no name of an instance"
+        return named, "use letters, digits, '.', '_' or '-', 64 at most"
     if not existing.is_dir():
         return f"{existing} is in the way of the state folder {state_dir}: it is no folder", LOCAL
     if (kind := network_file_system(existing)) is not None:
@@ -126,15 +125,14 @@ def _unusable(state_dir: Path, instance: str | None) -> tuple[str, str] | None:
 
 
 def _taken(instance: Path) -> tuple[str, str] | None:
-    """Why an instance cannot be had, and what to do; None when it can."""
     try:
         if not _in_use(instance):
             return None
     except PermissionError:
-        return not_ours(instance), "or give another name or none"
+        return not_ours(instance), OTHER
     if (held := remains_of(instance)) is not None:
-        return held, "or give another name or none"
-    return f"a worker runs on --instance {instance.name}", "stop it, or give another name or none"
+        return held, OTHER
+    return f"a worker runs on --instance {instance.name}", f"stop it, {OTHER}"
 
 
 def _in_use(instance: Path) -> bool:
@@ -146,9 +144,3 @@ def _in_use(instance: Path) -> bool:
         return True
     lock.release()
     return False
-
-
-def _existing(path: Path) -> Path:
-    """The path, or the nearest of its parents that exists."""
-    path = path.absolute()
-    return next((one for one in (path, *path.parents) if os.path.exists(one)), path)  # noqa: PTH110 - raises nothing

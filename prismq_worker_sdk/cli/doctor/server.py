@@ -21,7 +21,7 @@ from prismq_worker_sdk.model.protocol import (
     UnrecognisedServer,
 )
 from prismq_worker_sdk.wire.address import normalise
-from prismq_worker_sdk.wire.checks import Asked, CheckResult, Recorder, fail, ok, skip, warn
+from prismq_worker_sdk.wire.checks import CheckResult, Record, Recorder, fail, ok, skip, warn
 from prismq_worker_sdk.wire.dialects import HEALTH, dialect_named, recognise
 from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply
 from prismq_worker_sdk.wire.rate_limits import USUAL_WINDOW, count, window_left
@@ -56,7 +56,7 @@ def check_server(doctor: Doctor) -> Iterator[CheckResult]:
     found = doctor.found
     if isinstance(found, ServerInfo):
         who = f", {found.described}" if found.described else ""
-        yield ok("server", f"{url} answers in {duration.text(doctor.server.asked[0].seconds)}{who}")
+        yield ok("server", f"{url} answers in {duration.text(doctor.server.records[0].seconds)}{who}")
         if doctor.met is not None:
             yield ok("dialect", f"{found.dialect}: {can_do(found.capabilities)}")
             key = config.key()
@@ -168,7 +168,7 @@ def check_limits(doctor: Doctor) -> Iterator[CheckResult]:
     if found is None:
         return
     types = len(doctor.handlers) if dialect_named(found.dialect).claims_one_type else 1
-    limit, poll_interval = announced(doctor.server.asked), doctor.config.poll_interval
+    limit, poll_interval = announced(doctor.server.records), doctor.config.poll_interval
     yield rate_limit(limit, types=types, poll_interval=poll_interval, can=found.capabilities)
     yield _claim_time(doctor, found.capabilities)
     worker_id = doctor.config.worker_id
@@ -180,9 +180,9 @@ def check_limits(doctor: Doctor) -> Iterator[CheckResult]:
         yield warn("worker id", text, "give each process its own, or none")
 
 
-def announced(asked: Iterable[Asked]) -> RateLimit | None:
+def announced(records: Iterable[Record]) -> RateLimit | None:
     """The limit that the answers tell; None for none."""
-    replies = [one.answer for one in asked if isinstance(one.answer, HttpReply)]
+    replies = [one.answer for one in records if isinstance(one.answer, HttpReply)]
     limited = [
         (most, window_left(reply) or 0.0, reply.status == 429)  # noqa: PLR2004
         for reply in replies

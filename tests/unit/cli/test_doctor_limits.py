@@ -10,7 +10,7 @@ from prismq_worker_sdk.cli.doctor.server import RateLimit, announced, rate_limit
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.model.capabilities import BASE, Capabilities
 from prismq_worker_sdk.outbox.looking import Entry
-from prismq_worker_sdk.wire.checks import LISTING, Asked, Level
+from prismq_worker_sdk.wire.checks import LISTING, Level, Record
 from tests.support.dialect import reply
 
 URL = "http://tm.example/api"
@@ -23,7 +23,7 @@ NOW = 1_795_444_737
 def limited(left, *, limit="100", date=True):
     headers = {"x_ratelimit_limit": limit, "x_ratelimit_reset": str(NOW + left)}
     headers |= {"date": httpdate(NOW)} if date else {}
-    return Asked(LISTING, reply(200, {}, **headers), 0.0)
+    return Record(LISTING, reply(200, {}, **headers), 0.0)
 
 
 def httpdate(seconds):

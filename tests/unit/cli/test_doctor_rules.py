@@ -11,7 +11,7 @@ from prismq_worker_sdk.cli.doctor.server import announced, new_address, other_ad
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.model.json import first_difference
 from prismq_worker_sdk.model.protocol import Unreachable
-from prismq_worker_sdk.wire.checks import LISTING, Asked, CheckResult, Level, fail, ok, warn
+from prismq_worker_sdk.wire.checks import LISTING, CheckResult, Level, Record, fail, ok, warn
 from prismq_worker_sdk.wire.dialects import recognise
 from prismq_worker_sdk.wire.dialects.prismq_client.checks import check_type as prismq_client_type
 from prismq_worker_sdk.wire.dialects.prismq_client.schema import converted
@@ -40,12 +40,12 @@ def written(seconds):
 
 def envelope(**data):
     body = {"success": True, "message": "Success", "data": data, "timestamp": NOW}
-    return Asked(LISTING, reply(200, body), 0.01)
+    return Record(LISTING, reply(200, body), 0.01)
 
 
 def middleware(offset):
     body = {"error": "Unauthorized", "message": "no", "timestamp": f"2026-11-23T14:38:57{offset}"}
-    return Asked(LISTING, reply(401, body), 0.01)
+    return Record(LISTING, reply(401, body), 0.01)
 
 
 # ---- findings
@@ -176,7 +176,7 @@ JSON = st.recursive(
 def test_whatever_json_a_server_answers_something_is_said_of_it(data, at, time):
     bodies = [data, {"success": True, "data": data, "timestamp": at}, {"error": "x", "timestamp": time}]
     bodies += [{"success": True, "data": {"items": [{"created_at": time, "name": data}]}, "timestamp": at}]
-    seen = [Asked(LISTING, reply(200, body), 0.0) for body in bodies]
+    seen = [Record(LISTING, reply(200, body), 0.0) for body in bodies]
 
     assert judge_zones(evidence(seen)).text
     assert judge_offsets(database=offset_of(time, at), php=None, taken_at_once=False, claim_timeout=1.0).text

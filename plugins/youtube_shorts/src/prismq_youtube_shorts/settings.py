@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from prismq_worker_sdk import PluginSettings
-from prismq_worker_sdk.settings import Duration, plugin_state_dir
+from prismq_worker_sdk.plugin_settings import Duration
+from prismq_worker_sdk.settings import plugin_state_dir
 from prismq_youtube_shorts.client import GOOGLE
 from prismq_youtube_shorts.state.pages import LONGEST_SECONDS
 

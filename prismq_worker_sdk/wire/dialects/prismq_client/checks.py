@@ -59,7 +59,7 @@ def check(context: CheckContext) -> Iterator[CheckResult]:
         yield NO_TYPES
         return
     yield from _types(context)
-    evidence = zones.evidence(context.server.asked)
+    evidence = zones.evidence(context.server.records)
     if context.probe:
         yield from probed(lambda: _probe(context, evidence.php))
     else:

@@ -12,7 +12,7 @@ from typing import TypeGuard
 
 from prismq_worker_sdk.compat import UTC, datetime_from_iso
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.wire.checks import Asked, CheckResult, body_of, fail, ok, skip, warn
+from prismq_worker_sdk.wire.checks import CheckResult, Record, body_of, fail, ok, skip, warn
 from prismq_worker_sdk.wire.dialects.prismq_client.envelope import items
 from prismq_worker_sdk.wire.messages import HttpAnswer
 
@@ -44,10 +44,10 @@ class Evidence:
     newest: float | None
 
 
-def evidence(asked: Iterable[Asked]) -> Evidence:
+def evidence(records: Iterable[Record]) -> Evidence:
     """What the answers so far tell."""
     php, newest = None, None
-    for one in asked:
+    for one in records:
         php = php if (found := php_offset(one.answer)) is None else found
         body = body_of(one.answer)
         at = body.get("timestamp")
