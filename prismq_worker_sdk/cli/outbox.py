@@ -63,12 +63,11 @@ def list_(*, state: str, as_json: bool, state_dir: str | None) -> int:
     folder = _folder(state_dir)
     found, unread = _everything(folder)
     entries = [entry for entry in found if state in {"all", entry.state}]
-    now = _now()
     if as_json:
-        tell_json([as_dict(entry, now) for entry in entries])
+        tell_json([as_dict(entry) for entry in entries])
     else:
         for entry in entries:
-            tell(line(entry, now))
+            tell(line(entry))
         if not entries and not unread:
             missing = "" if folder.is_dir() else ", there is no such folder"
             note(f"nothing{'' if state == 'all' else ' ' + state} in {folder}{missing}")
@@ -81,7 +80,7 @@ def list_(*, state: str, as_json: bool, state_dir: str | None) -> int:
 @state_dir_option
 def show(ref: tuple[str, int], *, as_json: bool, state_dir: str | None) -> None:
     """Show a report: its claim, its outcome, its children, and why it is parked."""
-    shown = as_dict(_entry(_folder(state_dir), ref), _now())
+    shown = as_dict(_entry(_folder(state_dir), ref))
     if as_json:
         tell_json(shown)
         return
@@ -147,7 +146,7 @@ def drop(refs: tuple[tuple[str, int], ...], *, yes: bool, state_dir: str | None)
         with taken(folder / ref[0], report=_report) as stored:
             if not yes:
                 _ask(entry)
-            tell_json(as_dict(entry, _now()), indent=None)  # before it is gone
+            tell_json(as_dict(entry), indent=None)  # before it is gone
             stored.delete(ref[1])
 
 
@@ -246,7 +245,3 @@ def _ask(entry: Entry) -> None:
 
 def _report(text: str) -> None:
     note(f"prismq-worker: {text}")
-
-
-def _now() -> float:
-    return SystemClock().utc().timestamp()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -133,15 +134,9 @@ def _quotas(handlers: Sequence[Handler], redact: Redactor) -> list[dict[str, Any
 
 
 def _quota(quota: Quota) -> dict[str, Any]:
-    resets_at = quota.resets_at
-    return {
-        "name": quota.name,
-        "used": quota.used,
-        "limit": quota.limit,
-        "left": quota.left,
-        "resets_at": None if resets_at is None else f"{resets_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "blocked": quota.blocked,
-    }
+    at = quota.resets_at
+    resets_at = None if at is None else f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return {**asdict(quota), "left": quota.left, "resets_at": resets_at}
 
 
 def _list_quotas(quotas: Sequence[Mapping[str, Any]]) -> None:

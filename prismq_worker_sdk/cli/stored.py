@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -78,23 +79,25 @@ def taken(instance: Path, *, report: Callable[[str], None]) -> Iterator[Outbox]:
         lock.release()
 
 
-def line(entry: Entry, now: float) -> str:
+def line(entry: Entry) -> str:
     """An entry on one line."""
-    words = [f"{entry.ref:<16}", f"{entry.state:<8}", f"{entry.kind:<10}", f"{_age(entry.since, now):>8}"]
+    now = time.time()
+    age, wait = round(max(0.0, now - entry.since)), round((entry.next_try or 0.0) - now)
+    words = [f"{entry.ref:<16}", f"{entry.state:<8}", f"{entry.kind:<10}", f"{duration.text(age):>8}"]
     if entry.state == "waiting":
-        words.append(f"{entry.tries} tries, next {_next(entry.next_try or 0.0, now)}")
+        words.append(f"{entry.tries} tries, next {'now' if wait <= 0 else 'in ' + duration.text(wait)}")
     words += [one_line(entry.task_id), one_line(entry.task_type)]
     return "  ".join([*words, *([one_line(entry.detail[:COLUMNS])] if entry.detail else [])])
 
 
-def as_dict(entry: Entry, now: float) -> dict[str, Any]:
+def as_dict(entry: Entry) -> dict[str, Any]:
     """An entry as plain values; of its token only the beginning, and its outcome where it was read."""
     shown = {
         "ref": entry.ref,
         **{name: getattr(entry, name) for name in PLAIN},
         "token": f"{entry.token[:SHOWN_OF_A_TOKEN]}…" if entry.token else None,
         "since": _instant(entry.since),
-        "age_seconds": round(max(0.0, now - entry.since), 3),
+        "age_seconds": round(max(0.0, time.time() - entry.since), 3),
         "tries": entry.tries,
         "next_try": None if entry.next_try is None else _instant(entry.next_try),
         "detail": entry.detail or None,
@@ -115,12 +118,3 @@ def _json(text: str) -> Any:
 
 def _instant(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _age(since: float, now: float) -> str:
-    return duration.text(float(round(max(0.0, now - since))))
-
-
-def _next(at: float, now: float) -> str:
-    left = round(at - now)
-    return "now" if left <= 0 else f"in {duration.text(float(left))}"
