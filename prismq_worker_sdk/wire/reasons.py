@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 
 from prismq_worker_sdk.descriptors import is_exhaustion
 from prismq_worker_sdk.wire.connecting import NameNotResolvedInTimeError
@@ -15,7 +14,7 @@ class NoAnswerError(Exception):
     """What came is no answer; says why in one sentence."""
 
 
-NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}
+NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
 """How OpenSSL calls an answer that is not TLS, before and after its version 3.2."""
 
 _BY_KIND: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
@@ -44,7 +43,7 @@ def sentence(error: BaseException) -> str:
             return told
     if isinstance(error, OSError) and is_exhaustion(error):
         return f"no file descriptor is left ({error.strerror}); see what leaks them, or raise the limit (ulimit -n)"
-    if isinstance(error, ssl.SSLError) and error.reason in NO_TLS:
+    if isinstance(error, OSError) and getattr(error, "reason", None) in NO_TLS:  # needs no import of ssl
         return "no connection: what answers there speaks http, not https"
     if isinstance(error, OSError) and error.errno and error.strerror:
         return f"no connection: {error.strerror}"

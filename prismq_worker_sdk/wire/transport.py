@@ -119,12 +119,12 @@ class Transport:
         """
         if time.monotonic() - self._used_at > MAX_IDLE:
             self._connection.close()
-        usual = self._timeouts.of(request.call) + request.wait
-        self._deadline.set(usual if request.within is None else min(usual, request.within))
         self._know_key()
         query = f"?{urlencode(request.query)}" if request.query else ""
         target = join(self._path, *request.segments) + query
         body = None if request.body is None else request.body.encode("utf-8")
+        usual = self._timeouts.of(request.call) + request.wait
+        self._deadline.set(usual if request.within is None else min(usual, request.within))
         try:
             reply: HttpReply | Unreachable = self._connection.exchange(
                 request.method, target, body, connect_in=self._timeouts.connect, limit=MAX_ANSWER
