@@ -58,7 +58,7 @@ def datetime_from_iso(text: str) -> datetime:
     Raises:
         ValueError: It is no date and time of ISO 8601.
     """
-    if found := _RFC_3339.fullmatch(text):
+    if sys.version_info < (3, 11) and (found := _RFC_3339.fullmatch(text)):
         second, decimals, utc, hours, minutes = found.groups()
         zone = "+00:00" if utc else f"{hours}:{minutes}" if hours else ""
         text = f"{second}.{(decimals or '')[:6]:0<6}{zone}"

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
+from operator import is_
 from typing import Any, TypeVar
 
 from prismq_worker_sdk.decide.redaction import MARK, SHORTEST
 from prismq_worker_sdk.errors import PrismqError, RequestRefused
 
 T = TypeVar("T")
-WORDS = {"reason", "detail", "notice"}
-"""The fields of answers that hold words of a server."""
+
+TEXTS = {"reason", "detail", "notice"}
+"""The fields of answers that hold a server's own words."""
+
 PARTS = {"reports", "tasks", "renewals"}
 """The fields that hold answers."""
 
@@ -22,35 +25,38 @@ def without_key(text: str, key: str | None) -> str:
     """The text without the key, as a server may write it; one of a letter or two would leave nothing."""
     if key is None or len(key) < SHORTEST:
         return text
-    for form in sorted(_json_forms(key), key=len, reverse=True):
+    for form in _json_forms(key) if text else ():
         text = text.replace(form, MARK)
     return text
 
 
 def clean_answer(answer: T, clean: Callable[[str], str]) -> T:
-    """An answer whose words are clean."""
-    if isinstance(answer, tuple):
-        parts: Any = tuple(clean_answer(one, clean) for one in answer)
-        return parts  # type: ignore[no-any-return]  # a tuple as it was
-    whole: Any = answer
-    kind: type = type(answer)
+    """An answer whose texts are clean; itself where they are."""
     changed: dict[str, Any] = {}
-    for name in _looked_at(kind):
+    kind: Any = type(answer)
+    for name in _fields(kind):
         before = getattr(answer, name)
         if not before:
             continue
-        after = clean(before) if name in WORDS else clean_answer(before, clean)
-        if after != before:
+        if name in TEXTS:
+            after: Any = clean(before)
+        elif isinstance(before, tuple):
+            after = tuple([clean_answer(one, clean) for one in before])
+            if all(map(is_, after, before)):
+                continue
+        else:
+            after = clean_answer(before, clean)
+        if after is not before:
             changed[name] = after
-    return replace(whole, **changed) if changed else whole  # type: ignore[no-any-return]  # of the same type
+    return replace(answer, **changed) if changed else answer  # type: ignore[type-var]  # it has fields
 
 
 @cache
-def _looked_at(kind: type) -> tuple[str, ...]:
-    """The fields of an answer that may hold words of a server."""
+def _fields(kind: type) -> tuple[str, ...]:
+    """The fields of an answer that may hold a server's own words, themselves or deeper."""
     if not is_dataclass(kind):
         return ()
-    return tuple(field.name for field in fields(kind) if field.name in WORDS | PARTS)
+    return tuple(field.name for field in fields(kind) if field.name in TEXTS | PARTS)
 
 
 def clean_error(error: PrismqError, clean: Callable[[str], str]) -> None:
@@ -63,7 +69,9 @@ def clean_error(error: PrismqError, clean: Callable[[str], str]) -> None:
         )
 
 
-def _json_forms(key: str) -> set[str]:
-    """Some escape the slash too."""
+@lru_cache(maxsize=8)
+def _json_forms(key: str) -> tuple[str, ...]:
+    """How the key may stand in JSON, the longest first; some escape the slash too."""
     escaped = {json.dumps(key, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
-    return {key, *escaped, *(form.replace("/", "\\/") for form in (key, *escaped))}
+    forms = {key, *escaped, *(form.replace("/", "\\/") for form in (key, *escaped))}
+    return tuple(sorted(forms, key=len, reverse=True))

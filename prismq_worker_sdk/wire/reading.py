@@ -106,6 +106,8 @@ def instant(value: object) -> datetime | None:
     if not isinstance(value, str):
         raise ValueError(f"{type(value).__name__} is no instant")
     found = datetime_from_iso(value)
+    if found.tzinfo is UTC:
+        return found
     try:
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except OverflowError as error:
@@ -142,12 +144,16 @@ def strict_params(params: dict[str, Any]) -> dict[str, Any]:
     """
     level: list[Any] = [params]
     for _ in range(MAX_PARAMS_DEPTH):
-        inside = [child for node in level for child in (node.values() if isinstance(node, dict) else node)]
-        if any(isinstance(child, float) and not math.isfinite(child) for child in inside):
-            raise ValueError("its params hold NaN or an infinity, which is no JSON")
-        level = [child for child in inside if isinstance(child, dict | list)]
-        if not level:
+        deeper = []
+        for node in level:
+            for child in node.values() if isinstance(node, dict) else node:
+                if isinstance(child, (dict, list)):
+                    deeper.append(child)
+                elif isinstance(child, float) and not math.isfinite(child):
+                    raise ValueError("its params hold NaN or an infinity, which is no JSON")
+        if not deeper:
             return params
+        level = deeper
     raise ValueError(f"its params are nested deeper than {MAX_PARAMS_DEPTH} levels")
 
 

@@ -39,6 +39,8 @@ from prismq_worker_sdk.wire.reading import (
 
 NAME = "v1"
 
+STATUSES: dict[str | None, TaskStatus] = {None: TaskStatus.PENDING, **{str(one): one for one in TaskStatus}}
+
 MAX_WHOLE = 2**53
 """Whole numbers up to here mean the same to everyone who reads JSON."""
 
@@ -131,7 +133,7 @@ def read_task(raw: Any) -> Task:
         id=raw["id"],
         type=raw["type"],
         params=strict_params(params),
-        status=_read(raw, "status", TaskStatus) or TaskStatus.PENDING,
+        status=_status(raw.get("status")),
         created_at=_read(raw, "created_at", instant),
         claimed_at=_read(raw, "claimed_at", instant),
         completed_at=_read(raw, "completed_at", instant),
@@ -147,6 +149,13 @@ def read_task(raw: Any) -> Task:
         message=raw.get("message"),
         parent_id=raw.get("parent_id"),
     )
+
+
+def _status(value: Any) -> TaskStatus:
+    found = STATUSES.get(value) if isinstance(value, str | None) else None
+    if found is None:
+        raise ValueError(f"its status is {short(value)}, which cannot be read")
+    return found
 
 
 def _read(raw: dict[str, Any], name: str, read: Any) -> Any:
