@@ -226,7 +226,7 @@ class TaskManagerClient:
             TimeoutError: It is not finished within the timeout (seconds); it goes on all the same.
         """
         give_up_at = None if timeout is None else time.monotonic() + timeout
-        pause, told = MIN_PAUSE, "not known to be finished"
+        pause, state = MIN_PAUSE, "not known to be finished"
         while True:
             patience = 0.0
             try:
@@ -238,12 +238,12 @@ class TaskManagerClient:
             else:
                 if task.status.finished:
                     return task
-                told = f"still {task.status}"
+                state = f"still {task.status}"
             rest = max(pause, patience)
             if give_up_at is not None:
                 left = give_up_at - time.monotonic()
                 if left <= 0:
-                    raise TimeoutError(f"task {task_id} is {told} after {timeout:g} s")
+                    raise TimeoutError(f"task {task_id} is {state} after {timeout:g} s")
                 rest = min(rest, left)
             self._sleep(rest)
             pause = min(MAX_PAUSE, pause * 1.5)

@@ -17,17 +17,15 @@ from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 from prismq_worker_sdk.wire.reading import http_date, number, retry_after
 
-__all__ = ["USUAL_WINDOW", "RateLimits", "count", "rate_limits_of", "window_left"]
-
-MOST_PATHS = 4_096
+MAX_PATHS = 4_096
 USUAL_WINDOW = 60.0
-LONGEST_WINDOW = 3600.0
+MAX_WINDOW = 3600.0
 """Seconds; what is believed of a server's window."""
 
 WHOLE_SECOND = 1.0
 """The server counts in whole seconds, and its window is over only in the second after the one that it names."""
 
-LONGEST_NUMBER = 12
+MAX_DIGITS = 12
 
 
 class RateLimits:
@@ -69,36 +67,36 @@ class RateLimits:
             most = limit if limit is not None else known.limit if known is not None else 1
             self._paths[request.segments] = update(known, limit=most, left=left, seconds=seconds, now=now)
             self._paths.move_to_end(request.segments)
-            if len(self._paths) > MOST_PATHS:
+            if len(self._paths) > MAX_PATHS:
                 self._paths.popitem(last=False)
 
 
 def count(reply: HttpReply, name: str) -> int | None:
     """A header's number, such as a count or seconds since 1970; None where there is none."""
     value = reply.headers.get(name, "").strip()
-    return int(value) if value.isascii() and value.isdecimal() and len(value) <= LONGEST_NUMBER else None
+    return int(value) if value.isascii() and value.isdecimal() and len(value) <= MAX_DIGITS else None
 
 
 def window_left(reply: HttpReply) -> float | None:
     """Seconds until the window ends, by the answer's own time, so that no clocks are compared; None for not told."""
     reset = count(reply, "x-ratelimit-reset")
     now = None if reset is None else _time_of(reply)
-    return None if reset is None or now is None else min(LONGEST_WINDOW, max(0.0, reset - now))
+    return None if reset is None or now is None else min(MAX_WINDOW, max(0.0, reset - now))
 
 
 def _closed_for(reply: HttpReply) -> float:
     """Until no request of this window counts any more: as a refusal says, else to the window's end."""
-    asked = retry_after(reply) if reply.status == 429 else None  # noqa: PLR2004
-    left = window_left(reply) if asked is None else min(LONGEST_WINDOW, asked)
+    patience = retry_after(reply) if reply.status == 429 else None  # noqa: PLR2004
+    left = window_left(reply) if patience is None else min(MAX_WINDOW, patience)
     return USUAL_WINDOW if left is None else left + WHOLE_SECOND
 
 
 def _time_of(reply: HttpReply) -> float | None:
     """The server's own time in an answer: of its envelope, else the Date, which a proxy may have put there."""
     body = reply.json if reply.is_json else None
-    told = number(body.get("timestamp")) if isinstance(body, dict) else None
-    if told is not None:
-        return told
+    stamp = number(body.get("timestamp")) if isinstance(body, dict) else None
+    if stamp is not None:
+        return stamp
     try:
         return http_date(reply.headers.get("date", "")).timestamp()
     except (ValueError, TypeError, OverflowError):

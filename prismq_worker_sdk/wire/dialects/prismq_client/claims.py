@@ -24,6 +24,7 @@ from prismq_worker_sdk.wire.dialects.prismq_client.envelope import (
     is_empty_queue,
     items,
     read,
+    settled,
 )
 from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
 from prismq_worker_sdk.wire.dialects.prismq_client.task_types import number_of
@@ -126,10 +127,8 @@ def _claimed_by(owner: str) -> Steps[Tasks]:
     """The task that is claimed under this id, as a claim would have given it; empty where there is none."""
     for page in range(MAX_PAGES):
         query = (("status", "claimed"), ("limit", str(PAGE)), ("offset", str(page * PAGE)))
-        answer = read((yield HttpRequest("list", "GET", ("tasks",), query=query)))
-        if isinstance(answer, ApplicationError):
-            return failure(answer)
-        if isinstance(answer, Failure):
+        answer = settled(read((yield HttpRequest("list", "GET", ("tasks",), query=query))))
+        if not isinstance(answer, Success):
             return answer
         listed = items(answer.data) or []
         for one in listed:

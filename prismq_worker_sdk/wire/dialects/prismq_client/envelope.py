@@ -104,6 +104,11 @@ def failure(answer: ApplicationError) -> Failure:
     return Rejected(answer.status, answer.error)
 
 
+def settled(answer: Answer) -> Success | Failure:
+    """An answer to a call that gives no refusal a meaning of its own."""
+    return failure(answer) if isinstance(answer, ApplicationError) else answer
+
+
 def is_empty_queue(reply: HttpReply) -> bool:
     """Whether a claim was answered with "nothing to do"; the same words also answer an unknown type number."""
     answer = read(reply)
@@ -146,8 +151,8 @@ def envelope(reply: HttpReply) -> dict[str, Any] | None:
 
 def _words(body: dict[str, Any]) -> str:
     """What the body says, for people: the middleware's `error` is a title, its `message` the text."""
-    said = [body.get("message") if "success" not in body else None, body.get("error"), body.get("message")]
-    words = next((one for one in said if isinstance(one, str) and one), "no reason given")
+    texts = [body.get("message") if "success" not in body else None, body.get("error"), body.get("message")]
+    words = next((one for one in texts if isinstance(one, str) and one), "no reason given")
     details = body.get("details")
     if isinstance(details, list) and details:
         words += ": " + "; ".join(str(one) for one in details)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.protocol import Failure, ServerInfo
-from prismq_worker_sdk.wire.dialects.prismq_client.envelope import ApplicationError, envelope, failure, read
+from prismq_worker_sdk.wire.dialects.prismq_client.envelope import Success, envelope, read, settled
 from prismq_worker_sdk.wire.dialects.prismq_client.values import MAX_TEXT_BYTES
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest, Steps
 
@@ -36,7 +36,5 @@ def read_health(reply: HttpReply) -> ServerInfo | None:
 
 def check_key() -> Steps[Failure | None]:
     """Why the server cannot be worked with, None when it takes the key: health answers without one."""
-    answer = read((yield HttpRequest("list", "GET", ("tasks",), query=(("limit", "1"),))))
-    if isinstance(answer, ApplicationError):
-        return failure(answer)
-    return answer if isinstance(answer, Failure) else None
+    answer = settled(read((yield HttpRequest("list", "GET", ("tasks",), query=(("limit", "1"),)))))
+    return None if isinstance(answer, Success) else answer

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from prismq_worker_sdk.errors import Fault, NotATaskManager, NotSupported, PrismqError, RequestRefused
+from prismq_worker_sdk.errors import Fault, NotATaskManager, NotSupported, RequestRefused
 from prismq_worker_sdk.model.json import first_difference
 from prismq_worker_sdk.model.protocol import Failure
 from prismq_worker_sdk.model.task import Task, TaskStatus
@@ -15,9 +15,9 @@ from prismq_worker_sdk.wire.dialects.prismq_client.envelope import (
     Answer,
     ApplicationError,
     Success,
-    failure,
     items,
     read,
+    settled,
 )
 from prismq_worker_sdk.wire.dialects.prismq_client.schema import converted
 from prismq_worker_sdk.wire.dialects.prismq_client.task_types import can_be_asked_for, find_type, register
@@ -157,17 +157,12 @@ class PrismqClientProducer:
         return found
 
     def _data(self, answer: Answer) -> Any:
-        match answer:
-            case Success(data=data):
-                return data
-            case ApplicationError():
-                raise self._refused(answer)
+        if isinstance(answer, ApplicationError) and answer.permanently_rejected:
+            raise RequestRefused(f"the server cannot store this: {answer.error}", status=answer.status)
+        answer = settled(answer)
+        if isinstance(answer, Success):
+            return answer.data
         raise error_of(answer, self._api_url)
-
-    def _refused(self, answer: ApplicationError) -> PrismqError:
-        if answer.permanently_rejected:
-            return RequestRefused(f"the server cannot store this: {answer.error}", status=answer.status)
-        return error_of(failure(answer), self._api_url)
 
     def _task(self, raw: dict[str, Any]) -> Task:
         try:

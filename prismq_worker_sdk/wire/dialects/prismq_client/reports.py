@@ -75,12 +75,9 @@ def report(session: Session, report: Report) -> Steps[ReportReply]:
         return ReportAnswer(Verdict.MISSING, "this claim is not one of this server")
     if isinstance(report.outcome, Released) and session.saw_half_failure:
         return LAPSES
-    said = _content(report.outcome)
-    if stored_bytes(said[1]) > MAX_TEXT_BYTES:
-        size = stored_bytes(said[1])
-        return ReportAnswer(
-            Verdict.REFUSED, f"the {said[0]} takes {size} bytes there, {MAX_TEXT_BYTES} at most"
-        )
+    name, text = _content(report.outcome)
+    if (size := stored_bytes(text)) > MAX_TEXT_BYTES:
+        return ReportAnswer(Verdict.REFUSED, f"the {name} takes {size} bytes there, {MAX_TEXT_BYTES} at most")
     children = report.children if isinstance(report.outcome, Completed) else ()
     if report.maybe_seen or children:  # of a claim that is lost none is created
         known = yield from _lookup_outcome(report)
@@ -90,7 +87,7 @@ def report(session: Session, report: Report) -> Steps[ReportReply]:
         trouble = yield from create_children(session, report)
         if trouble is not None:
             return trouble
-    reply = yield from _complete(session, report, *said)
+    reply = yield from _complete(session, report, name, text)
     if isinstance(reply, ReportAnswer) and (notes := session.take_notes(report.identity.task_id)):
         return replace(reply, notice=notes)
     return reply

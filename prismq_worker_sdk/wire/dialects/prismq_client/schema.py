@@ -20,11 +20,11 @@ KINDS = {"string", "integer", "number", "boolean", "array", "object"}
 TYPES = KINDS - {"number", "object"}
 """What `type` can say as JSON Schema means it."""
 
-LONGEST_CHARACTER = 4
+MAX_CHARACTER_BYTES = 4
 """Bytes of a character in UTF-8."""
 
 LARGEST = 2**63
-MOST_REFERENCES = 8
+MAX_REFERENCES = 8
 """How many references are followed inside each other."""
 
 _PLAIN_PATTERN = re.compile(
@@ -96,7 +96,7 @@ def _target(
 ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     """The schema itself, or the one it refers to; an empty one where that is not in the root, or leads in a circle."""
     while isinstance(schema, Mapping) and isinstance(reference := schema.get("$ref"), str):
-        if reference in seen or len(seen) >= MOST_REFERENCES:
+        if reference in seen or len(seen) >= MAX_REFERENCES:
             return {}, seen
         seen = (*seen, reference)
         schema = _found(root, reference)
@@ -116,17 +116,17 @@ def _found(root: Mapping[str, Any], reference: str) -> Any:
 
 
 def _kind(schema: Mapping[str, Any]) -> str | None:
-    """The one type of its values, None where there are several, or none is said."""
-    said = schema.get("type")
-    if isinstance(said, list) and len(said) == 1:
-        said = said[0]
-    return said if isinstance(said, str) and said in KINDS else None
+    """The one type of its values, None where there are several, or none is stated."""
+    stated = schema.get("type")
+    if isinstance(stated, list) and len(stated) == 1:
+        stated = stated[0]
+    return stated if isinstance(stated, str) and stated in KINDS else None
 
 
 def _of_text(schema: Mapping[str, Any]) -> dict[str, Any]:
     found = _counts(schema, "minLength")
     for name, most in _counts(schema, "maxLength").items():
-        found[name] = most * LONGEST_CHARACTER
+        found[name] = most * MAX_CHARACTER_BYTES
     pattern = schema.get("pattern")
     if isinstance(pattern, str) and _PLAIN_PATTERN.fullmatch(pattern):
         found["pattern"] = pattern.replace(DELIMITER, ESCAPED)
@@ -137,9 +137,9 @@ def _bounds(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The bounds; an exclusive one as the number itself, which is told there as allowed."""
     found = {}
     for name, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        said = schema.get(name, schema.get(exclusive))
-        if isinstance(said, int | float) and not isinstance(said, bool):
-            found[name] = said
+        stated = schema.get(name, schema.get(exclusive))
+        if isinstance(stated, int | float) and not isinstance(stated, bool):
+            found[name] = stated
     return found
 
 
@@ -174,8 +174,8 @@ def _takes_null(schema: Mapping[str, Any], _seen: tuple[str, ...]) -> bool:
 
 def _values(schema: Mapping[str, Any]) -> list[Any] | None:
     """The only values there are, where the server compares them as JSON Schema does."""
-    said = [schema["const"]] if "const" in schema else schema.get("enum")
-    return list(said) if isinstance(said, list) and all(map(_is_comparable, said)) else None
+    stated = [schema["const"]] if "const" in schema else schema.get("enum")
+    return list(stated) if isinstance(stated, list) and all(map(_is_comparable, stated)) else None
 
 
 def _is_comparable(value: Any) -> bool:
@@ -189,9 +189,9 @@ def _is_never_a_list(found: Mapping[str, Any]) -> bool:
 
 def _counts(schema: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """The keywords that count something."""
-    said = {name: schema.get(name) for name in names}
+    stated = {name: schema.get(name) for name in names}
     return {
         name: int(value)
-        for name, value in said.items()
+        for name, value in stated.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }

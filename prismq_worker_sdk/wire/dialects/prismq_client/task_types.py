@@ -10,10 +10,11 @@ from prismq_worker_sdk.model.protocol import Failure, Unreachable
 from prismq_worker_sdk.wire.dialects.prismq_client.envelope import (
     Answer,
     ApplicationError,
-    failure,
+    Success,
     first_item,
     not_found,
     read,
+    settled,
 )
 from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
 from prismq_worker_sdk.wire.dialects.prismq_client.tasks import task_id
@@ -44,9 +45,8 @@ def find_type(name: str) -> Steps[dict[str, Any] | Failure | None]:
     answer = read((yield HttpRequest("task_type", "GET", ("task-types", name))))
     if not_found(answer) or (isinstance(answer, ApplicationError) and is_damaged(name)):
         return None
-    if isinstance(answer, ApplicationError):
-        return failure(answer)
-    if isinstance(answer, Failure):
+    answer = settled(answer)
+    if not isinstance(answer, Success):
         return answer
     found = first_item(answer)
     same = found is not None and str(found.get("name", "")).casefold() == name.casefold()

@@ -8,12 +8,11 @@ from typing import Any
 from prismq_worker_sdk.model.protocol import Failure
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire.dialects.prismq_client.envelope import (
-    ApplicationError,
     Success,
-    failure,
-    items,
+    first_item,
     not_found,
     read,
+    settled,
 )
 from prismq_worker_sdk.wire.dialects.prismq_client.values import unwrapped, worker_params
 from prismq_worker_sdk.wire.messages import HttpAnswer, HttpRequest, Steps
@@ -96,9 +95,10 @@ def task_request(identity: str) -> HttpRequest:
 def shown_task(reply: HttpAnswer, identity: str) -> dict[str, Any] | Failure | None:
     """The object of the task that was asked for, None where there is none, or a Failure."""
     answer = read(reply)
-    if isinstance(answer, ApplicationError):
-        return None if not_found(answer) else failure(answer)
+    if not_found(answer):
+        return None
+    answer = settled(answer)
     if not isinstance(answer, Success):
         return answer
-    found = next(iter(items(answer.data) or []), None)
+    found = first_item(answer)
     return found if found is not None and task_id(found.get("id")) == identity else None

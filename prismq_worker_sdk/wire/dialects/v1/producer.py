@@ -37,11 +37,10 @@ class V1Producer:
         return Created(self._task(reply.json), new=reply.status == 201)  # noqa: PLR2004
 
     def get(self, task_id: str) -> Steps[Task]:
-        reply = yield from self._call("get", "GET", "tasks", task_id)
-        return self._task(reply.json)
+        return self._task_of("get", "GET", "tasks", task_id)
 
     def show(self, task_id: str) -> Steps[dict[str, Any]]:
-        return (yield from self._object("get", "GET", "tasks", task_id))
+        return self._object("get", "GET", "tasks", task_id)
 
     def tasks(self, wanted: TaskFilter) -> Steps[TaskPage]:
         query = {
@@ -59,12 +58,10 @@ class V1Producer:
         return TaskPage(tasks, cursor if isinstance(cursor, str) else None)
 
     def cancel(self, task_id: str) -> Steps[Task]:
-        reply = yield from self._call("cancel", "POST", "tasks", task_id, "cancel")
-        return self._task(reply.json)
+        return self._task_of("cancel", "POST", "tasks", task_id, "cancel")
 
     def retry(self, task_id: str) -> Steps[Task]:
-        reply = yield from self._call("retry", "POST", "tasks", task_id, "retry")
-        return self._task(reply.json)
+        return self._task_of("retry", "POST", "tasks", task_id, "retry")
 
     def publish(self, wanted: TypeSchema) -> Steps[dict[str, Any]]:
         """The server itself finds what breaks producers."""
@@ -73,14 +70,14 @@ class V1Producer:
             body["result_schema"] = dict(wanted.result_schema)
         if wanted.allow_breaking:
             body["allow_breaking"] = True
-        return (yield from self._object("publish", "PUT", "task-types", wanted.name, body=body))
+        return self._object("publish", "PUT", "task-types", wanted.name, body=body)
 
     def task_types(self) -> Steps[list[dict[str, Any]]]:
         found = yield from self._object("task_types", "GET", "task-types")
         return self._list(found, "task_types")
 
     def stats(self) -> Steps[dict[str, Any]]:
-        return (yield from self._object("stats", "GET", "stats"))
+        return self._object("stats", "GET", "stats")
 
     def _call(
         self,
@@ -102,6 +99,9 @@ class V1Producer:
             path = "/".join(segments)
             raise NotSupported(f"{self._api_url} has no {method} /{path}: it has only the base protocol")
         raise RequestRefused(detail_of(reply), status=reply.status, faults=_faults(reply.json))
+
+    def _task_of(self, *request: str) -> Steps[Task]:
+        return self._task((yield from self._call(*request)).json)
 
     def _object(self, *request: str, **more: Any) -> Steps[dict[str, Any]]:
         found = (yield from self._call(*request, **more)).json
