@@ -167,7 +167,7 @@ def deliver(*, timeout: float, **given: Any) -> int:
     from prismq_worker_sdk.observe.bus import EventBus
     from prismq_worker_sdk.observe.event_log import EventLog
     from prismq_worker_sdk.observe.logs import set_up_logging
-    from prismq_worker_sdk.worker.sending import Sent, send_stored
+    from prismq_worker_sdk.worker.outbox_delivery import Sent, send_stored
 
     config = load_settings({"startup_timeout": timeout, **given}, only=USED).config()
     clock, redactor = SystemClock(), Redactor(config.secrets)

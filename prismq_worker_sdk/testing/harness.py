@@ -24,8 +24,8 @@ from prismq_worker_sdk.model.outcome import Child, Completed, Outcome
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.testing.clock import FakeClock
 from prismq_worker_sdk.worker.attempt import Attempt, Ending
-from prismq_worker_sdk.worker.calling import call, set_up
 from prismq_worker_sdk.worker.context import RunningContext
+from prismq_worker_sdk.worker.handler_call import call, set_up
 from prismq_worker_sdk.worker.handler_run import Place, worked
 
 __all__ = ["HandlerHarness", "HarnessResult"]

@@ -7,7 +7,7 @@ from typing import Any
 from prismq_worker_sdk.model.events import TaskProgressed
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.services import Runtime
 
 LONGEST_MESSAGE = 2000
 """Characters of a progress message that go to the server."""

@@ -10,7 +10,7 @@ from prismq_worker_sdk.model.events import ClaimEnded, End, Event, OutcomeCommit
 from prismq_worker_sdk.model.outcome import Failed, Outcome, Released
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.outbox.claim_ends import ClaimEnd, Commit, Drop, GiveBack
-from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.services import Runtime
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.worker.claim_end import count_and_tell, end_claims, lapsed
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
-from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.services import Runtime
 
 
 def never_begun(life: Lifecycle, outbox: Outbox, *, elsewhere: int = 0) -> tuple[int, str]:

@@ -25,8 +25,8 @@ from prismq_worker_sdk.model.outcome import Failed, Outcome, Released
 from prismq_worker_sdk.outbox.claim_ends import ClaimEnd, Commit, Drop, Lapse
 from prismq_worker_sdk.worker.attempt import Attempt, Ending, Offered
 from prismq_worker_sdk.worker.claim_end import Ended, count_and_tell, detail_of, store
-from prismq_worker_sdk.worker.effects import Loop, Wait
-from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.driver import Loop, Wait
+from prismq_worker_sdk.worker.services import Runtime
 from prismq_worker_sdk.worker.traces import logged_trace
 
 DISK = Backoff(initial=0.5, ceiling=10.0, floor=0.5)

@@ -1,14 +1,42 @@
-"""Runs a loop on a thread: performs its calls, and sleeps for it until something changes."""
+"""What a loop asks of the world, and the driver that runs a loop on a thread and does it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.model.protocol import ExchangeRequest, ExchangeResponse, Failure, Probe, ServerInfo
-from prismq_worker_sdk.worker.effects import Call, Loop, Reply, Wait
+from prismq_worker_sdk.model.protocol import (
+    ExchangeReply,
+    ExchangeRequest,
+    ExchangeResponse,
+    Failure,
+    Probe,
+    ProbeReply,
+    ServerInfo,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Talk to the server; the reply is its answer or a Failure, never an exception."""
+
+    request: ExchangeRequest | Probe
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Rest until something changes, or until the seconds are over (None: only a change ends it)."""
+
+    seconds: float | None
+
+
+Effect: TypeAlias = Call | Wait
+Reply: TypeAlias = ProbeReply | ExchangeReply | None
+Loop: TypeAlias = Generator[Effect, Reply, Any]
+
 
 Perform = Callable[[ExchangeRequest | Probe], ServerInfo | ExchangeResponse | Failure]
 

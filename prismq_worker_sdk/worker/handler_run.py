@@ -20,10 +20,10 @@ from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.outcome import Completed, Outcome
 from prismq_worker_sdk.worker.attempt import Attempt, Ending
-from prismq_worker_sdk.worker.calling import call
 from prismq_worker_sdk.worker.context import RunningContext
+from prismq_worker_sdk.worker.handler_call import call
 from prismq_worker_sdk.worker.isolation.call import call_in_child
-from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.services import Runtime
 
 _LOG = logging.getLogger("prismq.worker")
 

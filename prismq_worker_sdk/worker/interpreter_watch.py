@@ -13,9 +13,9 @@ from typing import IO
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.processes import thread_seconds
-from prismq_worker_sdk.worker import calling
+from prismq_worker_sdk.worker import handler_call
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.services import Runtime
 
 EVERY = 1.0
 """Seconds between two looks."""
@@ -126,7 +126,7 @@ def _file() -> IO[bytes] | None:
 def _of_handler(stack: str) -> str:
     """The part of a stack that is not ours, most recent call first."""
     lines = stack.splitlines()
-    ours = next((number for number, line in enumerate(lines) if calling.__file__ in line), len(lines))
+    ours = next((number for number, line in enumerate(lines) if handler_call.__file__ in line), len(lines))
     return "\n".join(lines[:ours])
 
 

@@ -27,7 +27,7 @@ from prismq_worker_sdk.outbox.parked import Parked
 from prismq_worker_sdk.outbox.schema import open_database
 from prismq_worker_sdk.outbox.transactions import GroupCommit
 from prismq_worker_sdk.system import FileLock
-from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.services import Runtime
 
 REASONS_SHOWN = 3
 REASON_LENGTH = 120

@@ -24,10 +24,9 @@ from prismq_worker_sdk.model.protocol import (
 )
 from prismq_worker_sdk.wire.address import what_to_check
 from prismq_worker_sdk.worker.config import WorkerConfig
-from prismq_worker_sdk.worker.contact import Contact
-from prismq_worker_sdk.worker.driver import Perform, Waker, drive
-from prismq_worker_sdk.worker.effects import Call, Loop, Wait
+from prismq_worker_sdk.worker.driver import Call, Loop, Perform, Wait, Waker, drive
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
+from prismq_worker_sdk.worker.server_status import Contact
 
 SHORTEST_LOOK = 1.0
 """Seconds that each try may take at least, however little of the startup timeout is left."""

@@ -10,28 +10,70 @@ from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.decide.shutdown import ExitCode, grace_of
 from prismq_worker_sdk.errors import PrismqError, SettingsError
 from prismq_worker_sdk.handlers.registry import Registry
+from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.model.events import Emit, WorkerStopped
+from prismq_worker_sdk.model.events import Emit, Notice, WorkerStarted, WorkerStopped
 from prismq_worker_sdk.model.protocol import ServerInfo, WorkerCommand
 from prismq_worker_sdk.observe.health import Health
-from prismq_worker_sdk.worker.announcing import announce
+from prismq_worker_sdk.worker.accounting import Ledger
 from prismq_worker_sdk.worker.attempt import Attempt, AttemptTable
+from prismq_worker_sdk.worker.availability import Gate
 from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.config import WorkerConfig
-from prismq_worker_sdk.worker.connect import Connections, Connects, server_identity
-from prismq_worker_sdk.worker.contact import Contact
-from prismq_worker_sdk.worker.crew import Crew
+from prismq_worker_sdk.worker.connections import Connections, Connects, server_identity
 from prismq_worker_sdk.worker.driver import Waker, drive, no_calls
-from prismq_worker_sdk.worker.gate import Gate
 from prismq_worker_sdk.worker.isolation.pool import child_pool
-from prismq_worker_sdk.worker.ledger import Ledger
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.recovery import State, recover
-from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.server_status import Contact
+from prismq_worker_sdk.worker.services import Runtime
 from prismq_worker_sdk.worker.slots import SlotPool, SlotThreads
 from prismq_worker_sdk.worker.startup import find_server, search
-from prismq_worker_sdk.worker.supervising import ask_stop, seconds_left, supervise
+from prismq_worker_sdk.worker.supervise_loop import ask_stop, seconds_left, supervise
 from prismq_worker_sdk.worker.task_path import run
+from prismq_worker_sdk.worker.threads import Crew
+
+
+def announce(runtime: Runtime, *, state_dir: str, recovered: int) -> None:
+    """Tells who works where, and what this server makes of it.
+
+    Args:
+        recovered: Reports of earlier processes in the outbox.
+    """
+    config, can = runtime.config, runtime.health.capabilities
+    runtime.emit(
+        WorkerStarted(
+            worker_id=runtime.worker_id,
+            api_url=config.api_url,
+            dialect=runtime.health.dialect,
+            task_types=runtime.registry.types,
+            concurrency=config.concurrency,
+            state_dir=state_dir,
+            grace_seconds=config.grace_period,
+            recovered=recovered,
+            parked=runtime.parked,
+        )
+    )
+    if config.worker_id and not can.fences:
+        runtime.emit(
+            Notice(
+                "warning",
+                f"worker id {config.worker_id!r} was given by you; replicas that share it can complete each "
+                "other's tasks on this server, so give each its own or none",
+            )
+        )
+    if config.claim_order is not None and not can.orders_claims:
+        text = f"--claim-order {config.claim_order} has no effect on this server: it chooses the order of tasks itself"
+        runtime.emit(Notice("warning", text))
+    if not can.renews:
+        limit = duration.text(config.server_claim_timeout)
+        runtime.emit(
+            Notice(
+                "info",
+                f"this server cannot renew claims; handlers are held to its claim timeout, taken to be {limit} "
+                "(--server-claim-timeout)",
+            )
+        )
 
 
 class Supervisor:

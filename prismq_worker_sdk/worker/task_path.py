@@ -43,8 +43,8 @@ from prismq_worker_sdk.worker.claim_end import (
 )
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.handler_run import place_of, worked
-from prismq_worker_sdk.worker.runtime import Runtime
-from prismq_worker_sdk.worker.taking_over import taken_over
+from prismq_worker_sdk.worker.reclaim import taken_over
+from prismq_worker_sdk.worker.services import Runtime
 
 _LOG = logging.getLogger("prismq.worker")
 

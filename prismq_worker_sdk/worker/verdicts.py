@@ -22,7 +22,7 @@ from prismq_worker_sdk.model.events import (
 from prismq_worker_sdk.model.outcome import Completed
 from prismq_worker_sdk.model.protocol import Failure, Rejected, ReportAnswer, ReportReply, Throttled
 from prismq_worker_sdk.model.report import Report, Settlement
-from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.services import Runtime
 
 
 class Verdicts:

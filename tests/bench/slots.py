@@ -12,8 +12,8 @@ from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.testing import FakeClock
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.attempt_backend import AttemptBackend
-from prismq_worker_sdk.worker.calling import call
 from prismq_worker_sdk.worker.context import RunningContext
+from prismq_worker_sdk.worker.handler_call import call
 from prismq_worker_sdk.worker.isolation.call import call_in_child
 from tests.bench.backlog import fresh_strict
 from tests.bench.figures import Row, Table, interleaved

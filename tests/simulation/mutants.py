@@ -157,7 +157,7 @@ MUTANTS = (
     Mutant(
         "R9",
         "a task that both answers to a claim have is taken on once",
-        "worker.asked:Reservation.know",
+        "worker.reservation:Reservation.know",
         "one.token is None or one.token not in self._tokens",
         "True",
     ),
@@ -271,7 +271,7 @@ MUTANTS = (
     Mutant(
         "R26",
         "no task is reported by two loops at once",
-        "worker.in_flight:InFlight.take",
+        "worker.report_batch:InFlight.take",
         "[one for one in look() if one.identity.task_id not in self._tasks]",
         "list(look())",
         "base",

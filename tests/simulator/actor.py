@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from prismq_worker_sdk.model.protocol import ExchangeRequest, Probe
-from prismq_worker_sdk.worker.effects import Call, Loop, Reply, Wait
+from prismq_worker_sdk.worker.driver import Call, Loop, Reply, Wait
 
 
 class Crashed(BaseException):

@@ -12,7 +12,7 @@ from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.outbox.schema import prepare
 from prismq_worker_sdk.outbox.transactions import Immediate, Operation
 from prismq_worker_sdk.worker.config import WorkerConfig
-from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.services import Runtime
 from tests.simulator.actor import Crashed, Stage
 from tests.simulator.plan import Crash, FullDisk, Jump, Stop, Suspend, Unready
 from tests.simulator.scene import Scene

@@ -29,22 +29,22 @@ from prismq_worker_sdk.wire.client import health
 from prismq_worker_sdk.wire.dialect import Exchange
 from prismq_worker_sdk.wire.dialects import DIALECTS, dialect_named
 from prismq_worker_sdk.wire.messages import Steps
+from prismq_worker_sdk.worker.accounting import Ledger
 from prismq_worker_sdk.worker.attempt import AttemptTable
-from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker.availability import Gate
+from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.commit_loop import commit_loop
 from prismq_worker_sdk.worker.config import WorkerConfig
-from prismq_worker_sdk.worker.contact import Contact
-from prismq_worker_sdk.worker.delivering import Delivery, delivery_lane, delivery_loop
-from prismq_worker_sdk.worker.effects import Reply
-from prismq_worker_sdk.worker.gate import Gate
-from prismq_worker_sdk.worker.leasing import lease_loop
-from prismq_worker_sdk.worker.ledger import Ledger
+from prismq_worker_sdk.worker.delivery_loop import Delivery, delivery_lane, delivery_loop
+from prismq_worker_sdk.worker.driver import Reply
+from prismq_worker_sdk.worker.lease_loop import lease_loop
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.recovery import recover
-from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.server_status import Contact
+from prismq_worker_sdk.worker.services import Runtime
 from prismq_worker_sdk.worker.startup import find_server
-from prismq_worker_sdk.worker.supervising import ask_stop, supervise
+from prismq_worker_sdk.worker.supervise_loop import ask_stop, supervise
 from tests.simulator.actor import Actor, Crashed
 from tests.simulator.disk import SimulatedOutbox
 from tests.simulator.handling import SimulatedSlots

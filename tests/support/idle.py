@@ -17,8 +17,8 @@ from prismq_worker_sdk.wire.client import WireClient
 from prismq_worker_sdk.wire.dialects.prismq_client.health import CAPABILITIES, NAME
 from prismq_worker_sdk.wire.messages import HttpReply
 from prismq_worker_sdk.wire.rate_limits import RateLimits
-from prismq_worker_sdk.worker.claiming import claim_loop
-from prismq_worker_sdk.worker.effects import Wait
+from prismq_worker_sdk.worker.claim_loop import claim_loop
+from prismq_worker_sdk.worker.driver import Wait
 from tests.support.loops import Stepped, Work, Workplace
 
 NOON = 1_795_435_200.4

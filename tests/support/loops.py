@@ -22,19 +22,18 @@ from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.schema import open_database
 from prismq_worker_sdk.outbox.transactions import GroupCommit
 from prismq_worker_sdk.testing import FakeClock
+from prismq_worker_sdk.worker.accounting import Ledger
 from prismq_worker_sdk.worker.attempt import AttemptTable
-from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker.availability import Gate
+from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.commit_loop import commit_loop
 from prismq_worker_sdk.worker.config import WorkerConfig
-from prismq_worker_sdk.worker.contact import Contact
-from prismq_worker_sdk.worker.driver import LoopThread, no_calls
-from prismq_worker_sdk.worker.effects import Call, Wait
-from prismq_worker_sdk.worker.gate import Gate
-from prismq_worker_sdk.worker.ledger import Ledger
+from prismq_worker_sdk.worker.driver import Call, LoopThread, Wait, no_calls
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
-from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.server_status import Contact
+from prismq_worker_sdk.worker.services import Runtime
 from prismq_worker_sdk.worker.slots import SlotPool, SlotThreads
-from prismq_worker_sdk.worker.supervising import supervise
+from prismq_worker_sdk.worker.supervise_loop import supervise
 from prismq_worker_sdk.worker.task_path import run
 from tests.support.processes import wait_until
 

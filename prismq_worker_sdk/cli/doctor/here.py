@@ -25,7 +25,7 @@ from prismq_worker_sdk.outbox.folder import (
 from prismq_worker_sdk.outbox.looking import Entry, look
 from prismq_worker_sdk.system import FileLock
 from prismq_worker_sdk.wire.checks import CheckResult, fail, ok, warn
-from prismq_worker_sdk.worker.connect import server_identity
+from prismq_worker_sdk.worker.connections import server_identity
 
 CHECK = "state"
 LOCAL = "give --state-dir a writable local folder (PRISMQ_WORKER_STATE_DIR)"

@@ -7,8 +7,8 @@ from prismq_worker_sdk.errors import Defer, OutboxError, TaskCancelled
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.attempt_backend import AttemptBackend
-from prismq_worker_sdk.worker.calling import renewed
 from prismq_worker_sdk.worker.context import RunningContext
+from prismq_worker_sdk.worker.handler_call import renewed
 from prismq_worker_sdk.worker.isolation.exceptions import error_of
 from prismq_worker_sdk.worker.isolation.pool import ChildPool
 from prismq_worker_sdk.worker.isolation.process import ChildEnded, ChildProcess
@@ -22,7 +22,7 @@ from prismq_worker_sdk.worker.isolation.protocol import (
     Store,
     Stored,
 )
-from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.services import Runtime
 
 TICK = 0.25
 """Seconds between two looks at what the child should know."""

@@ -26,8 +26,8 @@ from prismq_worker_sdk.processes import (
     show_stacks_when_asked,
 )
 from prismq_worker_sdk.system import FileLock, SystemClock, resident_memory
-from prismq_worker_sdk.worker.calling import call, set_up
 from prismq_worker_sdk.worker.context import RunningContext
+from prismq_worker_sdk.worker.handler_call import call, set_up
 from prismq_worker_sdk.worker.isolation.backend import ChildBackend
 from prismq_worker_sdk.worker.isolation.channel import Channel
 from prismq_worker_sdk.worker.isolation.child_log import send_logs

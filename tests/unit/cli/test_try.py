@@ -263,7 +263,7 @@ def test_r16_the_time_limit_holds_and_progress_is_shown(of_author):
 
 
 def test_r16_a_handler_that_does_not_end_is_given_up_and_shown_where_it_is(of_author, monkeypatch):
-    for place in ("prismq_worker_sdk.decide.leases", "prismq_worker_sdk.worker.leasing"):
+    for place in ("prismq_worker_sdk.decide.leases", "prismq_worker_sdk.worker.lease_loop"):
         monkeypatch.setattr(f"{place}.ABANDON_AFTER", 0.1)
     shown = of_author("Test.Deaf")
 

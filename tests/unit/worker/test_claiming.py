@@ -15,7 +15,7 @@ from prismq_worker_sdk.model.protocol import (
     Unreachable,
     UnrecognisedServer,
 )
-from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker.claim_loop import claim_loop
 from tests.support.loops import ROOM, Stepped, Work, grant
 
 MANY = Capabilities(max_tasks=128)

@@ -14,7 +14,7 @@ from prismq_worker_sdk.model.protocol import (
     UnrecognisedServer,
 )
 from prismq_worker_sdk.model.report import Settlement, Verdict
-from prismq_worker_sdk.worker.delivering import delivery_loop
+from prismq_worker_sdk.worker.delivery_loop import delivery_loop
 from tests.support.loops import Stepped, Work, grant
 
 DAY = 24 * 3600.0

@@ -7,8 +7,8 @@ import pytest
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.events import End
 from prismq_worker_sdk.model.protocol import Unreachable
-from prismq_worker_sdk.worker.claiming import claim_loop
-from prismq_worker_sdk.worker.delivering import delivery_loop
+from prismq_worker_sdk.worker.claim_loop import claim_loop
+from prismq_worker_sdk.worker.delivery_loop import delivery_loop
 from tests.support.loops import TYPE, Stepped, Work
 from tests.support.loops import grant as base_grant
 from tests.support.processes import wait_until

@@ -20,9 +20,9 @@ from prismq_worker_sdk.model.protocol import Unauthorised as Refused
 from prismq_worker_sdk.system import SystemClock
 from prismq_worker_sdk.worker import startup
 from prismq_worker_sdk.worker.config import WorkerConfig
-from prismq_worker_sdk.worker.contact import Contact
 from prismq_worker_sdk.worker.driver import Waker
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
+from prismq_worker_sdk.worker.server_status import Contact
 from prismq_worker_sdk.worker.startup import find_server
 from tests.support.loops import SERVER, Stepped
 from tests.support.processes import wait_until

@@ -17,9 +17,9 @@ from prismq_worker_sdk.model.protocol import (
     Unreachable,
 )
 from prismq_worker_sdk.model.report import Settlement, Verdict
-from prismq_worker_sdk.worker.claiming import claim_loop
-from prismq_worker_sdk.worker.delivering import delivery_loop
-from prismq_worker_sdk.worker.leasing import lease_loop
+from prismq_worker_sdk.worker.claim_loop import claim_loop
+from prismq_worker_sdk.worker.delivery_loop import delivery_loop
+from prismq_worker_sdk.worker.lease_loop import lease_loop
 from tests.support.loops import TYPE, Stepped, Work
 from tests.support.loops import grant as base_grant
 from tests.unit.worker.test_exchange import ACCEPTED, LEASED, accepted, delivering, grant

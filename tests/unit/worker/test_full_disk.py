@@ -6,10 +6,10 @@ from prismq_worker_sdk.model.events import End, Notice, ReportSettled
 from prismq_worker_sdk.model.outcome import Completed
 from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.model.report import Settlement, Verdict
-from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.closing import close_books
-from prismq_worker_sdk.worker.delivering import delivery_loop
-from prismq_worker_sdk.worker.leasing import lease_loop
+from prismq_worker_sdk.worker.delivery_loop import delivery_loop
+from prismq_worker_sdk.worker.lease_loop import lease_loop
 from prismq_worker_sdk.worker.task_path import accept, arrive
 from tests.support.loops import Stepped, Work, grant
 from tests.support.processes import wait_until

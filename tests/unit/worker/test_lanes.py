@@ -10,8 +10,8 @@ from prismq_worker_sdk.decide.claims import MOST_LANES, lanes, window_after
 from prismq_worker_sdk.model.capabilities import BASE, Capabilities
 from prismq_worker_sdk.model.protocol import Conflict, ExchangeResponse, ReportAnswer, Throttled, Unreachable
 from prismq_worker_sdk.model.report import Verdict
-from prismq_worker_sdk.worker.claiming import claim_loop
-from prismq_worker_sdk.worker.delivering import Delivery, delivery_lane, delivery_loop
+from prismq_worker_sdk.worker.claim_loop import claim_loop
+from prismq_worker_sdk.worker.delivery_loop import Delivery, delivery_lane, delivery_loop
 from tests.support.loops import Stepped, grant
 
 X = Capabilities(max_tasks=1, max_wait_seconds=20.0, lease_seconds=60.0, renews=True, finds_claims=True)

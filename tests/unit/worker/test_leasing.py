@@ -8,7 +8,7 @@ from prismq_worker_sdk.errors import TaskCancelled
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.events import End, HandlerOverran, Notice, TypePaused
 from prismq_worker_sdk.model.outcome import Completed, Failed
-from prismq_worker_sdk.worker.leasing import LOOK_EVERY, lease_loop
+from prismq_worker_sdk.worker.lease_loop import LOOK_EVERY, lease_loop
 from tests.support.loops import Stepped, Work
 
 

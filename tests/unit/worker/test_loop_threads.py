@@ -5,8 +5,7 @@ import threading
 import pytest
 
 from prismq_worker_sdk.model.protocol import ExchangeRequest, ExchangeResponse
-from prismq_worker_sdk.worker.driver import STEP_LIMIT, LoopThread, Waker, drive
-from prismq_worker_sdk.worker.effects import Call, Wait
+from prismq_worker_sdk.worker.driver import STEP_LIMIT, Call, LoopThread, Wait, Waker, drive
 from tests.support.processes import wait_until
 
 

@@ -9,7 +9,7 @@ from prismq_worker_sdk.model.events import End, Notice, ReportSettled
 from prismq_worker_sdk.model.outcome import Completed, Failed
 from prismq_worker_sdk.model.protocol import ExchangeResponse, ReportAnswer
 from prismq_worker_sdk.model.report import Settlement, Verdict
-from prismq_worker_sdk.worker.delivering import delivery_loop
+from prismq_worker_sdk.worker.delivery_loop import delivery_loop
 from tests.support.loops import Stepped, Work
 from tests.support.loops import grant as base_grant
 

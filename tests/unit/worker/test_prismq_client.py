@@ -18,11 +18,11 @@ from prismq_worker_sdk.model.protocol import (
 )
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.wire.dialects.prismq_client.health import CAPABILITIES
-from prismq_worker_sdk.worker.announcing import announce
-from prismq_worker_sdk.worker.claiming import claim_loop
-from prismq_worker_sdk.worker.delivering import delivery_loop
-from prismq_worker_sdk.worker.leasing import lease_loop
+from prismq_worker_sdk.worker.claim_loop import claim_loop
+from prismq_worker_sdk.worker.delivery_loop import delivery_loop
+from prismq_worker_sdk.worker.lease_loop import lease_loop
 from prismq_worker_sdk.worker.recovery import recover
+from prismq_worker_sdk.worker.supervisor import announce
 from tests.support.loops import TYPE, Stepped, Work
 from tests.support.loops import grant as base_grant
 from tests.support.processes import wait_until

@@ -24,7 +24,7 @@ from prismq_worker_sdk.plugin_settings import plugin_settings_source
 from prismq_worker_sdk.system import FileLock
 from prismq_worker_sdk.worker.isolation import call as process_call
 from prismq_worker_sdk.worker.isolation import pool as child_pool
-from prismq_worker_sdk.worker.leasing import lease_loop
+from prismq_worker_sdk.worker.lease_loop import lease_loop
 from tests.support.children import PROBES, Probes, children, probes
 from tests.support.loops import Stepped, Workplace, grant
 from tests.support.processes import wait_until

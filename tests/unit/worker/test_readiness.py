@@ -9,7 +9,7 @@ from prismq_worker_sdk import TaskHandler
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model.events import Notice, TypePaused, TypeResumed
 from prismq_worker_sdk.worker import readiness
-from prismq_worker_sdk.worker.gate import Gate
+from prismq_worker_sdk.worker.availability import Gate
 from prismq_worker_sdk.worker.readiness import Readiness
 from tests.support.processes import wait_until
 

@@ -17,11 +17,11 @@ from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.outbox import folder as outbox_folder
 from prismq_worker_sdk.testing import FakeClock
-from prismq_worker_sdk.worker.announcing import announce
-from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.closing import close_books
-from prismq_worker_sdk.worker.delivering import delivery_loop
+from prismq_worker_sdk.worker.delivery_loop import delivery_loop
 from prismq_worker_sdk.worker.recovery import open_state, recover
+from prismq_worker_sdk.worker.supervisor import announce
 from tests.support.loops import Stepped, Work, Workplace, grant
 
 

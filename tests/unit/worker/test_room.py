@@ -8,16 +8,16 @@ import pytest
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.model.report import Verdict
-from prismq_worker_sdk.worker import claimer
-from prismq_worker_sdk.worker.claiming import DISK_PAUSE, claim_loop
-from prismq_worker_sdk.worker.delivering import delivery_loop
+from prismq_worker_sdk.worker import room
+from prismq_worker_sdk.worker.claim_loop import DISK_PAUSE, claim_loop
+from prismq_worker_sdk.worker.delivery_loop import delivery_loop
 from tests.support.loops import Stepped, Work
 
 MIB = 1024 * 1024
 
 
 def test_nothing_is_claimed_while_too_many_reports_wait_and_it_goes_on_by_itself(workplace, monkeypatch):
-    monkeypatch.setattr(claimer, "MOST_REPORTS", 2)
+    monkeypatch.setattr(room, "MOST_REPORTS", 2)
     place = workplace()
     place.run("t1", "t2")
     loop = Stepped(claim_loop(place.runtime))
@@ -35,7 +35,7 @@ def test_nothing_is_claimed_while_too_many_reports_wait_and_it_goes_on_by_itself
 
 
 def test_nothing_is_claimed_while_the_outbox_holds_too_many_bytes(workplace, monkeypatch):
-    monkeypatch.setattr(claimer, "MOST_BYTES", 3 * MIB)
+    monkeypatch.setattr(room, "MOST_BYTES", 3 * MIB)
     place = workplace(Work(lambda ctx: "x" * MIB))
     place.runtime.stored_bytes = lambda: 4 * MIB
     place.run("t1", "t2", "t3")
@@ -53,7 +53,7 @@ def test_nothing_is_claimed_while_the_outbox_holds_too_many_bytes(workplace, mon
 
 
 def test_a_large_file_that_is_mostly_free_is_not_full(workplace, monkeypatch):
-    monkeypatch.setattr(claimer, "MOST_BYTES", 3 * MIB)
+    monkeypatch.setattr(room, "MOST_BYTES", 3 * MIB)
     place = workplace()
     place.runtime.stored_bytes = lambda: 400 * MIB
 
@@ -63,8 +63,8 @@ def test_a_large_file_that_is_mostly_free_is_not_full(workplace, monkeypatch):
 def test_a_log_that_a_reader_keeps_full_counts_is_emptied_before_anything_is_told_and_else_named(
     workplace, monkeypatch
 ):
-    monkeypatch.setattr(claimer, "MOST_BYTES", 3 * MIB)
-    monkeypatch.setattr(claimer, "JOURNAL_BYTES", MIB)
+    monkeypatch.setattr(room, "MOST_BYTES", 3 * MIB)
+    monkeypatch.setattr(room, "JOURNAL_BYTES", MIB)
     place = workplace()
     sizes = {"log": 4 * MIB, "after": 4 * MIB}
 

@@ -12,9 +12,9 @@ from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.events import ClaimEnded, End, OutcomeCommitted, TypePaused, TypeResumed
 from prismq_worker_sdk.model.outcome import Completed, Failed, Released
-from prismq_worker_sdk.worker.calling import call
 from prismq_worker_sdk.worker.cancellation import Cancellable
-from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker.claim_loop import claim_loop
+from prismq_worker_sdk.worker.handler_call import call
 from tests.support.loops import TYPE, Stepped, Work, grant
 
 CREATES = Capabilities(creates=True)

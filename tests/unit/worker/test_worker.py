@@ -36,7 +36,7 @@ from prismq_worker_sdk.outbox import folder
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.plugin_settings import plugin_settings_source
 from prismq_worker_sdk.system import SystemClock
-from prismq_worker_sdk.worker import claimer, claiming, driver, leasing, recovery
+from prismq_worker_sdk.worker import claim_loop, claimer, driver, lease_loop, recovery
 from prismq_worker_sdk.worker.config import WorkerConfig
 from tests.support.base_server import BaseServer
 from tests.support.loops import TYPE, Work
@@ -230,7 +230,7 @@ def test_r04_max_runs_is_never_exceeded_however_many_slots_are_free(server, star
 
 def test_r16_with_every_slot_lost_to_a_stray_the_worker_drains_and_exits_with_75(server, start, monkeypatch):
     monkeypatch.setattr("prismq_worker_sdk.decide.leases.ABANDON_AFTER", 0.05)
-    monkeypatch.setattr(leasing, "ABANDON_AFTER", 0.05)
+    monkeypatch.setattr(lease_loop, "ABANDON_AFTER", 0.05)
     (task_id,) = add(server)
     running = start(Work(gated=True, time_limit=0.05), concurrency=1)
 
@@ -482,7 +482,7 @@ def test_a_listener_that_raises_stops_nothing(server, tmp_path):
 def test_r12_a_worker_whose_disk_is_full_is_not_ready_and_says_why_until_there_is_room(start, monkeypatch):
     room = [1 << 40]
     monkeypatch.setattr(recovery, "free_bytes", lambda path: room[0])
-    monkeypatch.setattr(claiming, "DISK_PAUSE", 0.02)
+    monkeypatch.setattr(claim_loop, "DISK_PAUSE", 0.02)
     worker = start().worker
     wait_until(lambda: worker.health().ready, "readiness", deadline=SOON)
     room[0] = 1 << 20

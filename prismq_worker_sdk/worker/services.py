@@ -18,16 +18,16 @@ from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Emit, Notice
 from prismq_worker_sdk.model.protocol import ServerInfo, WorkerCommand
 from prismq_worker_sdk.outbox.outbox import Outbox
-from prismq_worker_sdk.worker.asked import Asked
+from prismq_worker_sdk.worker.accounting import Ledger
 from prismq_worker_sdk.worker.attempt import Attempt, AttemptTable, Ending
+from prismq_worker_sdk.worker.availability import Gate
 from prismq_worker_sdk.worker.config import WorkerConfig
-from prismq_worker_sdk.worker.contact import Contact
-from prismq_worker_sdk.worker.gate import Gate
 from prismq_worker_sdk.worker.isolation.pool import ChildPool
-from prismq_worker_sdk.worker.ledger import Ledger
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
-from prismq_worker_sdk.worker.overtaken import Overtaken
+from prismq_worker_sdk.worker.reservation import Asked
+from prismq_worker_sdk.worker.server_status import Contact
 from prismq_worker_sdk.worker.slots import SlotPool
+from prismq_worker_sdk.worker.stale_claims import Overtaken
 
 
 def _nobody() -> None:

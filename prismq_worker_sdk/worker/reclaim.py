@@ -7,7 +7,7 @@ from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.claim_end import count_and_tell, lapsed
-from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.services import Runtime
 
 EARLY = 0.1
 """The part of a claim that must be left for its task to come too early."""

@@ -27,9 +27,9 @@ from prismq_worker_sdk.model.protocol import (
     Unreachable,
 )
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.effects import Loop
-from prismq_worker_sdk.worker.runtime import Runtime
-from prismq_worker_sdk.worker.talking import talk
+from prismq_worker_sdk.worker.driver import Loop
+from prismq_worker_sdk.worker.exchange import talk
+from prismq_worker_sdk.worker.services import Runtime
 
 UNTOLD_LEASE = 30.0
 """Seconds that a claim of an earlier process is taken to last until its first renewal tells."""

@@ -13,17 +13,16 @@ from prismq_worker_sdk.model.events import Emit, Notice
 from prismq_worker_sdk.model.protocol import ServerInfo
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.system import generated_worker_id
+from prismq_worker_sdk.worker.accounting import Ledger
 from prismq_worker_sdk.worker.attempt import AttemptTable
+from prismq_worker_sdk.worker.availability import Gate
 from prismq_worker_sdk.worker.config import WorkerConfig
-from prismq_worker_sdk.worker.connect import Connections, server_identity
-from prismq_worker_sdk.worker.contact import Contact
-from prismq_worker_sdk.worker.delivering import delivery_loop
-from prismq_worker_sdk.worker.driver import Waker, drive
-from prismq_worker_sdk.worker.effects import Loop, Reply, Wait
-from prismq_worker_sdk.worker.gate import Gate
-from prismq_worker_sdk.worker.ledger import Ledger
+from prismq_worker_sdk.worker.connections import Connections, server_identity
+from prismq_worker_sdk.worker.delivery_loop import delivery_loop
+from prismq_worker_sdk.worker.driver import Loop, Reply, Wait, Waker, drive
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
-from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.server_status import Contact
+from prismq_worker_sdk.worker.services import Runtime
 from prismq_worker_sdk.worker.slots import SlotPool
 from prismq_worker_sdk.worker.startup import find_server
 

@@ -1,10 +1,12 @@
-"""Reports that are on their way to the server now: no task is reported by two loops at once (R26)."""
+"""The reports of one call: no task is reported by two loops at once (R26), and what the answer says of each."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
+from prismq_worker_sdk.model.outcome import Completed
+from prismq_worker_sdk.model.protocol import ExchangeReply, ExchangeResponse, ReportReply, Unreachable
 from prismq_worker_sdk.model.report import Report
 
 
@@ -38,3 +40,31 @@ class InFlight:
         """What became of these is known and stored."""
         with self._lock:
             self._tasks.difference_update(one.identity.task_id for one in reports)
+
+
+BATCH_BYTES = 1024 * 1024
+"""Bytes in one call, or one report (R23)."""
+
+
+def replies_of(whole: ExchangeReply, number: int) -> tuple[ReportReply, ...]:
+    """One reply for each report, whatever came."""
+    silent = Unreachable("the server did not say what became of the report")
+    if not isinstance(whole, ExchangeResponse):
+        return (whole,) * number
+    replies = whole.reports
+    return (*replies[:number], *(silent,) * (number - len(replies)))
+
+
+def within_bytes(reports: Sequence[Report]) -> tuple[Report, ...]:
+    """The first reports of a line that fit into one call; at least one (R23)."""
+    room = BATCH_BYTES
+    for place, report in enumerate(reports):
+        room -= _bytes(report)
+        if room < 0 and place:
+            return tuple(reports[:place])
+    return tuple(reports)
+
+
+def _bytes(report: Report) -> int:
+    size = len(report.outcome.result) if isinstance(report.outcome, Completed) else 1024
+    return size + sum(len(child.params) for child in report.children) + 512

@@ -7,16 +7,15 @@ from collections.abc import Callable
 from functools import partial
 
 from prismq_worker_sdk.decide.claims import lanes
-from prismq_worker_sdk.worker.claiming import claim_loop
+from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.commit_loop import commit_loop
-from prismq_worker_sdk.worker.connect import Connects
-from prismq_worker_sdk.worker.delivering import Delivery, delivery_lane, delivery_loop
-from prismq_worker_sdk.worker.driver import LoopThread
-from prismq_worker_sdk.worker.effects import Loop
+from prismq_worker_sdk.worker.connections import Connects
+from prismq_worker_sdk.worker.delivery_loop import Delivery, delivery_lane, delivery_loop
+from prismq_worker_sdk.worker.driver import Loop, LoopThread
 from prismq_worker_sdk.worker.interpreter_watch import InterpreterWatch
-from prismq_worker_sdk.worker.leasing import lease_loop
+from prismq_worker_sdk.worker.lease_loop import lease_loop
 from prismq_worker_sdk.worker.readiness import Readiness
-from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.services import Runtime
 
 LAST_JOIN = 0.5
 """Seconds given to the loops, and to teardown at the least, once the worker has stopped."""

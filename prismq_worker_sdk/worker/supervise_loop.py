@@ -10,9 +10,9 @@ from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Phase, PhaseChanged
 from prismq_worker_sdk.model.protocol import WorkerCommand
-from prismq_worker_sdk.worker.effects import Loop, Wait
+from prismq_worker_sdk.worker.driver import Loop, Wait
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
-from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.services import Runtime
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the threads (R31)."""

@@ -22,14 +22,13 @@ from prismq_worker_sdk.model.protocol import (
     ReportReply,
 )
 from prismq_worker_sdk.model.report import Report, Settlement, Verdict
-from prismq_worker_sdk.worker.asked import Asked
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.batches import replies_of, within_bytes
 from prismq_worker_sdk.worker.claimer import Claimer
-from prismq_worker_sdk.worker.effects import Loop, Wait
-from prismq_worker_sdk.worker.in_flight import InFlight
-from prismq_worker_sdk.worker.runtime import Runtime
-from prismq_worker_sdk.worker.talking import talk
+from prismq_worker_sdk.worker.driver import Loop, Wait
+from prismq_worker_sdk.worker.exchange import talk
+from prismq_worker_sdk.worker.report_batch import InFlight, replies_of, within_bytes
+from prismq_worker_sdk.worker.reservation import Asked
+from prismq_worker_sdk.worker.services import Runtime
 from prismq_worker_sdk.worker.task_path import Arrival, look
 from prismq_worker_sdk.worker.verdicts import Verdicts
 

@@ -12,9 +12,9 @@ from prismq_worker_sdk.model.protocol import (
     Renewal,
 )
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.effects import Loop
-from prismq_worker_sdk.worker.runtime import Runtime
-from prismq_worker_sdk.worker.talking import talk
+from prismq_worker_sdk.worker.driver import Loop
+from prismq_worker_sdk.worker.exchange import talk
+from prismq_worker_sdk.worker.services import Runtime
 
 EVERY = 5.0
 """Seconds between two words about the same task, and after one that was not answered."""

@@ -14,8 +14,8 @@ from prismq_worker_sdk.model.protocol import (
     Probe,
     ServerInfo,
 )
-from prismq_worker_sdk.worker.effects import Call, Effect, Reply
-from prismq_worker_sdk.worker.runtime import Runtime
+from prismq_worker_sdk.worker.driver import Call, Effect, Reply
+from prismq_worker_sdk.worker.services import Runtime
 
 UNKNOWN_PAUSE = 60.0
 """Seconds before a type that the server does not know is asked for again."""

@@ -12,10 +12,10 @@ from prismq_worker_sdk.model.events import HandlerOverran, Notice, Phase
 from prismq_worker_sdk.model.outcome import Failed
 from prismq_worker_sdk.worker.attempt import Attempt, Ending
 from prismq_worker_sdk.worker.commit_loop import commit
-from prismq_worker_sdk.worker.effects import Loop, Wait
-from prismq_worker_sdk.worker.renewing import Renewing
-from prismq_worker_sdk.worker.runtime import Runtime
-from prismq_worker_sdk.worker.telling import Telling
+from prismq_worker_sdk.worker.driver import Loop, Wait
+from prismq_worker_sdk.worker.lease_renewer import Renewing
+from prismq_worker_sdk.worker.progress_reporter import Telling
+from prismq_worker_sdk.worker.services import Runtime
 
 LOOK_EVERY = 5.0
 """Longest rest while a handler runs, seconds: rests do not end earlier when the machine slept (R5)."""

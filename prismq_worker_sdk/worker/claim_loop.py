@@ -9,11 +9,11 @@ from prismq_worker_sdk.model.protocol import (
     Failure,
     WorkerCommand,
 )
-from prismq_worker_sdk.worker.asked import Asked
 from prismq_worker_sdk.worker.claimer import Claimer
-from prismq_worker_sdk.worker.effects import Loop, Wait
-from prismq_worker_sdk.worker.runtime import Runtime
-from prismq_worker_sdk.worker.talking import talk
+from prismq_worker_sdk.worker.driver import Loop, Wait
+from prismq_worker_sdk.worker.exchange import talk
+from prismq_worker_sdk.worker.reservation import Asked
+from prismq_worker_sdk.worker.services import Runtime
 
 DISK_PAUSE = 5.0
 """Seconds before a full disk is looked at again."""
