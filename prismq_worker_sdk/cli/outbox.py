@@ -163,11 +163,13 @@ def deliver(*, timeout: float, **given: Any) -> int:
     """
     from prismq_worker_sdk.decide.redaction import Redactor
     from prismq_worker_sdk.decide.shutdown import ExitCode
+    from prismq_worker_sdk.handlers.registry import Registry
     from prismq_worker_sdk.model.events import Notice
     from prismq_worker_sdk.observe.bus import EventBus
     from prismq_worker_sdk.observe.event_log import EventLog
     from prismq_worker_sdk.observe.logs import set_up_logging
     from prismq_worker_sdk.worker.outbox_delivery import Sent, send_stored
+    from prismq_worker_sdk.worker.services import environment
 
     config = load_settings({"startup_timeout": timeout, **given}, only=USED).config()
     clock, redactor = SystemClock(), Redactor(config.secrets)
@@ -177,9 +179,8 @@ def deliver(*, timeout: float, **given: Any) -> int:
     with ExitStack() as stack:
         outboxes, unread = _free(config.state_dir, stack, bus)
         if outboxes:
-            sent = send_stored(
-                config, outboxes, timeout=timeout, clock=clock, redactor=redactor, emit=bus.emit
-            )
+            here = environment(config, Registry([]), clock=clock, redactor=redactor, emit=bus.emit)
+            sent = send_stored(here, outboxes, timeout=timeout)
     for fault in sent.faults:
         bus.emit(Notice("error", f"the books are off: {fault}; please report this"))
     elsewhere = f", {sent.elsewhere} of another server" if sent.elsewhere else ""

@@ -31,6 +31,7 @@ from prismq_worker_sdk.system import SystemClock
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.driver import Perform
 from prismq_worker_sdk.worker.recovery import open_state
+from prismq_worker_sdk.worker.services import environment
 from prismq_worker_sdk.worker.supervisor import Supervisor
 
 LEASE = 300.0
@@ -79,15 +80,15 @@ def run_once(
                 worker.ask_stop("its handler does not end", LAST_WORDS)
 
     with TemporaryDirectory(prefix="prismq-try-", ignore_cleanup_errors=True) as folder:
-        worker = Supervisor(
+        here = environment(
             WorkerConfig(api_url="http://try.invalid/api", state_dir=Path(folder), max_runs=1, concurrency=1),
-            worker_id="try",
-            registry=Registry([handler]),
+            Registry([handler]),
             clock=clock,
             redactor=redactor,
             emit=EventBus([hear, listen], redactor).emit,
-            connections=server,
+            worker_id="try",
         )
+        worker = Supervisor(here, server)
         state = open_state(Path(folder), None, clock)
         worker.start(state, lambda _code: ended.set(), owns_process=False)
         try:

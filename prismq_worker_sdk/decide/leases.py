@@ -55,7 +55,7 @@ def watch(
     limit_at: float,
     expires_at: float,
     cancelled: CancelReason | None,
-    told_at: float | None = None,
+    cancelled_at: float | None = None,
 ) -> Action:
     """What to do about a running handler.
 
@@ -67,10 +67,10 @@ def watch(
         limit_at: When its time limit ends.
         expires_at: When its claim ends by the local clock.
         cancelled: Why it was told to end, if it was.
-        told_at: When that was.
+        cancelled_at: When that was.
     """
     if cancelled is not None:
-        abandon_at = max(limit_at, limit_at if told_at is None else told_at) + ABANDON_AFTER
+        abandon_at = max(limit_at, limit_at if cancelled_at is None else cancelled_at) + ABANDON_AFTER
         return Abandon() if now >= abandon_at else Look(abandon_at)
     if now >= expires_at:
         return Cancel(CancelReason.EXPIRED)

@@ -198,7 +198,7 @@ class _Surroundings:
     """What a task needs of the worker around it."""
 
     clock: FakeClock
-    dice: _FullPause = field(default_factory=_FullPause)
+    rng: _FullPause = field(default_factory=_FullPause)
     redactor: Redactor = field(default_factory=Redactor)
 
 

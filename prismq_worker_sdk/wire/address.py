@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote, urlsplit
 
 from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.model.protocol import ServerInfo
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 EXAMPLE = "write it like http://localhost:8000/api"
@@ -58,3 +59,8 @@ def what_to_check(api_url: str) -> str:
     if urlsplit(api_url).path.strip("/"):
         return "check --api-url (TASKMANAGER_API_URL)"
     return f"did you mean --api-url {api_url.rstrip('/')}/api?"
+
+
+def server_identity(api_url: str, found: ServerInfo) -> str:
+    """What tells this server from every other one: its address, and the instance id where it announces one (R1)."""
+    return normalise(api_url) + (f"#{found.instance}" if found.instance else "")

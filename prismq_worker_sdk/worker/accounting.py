@@ -11,7 +11,7 @@ from prismq_worker_sdk.model.events import End
 from prismq_worker_sdk.model.report import Settlement
 
 
-class Ledger:
+class Accounting:
     """The worker's own books; the statistics that people see are kept from the events, apart."""
 
     def __init__(self) -> None:

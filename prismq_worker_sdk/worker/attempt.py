@@ -13,7 +13,7 @@ from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import TaskRef
 from prismq_worker_sdk.model.outcome import Child, Outcome
 from prismq_worker_sdk.model.report import Report, Settlement
-from prismq_worker_sdk.worker.cancellation import Cancellable
+from prismq_worker_sdk.worker.cancellation import CancelToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Abandoned:
 State: TypeAlias = Running | Finished | Offered | Settled | Committed | Abandoned
 
 
-class Attempt(Cancellable):
+class Attempt(CancelToken):
     """One task being worked on; may be used from any thread.
 
     Attributes:

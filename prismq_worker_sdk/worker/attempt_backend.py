@@ -7,7 +7,7 @@ from typing import Any
 from prismq_worker_sdk.model.events import TaskProgressed
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.services import Services
 
 LONGEST_MESSAGE = 2000
 """Characters of a progress message that go to the server."""
@@ -16,8 +16,8 @@ LONGEST_MESSAGE = 2000
 class AttemptBackend:
     """Implements `context.ContextBackend` in the worker's own process."""
 
-    def __init__(self, runtime: Runtime, attempt: Attempt) -> None:
-        self._runtime = runtime
+    def __init__(self, services: Services, attempt: Attempt) -> None:
+        self._services = services
         self.told = attempt
 
     @property
@@ -38,35 +38,35 @@ class AttemptBackend:
     @property
     def time_left(self) -> float:
         """Seconds to the limit."""
-        return self.told.limit_at - self._runtime.clock.monotonic()
+        return self.told.limit_at - self._services.clock.monotonic()
 
     @property
     def stopping(self) -> bool:
         """Whether the worker stops."""
-        return not self._runtime.life.running
+        return not self._services.lifecycle.running
 
     @property
     def creates(self) -> bool:
         """Whether the server can create tasks."""
-        return self._runtime.health.capabilities.creates
+        return self._services.can.creates
 
     @property
     def max_params_bytes(self) -> int:
         """The largest params of a task that is created."""
-        return self._runtime.health.capabilities.max_params_bytes
+        return self._services.can.max_params_bytes
 
     @property
     def max_result_bytes(self) -> int:
         """The largest result."""
-        return self._runtime.health.capabilities.max_result_bytes
+        return self._services.can.max_result_bytes
 
     def progressed(self, percent: float, message: str) -> None:
         """The handler told how far the work is."""
-        clean = self._runtime.redactor.text(message)
+        clean = self._services.redactor.text(message)
         self.told.progress = (percent, clean[:LONGEST_MESSAGE])
-        self._runtime.emit(TaskProgressed(self.told.ref, percent, clean))
+        self._services.emit(TaskProgressed(self.told.ref, percent, clean))
 
     def store(self, checkpoint: str) -> None:
         """Stores a checkpoint, JSON text; returns once it is stored."""
-        self._runtime.outbox.checkpoint(self.told.claim.identity.task_key, checkpoint)
+        self._services.outbox.checkpoint(self.told.claim.identity.task_key, checkpoint)
         self.told.checkpoint = checkpoint

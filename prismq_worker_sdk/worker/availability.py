@@ -23,12 +23,12 @@ class _State:
     pause_reason: str = ""
     by_errors: bool = False
     running: int = 0
-    expected: int = 0
+    reserved: int = 0
     streak: Streak = field(default_factory=Streak)
     bucket: Bucket | None = None
 
 
-class Gate:
+class TypeAvailability:
     """The state of every task type; may be used from any thread."""
 
     def __init__(
@@ -52,17 +52,17 @@ class Gate:
             self._emit(TypeResumed(name))
         return found
 
-    def rooms(self, now: float) -> dict[str, int | None]:
+    def capacity(self, now: float) -> dict[str, int | None]:
         """The types that may be claimed now, and how many tasks of each may start: None for as many as come."""
         open_now = self.claimable(now)
         with self._lock:
             return {name: _room(self._states[name], now) for name in open_now}
 
-    def expect(self, types: Iterable[str], number: int) -> None:
+    def reserve(self, types: Iterable[str], number: int) -> None:
         """So many more tasks of these types may come with a claim that is under way; a negative number: may not."""
         with self._lock:
             for name in types:
-                self._states[name].expected += number
+                self._states[name].reserved += number
 
     def next_change(self, now: float) -> float | None:
         """Seconds until a pause or a rate lets a type through again, None when only an event can."""
@@ -135,7 +135,7 @@ class Gate:
             state.paused_until, state.pause_reason, state.by_errors = now + seconds, reason, True
         self._emit(TypePaused(task_type, reason, seconds))
 
-    def hopeless(self, now: float) -> str | None:
+    def all_failing(self, now: float) -> str | None:
         """Why the worker must give up: errors have paused every type (R19); None otherwise."""
         with self._lock:
             states = list(self._states.values())
@@ -164,7 +164,7 @@ def _room(state: _State, now: float) -> int | None:
         limits.append(state.handler.max_concurrent - state.running)
     if state.bucket is not None:
         limits.append(state.bucket.tokens(now))
-    return min(limits) - state.expected if limits else None
+    return min(limits) - state.reserved if limits else None
 
 
 def _bucket(handler: Handler) -> Bucket | None:

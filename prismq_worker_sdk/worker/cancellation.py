@@ -8,15 +8,15 @@ from collections.abc import Callable
 from prismq_worker_sdk.model.cancel import CancelReason
 
 
-class Cancellable:
+class CancelToken:
     """What can be told to end; may be used from any thread.
 
     Attributes:
-        told_at: Clock reading when it was told, if it was.
+        cancelled_at: Clock reading when it was told, if it was.
     """
 
     def __init__(self) -> None:
-        self.told_at: float | None = None
+        self.cancelled_at: float | None = None
         self._changed: threading.Event | None = None
         self._lock = threading.Lock()
         self._cancelled: CancelReason | None = None
@@ -46,7 +46,7 @@ class Cancellable:
         with self._lock:
             if self._cancelled is not None:
                 return False
-            self._cancelled, self.told_at = reason, now
+            self._cancelled, self.cancelled_at = reason, now
             listeners = tuple(self._listeners)
             if self._changed is not None:
                 self._changed.set()

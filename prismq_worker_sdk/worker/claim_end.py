@@ -10,7 +10,7 @@ from prismq_worker_sdk.model.events import ClaimEnded, End, Event, OutcomeCommit
 from prismq_worker_sdk.model.outcome import Failed, Outcome, Released
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.outbox.claim_ends import ClaimEnd, Commit, Drop, GiveBack
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.services import Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +39,29 @@ class Ended:
     trace: str = ""
 
 
-def end_claims(runtime: Runtime, ends: Sequence[Ended]) -> None:
+def end_claims(services: Services, ends: Sequence[Ended]) -> None:
     """Ends claims together; a second end of one is dropped (R10).
 
     Raises:
         OutboxError: Nothing of it could be stored.
     """
-    first = store(runtime, ends)
-    count_and_tell(runtime, [end for end, is_first in zip(ends, first, strict=True) if is_first])
+    first = store(services, ends)
+    count_and_tell(services, [end for end, is_first in zip(ends, first, strict=True) if is_first])
 
 
-def store(runtime: Runtime, ends: Sequence[Ended]) -> list[bool]:
+def store(services: Services, ends: Sequence[Ended]) -> list[bool]:
     """Stores ends in one transaction; for each whether it was the first of its claim.
 
     Raises:
         OutboxError: Nothing of it could be stored.
     """
-    kept = iter(runtime.outbox.end(*(one.stored for one in ends if one.stored is not None)))
+    kept = iter(services.outbox.end(*(one.stored for one in ends if one.stored is not None)))
     return [one.stored is None or next(kept) for one in ends]
 
 
-def count_and_tell(runtime: Runtime, ends: Sequence[Ended]) -> None:
+def count_and_tell(services: Services, ends: Sequence[Ended]) -> None:
     """Books ends that are stored, tells them, and wakes who has to do with them."""
-    ledger, events = runtime.ledger, list[Event]()
+    ledger, events = services.accounting, list[Event]()
     reported = [one for one in ends if one.reported]
     ledger.commit(len(reported))
     ledger.end(one.end for one in ends)
@@ -76,11 +76,11 @@ def count_and_tell(runtime: Runtime, ends: Sequence[Ended]) -> None:
                 )
             )
         events.append(ClaimEnded(one.ref, one.end, one.detail))
-    runtime.emit(*events)
+    services.emit(*events)
     if reported:
-        runtime.wakes.deliver()
-    if runtime.all_runs_done or not runtime.life.running:
-        runtime.wakes.supervise()
+        services.wakeups.deliver()
+    if services.all_runs_done or not services.lifecycle.running:
+        services.wakeups.supervise()
 
 
 def failed(claim: Claim, outcome: Failed) -> Ended:

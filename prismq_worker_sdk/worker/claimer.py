@@ -18,87 +18,85 @@ from prismq_worker_sdk.model.protocol import (
     WorkerCommand,
 )
 from prismq_worker_sdk.outbox.store import HoldResult
-from prismq_worker_sdk.worker.reservation import Asked, Reservation
+from prismq_worker_sdk.worker.reservation import ClaimRequest, Reservation
 from prismq_worker_sdk.worker.room import has_room
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.services import Services
 from prismq_worker_sdk.worker.task_path import Arrival, accept, arrive, refuse
 
 
 class Claimer:
-    """One loop's way to tasks: reserves their slots before it asks, and remembers what it asked for (R4)."""
+    """One loop's way to tasks: reserves their slots before it asks, and remembers what it request for (R4)."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._part_asked = False
-        self.unanswered: Asked | None = None
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._partial_asked = False
+        self.in_doubt: ClaimRequest | None = None
         """A claim whose answer was lost, where the server knows its request again."""
 
-    def ask(self, *, waits: bool) -> Asked | None:
+    def prepare(self, *, waits: bool) -> ClaimRequest | None:
         """What to claim now, its slots reserved; None when nothing can be.
 
         Args:
             waits: Whether the server may wait for work.
         """
-        runtime = self._runtime
-        if self.unanswered is not None:
-            age = runtime.clock.monotonic() - self.unanswered.sent_at
+        services = self._services
+        if self.in_doubt is not None:
+            age = services.clock.monotonic() - self.in_doubt.sent_at
             if worth_repeating(age, self._lease_seconds):
-                work = replace(self.unanswered.work, wait_seconds=0.0)
-                return replace(self.unanswered, work=work, maybe_seen=True)
-            self.forget(self.unanswered)
+                work = replace(self.in_doubt.work, wait_seconds=0.0)
+                return replace(self.in_doubt, work=work, maybe_seen=True)
+            self.release(self.in_doubt)
         return self._reserve(waits=waits)
 
-    def _reserve(self, *, waits: bool) -> Asked | None:
+    def _reserve(self, *, waits: bool) -> ClaimRequest | None:
         """A claim that was not sent yet, its slots reserved; None when there is no room."""
-        runtime = self._runtime
-        with runtime.planning:
+        services = self._services
+        with services.shared.planning:
             plan = next_claim(
-                free=runtime.slots.free,
-                rooms=self._rooms(),
-                max_tasks=runtime.health.capabilities.max_tasks,
-                claimed=runtime.ledger.claimed + runtime.slots.reserved,
-                max_runs=runtime.config.max_runs,
-                whole=self._part_asked,
+                free=services.slots.free,
+                rooms=self._capacity(),
+                max_tasks=services.can.max_tasks,
+                claimed=services.accounting.claimed + services.slots.reserved,
+                max_runs=services.config.max_runs,
+                whole=self._partial_asked,
             )
-            if not isinstance(plan, Ask) or not has_room(runtime):
+            if not isinstance(plan, Ask) or not has_room(services):
                 return None
-            runtime.slots.reserve(plan.max_tasks)
-            runtime.gate.expect(plan.types, plan.max_tasks)
-            self._part_asked = plan.part
+            services.slots.reserve(plan.max_tasks)
+            services.availability.reserve(plan.types, plan.max_tasks)
+            self._partial_asked = plan.part
         waits = waits and not plan.part
-        longest = longest_wait(
-            runtime.health.capabilities, runtime.config.poll_interval, runtime.dice.random()
-        )
+        longest = longest_wait(services.can, services.config.poll_interval, services.rng.random())
         work = ClaimWork(
-            runtime.worker_id,
+            services.worker_id,
             plan.types,
             max_tasks=plan.max_tasks,
             wait_seconds=longest if waits else 0.0,
-            order=runtime.config.claim_order,
+            order=services.config.claim_order,
         )
-        request_id = uuid.uuid4().hex if runtime.health.capabilities.finds_claims else ""
+        request_id = uuid.uuid4().hex if services.can.finds_claims else ""
         kept = Reservation(plan.max_tasks)
-        return Asked(work, request_id, runtime.clock.monotonic(), kept, plan.part)
+        return ClaimRequest(work, request_id, services.clock.monotonic(), kept, plan.part)
 
-    def failed(self, asked: Asked, failure: Failure) -> Failure:
+    def failed(self, request: ClaimRequest, failure: Failure) -> Failure:
         """There was no answer: the same claim is sent again where the server knows its request (R6)."""
-        sent = self.unanswered is not None or (isinstance(failure, Unreachable) and failure.maybe_seen)
+        sent = self.in_doubt is not None or (isinstance(failure, Unreachable) and failure.maybe_seen)
         final = isinstance(failure, Rejected | ExtensionGone)
-        if sent and not final and asked.request_id and self._runtime.life.running:
-            self.unanswered = asked
+        if sent and not final and request.request_id and self._services.lifecycle.running:
+            self.in_doubt = request
         else:
-            self.forget(asked)
+            self.release(request)
         return failure
 
-    def arrived(self, asked: Asked, tasks: tuple[Grant | BadGrant, ...]) -> list[Arrival]:
+    def arrived(self, request: ClaimRequest, tasks: tuple[Grant | BadGrant, ...]) -> list[Arrival]:
         """The tasks of an answer that are new and have a slot; those that have none are given back (R4)."""
-        runtime = self._runtime
-        if runtime.contact.answered():
-            runtime.wakes.deliver()
-        return self._new(asked, tasks)
+        services = self._services
+        if services.server_status.answered():
+            services.wakeups.deliver()
+        return self._new(request, tasks)
 
     def accepted(
-        self, asked: Asked, arrivals: Sequence[Arrival], held: Sequence[HoldResult] | None = None
+        self, request: ClaimRequest, arrivals: Sequence[Arrival], held: Sequence[HoldResult] | None = None
     ) -> int:
         """Starts what has arrived; how many tasks were taken on.
 
@@ -108,25 +106,25 @@ class Claimer:
         Args:
             held: What their holds gave, where they were made already.
         """
-        with asked.kept.lock:
+        with request.reservation.lock:
             try:
-                return self._take_on(asked, arrivals, held)
+                return self._take_on(request, arrivals, held)
             finally:
-                self.forget(asked)
+                self.release(request)
 
-    def answered_again(self, asked: Asked, tasks: tuple[Grant | BadGrant, ...]) -> None:
+    def answered_again(self, request: ClaimRequest, tasks: tuple[Grant | BadGrant, ...]) -> None:
         """Starts what came with a repeat that was to end the wait of another loop's claim (R6, R9).
 
         Both answers may have the same tasks: what one of them brought is not new in the other. A repeat that comes
         when the wait is over claims by itself, and its tasks are taken on as those of a new claim.
         """
-        with asked.kept.lock:
+        with request.reservation.lock:
             if (
-                asked.kept.open or not self._runtime.life.running
+                request.reservation.open or not self._services.lifecycle.running
             ):  # a worker that stops gives them back, without slots
-                self._take_on(asked, self._new(asked, tasks))
-            elif new := asked.kept.know(tasks):
-                self._take_on_anew(new, asked.sent_at)
+                self._take_on(request, self._new(request, tasks))
+            elif new := request.reservation.know(tasks):
+                self._take_on_anew(new, request.sent_at)
 
     def _take_on_anew(self, tasks: tuple[Grant | BadGrant, ...], sent_at: float) -> None:
         """Starts tasks that nothing is reserved for any more, as far as there is room for them now."""
@@ -134,55 +132,59 @@ class Claimer:
         types = () if anew is None else anew.work.task_types
         fitting = tuple(grant for grant in tasks if isinstance(grant, Grant) and grant.task.type in types)
         if anew is not None:
-            self._take_on(anew, arrive(self._runtime, fitting, sent_at))
+            self._take_on(anew, arrive(self._services, fitting, sent_at))
             self._give_back(anew)
-        refuse(self._runtime, [grant for grant in tasks if grant not in fitting], sent_at)
+        refuse(self._services, [grant for grant in tasks if grant not in fitting], sent_at)
 
-    def _new(self, asked: Asked, tasks: tuple[Grant | BadGrant, ...]) -> list[Arrival]:
-        runtime, kept = self._runtime, asked.kept
+    def _new(self, request: ClaimRequest, tasks: tuple[Grant | BadGrant, ...]) -> list[Arrival]:
+        services, kept = self._services, request.reservation
         with kept.lock:
             new = kept.know(tasks)
             most = (
-                kept.left if runtime.life.running else len(new)
+                kept.left if services.lifecycle.running else len(new)
             )  # a worker that stops gives them back, without slots
-        refuse(runtime, new[most:], asked.sent_at)
-        return arrive(runtime, new[:most], asked.sent_at)
+        refuse(services, new[most:], request.sent_at)
+        return arrive(services, new[:most], request.sent_at)
 
     def _take_on(
-        self, asked: Asked, arrivals: Sequence[Arrival], held: Sequence[HoldResult] | None = None
+        self, request: ClaimRequest, arrivals: Sequence[Arrival], held: Sequence[HoldResult] | None = None
     ) -> int:
         """Starts tasks in the slots that are kept for them; how many were taken on."""
-        started, settled = accept(self._runtime, arrivals, held)
-        asked.kept.left -= started
+        started, settled = accept(self._services, arrivals, held)
+        request.reservation.left -= started
         return started + settled
 
     @property
     def _lease_seconds(self) -> float:
         """How long what the server hands out lasts; as the settings say where it does not tell."""
-        return self._runtime.health.capabilities.lease_seconds or self._runtime.config.server_claim_timeout
+        return self._services.can.lease_seconds or self._services.config.server_claim_timeout
 
     def types(self) -> tuple[str, ...]:
         """The task types that may be claimed now."""
-        return tuple(self._rooms())
+        return tuple(self._capacity())
 
-    def _rooms(self) -> dict[str, int | None]:
-        runtime = self._runtime
-        if not runtime.stored_sent or not runtime.life.running or runtime.command is not WorkerCommand.RUN:
+    def _capacity(self) -> dict[str, int | None]:
+        services = self._services
+        if (
+            not services.shared.stored_sent
+            or not services.lifecycle.running
+            or services.shared.command is not WorkerCommand.RUN
+        ):
             return {}
-        return runtime.gate.rooms(runtime.clock.monotonic())
+        return services.availability.capacity(services.clock.monotonic())
 
     @property
     def full(self) -> bool:
         """Whether the disk keeps the worker from claiming."""
-        return self._runtime.disk_trouble is not None
+        return self._services.shared.disk_trouble is not None
 
-    def forget(self, asked: Asked) -> None:
+    def release(self, request: ClaimRequest) -> None:
         """A claim is over: gives back the slots that it did not need."""
-        self.unanswered = None
-        self._give_back(asked)
+        self.in_doubt = None
+        self._give_back(request)
 
-    def _give_back(self, asked: Asked) -> None:
-        with asked.kept.lock:
-            left, asked.kept.left, asked.kept.open = asked.kept.left, 0, False
-            self._runtime.slots.unreserve(left)
-            self._runtime.gate.expect(asked.work.task_types, -asked.work.max_tasks)
+    def _give_back(self, request: ClaimRequest) -> None:
+        with request.reservation.lock:
+            left, request.reservation.left, request.reservation.open = request.reservation.left, 0, False
+            self._services.slots.unreserve(left)
+            self._services.availability.reserve(request.work.task_types, -request.work.max_tasks)

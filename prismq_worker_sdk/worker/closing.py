@@ -8,7 +8,7 @@ from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.worker.claim_end import count_and_tell, end_claims, lapsed
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.services import Services
 
 
 def never_begun(life: Lifecycle, outbox: Outbox, *, elsewhere: int = 0) -> tuple[int, str]:
@@ -22,22 +22,22 @@ def never_begun(life: Lifecycle, outbox: Outbox, *, elsewhere: int = 0) -> tuple
     return code, f"{life.reason}; {left_behind(waiting, 0, elsewhere)}"
 
 
-def close_books(runtime: Runtime, *, elsewhere: int = 0) -> tuple[int, str]:
+def close_books(services: Services, *, elsewhere: int = 0) -> tuple[int, str]:
     """The exit code and the reason of a worker whose loops have ended.
 
     Args:
         elsewhere: Reports of dead workers that could not be taken over.
     """
-    strays = _let_lapse(runtime)
-    waiting = runtime.outbox.count("waiting")
-    faults = runtime.ledger.accounts(waiting=waiting).faults()
+    strays = _let_lapse(services)
+    waiting = services.outbox.count("waiting")
+    faults = services.accounting.accounts(waiting=waiting).faults()
     for fault in faults:
-        runtime.emit(Notice("error", f"the books are off: {fault}; please report this"))
+        services.emit(Notice("error", f"the books are off: {fault}; please report this"))
     code = exit_code(
-        failed=runtime.life.failed, balanced=not faults, waiting=waiting + elsewhere, strays=strays
+        failed=services.lifecycle.failed, balanced=not faults, waiting=waiting + elsewhere, strays=strays
     )
-    parked = runtime.parked + runtime.ledger.parked
-    return code, f"{runtime.life.reason}; {left_behind(waiting, strays, elsewhere)}{_kept(parked)}"
+    parked = services.shared.parked + services.accounting.parked
+    return code, f"{services.lifecycle.reason}; {left_behind(waiting, strays, elsewhere)}{_kept(parked)}"
 
 
 def left_behind(waiting: int, strays: int, elsewhere: int) -> str:
@@ -65,14 +65,14 @@ def _count(number: int, noun: str, whose: str = "") -> str:
     return "" if not number else f"{number} {noun}{'' if number == 1 else 's'}{whose}"
 
 
-def _let_lapse(runtime: Runtime) -> int:
+def _let_lapse(services: Services) -> int:
     """Gives up the claims of handlers that did not end; how many handlers that leaves, strays included."""
-    left = runtime.table.all()
-    for attempt in runtime.table.live():
+    left = services.attempts.all()
+    for attempt in services.attempts.live():
         ended = lapsed(attempt.ref, "its handler did not end in time", held=attempt.claim)
         try:
-            end_claims(runtime, [ended])
+            end_claims(services, [ended])
         except OutboxError as error:
-            runtime.emit(Notice("error", str(error)))
-            count_and_tell(runtime, [ended])
+            services.emit(Notice("error", str(error)))
+            count_and_tell(services, [ended])
     return len(left)

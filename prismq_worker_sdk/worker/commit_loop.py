@@ -26,7 +26,7 @@ from prismq_worker_sdk.outbox.claim_ends import ClaimEnd, Commit, Drop, Lapse
 from prismq_worker_sdk.worker.attempt import Attempt, Ending, Offered
 from prismq_worker_sdk.worker.claim_end import Ended, count_and_tell, detail_of, store
 from prismq_worker_sdk.worker.driver import Loop, Wait
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.services import Services
 from prismq_worker_sdk.worker.traces import logged_trace
 
 DISK = Backoff(initial=0.5, ceiling=10.0, floor=0.5)
@@ -35,7 +35,7 @@ DISK = Backoff(initial=0.5, ceiling=10.0, floor=0.5)
 Finished: TypeAlias = tuple[Attempt, Ending]
 
 
-def commit_loop(runtime: Runtime) -> Loop:
+def commit_loop(services: Services) -> Loop:
     """Stores ends as they come, at once when nothing is being stored; those that the disk refuses again and again.
 
     A slot is free, and its attempt off the table, only once its end is stored. The loop ends last, with what came until
@@ -43,18 +43,18 @@ def commit_loop(runtime: Runtime) -> Loop:
     """
     refused: list[Finished] = []
     tries = 0
-    while runtime.finished or not runtime.closed:
-        finished = [*refused, *_all_of(runtime)]
-        refused = commit(runtime, finished) if finished else []
-        leave(runtime, [attempt for attempt, _ in finished if not any(attempt is one for one, _ in refused)])
+    while services.shared.finished or not services.shared.closed:
+        finished = [*refused, *_all_of(services)]
+        refused = commit(services, finished) if finished else []
+        leave(services, [attempt for attempt, _ in finished if not any(attempt is one for one, _ in refused)])
         tries = tries + 1 if refused else 0
         if refused:
-            yield Wait(DISK.seconds(tries, runtime.dice.random()))
-        elif not runtime.finished:
+            yield Wait(DISK.seconds(tries, services.rng.random()))
+        elif not services.shared.finished:
             yield Wait(None)
 
 
-def commit(runtime: Runtime, finished: Sequence[Finished]) -> list[Finished]:
+def commit(services: Services, finished: Sequence[Finished]) -> list[Finished]:
     """Stores the ends of attempts, together where that works, else each by itself; gives those that the disk refuses.
 
     What it refuses is offered from memory meanwhile (R12).
@@ -63,58 +63,58 @@ def commit(runtime: Runtime, finished: Sequence[Finished]) -> list[Finished]:
         with ExitStack() as bound:
             for attempt, _ in finished:
                 bound.enter_context(attempt.binding)
-            ends = [_ended(runtime, attempt, ending) for attempt, ending in finished]
-            first = store(runtime, ends)
+            ends = [_ended(services, attempt, ending) for attempt, ending in finished]
+            first = store(services, ends)
             for attempt, _ in finished:
                 attempt.commit()
     except OutboxError as error:
         if len(finished) > 1:
-            return [one for single in finished for one in commit(runtime, [single])]
+            return [one for single in finished for one in commit(services, [single])]
         ((attempt, ending),) = finished
-        if attempt.settled is None or runtime.life.running:
-            _offer(runtime, attempt, ending, str(error))
+        if attempt.settled is None or services.lifecycle.running:
+            _offer(services, attempt, ending, str(error))
             return [*finished]
         first = [
             True
         ]  # its verdict is in and the worker stops: the hold is left as an orphan of the next start
     for attempt, _ in finished:
-        runtime.overtaken.committed(attempt.claim)
-    if runtime.health.capabilities.renews and any(one.reported for one in ends):
+        services.stale_claims.committed(attempt.claim)
+    if services.can.renews and any(one.reported for one in ends):
         # before the slots are free, so that the next claim goes along with these reports
-        runtime.deliver_with_claims(now=True)
-    count_and_tell(runtime, [end for end, is_first in zip(ends, first, strict=True) if is_first])
+        services.deliver_with_claims(now=True)
+    count_and_tell(services, [end for end, is_first in zip(ends, first, strict=True) if is_first])
     for (attempt, ending), end, is_first in zip(finished, ends, first, strict=True):
         if is_first:
-            _tell_type(runtime, attempt, ending, end.end)
+            _tell_type(services, attempt, ending, end.end)
     return []
 
 
-def leave(runtime: Runtime, attempts: Sequence[Attempt]) -> None:
+def leave(services: Services, attempts: Sequence[Attempt]) -> None:
     """Attempts whose threads have ended, and whose ends are stored, leave their slots."""
     if not attempts:
         return
-    runtime.table.remove(attempts)
-    runtime.gate.stopped([attempt.claim.task.type for attempt in attempts])
-    runtime.slots.finished(attempts)
-    runtime.slots_freed()
+    services.attempts.remove(attempts)
+    services.availability.stopped([attempt.claim.task.type for attempt in attempts])
+    services.slots.finished(attempts)
+    services.slots_freed()
 
 
-def _all_of(runtime: Runtime) -> list[Finished]:
+def _all_of(services: Services) -> list[Finished]:
     found = []
-    while runtime.finished:
-        found.append(runtime.finished.popleft())
+    while services.shared.finished:
+        found.append(services.shared.finished.popleft())
     return found
 
 
-def _ended(runtime: Runtime, attempt: Attempt, ending: Ending) -> Ended:
+def _ended(services: Services, attempt: Attempt, ending: Ending) -> Ended:
     """What the end of an attempt is, as the books know it and as it is stored."""
     outcome, claim = ending.outcome, attempt.claim
-    end = _end_of(runtime, claim, outcome)
+    end = _end_of(services, claim, outcome)
     reported = outcome is not None and end is not End.LAPSED
     stored: ClaimEnd = Lapse(claim.identity) if isinstance(outcome, Released) else Drop(claim.identity)
     if outcome is not None and reported and attempt.settled is None:
         seen = isinstance(attempt.state, Offered) and attempt.state.maybe_seen
-        wait = _held_back(runtime, claim, outcome)
+        wait = _held_back(services, claim, outcome)
         stored = Commit(claim.identity, outcome, ending.children, claim.task.attempt, seen, wait)
     error, error_type = detail_of(outcome)
     told = ending.error if end is End.FAILED and attempt.cancelled is None else None
@@ -127,62 +127,62 @@ def _ended(runtime: Runtime, attempt: Attempt, ending: Ending) -> Ended:
         attempt.settled,
         seconds=ending.seconds,
         error_type=error_type,
-        trace=logged_trace(told, runtime.redactor.text),
+        trace=logged_trace(told, services.redactor.text),
     )
 
 
-def _end_of(runtime: Runtime, claim: Claim, outcome: Outcome | None) -> End:
-    releases = not isinstance(outcome, Released) or runtime.gives_back(claim, outcome.delay_seconds)
+def _end_of(services: Services, claim: Claim, outcome: Outcome | None) -> End:
+    releases = not isinstance(outcome, Released) or services.gives_back(claim, outcome.delay_seconds)
     return end_of(outcome, releases=releases)
 
 
-def _held_back(runtime: Runtime, claim: Claim, outcome: Outcome) -> float:
+def _held_back(services: Services, claim: Claim, outcome: Outcome) -> float:
     """Seconds before a report goes out, where the server would hand a failed task out again at once."""
-    if not runtime.health.capabilities.retries_at_once or not runtime.life.running:
+    if not services.can.retries_at_once or not services.lifecycle.running:
         return 0.0
     return held_back(
         outcome,
         attempt=claim.task.attempt,
-        left=claim.expires_at - runtime.clock.monotonic(),
+        left=claim.expires_at - services.clock.monotonic(),
         lease_seconds=claim.lease_seconds,
-        jitter=runtime.dice.random(),
+        jitter=services.rng.random(),
     )
 
 
-def _offer(runtime: Runtime, attempt: Attempt, ending: Ending, trouble: str) -> None:
+def _offer(services: Services, attempt: Attempt, ending: Ending, trouble: str) -> None:
     """From now on its outcome is reported from memory, where there is one to report."""
     outcome = ending.outcome
-    lapses = _end_of(runtime, attempt.claim, outcome) is End.LAPSED
+    lapses = _end_of(services, attempt.claim, outcome) is End.LAPSED
     if outcome is not None and not lapses and attempt.offer(outcome, ending.children):
         text = f"{trouble}; task {attempt.ref.task_id} keeps its slot and its result is reported from memory"
-        runtime.emit(Notice("error", text))
-    runtime.wakes.deliver()
+        services.emit(Notice("error", text))
+    services.wakeups.deliver()
 
 
-def _tell_type(runtime: Runtime, attempt: Attempt, ending: Ending, end: End) -> None:
+def _tell_type(services: Services, attempt: Attempt, ending: Ending, end: End) -> None:
     """What the end says about the type: all is well, not now, or something is broken (R18, R19)."""
     task = attempt.claim.task
     match ending.error:
         case Unavailable(retry_in=seconds) as error:
-            _pause(runtime, task.type, seconds, error)
+            _pause(services, task.type, seconds, error)
         case Defer(or_pause=True) as error if end is End.LAPSED and isinstance(ending.outcome, Released):
-            _pause(runtime, task.type, ending.outcome.delay_seconds, error)
+            _pause(services, task.type, ending.outcome.delay_seconds, error)
         case None if ending.outcome is not None and not isinstance(ending.outcome, Failed):
-            runtime.gate.succeeded(task.type)
+            services.availability.succeeded(task.type)
         case HandlerSignal() | InvalidParams() | TaskCancelled() | None:
             pass
         case _ if attempt.cancelled in {None, CancelReason.TIME_LIMIT}:
-            error_text = sentence(tell(ending.error), runtime.redactor.text)[:200]
-            now, jitter = runtime.clock.monotonic(), runtime.dice.random()
-            runtime.gate.errored(task.type, task.id, error=error_text, now=now, jitter=jitter)
-            runtime.wakes.supervise()
+            error_text = sentence(tell(ending.error), services.redactor.text)[:200]
+            now, jitter = services.clock.monotonic(), services.rng.random()
+            services.availability.errored(task.type, task.id, error=error_text, now=now, jitter=jitter)
+            services.wakeups.supervise()
 
 
-def _pause(runtime: Runtime, task_type: str, seconds: float, error: HandlerSignal) -> None:
-    reason = runtime.redactor.text(shown(error))
-    trace = logged_trace(error, runtime.redactor.text)
-    runtime.gate.pause(task_type, seconds, reason, now=runtime.clock.monotonic(), trace=trace)
+def _pause(services: Services, task_type: str, seconds: float, error: HandlerSignal) -> None:
+    reason = services.redactor.text(shown(error))
+    trace = logged_trace(error, services.redactor.text)
+    services.availability.pause(task_type, seconds, reason, now=services.clock.monotonic(), trace=trace)
     try:
-        runtime.outbox.pause(task_type, seconds, reason)
+        services.outbox.pause(task_type, seconds, reason)
     except OutboxError as trouble:
-        runtime.emit(Notice("warning", f"the pause of {task_type} will not survive a restart: {trouble}"))
+        services.emit(Notice("warning", f"the pause of {task_type} will not survive a restart: {trouble}"))

@@ -7,17 +7,11 @@ from typing import Protocol
 
 from prismq_worker_sdk.model.events import Event
 from prismq_worker_sdk.model.protocol import ServerInfo
-from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.wire.client import WireClient
 from prismq_worker_sdk.wire.dialect import Exchange
 from prismq_worker_sdk.wire.dialects import dialect_named
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.driver import Perform
-
-
-def server_identity(config: WorkerConfig, found: ServerInfo) -> str:
-    """What tells this server from every other one: its address, and the instance id where it announces one (R1)."""
-    return normalise(config.api_url) + (f"#{found.instance}" if found.instance else "")
 
 
 class Connects(Protocol):

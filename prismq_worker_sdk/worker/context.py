@@ -12,7 +12,7 @@ from prismq_worker_sdk.handlers.results import encode_result
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.outcome import Child
 from prismq_worker_sdk.model.task import Task
-from prismq_worker_sdk.worker.cancellation import Cancellable
+from prismq_worker_sdk.worker.cancellation import CancelToken
 
 MAX_CHECKPOINT_BYTES = 64 * 1024
 """docs/rules.md, limits."""
@@ -27,7 +27,7 @@ class ContextBackend(Protocol):
         ...
 
     @property
-    def told(self) -> Cancellable:
+    def told(self) -> CancelToken:
         """Whether the task must end."""
         ...
 

@@ -25,10 +25,10 @@ from prismq_worker_sdk.model.report import Report, Settlement, Verdict
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.claimer import Claimer
 from prismq_worker_sdk.worker.driver import Loop, Wait
-from prismq_worker_sdk.worker.exchange import talk
+from prismq_worker_sdk.worker.exchange import exchange
 from prismq_worker_sdk.worker.report_batch import InFlight, replies_of, within_bytes
-from prismq_worker_sdk.worker.reservation import Asked
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.reservation import ClaimRequest
+from prismq_worker_sdk.worker.services import Services
 from prismq_worker_sdk.worker.task_path import Arrival, look
 from prismq_worker_sdk.worker.verdicts import Verdicts
 
@@ -44,7 +44,7 @@ LARGEST_BATCH = 128
 """Reports in one call at most, however many the server takes."""
 
 
-def delivery_loop(runtime: Runtime, shared: Delivery | None = None) -> Loop:
+def delivery_loop(services: Services, shared: Delivery | None = None) -> Loop:
     """Delivers until the worker flushes; then sends everything once, whatever its back-off, and ends (R36).
 
     What waits is sent so as soon as handlers are being cancelled: one that does not end must not cost the
@@ -53,28 +53,28 @@ def delivery_loop(runtime: Runtime, shared: Delivery | None = None) -> Loop:
     Args:
         shared: What it shares with loops that deliver beside it, where there are any.
     """
-    delivery = shared or Delivery(runtime)
+    delivery = shared or Delivery(services)
     yield from delivery.sweep()
-    runtime.stored_sent = True
-    runtime.wakes.claim()
-    runtime.wakes.deliver()
-    while runtime.life.phase in {Phase.RUNNING, Phase.DRAINING}:
+    services.shared.stored_sent = True
+    services.wakeups.claim()
+    services.wakeups.deliver()
+    while services.lifecycle.phase in {Phase.RUNNING, Phase.DRAINING}:
         if delivery.last_call_due():
             yield from delivery.last_call()
         else:
             yield from delivery.step()
-    if runtime.life.phase is Phase.FLUSHING:
+    if services.lifecycle.phase is Phase.FLUSHING:
         yield from delivery.last_call()
-        while len(delivery.in_flight) and runtime.life.phase is Phase.FLUSHING:
+        while len(delivery.in_flight) and services.lifecycle.phase is Phase.FLUSHING:
             yield Wait(None)
             yield from delivery.last_call()
-        runtime.flushed = True
-        runtime.wakes.supervise()
+        services.shared.flushed = True
+        services.wakeups.supervise()
 
 
 def delivery_lane(delivery: Delivery) -> Loop:
     """Delivers beside the delivery loop what is due now, as long as all goes well; ends when handlers are cancelled."""
-    life, clock = delivery.runtime.life, delivery.runtime.clock
+    life, clock = delivery.services.lifecycle, delivery.services.clock
     while life.phase in {Phase.RUNNING, Phase.DRAINING} and not life.cancel_due(clock.monotonic()):
         yield from delivery.assist()
 
@@ -86,22 +86,22 @@ class Delivery:
         in_flight: What is being sent now, by whichever loop.
     """
 
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = self._runtime = runtime
+    def __init__(self, services: Services) -> None:
+        self.services = self._services = services
         self.in_flight = InFlight()
         self._judging = threading.Lock()
-        self._verdicts = Verdicts(runtime)
+        self._verdicts = Verdicts(services)
         self._offers: dict[Attempt, float] = {}
         self._last_called: int | None = None
         self._batch = LARGEST_BATCH
-        self._claimer = Claimer(runtime)
+        self._claimer = Claimer(services)
         self._apart = False
         self._untidy = True
 
     def step(self) -> Loop:
         """Sends the oldest reports that are due, a claim along with them where the server takes both, or waits."""
-        runtime = self._runtime
-        if (waiting := runtime.waiting) is not None and self._outlived(waiting):
+        services = self._services
+        if (waiting := services.shared.waiting) is not None and self._outlived(waiting):
             yield from self._end_wait(waiting)
         offered = self._offered()
         if offered is not None:
@@ -109,17 +109,17 @@ class Delivery:
             return
         try:
             due = self._take_due(self._most())
-            wait = None if due or len(self.in_flight) else runtime.outbox.seconds_to_next()
+            wait = None if due or len(self.in_flight) else services.outbox.seconds_to_next()
         except OutboxError as error:
-            runtime.emit(Notice("error", str(error)))
+            services.emit(Notice("error", str(error)))
             yield Wait(DISK_PAUSE)
             return
-        if not due and self._claimer.unanswered is None:
-            runtime.deliver_with_claims(now=False)
+        if not due and self._claimer.in_doubt is None:
+            services.deliver_with_claims(now=False)
             more = self._untidy and self._tidy()
             yield Wait(TIDY_PAUSE if more else self._until_next(wait))
             return
-        if self._apart and self._claimer.unanswered is not None:
+        if self._apart and self._claimer.in_doubt is not None:
             self.in_flight.land(due)
             due = ()
         reply = yield from self._send_taken(due, along=True)
@@ -130,22 +130,26 @@ class Delivery:
 
         A server that is away, or refuses, is tried by the delivery loop alone.
         """
-        runtime = self._runtime
-        idle = runtime.ledger.waiting <= len(self.in_flight)  # costs less than a question to the outbox
+        services = self._services
+        idle = services.accounting.waiting <= len(self.in_flight)  # costs less than a question to the outbox
         try:
-            due = () if idle or self._verdicts.failures or not runtime.stored_sent else self._take_due(1)
+            due = (
+                ()
+                if idle or self._verdicts.failures or not services.shared.stored_sent
+                else self._take_due(1)
+            )
         except OutboxError:
             due = ()  # the delivery loop tells
         if due:
             yield from self._send_taken(due)
-            runtime.wakes.deliver()  # what is still due was passed over while this one was on its way
+            services.wakeups.deliver()  # what is still due was passed over while this one was on its way
         else:
             yield Wait(None)
 
     def _take_due(self, most: int) -> Sequence[Report]:
         """Reports that are due, oldest first, and that no other loop sends now."""
         return self.in_flight.take(
-            lambda: self._runtime.outbox.due(most + len(self.in_flight)),
+            lambda: self._services.outbox.due(most + len(self.in_flight)),
             lambda free: within_bytes(free[:most]),
         )
 
@@ -158,28 +162,30 @@ class Delivery:
 
     def _until_next(self, wait: float | None) -> float | None:
         """Seconds to rest when nothing is due now."""
-        runtime = self._runtime
+        services = self._services
         waits = [wait] if wait is not None else []
         if self._offers:
             waits.append(DISK_PAUSE)
-        if runtime.waiting is not None:
-            change = runtime.gate.next_change(runtime.clock.monotonic())
-            waits += [END_WAIT_PAUSE] if self._outlived(runtime.waiting) else [change] if change else []
+        if services.shared.waiting is not None:
+            change = services.availability.next_change(services.clock.monotonic())
+            waits += (
+                [END_WAIT_PAUSE] if self._outlived(services.shared.waiting) else [change] if change else []
+            )
         return min(waits, default=None)
 
     def _tidy(self) -> bool:
         """Gives the disk back what delivered reports held; whether there is more to give."""
         try:
-            self._untidy = self._runtime.outbox.tidy()
+            self._untidy = self._services.outbox.tidy()
         except OutboxError as error:
-            self._runtime.emit(Notice("error", str(error)))
+            self._services.emit(Notice("error", str(error)))
             self._untidy = False
         return self._untidy
 
     def last_call_due(self) -> bool:
         """Whether the worker is about to exit, and what waits was not sent once more yet."""
-        runtime = self._runtime
-        return self._last_called is None and runtime.life.cancel_due(runtime.clock.monotonic())
+        services = self._services
+        return self._last_called is None and services.lifecycle.cancel_due(services.clock.monotonic())
 
     def last_call(self) -> Loop:
         """Sends every waiting report once before the exit; called again, those that came since."""
@@ -187,12 +193,12 @@ class Delivery:
 
     def sweep(self, last: int = 0) -> Loop:
         """Sends every waiting report behind a place in the line once, whatever its next try; the last place."""
-        runtime = self._runtime
-        while runtime.life.phase is not Phase.STOPPED:
+        services = self._services
+        while services.lifecycle.phase is not Phase.STOPPED:
             try:
                 found, taken = self._take_after(last)
             except OutboxError as error:
-                runtime.emit(Notice("error", str(error)))
+                services.emit(Notice("error", str(error)))
                 break
             if not found:
                 break
@@ -206,7 +212,7 @@ class Delivery:
         found: list[Report] = []
 
         def look() -> list[Report]:
-            found.extend(self._runtime.outbox.after(last, self._most()))
+            found.extend(self._services.outbox.after(last, self._most()))
             return found
 
         taken = self.in_flight.take(look, within_bytes)
@@ -214,23 +220,25 @@ class Delivery:
 
     def _most(self) -> int:
         """Reports in one call: all the server takes, fewer after a batch that did not pass (R23)."""
-        return max(1, min(self._batch, self._runtime.health.capabilities.max_reports))
+        return max(1, min(self._batch, self._services.can.max_reports))
 
-    def _outlived(self, waiting: Asked) -> bool:
+    def _outlived(self, waiting: ClaimRequest) -> bool:
         """Whether a claim that waits has had its time: the worker stops, or may claim types it did not ask for."""
-        runtime = self._runtime
-        if not runtime.life.running:
+        services = self._services
+        if not services.lifecycle.running:
             return True
         return not set(self._claimer.types()) <= set(waiting.work.task_types)
 
-    def _end_wait(self, waiting: Asked) -> Loop:
+    def _end_wait(self, waiting: ClaimRequest) -> Loop:
         """Ends a claim that waits on the server: a repeat of it does (R6). Both loops get the answer.
 
         The repeat may be at the server before the claim itself, so it is sent again until there is an answer; or after
         the end of the wait, and is given tasks of its own.
         """
         work = replace(waiting.work, wait_seconds=0.0)
-        reply = yield from talk(self._runtime, ExchangeRequest(claim=work, request_id=waiting.request_id))
+        reply = yield from exchange(
+            self._services, ExchangeRequest(claim=work, request_id=waiting.request_id)
+        )
         if isinstance(reply, ExchangeResponse) and isinstance(reply.tasks, tuple):
             self._claimer.answered_again(waiting, reply.tasks)
 
@@ -240,35 +248,35 @@ class Delivery:
         Args:
             along: Whether a claim may go along.
         """
-        runtime = self._runtime
-        asked = None
-        takes_both = runtime.health.capabilities.renews or self._claimer.unanswered is not None
+        services = self._services
+        request = None
+        takes_both = services.can.renews or self._claimer.in_doubt is not None
         if along and takes_both and not (self._apart and reports):
-            runtime.deliver_with_claims(now=bool(reports))
-            asked = self._claimer.ask(waits=False)
+            services.deliver_with_claims(now=bool(reports))
+            request = self._claimer.prepare(waits=False)
         call = ExchangeRequest(reports=reports)
-        if asked is not None:
-            call = replace(call, claim=asked.work, request_id=asked.request_id)
+        if request is not None:
+            call = replace(call, claim=request.work, request_id=request.request_id)
         failures = self._verdicts.failures
-        runtime.overtaken.sending(reports)
-        whole = yield from talk(runtime, call)
-        runtime.overtaken.answered(reports, runtime.clock.monotonic())
+        services.stale_claims.sending(reports)
+        whole = yield from exchange(services, call)
+        services.stale_claims.answered(reports, services.clock.monotonic())
         replies = replies_of(whole, len(reports))
         tasks = whole.tasks if isinstance(whole, ExchangeResponse) else whole
         arrivals: list[Arrival] = []
-        if asked is not None and isinstance(tasks, tuple):
-            arrivals = look(runtime, self._claimer.arrived(asked, tasks))
+        if request is not None and isinstance(tasks, tuple):
+            arrivals = look(services, self._claimer.arrived(request, tasks))
         with self._judging:  # what fails at once in several loops is one failure of the server
             self._verdicts.failures = min(failures, self._verdicts.failures)
             judged = self._judged(reports, replies)
         held = yield from self._settle(judged, [one.claim for one in arrivals if one.holds])
-        if asked is not None:
+        if request is not None:
             if isinstance(tasks, tuple):
-                self._claimer.accepted(asked, arrivals, held)
+                self._claimer.accepted(request, arrivals, held)
             else:
-                self._claimer.failed(asked, tasks)
-            if not runtime.delivering:
-                runtime.wakes.claim()  # the slots that were kept for this claim may be free again
+                self._claimer.failed(request, tasks)
+            if not services.shared.delivering:
+                services.wakeups.claim()  # the slots that were kept for this claim may be free again
         if not reports and not isinstance(whole, ExchangeResponse):
             self._verdicts.failures += 1
             return whole
@@ -296,7 +304,7 @@ class Delivery:
                 report = replace(report, tries=report.tries + 1, passed=passed)  # noqa: PLW2901 - as it was sent
             judged.append((report, judgement, retry_in))
         if failures and not self._verdicts.failures:
-            self._runtime.wakes.deliver()
+            self._services.wakeups.deliver()
         return judged
 
     def _settle(self, judged: list[tuple[Report, Judgement, float]], claims: list[Claim]) -> Loop:
@@ -311,13 +319,13 @@ class Delivery:
 
         Only the first try holds the claims too: after a rest each is looked at anew, and None is given for them all.
         """
-        runtime = self._runtime
+        services = self._services
         while judged or claims:
             try:
-                stored, held = runtime.outbox.settle_and_hold(judged, claims)
+                stored, held = services.outbox.settle_and_hold(judged, claims)
             except OutboxError as error:
-                runtime.emit(Notice("error", str(error)))
-                if not judged or runtime.life.phase in {Phase.FLUSHING, Phase.STOPPED}:
+                services.emit(Notice("error", str(error)))
+                if not judged or services.lifecycle.phase in {Phase.FLUSHING, Phase.STOPPED}:
                     return [False] * len(judged), None
                 claims = []
                 yield Wait(DISK_PAUSE)
@@ -329,7 +337,7 @@ class Delivery:
         """Whether claims go their own way: reports that do not pass must not keep tasks from coming (R23)."""
         self._apart = apart
         if apart:
-            self._runtime.deliver_with_claims(now=False)
+            self._services.deliver_with_claims(now=False)
 
     def _rest_after(self, reply: ReportReply) -> Loop:
         """After a failure on the way to the server the whole line rests a little, growing with each failure.
@@ -338,22 +346,22 @@ class Delivery:
         """
         if isinstance(reply, ReportAnswer):
             return
-        runtime = self._runtime
-        answers = runtime.contact.answers
-        until = runtime.clock.monotonic() + self._verdicts.rest_seconds(reply)
-        while (left := until - runtime.clock.monotonic()) > 0:
-            if runtime.life.phase not in {Phase.RUNNING, Phase.DRAINING} or self.last_call_due():
+        services = self._services
+        answers = services.server_status.answers
+        until = services.clock.monotonic() + self._verdicts.rest_seconds(reply)
+        while (left := until - services.clock.monotonic()) > 0:
+            if services.lifecycle.phase not in {Phase.RUNNING, Phase.DRAINING} or self.last_call_due():
                 return
-            if runtime.contact.answers > answers:
+            if services.server_status.answers > answers:
                 self._verdicts.failures = 0
-                runtime.wakes.deliver()
+                services.wakeups.deliver()
                 return
             yield Wait(left)
 
     def _offered(self) -> Attempt | None:
         """An outcome that the disk refuses and whose next try has come (R12)."""
-        now = self._runtime.clock.monotonic()
-        attempts = [one for one in self._runtime.table.all() if one.report() is not None]
+        now = self._services.clock.monotonic()
+        attempts = [one for one in self._services.attempts.all() if one.report() is not None]
         self._offers = {attempt: self._offers.get(attempt, now) for attempt in attempts}
         return next((attempt for attempt in attempts if self._offers[attempt] <= now), None)
 
@@ -370,12 +378,12 @@ class Delivery:
             self.in_flight.land([report])
 
     def _send_from_memory(self, attempt: Attempt, report: Report) -> Loop:
-        runtime = self._runtime
+        services = self._services
         attempt.seen(maybe_seen=True)
-        runtime.overtaken.committed(attempt.claim)
-        runtime.overtaken.sending((report,))
-        (reply,) = replies_of((yield from talk(runtime, ExchangeRequest(reports=(report,)))), 1)
-        runtime.overtaken.answered((report,), runtime.clock.monotonic())
+        services.stale_claims.committed(attempt.claim)
+        services.stale_claims.sending((report,))
+        (reply,) = replies_of((yield from exchange(services, ExchangeRequest(reports=(report,)))), 1)
+        services.stale_claims.answered((report,), services.clock.monotonic())
         judgement, retry_in = self._verdicts.judge(report, reply)
         match judgement:
             case Settle(settlement=settlement, detail=detail):
@@ -384,10 +392,10 @@ class Delivery:
                 self._settle_offered(attempt, Settlement.PARKED, detail)
             case Again(reason=reason, maybe_seen=maybe_seen):
                 attempt.seen(maybe_seen=report.maybe_seen or maybe_seen)
-                self._offers[attempt] = runtime.clock.monotonic() + retry_in
-                runtime.emit(ReportDelayed(attempt.ref, reason, retry_in, 1))
+                self._offers[attempt] = services.clock.monotonic() + retry_in
+                services.emit(ReportDelayed(attempt.ref, reason, retry_in, 1))
 
     def _settle_offered(self, attempt: Attempt, settlement: Settlement, detail: str) -> None:
         if attempt.settle(settlement):
-            self._runtime.emit(ReportSettled(attempt.ref, settlement, detail))
-            self._runtime.wakes.commit()
+            self._services.emit(ReportSettled(attempt.ref, settlement, detail))
+            self._services.wakeups.commit()

@@ -52,7 +52,7 @@ LONGEST_SLEEP = 3600.0
 
 
 class Waker:
-    """Wakes one sleeper; a wake-up that comes before the sleep is not lost."""
+    """Wakeups one sleeper; a wake-up that comes before the sleep is not lost."""
 
     def __init__(self) -> None:
         self._event = threading.Event()

@@ -12,7 +12,7 @@ from prismq_worker_sdk.errors import SettingsError, TaskCancelled, Unavailable
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.results import encode_result
-from prismq_worker_sdk.worker.cancellation import Cancellable
+from prismq_worker_sdk.worker.cancellation import CancelToken
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.traces import handler_trace, trace_elsewhere
 
@@ -54,7 +54,7 @@ def set_up(handler: Handler) -> None:
         raise unavailable from raised
 
 
-def call(handler: Handler, params: Any, ctx: RunningContext, *, told: Cancellable, max_bytes: int) -> str:
+def call(handler: Handler, params: Any, ctx: RunningContext, *, told: CancelToken, max_bytes: int) -> str:
     """What the handler returns, as JSON text; raises whatever it raises.
 
     Args:
@@ -71,7 +71,7 @@ def call(handler: Handler, params: Any, ctx: RunningContext, *, told: Cancellabl
     return encode_result(value, max_bytes=max_bytes)
 
 
-def _in_event_loop(told: Cancellable, work: Awaitable[Any]) -> Any:
+def _in_event_loop(told: CancelToken, work: Awaitable[Any]) -> Any:
     """Runs an async handler in an event loop of this slot alone; a cancellation reaches it at its next await."""
 
     async def cancellable() -> Any:

@@ -23,7 +23,7 @@ from prismq_worker_sdk.worker.attempt import Attempt, Ending
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.handler_call import call
 from prismq_worker_sdk.worker.isolation.call import call_in_child
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.services import Services
 
 _LOG = logging.getLogger("prismq.worker")
 
@@ -45,7 +45,7 @@ class Surroundings(Protocol):
         ...
 
     @property
-    def dice(self) -> Dice:
+    def rng(self) -> Dice:
         """Jitter."""
         ...
 
@@ -78,13 +78,13 @@ class _Raised:
     error: BaseException
 
 
-def place_of(runtime: Runtime, attempt: Attempt, ctx: RunningContext) -> Place:
+def place_of(services: Services, attempt: Attempt, ctx: RunningContext) -> Place:
     """Where the handler of an attempt runs."""
-    handler, children = attempt.handler, runtime.children
+    handler, children = attempt.handler, services.children
     if children is not None and children.has(handler.task_type):
         # the child makes the params: a validator of their model must hold nobody up here
-        return Place(handler.params.check, lambda _params: call_in_child(runtime, children, attempt, ctx))
-    limit = runtime.health.capabilities.max_result_bytes
+        return Place(handler.params.check, lambda _params: call_in_child(services, children, attempt, ctx))
+    limit = services.can.max_result_bytes
     return Place(
         handler.params.parse, lambda params: call(handler, params, ctx, told=attempt, max_bytes=limit)
     )
@@ -143,7 +143,7 @@ def _tries(here: Surroundings, attempt: Attempt, ctx: RunningContext, place: Pla
         end = _once(place, params)
         if handler.retry is None or not isinstance(end, _Raised) or not isinstance(end.error, Transient):
             return end
-        pause = retry_pause(handler.retry, tries, here.dice.random(), asked=end.error.retry_in)
+        pause = retry_pause(handler.retry, tries, here.rng.random(), asked=end.error.retry_in)
         if pause is None or pause >= ctx.time_left or ctx.stopping:
             return end
         ctx.replace_children()

@@ -15,7 +15,7 @@ from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.processes import thread_seconds
 from prismq_worker_sdk.worker import handler_call
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.services import Services
 
 EVERY = 1.0
 """Seconds between two looks."""
@@ -40,8 +40,8 @@ class InterpreterWatch:
             worker owns the process. It writes the stacks down from outside the interpreter, while it is held.
     """
 
-    def __init__(self, runtime: Runtime, *, stacks: bool) -> None:
-        self._runtime = runtime
+    def __init__(self, services: Services, *, stacks: bool) -> None:
+        self._services = services
         self._wants_stacks = stacks
         self._stacks: IO[bytes] | None = None
         self._stop = threading.Event()
@@ -49,8 +49,8 @@ class InterpreterWatch:
 
     def start(self) -> None:
         """Begins, unless every handler has a process of its own."""
-        children = self._runtime.children
-        if children is None or not all(map(children.has, self._runtime.registry.types)):
+        children = self._services.children
+        if children is None or not all(map(children.has, self._services.registry.types)):
             self._stacks = _file() if self._wants_stacks else None
             self._thread.start()
 
@@ -92,7 +92,7 @@ class InterpreterWatch:
             "renewals neither; let the handler run with isolation='process'"
         )
         where = f"; it was here:\n{shown}" if shown else ""
-        self._runtime.emit(Notice("warning", self._runtime.redactor.text(text + where)))
+        self._services.emit(Notice("warning", self._services.redactor.text(text + where)))
 
     def _written(self) -> dict[int, str] | None:
         """The stacks by thread, most recent call first; None when they were written only at the end."""
@@ -110,8 +110,8 @@ class InterpreterWatch:
 
     def _attempts(self) -> tuple[Attempt, ...]:
         """The last attempt of each thread, if its handler runs there."""
-        children = self._runtime.children
-        last = tuple(self._runtime.threads.values())
+        children = self._services.children
+        last = tuple(self._services.shared.threads.values())
         return last if children is None else tuple(one for one in last if not children.has(one.ref.task_type))
 
 

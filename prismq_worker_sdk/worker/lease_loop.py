@@ -13,41 +13,41 @@ from prismq_worker_sdk.model.outcome import Failed
 from prismq_worker_sdk.worker.attempt import Attempt, Ending
 from prismq_worker_sdk.worker.commit_loop import commit
 from prismq_worker_sdk.worker.driver import Loop, Wait
-from prismq_worker_sdk.worker.lease_renewer import Renewing
-from prismq_worker_sdk.worker.progress_reporter import Telling
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.lease_renewer import LeaseRenewer
+from prismq_worker_sdk.worker.progress_reporter import ProgressReporter
+from prismq_worker_sdk.worker.services import Services
 
 LOOK_EVERY = 5.0
 """Longest rest while a handler runs, seconds: rests do not end earlier when the machine slept (R5)."""
 
 
-def lease_loop(runtime: Runtime) -> Loop:
+def lease_loop(services: Services) -> Loop:
     """Renews claims, cancels handlers whose time is over, and commits the failure of those that do not end."""
-    renewing = Telling(runtime) if runtime.health.capabilities.tells_progress else Renewing(runtime)
-    while runtime.life.phase is not Phase.STOPPED:
-        runtime.lease_looks_at = inf  # whoever comes from here on wakes this loop
-        now = runtime.clock.monotonic()
+    renewing = ProgressReporter(services) if services.can.tells_progress else LeaseRenewer(services)
+    while services.lifecycle.phase is not Phase.STOPPED:
+        services.shared.lease_looks_at = inf  # whoever comes from here on wakes this loop
+        now = services.clock.monotonic()
         due_at = renewing.next_due()
         if due_at is not None and due_at <= now:
             yield from renewing.renew()
             continue
-        looks = [_watch(runtime, attempt, now) for attempt in runtime.table.live()]
+        looks = [_watch(services, attempt, now) for attempt in services.attempts.live()]
         if due_at is not None:
             looks.append(due_at)
         seconds = min(LOOK_EVERY, max(0.0, min(looks) - now)) if looks else None
         if seconds is not None:
-            runtime.lease_looks_at = now + seconds
+            services.shared.lease_looks_at = now + seconds
         yield Wait(seconds)
 
 
-def _watch(runtime: Runtime, attempt: Attempt, now: float) -> float:
+def _watch(services: Services, attempt: Attempt, now: float) -> float:
     """Does what is due about one attempt; the clock reading at which to look again."""
     action = watch(
         now=now,
         limit_at=attempt.limit_at,
         expires_at=attempt.claim.expires_at,
         cancelled=attempt.cancelled,
-        told_at=attempt.told_at,
+        cancelled_at=attempt.cancelled_at,
     )
     match action:
         case Look(at=at):
@@ -56,10 +56,10 @@ def _watch(runtime: Runtime, attempt: Attempt, now: float) -> float:
             attempt.cancel(reason, now)
             return max(attempt.limit_at, now) + ABANDON_AFTER
         case Abandon():
-            return _abandon(runtime, attempt, now)
+            return _abandon(services, attempt, now)
 
 
-def _abandon(runtime: Runtime, attempt: Attempt, now: float) -> float:
+def _abandon(services: Services, attempt: Attempt, now: float) -> float:
     """Commits the failure without the handler; its process is killed; a thread is a stray, its slot is lost (R16)."""
     started = attempt.started_at if attempt.started_at is not None else now
     limit = attempt.limit_text(now)
@@ -67,10 +67,10 @@ def _abandon(runtime: Runtime, attempt: Attempt, now: float) -> float:
     if attempt.returned or attempt.killed:  # its own end only waits for the disk (R12), or is on its way
         return now + ABANDON_AFTER
     ending = Ending(Failed(text, "time_limit"), error=TimeoutError(text), seconds=now - started)
-    if commit(runtime, [(attempt, ending)]):
+    if commit(services, [(attempt, ending)]):
         return now + ABANDON_AFTER
     if attempt.kill():
-        runtime.emit(
+        services.emit(
             Notice(
                 "error",
                 f"task {attempt.ref.task_id} ({attempt.ref.task_type}): {text}; its process is killed",
@@ -78,9 +78,9 @@ def _abandon(runtime: Runtime, attempt: Attempt, now: float) -> float:
         )
         return now + ABANDON_AFTER
     if attempt.abandon():
-        runtime.slots.lose(attempt)
-        runtime.emit(HandlerOverran(attempt.ref, now - started, _stack(attempt)))
-        runtime.wakes.everybody()
+        services.slots.lose(attempt)
+        services.emit(HandlerOverran(attempt.ref, now - started, _stack(attempt)))
+        services.wakeups.notify_all()
     return now + ABANDON_AFTER
 
 

@@ -28,8 +28,8 @@ from prismq_worker_sdk.model.protocol import (
 )
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.driver import Loop
-from prismq_worker_sdk.worker.exchange import talk
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.exchange import exchange
+from prismq_worker_sdk.worker.services import Services
 
 UNTOLD_LEASE = 30.0
 """Seconds that a claim of an earlier process is taken to last until its first renewal tells."""
@@ -60,11 +60,11 @@ class _Lease:
     checkpoint: str | None = None
 
 
-class Renewing:
+class LeaseRenewer:
     """What the lease loop remembers of the claims it keeps alive; lost in a crash without harm."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+    def __init__(self, services: Services) -> None:
+        self._services = services
         self._leases: dict[Identity, _Lease] = {}
         self._attempts: dict[Identity, Attempt] = {}
         self._failures = 0
@@ -74,7 +74,7 @@ class Renewing:
 
     def next_due(self) -> float | None:
         """The clock reading of the next renewal, None when there is nothing to renew."""
-        if not self._runtime.health.capabilities.renews:
+        if not self._services.can.renews:
             return None
         self._look_around()
         due = [self._due_at(identity, lease) for identity, lease in self._leases.items()]
@@ -83,24 +83,22 @@ class Renewing:
 
     def renew(self) -> Loop:
         """Renews what is due, and what nearly is."""
-        runtime = self._runtime
-        now = runtime.clock.monotonic()
+        services = self._services
+        now = services.clock.monotonic()
         chosen = [
             identity
             for identity, lease in self._leases.items()
             if self._due_at(identity, lease) <= now or together(now, lease.due_at, lease.seconds)
         ]
-        batch = tuple(
-            self._renewal(identity, now) for identity in chosen[: runtime.health.capabilities.max_tasks]
-        )
+        batch = tuple(self._renewal(identity, now) for identity in chosen[: services.can.max_tasks])
         if not batch:
             return
         if any(renewal.progress is not None for renewal in batch):
             self._told_at = now
         shortest = min(self._leases[renewal.identity].seconds for renewal in batch)
-        whole = yield from talk(runtime, ExchangeRequest(renewals=batch, within=deadline(shortest)))
+        whole = yield from exchange(services, ExchangeRequest(renewals=batch, within=deadline(shortest)))
         if isinstance(whole, ExchangeResponse):
-            runtime.contact.answered()
+            services.server_status.answered()
             self._failures = 0
         for renewal, reply in zip(batch, _replies(whole, len(batch)), strict=True):
             self._judge(renewal, reply, sent_at=now)
@@ -109,11 +107,11 @@ class Renewing:
 
     def _look_around(self) -> None:
         """Takes on new claims and lets go of those that have ended."""
-        runtime = self._runtime
-        now = runtime.clock.monotonic()
+        services = self._services
+        now = services.clock.monotonic()
         self._attempts = {
             attempt.claim.identity: attempt
-            for attempt in runtime.table.live()
+            for attempt in services.attempts.live()
             if attempt.claim.identity.token is not None
         }
         leases: dict[Identity, _Lease] = {}
@@ -126,15 +124,15 @@ class Renewing:
 
     def _waiting(self, now: float) -> list[Identity]:
         """The claims of waiting reports; what was known a moment ago is good enough, looking costs the disk time."""
-        runtime = self._runtime
+        services = self._services
         if self._looked_at is not None and now - self._looked_at < LOOK_EVERY:
             return list(self._leases)
         self._looked_at = now
         try:
-            found = runtime.outbox.claims_waiting(MOST_WAITING)
+            found = services.outbox.claims_waiting(MOST_WAITING)
         except OutboxError as error:
             if not self._told:
-                runtime.emit(Notice("error", str(error)))
+                services.emit(Notice("error", str(error)))
             self._told = True
             return list(self._leases)
         self._told = False
@@ -162,10 +160,10 @@ class Renewing:
 
     def _judge(self, renewal: Renewal, reply: LeaseReply, *, sent_at: float) -> None:
         """What a reply means; one for a claim that has ended meanwhile is ignored (R10)."""
-        runtime = self._runtime
+        services = self._services
         identity = renewal.identity
         lease, attempt = self._leases[identity], self._attempts.get(identity)
-        now = runtime.clock.monotonic()
+        now = services.clock.monotonic()
         match reply:
             case LeaseAnswer(verdict=LeaseVerdict.LOST):
                 lease.due_at = math.inf
@@ -182,7 +180,7 @@ class Renewing:
                     if verdict is LeaseVerdict.CANCEL:
                         attempt.cancel(CancelReason.ASKED, now)
             case _:
-                jitter = runtime.dice.random()
+                jitter = services.rng.random()
                 lease.due_at = renewal_after_failure(now, lease.seconds, self._failures + 1, jitter)
 
     def _extend(self, attempt: Attempt, identity: Identity, sent_at: float, seconds: float) -> None:

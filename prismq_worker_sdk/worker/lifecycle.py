@@ -31,7 +31,7 @@ class Lifecycle:
     def ask_stop(self, reason: str, *, grace: float, now: float, failed: bool = False) -> bool:
         """Begins the stop; whether it was this call that began it.
 
-        Asked once more, the deadline can only come nearer: that is what a second signal does.
+        ClaimRequest once more, the deadline can only come nearer: that is what a second signal does.
 
         Args:
             grace: Seconds to the exit.

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from random import Random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from prismq_worker_sdk.decide.redaction import Redactor
-from prismq_worker_sdk.handlers.registry import Registry
-from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.model.events import Emit, Notice
+from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.model.protocol import ServerInfo
 from prismq_worker_sdk.outbox.outbox import Outbox
-from prismq_worker_sdk.system import generated_worker_id
-from prismq_worker_sdk.worker.accounting import Ledger
-from prismq_worker_sdk.worker.attempt import AttemptTable
-from prismq_worker_sdk.worker.availability import Gate
-from prismq_worker_sdk.worker.config import WorkerConfig
-from prismq_worker_sdk.worker.connections import Connections, server_identity
+from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.connections import Connections
 from prismq_worker_sdk.worker.delivery_loop import delivery_loop
 from prismq_worker_sdk.worker.driver import Loop, Reply, Wait, Waker, drive
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
-from prismq_worker_sdk.worker.server_status import Contact
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.services import Environment, Services, build
 from prismq_worker_sdk.worker.slots import SlotPool
 from prismq_worker_sdk.worker.startup import find_server
 
@@ -58,113 +49,91 @@ class Sent:
         )
 
 
-def send_stored(
-    config: WorkerConfig,
-    outboxes: Iterable[Outbox],
-    *,
-    timeout: float,
-    clock: Clock,
-    redactor: Redactor,
-    emit: Emit,
-) -> Sent:
+def send_stored(here: Environment, outboxes: Iterable[Outbox], *, timeout: float) -> Sent:
     """Sends what waits in these outboxes, each report under its own claim, as a worker would.
 
     Args:
-        config: Where the server is; it is looked for as long as `startup_timeout` says.
+        here: Without handlers, so that nothing is ever claimed; the server is looked for as long as `startup_timeout`
+            says.
         timeout: Seconds for all the outboxes.
 
     Raises:
         ServerError: There is no server to send to.
     """
-    until = clock.monotonic() + timeout
-    contact, connections, dice = Contact(clock, emit), Connections(config, emit), Random()  # noqa: S311 - jitter
+    until = here.clock.monotonic() + timeout
+    connections = Connections(here.config, here.emit)
     try:
-        looking = find_server(config, life=Lifecycle(), contact=contact, clock=clock, dice=dice)
-        found: ServerInfo = drive(looking, connections.probe(), Waker())
+        found: ServerInfo = drive(find_server(here), connections.probe(), Waker())
         perform = connections.open(found)
         sent = Sent()
         for outbox in outboxes:
-            runtime = _share(
-                config, found, outbox, clock=clock, redactor=redactor, contact=contact, emit=emit
-            )
-            bad = runtime.outbox.park_unreadable()
+            here = replace(here, lifecycle=Lifecycle())  # one ends with each outbox
+            services = build(here, found, outbox, disk=_NoDisk(), slots=SlotPool(1, _nothing_runs))
+            bad = services.outbox.park_unreadable()
             for one in bad:
-                emit(Notice("error", f"the report of task {one.task_id} is parked: {one.detail}"))
-            runtime.ledger.recover(runtime.outbox.recover())
-            drive(_until(runtime, until), perform, Waker())
-            sent += _counted(runtime, unreadable=len(bad))
+                here.emit(Notice("error", f"the report of task {one.task_id} is parked: {one.detail}"))
+            services.accounting.recover(services.outbox.recover())
+            drive(_until(services, until), perform, Waker())
+            sent += _counted(services, unreadable=len(bad))
         return sent
     finally:
         connections.close()
 
 
-def _share(
-    config: WorkerConfig,
-    found: ServerInfo,
-    outbox: Outbox,
-    *,
-    clock: Clock,
-    redactor: Redactor,
-    contact: Contact,
-    emit: Emit,
-) -> Runtime:
-    """What the delivery loop works with: no handlers, so nothing is ever claimed."""
-    server = server_identity(config, found)
-    return Runtime(
-        config=config,
-        worker_id=generated_worker_id(),
-        server=server,
-        health=found,
-        clock=clock,
-        dice=Random(),  # noqa: S311 - for jitter only
-        outbox=outbox.of(server),
-        registry=Registry([]),
-        table=AttemptTable(),
-        slots=SlotPool(1, lambda _attempts, _threads: None),
-        gate=Gate([], error_limit=0, emit=emit),
-        life=Lifecycle(),
-        contact=contact,
-        ledger=Ledger(),
-        redactor=redactor,
-        emit=emit,
-        free_bytes=lambda: 0,
-    )
+class _NoDisk:
+    """Nothing is claimed, so nothing needs room."""
+
+    def free_bytes(self) -> int:
+        return 0
+
+    def stored_bytes(self) -> int:
+        return 0
+
+    def log_bytes(self) -> int:
+        return 0
+
+    def empty_log(self) -> str | None:
+        return None
 
 
-def _until(runtime: Runtime, until: float) -> Loop:
+def _nothing_runs(_attempts: Sequence[Attempt], _threads: int) -> None:
+    raise RuntimeError("a task is to be run by what only delivers")
+
+
+def _until(services: Services, until: float) -> Loop:
     """The delivery loop, ended when it rests with nothing left, or when time is up."""
-    loop = delivery_loop(runtime)
+    loop = delivery_loop(services)
     reply: Reply = None
     while True:
         try:
             effect = loop.send(reply)
         except StopIteration:
             return
-        left = until - runtime.clock.monotonic()
-        if left <= 0 or (isinstance(effect, Wait) and not runtime.outbox.count("waiting")):
-            _end(runtime)
+        left = until - services.clock.monotonic()
+        if left <= 0 or (isinstance(effect, Wait) and not services.outbox.count("waiting")):
+            _end(services)
         if isinstance(effect, Wait):
             reply = None
-            if not runtime.life.stopped:
+            if not services.lifecycle.stopped:
                 yield Wait(left if effect.seconds is None else min(left, effect.seconds))
         else:
             reply = yield effect
 
 
-def _end(runtime: Runtime) -> None:
-    now = runtime.clock.monotonic()
-    runtime.life.ask_stop("nothing is left, or time is up", grace=0.0, now=now)
-    runtime.life.advance(now=now, busy=False, flushed=True)
+def _end(services: Services) -> None:
+    now = services.clock.monotonic()
+    services.lifecycle.ask_stop("nothing is left, or time is up", grace=0.0, now=now)
+    services.lifecycle.advance(now=now, busy=False, flushed=True)
 
 
-def _counted(runtime: Runtime, *, unreadable: int) -> Sent:
-    left = runtime.outbox.count("waiting")
-    accounts = runtime.ledger.accounts(waiting=left)
+def _counted(services: Services, *, unreadable: int) -> Sent:
+    left = services.outbox.count("waiting")
+    accounts = services.accounting.accounts(waiting=left)
     return Sent(
         accounts.accepted,
         accounts.lost_reports,
         accounts.parked + unreadable,
         left,
-        sum(runtime.outbox.elsewhere().values()),
+        sum(services.outbox.elsewhere().values()),
         accounts.faults(),
     )

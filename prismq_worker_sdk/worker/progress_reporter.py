@@ -13,8 +13,8 @@ from prismq_worker_sdk.model.protocol import (
 )
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.driver import Loop
-from prismq_worker_sdk.worker.exchange import talk
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.exchange import exchange
+from prismq_worker_sdk.worker.services import Services
 
 EVERY = 5.0
 """Seconds between two words about the same task, and after one that was not answered."""
@@ -26,13 +26,13 @@ PATIENCE = 5.0
 """Seconds that one word may take."""
 
 
-class Telling:
+class ProgressReporter:
     """What was said of each running task; lost in a crash without harm."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+    def __init__(self, services: Services) -> None:
+        self._services = services
         self._said: dict[Identity, tuple[float, tuple[object, ...]]] = {}
-        self._silent_until = runtime.clock.monotonic()
+        self._silent_until = services.clock.monotonic()
 
     def next_due(self) -> float | None:
         """The clock reading at which the next word is due, None when there is nothing new to say."""
@@ -42,16 +42,16 @@ class Telling:
 
     def renew(self) -> Loop:
         """Says what is new of one task."""
-        runtime = self._runtime
-        now = runtime.clock.monotonic()
+        services = self._services
+        now = services.clock.monotonic()
         attempt = next((one for one in self._news() if self._due_at(one) <= now), None)
         if attempt is None:
             return
         identity, progress = attempt.claim.identity, attempt.progress
         renewal = Renewal(identity, *progress)
-        whole = yield from talk(runtime, ExchangeRequest(renewals=(renewal,), within=PATIENCE))
+        whole = yield from exchange(services, ExchangeRequest(renewals=(renewal,), within=PATIENCE))
         reply = whole.renewals[0] if isinstance(whole, ExchangeResponse) and whole.renewals else None
-        answered, now = isinstance(reply, LeaseAnswer), runtime.clock.monotonic()
+        answered, now = isinstance(reply, LeaseAnswer), services.clock.monotonic()
         self._silent_until = now + (BETWEEN if answered else EVERY)
         if answered:
             self._said[identity] = now, progress
@@ -63,7 +63,7 @@ class Telling:
     def _news(self) -> list[Attempt]:
         return [
             attempt
-            for attempt in self._runtime.table.live()
+            for attempt in self._services.attempts.live()
             if attempt.cancelled is None
             and attempt.progress[0] is not None
             and attempt.progress != self._said.get(attempt.claim.identity, (0.0, ()))[1]
@@ -74,5 +74,5 @@ class Telling:
         return self._silent_until if said is None else said[0] + EVERY
 
     def _forget(self) -> None:
-        live = {attempt.claim.identity for attempt in self._runtime.table.live()}
+        live = {attempt.claim.identity for attempt in self._services.attempts.live()}
         self._said = {identity: said for identity, said in self._said.items() if identity in live}

@@ -9,7 +9,7 @@ from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.model.events import Event, Notice
-from prismq_worker_sdk.worker.availability import Gate
+from prismq_worker_sdk.worker.availability import TypeAvailability
 from prismq_worker_sdk.worker.traces import logged_trace
 
 LOOK_EVERY = 15.0
@@ -22,7 +22,7 @@ class Readiness:
     def __init__(
         self,
         handlers: Iterable[Handler],
-        gate: Gate,
+        gate: TypeAvailability,
         *,
         redactor: Redactor,
         emit: Callable[[Event], None],

@@ -7,13 +7,13 @@ from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.claim_end import count_and_tell, lapsed
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.services import Services
 
 EARLY = 0.1
 """The part of a claim that must be left for its task to come too early."""
 
 
-def taken_over(runtime: Runtime, live: Attempt, claim: Claim, limit_at: float) -> bool:
+def taken_over(services: Services, live: Attempt, claim: Claim, limit_at: float) -> bool:
     """Whether the attempt goes on under the new claim; not when it has ended meanwhile.
 
     Args:
@@ -24,26 +24,26 @@ def taken_over(runtime: Runtime, live: Attempt, claim: Claim, limit_at: float) -
     """
     before, held_until = live.ref, live.claim.expires_at
     with live.binding:
-        if not runtime.outbox.rehold(live.claim.identity, claim):
+        if not services.outbox.rehold(live.claim.identity, claim):
             return False
         begun = live.claim.sent_at if live.started_at is None else live.started_at
         live.limit_at = min(limit_at, begun + live.handler.time_limit)
         live.claim = claim
     why = "handed out again while it still runs here; it goes on under the new claim"
-    count_and_tell(runtime, [lapsed(before, why)])
-    runtime.wakes.lease()
-    _tell_if_early(runtime, claim, held_until)
+    count_and_tell(services, [lapsed(before, why)])
+    services.wakeups.lease()
+    _tell_if_early(services, claim, held_until)
     return True
 
 
-def _tell_if_early(runtime: Runtime, claim: Claim, held_until: float) -> None:
+def _tell_if_early(services: Services, claim: Claim, held_until: float) -> None:
     """Says once that claims do not hold as long as they are taken to: others may be running these tasks too."""
-    left = held_until - runtime.clock.monotonic()
-    if runtime.health.capabilities.renews or not runtime.claims_hold or left < EARLY * claim.lease_seconds:
+    left = held_until - services.clock.monotonic()
+    if services.can.renews or not services.shared.claims_hold or left < EARLY * claim.lease_seconds:
         return
-    runtime.claims_hold = False
+    services.shared.claims_hold = False
     taken = duration.text(claim.lease_seconds)
-    runtime.emit(
+    services.emit(
         Notice(
             "error",
             f"task {claim.task.id} was handed out again {duration.text(left)} before its claim was over: claims hold "

@@ -27,7 +27,7 @@ from prismq_worker_sdk.outbox.parked import Parked
 from prismq_worker_sdk.outbox.schema import open_database
 from prismq_worker_sdk.outbox.transactions import GroupCommit
 from prismq_worker_sdk.system import FileLock
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.services import Services
 
 REASONS_SHOWN = 3
 REASON_LENGTH = 120
@@ -143,63 +143,63 @@ def file_of(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def recover(runtime: Runtime, troubles: tuple[str, ...]) -> int:
+def recover(services: Services, troubles: tuple[str, ...]) -> int:
     """Makes what earlier processes left whole; how many reports there are to send (R27).
 
     Args:
         troubles: What could not be taken over.
     """
-    for bad in runtime.outbox.park_unreadable():
-        runtime.emit(Notice("error", f"the report of task {bad.task_id} is parked: {bad.detail}"))
-    if dropped := runtime.outbox.drop_unreadable_claims():
-        runtime.emit(Notice("error", f"{dropped} stored claims cannot be read and are left to lapse"))
-    for identity, outcome in runtime.outbox.resolve_orphans(retried=runtime.retried):
+    for bad in services.outbox.park_unreadable():
+        services.emit(Notice("error", f"the report of task {bad.task_id} is parked: {bad.detail}"))
+    if dropped := services.outbox.drop_unreadable_claims():
+        services.emit(Notice("error", f"{dropped} stored claims cannot be read and are left to lapse"))
+    for identity, outcome in services.outbox.resolve_orphans(retried=services.retried):
         fate = "is left to lapse on the server" if outcome is None else "is reported as failed"
-        runtime.emit(
+        services.emit(
             Notice(
                 "warning", f"task {identity.task_id} was cut off by a crash of an earlier worker; it {fate}"
             )
         )
-    for server, number in runtime.outbox.elsewhere().items():
-        runtime.emit(
+    for server, number in services.outbox.elsewhere().items():
+        services.emit(
             Notice(
                 "warning",
                 f"{number} results in this state folder belong to {server.partition('#')[0]}; they wait until a "
                 "worker with that --api-url runs on it",
             )
         )
-    _tell_parked(runtime)
-    recovered = runtime.outbox.recover()
-    runtime.ledger.recover(recovered)
-    for task_type, (seconds, reason) in runtime.outbox.pauses().items():
-        runtime.gate.pause(task_type, seconds, reason, now=runtime.clock.monotonic())
+    _tell_parked(services)
+    recovered = services.outbox.recover()
+    services.accounting.recover(recovered)
+    for task_type, (seconds, reason) in services.outbox.pauses().items():
+        services.availability.pause(task_type, seconds, reason, now=services.clock.monotonic())
     for trouble in troubles:
-        runtime.emit(Notice("error", trouble))
+        services.emit(Notice("error", trouble))
     return recovered
 
 
-def _tell_parked(runtime: Runtime) -> None:
+def _tell_parked(services: Services) -> None:
     """Says what is parked here, of this server and of others, and why."""
-    forgotten = runtime.outbox.forget_parked()
+    forgotten = services.outbox.forget_parked()
     if forgotten:
-        runtime.emit(
+        services.emit(
             Notice("warning", f"{forgotten} parked reports were too old or too many, and were deleted")
         )
-    found = runtime.outbox.parked()
-    runtime.parked = sum(one.reports for one in found)
+    found = services.outbox.parked()
+    services.shared.parked = sum(one.reports for one in found)
     if not found:
         return
-    shown = [_reason(runtime, one) for one in found[:REASONS_SHOWN]]
+    shown = [_reason(services, one) for one in found[:REASONS_SHOWN]]
     more = f"; and {len(found) - REASONS_SHOWN} more reasons" if len(found) > REASONS_SHOWN else ""
-    runtime.emit(
+    services.emit(
         Notice(
             "warning",
-            f"{runtime.parked} reports are parked in this state folder and not sent: {'; '.join(shown)}{more}; see "
-            "prismq-worker outbox list --state parked",
+            f"{services.shared.parked} reports are parked in this state folder and not sent: {'; '.join(shown)}{more}; "
+            "see prismq-worker outbox list --state parked",
         )
     )
 
 
-def _reason(runtime: Runtime, parked: Parked) -> str:
-    elsewhere = "" if parked.server == runtime.server else f" for {parked.server.partition('#')[0]}"
+def _reason(services: Services, parked: Parked) -> str:
+    elsewhere = "" if parked.server == services.server else f" for {parked.server.partition('#')[0]}"
     return f"{parked.reports}{elsewhere}: {parked.detail[:REASON_LENGTH]}"

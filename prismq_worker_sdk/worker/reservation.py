@@ -36,12 +36,12 @@ class Reservation:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ClaimRequest:
     """A claim that is sent, and sent again until its answer is known (R6).
 
     Attributes:
         sent_at: Clock reading at its first sending (R5).
-        kept: What is reserved for it, the same for its repeats.
+        reservation: What is reserved for it, the same for its repeats.
         part: Whether it leaves out types that have less room; another claim asks for them next.
         maybe_seen: Whether it was sent before without an answer.
     """
@@ -49,6 +49,6 @@ class Asked:
     work: ClaimWork
     request_id: str
     sent_at: float
-    kept: Reservation
+    reservation: Reservation
     part: bool = False
     maybe_seen: bool = False

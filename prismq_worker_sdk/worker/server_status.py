@@ -14,7 +14,7 @@ LIMIT_TOLD_EVERY = 600.0
 """Seconds without a limited request after which the next one is told again."""
 
 
-class Contact:
+class ServerStatus:
     """What the loops know of the server's health together; may be used from any thread."""
 
     def __init__(self, clock: Clock, emit: Callable[[Event], None]) -> None:

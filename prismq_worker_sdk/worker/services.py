@@ -1,33 +1,37 @@
-"""What the loops and the slots of one worker share."""
+"""What loops and slots work with: frozen services, and the few facts that loops tell each other."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from math import inf
 from random import Random
+from typing import Protocol
 
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.decide.renewals import first_renewal
 from prismq_worker_sdk.decide.retries import can_be_held
 from prismq_worker_sdk.handlers.registry import Registry
+from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Emit, Notice
 from prismq_worker_sdk.model.protocol import ServerInfo, WorkerCommand
 from prismq_worker_sdk.outbox.outbox import Outbox
-from prismq_worker_sdk.worker.accounting import Ledger
+from prismq_worker_sdk.system import generated_worker_id
+from prismq_worker_sdk.wire.address import server_identity
+from prismq_worker_sdk.worker.accounting import Accounting
 from prismq_worker_sdk.worker.attempt import Attempt, AttemptTable, Ending
-from prismq_worker_sdk.worker.availability import Gate
+from prismq_worker_sdk.worker.availability import TypeAvailability
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.isolation.pool import ChildPool
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
-from prismq_worker_sdk.worker.reservation import Asked
-from prismq_worker_sdk.worker.server_status import Contact
+from prismq_worker_sdk.worker.reservation import ClaimRequest
+from prismq_worker_sdk.worker.server_status import ServerStatus
 from prismq_worker_sdk.worker.slots import SlotPool
-from prismq_worker_sdk.worker.stale_claims import Overtaken
+from prismq_worker_sdk.worker.stale_claims import StaleClaimGuard
 
 
 def _nobody() -> None:
@@ -35,7 +39,7 @@ def _nobody() -> None:
 
 
 @dataclass(slots=True)
-class Wakes:
+class Wakeups:
     """How each loop is told that something changed."""
 
     claim: Callable[[], None] = _nobody
@@ -44,125 +48,227 @@ class Wakes:
     deliver: Callable[[], None] = _nobody
     supervise: Callable[[], None] = _nobody
 
-    def everybody(self) -> None:
+    def notify_all(self) -> None:
         """Look again, all of you."""
         for wake in (self.claim, self.lease, self.commit, self.deliver, self.supervise):
             wake()
 
 
-@dataclass(slots=True, kw_only=True)
-class Runtime:
-    """What the loops and the slots of one worker share; each part keeps its own lock.
+class Disk(Protocol):
+    """The disk of the state folder, as far as claiming depends on it (R12)."""
+
+    def free_bytes(self) -> int:
+        """Free space for more; raises OSError where the folder cannot be looked at."""
+        ...
+
+    def stored_bytes(self) -> int:
+        """How large the outbox file is."""
+        ...
+
+    def log_bytes(self) -> int:
+        """How large its write-ahead log is."""
+        ...
+
+    def empty_log(self) -> str | None:
+        """Empties that; why it stays large, None where it does not."""
+        ...
+
+
+@dataclass(slots=True)
+class Shared:
+    """The facts that loops tell each other; each is one value, written whole.
 
     Attributes:
-        worker_id: The id under which this process claims.
-        server: The identity of the server: normalised api_url and instance (R1).
-        dice: For jitter only.
-        free_bytes: Free space of the state folder.
-        stored_bytes: How large the outbox file is.
-        log_bytes: How large its write-ahead log is.
-        empty_log: Empties that; why it stays large, None where it does not.
-        parked: Reports that earlier processes parked, whichever server they are for.
-        overtaken: Tasks whose claim a report may end while it is on its way.
-        children: The processes of handlers that have their own, None when every handler runs in a thread.
-        finished: Attempts whose handlers have ended, with how: the commit loop stores them.
-        closed: Whether nothing more is to be stored: the worker has stopped.
-        lease_looks_at: Clock reading at which the lease loop looks next by itself.
-        threads: The last attempt of each thread, by its number.
+        server_info: What the server said of itself last; asked again when an extension is gone (R35).
         command: What the server wants of this worker (R40).
-        delivering: Whether reports go out now, so that claims go along with them.
+        delivering: Whether reports go out now, so that claims go along with them and the claim loop rests. The commit
+            loop says so before it frees slots, the delivery loop takes it back when nothing is due any more.
         waiting: The claim that waits on the server now, so that a stop can end its wait (R6).
         claim_window: How many claims may be under way at once, where a claim brings one task.
         planning: Held while a claim is planned and its slots are reserved (R4).
-        disk_trouble: Why the disk keeps the worker from claiming, if it does.
+        finished: Attempts whose handlers have ended, with how: the commit loop stores them.
+        threads: The last attempt of each thread, by its number.
+        lease_looks_at: Clock reading at which the lease loop looks next by itself.
         claims_hold: Whether claims last as long as they are taken to; False once a task came again too early.
         stored_sent: Whether the reports of earlier processes were sent once (R27).
+        flushed: Whether the last sending before the exit is over (R36).
+        closed: Whether nothing more is to be stored: the worker has stopped.
+        disk_trouble: Why the disk keeps the worker from claiming, if it does.
+        parked: Reports that earlier processes parked, whichever server they are for.
+    """
+
+    server_info: ServerInfo
+    command: WorkerCommand = WorkerCommand.RUN
+    delivering: bool = False
+    waiting: ClaimRequest | None = None
+    claim_window: int = 1
+    planning: threading.Lock = field(default_factory=threading.Lock)
+    finished: deque[tuple[Attempt, Ending]] = field(default_factory=deque)
+    threads: dict[int, Attempt] = field(default_factory=dict)
+    lease_looks_at: float = inf
+    claims_hold: bool = True
+    stored_sent: bool = False
+    flushed: bool = False
+    closed: bool = False
+    disk_trouble: str | None = None
+    parked: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What a worker has from its start; each part keeps its own lock.
+
+    Attributes:
+        worker_id: The id under which this process claims.
+        rng: For jitter only.
     """
 
     config: WorkerConfig
     worker_id: str
-    server: str
-    health: ServerInfo
     clock: Clock
-    dice: Random
-    outbox: Outbox
+    rng: Random
     registry: Registry
-    table: AttemptTable
-    slots: SlotPool
-    gate: Gate
-    life: Lifecycle
-    contact: Contact
-    ledger: Ledger
     redactor: Redactor
     emit: Emit
-    free_bytes: Callable[[], int]
-    stored_bytes: Callable[[], int] = lambda: 0
-    log_bytes: Callable[[], int] = lambda: 0
-    empty_log: Callable[[], str | None] = lambda: None
-    overtaken: Overtaken = field(default_factory=Overtaken)
-    children: ChildPool | None = None
-    threads: dict[int, Attempt] = field(default_factory=dict)
-    finished: deque[tuple[Attempt, Ending]] = field(default_factory=deque)
-    lease_looks_at: float = inf
-    closed: bool = False
-    wakes: Wakes = field(default_factory=Wakes)
-    claims_hold: bool = True
-    stored_sent: bool = False
-    flushed: bool = False
-    command: WorkerCommand = WorkerCommand.RUN
-    delivering: bool = False
-    disk_trouble: str | None = None
-    parked: int = 0
-    waiting: Asked | None = None
-    claim_window: int = 1
-    planning: threading.Lock = field(default_factory=threading.Lock)
+    lifecycle: Lifecycle
+    server_status: ServerStatus
+    availability: TypeAvailability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services(Environment):
+    """What its loops and slots work with, once it has found its server.
+
+    Attributes:
+        server: The identity of the server: normalised api_url and instance (R1).
+        stale_claims: Tasks whose claim a report may end while it is on its way.
+        children: The processes of handlers that have their own, None when every handler runs in a thread.
+    """
+
+    server: str
+    outbox: Outbox
+    disk: Disk
+    attempts: AttemptTable
+    slots: SlotPool
+    accounting: Accounting
+    stale_claims: StaleClaimGuard
+    children: ChildPool | None
+    wakeups: Wakeups
+    shared: Shared
+
+    @property
+    def can(self) -> Capabilities:
+        """What the server can do."""
+        return self.shared.server_info.capabilities
 
     def gives_back(self, claim: Claim, delay: float = 0.0) -> bool:
         """Whether a task can go back to the server now, instead of when its claim has lapsed (R18)."""
         left = claim.expires_at - self.clock.monotonic()
         in_time = can_be_held(delay, left=left, lease_seconds=claim.lease_seconds)
-        return self.health.capabilities.releases or (self.retried(claim.task.attempt) and in_time)
+        return self.can.releases or (self.retried(claim.task.attempt) and in_time)
 
     def retried(self, attempt: int | None) -> bool:
         """Whether the server tries a task again once this attempt of it is reported as failed, for certain."""
-        can, most = self.health.capabilities, self.config.server_max_attempts
+        can, most = self.can, self.config.server_max_attempts
         return can.releases or (can.retries_at_once and attempt is not None and attempt < most)
 
     @property
     def all_runs_done(self) -> bool:
         """Whether the worker has ended as many tasks as it was to."""
         most = self.config.max_runs
-        return bool(most) and self.ledger.ended >= most
+        return bool(most) and self.accounting.ended >= most
 
     def slots_freed(self) -> None:
         """Tasks have left their slots: others may be claimed, unless claims go along with reports just now."""
-        if not self.delivering:
-            self.wakes.claim()
-        self.wakes.deliver()
-        if not self.life.running:
-            self.wakes.supervise()
+        if not self.shared.delivering:
+            self.wakeups.claim()
+        self.wakeups.deliver()
+        if not self.lifecycle.running:
+            self.wakeups.supervise()
 
     def watch(self, attempts: Iterable[Attempt]) -> None:
         """New attempts are to be watched: wakes the lease loop where it would look too late by itself (R7, R16)."""
         first = first_renewal(self.clock.monotonic())
-        if self.lease_looks_at > min(first, *(attempt.limit_at for attempt in attempts)):
-            self.wakes.lease()
+        if self.shared.lease_looks_at > min(first, *(attempt.limit_at for attempt in attempts)):
+            self.wakeups.lease()
 
     def deliver_with_claims(self, *, now: bool) -> None:
         """Whether reports go out now; when they do no more, the claim loop claims by itself again."""
-        before, self.delivering = self.delivering, now
+        before, self.shared.delivering = self.shared.delivering, now
         if before and not now:
-            self.wakes.claim()
+            self.wakeups.claim()
 
     def apply_command(self, command: WorkerCommand) -> None:
         """The server said what it wants of this worker."""
-        if command is self.command:
+        if command is self.shared.command:
             return
-        self.command = command
+        self.shared.command = command
         said = {
             WorkerCommand.RUN: "the server lets this worker claim again",
             WorkerCommand.QUIET: "the server wants this worker quiet: nothing more is claimed until it says otherwise",
             WorkerCommand.TERMINATE: "the server wants this worker to end",
         }
         self.emit(Notice("info", said[command]))
-        self.wakes.everybody()
+        self.wakeups.notify_all()
+
+
+def environment(
+    config: WorkerConfig,
+    registry: Registry,
+    *,
+    clock: Clock,
+    redactor: Redactor,
+    emit: Emit,
+    rng: Random | None = None,
+    worker_id: str = "",
+) -> Environment:
+    """What a worker has from its start.
+
+    Args:
+        worker_id: A generated one unless given, which no other process has.
+    """
+    return Environment(
+        config=config,
+        worker_id=worker_id or generated_worker_id(),
+        clock=clock,
+        rng=rng or Random(),  # noqa: S311 - for jitter only
+        registry=registry,
+        redactor=redactor,
+        emit=emit,
+        lifecycle=Lifecycle(),
+        server_status=ServerStatus(clock, emit),
+        availability=TypeAvailability(
+            registry.handlers, error_limit=config.max_consecutive_errors, emit=emit
+        ),
+    )
+
+
+def build(
+    here: Environment,
+    found: ServerInfo,
+    outbox: Outbox,
+    *,
+    disk: Disk,
+    slots: SlotPool,
+    children: ChildPool | None = None,
+) -> Services:
+    """The services of a worker that has found its server: the one place where they are put together.
+
+    Args:
+        outbox: Seen from here on as that of this server only (R1).
+    """
+    server = server_identity(here.config.api_url, found)
+    kept = {one.name: getattr(here, one.name) for one in fields(here)}
+    return Services(
+        **kept,
+        server=server,
+        outbox=outbox.of(server),
+        disk=disk,
+        attempts=AttemptTable(),
+        slots=slots,
+        accounting=Accounting(),
+        stale_claims=StaleClaimGuard(),
+        children=children,
+        wakeups=Wakeups(),
+        shared=Shared(found),
+    )

@@ -17,7 +17,7 @@ V = TypeVar("V")
 MOST = 16_384
 
 
-class Overtaken:
+class StaleClaimGuard:
     """When reports last ended a task's claim, whichever of its claims that was; may be used from any thread (R9).
 
     A base server knows claims by worker id only. A worker that slept past the claim timeout may be handed the very

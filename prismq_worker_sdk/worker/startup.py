@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
-from random import Random
 
 from prismq_worker_sdk.decide.backoff import after_failure
 from prismq_worker_sdk.errors import NotATaskManager, PrismqError, ServerUnreachable
 from prismq_worker_sdk.errors import Unauthorised as UnauthorisedError
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Phase
 from prismq_worker_sdk.model.protocol import (
     ExchangeRequest,
@@ -25,8 +23,7 @@ from prismq_worker_sdk.model.protocol import (
 from prismq_worker_sdk.wire.address import what_to_check
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.driver import Call, Loop, Perform, Wait, Waker, drive
-from prismq_worker_sdk.worker.lifecycle import Lifecycle
-from prismq_worker_sdk.worker.server_status import Contact
+from prismq_worker_sdk.worker.services import Environment
 
 SHORTEST_LOOK = 1.0
 """Seconds that each try may take at least, however little of the startup timeout is left."""
@@ -35,9 +32,7 @@ LAST_ANSWER = 1.0
 """Seconds that a stop waits for the answer to a try that is under way, unless there is something to deliver."""
 
 
-def find_server(
-    config: WorkerConfig, *, life: Lifecycle, contact: Contact, clock: Clock, dice: Random
-) -> Loop:
+def find_server(here: Environment) -> Loop:
     """Probes until a TaskManager answers; returns its ServerInfo, or None when the worker was stopped meanwhile.
 
     Raises:
@@ -45,14 +40,15 @@ def find_server(
         Unauthorised: The key is refused; at run time the worker would wait for a better one (R34).
         ServerUnreachable: Nothing usable answered for `startup_timeout`.
     """
+    config, clock, lifecycle = here.config, here.clock, here.lifecycle
     give_up_at = clock.monotonic() + config.startup_timeout
     tries = 0
-    while life.running:
+    while lifecycle.running:
         left = max(SHORTEST_LOOK, give_up_at - clock.monotonic())
         reply = yield Call(Probe(within=left))
         match reply:
             case ServerInfo():
-                contact.answered()
+                here.server_status.answered()
                 return reply
             case UnrecognisedServer(reason=reason):
                 raise NotATaskManager(
@@ -67,19 +63,19 @@ def find_server(
                 )
         tries += 1
         failure: Failure = reply  # type: ignore[assignment]  # every other reply was dealt with
-        pause = after_failure(failure, tries, dice.random())
+        pause = after_failure(failure, tries, here.rng.random())
         left = give_up_at - clock.monotonic()
         if left <= 0:
             raise _gave_up(config, failure.reason)
-        contact.failed(failure, pause)
+        here.server_status.failed(failure, pause)
         until = clock.monotonic() + min(pause, left)
-        while (rest := until - clock.monotonic()) > 0 and life.phase is Phase.RUNNING:
+        while (rest := until - clock.monotonic()) > 0 and lifecycle.phase is Phase.RUNNING:
             yield Wait(rest)
     return None
 
 
 def search(
-    loop: Loop, perform: Perform, *, life: Lifecycle, clock: Clock, waker: Waker, waiting: bool = False
+    here: Environment, loop: Loop, perform: Perform, *, waker: Waker, waiting: bool = False
 ) -> ServerInfo | None:
     """What `find_server` finds; a stop does not wait for a server that keeps it waiting (R36).
 
@@ -108,25 +104,25 @@ def search(
 
     own = Waker()
     threading.Thread(target=find, name="prismq-search", daemon=True).start()
-    while not found.done() and life.running:
+    while not found.done() and here.lifecycle.running:
         waker.sleep(None)
     own.wake()
-    stopped_at = clock.monotonic()
-    while not found.done() and (left := _patience(life, clock, stopped_at, waiting=waiting)) > 0:
+    stopped_at = here.clock.monotonic()
+    while not found.done() and (left := _patience(here, stopped_at, waiting=waiting)) > 0:
         waker.sleep(left)
-    if found.done() and (life.running or found.exception() is None):
+    if found.done() and (here.lifecycle.running or found.exception() is None):
         return found.result()
     given_up.set()
     return None
 
 
-def _patience(life: Lifecycle, clock: Clock, stopped_at: float, *, waiting: bool) -> float:
+def _patience(here: Environment, stopped_at: float, *, waiting: bool) -> float:
     """Seconds for which a stop still waits for the server; stored results are worth more of them."""
-    now = clock.monotonic()
+    now = here.clock.monotonic()
     last_answer = stopped_at + LAST_ANSWER - now
-    if life.plan is None:
+    if here.lifecycle.plan is None:
         return last_answer
-    until_flush = life.plan.cancel_at - now
+    until_flush = here.lifecycle.plan.cancel_at - now
     return until_flush if waiting else min(last_answer, until_flush)
 
 

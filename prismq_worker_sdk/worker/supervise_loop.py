@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.cancel import CancelReason
-from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.model.events import Event, Phase, PhaseChanged
+from prismq_worker_sdk.model.events import Phase, PhaseChanged
 from prismq_worker_sdk.model.protocol import WorkerCommand
 from prismq_worker_sdk.worker.driver import Loop, Wait
-from prismq_worker_sdk.worker.lifecycle import Lifecycle
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.services import Environment, Services
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the threads (R31)."""
@@ -36,101 +33,94 @@ class Watched(Protocol):
         ...
 
 
-def supervise(runtime: Runtime, crew: Watched) -> Loop:
+def supervise(services: Services, threads: Watched) -> Loop:
     """Leads the worker to its end; makes no calls, so nothing that does not answer holds it up."""
-    while not runtime.life.stopped:
-        _stop_if_due(runtime, crew)
-        _end_handlers(runtime)
-        _advance(runtime, crew)
-        if not runtime.life.stopped:
-            yield Wait(min(LOOK_EVERY, _seconds_to_next_step(runtime)))
+    while not services.lifecycle.stopped:
+        _stop_if_due(services, threads)
+        _end_handlers(services)
+        _advance(services, threads)
+        if not services.lifecycle.stopped:
+            yield Wait(min(LOOK_EVERY, _seconds_to_next_step(services)))
 
 
-def ask_stop(
-    life: Lifecycle,
-    clock: Clock,
-    emit: Callable[[Event], None],
-    reason: str,
-    *,
-    grace: float,
-    failed: bool = False,
-) -> None:
+def ask_stop(here: Environment, reason: str, *, grace: float, failed: bool = False) -> None:
     """Begins the stop; asked once more, its deadline can only come nearer.
 
     Args:
         grace: Seconds to the exit.
         failed: Whether the worker stops because of an error.
     """
-    if life.ask_stop(reason, grace=grace, now=clock.monotonic(), failed=failed):
-        _tell(life, clock, emit, Phase.DRAINING)
+    if here.lifecycle.ask_stop(reason, grace=grace, now=here.clock.monotonic(), failed=failed):
+        _tell(here, Phase.DRAINING)
 
 
-def seconds_left(life: Lifecycle, clock: Clock, unplanned: float) -> float:
+def seconds_left(here: Environment, unplanned: float) -> float:
     """Seconds until the deadline.
 
     Args:
         unplanned: What it is while no stop was asked for.
     """
-    return unplanned if life.plan is None else max(0.0, life.plan.deadline - clock.monotonic())
+    plan = here.lifecycle.plan
+    return unplanned if plan is None else max(0.0, plan.deadline - here.clock.monotonic())
 
 
-def _end_handlers(runtime: Runtime) -> None:
+def _end_handlers(services: Services) -> None:
     """Tells handlers to end when the stop comes near, and ends those in processes by force (R36)."""
-    now, life = runtime.clock.monotonic(), runtime.life
+    now, life = services.clock.monotonic(), services.lifecycle
     if life.cancel_due(now):
-        for attempt in runtime.table.live():
+        for attempt in services.attempts.live():
             attempt.cancel(CancelReason.STOPPING, now)
-        runtime.wakes.deliver()
+        services.wakeups.deliver()
     if life.kill_due(now):
-        for attempt in runtime.table.live():
+        for attempt in services.attempts.live():
             attempt.kill()
 
 
-def _seconds_to_next_step(runtime: Runtime) -> float:
+def _seconds_to_next_step(services: Services) -> float:
     """Seconds until the stop goes on by itself."""
-    plan = runtime.life.plan
+    plan = services.lifecycle.plan
     if plan is None:
         return LOOK_EVERY
-    now = runtime.clock.monotonic()
+    now = services.clock.monotonic()
     steps = [at - now for at in (plan.cancel_at, plan.kill_at) if at > now]
     return max(0.0, min(*steps, plan.deadline - now)) if steps else max(0.0, plan.deadline - now)
 
 
-def _stop_if_due(runtime: Runtime, crew: Watched) -> None:
+def _stop_if_due(services: Services, threads: Watched) -> None:
     """Stops the worker when it has done its runs, or cannot go on."""
-    if runtime.all_runs_done:
-        _stop(runtime, f"--max-runs {runtime.config.max_runs} is reached")
-    if runtime.command is WorkerCommand.TERMINATE:
-        _stop(runtime, "the server wants this worker to end")
-    if dead := crew.troubles():
-        _stop(runtime, "; ".join(dead), failed=True)
-    if (hopeless := runtime.gate.hopeless(runtime.clock.monotonic())) is not None:
-        _stop(runtime, f"every task type is paused by errors: {hopeless}", failed=True)
-    if (damage := runtime.outbox.damage) is not None:
-        _stop(runtime, damage, failed=True)
-    if runtime.slots.all_lost:
-        _stop(runtime, "every slot is lost to a handler that does not end")
-    limit = runtime.config.unreachable_timeout
-    if limit and runtime.contact.away_seconds() > limit:
-        _stop(runtime, f"the server has not answered for {duration.text(limit)}", failed=True)
+    if services.all_runs_done:
+        _stop(services, f"--max-runs {services.config.max_runs} is reached")
+    if services.shared.command is WorkerCommand.TERMINATE:
+        _stop(services, "the server wants this worker to end")
+    if dead := threads.troubles():
+        _stop(services, "; ".join(dead), failed=True)
+    if (hopeless := services.availability.all_failing(services.clock.monotonic())) is not None:
+        _stop(services, f"every task type is paused by errors: {hopeless}", failed=True)
+    if (damage := services.outbox.damage) is not None:
+        _stop(services, damage, failed=True)
+    if services.slots.all_lost:
+        _stop(services, "every slot is lost to a handler that does not end")
+    limit = services.config.unreachable_timeout
+    if limit and services.server_status.away_seconds() > limit:
+        _stop(services, f"the server has not answered for {duration.text(limit)}", failed=True)
 
 
-def _stop(runtime: Runtime, reason: str, *, failed: bool = False) -> None:
-    life = runtime.life
+def _stop(services: Services, reason: str, *, failed: bool = False) -> None:
+    life = services.lifecycle
     if life.running or (failed and not life.failed):
-        ask_stop(life, runtime.clock, runtime.emit, reason, grace=runtime.config.grace_period, failed=failed)
-        runtime.wakes.everybody()
+        ask_stop(services, reason, grace=services.config.grace_period, failed=failed)
+        services.wakeups.notify_all()
 
 
-def _advance(runtime: Runtime, crew: Watched) -> None:
-    busy = bool(runtime.table.live()) or crew.claiming
-    flushed = runtime.flushed or not crew.delivering
-    life = runtime.life
-    while phase := life.advance(now=runtime.clock.monotonic(), busy=busy, flushed=flushed):
-        _tell(life, runtime.clock, runtime.emit, phase)
-        runtime.wakes.everybody()
+def _advance(services: Services, threads: Watched) -> None:
+    busy = bool(services.attempts.live()) or threads.claiming
+    flushed = services.shared.flushed or not threads.delivering
+    life = services.lifecycle
+    while phase := life.advance(now=services.clock.monotonic(), busy=busy, flushed=flushed):
+        _tell(services, phase)
+        services.wakeups.notify_all()
 
 
-def _tell(life: Lifecycle, clock: Clock, emit: Callable[[Event], None], phase: Phase) -> None:
-    left = None if life.plan is None else seconds_left(life, clock, 0.0)
-    emit(PhaseChanged(phase, life.reason, left))
+def _tell(here: Environment, phase: Phase) -> None:
+    left = None if here.lifecycle.plan is None else seconds_left(here, 0.0)
+    here.emit(PhaseChanged(phase, here.lifecycle.reason, left))

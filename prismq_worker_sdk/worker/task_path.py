@@ -44,7 +44,7 @@ from prismq_worker_sdk.worker.claim_end import (
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.handler_run import place_of, worked
 from prismq_worker_sdk.worker.reclaim import taken_over
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.services import Services
 
 _LOG = logging.getLogger("prismq.worker")
 
@@ -87,24 +87,24 @@ class Arrival:
     holds: bool = True
 
 
-def arrive(runtime: Runtime, tasks: Sequence[Grant | BadGrant], sent_at: float) -> list[Arrival]:
+def arrive(services: Services, tasks: Sequence[Grant | BadGrant], sent_at: float) -> list[Arrival]:
     """The tasks of an answer, each read by itself (R3).
 
     Args:
         sent_at: Clock reading at the first sending of the claim (R5).
     """
     return [
-        _bad(runtime, one) if isinstance(one, BadGrant) else _good(runtime, one, sent_at) for one in tasks
+        _bad(services, one) if isinstance(one, BadGrant) else _good(services, one, sent_at) for one in tasks
     ]
 
 
-def look(runtime: Runtime, arrivals: Sequence[Arrival]) -> list[Arrival]:
+def look(services: Services, arrivals: Sequence[Arrival]) -> list[Arrival]:
     """The same, with what keeps each from being held as it comes."""
     found = []
     for one in arrivals:
         if not one.bad:
-            obstacle = _obstacle(runtime, one.claim)
-            live = runtime.table.of_task(runtime.server, one.claim.task.id)
+            obstacle = _obstacle(services, one.claim)
+            live = services.attempts.of_task(services.server, one.claim.task.id)
             if obstacle is not None or live is not None:
                 found.append(replace(one, obstacle=obstacle, live=live, holds=False))
                 continue
@@ -112,47 +112,47 @@ def look(runtime: Runtime, arrivals: Sequence[Arrival]) -> list[Arrival]:
     return found
 
 
-def _good(runtime: Runtime, grant: Grant, sent_at: float) -> Arrival:
+def _good(services: Services, grant: Grant, sent_at: float) -> Arrival:
     task, lease = grant.task, grant.lease_seconds
-    lease = runtime.config.server_claim_timeout if lease is None else lease
-    claim = Claim(_identity(runtime, task, grant.token), task, sent_at, lease)
-    return Arrival(claim, runtime.registry.find(task.type))
+    lease = services.config.server_claim_timeout if lease is None else lease
+    claim = Claim(_identity(services, task, grant.token), task, sent_at, lease)
+    return Arrival(claim, services.registry.find(task.type))
 
 
-def _bad(runtime: Runtime, grant: BadGrant) -> Arrival:
+def _bad(services: Services, grant: BadGrant) -> Arrival:
     task = Task(id=grant.task_id or "?", type=grant.task_type)
-    claim = Claim(_identity(runtime, task, grant.token), task, runtime.clock.monotonic(), 0.0)
+    claim = Claim(_identity(services, task, grant.token), task, services.clock.monotonic(), 0.0)
     return Arrival(claim, bad=True, reason=grant.reason, holds=grant.task_id is not None)
 
 
-def _identity(runtime: Runtime, task: Task, token: str | None) -> Identity:
+def _identity(services: Services, task: Task, token: str | None) -> Identity:
     return Identity(
-        server=runtime.server,
-        dialect=runtime.health.dialect,
+        server=services.server,
+        dialect=services.shared.server_info.dialect,
         task_id=task.id,
         task_type=task.type,
         digest=digest(task.params if type(task.params) is dict else dict(task.params)),
-        worker_id=runtime.worker_id,
+        worker_id=services.worker_id,
         token=token,
     )
 
 
-def _obstacle(runtime: Runtime, claim: Claim) -> str | None:
+def _obstacle(services: Services, claim: Claim) -> str | None:
     """Why a task cannot be taken on whatever the outbox holds, None when it can."""
-    now = runtime.clock.monotonic()
-    if runtime.registry.find(claim.task.type) is None:
+    now = services.clock.monotonic()
+    if services.registry.find(claim.task.type) is None:
         return f"nobody asked for tasks of type {claim.task.type!r}: look at the server"
-    if runtime.life.cancel_due(now) and not runtime.gives_back(claim):
+    if services.lifecycle.cancel_due(now) and not services.gives_back(claim):
         return STOPS
     if now >= claim.expires_at:
         return "its claim had run out when it came: the machine slept, or the answer was late"
-    if runtime.overtaken.since(claim.identity.task_key, claim.sent_at, now):
+    if services.stale_claims.since(claim.identity.task_key, claim.sent_at, now):
         return "a report of this task went out while this claim was on its way, and may have ended it"
     return None
 
 
 def accept(
-    runtime: Runtime, arrivals: Sequence[Arrival], held: Sequence[HoldResult] | None = None
+    services: Services, arrivals: Sequence[Arrival], held: Sequence[HoldResult] | None = None
 ) -> tuple[int, int]:
     """Takes tasks on; how many took a slot, and how many are settled without one.
 
@@ -160,76 +160,78 @@ def accept(
         held: What the holds gave of those that are held as they come, where they were made together with the verdicts
             of their answer (R25).
     """
-    runtime.ledger.claim(len(arrivals))
-    runtime.emit(*(TaskClaimed(ref_of(one.claim)) for one in arrivals))
+    services.accounting.claim(len(arrivals))
+    services.emit(*(TaskClaimed(ref_of(one.claim)) for one in arrivals))
     if held is None:
-        arrivals = look(runtime, arrivals)
-    found: Iterator[HoldResult | OutboxError] = iter(_hold(runtime, arrivals) if held is None else held)
+        arrivals = look(services, arrivals)
+    found: Iterator[HoldResult | OutboxError] = iter(_hold(services, arrivals) if held is None else held)
     started: dict[str, Attempt] = {}
     settled = 0
     for one in arrivals:
-        admitted = _admit(runtime, one, next(found) if one.holds else None, started.get(one.claim.task.id))
+        admitted = _admit(services, one, next(found) if one.holds else None, started.get(one.claim.task.id))
         if isinstance(admitted, Attempt):
             started[one.claim.task.id] = admitted
         settled += admitted is Admission.SETTLED
-    begin(runtime, tuple(started.values()))
+    begin(services, tuple(started.values()))
     return len(started), settled
 
 
-def begin(runtime: Runtime, attempts: Sequence[Attempt]) -> None:
+def begin(services: Services, attempts: Sequence[Attempt]) -> None:
     """Hands held tasks to the slots that are reserved for them."""
     if not attempts:
         return
-    runtime.table.add(attempts)
-    runtime.gate.started([attempt.claim.task.type for attempt in attempts], runtime.clock.monotonic())
-    runtime.slots.start(attempts)
-    runtime.watch(attempts)
+    services.attempts.add(attempts)
+    services.availability.started(
+        [attempt.claim.task.type for attempt in attempts], services.clock.monotonic()
+    )
+    services.slots.start(attempts)
+    services.watch(attempts)
 
 
-def refuse(runtime: Runtime, tasks: Sequence[Grant | BadGrant], sent_at: float) -> None:
+def refuse(services: Services, tasks: Sequence[Grant | BadGrant], sent_at: float) -> None:
     """Gives back tasks that were handed out beyond what was asked for (R4)."""
-    for one in arrive(runtime, tasks, sent_at):
-        runtime.ledger.claim()
-        runtime.emit(TaskClaimed(ref_of(one.claim)))
-        _lapse(runtime, one.claim, "the server handed out more tasks than were asked for")
+    for one in arrive(services, tasks, sent_at):
+        services.accounting.claim()
+        services.emit(TaskClaimed(ref_of(one.claim)))
+        _lapse(services, one.claim, "the server handed out more tasks than were asked for")
 
 
-def run(runtime: Runtime, attempt: Attempt) -> None:
+def run(services: Services, attempt: Attempt) -> None:
     """Works on a task in the thread of its slot, from its params to its outcome; the commit loop stores its end."""
     attempt.thread_id = threading.get_ident()
     attempt.native_id = threading.get_native_id()
     process = os.getpid()
     with task_scope(attempt.ref):
-        attempt.started_at = runtime.clock.monotonic()
-        runtime.threads[attempt.thread_id] = attempt
-        runtime.emit(TaskStarted(attempt.ref))
-        ctx = RunningContext(AttemptBackend(runtime, attempt))
-        ending = worked(runtime, attempt, ctx, place_of(runtime, attempt, ctx))
+        attempt.started_at = services.clock.monotonic()
+        services.shared.threads[attempt.thread_id] = attempt
+        services.emit(TaskStarted(attempt.ref))
+        ctx = RunningContext(AttemptBackend(services, attempt))
+        ending = worked(services, attempt, ctx, place_of(services, attempt, ctx))
         end_fork_of(process)
         if ending.error is not None:
             with suppress(Exception):  # whatever was done to logging, the claim must have an end
                 _LOG.debug("the handler raised", exc_info=ending.error)
-    finish(runtime, attempt, ending)
+    finish(services, attempt, ending)
 
 
-def finish(runtime: Runtime, attempt: Attempt, ending: Ending) -> None:
+def finish(services: Services, attempt: Attempt, ending: Ending) -> None:
     """Leaves the end of a task to the commit loop; the slot stays taken until it is stored (R12)."""
     attempt.finish()
-    runtime.finished.append((attempt, ending))
-    runtime.wakes.commit()
+    services.shared.finished.append((attempt, ending))
+    services.wakeups.commit()
 
 
-def _hold(runtime: Runtime, arrivals: Sequence[Arrival]) -> list[HoldResult | OutboxError]:
+def _hold(services: Services, arrivals: Sequence[Arrival]) -> list[HoldResult | OutboxError]:
     """What the holds of those gave that are held as they come, in one transaction."""
     claims = [one.claim for one in arrivals if one.holds]
     try:
-        return [*runtime.outbox.settle_and_hold((), claims)[1]] if claims else []
+        return [*services.outbox.settle_and_hold((), claims)[1]] if claims else []
     except OutboxError as error:
         return [error] * len(claims)
 
 
 def _admit(
-    runtime: Runtime, one: Arrival, held: HoldResult | OutboxError | None, started: Attempt | None
+    services: Services, one: Arrival, held: HoldResult | OutboxError | None, started: Attempt | None
 ) -> Attempt | Admission:
     """The attempt to begin, or what became of the task without one.
 
@@ -239,100 +241,100 @@ def _admit(
     claim = one.claim
     try:
         if isinstance(held, OutboxError):
-            return _lapse(runtime, claim, str(held))
+            return _lapse(services, claim, str(held))
         if one.bad:
-            return _unreadable(runtime, one, held)
+            return _unreadable(services, one, held)
         if one.obstacle is not None or one.handler is None:
-            return _lapse(runtime, claim, one.obstacle or "")
+            return _lapse(services, claim, one.obstacle or "")
         if (live := one.live or started) is not None:
             if held is not None:  # the same answer, or the other loop's, has the task once more
-                runtime.outbox.end(Drop(claim.identity))
-            if (joined := _join(runtime, live, one, one.handler)) is not None:
+                services.outbox.end(Drop(claim.identity))
+            if (joined := _join(services, live, one, one.handler)) is not None:
                 return joined
             held = None
-        return _held(runtime, claim, one.handler, held or runtime.outbox.hold(claim))
+        return _held(services, claim, one.handler, held or services.outbox.hold(claim))
     except OutboxError as error:
-        return _lapse(runtime, claim, str(error))
+        return _lapse(services, claim, str(error))
 
 
-def _join(runtime: Runtime, live: Attempt, one: Arrival, handler: Handler) -> Admission | None:
+def _join(services: Services, live: Attempt, one: Arrival, handler: Handler) -> Admission | None:
     """A task that runs here already is never begun again (R9); None where it has just ended."""
     same = live.claim.identity.task_key == one.claim.identity.task_key
     if live.stray or live.cancelled is not None or not same:
         why = "an earlier attempt of this task still runs here and does not end"
-        return _lapse(runtime, one.claim, why)
-    limit_at = _limit_at(runtime, one.claim, handler)
-    return Admission.RUNS if taken_over(runtime, live, one.claim, limit_at) else None
+        return _lapse(services, one.claim, why)
+    limit_at = _limit_at(services, one.claim, handler)
+    return Admission.RUNS if taken_over(services, live, one.claim, limit_at) else None
 
 
-def _held(runtime: Runtime, claim: Claim, handler: Handler, held: HoldResult) -> Attempt | Admission:
+def _held(services: Services, claim: Claim, handler: Handler, held: HoldResult) -> Attempt | Admission:
     """The attempt at a held task, unless it is answered from here, failed too often, or the worker stops."""
-    _supersede(runtime, claim, held.superseded)
+    _supersede(services, claim, held.superseded)
     if isinstance(held, Answered):
-        count_and_tell(runtime, [answered(claim)])
+        count_and_tell(services, [answered(claim)])
         return Admission.SETTLED
-    if (failure := _too_often(runtime, claim, held.lapses)) is not None:
-        end_claims(runtime, [failed(claim, failure)])
+    if (failure := _too_often(services, claim, held.lapses)) is not None:
+        end_claims(services, [failed(claim, failure)])
         return Admission.SETTLED
-    if _stops(runtime) and runtime.gives_back(claim):
-        end_claims(runtime, [released(claim, Released(STOPS), held=True)])
+    if _stops(services) and services.gives_back(claim):
+        end_claims(services, [released(claim, Released(STOPS), held=True)])
         return Admission.LAPSED
-    return Attempt(claim, handler, checkpoint=held.checkpoint, limit_at=_limit_at(runtime, claim, handler))
+    return Attempt(claim, handler, checkpoint=held.checkpoint, limit_at=_limit_at(services, claim, handler))
 
 
-def _unreadable(runtime: Runtime, one: Arrival, held: HoldResult | None) -> Admission:
+def _unreadable(services: Services, one: Arrival, held: HoldResult | None) -> Admission:
     """Fails a task that cannot be read, for good; one without even an id lapses (R3)."""
     if held is None:
         why = f"the server handed out a task that cannot be read: {one.reason}"
-        count_and_tell(runtime, [lapsed(ref_of(one.claim), why)])
+        count_and_tell(services, [lapsed(ref_of(one.claim), why)])
         return Admission.LAPSED
-    _supersede(runtime, one.claim, held.superseded)
+    _supersede(services, one.claim, held.superseded)
     if isinstance(held, Answered):
-        count_and_tell(runtime, [answered(one.claim)])
+        count_and_tell(services, [answered(one.claim)])
     else:
-        reason = runtime.redactor.text(one.reason)
+        reason = services.redactor.text(one.reason)
         failure = Failed(f"the task cannot be read: {reason}", "unreadable_task", retryable=False)
-        end_claims(runtime, [failed(one.claim, failure)])
+        end_claims(services, [failed(one.claim, failure)])
     return Admission.SETTLED
 
 
-def _lapse(runtime: Runtime, claim: Claim, why: str) -> Admission:
+def _lapse(services: Services, claim: Claim, why: str) -> Admission:
     """Gives a claim back where the server takes it, and lets it lapse where not (R9, R36)."""
-    if runtime.health.capabilities.releases and claim.identity.token is not None:
+    if services.can.releases and claim.identity.token is not None:
         try:
-            end_claims(runtime, [released(claim, Released(why, RELEASE_DELAY), held=False)])
+            end_claims(services, [released(claim, Released(why, RELEASE_DELAY), held=False)])
         except OutboxError as error:
-            runtime.emit(Notice("error", str(error)))
+            services.emit(Notice("error", str(error)))
         else:
             return Admission.LAPSED
-    runtime.emit(Notice("warning", f"task {claim.task.id} is left to lapse: {why}"))
-    count_and_tell(runtime, [lapsed(ref_of(claim), why)])
+    services.emit(Notice("warning", f"task {claim.task.id} is left to lapse: {why}"))
+    count_and_tell(services, [lapsed(ref_of(claim), why)])
     return Admission.LAPSED
 
 
-def _supersede(runtime: Runtime, claim: Claim, number: int) -> None:
+def _supersede(services: Services, claim: Claim, number: int) -> None:
     """Stored reports of earlier claims of this task gave way to this one (R25)."""
     if number:
-        runtime.ledger.settle(Settlement.SUPERSEDED, number)
+        services.accounting.settle(Settlement.SUPERSEDED, number)
         gone = ReportSettled(ref_of(claim), Settlement.SUPERSEDED, "its task was claimed again")
-        runtime.emit(*[gone] * number)
+        services.emit(*[gone] * number)
 
 
-def _stops(runtime: Runtime) -> bool:
+def _stops(services: Services) -> bool:
     """Whether nothing more is begun: a task that goes back untouched does so at once, another one only when it must."""
-    if runtime.health.capabilities.releases:
-        return not runtime.life.running
-    return runtime.life.cancel_due(runtime.clock.monotonic())
+    if services.can.releases:
+        return not services.lifecycle.running
+    return services.lifecycle.cancel_due(services.clock.monotonic())
 
 
-def _too_often(runtime: Runtime, claim: Claim, lapses: int) -> Failed | None:
+def _too_often(services: Services, claim: Claim, lapses: int) -> Failed | None:
     """The failure of a task that the server would hand out for ever; None while it may run."""
-    if not runtime.health.capabilities.retries_at_once or not runtime.claims_hold:
+    if not services.can.retries_at_once or not services.shared.claims_hold:
         return None
-    return too_often(claim.task.attempt, lapses=lapses, limit=runtime.config.max_attempts)
+    return too_often(claim.task.attempt, lapses=lapses, limit=services.config.max_attempts)
 
 
-def _limit_at(runtime: Runtime, claim: Claim, handler: Handler) -> float:
-    renews, now = runtime.health.capabilities.renews, runtime.clock.monotonic()
+def _limit_at(services: Services, claim: Claim, handler: Handler) -> float:
+    renews, now = services.can.renews, services.clock.monotonic()
     age = now - claim.sent_at
     return now + time_limit(handler.time_limit, claim.lease_seconds, renews=renews, age=age)

@@ -15,60 +15,60 @@ from prismq_worker_sdk.worker.driver import Loop, LoopThread
 from prismq_worker_sdk.worker.interpreter_watch import InterpreterWatch
 from prismq_worker_sdk.worker.lease_loop import lease_loop
 from prismq_worker_sdk.worker.readiness import Readiness
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.services import Services
 
 LAST_JOIN = 0.5
 """Seconds given to the loops, and to teardown at the least, once the worker has stopped."""
 
 
-class Crew:
+class WorkerThreads:
     """Starts and ends the threads of one worker, and says how they do.
 
     Args:
-        wake: Wakes whoever watches.
+        wake: Wakeups whoever watches.
         owns_process: Whether what a process has only once may be used.
     """
 
     def __init__(
-        self, runtime: Runtime, connections: Connects, wake: Callable[[], None], *, owns_process: bool
+        self, services: Services, connections: Connects, wake: Callable[[], None], *, owns_process: bool
     ) -> None:
         def thread(name: str, loop: Loop) -> LoopThread:
-            perform = connections.open(runtime.health)
-            return LoopThread(name, loop, perform=perform, clock=runtime.clock, ended=wake)
+            perform = connections.open(services.shared.server_info)
+            return LoopThread(name, loop, perform=perform, clock=services.clock, ended=wake)
 
-        delivery = Delivery(runtime)
-        more = range(1, lanes(runtime.health.capabilities, runtime.config.concurrency))
+        delivery = Delivery(services)
+        more = range(1, lanes(services.can, services.config.concurrency))
         self._deliveries = [
-            thread("delivery", delivery_loop(runtime, delivery)),
+            thread("delivery", delivery_loop(services, delivery)),
             *(thread(f"delivery {lane}", delivery_lane(delivery)) for lane in more),
         ]
         self._claims = [
-            thread("claim", claim_loop(runtime)),
-            *(thread(f"claim {lane}", claim_loop(runtime, lane)) for lane in more),
+            thread("claim", claim_loop(services)),
+            *(thread(f"claim {lane}", claim_loop(services, lane)) for lane in more),
         ]
-        self._lease = thread("lease", lease_loop(runtime))
-        self._commit = thread("commit", commit_loop(runtime))
+        self._lease = thread("lease", lease_loop(services))
+        self._commit = thread("commit", commit_loop(services))
         self._readiness = Readiness(
-            runtime.registry.handlers
-            if runtime.children is None
-            else map(runtime.children.for_readiness, runtime.registry.handlers),
-            runtime.gate,
-            redactor=runtime.redactor,
-            emit=runtime.emit,
+            services.registry.handlers
+            if services.children is None
+            else map(services.children.for_readiness, services.registry.handlers),
+            services.availability,
+            redactor=services.redactor,
+            emit=services.emit,
             changed=self._ready_changed,
-            stopping=lambda: not runtime.life.running,
+            stopping=lambda: not services.lifecycle.running,
         )
-        self._runtime = runtime
-        self._watch = InterpreterWatch(runtime, stacks=owns_process)
-        wakes = runtime.wakes
+        self._services = services
+        self._watch = InterpreterWatch(services, stacks=owns_process)
+        wakes = services.wakeups
         wakes.deliver, wakes.claim = partial(_wake, self._deliveries), partial(_wake, self._claims)
         wakes.lease, wakes.supervise = self._lease.waker.wake, wake
         wakes.commit = self._commit.waker.wake
 
     def _ready_changed(self) -> None:
         """A type may be claimed now, or no more: a claim that waits may have to ask anew."""
-        self._runtime.wakes.claim()
-        self._runtime.wakes.deliver()
+        self._services.wakeups.claim()
+        self._services.wakeups.deliver()
 
     @property
     def claiming(self) -> bool:
@@ -100,14 +100,14 @@ class Crew:
         for loop in first:
             loop.join(LAST_JOIN / len(first))
         self._end_children(max(LAST_JOIN, seconds))
-        self._runtime.closed = True
+        self._services.shared.closed = True
         self._commit.waker.wake()
         self._commit.join(LAST_JOIN)
         self._readiness.stop(max(LAST_JOIN, seconds))
 
     def _end_children(self, seconds: float) -> None:
         """Ends the processes of handlers, and lets the slots that had to do with them commit what that means."""
-        children, table = self._runtime.children, self._runtime.table
+        children, table = self._services.children, self._services.attempts
         if children is None:
             return
         children.close(seconds)

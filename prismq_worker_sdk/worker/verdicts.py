@@ -22,7 +22,7 @@ from prismq_worker_sdk.model.events import (
 from prismq_worker_sdk.model.outcome import Completed
 from prismq_worker_sdk.model.protocol import Failure, Rejected, ReportAnswer, ReportReply, Throttled
 from prismq_worker_sdk.model.report import Report, Settlement
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.services import Services
 
 
 class Verdicts:
@@ -32,9 +32,9 @@ class Verdicts:
         failures: Replies in a row that were no verdict.
     """
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, services: Services) -> None:
         self.failures = 0
-        self._runtime = runtime
+        self._services = services
         self._given = 0
         self._given_at_failure: dict[TaskKey, int] = {}
 
@@ -44,14 +44,14 @@ class Verdicts:
         Args:
             alone: Whether the report was the only one of its call.
         """
-        runtime = self._runtime
+        services = self._services
         judgement = judge(report, reply)
         if isinstance(judgement, Again) and not alone:
             judgement = replace(judgement, alone=False)  # among many, nobody knows whose trouble it is (R23)
-        jitter = runtime.dice.random()
+        jitter = services.rng.random()
         if isinstance(reply, ReportAnswer):
             self._tell(report, reply)
-            runtime.contact.answered()
+            services.server_status.answered()
             self.failures = 0
             self._given += 1
         else:
@@ -66,21 +66,21 @@ class Verdicts:
             case _:
                 retry_in = 0.0
         if isinstance(reply, Rejected):
-            runtime.contact.answered()  # it is this report that does not pass, not the server that is away
+            services.server_status.answered()  # it is this report that does not pass, not the server that is away
         elif not isinstance(reply, ReportAnswer):
-            runtime.contact.failed(reply, retry_in)
+            services.server_status.failed(reply, retry_in)
         return judgement, retry_in
 
     def _tell(self, report: Report, reply: ReportAnswer) -> None:
         """What people should know beside a verdict."""
         if reply.notice:
-            self._runtime.emit(Notice("warning", f"task {report.identity.task_id}: {reply.notice}"))
-        most = self._runtime.config.server_max_attempts
+            self._services.emit(Notice("warning", f"task {report.identity.task_id}: {reply.notice}"))
+        most = self._services.config.server_max_attempts
         if reply.failed_at is not None and failed_early(
             reply.failed_at, max_attempts=most, maybe_seen=report.maybe_seen
         ):
             identity = report.identity
-            self._runtime.emit(
+            self._services.emit(
                 TaskFailedEarly(TaskRef(identity.task_id, identity.task_type, reply.failed_at))
             )
 
@@ -102,14 +102,14 @@ class Verdicts:
 
     def rest_seconds(self, failure: Failure) -> float:
         """How long the whole line rests after a failure; a limit is that of one report's path, not of the line."""
-        jitter = self._runtime.dice.random()
+        jitter = self._services.rng.random()
         if _limited(failure):
             return SERVER.seconds(self.failures, jitter)
         return after_failure(failure, self.failures, jitter)
 
     def book(self, judged: Sequence[tuple[Report, Judgement, float]]) -> None:
         """Counts and tells what became of reports, once that is stored."""
-        runtime = self._runtime
+        services = self._services
         events: list[Event] = []
         for report, judgement, retry_in in judged:
             identity = report.identity
@@ -117,19 +117,19 @@ class Verdicts:
             match judgement:
                 case Settle(settlement=settlement, detail=detail):
                     if settlement is Settlement.ACCEPTED and isinstance(report.outcome, Completed):
-                        runtime.overtaken.accepted(identity, runtime.clock.monotonic())
-                    runtime.ledger.settle(settlement)
+                        services.stale_claims.accepted(identity, services.clock.monotonic())
+                    services.accounting.settle(settlement)
                     events.append(ReportSettled(ref, settlement, detail))
                 case Park(detail=detail, replacement=replacement):
-                    runtime.ledger.settle(Settlement.PARKED)
+                    services.accounting.settle(Settlement.PARKED)
                     events.append(ReportSettled(ref, Settlement.PARKED, detail))
                     if replacement is not None:
-                        runtime.ledger.commit()
+                        services.accounting.commit()
                         error, kind = replacement.error, replacement.error_type
                         events.append(OutcomeCommitted(ref, End.FAILED, None, error=error, error_type=kind))
                 case Again(reason=reason):
                     events.append(ReportDelayed(ref, reason, retry_in, report.tries))
-        runtime.emit(*events)
+        services.emit(*events)
 
 
 def _limited(reply: ReportReply) -> bool:

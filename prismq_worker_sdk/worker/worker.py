@@ -23,9 +23,10 @@ from prismq_worker_sdk.observe.health import Health, HealthServer
 from prismq_worker_sdk.observe.logs import set_up_logging
 from prismq_worker_sdk.observe.metrics import available_metrics
 from prismq_worker_sdk.observe.statistics import Statistics, Summary
-from prismq_worker_sdk.system import SignalInbox, SystemClock, generated_worker_id, resident_memory, signals
+from prismq_worker_sdk.system import SignalInbox, SystemClock, resident_memory, signals
 from prismq_worker_sdk.worker.config import ProvidesConfig, WorkerConfig
 from prismq_worker_sdk.worker.recovery import open_state
+from prismq_worker_sdk.worker.services import environment
 from prismq_worker_sdk.worker.supervisor import Supervisor
 
 
@@ -59,20 +60,21 @@ class Worker:
         for handler in registry.handlers:
             if handler.settings_from is not None:
                 handler.settings_from.tell(self._redactor.learn)
-        self._worker_id = config.worker_id or generated_worker_id()
         self._statistics = Statistics(self._clock, memory=resident_memory)
         self._metrics = None if config.health_port is None else available_metrics(registry.types)
         metrics = () if self._metrics is None else (self._metrics,)
         self._event_log = EventLog(self._clock)
         self._bus = EventBus([self._event_log, self._statistics, *metrics, *listeners], self._redactor)
-        self._supervisor = Supervisor(
+        here = environment(
             self._config,
-            worker_id=self._worker_id,
-            registry=registry,
+            registry,
             clock=self._clock,
             redactor=self._redactor,
             emit=self._bus.emit,
+            worker_id=config.worker_id,
         )
+        self._worker_id = here.worker_id
+        self._supervisor = Supervisor(here)
         self._health_server: HealthServer | None = None
         self._started = False
         self._exit_code: int | None = None

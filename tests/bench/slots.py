@@ -70,9 +70,9 @@ class Calls:
     """Calls the same handler again and again, with all that a slot does around it but the outbox."""
 
     def __init__(self, place, pool, kind):
-        self.runtime = place.runtime
+        self.services = place.services
         self.pool = pool
-        handler = place.runtime.registry.get("Probe.Nothing")
+        handler = place.services.registry.get("Probe.Nothing")
         task = Task(id="t1", type=handler.task_type)
         claim = Claim(Identity("s", "v1", "t1", task.type, "d", "w"), task, 0.0, 300.0)
         self.attempt = Attempt(claim, handler, checkpoint=None, limit_at=1e9)
@@ -92,10 +92,10 @@ class Calls:
 
     def in_process(self):
         self.attempt.handler.params.parse(self.attempt.claim.task.params)
-        call_in_child(self.runtime, self.pool, self.attempt, self._ctx())
+        call_in_child(self.services, self.pool, self.attempt, self._ctx())
 
     def _ctx(self):
-        return RunningContext(AttemptBackend(self.runtime, self.attempt))
+        return RunningContext(AttemptBackend(self.services, self.attempt))
 
 
 def first_task(kind):

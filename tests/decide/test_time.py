@@ -69,7 +69,7 @@ def test_a_wait_that_grows_beyond_all_numbers_is_the_longest():
     assert Backoff(0.5, 30.0, factor=1e9).seconds(60, 1.0) == 30.0
 
 
-def test_r16_a_handler_is_told_at_its_limit_and_abandoned_ten_seconds_later():
+def test_r16_a_handler_is_cancelled_at_its_limit_and_abandoned_ten_seconds_later():
     def look(now, cancelled=None):
         return watch(now=now, limit_at=100.0, expires_at=1000.0, cancelled=cancelled)
 

@@ -60,7 +60,7 @@ class Member:
         return [line["message"] for line in self.lines() if text in line["message"]]
 
 
-class Crew:
+class WorkerThreads:
     """So many workers at once, from the first to the last."""
 
     def __init__(self, folder, url, size, arguments=()):

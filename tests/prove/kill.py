@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 from prismq_worker_sdk.testing import Disturbance, FaultPlan, FaultProxy
-from tests.prove.crew import Crew
+from tests.prove.crew import WorkerThreads
 from tests.prove.handlers import SQUARE
 from tests.prove.page import grid
 from tests.prove.proof import Part, Proof
@@ -83,7 +83,7 @@ class Chaos:
 
     def __init__(self, size, seed, folder):
         self._size = size
-        self._dice = Random(seed)
+        self._rng = Random(seed)
         self._folder = folder
         self._seed = seed
 
@@ -95,7 +95,7 @@ class Chaos:
             with FaultProxy(self._server.url, FaultPlan(size.share, seed=self._seed)) as proxy:
                 self._proxy = proxy
                 arguments = ("--server-claim-timeout", f"{CLAIM_SECONDS}s", "--startup-timeout", "2m")
-                self._crew = Crew(self._folder, proxy.url, size.workers, arguments)
+                self._crew = WorkerThreads(self._folder, proxy.url, size.workers, arguments)
                 try:
                     self._kill_and_wait()
                     faults = dict(proxy.counts)
@@ -111,7 +111,7 @@ class Chaos:
         slow, slowest = self._size.seconds
         child = {"child": True} if self._size.children else {}
         params = [
-            {"n": n, "seconds": self._dice.uniform(slow, slowest), **child} for n in range(self._size.tasks)
+            {"n": n, "seconds": self._rng.uniform(slow, slowest), **child} for n in range(self._size.tasks)
         ]
         self._squares = {task_id: n**2 for n, task_id in enumerate(self._server.add(SQUARE, params))}
 
@@ -124,7 +124,7 @@ class Chaos:
                 break
             self._crew.fill(self._size.workers)
             if due and (self._begun() >= due[0][0] or finished == self._size.tasks):
-                time.sleep(self._dice.uniform(0.0, 0.3))
+                time.sleep(self._rng.uniform(0.0, 0.3))
                 self._happen(due.pop(0)[1])
             time.sleep(0.05)
         self._kills_left = len(due)
@@ -132,7 +132,7 @@ class Chaos:
     def _plan(self):
         size = self._size
         kinds = ["worker"] * size.kills + ["server"] * size.server_kills + ["cut"] * size.cuts
-        return sorted((self._dice.randint(1, int(size.tasks * 0.95)), kind) for kind in kinds)
+        return sorted((self._rng.randint(1, int(size.tasks * 0.95)), kind) for kind in kinds)
 
     def _happen(self, kind):
         match kind:
@@ -143,7 +143,7 @@ class Chaos:
                 self._kill()
             case "cut":
                 disturbed, self._proxy.plan = self._proxy.plan, FaultPlan(1.0, (Disturbance.RESET_BEFORE,))
-                before = self._dice.uniform(0.0, CUT_SECONDS)
+                before = self._rng.uniform(0.0, CUT_SECONDS)
                 time.sleep(before)
                 self._kill()
                 time.sleep(CUT_SECONDS - before)
@@ -152,7 +152,7 @@ class Chaos:
     def _kill(self):
         """Kills a worker, whatever it is doing, and starts another."""
         wait_until(self._crew.alive, "a worker that runs")
-        self._crew.kill_one(self._dice)
+        self._crew.kill_one(self._rng)
         self._crew.fill(self._size.workers)
 
     def _begun(self):

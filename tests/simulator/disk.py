@@ -14,10 +14,11 @@ from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.store import HoldResult
 from prismq_worker_sdk.outbox.transactions import Operation, Then
 from tests.simulator.actor import Crashed
-from tests.simulator.host import Worker
+from tests.simulator.host import Host, Worker
 from tests.simulator.watch import Watch
 
 T = TypeVar("T")
+ROOM = 1 << 40
 
 
 class _Disk:
@@ -39,6 +40,29 @@ class _Disk:
         """The disk stays."""
 
 
+class SimulatedRoom:
+    """A disk has all the room there is, or none."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def free_bytes(self) -> int:
+        """Free space for more."""
+        return 0 if self._host.disk_is_full else ROOM
+
+    def stored_bytes(self) -> int:
+        """Little."""
+        return 0
+
+    def log_bytes(self) -> int:
+        """Little."""
+        return 0
+
+    def empty_log(self) -> str | None:
+        """Nothing to do."""
+        return None
+
+
 class SimulatedOutbox(Outbox):
     """The real outbox, watched."""
 
@@ -46,6 +70,11 @@ class SimulatedOutbox(Outbox):
         super().__init__(_Disk(process), process.host.clock, None)
         self._process = process
         self._watch = watch
+
+    def of(self, server: str) -> Outbox:
+        """There is one server."""
+        self._server = server
+        return self
 
     def end(self, *ends: ClaimEnd) -> list[bool]:
         """Ends claims."""

@@ -84,19 +84,19 @@ class _Run:
     """One handler on its way."""
 
     def __init__(self, process: Worker, attempt: Attempt, watch: Watch) -> None:
-        if process.runtime is None:
+        if process.services is None:
             raise RuntimeError("a task runs before its worker has found a server")
         self._process = process
         self._watch = watch
-        self._runtime = process.runtime
+        self._services = process.services
         self._attempt = attempt
-        self._ctx = RunningContext(AttemptBackend(self._runtime, attempt))
+        self._ctx = RunningContext(AttemptBackend(self._services, attempt))
         self._work = process.host.scene.work(attempt.claim.task.id)
         self._over = False
 
     def begin(self) -> None:
         process, attempt, work = self._process, self._attempt, self._work
-        attempt.started_at = self._runtime.clock.monotonic()
+        attempt.started_at = self._services.clock.monotonic()
         self._watch.started(process, attempt, self._ctx.last_checkpoint)
         process.later(work.seconds, self._end)
         if work.end == "kill":
@@ -124,6 +124,6 @@ class _Run:
         if self._over:
             return
         self._over = True
-        place = place_of(self._runtime, self._attempt, self._ctx)
-        ending = worked(self._runtime, self._attempt, self._ctx, place)
-        finish(self._runtime, self._attempt, ending)
+        place = place_of(self._services, self._attempt, self._ctx)
+        ending = worked(self._services, self._attempt, self._ctx, place)
+        finish(self._services, self._attempt, ending)

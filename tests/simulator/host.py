@@ -12,7 +12,7 @@ from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.outbox.schema import prepare
 from prismq_worker_sdk.outbox.transactions import Immediate, Operation
 from prismq_worker_sdk.worker.config import WorkerConfig
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.services import Services
 from tests.simulator.actor import Crashed, Stage
 from tests.simulator.plan import Crash, FullDisk, Jump, Stop, Suspend, Unready
 from tests.simulator.scene import Scene
@@ -27,7 +27,7 @@ class Worker(Stage, Protocol):
     Attributes:
         dead: Whether it has ended; nothing of it goes on.
         grace: What its stop was given, seconds.
-        runtime: None while it looks for a server.
+        services: None while it looks for a server.
     """
 
     host: Host
@@ -35,7 +35,7 @@ class Worker(Stage, Protocol):
     config: WorkerConfig
     dead: bool
     grace: float
-    runtime: Runtime | None
+    services: Services | None
 
     def stop(self, grace: float, away: float) -> None:
         """SIGTERM; it is started again after so many seconds away."""

@@ -29,9 +29,6 @@ from prismq_worker_sdk.wire.client import health
 from prismq_worker_sdk.wire.dialect import Exchange
 from prismq_worker_sdk.wire.dialects import DIALECTS, dialect_named
 from prismq_worker_sdk.wire.messages import Steps
-from prismq_worker_sdk.worker.accounting import Ledger
-from prismq_worker_sdk.worker.attempt import AttemptTable
-from prismq_worker_sdk.worker.availability import Gate
 from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.commit_loop import commit_loop
@@ -39,14 +36,12 @@ from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.delivery_loop import Delivery, delivery_lane, delivery_loop
 from prismq_worker_sdk.worker.driver import Reply
 from prismq_worker_sdk.worker.lease_loop import lease_loop
-from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.recovery import recover
-from prismq_worker_sdk.worker.server_status import Contact
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.services import Services, build, environment
 from prismq_worker_sdk.worker.startup import find_server
 from prismq_worker_sdk.worker.supervise_loop import ask_stop, supervise
 from tests.simulator.actor import Actor, Crashed
-from tests.simulator.disk import SimulatedOutbox
+from tests.simulator.disk import SimulatedOutbox, SimulatedRoom
 from tests.simulator.handling import SimulatedSlots
 from tests.simulator.host import Host
 from tests.simulator.scene import GATED
@@ -78,7 +73,7 @@ class Process:
         self.handlers = handlers
         self.dead = False
         self.worker_id = f"worker-{host.number}.{host.lives}"
-        self.runtime: Runtime | None = None
+        self.services: Services | None = None
         self.config = WorkerConfig(
             api_url=ADDRESS,
             state_dir=Path(),
@@ -91,15 +86,21 @@ class Process:
             claim_order=ORDERS[scene.plan.seed % len(ORDERS)],
             server_max_attempts=scene.server_max_attempts,
         )
-        self._rng = Random(scene.rng.random())
-        self.life = Lifecycle()
-        self._contact = Contact(host.clock, self.emit)
+        self._here = environment(
+            self.config,
+            Registry(handlers),
+            clock=host.clock,
+            redactor=Redactor(),
+            emit=self.emit,
+            rng=Random(scene.rng.random()),
+            worker_id=self.worker_id,
+        )
         self._exchange: Exchange | None = None
         self._away = 0.0
         self.grace = GRACE
         self._finder = self._actor(
             "startup",
-            find_server(self.config, life=self.life, contact=self._contact, clock=host.clock, dice=self._rng),
+            find_server(self._here),
             self._found,
         )
         self._crew: list[Actor] = []
@@ -164,7 +165,7 @@ class Process:
         return received
 
     def _steps(self, request: ExchangeRequest) -> Steps[ExchangeReply]:
-        found = None if self.runtime is None else self.runtime.health
+        found = None if self.services is None else self.services.shared.server_info
         if self._exchange is None:
             self._exchange = (DIALECTS[0] if found is None else dialect_named(found.dialect)).exchange()
         return self._exchange(request, BASE if found is None else found.capabilities)
@@ -179,7 +180,7 @@ class Process:
     def stop(self, grace: float, away: float) -> None:
         """SIGTERM."""
         self._away, self.grace = away, grace
-        ask_stop(self.life, self.host.clock, self.emit, "the plan stops it", grace=grace)
+        ask_stop(self._here, "the plan stops it", grace=grace)
         self.watch.stopped(self, grace)
         self._finder.wake()
         for actor in self._crew:
@@ -207,7 +208,7 @@ class Process:
                 self._begin(found, outbox)
                 return
             if error is None:
-                never_begun(self.life, outbox)
+                never_begun(self._here.lifecycle, outbox)
         except PrismqError as trouble:
             error = trouble
         if error is not None and not isinstance(error, PrismqError):
@@ -215,80 +216,61 @@ class Process:
         self._exit()
 
     def _begin(self, found: ServerInfo, outbox: Outbox) -> None:
-        runtime = self.runtime = self._share(found, outbox)
-        recover(runtime, ())
+        services = self.services = self._build(found, outbox)
+        recover(services, ())
         self.watch.recovered(self)
-        wakes = runtime.wakes
+        wakes = services.wakeups
 
         def ended() -> None:
             wakes.supervise()
 
-        delivery = Delivery(runtime)
-        more = range(1, lanes(runtime.health.capabilities, self.config.concurrency))
+        delivery = Delivery(services)
+        more = range(1, lanes(services.can, self.config.concurrency))
         self._deliveries = [
-            self._actor("delivery", delivery_loop(runtime, delivery), ended),
+            self._actor("delivery", delivery_loop(services, delivery), ended),
             *(self._actor(f"delivery {lane}", delivery_lane(delivery), ended) for lane in more),
         ]
         self._claims = [
-            self._actor("claim", claim_loop(runtime), ended),
-            *(self._actor(f"claim {lane}", claim_loop(runtime, lane), ended) for lane in more),
+            self._actor("claim", claim_loop(services), ended),
+            *(self._actor(f"claim {lane}", claim_loop(services, lane), ended) for lane in more),
         ]
-        lease = self._actor("lease", lease_loop(runtime), ended)
-        commit = self._actor("commit", commit_loop(runtime), ended)
-        supervisor = self._actor("supervisor", supervise(runtime, self), self._over)
+        lease = self._actor("lease", lease_loop(services), ended)
+        commit = self._actor("commit", commit_loop(services), ended)
+        supervisor = self._actor("supervisor", supervise(services, self), self._over)
         self._crew = [*self._deliveries, *self._claims, lease, commit, supervisor]
         wakes.deliver, wakes.claim = partial(_wake, self._deliveries), partial(_wake, self._claims)
         wakes.lease, wakes.commit, wakes.supervise = lease.wake, commit.wake, supervisor.wake
         for actor in self._crew:
             actor.start()
         for handler in self.handlers:
-            self.later(SETTING_UP * self._rng.random(), partial(self._set_up, handler.task_type))
+            self.later(SETTING_UP * self._here.rng.random(), partial(self._set_up, handler.task_type))
 
     def _set_up(self, task_type: str) -> None:
         self._set_ups.add(task_type)
         self.look_at_readiness()
 
     def look_at_readiness(self) -> None:
-        """Asks the handlers that are set up whether they are ready; like `Readiness` and `Crew`."""
-        if self.runtime is None:
+        """Asks the handlers that are set up whether they are ready; like `Readiness` and `WorkerThreads`."""
+        if self.services is None:
             return
         for name in sorted(self._set_ups):
             ready = name != GATED or self.host.is_ready
-            self.runtime.gate.set_ready(name, None if ready else "as planned")
-        self.runtime.wakes.claim()
-        self.runtime.wakes.deliver()
+            self.services.availability.set_ready(name, None if ready else "as planned")
+        self.services.wakeups.claim()
+        self.services.wakeups.deliver()
 
-    def _share(self, found: ServerInfo, outbox: Outbox) -> Runtime:
-        handlers = self.handlers
-        gate = Gate(handlers, error_limit=self.config.max_consecutive_errors, emit=self.emit)
-        return Runtime(
-            config=self.config,
-            worker_id=self.worker_id,
-            server=f"{ADDRESS}#{found.instance}",
-            health=found,
-            clock=self.host.clock,
-            dice=self._rng,
-            outbox=outbox,
-            registry=Registry(handlers),
-            table=AttemptTable(),
-            slots=SimulatedSlots(self.config.concurrency, self, self.watch),
-            gate=gate,
-            life=self.life,
-            contact=self._contact,
-            ledger=Ledger(),
-            redactor=Redactor(),
-            emit=self.emit,
-            free_bytes=lambda: 0 if self.host.disk_is_full else ROOM,
-        )
+    def _build(self, found: ServerInfo, outbox: Outbox) -> Services:
+        slots = SimulatedSlots(self.config.concurrency, self, self.watch)
+        return build(self._here, found, outbox, disk=SimulatedRoom(self.host), slots=slots)
 
     def _over(self) -> None:
         """The supervisor has ended: the books are closed, the process exits."""
-        if self.runtime is None:
+        if self.services is None:
             raise RuntimeError("a worker that found no server has no supervisor")
         for trouble in self.troubles():
             self.watch.died(self, trouble)
         try:
-            code, reason = close_books(self.runtime)
+            code, reason = close_books(self.services)
         except PrismqError as error:
             self.watch.note(self, f"exit: {error}")
         else:

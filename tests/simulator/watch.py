@@ -83,12 +83,12 @@ class Watch:
 
     def step(self, process: Worker) -> None:
         """A loop made a step."""
-        runtime = process.runtime
-        if runtime is None:
+        services = process.services
+        if services is None:
             return
-        if runtime.slots.free < 0:
+        if services.slots.free < 0:
             self.find("R4", f"{process.worker_id} has claimed more than it has slots for")
-        for attempt in runtime.table.live():
+        for attempt in services.attempts.live():
             self._check_lease(process, attempt)
 
     def event(self, process: Worker, event: Event) -> None:
@@ -122,13 +122,16 @@ class Watch:
 
     def stopped(self, process: Worker, grace: float) -> None:
         """A worker is told to stop."""
-        runtime = process.runtime
+        services = process.services
         since, seen = self._scene.schedule.now, self._scene.network.disturbed[process.host.number]
         calm = not self._trouble.may_excuse(
             process, since - CALM, seen, most=0
         ) and not self._scene.network.disturbances(process.host.number, since - CALM)
         idle = (
-            runtime is not None and not runtime.table.all() and not self._waiting(process) and grace > AT_ONCE
+            services is not None
+            and not services.attempts.all()
+            and not self._waiting(process)
+            and grace > AT_ONCE
         )
 
         def look(name: str) -> None:
@@ -148,18 +151,20 @@ class Watch:
     def exited(self, process: Worker, code: int, reason: str) -> None:
         """A worker has ended."""
         self.note(process, f"exit {code}: {reason}")
-        runtime = process.runtime
-        if runtime is None:
+        services = process.services
+        if services is None:
             return
-        waiting, left = self._waiting(process), len(runtime.table.all())
-        faults = runtime.ledger.accounts(waiting=waiting).faults()
+        waiting, left = self._waiting(process), len(services.attempts.all())
+        faults = services.accounting.accounts(waiting=waiting).faults()
         if faults and not process.host.disk_is_full:
             self.find("R38", f"{process.worker_id}: {'; '.join(faults)}")
         if code == 0 and (waiting or left):
             self.find(
                 "R37", f"{process.worker_id} exits with 0 and leaves {waiting} reports, {left} handlers"
             )
-        cut_off = [one.ref.task_id for one in runtime.table.live() if self._scene.work(one.ref.task_id).obeys]
+        cut_off = [
+            one.ref.task_id for one in services.attempts.live() if self._scene.work(one.ref.task_id).obeys
+        ]
         host = process.host
         if cut_off and process.grace > AT_ONCE and not host.suspended_until and not host.had_full_disk:
             self.find("R36", f"{process.worker_id} exits over {cut_off}, which would have ended when told to")
@@ -223,7 +228,7 @@ class Watch:
         attempt = next(
             (
                 one
-                for one in (process.runtime.table.all() if process.runtime else ())
+                for one in (process.services.attempts.all() if process.services else ())
                 if one.claim.identity == identity
             ),
             None,
@@ -319,12 +324,17 @@ class Watch:
         def look() -> None:
             now = self._scene.schedule.now
             due = (
-                max(attempt.limit_at, attempt.told_at or 0.0, self._trouble.last(process))
+                max(attempt.limit_at, attempt.cancelled_at or 0.0, self._trouble.last(process))
                 + ABANDON_AFTER
                 + SLACK
             )
-            runtime = process.runtime
-            if process.dead or runtime is None or attempt not in runtime.table.live() or attempt.committed:
+            services = process.services
+            if (
+                process.dead
+                or services is None
+                or attempt not in services.attempts.live()
+                or attempt.committed
+            ):
                 return
             if now < due:
                 self._scene.schedule.at(due, look)
@@ -360,7 +370,7 @@ class Watch:
             self.given_back[task].add(attempt.claim.identity)
 
     def _busy(self, process: Worker) -> bool:
-        return process.runtime is not None and bool(process.runtime.table.all())
+        return process.services is not None and bool(process.services.attempts.all())
 
     def _waiting(self, process: Worker) -> int:
         return process.host.disk.run(lambda db: store.count(db, None, "waiting"))

@@ -35,7 +35,7 @@ class State:
         self.key = key
         self.away = False
         self.faults = {}
-        self.dice = random.Random(seed)
+        self.rng = random.Random(seed)
         self.tasks = {}
         self.exchanges = []
         self.violations = []
@@ -119,13 +119,13 @@ class State:
         plan = self.faults.get(call) or self.faults.get("*")
         if not plan:
             return None
-        if self.dice.random() >= plan.get("probability", 1.0):
+        if self.rng.random() >= plan.get("probability", 1.0):
             return None
         if plan.get("times") is not None:
             if plan["times"] <= 0:
                 return None
             plan["times"] -= 1
-        return self.dice.choice(plan.get("kinds", TROUBLES))
+        return self.rng.choice(plan.get("kinds", TROUBLES))
 
     def seen(self):
         with self.lock:

@@ -1,9 +1,9 @@
 """Handlers in slots of both kinds: loops stepped by hand, with real child processes where they are wanted."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.handlers.discovery import load
 from prismq_worker_sdk.worker.isolation.pool import ChildPool
 from tests.support.loops import Workplace, grant
@@ -30,9 +30,8 @@ class Probes(Workplace):
         self.folder = folder
         handlers = [one for one in handlers or probes() if not only or one.task_type in only]
         works = [SimpleNamespace(handler=one, gate=SimpleNamespace(set=lambda: None)) for one in handlers]
-        super().__init__(folder, *works, **options)
-        self.runtime.children = pool
-        self.runtime.redactor = Redactor([SECRET])
+        super().__init__(folder, *works, secrets=[SECRET], **options)
+        self.services = replace(self.services, children=pool)
 
     def does(self, kind, task_id="t1", **params):
         """Runs one task to its commit; gives the outcome that was stored last, None for none."""
@@ -52,7 +51,7 @@ class Probes(Workplace):
         """Starts a task that says when it has begun; gives the attempt and the process it runs in."""
         self.give(grant(task_id, f"Probe.{kind}", folder=str(self.folder)))
         self.wait_for("begun")
-        (attempt,) = [found for found in self.runtime.table.all() if found.ref.task_id == task_id]
+        (attempt,) = [found for found in self.services.attempts.all() if found.ref.task_id == task_id]
         return attempt, int((self.folder / "begun").read_text())
 
     def wait_for(self, name):
@@ -63,6 +62,6 @@ class Probes(Workplace):
 
     def close(self):
         self.go()
-        for attempt in self.runtime.table.all():
+        for attempt in self.services.attempts.all():
             attempt.kill()
         super().close()

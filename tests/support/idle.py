@@ -2,6 +2,7 @@
 
 import heapq
 import json
+from dataclasses import replace
 from email.utils import formatdate
 from itertools import count
 from random import Random
@@ -56,7 +57,7 @@ class Idle:
         queue, order = [], count()
         for place, client in self._places:
             for lane in range(lanes(CAPABILITIES, SLOTS)):
-                loop = Stepped(claim_loop(place.runtime, lane))
+                loop = Stepped(claim_loop(place.services, lane))
                 heapq.heappush(queue, (0.0, next(order), loop, client))
         counts = [0] * (warm + number)
         while queue[0][0] < len(counts) * MINUTE:
@@ -88,7 +89,7 @@ class Idle:
             poll_interval=poll_interval,
             concurrency=SLOTS,
         )
-        place.runtime.dice = Random(number)
+        place.services = replace(place.services, rng=Random(number))
         return place, self._client()
 
     def _client(self):

@@ -3,6 +3,7 @@
 import threading
 from dataclasses import replace
 from random import Random
+from types import SimpleNamespace
 
 from prismq_worker_sdk import task_handler
 from prismq_worker_sdk.decide.redaction import Redactor
@@ -22,16 +23,11 @@ from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.schema import open_database
 from prismq_worker_sdk.outbox.transactions import GroupCommit
 from prismq_worker_sdk.testing import FakeClock
-from prismq_worker_sdk.worker.accounting import Ledger
-from prismq_worker_sdk.worker.attempt import AttemptTable
-from prismq_worker_sdk.worker.availability import Gate
 from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.commit_loop import commit_loop
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.driver import Call, LoopThread, Wait, no_calls
-from prismq_worker_sdk.worker.lifecycle import Lifecycle
-from prismq_worker_sdk.worker.server_status import Contact
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.services import build, environment
 from prismq_worker_sdk.worker.slots import SlotPool, SlotThreads
 from prismq_worker_sdk.worker.supervise_loop import supervise
 from prismq_worker_sdk.worker.task_path import run
@@ -91,7 +87,7 @@ class Stepped:
         return self.answer(ExchangeResponse(tasks=grants))
 
 
-class Crew:
+class WorkerThreads:
     """Other loops that are well."""
 
     claiming = False
@@ -141,49 +137,47 @@ class Workplace:
         self.works = works or (Work(),)
         self.clock = clock or FakeClock()
         self.events = []
-        self.free_bytes = ROOM
+        self.disk = SimpleNamespace(
+            free_bytes=lambda: ROOM, stored_bytes=lambda: 0, log_bytes=lambda: 0, empty_log=lambda: None
+        )
         self.transactions = GroupCommit(open_database(folder / "outbox.db"))
-        self.outbox = Outbox(self.transactions, self.clock).of(server)
         given = {"api_url": server, "state_dir": folder, "concurrency": 2, **config}
         handlers = [work.handler for work in self.works]
         settings = WorkerConfig(**given)
-        self.threads = SlotThreads(lambda attempt: run(self.runtime, attempt))
-        gate = Gate(handlers, error_limit=settings.max_consecutive_errors, emit=self.events.append)
-        for handler in handlers:
-            gate.set_ready(handler.task_type, None)
-        self.runtime = Runtime(
-            config=settings,
-            worker_id=worker_id,
-            server=server,
-            health=ServerInfo("v1", capabilities),
+        self.threads = SlotThreads(lambda attempt: run(self.services, attempt))
+        here = environment(
+            settings,
+            Registry(handlers),
             clock=self.clock,
-            dice=Random(1),
-            outbox=self.outbox,
-            registry=Registry(handlers),
-            table=AttemptTable(),
-            slots=SlotPool(settings.concurrency, self.threads.begin),
-            gate=gate,
-            life=Lifecycle(),
-            contact=Contact(self.clock, self.events.append),
-            ledger=Ledger(),
-            redactor=Redactor(),
+            redactor=Redactor(settings.secrets),
             emit=lambda *events: self.events.extend(events),
-            free_bytes=lambda: self.free_bytes,
-            stored_sent=stored_sent,
+            rng=Random(1),
+            worker_id=worker_id,
         )
+        for handler in handlers:
+            here.availability.set_ready(handler.task_type, None)
+        self.services = build(
+            here,
+            ServerInfo("v1", capabilities),
+            Outbox(self.transactions, self.clock),
+            disk=self.disk,
+            slots=SlotPool(settings.concurrency, self.threads.begin),
+        )
+        self.services.shared.stored_sent = stored_sent
+        self.outbox = self.services.outbox
         self.commits = LoopThread(
             "commit",
-            commit_loop(self.runtime),
+            commit_loop(self.services),
             perform=no_calls,
             clock=self.clock,
             ended=lambda: None,
         )
-        self.runtime.wakes.commit = self.commits.waker.wake
+        self.services.wakeups.commit = self.commits.waker.wake
         self.commits.start()
 
     def give(self, *grants):
         """One claim that is answered with these; gives the loop as it stands after it."""
-        loop = Stepped(claim_loop(self.runtime))
+        loop = Stepped(claim_loop(self.services))
         loop.hand_out(*grants)
         return loop
 
@@ -192,13 +186,13 @@ class Workplace:
         self.give(grant(task_id, **params))
         work = self.works[0]
         wait_until(lambda: task_id in work.ran, "the start of the handler", deadline=10)
-        (attempt,) = [found for found in self.runtime.table.all() if found.ref.task_id == task_id]
+        (attempt,) = [found for found in self.services.attempts.all() if found.ref.task_id == task_id]
         return attempt
 
     def idle(self):
         """Waits until every handler has left its slot."""
-        slots = self.runtime.slots
-        wait_until(lambda: not self.runtime.table.all() and not slots._running, "free slots", deadline=10)
+        slots = self.services.slots
+        wait_until(lambda: not self.services.attempts.all() and not slots._running, "free slots", deadline=10)
 
     def run(self, *task_ids):
         """Claims tasks one by one and runs each to its commit."""
@@ -220,17 +214,17 @@ class Workplace:
         return [(event.ref.task_id, event.end) for event in self.of(ClaimEnded)]
 
     def faults(self):
-        return self.runtime.ledger.accounts(waiting=self.outbox.count("waiting")).faults()
+        return self.services.accounting.accounts(waiting=self.outbox.count("waiting")).faults()
 
     def supervised(self):
         """The supervising loop, stepped by hand."""
-        return Stepped(supervise(self.runtime, Crew()))
+        return Stepped(supervise(self.services, WorkerThreads()))
 
     def stop(self, grace=25.0):
-        self.runtime.life.ask_stop("the test stops it", grace=grace, now=self.clock.monotonic())
+        self.services.lifecycle.ask_stop("the test stops it", grace=grace, now=self.clock.monotonic())
 
     def advance(self, *, busy=False, flushed=False):
-        return self.runtime.life.advance(now=self.clock.monotonic(), busy=busy, flushed=flushed)
+        return self.services.lifecycle.advance(now=self.clock.monotonic(), busy=busy, flushed=flushed)
 
     def fill_disk(self):
         """From now on the outbox can grow no more, as on a full disk."""
@@ -250,7 +244,7 @@ class Workplace:
         self.commits.waker.wake()
         self.idle()
         self.threads.close()
-        self.runtime.closed = True
+        self.services.shared.closed = True
         self.commits.waker.wake()
         self.commits.join(10)
         assert not self.commits.error, self.commits.error

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Asked:
+class ClaimRequest:
     method: str
     path: str
     headers: dict
@@ -41,7 +41,7 @@ class Peer:
             name, _, value = header.partition(":")
             headers[name.lower()] = value.strip()
         body = self._file.read(int(headers.get("content-length", 0)))
-        self.server.asked.append(Asked(line[0], line[1], headers, body))
+        self.server.asked.append(ClaimRequest(line[0], line[1], headers, body))
         return self.server.asked[-1]
 
     def send(self, data):

@@ -24,8 +24,8 @@ from prismq_worker_sdk.outbox.folder import (
 )
 from prismq_worker_sdk.outbox.looking import Entry, look
 from prismq_worker_sdk.system import FileLock
+from prismq_worker_sdk.wire.address import server_identity
 from prismq_worker_sdk.wire.checks import CheckResult, fail, ok, warn
-from prismq_worker_sdk.worker.connections import server_identity
 
 CHECK = "state"
 LOCAL = "give --state-dir a writable local folder (PRISMQ_WORKER_STATE_DIR)"
@@ -38,7 +38,7 @@ def check_here(doctor: Doctor) -> Iterator[CheckResult]:
     if config.health_port is not None:
         yield check_port(config.health_host, config.health_port)
     can = BASE if met is None else met.capabilities
-    server = None if met is None else server_identity(config, met)
+    server = None if met is None else server_identity(config.api_url, met)
     needed = config.concurrency * can.max_result_bytes
     yield from check_folder(config.state_dir, config.instance, server=server, needed=needed)
 

@@ -11,7 +11,7 @@ from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.task import Task
-from prismq_worker_sdk.worker.cancellation import Cancellable
+from prismq_worker_sdk.worker.cancellation import CancelToken
 from prismq_worker_sdk.worker.isolation.channel import Channel
 from prismq_worker_sdk.worker.isolation.protocol import Cancel, Progressed, Run, StateUpdate, Store, Stored
 
@@ -27,7 +27,7 @@ class ChildBackend:
         self._run = run
         self._clock = clock
         self._handler = handler
-        self.told = Cancellable()
+        self.told = CancelToken()
         self.checkpoint_text = run.checkpoint
         self.stopping = run.stopping
         self._limit_at = clock.monotonic() + run.time_left

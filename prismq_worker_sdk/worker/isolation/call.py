@@ -22,7 +22,7 @@ from prismq_worker_sdk.worker.isolation.protocol import (
     Store,
     Stored,
 )
-from prismq_worker_sdk.worker.services import Runtime
+from prismq_worker_sdk.worker.services import Services
 
 TICK = 0.25
 """Seconds between two looks at what the child should know."""
@@ -31,7 +31,7 @@ LOOK_BEFORE = 2.0
 """Seconds before a process is killed that its stacks are written to the log."""
 
 
-def call_in_child(runtime: Runtime, pool: ChildPool, attempt: Attempt, ctx: RunningContext) -> str:
+def call_in_child(services: Services, pool: ChildPool, attempt: Attempt, ctx: RunningContext) -> str:
     """What the handler returns, as JSON text; raises what it raises, or HandlerCrashed when its process ended.
 
     Args:
@@ -43,8 +43,8 @@ def call_in_child(runtime: Runtime, pool: ChildPool, attempt: Attempt, ctx: Runn
     renewed(attempt.handler)  # a secret that changed is known here before the child can say it
     ended = None
     while ended is None:
-        child = _taken(runtime, pool, attempt)
-        call = _Call(runtime, attempt, child)
+        child = _taken(services, pool, attempt)
+        call = _Call(services, attempt, child)
         try:
             ended = call.end()
         except ChildEnded:
@@ -54,10 +54,10 @@ def call_in_child(runtime: Runtime, pool: ChildPool, attempt: Attempt, ctx: Runn
         except BaseException:
             pool.discard(child)
             raise
-    limit = runtime.config.max_memory_per_child
+    limit = services.config.max_memory_per_child
     if limit and ended.memory > limit:
         size = f"{ended.memory // 2**20} MiB after a task of {attempt.handler.task_type}"
-        runtime.emit(
+        services.emit(
             Notice("info", f"process {child.pid} has {size} and is replaced (--max-memory-per-child)")
         )
         pool.retire(child)
@@ -71,13 +71,13 @@ def call_in_child(runtime: Runtime, pool: ChildPool, attempt: Attempt, ctx: Runn
     return ended.result or "null"
 
 
-def _taken(runtime: Runtime, pool: ChildPool, attempt: Attempt) -> ChildProcess:
+def _taken(services: Services, pool: ChildPool, attempt: Attempt) -> ChildProcess:
     """A child for this attempt; where its claim is renewed, the wait for it is no part of the handler's time (R16)."""
-    asked_at, limit_at = runtime.clock.monotonic(), attempt.limit_at
+    asked_at, limit_at = services.clock.monotonic(), attempt.limit_at
 
     def ended() -> bool:
-        if runtime.health.capabilities.renews:
-            attempt.limit_at = limit_at + runtime.clock.monotonic() - asked_at
+        if services.can.renews:
+            attempt.limit_at = limit_at + services.clock.monotonic() - asked_at
         return attempt.cancelled is not None
 
     child = pool.take(ended=ended)
@@ -95,11 +95,11 @@ class _Call:
         begun: Whether the child has got the task; one that ended before costs nothing but another child.
     """
 
-    def __init__(self, runtime: Runtime, attempt: Attempt, child: ChildProcess) -> None:
-        self._runtime = runtime
+    def __init__(self, services: Services, attempt: Attempt, child: ChildProcess) -> None:
+        self._services = services
         self._attempt = attempt
         self._child = child
-        self._backing = AttemptBackend(runtime, attempt)
+        self._backing = AttemptBackend(services, attempt)
         self._told = self._state()
         self._looked = False
         self.begun = False
@@ -137,7 +137,7 @@ class _Call:
                 self._store(checkpoint)
 
     def _run(self) -> Run:
-        runtime, backing = self._runtime, self._backing
+        services, backing = self._services, self._backing
         return Run(
             self._number,
             backing.task,
@@ -147,7 +147,7 @@ class _Call:
             backing.creates,
             backing.max_result_bytes,
             backing.max_params_bytes,
-            bool(runtime.config.max_memory_per_child),
+            bool(services.config.max_memory_per_child),
         )
 
     def _cancel(self) -> None:
@@ -175,9 +175,9 @@ class _Call:
     def _look_before_the_kill(self) -> None:
         """Where a handler is that does not end, while it can still be asked."""
         attempt = self._attempt
-        if attempt.told_at is None or self._looked:
+        if attempt.cancelled_at is None or self._looked:
             return
-        kill_at = max(attempt.limit_at, attempt.told_at) + ABANDON_AFTER
-        if self._runtime.clock.monotonic() >= kill_at - LOOK_BEFORE:
+        kill_at = max(attempt.limit_at, attempt.cancelled_at) + ABANDON_AFTER
+        if self._services.clock.monotonic() >= kill_at - LOOK_BEFORE:
             self._looked = True
             self._child.show_stacks()

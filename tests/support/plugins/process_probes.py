@@ -151,7 +151,7 @@ def caused(words="second"):
 RAISED = {
     "caused": caused,
     "long": lambda: caused(f"canary-of-the-settings {'x' * 100_000}"),
-    "runtime": lambda: RuntimeError("broken"),
+    "services": lambda: RuntimeError("broken"),
     "exit": lambda: SystemExit(3),
     "interrupt": KeyboardInterrupt,
     "permanent": lambda: Permanent("never"),

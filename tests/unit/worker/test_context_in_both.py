@@ -144,7 +144,7 @@ def test_r13_each_try_inside_a_claim_starts_without_children_and_with_the_last_c
 def test_what_is_logged_has_its_fields_its_task_and_no_secret(place, caplog):
     here = place()
     here.does("Logs")
-    formatter = JsonFormatter(here.runtime.redactor, "w1")
+    formatter = JsonFormatter(here.services.redactor, "w1")
     lines = [json.loads(formatter.format(record)) for record in caplog.records]
 
     first, other, error = [line for line in lines if line["logger"] != "prismq.worker"][:3]
@@ -158,7 +158,7 @@ def test_what_is_logged_has_its_fields_its_task_and_no_secret(place, caplog):
 @pytest.mark.parametrize(
     ("what", "outcome"),
     [
-        ("runtime", Failed(f"RuntimeError: broken {PLACE}", "RuntimeError")),
+        ("services", Failed(f"RuntimeError: broken {PLACE}", "RuntimeError")),
         ("exit", Failed(f"SystemExit: 3 {PLACE}", "SystemExit")),
         ("interrupt", Failed(f"KeyboardInterrupt {PLACE}", "KeyboardInterrupt")),
         ("permanent", Failed("never", "Permanent", retryable=False)),
@@ -173,7 +173,7 @@ def test_r17_what_a_handler_raises_means_the_same(place, what, outcome):
     assert place(capabilities=RELEASES).does("Raises", what=what) == outcome
 
 
-@pytest.mark.parametrize("what", ["runtime", "exit"])
+@pytest.mark.parametrize("what", ["services", "exit"])
 def test_an_unexpected_error_comes_with_the_frames_of_the_handler(place, what):
     here = place()
     here.does("Raises", what=what)
@@ -184,7 +184,7 @@ def test_an_unexpected_error_comes_with_the_frames_of_the_handler(place, what):
     assert lines[1] == f'  File "{PROBES}", line {LINE}, in raises'
     assert lines[2:] == [
         "    raise error",
-        {"runtime": "RuntimeError: broken", "exit": "SystemExit: 3"}[what],
+        {"services": "RuntimeError: broken", "exit": "SystemExit: 3"}[what],
     ]
 
 

@@ -22,7 +22,7 @@ DAY = 24 * 3600.0
 
 def delivering(place):
     """The delivery loop after its first look at an empty line."""
-    loop = Stepped(delivery_loop(place.runtime))
+    loop = Stepped(delivery_loop(place.services))
     assert loop.wait is None
     return loop
 
@@ -72,7 +72,7 @@ def test_reports_go_out_oldest_first_and_an_accepted_one_leaves_the_line(workpla
 def test_r21_no_failure_and_no_clock_ends_a_report(workplace, failure):
     place = workplace(server_claim_timeout=60.0)
     place.run("t1")
-    loop = Stepped(delivery_loop(place.runtime))
+    loop = Stepped(delivery_loop(place.services))
     for _ in range(30):
         loop.answer(failure)
         place.clock.turn(DAY)
@@ -88,7 +88,7 @@ def test_r21_no_failure_and_no_clock_ends_a_report(workplace, failure):
 def test_r34_a_refused_key_keeps_the_reports_and_their_order(workplace):
     place = workplace()
     place.run("t1", "t2")
-    loop = Stepped(delivery_loop(place.runtime))
+    loop = Stepped(delivery_loop(place.services))
     for _ in range(4):
         loop.answer(Unauthorised("HTTP 401"))
         past(place, loop)
@@ -191,10 +191,10 @@ def test_r23_a_result_whose_task_is_claimed_again_and_again_is_parked_all_the_sa
 def test_r23_a_server_that_answers_claims_but_takes_no_report_has_none_parked(workplace):
     place = workplace()
     place.run("t1", "t2")
-    loop = Stepped(delivery_loop(place.runtime))
+    loop = Stepped(delivery_loop(place.services))
     for _ in range(5 * PARK_AFTER):
         loop.answer(Unreachable("HTTP 500", maybe_seen=False))
-        place.runtime.contact.answered()
+        place.services.server_status.answered()
         place.clock.turn(60.0)
         past(place, loop)
 
@@ -271,7 +271,7 @@ def test_r25_a_lost_failure_is_not_kept_and_the_task_runs_again(workplace):
 def test_r26_a_conflict_at_the_first_try_is_lost(workplace):
     place = workplace()
     place.run("t1")
-    loop = Stepped(delivery_loop(place.runtime))
+    loop = Stepped(delivery_loop(place.services))
     loop.verdict(Verdict.CONFLICT)
 
     assert settlements(place) == [("t1", Settlement.LOST)]
@@ -280,20 +280,20 @@ def test_r26_a_conflict_at_the_first_try_is_lost(workplace):
 def test_r26_a_conflict_after_an_unanswered_try_is_accepted_unconfirmed(workplace):
     place = workplace()
     place.run("t1")
-    loop = Stepped(delivery_loop(place.runtime))
+    loop = Stepped(delivery_loop(place.services))
     loop.answer(Unreachable("cut"))
     past(place, loop)
     loop.verdict(Verdict.CONFLICT)
 
     assert settlements(place) == [("t1", Settlement.UNCONFIRMED)]
-    assert place.runtime.ledger.accounts(waiting=0).unconfirmed == 1
+    assert place.services.accounting.accounts(waiting=0).unconfirmed == 1
     assert place.faults() == ()
 
 
 def test_r26_a_conflict_after_tries_that_never_reached_the_server_is_lost(workplace):
     place = workplace()
     place.run("t1")
-    loop = Stepped(delivery_loop(place.runtime))
+    loop = Stepped(delivery_loop(place.services))
     loop.answer(Unreachable("refused", maybe_seen=False))
     past(place, loop)
     loop.verdict(Verdict.CONFLICT)
@@ -304,7 +304,7 @@ def test_r26_a_conflict_after_tries_that_never_reached_the_server_is_lost(workpl
 def test_r26_a_task_that_the_server_does_not_know_is_parked_and_a_foreign_404_is_tried_again(workplace):
     place = workplace()
     place.run("t1")
-    loop = Stepped(delivery_loop(place.runtime))
+    loop = Stepped(delivery_loop(place.services))
     loop.answer(UnrecognisedServer("HTML 404"))
     past(place, loop)
     loop.verdict(Verdict.MISSING)
@@ -318,7 +318,7 @@ def test_r01_a_report_is_sent_under_the_identity_of_its_claim_by_a_later_process
     first = workplace(worker_id="first", server_claim_timeout=60.0)
     first.run("t1")
     second = workplace(worker_id="second")
-    loop = Stepped(delivery_loop(second.runtime))
+    loop = Stepped(delivery_loop(second.services))
 
     assert loop.report.identity.worker_id == "first"
     second.run("t2")
@@ -329,7 +329,7 @@ def test_r01_a_report_is_sent_under_the_identity_of_its_claim_by_a_later_process
 def test_r01_a_report_never_goes_to_another_server(workplace):
     workplace(server="http://one.invalid/api").run("t1")
     other = workplace(server="http://two.invalid/api")
-    loop = Stepped(delivery_loop(other.runtime))
+    loop = Stepped(delivery_loop(other.services))
 
     assert loop.wait is None
     other.stop()
@@ -337,13 +337,13 @@ def test_r01_a_report_never_goes_to_another_server(workplace):
     loop.go_on()
     assert loop.ended
     back = workplace(server="http://one.invalid/api")
-    assert Stepped(delivery_loop(back.runtime)).report.identity.task_id == "t1"
+    assert Stepped(delivery_loop(back.services)).report.identity.task_id == "t1"
 
 
 def test_a_verdict_that_the_disk_does_not_take_is_stored_when_it_can_be(workplace):
     place = workplace()
     place.run("t1")
-    loop = Stepped(delivery_loop(place.runtime))
+    loop = Stepped(delivery_loop(place.services))
     place.lock_disk()
     loop.verdict(Verdict.CONFLICT)
     assert loop.wait > 0

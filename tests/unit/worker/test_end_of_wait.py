@@ -37,10 +37,10 @@ class Waiting:
 
     def __init__(self, here):
         self.here = here
-        here.runtime.gate.pause(OTHER, 5.0, "quota", now=0.0)
-        self.claiming = Stepped(claim_loop(here.runtime))
+        here.services.availability.pause(OTHER, 5.0, "quota", now=0.0)
+        self.claiming = Stepped(claim_loop(here.services))
         assert self.claiming.request.claim.task_types == (TYPE,)
-        self.delivering = Stepped(delivery_loop(here.runtime))
+        self.delivering = Stepped(delivery_loop(here.services))
         here.clock.turn(5.0)
         self.delivering.go_on()
         assert self.delivering.request.request_id == self.claiming.request.request_id
@@ -65,7 +65,7 @@ def test_r06_tasks_of_the_repeat_are_started_though_the_claim_itself_was_answere
     it.here.idle()
 
     assert it.ran() == ["t1", "t2"]
-    assert it.here.runtime.slots.free + it.here.runtime.slots.reserved == 2
+    assert it.here.services.slots.free + it.here.services.slots.reserved == 2
     assert not it.here.faults()
 
 
@@ -96,7 +96,7 @@ def test_r09_a_task_that_is_done_is_not_started_again_by_a_late_answer_to_the_re
 def test_r06_what_a_repeat_that_came_after_the_wait_was_given_is_started_where_there_is_room(waiting):
     it = waiting(concurrency=3, gated=True)
     it.claiming.hand_out(grant("t1"))
-    it.here.runtime.gate.pause(OTHER, 60.0, "quota", now=it.here.clock.monotonic())
+    it.here.services.availability.pause(OTHER, 60.0, "quota", now=it.here.clock.monotonic())
     it.claiming.hand_out()  # the rest of the slots was asked for, in vain
     it.delivering.hand_out(grant("t2"), grant("o1", task_type=OTHER))
     wait_until(lambda: it.ran() == ["t1", "t2"], "both tasks")

@@ -64,14 +64,14 @@ def accepted(loop, *grants):
 
 def delivering(place):
     """A delivery loop behind its first sweep."""
-    loop = Stepped(delivery_loop(place.runtime))
+    loop = Stepped(delivery_loop(place.services))
     while getattr(loop.effect, "request", None) is not None:
         accepted(loop)
     return loop
 
 
 def renewing(place):
-    return Stepped(lease_loop(place.runtime))
+    return Stepped(lease_loop(place.services))
 
 
 def renewed(loop, seconds=60.0, verdict=LeaseVerdict.RENEWED):
@@ -80,7 +80,7 @@ def renewed(loop, seconds=60.0, verdict=LeaseVerdict.RENEWED):
 
 
 def test_all_free_slots_are_asked_for_at_once_and_the_server_may_wait(place):
-    loop = Stepped(claim_loop(place(poll_interval=7.0).runtime))
+    loop = Stepped(claim_loop(place(poll_interval=7.0).services))
 
     assert loop.request.claim.max_tasks == 4
     assert 3.5 <= loop.request.claim.wait_seconds <= 7.0
@@ -90,7 +90,7 @@ def test_all_free_slots_are_asked_for_at_once_and_the_server_may_wait(place):
 
 def test_a_narrow_type_is_never_handed_more_tasks_than_may_run_at_once(place):
     here = place(Work(gated=True, max_concurrent=2), concurrency=8)
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
     assert loop.request.claim.max_tasks == 2
     loop.hand_out(grant("t1"))
     assert loop.request.claim.max_tasks == 1
@@ -101,7 +101,7 @@ def test_a_narrow_type_is_never_handed_more_tasks_than_may_run_at_once(place):
 
 def test_a_claim_under_way_counts_against_the_room_of_its_types(place):
     here = place(Work(gated=True, max_concurrent=2), concurrency=8)
-    first, second = Stepped(claim_loop(here.runtime)), Stepped(claim_loop(here.runtime))
+    first, second = Stepped(claim_loop(here.services)), Stepped(claim_loop(here.services))
     assert second.wait is None
     first.answer(Unreachable("refused", maybe_seen=False))
 
@@ -110,7 +110,7 @@ def test_a_claim_under_way_counts_against_the_room_of_its_types(place):
 
 def test_types_with_room_for_all_slots_are_asked_for_by_themselves_without_a_wait(place):
     here = place(Work(max_concurrent=1), Work(task_type="Test.Wide"), concurrency=8)
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
     wide = loop.request.claim
     assert (wide.task_types, wide.max_tasks, wide.wait_seconds) == (("Test.Wide",), 8, 0.0)
     loop.hand_out()
@@ -122,14 +122,14 @@ def test_types_with_room_for_all_slots_are_asked_for_by_themselves_without_a_wai
 
 def test_no_more_tasks_of_a_type_with_a_rate_are_asked_for_than_may_start(place):
     here = place(Work(rate="3/min"), concurrency=8)
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
 
     assert loop.request.claim.max_tasks == 3
 
 
 def test_r06_a_claim_whose_answer_was_lost_is_repeated_with_its_request_id_until_it_is_answered(place):
     here = place()
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
     first = loop.request
     for failure in (
         Unreachable("cut", maybe_seen=True),
@@ -141,37 +141,37 @@ def test_r06_a_claim_whose_answer_was_lost_is_repeated_with_its_request_id_until
         loop.go_on()
     again = loop.request
     assert (again.request_id, again.claim.max_tasks) == (first.request_id, first.claim.max_tasks)
-    assert here.runtime.slots.free == 0
+    assert here.services.slots.free == 0
     loop.hand_out(grant("t1"))
     here.idle()
 
     assert here.ends() == [("t1", End.COMPLETED)]
-    assert here.runtime.slots.free == 4 - loop.request.claim.max_tasks
+    assert here.services.slots.free == 4 - loop.request.claim.max_tasks
     assert loop.request.request_id != first.request_id
 
 
 def test_r05_the_lease_of_a_repeated_claim_counts_from_its_first_sending(place):
     here = place(Work(gated=True))
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
     loop.answer(Unreachable("cut", maybe_seen=True))
     here.clock.turn(20)
     loop.go_on()
     loop.hand_out(grant("t1"))
 
-    (attempt,) = here.runtime.table.all()
+    (attempt,) = here.services.attempts.all()
     assert attempt.claim.expires_at == 60.0
 
 
 def test_r05_a_claim_as_old_as_its_lease_is_not_repeated_but_asked_afresh(place):
     here = place()
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
     first = loop.request
     loop.answer(Unreachable("cut", maybe_seen=True))
     here.clock.turn(50)
     loop.go_on()
 
     assert loop.request.request_id != first.request_id
-    assert here.runtime.slots.free == 0
+    assert here.services.slots.free == 0
     loop.hand_out(grant("t1"))
     here.idle()
     assert here.ends() == [("t1", End.COMPLETED)]
@@ -179,7 +179,7 @@ def test_r05_a_claim_as_old_as_its_lease_is_not_repeated_but_asked_afresh(place)
 
 def test_r05_a_task_that_comes_after_its_lease_is_over_is_given_back_and_not_begun(place):
     here = place()
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
     here.clock.turn(61)
     loop.hand_out(grant("t1"))
 
@@ -189,22 +189,22 @@ def test_r05_a_task_that_comes_after_its_lease_is_over_is_given_back_and_not_beg
 
 def test_r16_the_time_limit_counts_from_the_start_however_long_the_claim_took(place):
     here = place(Work(gated=True, time_limit=100.0))
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
     loop.answer(Unreachable("cut", maybe_seen=True))
     here.clock.turn(40)
     loop.go_on()
     loop.hand_out(grant("t1"))
 
-    (attempt,) = here.runtime.table.all()
+    (attempt,) = here.services.attempts.all()
     assert attempt.limit_at == 140.0
 
 
 def test_a_claim_that_never_reached_the_server_gives_its_slots_back(place):
     here = place()
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
     loop.answer(Unreachable("refused", maybe_seen=False))
 
-    assert here.runtime.slots.free == 4
+    assert here.services.slots.free == 4
 
 
 def test_reports_go_out_in_one_call_and_a_claim_goes_along(place):
@@ -228,10 +228,10 @@ def test_while_reports_go_out_the_claim_loop_rests(place):
     here.give(grant("t1"))
     here.idle()
     deliver.go_on()
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
     assert loop.wait is None
     accepted(deliver)
-    assert here.runtime.delivering is False
+    assert here.services.shared.delivering is False
 
     assert loop.go_on().request.claim is not None
 
@@ -291,7 +291,7 @@ def running(place, **config):
 
 
 def attempt_of(here):
-    (attempt,) = here.runtime.table.all()
+    (attempt,) = here.services.attempts.all()
     return attempt
 
 
@@ -401,7 +401,7 @@ def test_r21_a_claim_whose_report_waits_is_renewed_like_one_that_runs(place):
 
 def test_r36_a_task_that_comes_too_late_is_given_back(place):
     here = place()
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
     here.stop(grace=0.0)
     loop.hand_out(grant("t1"))
 
@@ -415,14 +415,14 @@ def test_r04_tasks_beyond_what_was_asked_for_are_given_back(place):
     here = place(Work(gated=True), concurrency=1)
     here.give(grant("t1"), grant("t2"))
 
-    assert [attempt.ref.task_id for attempt in here.runtime.table.all()] == ["t1"]
+    assert [attempt.ref.task_id for attempt in here.services.attempts.all()] == ["t1"]
     assert here.ends() == [("t2", End.RELEASED)]
 
 
 def test_r03_an_unreadable_task_that_comes_twice_keeps_the_books_right(place):
     here = place()
     for _ in range(2):
-        here.runtime.delivering = False
+        here.services.shared.delivering = False
         here.give(BadGrant("t1", TYPE, "its params are a list", token="k"))
 
     assert [type(outcome) for outcome in here.outcomes()] == [Failed]
@@ -431,7 +431,7 @@ def test_r03_an_unreadable_task_that_comes_twice_keeps_the_books_right(place):
 
 def test_r06_a_stop_ends_the_claim_that_waits_by_a_repeat_of_it(place):
     here = place()
-    claiming = Stepped(claim_loop(here.runtime))
+    claiming = Stepped(claim_loop(here.services))
     deliver = delivering(here)
     here.stop()
     deliver.go_on()
@@ -445,7 +445,7 @@ def test_r06_a_stop_ends_the_claim_that_waits_by_a_repeat_of_it(place):
 
 def test_r40_a_quiet_worker_claims_nothing_but_keeps_asking(place):
     here = place()
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
     loop.answer(ExchangeResponse(command=WorkerCommand.QUIET))
     while getattr(loop.effect, "request", None) is None:
         here.clock.turn(loop.wait)
@@ -459,7 +459,7 @@ def test_r40_a_quiet_worker_claims_nothing_but_keeps_asking(place):
 
 def test_r35_a_vanished_extension_is_probed_for_and_the_base_is_used(place):
     here = place()
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
     loop.answer(ExtensionGone("HTTP 404"))
     assert loop.request == Probe()
     loop.answer(ServerInfo("v1", BASE))
@@ -478,17 +478,17 @@ def test_r35_a_claim_that_went_along_unanswered_is_sent_again_to_a_server_that_h
     loop = delivering(here)
     here.give(grant("t1"))
     here.idle()
-    before = here.runtime.slots.reserved
+    before = here.services.slots.reserved
     loop.go_on()
     assert loop.request.claim is not None
     loop.answer(Unreachable("connection reset"))
-    here.runtime.health = ServerInfo("v1", BASE)
+    here.services.shared.server_info = ServerInfo("v1", BASE)
     here.clock.turn(loop.wait)
     loop.go_on()
 
     assert loop.request.claim is not None
     loop.answer(ExchangeResponse(reports=(ACCEPTED,) * len(loop.request.reports)))
-    assert here.runtime.slots.reserved == before
+    assert here.services.slots.reserved == before
 
 
 def test_r18_a_deferred_task_is_reported_as_released_with_its_delay(place):

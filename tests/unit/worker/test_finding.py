@@ -5,7 +5,9 @@ from random import Random
 
 import pytest
 
+from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import NotATaskManager, ServerUnreachable, Unauthorised
+from prismq_worker_sdk.handlers.registry import Registry
 from prismq_worker_sdk.model.capabilities import BASE
 from prismq_worker_sdk.model.events import ServerLost, ServerRegained
 from prismq_worker_sdk.model.protocol import (
@@ -21,8 +23,7 @@ from prismq_worker_sdk.system import SystemClock
 from prismq_worker_sdk.worker import startup
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.driver import Waker
-from prismq_worker_sdk.worker.lifecycle import Lifecycle
-from prismq_worker_sdk.worker.server_status import Contact
+from prismq_worker_sdk.worker.services import environment
 from prismq_worker_sdk.worker.startup import find_server
 from tests.support.loops import SERVER, Stepped
 from tests.support.processes import wait_until
@@ -36,19 +37,23 @@ class Search:
     def __init__(self, clock, folder, **config):
         self.events = []
         self.found = None
-        self.life = Lifecycle()
         self.clock = clock
-        self.contact = Contact(clock, self.events.append)
-        self._settings = WorkerConfig(**{"api_url": SERVER, "state_dir": folder, **config})
+        self.here = environment(
+            WorkerConfig(**{"api_url": SERVER, "state_dir": folder, **config}),
+            Registry([]),
+            clock=clock,
+            redactor=Redactor(),
+            emit=lambda *events: self.events.extend(events),
+            rng=Random(1),
+        )
+        self.life = self.here.lifecycle
         self.loop = Stepped(self._keep())
 
     def _keep(self):
         self.found = yield from self.again()
 
     def again(self):
-        return find_server(
-            self._settings, life=self.life, contact=self.contact, clock=self.clock, dice=Random(1)
-        )
+        return find_server(self.here)
 
     def failed(self, failure):
         """One failed try and the rest after it."""
@@ -61,7 +66,7 @@ class Search:
 
 @pytest.fixture
 def search(clock, tmp_path):
-    return lambda **config: Search(clock, tmp_path, **config)
+    return lambda *, clock=clock, **config: Search(clock, tmp_path, **config)
 
 
 def test_the_server_is_found_at_its_first_good_answer(search):
@@ -145,7 +150,7 @@ def test_no_try_takes_longer_than_what_is_left_of_the_startup_timeout(search):
 def test_r36_a_stop_does_not_wait_for_a_server_that_keeps_it_waiting(search, monkeypatch, grace, waiting):
     monkeypatch.setattr(startup, "LAST_ANSWER", 0.01)
     waker, asked, answers, clock = Waker(), threading.Event(), threading.Event(), SystemClock()
-    searching = search()
+    searching = search(clock=clock)
 
     def hangs(_request):
         asked.set()
@@ -158,9 +163,7 @@ def test_r36_a_stop_does_not_wait_for_a_server_that_keeps_it_waiting(search, mon
         waker.wake()
 
     threading.Thread(target=stop).start()
-    found = startup.search(
-        searching.again(), hangs, life=searching.life, clock=clock, waker=waker, waiting=waiting
-    )
+    found = startup.search(searching.here, searching.again(), hangs, waker=waker, waiting=waiting)
     answers.set()
 
     assert found is None
@@ -170,19 +173,15 @@ def test_r36_a_stop_does_not_wait_for_a_server_that_keeps_it_waiting(search, mon
 
 def test_r36_a_stop_waits_longer_for_the_server_where_results_wait_for_it(search, monkeypatch):
     monkeypatch.setattr(startup, "LAST_ANSWER", 0.0)
-    searching, waker, clock = search(), Waker(), SystemClock()
+    clock = SystemClock()
+    searching, waker = search(clock=clock), Waker()
 
     def answers(_request):
         searching.life.ask_stop("stop", grace=60.0, now=clock.monotonic())
         waker.wake()
         return FOUND
 
-    assert (
-        startup.search(
-            searching.again(), answers, life=searching.life, clock=clock, waker=waker, waiting=True
-        )
-        == FOUND
-    )
+    assert startup.search(searching.here, searching.again(), answers, waker=waker, waiting=True) == FOUND
 
 
 def test_a_failure_that_comes_right_at_the_stop_is_none(search, clock):
@@ -192,7 +191,7 @@ def test_a_failure_that_comes_right_at_the_stop_is_none(search, clock):
         searching.life.ask_stop("stop", grace=30.0, now=clock.monotonic())
         return UnrecognisedServer("HTML of a proxy")
 
-    assert startup.search(searching.again(), answers, life=searching.life, clock=clock, waker=waker) is None
+    assert startup.search(searching.here, searching.again(), answers, waker=waker) is None
 
 
 def test_an_answer_that_comes_right_at_the_stop_is_used(search, clock):
@@ -203,7 +202,7 @@ def test_an_answer_that_comes_right_at_the_stop_is_used(search, clock):
         waker.wake()
         return FOUND
 
-    assert startup.search(searching.again(), answers, life=searching.life, clock=clock, waker=waker) == FOUND
+    assert startup.search(searching.here, searching.again(), answers, waker=waker) == FOUND
 
 
 def test_the_wish_to_stop_ends_the_search_in_the_middle_of_a_rest(search):

@@ -35,7 +35,7 @@ def place(workplace):
 
 def test_r23_a_line_that_rests_goes_on_as_soon_as_the_server_answers_another_loop(workplace):
     here = workplace()
-    deliver = Stepped(delivery_loop(here.runtime))
+    deliver = Stepped(delivery_loop(here.services))
     here.run("t1", "t2")
     deliver.go_on()
     for _ in range(8):  # the line rests longer and longer
@@ -55,16 +55,16 @@ def test_r12_a_settled_outcome_keeps_its_slot_until_the_disk_forgets_its_hold(pl
     attempt = here.start("t1")
     here.fill_disk()
     here.lock_disk()
-    deliver = Stepped(delivery_loop(here.runtime))
+    deliver = Stepped(delivery_loop(here.services))
     here.works[0].gate.set()
     while deliver.effect is None or not hasattr(deliver.effect, "request"):
         attempt.changed.wait(0.05)
         deliver.go_on()
     deliver.answer(ExchangeResponse((ACCEPTED,)))
-    assert here.runtime.table.all() == (attempt,)
+    assert here.services.attempts.all() == (attempt,)
 
     here.free_disk()
-    here.runtime.wakes.commit()
+    here.services.wakeups.commit()
     here.idle()
     assert here.outbox.resolve_orphans(retried=lambda _attempt: True) == []
     assert here.faults() == ()
@@ -75,7 +75,7 @@ def test_r22_a_result_that_is_reported_from_memory_has_its_children(place):
     attempt = here.start("t1")
     here.lock_disk()
     here.works[0].gate.set()
-    deliver = Stepped(delivery_loop(here.runtime))
+    deliver = Stepped(delivery_loop(here.services))
     while deliver.effect is None or not hasattr(deliver.effect, "request"):
         attempt.changed.wait(0.05)
         deliver.go_on()
@@ -91,9 +91,9 @@ def test_slots_that_a_claim_beside_reports_kept_in_vain_are_claimed_for_again(pl
     here.give(grant("t1"))
     here.idle()
     deliver.go_on()
-    claim = Stepped(claim_loop(here.runtime))
+    claim = Stepped(claim_loop(here.services))
     woken = []
-    here.runtime.wakes.claim = lambda: woken.append(here.runtime.slots.free)
+    here.services.wakeups.claim = lambda: woken.append(here.services.slots.free)
     deliver.answer(Unreachable("cut", maybe_seen=True))
     here.clock.turn(1)
     claim.go_on()
@@ -109,7 +109,7 @@ def test_slots_that_a_claim_beside_reports_kept_in_vain_are_claimed_for_again(pl
 def test_r06_the_wait_of_a_claim_is_ended_again_until_it_is_answered(place):
     here = place()
     deliver = delivering(here)
-    waiting = Stepped(claim_loop(here.runtime))
+    waiting = Stepped(claim_loop(here.services))
     here.stop()
     deliver.go_on()
     assert deliver.request.request_id == waiting.request.request_id
@@ -125,8 +125,8 @@ def test_r06_the_wait_of_a_claim_is_ended_again_until_it_is_answered(place):
 
 def test_r09_a_task_whose_result_was_accepted_while_its_claim_was_on_its_way_is_not_run_again(workplace):
     here = workplace()
-    late = Stepped(claim_loop(here.runtime))
-    deliver = Stepped(delivery_loop(here.runtime))
+    late = Stepped(claim_loop(here.services))
+    deliver = Stepped(delivery_loop(here.services))
     here.run("t1")
     here.clock.turn(1)
     deliver.go_on()
@@ -144,8 +144,8 @@ def test_r09_a_task_whose_failure_is_reported_after_its_claim_ran_out_is_not_beg
     here = workplace(Work(_fails), server_claim_timeout=60.0)
     here.run("t1")
     here.clock.turn(70)
-    late = Stepped(claim_loop(here.runtime))
-    deliver = Stepped(delivery_loop(here.runtime))
+    late = Stepped(claim_loop(here.services))
+    deliver = Stepped(delivery_loop(here.services))
     assert deliver.report.identity.task_id == "t1"
     if answered:
         deliver.verdict(Verdict.ACCEPTED)
@@ -161,8 +161,8 @@ def test_r09_a_report_whose_claim_runs_out_on_its_way_is_a_late_one(workplace):
     here = workplace(Work(_fails), server_claim_timeout=60.0)
     here.run("t1")
     here.clock.turn(59)
-    late = Stepped(claim_loop(here.runtime))
-    deliver = Stepped(delivery_loop(here.runtime))
+    late = Stepped(claim_loop(here.services))
+    deliver = Stepped(delivery_loop(here.services))
     assert deliver.report.identity.task_id == "t1"
     here.clock.turn(2)
     late.hand_out(base_grant("t1"))
@@ -174,7 +174,7 @@ def test_r09_what_was_overtaken_is_forgotten_when_its_report_is_answered(workpla
     here = workplace(Work(_fails), server_claim_timeout=60.0)
     here.run("t1")
     here.clock.turn(70)
-    deliver = Stepped(delivery_loop(here.runtime))
+    deliver = Stepped(delivery_loop(here.services))
     deliver.verdict(Verdict.CONFLICT)
     here.clock.turn(1)
     here.give(base_grant("t1"))
@@ -185,8 +185,8 @@ def test_r09_what_was_overtaken_is_forgotten_when_its_report_is_answered(workpla
 
 def test_r09_a_task_that_failed_in_time_may_be_handed_out_again_beside_its_report(workplace):
     here = workplace(Work(_fails), server_claim_timeout=60.0)
-    late = Stepped(claim_loop(here.runtime))
-    deliver = Stepped(delivery_loop(here.runtime))
+    late = Stepped(claim_loop(here.services))
+    deliver = Stepped(delivery_loop(here.services))
     here.run("t1")
     deliver.go_on()
     deliver.verdict(Verdict.ACCEPTED)
@@ -203,8 +203,8 @@ def _fails(ctx):
 def test_r36_handlers_are_told_to_end_while_a_renewal_is_not_answered(place):
     here = place(Work(gated=True))
     here.give(grant("t1"))
-    (attempt,) = here.runtime.table.all()
-    renewing = Stepped(lease_loop(here.runtime))
+    (attempt,) = here.services.attempts.all()
+    renewing = Stepped(lease_loop(here.services))
     here.clock.turn(1)
     renewing.go_on()
     assert renewing.request.renewals, "from here on the lease loop waits for an answer"
@@ -219,7 +219,7 @@ def test_r36_handlers_are_told_to_end_while_a_renewal_is_not_answered(place):
 def test_r21_a_renewal_is_given_up_in_time_for_two_more_before_its_lease_ends(place):
     here = place(Work(gated=True))
     here.give(grant("t1"))
-    loop = Stepped(lease_loop(here.runtime))
+    loop = Stepped(lease_loop(here.services))
     here.clock.turn(1)
     loop.go_on()
 
@@ -228,7 +228,7 @@ def test_r21_a_renewal_is_given_up_in_time_for_two_more_before_its_lease_ends(pl
 
 def test_r36_a_task_that_comes_while_the_worker_drains_goes_back_at_once(place):
     here = place()
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
     here.stop()
     loop.hand_out(grant("t1"))
 
@@ -241,8 +241,8 @@ def test_r25_a_task_that_comes_while_the_worker_drains_is_answered_with_the_resu
     here = place()
     here.give(grant("t1"))
     here.idle()
-    here.runtime.deliver_with_claims(now=False)
-    loop = Stepped(claim_loop(here.runtime))
+    here.services.deliver_with_claims(now=False)
+    loop = Stepped(claim_loop(here.services))
     here.stop()
     loop.hand_out(replace(grant("t1"), token="later"))
 
@@ -265,13 +265,15 @@ def test_r27_an_orphan_whose_claim_had_another_end_is_lost_and_not_parked(place)
 
 def test_r21_more_waiting_claims_than_one_call_takes_are_all_renewed(place):
     here = place(concurrency=4)
-    here.runtime.health = replace(here.runtime.health, capabilities=replace(LEASED, max_tasks=2))
+    here.services.shared.server_info = replace(
+        here.services.shared.server_info, capabilities=replace(LEASED, max_tasks=2)
+    )
     here.give(*(grant(f"t{number}") for number in range(2)))
     here.idle()
-    here.runtime.deliver_with_claims(now=False)
+    here.services.deliver_with_claims(now=False)
     here.give(*(grant(f"t{number}") for number in range(2, 4)))
     here.idle()
-    loop = Stepped(lease_loop(here.runtime))
+    loop = Stepped(lease_loop(here.services))
     here.clock.turn(1)
     loop.go_on()
     renewed = set()
@@ -285,13 +287,13 @@ def test_r21_more_waiting_claims_than_one_call_takes_are_all_renewed(place):
 
 def test_a_claim_that_waits_is_asked_anew_when_another_type_can_be_claimed(place):
     here = place(Work(), Work(task_type="Test.Other"))
-    here.runtime.gate.set_ready("Test.Other", "not yet")
+    here.services.availability.set_ready("Test.Other", "not yet")
     deliver = delivering(here)
-    waiting = Stepped(claim_loop(here.runtime))
+    waiting = Stepped(claim_loop(here.services))
     assert waiting.request.claim.task_types == (TYPE,)
     deliver.go_on()
     assert deliver.wait is None
-    here.runtime.gate.set_ready("Test.Other", None)
+    here.services.availability.set_ready("Test.Other", None)
     deliver.go_on()
 
     assert deliver.request.request_id == waiting.request.request_id
@@ -300,9 +302,9 @@ def test_a_claim_that_waits_is_asked_anew_when_another_type_can_be_claimed(place
 
 def test_a_claim_that_waits_is_asked_anew_when_the_pause_of_a_type_is_over(place):
     here = place(Work(), Work(task_type="Test.Other"))
-    here.runtime.gate.pause("Test.Other", 30.0, "quota", now=0.0)
+    here.services.availability.pause("Test.Other", 30.0, "quota", now=0.0)
     deliver = delivering(here)
-    waiting = Stepped(claim_loop(here.runtime))
+    waiting = Stepped(claim_loop(here.services))
     deliver.go_on()
     assert deliver.wait == 30.0
     here.clock.turn(30)

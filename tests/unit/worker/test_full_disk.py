@@ -28,19 +28,19 @@ def refused(workplace):
     wait_until(lambda: attempt.report() is not None, "the refusal", deadline=10)
     yield place, attempt
     place.free_disk()
-    place.runtime.wakes.commit()
+    place.services.wakeups.commit()
 
 
 def test_r12_the_slot_stays_taken_until_the_commit_succeeds(refused):
     place, _attempt = refused
-    loop = Stepped(claim_loop(place.runtime))
+    loop = Stepped(claim_loop(place.services))
     assert loop.wait is None
-    assert place.runtime.slots.free == 0
+    assert place.services.slots.free == 0
     assert place.ends() == []
     assert "keeps its slot" in place.of(Notice)[0].message
 
     place.free_disk()
-    place.runtime.wakes.commit()
+    place.services.wakeups.commit()
     place.idle()
     loop.go_on()
     assert loop.request.claim is not None
@@ -50,7 +50,7 @@ def test_r12_the_slot_stays_taken_until_the_commit_succeeds(refused):
 
 def test_r12_it_is_reported_straight_from_memory_and_not_again_after_the_verdict(refused):
     place, attempt = refused
-    loop = Stepped(delivery_loop(place.runtime))
+    loop = Stepped(delivery_loop(place.services))
     assert loop.report.outcome == Completed(f'"{LARGE}"')
     assert loop.report.identity == attempt.claim.identity
     loop.verdict(Verdict.ACCEPTED)
@@ -65,7 +65,7 @@ def test_r12_it_is_reported_straight_from_memory_and_not_again_after_the_verdict
 
 def test_r12_an_unanswered_report_from_memory_has_its_own_next_try(refused):
     place, _attempt = refused
-    loop = Stepped(delivery_loop(place.runtime))
+    loop = Stepped(delivery_loop(place.services))
     loop.answer(Unreachable("connection refused", maybe_seen=False))
     assert loop.wait > 0
     loop.go_on()
@@ -80,7 +80,7 @@ def test_r12_an_unanswered_report_from_memory_has_its_own_next_try(refused):
 
 def test_r26_a_conflict_after_an_unanswered_report_from_memory_is_accepted_unconfirmed(refused):
     place, _attempt = refused
-    loop = Stepped(delivery_loop(place.runtime))
+    loop = Stepped(delivery_loop(place.services))
     loop.answer(Unreachable("cut", maybe_seen=True))
     place.clock.turn(60.0)
     loop.go_on()
@@ -93,10 +93,10 @@ def test_r26_a_conflict_after_an_unanswered_report_from_memory_is_accepted_uncon
 
 def test_r26_a_report_that_was_on_its_way_from_memory_when_it_was_committed_may_have_been_seen(refused):
     place, _attempt = refused
-    loop = Stepped(delivery_loop(place.runtime))
+    loop = Stepped(delivery_loop(place.services))
     assert loop.report.number is None
     place.free_disk()
-    place.runtime.wakes.commit()
+    place.services.wakeups.commit()
     place.idle()
     loop.verdict(Verdict.ACCEPTED)
     assert place.of(ReportSettled) == []
@@ -109,13 +109,13 @@ def test_r26_a_report_that_was_on_its_way_from_memory_when_it_was_committed_may_
 
 def test_r12_a_handler_that_has_ended_is_no_stray_because_the_disk_is_full(refused):
     place, attempt = refused
-    loop = Stepped(lease_loop(place.runtime))
+    loop = Stepped(lease_loop(place.services))
     for _ in range(3):
         place.clock.turn(60.0)
         loop.go_on()
 
     assert not attempt.stray
-    assert place.runtime.slots.lost == 0
+    assert place.services.slots.lost == 0
     assert place.ends() == []
 
 
@@ -123,7 +123,7 @@ def test_r12_at_the_end_of_the_worker_an_uncommitted_outcome_is_left_to_lapse(re
     place, _attempt = refused
     place.stop(grace=0.0)
     place.advance(busy=True)
-    code, reason = close_books(place.runtime)
+    code, reason = close_books(place.services)
 
     assert code == 75
     assert "1 handler is left" in reason
@@ -133,12 +133,12 @@ def test_r12_at_the_end_of_the_worker_an_uncommitted_outcome_is_left_to_lapse(re
 def test_a_task_claimed_again_while_its_outcome_is_kept_in_memory_is_not_run_twice(refused):
     place, _attempt = refused
     now = place.clock.monotonic()
-    started, _settled = accept(place.runtime, arrive(place.runtime, [grant("t1")], now))
+    started, _settled = accept(place.services, arrive(place.services, [grant("t1")], now))
 
     assert not started
     assert place.works[0].ran == ["t1"]
     place.free_disk()
-    place.runtime.wakes.commit()
+    place.services.wakeups.commit()
     place.idle()
     assert place.outcomes() == [Completed(f'"{LARGE}"')]
     assert place.faults() == ()

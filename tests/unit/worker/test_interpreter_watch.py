@@ -38,7 +38,7 @@ def watch(tmp_path, clock, monkeypatch):
 
     def make(*, stacks, pool=None):
         place = Probes(tmp_path, pool, clock=clock)
-        place.watch = Counted(place.runtime, stacks=stacks)
+        place.watch = Counted(place.services, stacks=stacks)
         place.watch.start()
         made.append(place)
         return place
@@ -98,7 +98,7 @@ def test_of_several_handlers_that_computed_little_all_are_named(watch, held):
     (warning,) = wait_until(lambda: warnings(place), "the warning")
 
     assert "by task t1 (Probe.Sleeps) or task t2 (Probe.Holds): nothing" in warning
-    for attempt in place.runtime.table.all():
+    for attempt in place.services.attempts.all():
         attempt.cancel(CancelReason.ASKED)
 
 

@@ -39,7 +39,7 @@ def claiming(workplace):
 
     def made(**config):
         here = workplace(**{"concurrency": 4, **config})
-        return here, Stepped(claim_loop(here.runtime)), Stepped(claim_loop(here.runtime, 1))
+        return here, Stepped(claim_loop(here.services)), Stepped(claim_loop(here.services, 1))
 
     return made
 
@@ -47,7 +47,7 @@ def claiming(workplace):
 def test_the_second_loop_claims_beside_the_first_once_a_claim_has_brought_work(claiming):
     here, first, second = claiming()
     woken = []
-    here.runtime.wakes.claim = lambda: woken.append(True)
+    here.services.wakeups.claim = lambda: woken.append(True)
     assert second.wait is None
     second.go_on()
     assert second.wait is None, "an idle worker asks once"
@@ -61,12 +61,12 @@ def test_the_second_loop_claims_beside_the_first_once_a_claim_has_brought_work(c
 
 def test_r04_claims_that_are_under_way_at_once_have_a_slot_each(claiming):
     here, first, second = claiming(concurrency=1)
-    here.runtime.claim_window = 2
+    here.services.shared.claim_window = 2
     second.go_on()
 
     assert first.request.claim.max_tasks == 1
     assert second.wait is None
-    assert here.runtime.slots.free == 0
+    assert here.services.slots.free == 0
 
 
 def test_a_loop_whose_claim_was_in_vain_leaves_its_slot_to_the_first_and_rests_until_work_comes(claiming):
@@ -74,12 +74,12 @@ def test_a_loop_whose_claim_was_in_vain_leaves_its_slot_to_the_first_and_rests_u
     first.hand_out(grant("t1"))
     second.go_on()
     woken = []
-    here.runtime.wakes.claim = lambda: woken.append(True)
+    here.services.wakeups.claim = lambda: woken.append(True)
     second.hand_out()
 
     assert woken
     assert second.wait is None
-    assert here.runtime.claim_window == 1
+    assert here.services.shared.claim_window == 1
 
 
 def test_r34_a_limit_that_is_used_up_is_tried_by_one_loop_alone(claiming):
@@ -91,19 +91,19 @@ def test_r34_a_limit_that_is_used_up_is_tried_by_one_loop_alone(claiming):
     second.go_on()
 
     assert second.wait is None
-    assert here.runtime.claim_window == 1
+    assert here.services.shared.claim_window == 1
 
 
 def test_r06_only_the_first_loop_waits_on_the_server_since_one_wait_at_a_time_can_be_ended(claiming):
     here, first, second = claiming(capabilities=replace(X, max_tasks=1))
     first.hand_out(grant("t1"))
     second.go_on()
-    waiting = here.runtime.waiting
+    waiting = here.services.shared.waiting
 
     assert waiting.work == first.request.claim
     assert second.request.claim.wait_seconds == 0.0
     second.hand_out()
-    assert here.runtime.waiting is waiting
+    assert here.services.shared.waiting is waiting
 
 
 @pytest.fixture
@@ -113,8 +113,8 @@ def delivering(workplace):
     def made(*task_ids):
         here = workplace(concurrency=4)
         here.run(*task_ids)
-        shared = Delivery(here.runtime)
-        here.runtime.stored_sent = True
+        shared = Delivery(here.services)
+        here.services.shared.stored_sent = True
         return here, shared
 
     return made
@@ -165,14 +165,14 @@ def test_r26_what_another_loop_has_just_dealt_with_is_not_sent_again(delivering)
 
 def test_a_server_in_trouble_is_tried_by_one_loop_alone_until_it_answers(delivering):
     here, shared = delivering("t1", "t2", "t3")
-    loop = Stepped(delivery_loop(here.runtime, shared))  # its first sweep
+    loop = Stepped(delivery_loop(here.services, shared))  # its first sweep
     for _ in range(3):
         loop.answer(Unreachable("connection refused", maybe_seen=False))
     beside = Stepped(delivery_lane(shared))
     assert beside.wait is None
 
     woken = []
-    here.runtime.wakes.deliver = lambda: woken.append(True)
+    here.services.wakeups.deliver = lambda: woken.append(True)
     here.clock.turn(300.0)
     loop.go_on()
     loop.answer(ACCEPTED)
@@ -193,14 +193,14 @@ def test_what_fails_in_several_loops_at_once_is_one_failure_of_the_server(delive
 def test_r36_a_flush_waits_for_what_is_under_way_in_the_other_loops(delivering):
     here, shared = delivering("t1")
     beside = Stepped(delivery_lane(shared))
-    loop = Stepped(delivery_loop(here.runtime, shared))
+    loop = Stepped(delivery_loop(here.services, shared))
     here.stop()
     here.advance()
     loop.go_on()
 
     assert loop.wait is None
-    assert not here.runtime.flushed
+    assert not here.services.shared.flushed
     beside.answer(ACCEPTED)
     loop.go_on()
-    assert here.runtime.flushed
+    assert here.services.shared.flushed
     assert (beside.ended, loop.ended) == (True, True)

@@ -26,7 +26,7 @@ def overrun(place, loop, seconds):
 
 def test_the_lease_loop_looks_at_each_limit_and_often_enough_to_see_that_the_machine_slept(workplace):
     place = workplace(Work(gated=True, time_limit="1m"))
-    loop = Stepped(lease_loop(place.runtime))
+    loop = Stepped(lease_loop(place.services))
     assert loop.wait is None
     place.start("t1")
     loop.go_on()
@@ -41,7 +41,7 @@ def test_r16_a_handler_is_told_at_its_limit_and_its_task_fails(workplace):
     work = Work(obey, gated=True, time_limit="1m")
     place = workplace(work)
     attempt = place.start("t1")
-    loop = Stepped(lease_loop(place.runtime))
+    loop = Stepped(lease_loop(place.services))
     place.clock.turn(59.0)
     loop.go_on()
     assert attempt.cancelled is None
@@ -56,7 +56,7 @@ def test_r16_a_handler_is_told_at_its_limit_and_its_task_fails(workplace):
         "time_limit",
         "the handler did not end within its time limit of 1m",
     )
-    assert place.runtime.slots.lost == 0
+    assert place.services.slots.lost == 0
 
 
 def test_r16_a_handler_that_does_not_end_is_failed_ten_seconds_later_and_its_slot_is_not_used_again(
@@ -65,7 +65,7 @@ def test_r16_a_handler_that_does_not_end_is_failed_ten_seconds_later_and_its_slo
     work = Work(gated=True, time_limit="1m")
     place = workplace(work, concurrency=2)
     attempt = place.start("t1")
-    loop = Stepped(lease_loop(place.runtime))
+    loop = Stepped(lease_loop(place.services))
     place.clock.turn(60.0)
     loop.go_on()
     place.clock.turn(9.0)
@@ -82,18 +82,18 @@ def test_r16_a_handler_that_does_not_end_is_failed_ten_seconds_later_and_its_slo
     (overran,) = place.of(HandlerOverran)
     assert "self.gate.wait()" in overran.stack
     assert "prismq_worker_sdk" not in overran.stack
-    assert (place.runtime.slots.free, place.runtime.slots.lost) == (1, 1)
-    assert not place.runtime.slots.all_lost
+    assert (place.services.slots.free, place.services.slots.lost) == (1, 1)
+    assert not place.services.slots.all_lost
     work.gate.set()
     place.idle()
-    assert (place.runtime.slots.free, place.runtime.slots.lost) == (1, 1)
+    assert (place.services.slots.free, place.services.slots.lost) == (1, 1)
 
 
 def test_r10_the_late_end_of_a_stray_is_dropped(workplace):
     work = Work(gated=True, time_limit="1m")
     place = workplace(work)
     place.start("t1")
-    overrun(place, Stepped(lease_loop(place.runtime)), 60.0)
+    overrun(place, Stepped(lease_loop(place.services)), 60.0)
     (failed,) = place.outcomes()
     work.gate.set()
     place.idle()
@@ -106,15 +106,15 @@ def test_r10_the_late_end_of_a_stray_is_dropped(workplace):
 def test_r16_when_every_slot_is_lost_nothing_more_is_claimed(workplace):
     place = workplace(Work(gated=True, time_limit="1m"), concurrency=1)
     place.start("t1")
-    overrun(place, Stepped(lease_loop(place.runtime)), 60.0)
+    overrun(place, Stepped(lease_loop(place.services)), 60.0)
 
-    assert place.runtime.slots.all_lost
-    assert place.runtime.slots.free == 0
+    assert place.services.slots.all_lost
+    assert place.services.slots.free == 0
 
 
 def test_r19_handlers_that_never_end_count_as_errors_in_a_row(workplace):
     place = workplace(Work(gated=True, time_limit="1m"), concurrency=3, max_consecutive_errors=2)
-    loop = Stepped(lease_loop(place.runtime))
+    loop = Stepped(lease_loop(place.services))
     for task_id in ("t1", "t2"):
         place.start(task_id)
     overrun(place, loop, 60.0)
@@ -126,7 +126,7 @@ def test_r05_a_handler_over_which_the_machine_slept_is_told_before_it_is_given_u
     work = Work(gated=True, time_limit="1m")
     place = workplace(work)
     attempt = place.start("t1")
-    loop = Stepped(lease_loop(place.runtime))
+    loop = Stepped(lease_loop(place.services))
     place.clock.turn(7200.0)
     loop.go_on()
 
@@ -144,7 +144,7 @@ def test_r05_sleep_of_the_machine_beyond_the_claim_revokes_it_and_the_task_lapse
     work = Work(obey, gated=True)
     place = workplace(work, server_claim_timeout=300.0)
     attempt = place.start("t1")
-    loop = Stepped(lease_loop(place.runtime))
+    loop = Stepped(lease_loop(place.services))
     place.clock.turn(7200.0)
     loop.go_on()
     work.gate.set()
@@ -183,7 +183,7 @@ def test_r15_handlers_that_run_when_the_worker_is_about_to_exit_are_told_so(work
 
 def test_r36_the_lease_loop_goes_on_until_the_worker_has_stopped(workplace):
     place = workplace()
-    loop = Stepped(lease_loop(place.runtime))
+    loop = Stepped(lease_loop(place.services))
     place.stop()
     for step in ({}, {"flushed": True}):
         loop.go_on()
@@ -198,7 +198,7 @@ def test_a_cancellation_wakes_a_handler_that_sleeps(workplace):
     work = Work(lambda ctx: ctx.sleep(3600), time_limit="1m")
     place = workplace(work)
     place.start("t1")
-    loop = Stepped(lease_loop(place.runtime))
+    loop = Stepped(lease_loop(place.services))
     place.clock.turn(60.0)
     loop.go_on()
     place.idle()
@@ -222,7 +222,7 @@ def test_a_cancellation_reaches_an_asynchronous_handler_at_its_next_await(workpl
     work.handler = asynchronous
     place = workplace(work)
     place.start("t1")
-    loop = Stepped(lease_loop(place.runtime))
+    loop = Stepped(lease_loop(place.services))
     place.clock.turn(60.0)
     loop.go_on()
     place.idle()
@@ -257,7 +257,7 @@ def test_r16_a_handler_whose_process_was_killed_costs_no_slot_however_often_it_i
     here = workplace(Work(gated=True, time_limit=60.0))
     attempt = here.start("t1")
     forget = attempt.killable(lambda: None)
-    loop = Stepped(lease_loop(here.runtime))
+    loop = Stepped(lease_loop(here.services))
     for step in (60.0, ABANDON_AFTER):
         here.clock.turn(step)
         loop.go_on()
@@ -265,5 +265,5 @@ def test_r16_a_handler_whose_process_was_killed_costs_no_slot_however_often_it_i
     here.clock.turn(ABANDON_AFTER)
     loop.go_on()
 
-    assert here.runtime.slots.lost == 0
+    assert here.services.slots.lost == 0
     assert len([notice for notice in here.of(Notice) if "its process is killed" in notice.message]) == 1

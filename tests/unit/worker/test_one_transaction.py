@@ -27,7 +27,7 @@ def sending(workplace):
 
     def made(*works, **config):
         place = workplace(*works, capabilities=LEASED, **{"concurrency": 4, **config})
-        loop = Stepped(delivery_loop(place.runtime))
+        loop = Stepped(delivery_loop(place.services))
         place.give(grant("t1", "one"))
         place.idle()
         loop.go_on()
@@ -42,7 +42,7 @@ def forbid_single_holds(place):
     def hold(claim):
         raise AssertionError(f"{claim.task.id} was held in a transaction of its own")
 
-    place.runtime.outbox.hold = hold
+    place.services.outbox.hold = hold
 
 
 def test_r25_a_lost_result_answers_the_same_task_in_the_same_answer(sending):

@@ -58,7 +58,7 @@ def begun(place, one):
     """The attempt at a task that was handed out, once its handler runs."""
     place.give(one)
     wait_until(place.works[0].begun.is_set, "the start of the handler", deadline=10)
-    (attempt,) = place.runtime.table.all()
+    (attempt,) = place.services.attempts.all()
     return attempt
 
 
@@ -72,7 +72,7 @@ def test_r02_a_claim_is_held_under_the_id_that_stands_in_for_a_token(place):
 
 def test_r06_a_claim_that_was_not_answered_is_asked_for_again_with_its_id(place):
     here = place()
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
     first = loop.request
     loop.answer(Unreachable("lost"))
     here.clock.turn(loop.wait)
@@ -90,7 +90,7 @@ def test_r06_a_claim_that_was_not_answered_is_asked_for_again_with_its_id(place)
 
 def test_r06_a_claim_as_old_as_the_claim_timeout_is_left_to_lapse(place):
     here = place(server_claim_timeout=100.0)
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
     first = loop.request
     loop.answer(Unreachable("lost"))
     here.clock.turn(90.0)
@@ -102,7 +102,7 @@ def test_r06_a_claim_as_old_as_the_claim_timeout_is_left_to_lapse(place):
 def test_r17_a_failure_is_reported_only_when_its_retry_is_due(place):
     here = place(Work(raising(Transient("busy", retry_in=40))))
     run(here, grant())
-    loop = Stepped(delivery_loop(here.runtime))
+    loop = Stepped(delivery_loop(here.services))
     loop.verdict(Verdict.ACCEPTED)  # the sweep of a start sends all; this worker's own reports come after it
     here.give(grant("2", token="w1/2"))
     here.idle()
@@ -200,7 +200,7 @@ def test_r36_a_task_that_runs_when_the_worker_stops_goes_back_at_once(place):
 
 def test_r36_a_task_that_comes_as_the_worker_stops_runs_while_there_is_time_and_else_goes_back(place):
     here = place(server_max_attempts=3)
-    loops = [Stepped(claim_loop(here.runtime)) for _ in range(2)]
+    loops = [Stepped(claim_loop(here.services)) for _ in range(2)]
     here.stop(grace=20.0)
     loops[0].hand_out(grant("1", token="w1/1"))
     here.idle()
@@ -217,7 +217,7 @@ def test_r27_a_crash_is_reported_at_once_while_that_is_certain_not_to_be_the_las
 ):
     here = place(Work(gated=True), server_max_attempts=3)
     here.outbox.hold(begun(here, grant(attempt=attempt)).claim)
-    recover(here.runtime, ())
+    recover(here.services, ())
 
     assert [one.outcome.retryable for one in here.waiting()] == [True] * reported
 
@@ -242,7 +242,7 @@ def test_r25_a_result_that_is_here_answers_a_task_however_often_it_was_claimed(p
 def test_progress_is_told_every_few_seconds_and_only_when_it_is_new(place):
     here = place(Work(gated=True))
     attempt = here.start("1", token="w1/1")
-    loop = Stepped(lease_loop(here.runtime))
+    loop = Stepped(lease_loop(here.services))
     assert loop.wait <= 5.0  # nothing to say yet
 
     attempt.progress = (40.0, "page 1")
@@ -274,7 +274,7 @@ def test_progress_is_told_by_a_clock_that_never_stands_still(place, monkeypatch)
         return frozen()
 
     monkeypatch.setattr(here.clock, "monotonic", moving)
-    loop = Stepped(lease_loop(here.runtime))
+    loop = Stepped(lease_loop(here.services))
 
     assert loop.request.renewals[0].progress == 40.0
 
@@ -283,7 +283,7 @@ def test_r09_a_word_under_an_old_claim_ends_no_attempt_that_goes_on_under_a_new_
     here = place(Work(gated=True))
     attempt = here.start("1", token="w1/1")
     attempt.progress = (40.0, "")
-    loop = Stepped(lease_loop(here.runtime))
+    loop = Stepped(lease_loop(here.services))
     assert loop.request.renewals[0].identity.token == "w1/1"
     here.give(grant(token="w1/2"))
     assert attempt.claim.identity.token == "w1/2"
@@ -296,7 +296,7 @@ def test_r15_a_claim_that_progress_finds_lost_ends_its_handler_and_is_not_report
     here = place(Work(lambda ctx: ctx.check(), gated=True))
     attempt = here.start("1", token="w1/1")
     attempt.progress = (40.0, "")
-    loop = Stepped(lease_loop(here.runtime))
+    loop = Stepped(lease_loop(here.services))
     loop.answer(ExchangeResponse(renewals=(LeaseAnswer(LeaseVerdict.LOST),)))
 
     assert attempt.cancelled is CancelReason.LOST
@@ -310,7 +310,7 @@ def test_progress_that_is_not_answered_is_told_again_and_ends_nothing(place):
     here = place(Work(gated=True))
     attempt = here.start("1", token="w1/1")
     attempt.progress = (40.0, "")
-    loop = Stepped(lease_loop(here.runtime))
+    loop = Stepped(lease_loop(here.services))
     loop.answer(Unreachable("gone"))
 
     assert attempt.cancelled is None
@@ -322,9 +322,9 @@ def test_progress_that_is_not_answered_is_told_again_and_ends_nothing(place):
 def test_the_order_of_claims_is_asked_for_and_where_it_has_no_effect_that_is_said(place, workplace):
     here, base = place(claim_order="lifo"), workplace(claim_order="lifo")
 
-    assert Stepped(claim_loop(here.runtime)).request.claim.order == "lifo"
+    assert Stepped(claim_loop(here.services)).request.claim.order == "lifo"
     for one in (here, base):
-        announce(one.runtime, state_dir="", recovered=0)
+        announce(one.services, state_dir="", recovered=0)
     told = [
         [event.message for event in one.of(Notice) if "--claim-order" in event.message]
         for one in (here, base)
@@ -337,7 +337,7 @@ def test_the_order_of_claims_is_asked_for_and_where_it_has_no_effect_that_is_sai
 
 def test_a_type_that_is_not_registered_is_not_asked_for_until_a_minute_later(place):
     here = place(Work(), Work(task_type="Test.New"))
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
     loop.answer(ExchangeResponse(unknown_types=("Test.New",)))
     here.clock.turn(loop.wait)
     loop.go_on()
@@ -353,14 +353,14 @@ def test_a_type_that_is_not_registered_is_not_asked_for_until_a_minute_later(pla
 
 def test_a_server_that_limits_requests_is_not_away(place):
     here = place()
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
     for _ in range(3):
         loop.answer(ExchangeResponse(tasks=Throttled("100 in a minute", 20.0, limited=True)))
         assert loop.wait >= 20.0
         here.clock.turn(loop.wait)
         loop.go_on()
 
-    assert here.runtime.contact.trouble() is None
+    assert here.services.server_status.trouble() is None
     assert here.of(ServerLost) == []
     assert len(here.of(Notice)) == 1
 
@@ -368,7 +368,7 @@ def test_a_server_that_limits_requests_is_not_away(place):
 def test_what_people_should_know_of_a_report_is_said(place):
     here = place()
     run(here, grant())
-    loop = Stepped(delivery_loop(here.runtime))
+    loop = Stepped(delivery_loop(here.services))
     loop.answer(
         ExchangeResponse(reports=(ReportAnswer(Verdict.ACCEPTED, notice="the child is an old task"),))
     )
@@ -380,7 +380,7 @@ def test_a_task_that_the_server_failed_by_half_is_told_and_one_that_used_up_its_
     here = place(Work(raising(RuntimeError("broken"))), server_max_attempts=3)
     for number, failed_at in (("1", 2), ("2", 3)):
         run(here, grant(number, attempt=failed_at, token=f"w1/{number}"))
-    loop = Stepped(delivery_loop(here.runtime))
+    loop = Stepped(delivery_loop(here.services))
     for failed_at in (2, 3):
         loop.answer(ExchangeResponse(reports=(ReportAnswer(Verdict.ACCEPTED, failed_at=failed_at),)))
 
@@ -422,7 +422,7 @@ def test_r22_children_of_a_task_that_does_not_complete_are_not_created(place, en
         wait_until(lambda: attempt.report() is not None, "the refusal", deadline=10)
         report = attempt.report()
         here.free_disk()
-        here.runtime.wakes.commit()
+        here.services.wakeups.commit()
     here.idle()
     if not full_disk:
         (report,) = here.waiting()
@@ -443,7 +443,7 @@ def test_r14_a_result_that_does_not_fit_becomes_a_short_failure(place):
 def test_words_about_progress_leave_time_to_watch_the_handlers(place):
     here = place(Work(gated=True), concurrency=2)
     attempts = [here.start(number, token=f"w1/{number}") for number in ("1", "2")]
-    loop = Stepped(lease_loop(here.runtime))
+    loop = Stepped(lease_loop(here.services))
     for attempt in attempts:
         attempt.progress = (10.0, "")
     loop.go_on()
@@ -459,7 +459,7 @@ def test_words_about_progress_leave_time_to_watch_the_handlers(place):
 def test_a_task_that_comes_again_before_its_claim_is_over_is_said_once_and_not_held_against_it(place):
     here = place(Work(gated=True), concurrency=2, max_attempts=2, poll_interval=4.0)
     here.start("1", token="w1/1")
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
     for attempt in range(2, 8):
         loop.hand_out(grant("1", attempt=attempt, token=f"w1/{attempt}"))
         here.clock.turn(loop.wait)
@@ -478,7 +478,7 @@ def test_a_task_that_comes_again_before_its_claim_is_over_is_said_once_and_not_h
 def test_a_task_that_comes_again_and_again_while_it_runs_does_not_make_a_worker_ask_without_a_pause(place):
     here = place(Work(gated=True), concurrency=2, poll_interval=4.0)
     here.start("1", token="w1/1")
-    loop = Stepped(claim_loop(here.runtime))
+    loop = Stepped(claim_loop(here.services))
     waits = []
     for attempt in range(2, 9):
         loop.hand_out(grant("1", attempt=attempt, token=f"w1/{attempt}"))

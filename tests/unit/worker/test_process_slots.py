@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -91,7 +92,7 @@ def test_a_handler_runs_in_a_process_of_its_own_which_is_kept_for_later_tasks(pl
 
 def test_a_process_waits_for_work_whatever_timeout_a_library_gives_to_sockets(impatient, own_pool, place):
     here = place()
-    here.runtime.children = own_pool
+    here.services = replace(here.services, children=own_pool)
     here.does("Nothing", "t1")
 
     assert [type(one) for one in here.outcomes()] == [Completed]
@@ -174,7 +175,7 @@ def test_a_kill_by_the_system_for_lack_of_memory_is_told_so(place, monkeypatch):
     pool.start()
     try:
         here = place()
-        here.runtime.children = pool
+        here.services = replace(here.services, children=pool)
         first, second = (here.does("Crashes", task_id, how="kill") for task_id in ("t1", "t2"))
         assert (first.error, first.error_type) == ("out of memory", "out_of_memory")
         assert second.error_type == "crashed"
@@ -245,7 +246,7 @@ def test_r16_at_limit_and_10_s_the_process_is_killed_and_its_slot_is_used_again(
     here = place(concurrency=1)
     os.mkfifo(here.folder / "pipe")
     attempt, pid = here.begins(kind)
-    loop = Stepped(lease_loop(here.runtime))
+    loop = Stepped(lease_loop(here.services))
     for step in (60.0, ABANDON_AFTER):
         assert here.outcomes() == []
         here.clock.turn(step)
@@ -255,7 +256,7 @@ def test_r16_at_limit_and_10_s_the_process_is_killed_and_its_slot_is_used_again(
     (failed,) = here.outcomes()
     assert failed.error_type == "time_limit"
     assert "nor 10 s after it was told to" in failed.error
-    assert (attempt.stray, here.runtime.slots.lost, here.runtime.slots.free) == (False, 0, 1)
+    assert (attempt.stray, here.services.slots.lost, here.services.slots.free) == (False, 0, 1)
     assert here.of(HandlerOverran) == []
     assert [notice.level for notice in here.of(Notice) if "its process is killed" in notice.message] == [
         "error"
@@ -315,7 +316,7 @@ def test_r36_shortly_before_the_deadline_of_a_stop_what_still_runs_is_killed_and
 
 def test_r36_the_end_of_the_pool_is_the_end_of_what_runs(place, own_pool):
     here = place(capabilities=RELEASES)
-    here.runtime.children = own_pool
+    here.services = replace(here.services, children=own_pool)
     _attempt, pid = here.begins("Obstinate")
     own_pool.close(1.0)
     here.idle()
@@ -391,7 +392,7 @@ def test_r20_nothing_is_left_of_children_no_process_and_no_descriptor(tmp_path, 
 
 def test_setup_and_teardown_run_once_in_the_process_that_does_the_work(place, own_pool):
     here = place()
-    here.runtime.children = own_pool
+    here.services = replace(here.services, children=own_pool)
     first, second = (result(here.does("Owner", one, folder=str(here.folder))) for one in ("t1", "t2"))
 
     assert first == second == [first[1], first[1], "canary-of-the-settings"]
@@ -402,7 +403,7 @@ def test_setup_and_teardown_run_once_in_the_process_that_does_the_work(place, ow
 
 def test_a_thread_that_a_handler_left_running_holds_up_no_end(place, own_pool):
     here = place()
-    here.runtime.children = own_pool
+    here.services = replace(here.services, children=own_pool)
     here.does("Lingers")
     (worked,) = [child for child in own_pool._living if child.runs]
     own_pool.close(30.0)
@@ -496,7 +497,7 @@ def test_a_task_that_waits_for_its_process_can_be_told_to_end(tmp_path, clock):
     here = Probes(tmp_path, pool, clock=clock, capabilities=RELEASES)
     try:
         here.give(grant("t1", "Probe.Nothing"))
-        (attempt,) = here.runtime.table.all()
+        (attempt,) = here.services.attempts.all()
         attempt.cancel("stopping")
         here.idle()
         assert here.ends() == [("t1", End.RELEASED)]
@@ -517,7 +518,7 @@ def test_r16_the_wait_for_a_process_is_no_part_of_the_handlers_time(place, clock
             assert not ended()
             return "a child"
 
-    assert process_call._taken(here.runtime, Slow(), attempt) == "a child"
+    assert process_call._taken(here.services, Slow(), attempt) == "a child"
     assert attempt.limit_at == before + waited
 
 
@@ -531,7 +532,7 @@ def test_the_model_of_the_params_is_made_in_the_process_only_so_that_its_validat
 
 def test_params_that_do_not_fit_their_schema_take_no_process(place, own_pool):
     here = place()
-    here.runtime.children = own_pool
+    here.services = replace(here.services, children=own_pool)
     own_pool.close(5.0)
 
     assert here.does("Modelled", name=1).error_type == "invalid_params"
@@ -578,12 +579,12 @@ def test_a_file_of_any_name_works_in_processes_and_a_process_pool_finds_it(
     own = children(handlers=[handler])
     own.start()
     here = Workplace(tmp_path, SimpleNamespace(handler=handler, gate=threading.Event()), clock=clock)
-    here.runtime.children = own
+    here.services = replace(here.services, children=own)
     try:
         here.give(grant("t1", handler.task_type))
         here.idle()
         assert [result(outcome) for outcome in here.outcomes()] == [found]
     finally:
-        here.runtime.children = None
+        here.services = replace(here.services, children=None)
         own.close(5.0)
         here.close()

@@ -9,7 +9,7 @@ from prismq_worker_sdk import TaskHandler
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model.events import Notice, TypePaused, TypeResumed
 from prismq_worker_sdk.worker import readiness
-from prismq_worker_sdk.worker.availability import Gate
+from prismq_worker_sdk.worker.availability import TypeAvailability
 from prismq_worker_sdk.worker.readiness import Readiness
 from tests.support.processes import wait_until
 
@@ -37,7 +37,7 @@ class Resource(TaskHandler):
         return None
 
 
-class Asked:
+class ClaimRequest:
     """Readiness over handlers, with what came of it."""
 
     def __init__(self, *resources):
@@ -45,7 +45,7 @@ class Asked:
         self.events = []
         self.stopping = False
         self.changed = threading.Semaphore(0)
-        self.gate = Gate(handlers, error_limit=5, emit=self.events.append)
+        self.gate = TypeAvailability(handlers, error_limit=5, emit=self.events.append)
         self.asking = Readiness(
             handlers,
             self.gate,
@@ -68,7 +68,7 @@ def asked():
     made = []
 
     def make(*resources):
-        made.append(Asked(*resources))
+        made.append(ClaimRequest(*resources))
         return made[-1]
 
     yield make

@@ -44,13 +44,13 @@ def test_r27_an_orphan_is_left_to_lapse_and_reported_as_failed_at_its_third_cras
     crashed(place)
     for _ in range(2):
         place = workplace()
-        assert recover(place.runtime, ()) == 0
+        assert recover(place.services, ()) == 0
         assert "task t1 was cut off by a crash" in said(place)[0]
         assert "left to lapse" in said(place)[0]
         crashed(place)
     place = workplace()
 
-    assert recover(place.runtime, ()) == 1
+    assert recover(place.services, ()) == 1
     assert "reported as failed" in said(place)[0]
     (failed,) = place.outcomes()
     assert (failed.error_type, failed.retryable) == ("crashed", None)
@@ -61,7 +61,7 @@ def test_r27_where_the_server_takes_tasks_back_an_orphan_is_reported_at_once(wor
     crashed(workplace())
     place = workplace(capabilities=Capabilities(releases=True))
 
-    assert recover(place.runtime, ()) == 1
+    assert recover(place.services, ()) == 1
     assert [(outcome.error_type, outcome.retryable) for outcome in place.outcomes()] == [("crashed", True)]
 
 
@@ -69,7 +69,7 @@ def test_r27_an_orphan_that_lapsed_is_run_when_it_is_handed_out_again(workplace)
     crashed(workplace())
     work = Work()
     place = workplace(work)
-    recover(place.runtime, ())
+    recover(place.services, ())
     place.run("t1")
 
     assert work.ran == ["t1"]
@@ -80,9 +80,9 @@ def test_r27_stored_reports_are_sent_before_the_first_claim_even_when_they_reste
     place = workplace()
     place.run("t1", "t2")
     place = workplace(stored_sent=False)
-    recovered = recover(place.runtime, ())
-    claiming = Stepped(claim_loop(place.runtime))
-    delivery = Stepped(delivery_loop(place.runtime))
+    recovered = recover(place.services, ())
+    claiming = Stepped(claim_loop(place.services))
+    delivery = Stepped(delivery_loop(place.services))
 
     assert recovered == 2
     for task_id in ("t1", "t2"):
@@ -97,16 +97,16 @@ def test_r27_stored_reports_are_sent_before_the_first_claim_even_when_they_reste
 def test_r26_a_report_of_an_earlier_process_may_have_been_sent_by_it(workplace):
     workplace().run("t1")
     place = workplace()
-    recover(place.runtime, ())
+    recover(place.services, ())
 
-    assert Stepped(delivery_loop(place.runtime)).report.maybe_seen
+    assert Stepped(delivery_loop(place.services)).report.maybe_seen
 
 
 def test_r25_a_task_whose_result_an_earlier_process_left_is_not_run(workplace):
     workplace(worker_id="w1").run("t1")
     work = Work()
     place = workplace(work, worker_id="w2")
-    recover(place.runtime, ())
+    recover(place.services, ())
     place.give(grant("t1"))
 
     assert work.ran == []
@@ -122,27 +122,27 @@ def test_r18_a_pause_lasts_over_a_restart_and_is_shown(workplace, clock):
     workplace(Work(unavailable)).run("t1")
     clock.turn(100.0)
     place = workplace()
-    recover(place.runtime, ())
+    recover(place.services, ())
 
     (paused,) = place.of(TypePaused)
     assert (paused.task_type, paused.reason, paused.seconds) == ("Test.Some", "quota used up", 500.0)
-    assert place.runtime.gate.closed(clock.monotonic()) == {"Test.Some": "quota used up"}
-    assert Stepped(claim_loop(place.runtime)).wait == 500.0
+    assert place.services.availability.closed(clock.monotonic()) == {"Test.Some": "quota used up"}
+    assert Stepped(claim_loop(place.services)).wait == 500.0
     clock.turn(500.0)
     later = workplace()
-    recover(later.runtime, ())
-    assert later.runtime.gate.closed(clock.monotonic()) == {}
+    recover(later.services, ())
+    assert later.services.availability.closed(clock.monotonic()) == {}
 
 
 def test_r01_reports_that_belong_to_another_server_are_told_and_kept(workplace):
     workplace(server="http://one.invalid/api").run("t1")
     place = workplace(server="http://two.invalid/api")
 
-    assert recover(place.runtime, ()) == 0
+    assert recover(place.services, ()) == 0
     (told,) = said(place)
     assert told.startswith("1 results in this state folder belong to http://one.invalid/api;")
     back = workplace(server="http://one.invalid/api")
-    assert recover(back.runtime, ()) == 1
+    assert recover(back.services, ()) == 1
 
 
 def test_r39_a_start_takes_over_what_a_free_instance_left(tmp_path, clock):
@@ -172,7 +172,7 @@ def test_r39_an_instance_that_cannot_be_taken_over_is_told_and_does_not_stop_the
         db.execute("PRAGMA user_version = 99")
     again = open_state(folder, None, clock)
     place = workplace()
-    recover(place.runtime, again.troubles)
+    recover(place.services, again.troubles)
 
     assert "this outbox has format 99" in said(place)[0]
     again.close()
@@ -191,9 +191,9 @@ def test_r37_what_the_remains_of_a_dead_worker_hold_is_told_and_is_something_lef
     (dead.instance.path / "lock").write_text(f"{2**22 - 3}")
     state = open_state(folder, None, clock)
     place = workplace()
-    recover(place.runtime, state.troubles)
+    recover(place.services, state.troubles)
     place.stop()
-    closed = close_books(place.runtime, elsewhere=state.left_elsewhere())
+    closed = close_books(place.services, elsewhere=state.left_elsewhere())
     state.close()
     dead.instance.release()
 
@@ -278,8 +278,8 @@ def test_what_is_parked_is_told_at_the_start_and_at_the_end_for_every_server(wor
     parked(workplace(server="http://one.invalid/api"), "HTTP 413: too large", "HTTP 413: too large")
     parked(workplace(server="http://two.invalid/api"), "no such task")
     place = workplace(server="http://one.invalid/api")
-    recovered = recover(place.runtime, ())
-    announce(place.runtime, state_dir="state", recovered=recovered)
+    recovered = recover(place.services, ())
+    announce(place.services, state_dir="state", recovered=recovered)
 
     (told,) = said(place)[-2:-1]
     assert told == (
@@ -288,7 +288,7 @@ def test_what_is_parked_is_told_at_the_start_and_at_the_end_for_every_server(wor
     )
     assert [event.parked for event in place.of(WorkerStarted)] == [3]
     place.stop()
-    code, reason = close_books(place.runtime)
+    code, reason = close_books(place.services)
     assert (code, place.faults()) == (0, ())
     assert reason.endswith(
         "nothing is left; 3 reports are parked: see prismq-worker outbox list --state parked"
@@ -301,11 +301,11 @@ def test_a_report_that_cannot_be_read_is_parked_and_told_and_the_books_add_up(wo
     before.transactions.run(lambda db: db.execute("UPDATE outcomes SET body = '{' WHERE task_id = 'bad'"))
     place = workplace(stored_sent=False)
 
-    assert recover(place.runtime, ()) == 1
+    assert recover(place.services, ()) == 1
     assert said(place)[0].startswith(
         "the report of task bad is parked: the stored report cannot be read: JSONDecodeError"
     )
-    loop = Stepped(delivery_loop(place.runtime))
+    loop = Stepped(delivery_loop(place.services))
     assert loop.report.identity.task_id == "good"
     loop.verdict(Verdict.ACCEPTED)
     assert place.faults() == ()
@@ -316,7 +316,7 @@ def test_parked_reports_that_are_too_old_are_deleted_with_a_word(workplace, cloc
     parked(workplace(), "HTTP 413")
     clock.turn(91 * 86_400)
     place = workplace()
-    recover(place.runtime, ())
+    recover(place.services, ())
 
     assert said(place) == ["1 parked reports were too old or too many, and were deleted"]
     assert place.outbox.count("parked") == 0
@@ -338,7 +338,7 @@ def test_a_claim_that_cannot_be_read_is_left_to_lapse_and_does_not_stop_the_star
         lambda db: db.execute("UPDATE holds SET worker_id = CAST(x'ff77' AS TEXT) WHERE task_id = 'bad'")
     )
     place = workplace()
-    recover(place.runtime, ())
+    recover(place.services, ())
 
     assert said(place)[0] == "1 stored claims cannot be read and are left to lapse"
     assert "task good was cut off" in said(place)[1]

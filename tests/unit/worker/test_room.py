@@ -20,33 +20,33 @@ def test_nothing_is_claimed_while_too_many_reports_wait_and_it_goes_on_by_itself
     monkeypatch.setattr(room, "MOST_REPORTS", 2)
     place = workplace()
     place.run("t1", "t2")
-    loop = Stepped(claim_loop(place.runtime))
+    loop = Stepped(claim_loop(place.services))
 
     assert loop.wait == DISK_PAUSE
     (told,) = place.of(Notice)
     assert (told.level, told.message[:31]) == ("error", "2 reports wait for the server; ")
-    assert place.runtime.disk_trouble == told.message
-    Stepped(delivery_loop(place.runtime)).verdict(Verdict.ACCEPTED)
+    assert place.services.shared.disk_trouble == told.message
+    Stepped(delivery_loop(place.services)).verdict(Verdict.ACCEPTED)
     place.clock.turn(DISK_PAUSE)
     loop.go_on()
     assert loop.request.claim is not None
-    assert place.runtime.disk_trouble is None
+    assert place.services.shared.disk_trouble is None
     assert len(place.of(Notice)) == 1
 
 
 def test_nothing_is_claimed_while_the_outbox_holds_too_many_bytes(workplace, monkeypatch):
     monkeypatch.setattr(room, "MOST_BYTES", 3 * MIB)
     place = workplace(Work(lambda ctx: "x" * MIB))
-    place.runtime.stored_bytes = lambda: 4 * MIB
+    place.services.disk.stored_bytes = lambda: 4 * MIB
     place.run("t1", "t2", "t3")
-    loop = Stepped(claim_loop(place.runtime))
+    loop = Stepped(claim_loop(place.services))
 
     assert loop.wait == DISK_PAUSE
     assert (
         "the outbox holds 3 MiB; nothing is claimed until reports are delivered"
         in place.of(Notice)[0].message
     )
-    Stepped(delivery_loop(place.runtime)).verdict(Verdict.ACCEPTED)
+    Stepped(delivery_loop(place.services)).verdict(Verdict.ACCEPTED)
     place.clock.turn(DISK_PAUSE)
     loop.go_on()
     assert loop.request.claim is not None
@@ -55,9 +55,9 @@ def test_nothing_is_claimed_while_the_outbox_holds_too_many_bytes(workplace, mon
 def test_a_large_file_that_is_mostly_free_is_not_full(workplace, monkeypatch):
     monkeypatch.setattr(room, "MOST_BYTES", 3 * MIB)
     place = workplace()
-    place.runtime.stored_bytes = lambda: 400 * MIB
+    place.services.disk.stored_bytes = lambda: 400 * MIB
 
-    assert Stepped(claim_loop(place.runtime)).request.claim is not None
+    assert Stepped(claim_loop(place.services)).request.claim is not None
 
 
 def test_a_log_that_a_reader_keeps_full_counts_is_emptied_before_anything_is_told_and_else_named(
@@ -72,8 +72,8 @@ def test_a_log_that_a_reader_keeps_full_counts_is_emptied_before_anything_is_tol
         sizes["log"] = sizes["after"]
         return "4 MiB are the log, which cannot be emptied; end it" if sizes["log"] else None
 
-    place.runtime.log_bytes, place.runtime.empty_log = lambda: sizes["log"], empty
-    loop = Stepped(claim_loop(place.runtime))
+    place.services.disk.log_bytes, place.services.disk.empty_log = lambda: sizes["log"], empty
+    loop = Stepped(claim_loop(place.services))
     assert loop.wait == DISK_PAUSE
     (told,) = place.of(Notice)
     assert told.message.startswith("the outbox holds 4 MiB; nothing is claimed")
@@ -83,7 +83,7 @@ def test_a_log_that_a_reader_keeps_full_counts_is_emptied_before_anything_is_tol
     place.clock.turn(DISK_PAUSE)
     loop.go_on()
     assert loop.request.claim is not None
-    assert place.runtime.disk_trouble is None
+    assert place.services.shared.disk_trouble is None
 
 
 def test_nothing_is_claimed_while_another_program_holds_the_outbox_locked(workplace, tmp_path):
@@ -93,23 +93,23 @@ def test_nothing_is_claimed_while_another_program_holds_the_outbox_locked(workpl
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(OutboxError):
             place.outbox.look()
-        loop = Stepped(claim_loop(place.runtime))
+        loop = Stepped(claim_loop(place.services))
 
         assert loop.wait == DISK_PAUSE
-        assert place.runtime.disk_trouble.startswith(
+        assert place.services.shared.disk_trouble.startswith(
             "another program holds the outbox locked (database is locked)"
         )
     place.clock.turn(DISK_PAUSE)
     loop.go_on()
     assert loop.request.claim is not None
-    assert place.runtime.disk_trouble is None
+    assert place.services.shared.disk_trouble is None
 
 
 def test_once_everything_is_delivered_the_disk_space_is_given_back_and_the_loop_rests(workplace):
     place = workplace(Work(lambda ctx: "x" * MIB))
     place.run(*(f"t{number}" for number in range(14)))
     size = place.outbox.used_bytes()
-    loop = Stepped(delivery_loop(place.runtime))
+    loop = Stepped(delivery_loop(place.services))
     while getattr(loop.effect, "request", None) is not None:
         loop.verdict(Verdict.ACCEPTED)
     steps = 0

@@ -12,7 +12,7 @@ from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.events import ClaimEnded, End, OutcomeCommitted, TypePaused, TypeResumed
 from prismq_worker_sdk.model.outcome import Completed, Failed, Released
-from prismq_worker_sdk.worker.cancellation import Cancellable
+from prismq_worker_sdk.worker.cancellation import CancelToken
 from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.handler_call import call
 from tests.support.loops import TYPE, Stepped, Work, grant
@@ -37,7 +37,7 @@ def test_a_result_is_committed_with_one_end_and_its_slot_is_free(workplace):
 
     assert place.outcomes() == [Completed('{"done":"t1"}')]
     assert place.ends() == [("t1", End.COMPLETED)]
-    assert place.runtime.slots.free == 2
+    assert place.services.slots.free == 2
     assert [type(event) for event in place.events[-2:]] == [OutcomeCommitted, ClaimEnded]
 
 
@@ -210,10 +210,10 @@ def test_r18_unavailable_pauses_its_type_alone(workplace):
     assert place.waiting() == []
     (paused,) = place.of(TypePaused)
     assert (paused.task_type, paused.reason, paused.seconds) == ("Test.Some", "quota used up", 600.0)
-    assert place.runtime.gate.closed(place.clock.monotonic()) == {"Test.Some": "quota used up"}
-    assert Stepped(claim_loop(place.runtime)).request.claim.task_types == ("Test.Other",)
+    assert place.services.availability.closed(place.clock.monotonic()) == {"Test.Some": "quota used up"}
+    assert Stepped(claim_loop(place.services)).request.claim.task_types == ("Test.Other",)
     place.clock.turn(600.0)
-    assert Stepped(claim_loop(place.runtime)).request.claim.task_types == ("Test.Some", "Test.Other")
+    assert Stepped(claim_loop(place.services)).request.claim.task_types == ("Test.Some", "Test.Other")
     assert [resumed.task_type for resumed in place.of(TypeResumed)] == ["Test.Some"]
 
 
@@ -223,7 +223,7 @@ def test_r18_defer_gives_back_one_task_and_pauses_nothing(workplace):
 
     assert place.ends() == [("t1", End.LAPSED)]
     assert place.waiting() == []
-    assert place.runtime.gate.closed(place.clock.monotonic()) == {}
+    assert place.services.availability.closed(place.clock.monotonic()) == {}
 
 
 @pytest.mark.parametrize("can", [Capabilities(), Capabilities(retries_at_once=True)])
@@ -264,7 +264,7 @@ def test_r19_errors_in_a_row_over_distinct_tasks_pause_the_type(workplace):
 
     (paused,) = place.of(TypePaused)
     assert "3 tasks in a row failed unexpectedly, last: RuntimeError: broken" in paused.reason
-    assert place.runtime.gate.hopeless(place.clock.monotonic()) == paused.reason
+    assert place.services.availability.all_failing(place.clock.monotonic()) == paused.reason
 
 
 def test_r19_a_task_that_ends_well_begins_the_count_anew(workplace):
@@ -293,7 +293,7 @@ def test_r19_one_type_that_still_works_keeps_the_worker(workplace):
     place.run("t1")
 
     assert place.of(TypePaused)
-    assert place.runtime.gate.hopeless(place.clock.monotonic()) is None
+    assert place.services.availability.all_failing(place.clock.monotonic()) is None
 
 
 def test_r25_a_task_whose_result_is_still_here_is_answered_without_a_slot(workplace):
@@ -368,7 +368,7 @@ def test_a_time_limit_is_told_as_it_was_asked_for_unless_the_claim_cut_it(workpl
 def test_r15_a_handler_that_has_just_ended_cannot_be_told_to_end_any_more(workplace):
     told = []
 
-    class Late(Cancellable):
+    class Late(CancelToken):
         def on_cancel(self, listener):
             told.append(listener)
             return lambda: None

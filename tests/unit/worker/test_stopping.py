@@ -20,7 +20,7 @@ def rested(place, loop):
 def test_r36_flushing_sends_everything_once_whatever_its_back_off(workplace):
     place = workplace()
     place.run("t1", "t2", "t3")
-    loop = rested(place, Stepped(delivery_loop(place.runtime)))
+    loop = rested(place, Stepped(delivery_loop(place.services)))
     place.stop()
     assert place.advance() is Phase.FLUSHING
     loop.go_on()
@@ -33,7 +33,7 @@ def test_r36_flushing_sends_everything_once_whatever_its_back_off(workplace):
             loop.answer(Unreachable("away"))
 
     assert sent == ["t1", "t2", "t3"]
-    assert place.runtime.flushed
+    assert place.services.shared.flushed
     assert [report.identity.task_id for report in place.waiting()] == ["t1", "t3"]
     assert place.advance(flushed=True) is Phase.STOPPED
 
@@ -41,7 +41,7 @@ def test_r36_flushing_sends_everything_once_whatever_its_back_off(workplace):
 def test_r36_a_replacement_made_while_flushing_is_sent_in_the_same_flush(workplace):
     place = workplace()
     place.run("t1")
-    loop = rested(place, Stepped(delivery_loop(place.runtime)))
+    loop = rested(place, Stepped(delivery_loop(place.services)))
     place.stop()
     place.advance()
     loop.go_on()
@@ -57,7 +57,7 @@ def test_r36_while_draining_what_is_committed_goes_on_being_delivered(workplace)
     work = Work(gated=True)
     place = workplace(work)
     place.start("t1")
-    loop = Stepped(delivery_loop(place.runtime))
+    loop = Stepped(delivery_loop(place.services))
     place.stop()
     assert place.advance(busy=True) is None
     work.gate.set()
@@ -73,7 +73,7 @@ def test_r36_a_handler_that_does_not_end_does_not_cost_the_others_their_last_try
     for task_id in ("t1", "t2"):
         place.give(grant(task_id, "Test.Quick"))
         place.idle()
-    loop = rested(place, Stepped(delivery_loop(place.runtime)))
+    loop = rested(place, Stepped(delivery_loop(place.services)))
     attempt = place.start("stubborn")
     supervisor = place.supervised()
     place.stop(grace=25.0)
@@ -93,7 +93,7 @@ def test_r36_a_handler_that_does_not_end_does_not_cost_the_others_their_last_try
 def test_r36_what_was_sent_when_handlers_were_cancelled_is_not_sent_again_by_the_flush(workplace):
     place = workplace()
     place.run("t1")
-    loop = rested(place, Stepped(delivery_loop(place.runtime)))
+    loop = rested(place, Stepped(delivery_loop(place.services)))
     place.stop(grace=25.0)
     place.clock.turn(17.0)
     loop.go_on()
@@ -102,13 +102,13 @@ def test_r36_what_was_sent_when_handlers_were_cancelled_is_not_sent_again_by_the
     loop.go_on()
 
     assert loop.ended
-    assert place.runtime.flushed
+    assert place.services.shared.flushed
 
 
 def test_r36_a_flush_ends_at_the_deadline(workplace):
     place = workplace()
     place.run("t1", "t2")
-    loop = rested(place, Stepped(delivery_loop(place.runtime)))
+    loop = rested(place, Stepped(delivery_loop(place.services)))
     place.stop(grace=10.0)
     place.advance()
     loop.go_on()
@@ -124,20 +124,20 @@ def test_r36_a_second_wish_brings_the_deadline_nearer_and_never_puts_it_off(work
     place = workplace()
     place.stop(grace=25.0)
     place.stop(grace=60.0)
-    assert place.runtime.life.plan.deadline == 24.0
+    assert place.services.lifecycle.plan.deadline == 24.0
     place.stop(grace=0.0)
-    assert place.runtime.life.plan.deadline == 0.0
+    assert place.services.lifecycle.plan.deadline == 0.0
     assert place.advance(busy=True) is Phase.STOPPED
 
 
 def test_r37_a_worker_with_nothing_left_exits_with_0(workplace):
     place = workplace()
     place.run("t1")
-    loop = Stepped(delivery_loop(place.runtime))
+    loop = Stepped(delivery_loop(place.services))
     loop.verdict(Verdict.ACCEPTED)
     place.stop()
 
-    assert close_books(place.runtime) == (0, "the test stops it; nothing is left")
+    assert close_books(place.services) == (0, "the test stops it; nothing is left")
 
 
 def test_r37_waiting_reports_are_left_with_75(workplace):
@@ -145,7 +145,7 @@ def test_r37_waiting_reports_are_left_with_75(workplace):
     place.run("t1", "t2")
     place.stop()
 
-    assert close_books(place.runtime) == (
+    assert close_books(place.services) == (
         75,
         "the test stops it; 2 reports are left: start me again on this state folder",
     )
@@ -157,7 +157,7 @@ def test_r37_a_handler_that_does_not_end_is_left_with_75_and_its_claim_lapses(wo
     place.start("t1")
     place.stop()
 
-    assert close_books(place.runtime) == (
+    assert close_books(place.services) == (
         75,
         "the test stops it; 1 handler is left: start me again on this state folder",
     )
@@ -173,7 +173,7 @@ def test_r37_reports_for_other_servers_do_not_count_as_left(workplace):
     place = workplace(server="http://two.invalid/api")
     place.stop()
 
-    assert close_books(place.runtime)[0] == 0
+    assert close_books(place.services)[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -186,18 +186,18 @@ def test_r37_reports_for_other_servers_do_not_count_as_left(workplace):
 def test_r38_books_that_are_off_end_with_1_and_are_shown(workplace, spoil, said):
     place = workplace()
     place.run("t1")
-    spoil(place.runtime.ledger)
+    spoil(place.services.accounting)
     place.stop()
 
-    assert close_books(place.runtime)[0] == 1
+    assert close_books(place.services)[0] == 1
     assert said in place.of(Notice)[-1].message
 
 
 def test_a_worker_that_failed_ends_with_1_whatever_is_left(workplace):
     place = workplace()
-    place.runtime.life.ask_stop("it failed", grace=1.0, now=0.0, failed=True)
+    place.services.lifecycle.ask_stop("it failed", grace=1.0, now=0.0, failed=True)
 
-    assert close_books(place.runtime)[0] == 1
+    assert close_books(place.services)[0] == 1
 
 
 def test_r37_a_worker_stopped_before_it_found_its_server_counts_what_is_stored(workplace):
@@ -205,6 +205,6 @@ def test_r37_a_worker_stopped_before_it_found_its_server_counts_what_is_stored(w
     place = workplace()
     place.stop()
 
-    code, reason = never_begun(place.runtime.life, place.outbox)
+    code, reason = never_begun(place.services.lifecycle, place.outbox)
     assert code == 75
     assert "1 report is left" in reason

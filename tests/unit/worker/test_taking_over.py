@@ -1,6 +1,7 @@
 """A task that is handed out again while its first attempt still runs here."""
 
 import threading
+from dataclasses import replace
 
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.events import End
@@ -16,7 +17,7 @@ def test_r09_a_running_task_that_is_handed_out_again_runs_once_and_is_reported_u
     wait_until(work.begun.is_set, "the start")
     place.give(grant("t1", token="second"))
 
-    assert place.runtime.slots.free == 1
+    assert place.services.slots.free == 1
     assert place.ends() == [("t1", End.LAPSED)]
     work.gate.set()
     place.idle()
@@ -56,7 +57,7 @@ def test_r09_a_task_with_a_cancelled_attempt_here_is_left_to_lapse(workplace):
     place.give(grant("t1"))
 
     assert place.ends() == [("t1", End.LAPSED)]
-    assert place.runtime.slots.free == 1
+    assert place.services.slots.free == 1
     work.gate.set()
     place.idle()
     assert work.ran == ["t1"]
@@ -67,11 +68,11 @@ def test_r09_a_task_with_a_stray_here_is_left_to_lapse(workplace):
     place = workplace(work)
     attempt = place.start("t1")
     assert attempt.abandon()
-    place.runtime.slots.lose(attempt)
+    place.services.slots.lose(attempt)
     place.give(grant("t1"))
 
     assert place.ends() == [("t1", End.LAPSED)]
-    assert len(place.runtime.table.all()) == 1
+    assert len(place.services.attempts.all()) == 1
 
 
 def test_r09_a_handler_that_ends_in_the_middle_of_taking_over_is_reported_under_the_new_claim(workplace):
@@ -97,7 +98,7 @@ def test_r09_a_handler_that_ends_in_the_middle_of_taking_over_is_reported_under_
             committed.set()
             return first
 
-    place.runtime.outbox = Interrupted()
+    place.services = replace(place.services, outbox=Interrupted())
     place.give(grant("t1", token="second"))
     place.idle()
 

@@ -284,7 +284,7 @@ def test_r27_stored_reports_go_out_before_the_first_claim(server, start):
 
 
 def test_r31_a_loop_that_dies_stops_the_worker_with_a_clear_message(server, start, monkeypatch):
-    def broken(runtime, arrivals, held=None):
+    def broken(services, arrivals, held=None):
         raise LookupError("a bug in the claim loop")
 
     monkeypatch.setattr(claimer, "accept", broken)
@@ -298,7 +298,7 @@ def test_r31_a_loop_that_dies_stops_the_worker_with_a_clear_message(server, star
 def test_r31_a_loop_that_hangs_stops_the_worker_with_a_clear_message(server, start, monkeypatch):
     gate = threading.Event()
 
-    def hanging(runtime, arrivals, held=None):
+    def hanging(services, arrivals, held=None):
         gate.wait()
 
     monkeypatch.setattr(claimer, "accept", hanging)
@@ -312,7 +312,7 @@ def test_r31_a_loop_that_hangs_stops_the_worker_with_a_clear_message(server, sta
 
 
 def test_r31_a_worker_with_a_dead_loop_is_not_live(server, start, monkeypatch):
-    def broken(runtime, arrivals, held=None):
+    def broken(services, arrivals, held=None):
         raise LookupError("a bug")
 
     monkeypatch.setattr(claimer, "accept", broken)
@@ -339,12 +339,12 @@ def test_r33_a_worker_is_ready_while_its_server_answers(server, start):
 def test_r40_a_worker_that_is_told_to_be_quiet_is_not_ready_and_says_why(start):
     running = start()
     wait_until(lambda: running.worker.health().ready, "readiness", deadline=SOON)
-    runtime = running.worker._supervisor._runtime
-    runtime.apply_command(WorkerCommand.QUIET)
+    services = running.worker._supervisor._services
+    services.apply_command(WorkerCommand.QUIET)
     assert running.worker.health() == Health(
         live=True, ready=False, reasons=("the server wants this worker quiet",)
     )
-    runtime.apply_command(WorkerCommand.RUN)
+    services.apply_command(WorkerCommand.RUN)
     assert running.worker.health().ready
 
 
@@ -501,7 +501,7 @@ def test_r12_a_worker_whose_only_slot_waits_for_a_locked_outbox_is_not_ready_and
     worker = start(work, concurrency=1).worker
     add(server)
     wait_until(work.begun.is_set, "the start of the task", deadline=SOON)
-    transactions = worker._supervisor._runtime.outbox._transactions
+    transactions = worker._supervisor._services.outbox._transactions
     transactions.run(lambda db: db.execute("PRAGMA busy_timeout = 0").fetchone())
     assert worker.health().ready
     with closing(sqlite3.connect(tmp_path / "state/instance-0/outbox.db", isolation_level=None)) as other:
@@ -537,7 +537,7 @@ def test_r37_a_worker_that_is_kept_from_the_results_of_a_dead_one_exits_with_75(
 def test_an_outbox_that_breaks_while_the_worker_runs_ends_it_with_what_to_do(start):
     running = start()
     running.seen(WorkerStarted)
-    transactions = running.worker._supervisor._runtime.outbox._transactions
+    transactions = running.worker._supervisor._services.outbox._transactions
 
     def broken(_db):
         error = sqlite3.DatabaseError("database disk image is malformed")
