@@ -31,7 +31,7 @@ QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 _AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 _ADDRESS = re.compile(
-    r"https?://(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d+)?(?:/[A-Za-z0-9/_.~!$&'()*+,;=:@%-]*)?"
+    r"https?://(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d+)?(?:/[A-Za-z0-9/_.~!$&'()+*,;=:@%-]*)?"
 )
 _TARGET = re.compile(r"/[!-~]*")
 _FIELD = re.compile(r"[A-Za-z-]+: [\t -~\x80-\xff]*")

@@ -164,12 +164,9 @@ class Claimer:
         return tuple(self._capacity())
 
     def _capacity(self) -> dict[str, int | None]:
-        services = self._services
-        if (
-            not services.shared.stored_sent
-            or not services.lifecycle.running
-            or services.shared.command is not WorkerCommand.RUN
-        ):
+        services, shared = self._services, self._services.shared
+        runs = services.lifecycle.running and shared.command is WorkerCommand.RUN
+        if not (runs and shared.stored_sent):
             return {}
         return services.availability.capacity(services.clock.monotonic())
 

@@ -65,7 +65,7 @@ MUTANTS = (
     Mutant(
         "R4",
         "a loop whose claim was in vain wakes the one that asks on",
-        "worker.claiming:claim_loop",
+        "worker.claim_loop:claim_loop",
         "services.wakeups.claim()",
         "None",
         "base",
@@ -74,7 +74,7 @@ MUTANTS = (
         "R5",
         "a lease counts from the first sending of its request",
         "worker.claimer:Claimer._new",
-        "arrive(services, new[:most], asked.sent_at)",
+        "arrive(services, new[:most], request.sent_at)",
         "arrive(services, new[:most], services.clock.monotonic())",
     ),
     Mutant(
@@ -108,14 +108,14 @@ MUTANTS = (
     Mutant(
         "R6",
         "a stop ends the wait on the server",
-        "worker.delivering:Delivery.step",
+        "worker.delivery_loop:Delivery.step",
         "self._outlived(waiting)",
         "False",
     ),
     Mutant(
         "R6",
         "tasks that come with the end of a wait are started",
-        "worker.delivering:Delivery._end_wait",
+        "worker.delivery_loop:Delivery._end_wait",
         "self._claimer.answered_again(waiting, reply.tasks)",
         "None",
     ),
@@ -123,7 +123,7 @@ MUTANTS = (
         "R6",
         "tasks that come with the end of a wait that was over are started",
         "worker.claimer:Claimer.answered_again",
-        "self._take_on_anew(new, asked.sent_at)",
+        "self._take_on_anew(new, request.sent_at)",
         "None",
     ),
     Mutant(
@@ -213,7 +213,7 @@ MUTANTS = (
     Mutant(
         "R18",
         "a type whose handler is not ready is not claimed",
-        "worker.gate:TypeAvailability._open",
+        "worker.availability:TypeAvailability._open",
         "state.unready is None",
         "True",
     ),
@@ -227,7 +227,7 @@ MUTANTS = (
     Mutant(
         "R21",
         "claims of waiting reports are renewed",
-        "worker.renewing:LeaseRenewer._look_around",
+        "worker.lease_renewer:LeaseRenewer._look_around",
         "self._waiting(now)",
         "()",
     ),
@@ -242,7 +242,7 @@ MUTANTS = (
     Mutant(
         "R23",
         "a line that rests goes on as soon as the server answers",
-        "worker.delivering:Delivery._rest_after",
+        "worker.delivery_loop:Delivery._rest_after",
         "services.server_status.answers > answers",
         "False",
     ),
@@ -279,8 +279,8 @@ MUTANTS = (
     Mutant(
         "R27",
         "stored reports go out before the first claim",
-        "worker.claimer:Claimer._rooms",
-        "services.shared.stored_sent",
+        "worker.claimer:Claimer._capacity",
+        "shared.stored_sent",
         "True",
     ),
     Mutant(
@@ -310,7 +310,7 @@ MUTANTS = (
     Mutant(
         "R36",
         "what still runs is told to end before the deadline",
-        "worker.supervising:_end_handlers",
+        "worker.supervise_loop:_end_handlers",
         "life.cancel_due(now)",
         "False",
     ),
@@ -325,7 +325,7 @@ MUTANTS = (
     Mutant(
         "R40",
         "a quiet worker keeps asking, so that it hears `run`",
-        "worker.claiming:_listen",
+        "worker.claim_loop:_listen",
         "yield from exchange(services, ExchangeRequest())",
         "yield Wait(1.0)",
     ),

@@ -338,7 +338,7 @@ def test_debug_shows_the_whole_traceback(how, attempt, monkeypatch):
     shown = attempt("Test.Ends", '{"how": "bug"}', *["--debug"] * (how == "option"))
 
     assert "Traceback (most recent call last)" in shown.err
-    assert "calling.py" in shown.err
+    assert "handler_call.py" in shown.err
 
 
 PRINTS = """
