@@ -13,17 +13,20 @@ from starlette.exceptions import HTTPException
 
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.system import SystemClock
-from prismq_worker_sdk.taskmanager import routes_base, routes_exchange, routes_manage
+from prismq_worker_sdk.taskmanager import routes_manage, routes_worker
+from prismq_worker_sdk.taskmanager.app_state import AppState
+from prismq_worker_sdk.taskmanager.claims import extend_leases_after_restart
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
-from prismq_worker_sdk.taskmanager.desk import Desk
-from prismq_worker_sdk.taskmanager.leases import spare
-from prismq_worker_sdk.taskmanager.problems import Problem, answer
-from prismq_worker_sdk.taskmanager.reader import Reader
-from prismq_worker_sdk.taskmanager.tables import connect, connect_reading, in_memory, instance_of
-from prismq_worker_sdk.taskmanager.writer import Writer
+from prismq_worker_sdk.taskmanager.database import (
+    Reader,
+    Writer,
+    connect,
+    connect_reading,
+    in_memory,
+    instance_of,
+)
+from prismq_worker_sdk.taskmanager.problems import Problem, answer_problem
 from prismq_worker_sdk.version import __version__
-
-__all__ = ["PREFIX", "create_app"]
 
 PREFIX = "/api"
 RETRY_SOON = {"Retry-After": "1"}
@@ -47,7 +50,7 @@ def create_app(config: TaskManagerConfig, *, clock: Clock | None = None) -> Fast
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
-        desk.checkers.shutdown(wait=False, cancel_futures=True)
+        state.checkers.shutdown(wait=False, cancel_futures=True)
         if reader is not None:
             reader.close()
         writer.close()
@@ -62,11 +65,11 @@ def create_app(config: TaskManagerConfig, *, clock: Clock | None = None) -> Fast
         openapi_url=f"{PREFIX}/openapi.json",
         redirect_slashes=False,
     )
-    desk = app.state.desk = Desk(config, clock or SystemClock(), writer, reader or writer, instance)
+    state = AppState(config, clock or SystemClock(), writer, reader or writer, instance)
+    app.state.taskmanager = state
     with engine.begin() as db:
-        spare(db, desk.now() + config.lease_seconds)
-    app.include_router(routes_base.router, prefix=PREFIX)
-    app.include_router(routes_exchange.router, prefix=PREFIX)
+        extend_leases_after_restart(db, state.now() + config.lease_seconds)
+    app.include_router(routes_worker.router, prefix=PREFIX)
     app.include_router(routes_manage.router, prefix=PREFIX)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http)
@@ -76,7 +79,7 @@ def create_app(config: TaskManagerConfig, *, clock: Clock | None = None) -> Fast
 
 
 async def _problem(_request: Request, error: Exception) -> JSONResponse:
-    return answer(error if isinstance(error, Problem) else Problem(500, str(error)))
+    return answer_problem(error if isinstance(error, Problem) else Problem(500, str(error)))
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
@@ -86,15 +89,17 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
         405: f"{request.method} is not for {request.url.path}",
     }
     headers = error.headers if isinstance(error, HTTPException) else None
-    return answer(Problem(status, detail.get(status, str(error))), headers)
+    return answer_problem(Problem(status, detail.get(status, str(error))), headers)
 
 
 async def _unexpected(_request: Request, error: Exception) -> JSONResponse:
     _LOG.error("a request failed", exc_info=error)
     closing = {"Connection": "close"}  # uvicorn closes it after an error, so nobody may send more
-    return answer(Problem(500, "the server failed at this request; its log says why"), closing)
+    return answer_problem(Problem(500, "the server failed at this request; its log says why"), closing)
 
 
 async def _no_database(_request: Request, error: Exception) -> JSONResponse:
     _LOG.error("the database failed: %s", error.orig if isinstance(error, OperationalError) else error)
-    return answer(Problem(503, "the database cannot be used now; nothing was stored, try again"), RETRY_SOON)
+    return answer_problem(
+        Problem(503, "the database cannot be used now; nothing was stored, try again"), RETRY_SOON
+    )

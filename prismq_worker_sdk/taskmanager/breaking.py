@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-__all__ = ["breaking_changes"]
-
 Schema: TypeAlias = "Mapping[str, Any] | bool"
 BY_NAME = {"$defs", "definitions", "properties"}
 """Keywords that hold schemas by name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -14,8 +14,6 @@ from prismq_worker_sdk.errors import Fault, InvalidParams
 from prismq_worker_sdk.handlers.patterns import Matcher, NeedsTime
 from prismq_worker_sdk.handlers.schema import DRAFT, ParamsSpec
 from prismq_worker_sdk.taskmanager.problems import Problem
-
-__all__ = ["Checks", "LongCheck", "faults_of"]
 
 T = TypeVar("T")
 
@@ -31,6 +29,14 @@ class LongCheck(Exception):  # noqa: N818 - not an error by itself
         super().__init__()
         self.schema = schema
         self.params = params
+
+
+class LongChecks(Exception):  # noqa: N818 - not an error by itself
+    """All of those that an operation needs; it is run again once they are decided."""
+
+    def __init__(self, checks: Sequence[LongCheck]) -> None:
+        super().__init__()
+        self.checks = checks
 
 
 class Checks:

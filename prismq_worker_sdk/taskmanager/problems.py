@@ -10,8 +10,6 @@ from fastapi.responses import JSONResponse
 
 from prismq_worker_sdk.errors import Fault
 
-__all__ = ["Problem", "answer"]
-
 
 class Problem(Exception):  # noqa: N818 - the RFC's word
     """A request that is refused.
@@ -28,8 +26,8 @@ class Problem(Exception):  # noqa: N818 - the RFC's word
         self.faults = faults
 
 
-def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """The problem on the wire."""
+def problem_body(problem: Problem) -> dict[str, Any]:
+    """The problem as RFC 9457 has it."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(problem.status).phrase,
@@ -38,4 +36,10 @@ def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONRe
     }
     if problem.faults:
         body["errors"] = [{"pointer": fault.pointer, "message": fault.message} for fault in problem.faults]
+    return body
+
+
+def answer_problem(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The problem on the wire."""
+    body = problem_body(problem)
     return JSONResponse(body, problem.status, headers, media_type="application/problem+json")

@@ -1,97 +1,147 @@
-"""Creating tasks, publishing their types, and looking at them."""
+"""What producers and operators do to tasks and their types, inside the caller's transaction."""
 
 from __future__ import annotations
 
-import base64
 import json
-import uuid
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import bindparam
 
 from prismq_worker_sdk.errors import SchemaError
 from prismq_worker_sdk.handlers.schema import DRAFT, ParamsSpec, checked_schema
-from prismq_worker_sdk.taskmanager import statements
-from prismq_worker_sdk.taskmanager.checking import faults_of
+from prismq_worker_sdk.taskmanager.breaking import breaking_changes
+from prismq_worker_sdk.taskmanager.checking import LongCheck, LongChecks, faults_of
+from prismq_worker_sdk.taskmanager.claims import CANCELLED
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
-from prismq_worker_sdk.taskmanager.messages import NewTask, NewTaskType, TaskFilter
+from prismq_worker_sdk.taskmanager.messages import NewTask, NewTaskType
 from prismq_worker_sdk.taskmanager.problems import Problem
-from prismq_worker_sdk.taskmanager.rules import breaking_changes
-from prismq_worker_sdk.taskmanager.tables import claims, task_types, tasks
+from prismq_worker_sdk.taskmanager.queries import TASK_TYPE, find, type_named
+from prismq_worker_sdk.taskmanager.reading import at_most, json_text, size_of
+from prismq_worker_sdk.taskmanager.rules import MAX_PARAMS_BYTES
+from prismq_worker_sdk.taskmanager.statements import Statement, insert, literal
+from prismq_worker_sdk.taskmanager.tables import new_ids, task_types, tasks
 
-__all__ = ["check_schemas", "create", "find", "history", "listed", "publish", "stats", "type_named", "types"]
+_TWIN = (
+    sa.select(tasks)
+    .where(tasks.c.dedupe_key == bindparam("key"), tasks.c.type == bindparam("type"))
+    .order_by(tasks.c.seq.desc())
+    .limit(1)
+)
+_IS_UNFINISHED = sa.or_(tasks.c.status == literal("pending"), tasks.c.status == literal("processing"))
+_UNFINISHED_TWIN = Statement(_TWIN.where(_IS_UNFINISHED))
+_TWIN_CHILD = Statement(_TWIN.where(tasks.c.parent_id == bindparam("parent")))
+_BLANK: dict[str, Any] = {
+    **dict.fromkeys(column.name for column in tasks.columns),
+    "status": "pending",
+    "attempts": 0,
+    "leased": 0,
+    "unconfirmed": 0,
+    "cancel_asked": 0,
+}
+_STORED = tuple(name for name in _BLANK if name != "seq")
+_NEW_TASK = insert(tasks, _STORED)
+_stored = itemgetter(*_STORED)
+_IN_STATUS = tasks.update().where(
+    tasks.c.id == bindparam("the_id"), tasks.c.status == bindparam("the_status")
+)
+_params_text = json.JSONEncoder(ensure_ascii=False).encode
 
-Row = sa.Row[Any]
-LARGEST_SEQ = 2**63 - 1
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A task, new or not; its columns."""
+
+    task: Mapping[str, Any]
+    is_new: bool
 
 
-def create(db: sa.Connection, config: TaskManagerConfig, new: NewTask, now: float) -> tuple[Row, bool]:
-    """The new task, or the one that has its dedupe key already; and whether it is new.
+def create(
+    db: sa.Connection,
+    config: TaskManagerConfig,
+    wanted: Sequence[NewTask],
+    now: float,
+    *,
+    children: bool = False,
+) -> list[Created | Problem]:
+    """The new task of each, the one that has its dedupe key already, or why it cannot be (413, 422).
 
     A key is taken while its task is unfinished; together with a parent it is taken for ever (R22).
 
-    Raises:
-        Problem: 422 the params do not fit the registered schema.
-    """
-    found = None if new.dedupe_key is None else _twin(db, new)
-    if found is not None:
-        return found, False
-    _check(db, new)
-    task_id = str(uuid.uuid4())
-    values = {
-        "id": task_id,
-        "type": new.type,
-        "status": "pending",
-        "params": json.dumps(new.params, ensure_ascii=False),
-        "priority": new.priority,
-        "max_attempts": new.max_attempts or config.max_attempts,
-        "not_before": now + new.delay_seconds if new.delay_seconds else None,
-        "created_at": now,
-        "dedupe_key": new.dedupe_key,
-        "parent_id": new.parent_id,
-    }
-    db.execute(statements.NEW_TASK, values)
-    return find(db, task_id), True
-
-
-def find(db: sa.Connection, task_id: str) -> Row:
-    """A task.
+    Args:
+        children: All or none are created, and their parent's report bounds their params.
 
     Raises:
-        Problem: 404 there is none.
+        LongChecks: Checks that are not to be made in a transaction.
     """
-    row = db.execute(statements.TASK, {"the_id": task_id}).first()
-    if row is None:
-        raise Problem(404, f"there is no task {task_id}")
-    return row
+    answers: list[Created | Problem] = []
+    new: list[dict[str, Any]] = []
+    by_key: dict[tuple[str | None, ...], dict[str, Any]] = {}
+    schemas: dict[str, Any] = {}
+    long_checks: list[LongCheck] = []
+    for one, task_id in zip(wanted, new_ids(len(wanted)), strict=True):
+        key = (one.type, one.dedupe_key, *([one.parent_id] if one.parent_id else []))
+        if one.dedupe_key is not None and (twin := by_key.get(key) or _twin(db, one)) is not None:
+            answers.append(Created(twin, is_new=False))
+            continue
+        params = _params_text(one.params)
+        try:
+            if not children:
+                _check_size(one, params)
+            _check(db, one, schemas)
+        except LongCheck as check:
+            long_checks.append(check)
+            continue
+        except Problem as problem:
+            answers.append(problem)
+            continue
+        task = _columns(one, config, now) | {"id": task_id, "params": params}
+        new.append(task)
+        answers.append(Created(task, is_new=True))
+        if one.dedupe_key is not None:
+            by_key[one.type, one.dedupe_key] = by_key[key] = task
+    if long_checks:
+        raise LongChecks(long_checks)
+    if new and not (children and any(isinstance(one, Problem) for one in answers)):
+        _NEW_TASK.run(db, list(map(_stored, new)))
+    return answers
 
 
-def history(db: sa.Connection, task_id: str) -> list[Row]:
-    """The claims of a task, oldest first."""
-    return list(db.execute(sa.select(claims).where(claims.c.task_id == task_id).order_by(claims.c.id)))
+def cancel(db: sa.Connection, task_id: str, now: float) -> Any:
+    """Fails a pending task at once; notes the wish for a running one.
+
+    Raises:
+        Problem: 404 no such task, 409 it is finished.
+    """
+    error, error_type = CANCELLED
+    failed = {"status": "failed", "completed_at": now, "error": error, "error_type": error_type}
+    for status, change in (("pending", failed), ("processing", {"cancel_asked": 1})):
+        if db.execute(_IN_STATUS, {"the_id": task_id, "the_status": status, **change}).rowcount:
+            return find(db, task_id)
+    row = find(db, task_id)
+    raise Problem(409, f"task {task_id} is {row.status} already; only unfinished tasks can be cancelled")
 
 
-def listed(db: sa.Connection, wanted: TaskFilter) -> tuple[list[Row], str | None]:
-    """Tasks, newest first, and the cursor of the next page; tasks that come meanwhile do not shift the pages."""
-    query = sa.select(tasks).order_by(tasks.c.seq.desc()).limit(wanted.limit + 1)
-    for column, value in (
-        (tasks.c.status, wanted.status),
-        (tasks.c.type, wanted.type),
-        (tasks.c.worker_id, wanted.worker_id),
-    ):
-        if value is not None:
-            query = query.where(column == value)
-    if wanted.q:
-        like = f"%{wanted.q.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
-        columns = (tasks.c.id, tasks.c.type, tasks.c.params, tasks.c.error)
-        query = query.where(sa.or_(*(column.like(like, escape="!") for column in columns)))
-    if wanted.cursor is not None:
-        query = query.where(tasks.c.seq < _place(wanted.cursor))
-    rows = list(db.execute(query))
-    more = len(rows) > wanted.limit
-    rows = rows[: wanted.limit]
-    return rows, _cursor(rows[-1].seq) if more else None
+def retry(db: sa.Connection, task_id: str) -> Any:
+    """Makes a failed task pending again, with all its attempts.
+
+    Raises:
+        Problem: 404 no such task, 409 it has not failed, or another unfinished task has its dedupe key.
+    """
+    row = find(db, task_id)
+    if row.dedupe_key is not None and row.parent_id is None:
+        twin = _UNFINISHED_TWIN.first(db, key=row.dedupe_key, type=row.type)
+        if twin is not None and twin.id != row.id:
+            raise Problem(409, f"task {twin.id} has the dedupe key {row.dedupe_key!r} and is unfinished")
+    fresh = {"status": "pending", "attempts": 0, "cancel_asked": 0} | dict.fromkeys(
+        ("not_before", "completed_at", "worker_id", "error", "error_type")
+    )
+    if not db.execute(_IN_STATUS, {"the_id": task_id, "the_status": "failed", **fresh}).rowcount:
+        raise Problem(409, f"task {task_id} is {row.status}; only failed tasks can be tried again")
+    return find(db, task_id)
 
 
 def check_schemas(new: NewTaskType) -> None:
@@ -103,13 +153,13 @@ def check_schemas(new: NewTaskType) -> None:
         raise Problem(422, str(error)) from None
 
 
-def publish(db: sa.Connection, name: str, new: NewTaskType, now: float) -> Row:
+def publish(db: sa.Connection, name: str, new: NewTaskType, now: float) -> Any:
     """Registers a task type, or changes it; its schemas were checked.
 
     Raises:
         Problem: 409 the change breaks producers and is not allowed to.
     """
-    before = db.execute(statements.TASK_TYPE, {"the_name": name}).first()
+    before = TASK_TYPE.first(db, name=name)
     if before is not None and not new.allow_breaking:
         breaks = list(breaking_changes(json.loads(before.param_schema), new.param_schema))
         if breaks:
@@ -129,79 +179,37 @@ def publish(db: sa.Connection, name: str, new: NewTaskType, now: float) -> Row:
     return type_named(db, name)
 
 
-def type_named(db: sa.Connection, name: str) -> Row:
-    """A task type.
-
-    Raises:
-        Problem: 404 there is none.
-    """
-    row = db.execute(statements.TASK_TYPE, {"the_name": name}).first()
-    if row is None:
-        raise Problem(404, f"there is no task type {name}")
-    return row
-
-
-def types(db: sa.Connection) -> list[Row]:
-    """The task types, by name."""
-    return list(db.execute(sa.select(task_types).order_by(task_types.c.name)))
-
-
-def stats(db: sa.Connection, now: float) -> dict[str, dict[str, Any]]:
-    """Numbers for each task type: depth, oldest pending age (seconds), in flight, ended, ended in the last hour."""
-    found: dict[str, dict[str, Any]] = {}
-    counted = sa.select(
-        tasks.c.type, tasks.c.status, sa.func.count(), sa.func.min(tasks.c.created_at)
-    ).group_by(tasks.c.type, tasks.c.status)
-    for task_type, status, number, oldest in db.execute(counted):
-        one = found.setdefault(task_type, _zeros())
-        one[status] = number
-        if status == "pending":
-            one["oldest_pending_seconds"] = max(0.0, now - oldest)
-    recent = (
-        sa.select(tasks.c.type, tasks.c.status, sa.func.count())
-        .where(tasks.c.completed_at > now - 3600)
-        .group_by(tasks.c.type, tasks.c.status)
-    )
-    for task_type, status, number in db.execute(recent):
-        found[task_type][f"{status}_last_hour"] = number
-    return found
-
-
-def _zeros() -> dict[str, Any]:
-    return {
-        "pending": 0,
-        "processing": 0,
-        "completed": 0,
-        "failed": 0,
-        "oldest_pending_seconds": 0.0,
-        "completed_last_hour": 0,
-        "failed_last_hour": 0,
-    }
-
-
-def _twin(db: sa.Connection, new: NewTask) -> Row | None:
+def _twin(db: sa.Connection, new: NewTask) -> Mapping[str, Any] | None:
     """The latest task that has the dedupe key already."""
-    key = {"the_key": new.dedupe_key, "the_type": new.type}
+    key = {"key": new.dedupe_key, "type": new.type}
     if new.parent_id is None:
-        return db.execute(statements.UNFINISHED_TWIN, key).first()
-    return db.execute(statements.TWIN_CHILD, {**key, "the_parent": new.parent_id}).first()
+        row = _UNFINISHED_TWIN.first(db, **key)
+    else:
+        row = _TWIN_CHILD.first(db, **key, parent=new.parent_id)
+    return None if row is None else row._asdict()
 
 
-def _check(db: sa.Connection, new: NewTask) -> None:
-    row = db.execute(statements.TASK_TYPE, {"the_name": new.type}).first()
-    if row is None:
-        return
-    if faults := faults_of(row.param_schema, new.params):
+def _check_size(new: NewTask, params: str) -> None:
+    if size_of(params) > MAX_PARAMS_BYTES:  # as it is stored, with a space here and there
+        at_most(MAX_PARAMS_BYTES, "params", json_text(new.params))
+
+
+def _check(db: sa.Connection, new: NewTask, schemas: dict[str, Any]) -> None:
+    """Against the registered schema, each looked up once."""
+    if new.type not in schemas:
+        schemas[new.type] = TASK_TYPE.first(db, name=new.type)
+    row = schemas[new.type]
+    if row is not None and (faults := faults_of(row.param_schema, new.params)):
         raise Problem(422, f"the params do not fit {new.type} (version {row.version} of its schema)", faults)
 
 
-def _cursor(seq: int) -> str:
-    return base64.urlsafe_b64encode(str(seq).encode()).decode().rstrip("=")
-
-
-def _place(cursor: str) -> int:
-    with suppress(ValueError):
-        place = int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if 0 < place <= LARGEST_SEQ:
-            return place
-    raise Problem(422, f"cursor {cursor[:80]!r} was not made by this server; leave it out to begin anew")
+def _columns(new: NewTask, config: TaskManagerConfig, now: float) -> dict[str, Any]:
+    return _BLANK | {
+        "type": new.type,
+        "priority": new.priority,
+        "max_attempts": new.max_attempts or config.max_attempts,
+        "not_before": now + new.delay_seconds if new.delay_seconds else None,
+        "created_at": now,
+        "dedupe_key": new.dedupe_key,
+        "parent_id": new.parent_id,
+    }

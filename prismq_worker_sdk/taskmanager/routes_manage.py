@@ -1,24 +1,30 @@
-"""Producing and looking (protocol.md, manage)."""
+"""What producers and operators call (PROTOCOL, manage): creating, looking, steering."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
 
-from prismq_worker_sdk.taskmanager import producing, transitions, views
+from prismq_worker_sdk.taskmanager import producing, queries, views, workers
+from prismq_worker_sdk.taskmanager.app_state import (
+    AppState,
+    Route,
+    admitted,
+    answer,
+    answer_value,
+    state_of,
+)
 from prismq_worker_sdk.taskmanager.config import Scope
-from prismq_worker_sdk.taskmanager.desk import Desk, admitted
-from prismq_worker_sdk.taskmanager.messages import NewTask, NewTaskType, TaskFilter, body_of, read
-from prismq_worker_sdk.taskmanager.openapi import takes
-from prismq_worker_sdk.taskmanager.problems import Problem
+from prismq_worker_sdk.taskmanager.messages import NewTask, NewTasks, NewTaskType, TaskFilter, takes
+from prismq_worker_sdk.taskmanager.problems import Problem, problem_body
+from prismq_worker_sdk.taskmanager.producing import Created
+from prismq_worker_sdk.taskmanager.reading import body_of, json_text, read
 from prismq_worker_sdk.taskmanager.rules import is_task_type
 
-__all__ = ["router"]
-
-router = APIRouter(tags=["manage"])
+router = APIRouter(tags=["manage"], route_class=Route)
 WORKER = [Depends(admitted(Scope.WORKER))]
 PRODUCER = [Depends(admitted(Scope.PRODUCER))]
 ANY = [Depends(admitted(Scope.PRODUCER, Scope.WORKER))]
@@ -28,93 +34,145 @@ ADMIN = [Depends(admitted())]
 @router.post("/tasks", dependencies=PRODUCER, openapi_extra=takes(NewTask), status_code=201)
 async def create(request: Request) -> Response:
     """Creates a task; 200 with the existing one where its dedupe key is taken."""
-    desk: Desk = request.app.state.desk
     new = await body_of(request, NewTask)
-    now = desk.now()
-    row, fresh = await desk.run(lambda db: producing.create(db, desk.config, new, now))
-    desk.waiting.notify()
-    return JSONResponse(views.task(row), 201 if fresh else 200)
+    (made,) = await _created(state_of(request), [new])
+    if isinstance(made, Problem):
+        raise made
+    return answer(views.task(made.task), 201 if made.is_new else 200)
+
+
+@router.post("/tasks/batch", dependencies=PRODUCER, openapi_extra=takes(NewTasks))
+async def create_many(request: Request) -> Response:
+    """Creates many tasks in one transaction; each has an answer of its own, and none of them stops another."""
+    asked = (await body_of(request, NewTasks)).tasks
+    answers = [_read(one) for one in asked]
+    fit = [one for one in answers if isinstance(one, NewTask)]
+    made = iter(await _created(state_of(request), fit) if fit else ())
+    shown = (_shown(one if isinstance(one, Problem) else next(made)) for one in answers)
+    return answer(f'{{"tasks":[{",".join(shown)}]}}')
 
 
 @router.get("/tasks", dependencies=ANY)
 async def listed(request: Request) -> Response:
     """Tasks, newest first: status, type, worker_id, q, limit, cursor."""
-    desk: Desk = request.app.state.desk
-    wanted, now = read(TaskFilter, dict(request.query_params)), desk.now()
-    rows, cursor = await desk.look(lambda db: producing.listed(db, wanted), settled=now)
-    return JSONResponse({"tasks": [views.task(row) for row in rows], "next_cursor": cursor})
+    wanted = read(TaskFilter, dict(request.query_params))
+    rows, cursor = await state_of(request).look_at_tasks(lambda db: queries.listed(db, wanted))
+    shown = ",".join(views.task(row._asdict()) for row in rows)
+    return answer(f'{{"tasks":[{shown}],"next_cursor":{json_text(cursor)}}}')
 
 
 @router.get("/tasks/{task_id}", dependencies=ANY)
 async def show(request: Request, task_id: str) -> Response:
     """A task with its history."""
-    desk: Desk = request.app.state.desk
-    now = desk.now()
 
     def look(db: sa.Connection) -> tuple[sa.Row[Any], list[sa.Row[Any]]]:
-        return producing.find(db, task_id), producing.history(db, task_id)
+        return queries.find(db, task_id), queries.history(db, task_id)
 
-    row, claims = await desk.look(look, settled=now)
-    return JSONResponse(views.task(row, claims))
+    row, claims = await state_of(request).look_at_tasks(look)
+    return answer(views.task_with_history(row._asdict(), claims))
 
 
 @router.post("/tasks/{task_id}/cancel", dependencies=ADMIN)
 async def cancel(request: Request, task_id: str) -> Response:
     """Fails a pending task at once; asks for the end of a running one."""
-    desk: Desk = request.app.state.desk
-    now = desk.now()
-    return JSONResponse(views.task(await desk.run(lambda db: transitions.cancel(db, task_id, now))))
+    state = state_of(request)
+    now = state.now()
+    row = await state.run(lambda db: producing.cancel(db, task_id, now))
+    return answer(views.task(row._asdict()))
 
 
 @router.post("/tasks/{task_id}/retry", dependencies=ADMIN)
 async def retry(request: Request, task_id: str) -> Response:
     """Makes a failed task pending again."""
-    desk: Desk = request.app.state.desk
-    row = await desk.run(lambda db: transitions.retry(db, task_id))
-    desk.waiting.notify()
-    return JSONResponse(views.task(row))
+    state = state_of(request)
+    row = await state.run(lambda db: producing.retry(db, task_id))
+    state.waiting.notify({row.type: 1})
+    return answer(views.task(row._asdict()))
 
 
 @router.put("/task-types/{name}", dependencies=WORKER, openapi_extra=takes(NewTaskType))
-async def publish(request: Request, name: str) -> dict[str, Any]:
+async def publish(request: Request, name: str) -> Response:
     """Registers a task type; a change that breaks producers is refused unless it is allowed to."""
-    desk: Desk = request.app.state.desk
     if not is_task_type(name):
         raise Problem(
             422, f"{name!r} is no task type; write dotted names such as PrismQ.YouTube.ScrapeShorts"
         )
+    state = state_of(request)
     new = await body_of(request, NewTaskType)
-    await desk.apart(producing.check_schemas, new)
-    now = desk.now()
-    return views.task_type(await desk.run(lambda db: producing.publish(db, name, new, now)))
+    await state.apart(producing.check_schemas, new)
+    now = state.now()
+    row = await state.run(lambda db: producing.publish(db, name, new, now))
+    return answer_value(views.task_type(row))
 
 
 @router.get("/task-types", dependencies=ANY)
-async def types(request: Request) -> dict[str, Any]:
+async def types(request: Request) -> Response:
     """The registered task types."""
-    desk: Desk = request.app.state.desk
-    return {"task_types": [views.task_type(row) for row in await desk.look(producing.types)]}
+    rows = await state_of(request).look(queries.types)
+    return answer_value({"task_types": [views.task_type(row) for row in rows]})
 
 
 @router.get("/task-types/{name}", dependencies=ANY)
-async def type_named(request: Request, name: str) -> dict[str, Any]:
+async def type_named(request: Request, name: str) -> Response:
     """A registered task type."""
-    desk: Desk = request.app.state.desk
-    return views.task_type(await desk.look(lambda db: producing.type_named(db, name)))
+    row = await state_of(request).look(lambda db: queries.type_named(db, name))
+    return answer_value(views.task_type(row))
+
+
+@router.get("/workers", dependencies=ANY)
+async def workers_listed(request: Request) -> Response:
+    """Who is there, what it runs, when it was last heard of."""
+    found = await state_of(request).look(workers.listed)
+    return answer_value({"workers": [views.worker(row, running) for row, running in found]})
+
+
+@router.post("/workers/{worker_id}/{action}", dependencies=ADMIN)
+async def steer(request: Request, worker_id: str, action: str) -> Response:
+    """Quiet: no new tasks; resume: tasks again; terminate: end as by a signal."""
+    command = {"quiet": "quiet", "resume": workers.RUN, "terminate": "terminate"}.get(action)
+    if command is None:
+        raise Problem(404, f"a worker can be told quiet, resume or terminate, not {action}")
+    state = state_of(request)
+    row, running = await state.run(lambda db: workers.steer(db, worker_id, command))
+    state.waiting.notify_worker(worker_id)
+    return answer_value(views.worker(row, running))
 
 
 @router.get("/stats", dependencies=ANY)
-async def stats(request: Request) -> dict[str, Any]:
+async def stats(request: Request) -> Response:
     """Numbers for each task type."""
-    desk: Desk = request.app.state.desk
-    now = desk.now()
-    return {"types": await desk.look(lambda db: producing.stats(db, now), settled=now)}
+    return answer_value({"types": await _stats(state_of(request))})
 
 
 @router.get("/metrics", dependencies=ADMIN)
 async def metrics(request: Request) -> Response:
     """The same for Prometheus."""
-    desk: Desk = request.app.state.desk
-    now = desk.now()
-    found = await desk.look(lambda db: producing.stats(db, now), settled=now)
-    return PlainTextResponse(views.prometheus(found), media_type="text/plain; version=0.0.4")
+    text = views.prometheus(await _stats(state_of(request)))
+    return Response(text, media_type="text/plain; version=0.0.4")
+
+
+async def _stats(state: AppState) -> dict[str, dict[str, Any]]:
+    now = state.now()
+    return await state.look_at_tasks(lambda db: queries.stats(db, now))
+
+
+async def _created(state: AppState, wanted: list[NewTask]) -> list[Created | Problem]:
+    now = state.now()
+    made = await state.run(lambda db: producing.create(db, state.config, wanted, now))
+    new = (one.task for one in made if isinstance(one, Created) and one.is_new)
+    state.waiting.notify(Counter(task["type"] for task in new if task["not_before"] is None))
+    return made
+
+
+def _read(found: Any) -> NewTask | Problem:
+    try:
+        return read(NewTask, found)
+    except Problem as problem:
+        return problem
+
+
+def _shown(made: Created | Problem) -> str:
+    """One answer of a batch."""
+    if isinstance(made, Problem):
+        return json_text({"status": made.status, "problem": problem_body(made)})
+    return f'{{"status":{201 if made.is_new else 200},"task":{views.task(made.task)}}}'

@@ -1,33 +1,16 @@
-"""The rules of the TaskManager, pure: limits, back-off, what breaks a schema."""
+"""The rules of the TaskManager, pure: limits, names, back-off."""
 
 from __future__ import annotations
 
 import re
-
-from prismq_worker_sdk.taskmanager.breaking import breaking_changes
-
-__all__ = [
-    "MAX_CHECKPOINT_BYTES",
-    "MAX_DEPTH",
-    "MAX_ERROR_BYTES",
-    "MAX_PARAMS_BYTES",
-    "MAX_REQUEST_BYTES",
-    "MAX_RESULT_BYTES",
-    "UNCONFIRMED_FREE",
-    "after_failure",
-    "backoff",
-    "breaking_changes",
-    "expired_error",
-    "is_task_type",
-    "is_worker_id",
-]
 
 MAX_PARAMS_BYTES = 1024 * 1024
 MAX_RESULT_BYTES = 8 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 MAX_CHECKPOINT_BYTES = 64 * 1024
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
-"""docs/rules.md, limits."""
+MAX_TASKS, MAX_BATCH_TASKS = 128, 1000
+"""docs/rules.md, limits; tasks of one claim, and of one batch of submits."""
 
 UNCONFIRMED_FREE = 10
 """Claims of a task that expire without a sign of life and do not count as attempts (R7)."""

@@ -18,8 +18,6 @@ from prismq_worker_sdk.system import signals
 from prismq_worker_sdk.taskmanager.app import PREFIX, create_app
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 
-__all__ = ["RunningServer", "serve"]
-
 _LOG = logging.getLogger("prismq.taskmanager")
 START_SECONDS = 30.0
 
@@ -57,11 +55,10 @@ class RunningServer:
     ) -> None:
         self._listening = _bind(config)
         try:
-            self._app = create_app(config, clock=clock)
+            self._server = _Server(create_app(config, clock=clock))
         except BaseException:
             self._listening.close()
             raise
-        self._server = _server(self._app)
         self._ended = ended
         self.port: int = self._listening.getsockname()[1]
         self.url = _url(config, self.port)
@@ -74,7 +71,6 @@ class RunningServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._app.state.desk.waiting.closing = True
         self._server.should_exit = True
         self._thread.join(START_SECONDS)
         self._listening.close()
@@ -86,17 +82,24 @@ class RunningServer:
             self._ended()
 
 
-def _server(app: FastAPI) -> uvicorn.Server:
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=5,
-            server_header=False,
+class _Server(uvicorn.Server):
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                timeout_keep_alive=30,
+                timeout_graceful_shutdown=5,
+                server_header=False,
+            )
         )
-    )
+        self._waiting = app.state.taskmanager.waiting
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Lets those go that wait for work, so that it need not wait for the end of their requests."""
+        self._waiting.close()
+        await super().shutdown(sockets)
 
 
 def _bind(config: TaskManagerConfig) -> socket.socket:

@@ -1,141 +1,122 @@
-"""The statements that claims and reports are made of, built once: building one costs more than running it.
-
-What a row must still be like is bound by a name that begins with `the_`; what is set are the other names of the
-parameters, so one update serves every set of columns.
-"""
+"""Statements that are compiled once and then given to the driver: building and binding one costs more than its work."""
 
 from __future__ import annotations
 
+from collections import namedtuple
+from collections.abc import Callable, Generator, Sequence
+from operator import itemgetter
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy import bindparam
+from sqlalchemy.exc import OperationalError
 
-from prismq_worker_sdk.taskmanager.tables import claims, task_types, tasks, workers
 
-__all__ = [
-    "CANCEL_PENDING",
-    "CANCEL_RUNNING",
-    "CLOSE_CLAIM",
-    "CONFIRMED",
-    "DROP_CLAIM",
-    "END_OF_CLAIM",
-    "EXPIRED",
-    "FIRST_EXPIRY",
-    "GRANTED",
-    "HELD",
-    "NEW_CLAIM",
-    "NEW_TASK",
-    "NEW_WORKER",
-    "OF_CLAIM",
-    "OF_WORKER",
-    "OVER",
-    "PENDING",
-    "STILL_HELD",
-    "TAKE",
-    "TASK",
-    "TASK_TYPE",
-    "TWIN_CHILD",
-    "UNFINISHED_TWIN",
-    "WANTED_OF",
-    "WORKER_SEEN",
-]
+class Statement:
+    """A statement whose parameters are known by their names; none of them is expanded.
 
-_FIRST = (tasks.c.priority.desc(), tasks.c.seq)
-_UNDER_A_TOKEN = sa.select(tasks, claims.c.token, claims.c.attempt).join(claims, tasks.c.claim == claims.c.id)
-_UNFINISHED_CLAIM = sa.or_(claims.c.verdict.is_(None), claims.c.verdict == "expired")
+    Args:
+        names: Of the parameters, in the order in which `run` and `first_of_each` get their values.
+    """
 
-TASK = sa.select(tasks).where(tasks.c.id == bindparam("the_id"))
+    def __init__(self, statement: sa.Select[Any] | sa.Insert | sa.Update, names: Sequence[str] = ()) -> None:
+        self._statement = statement
+        self._names = list(names)
+        self._compiled: dict[str, tuple[str, dict[str, Any], list[str] | None]] = {}
+        if isinstance(statement, sa.Select):
+            row: Any = namedtuple("_Row", statement.selected_columns.keys())  # type: ignore[misc]  # noqa: PYI024
+            self._row: Callable[[Any], Any] = row._make
 
-NEW_TASK = tasks.insert()
-TASK_TYPE = sa.select(task_types).where(task_types.c.name == bindparam("the_name"))
+    def rows(self, db: sa.Connection, **values: Any) -> Generator[Any, None, None]:
+        """The rows of a query, with their columns as attributes; read as far as they are asked for."""
+        text, defaults, order = self._for(db.dialect)
+        given: Any = {**defaults, **values}
+        if order is not None:
+            given = [given[name] for name in order]
+        cursor = execute(db, text, given)
+        try:
+            yield from map(self._row, cursor)
+        finally:
+            cursor.close()
 
-_TWIN = (
-    sa.select(tasks)
-    .where(tasks.c.dedupe_key == bindparam("the_key"), tasks.c.type == bindparam("the_type"))
-    .order_by(tasks.c.seq.desc())
-    .limit(1)
-)
-UNFINISHED_TWIN = _TWIN.where(tasks.c.status.in_(("pending", "processing")))
-TWIN_CHILD = _TWIN.where(tasks.c.parent_id == bindparam("the_parent"))
+    def first(self, db: sa.Connection, **values: Any) -> Any:
+        """The first row, None where there is none."""
+        return next(self.rows(db, **values), None)
 
-OVER = sa.select(tasks).where(
-    tasks.c.status == "processing",
-    tasks.c.claim_expires_at <= bindparam("now"),
-    sa.or_(tasks.c.cancel_asked == 1, tasks.c.attempts >= tasks.c.max_attempts),
-)
-"""Tasks whose claim ran out and that nobody may have again."""
+    def first_of_each(self, db: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """The first row for each row of values."""
+        text, given = self._given(db, rows)
+        cursor, found = db.connection.cursor(), []
+        for values in given:
+            cursor.execute(text, values)
+            found.append(cursor.fetchone())
+        cursor.close()
+        return [None if row is None else self._row(row) for row in found]
 
-FIRST_EXPIRY = sa.select(sa.func.min(tasks.c.claim_expires_at)).where(tasks.c.status == "processing")
+    def run(self, db: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Inserts or updates for each row of values."""
+        if rows:
+            text, given = self._given(db, rows)
+            execute(db, text, given, many=True).close()
 
-EXPIRED = (
-    sa.select(tasks)
-    .where(
-        tasks.c.status == "processing",
-        tasks.c.claim_expires_at <= bindparam("now"),
-        tasks.c.type.in_(bindparam("types", expanding=True)),
-    )
-    .order_by(*_FIRST)
-    .limit(bindparam("most"))
-)
-"""Tasks whose claim ran out, in the order of handing out."""
+    def _given(self, db: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> tuple[str, Sequence[Any]]:
+        """The text, and each row of values as the driver takes it."""
+        text, _defaults, order = self._for(db.dialect)
+        if order == self._names:
+            return text, rows
+        if order is None:
+            return text, [dict(zip(self._names, row, strict=True)) for row in rows]
+        return text, list(map(itemgetter(*map(self._names.index, order)), rows))
 
-PENDING = (
-    sa.select(tasks)
-    .where(
-        tasks.c.status == "pending",
-        tasks.c.type.in_(bindparam("types", expanding=True)),
-        sa.or_(tasks.c.not_before.is_(None), tasks.c.not_before <= bindparam("now")),
-    )
-    .order_by(*_FIRST)
-    .limit(bindparam("most"))
-)
-"""Tasks that wait and whose time has come, in the order of handing out."""
+    def _for(self, dialect: sa.Dialect) -> tuple[str, dict[str, Any], list[str] | None]:
+        """Its text, what its parameters are unless given, and their order where they have no names."""
+        kind = f"{dialect.name} {dialect.driver}"
+        if kind not in self._compiled:
+            compiled = self._statement.compile(dialect=dialect)
+            self._compiled[kind] = (str(compiled), dict(compiled.params), compiled.positiontup)
+        return self._compiled[kind]
 
-TAKE = tasks.update().where(
-    tasks.c.id == bindparam("the_id"),
-    tasks.c.status == bindparam("the_status"),
-    tasks.c.claim.is_not_distinct_from(bindparam("the_claim")),
-)
-"""Of a task as it was found, claimed or not."""
 
-OF_CLAIM = tasks.update().where(tasks.c.id == bindparam("the_id"), tasks.c.claim == bindparam("the_claim"))
-"""Of a task while this is its claim."""
+def insert(table: sa.Table, names: Sequence[str]) -> Statement:
+    """An insert; the values are these columns."""
+    return Statement(table.insert().values({name: bindparam(name) for name in names}), names)
 
-OF_WORKER = tasks.update().where(
-    tasks.c.id == bindparam("the_id"),
-    tasks.c.status == bindparam("the_status"),
-    tasks.c.worker_id == bindparam("the_worker"),
-    tasks.c.claim == bindparam("the_claim"),
-)
-"""Of a task as it was found, while this worker has it."""
 
-CANCEL_PENDING = tasks.update().where(tasks.c.id == bindparam("the_id"), tasks.c.status == "pending")
-CANCEL_RUNNING = tasks.update().where(tasks.c.id == bindparam("the_id"), tasks.c.status == "processing")
+def update(
+    table: sa.Table,
+    names: Sequence[str],
+    by: Sequence[str],
+    *,
+    unless_none: Sequence[str] = (),
+    where: Sequence[sa.ColumnElement[bool]] = (),
+    **fixed: sa.ColumnElement[Any],
+) -> Statement:
+    """An update; the values are `names`, `unless_none`, then `by`.
 
-NEW_CLAIM = claims.insert()
-DROP_CLAIM = claims.delete().where(claims.c.id == bindparam("the_claim"))
-CONFIRMED = sa.select(claims.c.confirmed).where(claims.c.id == bindparam("the_claim"))
-END_OF_CLAIM = claims.update().where(claims.c.id == bindparam("the_claim"))
-CLOSE_CLAIM = END_OF_CLAIM.where(_UNFINISHED_CLAIM)
-"""Of a claim that nothing but its expiry has ended."""
+    Args:
+        names: Columns that are set.
+        by: Columns that say which row.
+        unless_none: Columns that a value of None leaves as they are.
+        where: What also must hold.
+        fixed: Columns that are set to the same for every row.
+    """
+    values: dict[str, Any] = {name: bindparam(name) for name in names} | fixed
+    values |= {name: sa.func.coalesce(bindparam(name, type_=sa.Text), table.c[name]) for name in unless_none}
+    which = [table.c[name] == bindparam(f"the_{name}") for name in by]
+    statement = table.update().where(*which, *where).values(values)
+    return Statement(statement, [*names, *unless_none, *(f"the_{name}" for name in by)])
 
-GRANTED = _UNDER_A_TOKEN.where(tasks.c.id.in_(bindparam("ids", expanding=True))).order_by(*_FIRST)
-"""Tasks with the token and the attempt of their claim, in the order of handing out."""
 
-STILL_HELD = _UNDER_A_TOKEN.where(
-    claims.c.request_id == bindparam("request_id"),
-    claims.c.worker_id == bindparam("worker_id"),
-    tasks.c.status == "processing",
-    tasks.c.claim_expires_at > bindparam("now"),
-).order_by(tasks.c.seq)
-"""The same, for what a request was given and still holds (R6)."""
+def literal(value: str | int) -> sa.ColumnElement[Any]:
+    """A constant that stands in the statement itself: by it a planner knows that an index of some rows will do."""
+    return sa.literal_column(repr(value))
 
-HELD = (
-    sa.select(tasks, claims.c.id.label("held"), claims.c.confirmed, claims.c.outcome)
-    .join(claims, claims.c.task_id == tasks.c.id)
-    .where(claims.c.token == bindparam("token"), claims.c.task_id == bindparam("the_id"))
-)
-"""A claim by its token, with its task as it is now."""
 
-WANTED_OF = sa.select(workers.c.wanted).where(workers.c.worker_id == bindparam("the_worker"))
-WORKER_SEEN = workers.update().where(workers.c.worker_id == bindparam("the_worker"))
-NEW_WORKER = workers.insert()
+def execute(db: sa.Connection, text: str, values: Any = (), *, many: bool = False) -> Any:
+    """Gives a statement to the driver; its cursor. An error of the driver is raised as SQLAlchemy would."""
+    cursor = db.connection.cursor()
+    try:
+        (cursor.executemany if many else cursor.execute)(text, values)
+    except db.dialect.loaded_dbapi.Error as error:
+        raise OperationalError(text, None, error) from error
+    return cursor

@@ -1,33 +1,14 @@
-"""The tables: one row per task, one row per claim of it, one row per task type."""
+"""The tables: one row per task, one row per claim of it, one row per task type, one row per worker."""
 
 from __future__ import annotations
 
-import sqlite3
+import base64
+import secrets
 import time
-import uuid
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-
-from prismq_worker_sdk.errors import SettingsError
-
-__all__ = [
-    "claims",
-    "connect",
-    "connect_reading",
-    "in_memory",
-    "instance_of",
-    "meta",
-    "metadata",
-    "task_types",
-    "tasks",
-    "workers",
-]
-
-LOCKED_SECONDS, LOCKED_PAUSE = 10.0, 0.02
-"""How long a fresh database may be locked by others that open it, and the pause between two tries."""
 
 metadata = MetaData()
 
@@ -67,13 +48,8 @@ tasks = Table(
     Column("progress", Float),
     Column("message", Text),
     Column("checkpoint", Text),
-    Index("tasks_expiring", "status", "claim_expires_at"),
-    Index("tasks_dedupe", "dedupe_key"),
-    Index("tasks_worker", "worker_id"),
     sqlite_autoincrement=True,
 )
-
-Index("tasks_pending", tasks.c.status, tasks.c.type, tasks.c.priority.desc(), tasks.c.seq)
 
 claims = Table(
     "claims",
@@ -113,93 +89,47 @@ task_types = Table(
 )
 
 
-def connect(url: str) -> sa.Engine:
-    """An engine with the tables in place.
-
-    SQLite runs in WAL with a full sync at each commit: what is answered is on disk (R11). Its transactions take
-    the write lock at once: what one has read still holds when it writes, whoever shares the database.
-
-    Raises:
-        SettingsError: It is no database, not one of a TaskManager, or cannot be opened.
-    """
-    sqlite = url.startswith("sqlite")
-    alone = {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
-    options: dict[str, Any] = alone if in_memory(url) else {}
-    try:
-        engine = sa.create_engine(url, **options)
-    except (SQLAlchemyError, ImportError) as error:
-        raise SettingsError(f"--database is no file and no URL that can be used: {error}") from None
-    if sqlite:
-        sa.event.listen(engine, "connect", _prepare_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
-    try:
-        with engine.begin() as db:
-            metadata.create_all(db)
-            for table in metadata.sorted_tables:
-                db.execute(sa.select(table).limit(0))
-    except SQLAlchemyError as error:
-        engine.dispose()
-        shown = engine.url.render_as_string(hide_password=True)
-        reason = error.orig if isinstance(error, DBAPIError) else error
-        raise SettingsError(
-            f"--database {shown} cannot be opened as that of a TaskManager: {reason}"
-        ) from None
-    return engine
+def _where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
 
 
-def in_memory(url: str) -> bool:
-    """Whether the database is one connection's own, so that nobody else can read it."""
-    return url in {"sqlite://", "sqlite:///:memory:"}
+# Of some rows only: a task that has ended is in none of them, so history makes no claim or report slower.
+Index("tasks_waiting", tasks.c.type, tasks.c.priority.desc(), tasks.c.seq, **_where("status = 'pending'"))
+Index("tasks_held", tasks.c.claim_expires_at, **_where("status = 'processing'"))
+Index("tasks_failed", tasks.c.seq, **_where("status = 'failed'"))
+Index("tasks_by_worker", tasks.c.worker_id, **_where("worker_id IS NOT NULL"))
+Index("tasks_by_key", tasks.c.dedupe_key, **_where("dedupe_key IS NOT NULL"))
+REPLACED = ("tasks_pending", "tasks_expiring", "tasks_worker", "tasks_dedupe")
+"""The indexes of version 0.1.0."""
 
 
-def connect_reading(url: str) -> sa.Engine:
-    """An engine for reading beside the one of `connect`; SQLite refuses its writes and takes no lock for it."""
-    engine = sa.create_engine(url)
-    if url.startswith("sqlite"):
-        sa.event.listen(engine, "connect", _prepare_reading)
-        sa.event.listen(engine, "begin", _begin_reading)
-    return engine
+def migrate(db: sa.Connection) -> None:
+    """Brings the tables of an older version to this one."""
+    known = {index["name"] for index in sa.inspect(db).get_indexes(tasks.name)}
+    for name in known.intersection(REPLACED):
+        db.exec_driver_sql(f"DROP INDEX {name}")
+    for index in tasks.indexes:
+        if index.name not in known:
+            index.create(db)
 
 
-def instance_of(engine: sa.Engine) -> str:
-    """The id that was made with the database."""
-    with engine.begin() as db:
-        found = db.scalar(sa.select(meta.c.value).where(meta.c.name == "instance"))
-        if found is None:
-            found = str(uuid.uuid4())
-            db.execute(meta.insert().values(name="instance", value=found))
-        return str(found)
+def new_ids(number: int) -> list[str]:
+    """Ids of tasks (UUIDs of version 7): each grows on the one before, so that they are stored side by side."""
+    start = _start()
+    chance = secrets.token_hex(8 * number)
+    return [
+        f"{start[:8]}-{start[8:]}-7{place & 0xFFF:03x}-{8 | int(some[0], 16) & 3:x}{some[1:4]}-{some[4:]}"
+        for place in range(number)
+        for some in (chance[16 * place : 16 * place + 16],)
+    ]
 
 
-def _prepare_sqlite(connection: object, _record: object) -> None:
-    _pragmas(connection, "busy_timeout = 10000")
-    give_up_at = time.monotonic() + LOCKED_SECONDS
-    while True:  # SQLite does not wait here by itself when several open a fresh file at once
-        try:
-            _pragmas(connection, "journal_mode = WAL", "synchronous = FULL")
-        except sqlite3.OperationalError:
-            if time.monotonic() >= give_up_at:
-                raise
-            time.sleep(LOCKED_PAUSE)
-        else:
-            return
+def new_tokens(number: int) -> list[str]:
+    """Lease tokens: they grow as ids do, and end in 192 bits of chance, since a token alone proves a claim (R2)."""
+    start = _start()
+    chance = base64.urlsafe_b64encode(secrets.token_bytes(24 * number)).decode()
+    return [f"{start}{place:04x}{chance[32 * place : 32 * place + 32]}" for place in range(number)]
 
 
-def _prepare_reading(connection: object, _record: object) -> None:
-    _pragmas(connection, "busy_timeout = 10000", "query_only = ON")
-
-
-def _pragmas(connection: object, *pragmas: str) -> None:
-    connection.isolation_level = None  # type: ignore[attr-defined]
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    for pragma in pragmas:
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(db: sa.Connection) -> None:
-    db.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _begin_reading(db: sa.Connection) -> None:
-    db.exec_driver_sql("BEGIN")
+def _start() -> str:
+    return f"{time.time_ns() // 1_000_000 & (1 << 48) - 1:012x}"

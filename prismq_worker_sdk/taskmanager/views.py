@@ -1,58 +1,61 @@
-"""Rows as the wire shows them."""
+"""Rows as the wire shows them, as JSON text: what was stored as JSON goes out as it is."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import Any
 
 import sqlalchemy as sa
 
 from prismq_worker_sdk.compat import UTC
-
-__all__ = ["prometheus", "task", "task_type", "worker"]
+from prismq_worker_sdk.taskmanager.reading import json_text
 
 Row = sa.Row[Any]
+Columns = Mapping[str, Any]
 
 
-def task(row: Row, claims: Iterable[Row] | None = None) -> dict[str, Any]:
-    """A task; with its claims it has its history."""
-    shown: dict[str, Any] = {
-        "id": row.id,
-        "type": row.type,
-        "status": row.status,
-        "params": json.loads(row.params),
-        "created_at": instant(row.created_at),
-        "claimed_at": instant(row.claimed_at),
-        "completed_at": instant(row.completed_at),
-        "worker_id": row.worker_id,
-        "result": _json(row.result),
-        "error": row.error,
-        "error_type": row.error_type,
-        "priority": row.priority,
-        "attempt": row.attempts,
-        "max_attempts": row.max_attempts,
-        "not_before": instant(row.not_before) if row.status == "pending" else None,
-        "parent_id": row.parent_id,
-        "progress": row.progress if row.progress is None or row.status != "completed" else 100.0,
-        "message": row.message,
-        "checkpoint": _json(row.checkpoint),
-        "cancel_asked": bool(row.cancel_asked),
-    }
-    if claims is not None:
-        shown["history"] = [
-            {
-                "attempt": claim.attempt,
-                "worker_id": claim.worker_id,
-                "claimed_at": instant(claim.claimed_at),
-                "ended_at": instant(claim.ended_at),
-                "verdict": claim.verdict,
-                "error": claim.error,
-            }
-            for claim in claims
-        ]
-    return shown
+def task(row: Columns, more: str = "") -> str:
+    """A task.
+
+    Args:
+        row: The columns of its row.
+        more: Further members of the object, each with a comma before it.
+    """
+    status, progress = row["status"], row["progress"]
+    if progress is not None and status == "completed":
+        progress = 100.0
+    return (
+        f'{{"id":{_text(row["id"])},"type":{_text(row["type"])},"status":"{status}","params":{row["params"]}'
+        f',"created_at":{_instant(row["created_at"])},"claimed_at":{_instant(row["claimed_at"])}'
+        f',"completed_at":{_instant(row["completed_at"])},"worker_id":{_text(row["worker_id"])}'
+        f',"result":{row["result"] or "null"},"error":{_text(row["error"])}'
+        f',"error_type":{_text(row["error_type"])},"priority":{row["priority"]},"attempt":{row["attempts"]}'
+        f',"max_attempts":{row["max_attempts"]}'
+        f',"not_before":{_instant(row["not_before"]) if status == "pending" else "null"}'
+        f',"parent_id":{_text(row["parent_id"])},"progress":{"null" if progress is None else progress}'
+        f',"message":{_text(row["message"])},"checkpoint":{row["checkpoint"] or "null"}'
+        f',"cancel_asked":{"true" if row["cancel_asked"] else "false"}{more}}}'
+    )
+
+
+def task_with_history(row: Columns, claims: Iterable[Row]) -> str:
+    """A task with its claims, oldest first."""
+    history = [
+        {
+            "attempt": claim.attempt,
+            "worker_id": claim.worker_id,
+            "claimed_at": instant(claim.claimed_at),
+            "ended_at": instant(claim.ended_at),
+            "verdict": claim.verdict,
+            "error": claim.error,
+        }
+        for claim in claims
+    ]
+    return task(row, f',"history":{json_text(history)}')
 
 
 def task_type(row: Row) -> dict[str, Any]:
@@ -61,7 +64,7 @@ def task_type(row: Row) -> dict[str, Any]:
         "name": row.name,
         "version": row.version,
         "param_schema": json.loads(row.param_schema),
-        "result_schema": _json(row.result_schema),
+        "result_schema": None if row.result_schema is None else json.loads(row.result_schema),
         "updated_at": instant(row.updated_at),
     }
 
@@ -77,6 +80,7 @@ def worker(row: Row, running: Iterable[str]) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=1024)
 def instant(seconds: float | None) -> str | None:
     """RFC 3339, UTC, milliseconds."""
     if seconds is None:
@@ -103,5 +107,9 @@ def prometheus(stats: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _json(text: str | None) -> Any:
-    return None if text is None else json.loads(text)
+def _text(value: str | None) -> str:
+    return "null" if value is None else encode_basestring(value)
+
+
+def _instant(seconds: float | None) -> str:
+    return "null" if seconds is None else f'"{instant(seconds)}"'

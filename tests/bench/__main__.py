@@ -15,6 +15,7 @@ BENCHES = (
     "startup",
     "memory",
     "server_pairs",
+    "server_exchange",
     "throughput",
     "slots",
     "prismq_client",

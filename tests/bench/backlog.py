@@ -38,6 +38,6 @@ def kept_embedded(folder):
     def again():
         yield backlog
 
-    with embedded_server(folder) as url:
-        backlog = Backlog(url)
+    with embedded_server(folder) as server:
+        backlog = Backlog(server.url)
         yield again

@@ -88,10 +88,12 @@ def traced():
 
     with (
         tempfile.TemporaryDirectory() as folder,
-        embedded_server(Path(folder)) as url,
+        embedded_server(Path(folder)) as server,
         profiled(calls),
-        Worker([nothing], settings=WorkerSettings(api_url=url, state_dir=Path(folder) / "state")) as worker,
-        closing(TaskManagerClient(url)) as producer,
+        Worker(
+            [nothing], settings=WorkerSettings(api_url=server.url, state_dir=Path(folder) / "state")
+        ) as worker,
+        closing(TaskManagerClient(server.url)) as producer,
     ):
         for task in range(3):
             resting(calls)

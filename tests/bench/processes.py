@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from tests.support.processes import ROOT, wait_until
 from tests.support.processes import Worker as SomeWorker
@@ -40,14 +41,21 @@ def strict_server():
         yield json.loads(server.stdout.readline())["url"]
 
 
+class Server(NamedTuple):
+    """A server in a process of its own."""
+
+    url: str
+    pid: int
+
+
 @contextmanager
 def embedded_server(folder):
-    """The embedded TaskManager on an empty database; gives its address."""
+    """The embedded TaskManager on an empty database; gives its address and its process id."""
     log = folder / "taskmanager.log"
     words = ["taskmanager", "--port", 0, "--database", folder / "tasks.db", "--log-format", "json"]
     with (
         log.open("wb") as stderr,
-        process("-m", "prismq_worker_sdk", *words, stdin=subprocess.DEVNULL, stderr=stderr),
+        process("-m", "prismq_worker_sdk", *words, stdin=subprocess.DEVNULL, stderr=stderr) as running,
     ):
 
         def address():
@@ -55,7 +63,7 @@ def embedded_server(folder):
             said = [json.loads(line)["message"] for line in lines if line.endswith("\n")]
             return next((line.split()[2].rstrip(",") for line in said if "TaskManager at " in line), None)
 
-        yield wait_until(address, "the address of the TaskManager")
+        yield Server(wait_until(address, "the address of the TaskManager"), running.pid)
 
 
 class Worker(SomeWorker):
@@ -90,11 +98,17 @@ class Client:
         self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self._connection.makefile("rb")
 
+    def get(self, path):
+        """The answer, read from its JSON."""
+        return self._call("GET", path, b"")
+
     def post(self, path, body):
         """The answer, read from its JSON."""
-        data = json.dumps(body).encode()
-        head = f"POST /{self.prefix}{path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
-        self._connection.sendall(f"{head}{len(data)}\r\n\r\n".encode() + data)
+        return self._call("POST", path, json.dumps(body).encode())
+
+    def _call(self, method, path, data):
+        head = f"{method} /{self.prefix}{path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json"
+        self._connection.sendall(f"{head}\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
         status = int(self._file.readline().split()[1])
         length = 0
         while (line := self._file.readline().strip()) != b"":
@@ -103,7 +117,7 @@ class Client:
                 length = int(value)
         answer = json.loads(self._file.read(length))
         if status >= 300:
-            raise RuntimeError(f"POST {path} was answered with {status}: {answer}")
+            raise RuntimeError(f"{method} {path} was answered with {status}: {answer}")
         return answer
 
     def __enter__(self):

@@ -10,6 +10,7 @@ from prismq_worker_sdk.taskmanager.messages import (
     CompleteRequest,
     FailRequest,
     NewTask,
+    NewTasks,
     NewTaskType,
     TaskFilter,
 )
@@ -25,6 +26,7 @@ BODIES = {
     ("POST", "/tasks/{task_id}/complete"): CompleteRequest,
     ("POST", "/tasks/{task_id}/fail"): FailRequest,
     ("POST", "/tasks"): NewTask,
+    ("POST", "/tasks/batch"): NewTasks,
     ("PUT", "/task-types/{name}"): NewTaskType,
 }
 
@@ -54,7 +56,9 @@ def resolved(found):
 
 
 def body_schema(method, path):
-    return DOCUMENT["paths"][path][method.lower()]["requestBody"]["content"]["application/json"]["schema"]
+    return resolved(
+        DOCUMENT["paths"][path][method.lower()]["requestBody"]["content"]["application/json"]["schema"]
+    )
 
 
 def flat(schema):
@@ -144,7 +148,10 @@ def test_what_the_server_answers_through_the_life_of_a_task_is_what_the_file_say
     told = call("GET", "/tasks/{task_id}", task_id=task_id)["history"]
     assert [one["verdict"] for one in told] == ["failed", "expired", "completed"]
     call("POST", "/tasks", {"type": TYPE})
-    assert len(call("GET", "/tasks")["tasks"]) == 2
+    batch = [{"type": TYPE}, {"type": TYPE, "params": {"n": "x"}}, {}]
+    made = call("POST", "/tasks/batch", {"tasks": batch})["tasks"]
+    assert [one["status"] for one in made] == [201, 422, 422]
+    assert len(call("GET", "/tasks")["tasks"]) == 3
     call("GET", "/task-types")
     call("GET", "/task-types/{name}", name=TYPE)
     assert set(call("GET", "/stats")["types"]) == {TYPE}
@@ -156,6 +163,7 @@ def test_what_the_server_answers_through_the_life_of_a_task_is_what_the_file_say
     [
         ("POST", "/tasks", {"type": "Test.Strict", "params": {"n": "x"}}, 422),
         ("POST", "/tasks/claim", {}, 422),
+        ("POST", "/tasks/batch", {"tasks": []}, 422),
         ("GET", "/tasks/{task_id}", None, 404),
         ("POST", "/tasks/{task_id}/complete", {"worker_id": "w"}, 404),
         ("POST", "/tasks/{task_id}/fail", {"worker_id": "w", "error": ""}, 404),

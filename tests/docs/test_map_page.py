@@ -27,12 +27,7 @@ def name(page):
 def place_of(path, page):
     """Where a path of a page leads: said from the repository, the package, or the page's own folder."""
     around = (ROOT, PACKAGE, page.parent)
-    return next((found for start in around if is_there(found := start / path)), None)
-
-
-def is_there(path):
-    """A folder that holds nothing but what Python compiled is one that was moved away."""
-    return path.is_file() or any(found.name != "__pycache__" for found in path.glob("*"))
+    return next((found for start in around if (found := start / path).exists()), None)
 
 
 @cache

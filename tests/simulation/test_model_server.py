@@ -2,17 +2,15 @@
 
 import json
 from random import Random
-from types import SimpleNamespace
 
 import pytest
 
-from prismq_worker_sdk.taskmanager import leases, producing, transitions, views
+from prismq_worker_sdk.taskmanager import claims, ends, producing, queries
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
-from prismq_worker_sdk.taskmanager.exchange_messages import ExchangeRequest
-from prismq_worker_sdk.taskmanager.messages import NewTask
+from prismq_worker_sdk.taskmanager.database import connect
+from prismq_worker_sdk.taskmanager.exchange import exchange
+from prismq_worker_sdk.taskmanager.messages import ExchangeRequest, NewTask, ReportItem
 from prismq_worker_sdk.taskmanager.problems import Problem
-from prismq_worker_sdk.taskmanager.routes_exchange import _Work
-from prismq_worker_sdk.taskmanager.tables import connect
 from prismq_worker_sdk.wire.messages import HttpRequest
 from tests.simulator.model_server import ModelServer
 
@@ -63,7 +61,8 @@ class Embedded:
         for most in tasks:
             with self._db.begin():
                 new = NewTask(type=TYPE, max_attempts=most)
-                self.ids.append(producing.create(self._db, self._config, new, 0.0)[0].id)
+                (made,) = producing.create(self._db, self._config, [new], 0.0)
+                self.ids.append(made.task["id"])
 
     def close(self):
         self._db.close()
@@ -71,27 +70,28 @@ class Embedded:
 
     def exchange(self, body, now):
         said = ExchangeRequest.model_validate(body)
-        desk = SimpleNamespace(config=self._config)
         with self._db.begin():
-            return 200, _Work(desk, said, now).everything(self._db)
+            return 200, json.loads(exchange(self._db, self._config, said, now).text())
 
     def base(self, path, body, now):
         try:
             with self._db.begin():
-                match path:
-                    case ("claim",):
-                        row = transitions.claim(
-                            self._db, self._config, body["worker_id"], body["task_types"], now
-                        )
-                        return 200, None if row is None else views.task(row)
-                    case (task_id, "complete"):
-                        transitions.complete(
-                            self._db, task_id, body["worker_id"], json.dumps(body["result"]), now
-                        )
-                    case (task_id, "fail"):
-                        transitions.fail(
-                            self._db, self._config, task_id, body["worker_id"], body["error"], now
-                        )
+                if path == ("claim",):
+                    wanted = claims.Wanted(
+                        worker_id=body["worker_id"], types=body["task_types"], seconds=TIMEOUT
+                    )
+                    tasks = claims.take(self._db, wanted, now)
+                    return 200, json.loads(tasks[0]) if tasks else None
+                task_id, end = path
+                outcome = {"complete": "completed", "fail": "failed"}[end]
+                item = ReportItem(
+                    task_id=task_id,
+                    lease_token="",
+                    outcome=outcome,
+                    result=body["result"],
+                    error=body["error"],
+                )
+                ends.end_of_worker(self._db, self._config, body["worker_id"], item, now)
                 return 200, {"status": "success"}
         except Problem as problem:
             return problem.status, None
@@ -99,18 +99,18 @@ class Embedded:
     def cancel(self, number, now):
         try:
             with self._db.begin():
-                transitions.cancel(self._db, self.ids[number], now)
+                producing.cancel(self._db, self.ids[number], now)
         except Problem:
             pass
 
     def restart(self, now):
         with self._db.begin():
-            leases.spare(self._db, now + LEASE)
+            claims.extend_leases_after_restart(self._db, now + LEASE)
 
     def states(self):
         with self._db.begin():
-            rows = [producing.find(self._db, task_id) for task_id in self.ids]
-            everything = producing.stats(self._db, 0.0)
+            rows = [queries.find(self._db, task_id) for task_id in self.ids]
+            everything = queries.stats(self._db, 0.0)
         children = sum(
             everything.get("Simulated.Child", {}).get(status, 0)
             for status in ("pending", "processing", "completed", "failed")

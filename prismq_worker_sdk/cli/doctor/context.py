@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from prismq_worker_sdk.handlers.handler import Handler
-from prismq_worker_sdk.model.protocol import ProbeReply, ServerInfo
+from prismq_worker_sdk.model.protocol import ProbeReply, ServerInfo, Unauthorised
 from prismq_worker_sdk.wire.checks import CheckContext, Recorder, body_of
 from prismq_worker_sdk.wire.dialects import AUTO, HEALTH, recognise
 from prismq_worker_sdk.wire.messages import HttpAnswer
@@ -34,8 +34,11 @@ class Doctor:
 
     @cached_property
     def health(self) -> HttpAnswer:
-        """What the server's health answers."""
-        return self.server.ask(HEALTH)
+        """What the server's health answers; without the key where it refuses that, whose own check tells then."""
+        reply = self.server.ask(HEALTH)
+        if isinstance(recognise(reply), Unauthorised) and self.config.key() is not None:
+            return self.server.ask(HEALTH, with_key=False)
+        return reply
 
     @cached_property
     def found(self) -> ProbeReply:

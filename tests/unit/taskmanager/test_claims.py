@@ -51,6 +51,19 @@ def test_higher_priority_comes_first_then_the_older_task(api):
     assert [api.claim()["id"] for _ in range(3)] == [first, second, low]
 
 
+def test_tasks_of_several_types_come_by_priority_and_age_whatever_their_type(api):
+    types = ["Test.A", "Test.B", "Test.C"]
+    ids = [
+        api.submit(one, priority=priority) for priority, one in ((0, "Test.B"), (5, "Test.A"), (0, "Test.C"))
+    ]
+    ids += [api.submit("Test.A"), api.submit("Test.B", priority=5)]
+    wanted = {"worker_id": "w1", "claim": {"task_types": [*types, "Test.A"], "max_tasks": 4}}
+    tasks = api.call("POST", "/tasks/exchange", wanted).json()["tasks"]
+
+    assert [task["id"] for task in tasks] == [ids[place] for place in (1, 4, 0, 2)]
+    assert api.claim(types=types)["id"] == ids[3]
+
+
 def test_a_delayed_task_is_handed_out_when_its_time_has_come(api):
     task_id = api.submit(delay_seconds=60)
     assert api.claim() is None

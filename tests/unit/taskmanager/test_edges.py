@@ -42,6 +42,7 @@ def guarded(tmp_path):
         ("POST", f"{UNKNOWN}/complete", {Scope.WORKER}),
         ("POST", f"{UNKNOWN}/fail", {Scope.WORKER}),
         ("POST", "/tasks", {Scope.PRODUCER}),
+        ("POST", "/tasks/batch", {Scope.PRODUCER}),
         ("POST", f"{UNKNOWN}/cancel", set()),
         ("POST", f"{UNKNOWN}/retry", set()),
         ("PUT", "/task-types/Test.Some", {Scope.WORKER}),
@@ -65,8 +66,19 @@ def test_health_answers_a_head_request_like_a_get_without_the_body(guarded):
     assert (answer.status_code, answer.content) == (200, b"")
 
 
-def test_health_takes_no_key(guarded):
-    assert guarded.call("GET", "/health").json()["status"] == "healthy"
+def test_health_takes_no_key_and_every_right_one(guarded):
+    for key in (None, *KEYS.values()):
+        assert guarded.call("GET", "/health", key=key).json()["status"] == "healthy"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("key", ["wrong-key-1234", ""])
+def test_r34_health_refuses_a_wrong_key_so_that_its_worker_ends_at_start(guarded, method, key):
+    assert guarded.call(method, "/health", key=key).status_code == 401
+
+
+def test_health_of_a_server_without_keys_takes_any(api):
+    assert api.call("GET", "/health", key="any-key-1234").status_code == 200
 
 
 def test_a_refused_key_is_not_repeated(guarded):

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from prismq_worker_sdk.handlers.results import MAX_DEPTH
-from prismq_worker_sdk.taskmanager import producing
+from prismq_worker_sdk.taskmanager import queries
 from tests.support.api import TYPE, running_api
 from tests.support.processes import wait_until
 
@@ -140,7 +140,7 @@ def test_a_failure_inside_the_server_is_a_problem_and_the_next_call_goes_through
     def broken(_db):
         raise RuntimeError("a secret of the server")
 
-    monkeypatch.setattr(producing, "types", broken)
+    monkeypatch.setattr(queries, "types", broken)
     failed = api.call("GET", "/task-types")
     monkeypatch.undo()
 

@@ -4,20 +4,21 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from prismq_worker_sdk.taskmanager import fleet, producing
+from prismq_worker_sdk.taskmanager import queries, workers
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
+from prismq_worker_sdk.taskmanager.database import connect, connect_reading
 from prismq_worker_sdk.taskmanager.server import RunningServer
-from prismq_worker_sdk.taskmanager.tables import connect, connect_reading, tasks
+from prismq_worker_sdk.taskmanager.tables import tasks
 from prismq_worker_sdk.testing import FakeClock
 from tests.support.api import Api
 
 READS = {
-    "/tasks?q=a": (producing, "listed"),
-    "/tasks/{id}": (producing, "history"),
-    "/task-types": (producing, "types"),
-    "/stats": (producing, "stats"),
-    "/metrics": (producing, "stats"),
-    "/workers": (fleet, "listed"),
+    "/tasks?q=a": (queries, "listed"),
+    "/tasks/{id}": (queries, "history"),
+    "/task-types": (queries, "types"),
+    "/stats": (queries, "stats"),
+    "/metrics": (queries, "stats"),
+    "/workers": (workers, "listed"),
 }
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from prismq_worker_sdk.handlers import patterns
-from prismq_worker_sdk.taskmanager.rules import breaking_changes
+from prismq_worker_sdk.taskmanager.breaking import breaking_changes
 from tests.support.api import TYPE, Api
 
 

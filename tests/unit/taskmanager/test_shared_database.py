@@ -9,8 +9,8 @@ import pytest
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
+from prismq_worker_sdk.taskmanager.database import connect, instance_of
 from prismq_worker_sdk.taskmanager.server import RunningServer
-from prismq_worker_sdk.taskmanager.tables import connect, instance_of
 from tests.support.api import Api, running_api
 
 
@@ -117,8 +117,8 @@ def test_a_password_in_the_database_url_is_not_said(tmp_path):
 def test_a_database_that_is_locked_for_long_is_told_as_503_and_the_server_goes_on(tmp_path):
     config = TaskManagerConfig(database=str(tmp_path / "tasks.db"), port=0)
     with RunningServer(config) as server, closing(Api(server.url).session) as session:
-        desk = server._server.config.app.state.desk
-        asyncio.run(desk.run(lambda db: db.exec_driver_sql("PRAGMA busy_timeout = 20").close()))
+        state = server._server.config.app.state.taskmanager
+        asyncio.run(state.run(lambda db: db.exec_driver_sql("PRAGMA busy_timeout = 20").close()))
         with closing(sqlite3.connect(config.database, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             refused = session.post(f"{server.url}/tasks", json={"type": "T.T"}, timeout=20)

@@ -1,0 +1,155 @@
+"""What every route needs: the database, the time, who waits, and the check of who asks."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.taskmanager.checking import Checks, LongChecks
+from prismq_worker_sdk.taskmanager.claims import expire_claims, some_are_over
+from prismq_worker_sdk.taskmanager.config import Scope, TaskManagerConfig
+from prismq_worker_sdk.taskmanager.database import Operation, Reader, Writer
+from prismq_worker_sdk.taskmanager.exchange import Answer
+from prismq_worker_sdk.taskmanager.problems import Problem
+from prismq_worker_sdk.taskmanager.reading import json_text
+from prismq_worker_sdk.taskmanager.waiting import Waiting
+
+A = TypeVar("A")
+T = TypeVar("T")
+CHECKS = 2
+"""Checks that may take seconds, at the same time."""
+
+
+class _ClaimsExpired(Exception):  # noqa: N818 - a look that must be taken again
+    """Claims ran out, and what they make of their tasks is not written yet."""
+
+
+@dataclass(slots=True)
+class AppState:
+    """What every route needs.
+
+    Attributes:
+        reader: What only looks goes here; the writer itself where nobody else can read its database.
+        instance: The id that was made with the database.
+        waiting: Claims that wait for work.
+        checkers: The threads of checks that may take seconds.
+    """
+
+    config: TaskManagerConfig
+    clock: Clock
+    writer: Writer
+    reader: Reader | Writer
+    instance: str
+    waiting: Waiting[Answer] = field(default_factory=Waiting)
+    checkers: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(CHECKS, "taskmanager-check")
+    )
+    _latest: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def now(self) -> float:
+        """Seconds since 1970, UTC; never runs back, whatever is done to the machine's clock."""
+        with self._lock:
+            self._latest = max(self._latest, self.clock.utc().timestamp())
+            return self._latest
+
+    async def run(self, operation: Operation[T]) -> T:
+        """The operation's result, once it is durable; checks that take long hold nobody up."""
+        checks = Checks()
+        while True:
+            try:
+                return await self.writer.run(checks.looked_up_in(operation))
+            except LongChecks as found:
+                for check in found.checks:
+                    await self.apart(checks.decide, check)
+
+    async def apart(self, work: Callable[[A], T], argument: A) -> T:
+        """What work gives that may take seconds; done beside everything else."""
+        return await asyncio.get_running_loop().run_in_executor(self.checkers, work, argument)
+
+    async def look(self, operation: Operation[T]) -> T:
+        """What an operation reads that writes nothing."""
+        return await self.reader.run(operation)
+
+    async def look_at_tasks(self, operation: Operation[T]) -> T:
+        """The same; what ran out until now is shown as it is by now."""
+        now = self.now()
+
+        def look(db: sa.Connection) -> T:
+            if some_are_over(db, now):
+                raise _ClaimsExpired
+            return operation(db)
+
+        try:
+            return await self.reader.run(look)
+        except _ClaimsExpired:
+            await self.writer.run(lambda db: expire_claims(db, now))
+            return await self.reader.run(operation)
+
+
+class Route(APIRoute):
+    """A route whose function gets the request and its path, and gives the response; its checks need the request only.
+
+    FastAPI's own way through a function's parameters would cost as much as the rest of a small call.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What answers."""
+        checks = [one.dependency for one in self.dependencies if one.dependency is not None]
+
+        async def handle(request: Request) -> Response:
+            for check in checks:
+                check(request)
+            response: Response = await self.endpoint(request, **request.path_params)
+            return response
+
+        return handle
+
+
+def admitted(*scopes: Scope) -> Callable[[Request], None]:
+    """A check that the caller's key has one of these scopes; `admin` always has."""
+
+    def check(request: Request) -> None:
+        state = state_of(request)
+        if not state.config.keys:
+            return
+        found = state.config.scopes_of(request.headers.get("X-API-Key", ""))
+        if not found:
+            raise Problem(401, "the API key is missing or wrong; send it as X-API-Key")
+        if Scope.ADMIN not in found and found.isdisjoint(scopes):
+            wanted = " or ".join(scopes) or "admin"
+            raise Problem(403, f"this API key is not for this; it takes one of scope {wanted}")
+
+    return check
+
+
+def no_wrong_key(request: Request) -> None:
+    """A check that the caller sends no key at all, or one that is known."""
+    config, given = state_of(request).config, request.headers.get("X-API-Key")
+    if config.keys and given is not None and not config.scopes_of(given):
+        raise Problem(401, "the API key is wrong; send the right one as X-API-Key, or none")
+
+
+def state_of(request: Request) -> AppState:
+    """The state of the application that was asked."""
+    found: AppState = request.app.state.taskmanager
+    return found
+
+
+def answer(text: str, status: int = 200) -> Response:
+    """JSON text on the wire."""
+    return Response(text, status, media_type="application/json")
+
+
+def answer_value(value: Any, status: int = 200) -> Response:
+    """The same of a value."""
+    return answer(json_text(value), status)

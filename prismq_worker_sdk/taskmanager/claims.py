@@ -1,0 +1,213 @@
+"""Handing out tasks: which come next, and one row for each claim (R28), inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from prismq_worker_sdk.taskmanager import views
+from prismq_worker_sdk.taskmanager.reading import size_of
+from prismq_worker_sdk.taskmanager.rules import MAX_REQUEST_BYTES, UNCONFIRMED_FREE, expired_error
+from prismq_worker_sdk.taskmanager.statements import Statement, insert, literal, update
+from prismq_worker_sdk.taskmanager.tables import claims, new_tokens, tasks
+
+CANCELLED = ("cancelled on request", "cancelled")
+"""Error and error type of a task that was cancelled."""
+EXPIRED = "expired"
+ENVELOPE_BYTES = 64 * 1024
+"""Of an answer, for all that is not tasks."""
+
+_FIRST = (tasks.c.priority.desc(), tasks.c.seq)
+_IS_HELD = tasks.c.status == literal("processing")
+_HAS_EXPIRED = tasks.c.claim_expires_at <= bindparam("now")
+_PENDING = Statement(
+    sa.select(tasks)
+    .where(
+        tasks.c.status == literal("pending"),
+        tasks.c.type == bindparam("type"),
+        sa.or_(tasks.c.not_before.is_(None), tasks.c.not_before <= bindparam("now")),
+    )
+    .order_by(*_FIRST)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_FIRST_EXPIRY = Statement(sa.select(sa.func.min(tasks.c.claim_expires_at).label("at")).where(_IS_HELD))
+_EXPIRED = Statement(
+    sa.select(tasks, claims.c.confirmed)
+    .join(claims, tasks.c.claim == claims.c.id)
+    .where(_IS_HELD, _HAS_EXPIRED, tasks.c.type == bindparam("type"))
+    .order_by(*_FIRST)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_IS_OVER = sa.or_(tasks.c.cancel_asked == literal(1), tasks.c.attempts >= tasks.c.max_attempts)
+_OVER = Statement(sa.select(tasks).where(_IS_HELD, _HAS_EXPIRED, _IS_OVER).with_for_update(skip_locked=True))
+_STILL_HELD = Statement(
+    sa.select(tasks, claims.c.token, claims.c.attempt)
+    .join(claims, claims.c.task_id == tasks.c.id)
+    .where(
+        claims.c.request_id == bindparam("request_id"),
+        claims.c.worker_id == bindparam("worker_id"),
+        _IS_HELD,
+        tasks.c.claim == claims.c.id,
+        tasks.c.claim_expires_at > bindparam("now"),
+    )
+    .order_by(claims.c.id)
+)
+
+_NEW_CLAIM = insert(
+    claims, ("task_id", "worker_id", "attempt", "token", "request_id", "claimed_at", "confirmed")
+)
+_LATEST_CLAIM = sa.select(sa.func.max(claims.c.id)).where(claims.c.task_id == tasks.c.id)
+_TAKE = update(
+    tasks,
+    ("attempts", "unconfirmed", "leased", "claimed_at", "claim_expires_at", "worker_id"),
+    by=("seq",),
+    status=literal("processing"),
+    claim=_LATEST_CLAIM.scalar_subquery(),
+    progress=sa.null(),
+    message=sa.null(),
+)
+_GIVE_UP = update(tasks, ("error", "error_type", "completed_at"), by=("seq",), status=literal("failed"))
+CLOSE_CLAIM = update(
+    claims,
+    ("verdict", "error", "ended_at"),
+    by=("id",),
+    where=[sa.or_(claims.c.verdict.is_(None), claims.c.verdict == literal(EXPIRED))],
+)
+"""Notes how a claim ended, unless something other than its expiry was noted before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Who wants tasks, of which types, and for how long.
+
+    Attributes:
+        leased: Whether each is proved by a token; on the base protocol the worker id does it.
+        request_id: Which request is answered with them (R6).
+    """
+
+    worker_id: str
+    types: Sequence[str]
+    seconds: float
+    most: int = 1
+    leased: bool = False
+    request_id: str | None = None
+
+
+def take(db: sa.Connection, wanted: Wanted, now: float) -> list[str]:
+    """Hands out tasks, the highest priority first, then the oldest; no more bytes than an answer may have.
+
+    An expired claim counts as an attempt; a task whose attempts are used up, or that somebody cancelled, fails.
+
+    Returns:
+        Each as JSON text.
+    """
+    worker_id, leased, until = wanted.worker_id, wanted.leased, now + wanted.seconds
+    held = {
+        "status": "processing",
+        "claimed_at": now,
+        "worker_id": worker_id,
+        "progress": None,
+        "message": None,
+    }
+    tokens = new_tokens(wanted.most) if leased else [None] * wanted.most
+    room = MAX_REQUEST_BYTES - ENVELOPE_BYTES
+    texts: list[str] = []
+    new_claims, taken, closed = [], [], []
+    with closing(_candidates(db, wanted, now)) as candidates:
+        for row, token in zip(candidates, tokens, strict=False):
+            attempts, unconfirmed = _counted(row)
+            text = _text({**row._asdict(), **held, "attempts": attempts + 1}, token, wanted.seconds)
+            room -= size_of(text)
+            if room < 0 and texts:
+                break
+            texts.append(text)
+            new_claims.append(
+                (row.id, worker_id, attempts + 1, token, wanted.request_id, now, int(not leased))
+            )
+            counted = attempts if leased else attempts + 1
+            taken.append((counted, unconfirmed, int(leased), now, until, worker_id, row.seq))
+            if row.status == "processing":
+                closed.append((EXPIRED, None, now, row.claim))
+    _NEW_CLAIM.run(db, new_claims)
+    _TAKE.run(db, taken)
+    CLOSE_CLAIM.run(db, closed)
+    return texts
+
+
+def still_held(db: sa.Connection, worker_id: str, request_id: str, now: float) -> list[str]:
+    """What an earlier sending of this request was given and still holds, with the seconds that remain (R6)."""
+    rows = _STILL_HELD.rows(db, request_id=request_id, worker_id=worker_id, now=now)
+    return [
+        _text({**row._asdict(), "attempts": row.attempt}, row.token, row.claim_expires_at - now)
+        for row in rows
+    ]
+
+
+def some_are_over(db: sa.Connection, now: float) -> bool:
+    """Whether `expire_claims` has something to do."""
+    return _OVER.first(db, now=now) is not None
+
+
+def expire_claims(db: sa.Connection, now: float) -> None:
+    """Fails the tasks whose claim ran out and that nobody may have again: cancelled (R29), or attempts used up."""
+    over = list(_OVER.rows(db, now=now))
+    why = [CANCELLED if row.cancel_asked else (expired_error(row.attempts), EXPIRED) for row in over]
+    _GIVE_UP.run(db, [(*said, now, row.seq) for said, row in zip(why, over, strict=True)])
+    CLOSE_CLAIM.run(db, [(EXPIRED, None, now, row.claim) for row in over])
+
+
+def extend_leases_after_restart(db: sa.Connection, until: float) -> None:
+    """Lets every claim under a token live until then, so that a restart of the server takes none away (R8)."""
+    db.execute(
+        tasks.update()
+        .where(_IS_HELD, tasks.c.leased == 1, tasks.c.claim_expires_at < until)
+        .values(claim_expires_at=until)
+    )
+
+
+def _candidates(db: sa.Connection, wanted: Wanted, now: float) -> Generator[Any, None, None]:
+    """Tasks that may be handed out, first those that come first; read only as far as they are asked for.
+
+    Each type has queries of its own: of several types in one, SQLite would sort all that wait.
+    """
+    queries = [_PENDING]
+    first_expiry = _FIRST_EXPIRY.first(db).at
+    if first_expiry is not None and first_expiry <= now:
+        expire_claims(db, now)
+        queries.append(_EXPIRED)
+    streams = [
+        query.rows(db, type=one, now=now, most=wanted.most)
+        for one in dict.fromkeys(wanted.types)
+        for query in queries
+    ]
+    merged: Iterable[Any] = (
+        streams[0] if len(streams) == 1 else merge(*streams, key=lambda row: (-row.priority, row.seq))
+    )
+    try:
+        yield from islice(merged, wanted.most)
+    finally:
+        for stream in streams:
+            stream.close()
+
+
+def _counted(row: Any) -> tuple[int, int]:
+    """Attempts made, and claims in a row that expired unconfirmed, now that the claim of this row is over (R7)."""
+    if row.status != "processing" or not row.leased or row.confirmed:
+        return row.attempts, row.unconfirmed
+    if row.unconfirmed < UNCONFIRMED_FREE:
+        return row.attempts, row.unconfirmed + 1
+    return row.attempts + 1, row.unconfirmed
+
+
+def _text(task: dict[str, Any], token: str | None, seconds: float) -> str:
+    more = "" if token is None else f',"lease_token":"{token}","lease_seconds":{seconds}'
+    return views.task(task, more)

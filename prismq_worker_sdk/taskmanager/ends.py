@@ -1,0 +1,301 @@
+"""How claims end, and go on: reports and renewals, inside the caller's transaction (R2, R7, R8, R28, R29).
+
+Those of an exchange are judged one by one, in the order sent, and written together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from prismq_worker_sdk.taskmanager import producing
+from prismq_worker_sdk.taskmanager.claims import CANCELLED, CLOSE_CLAIM, EXPIRED
+from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
+from prismq_worker_sdk.taskmanager.messages import HeldItem, LeaseItem, NewTask, ReportItem
+from prismq_worker_sdk.taskmanager.problems import Problem
+from prismq_worker_sdk.taskmanager.queries import find
+from prismq_worker_sdk.taskmanager.reading import json_text, size_of
+from prismq_worker_sdk.taskmanager.rules import (
+    MAX_CHECKPOINT_BYTES,
+    MAX_ERROR_BYTES,
+    MAX_RESULT_BYTES,
+    after_failure,
+)
+from prismq_worker_sdk.taskmanager.statements import Statement, literal, update
+from prismq_worker_sdk.taskmanager.tables import claims, tasks
+
+_OF_TASK = ("id", "seq", "type", "status", "claim", "attempts", "max_attempts", "unconfirmed")
+_MORE_OF_TASK = ("error_type", "cancel_asked", "progress", "message")
+_HELD = Statement(
+    sa.select(
+        *(claims.c.id.label("held"), claims.c.token, claims.c.confirmed, claims.c.outcome),
+        *(tasks.c[name] for name in (*_OF_TASK, *_MORE_OF_TASK)),
+    )
+    .join(tasks, claims.c.task_id == tasks.c.id)
+    .where(claims.c.token == bindparam("token"))
+    .with_for_update(),
+    ("token",),
+)
+_ALIVE = ("attempts", "unconfirmed")
+_CLAIM = ("seq", "claim")
+_FINISH = update(
+    tasks,
+    ("status", "result", "completed_at", "error", "error_type", *_ALIVE),
+    unless_none=("checkpoint",),
+    by=_CLAIM,
+)
+_TRY_AGAIN = update(
+    tasks,
+    ("not_before", "error", "error_type", *_ALIVE),
+    unless_none=("checkpoint",),
+    by=_CLAIM,
+    status=literal("pending"),
+    worker_id=sa.null(),
+)
+_RENEW = update(
+    tasks,
+    ("claim_expires_at", "progress", "message", *_ALIVE),
+    unless_none=("checkpoint",),
+    by=_CLAIM,
+)
+_REVIVE = update(
+    tasks,
+    (),
+    by=_CLAIM,
+    status=literal("processing"),
+    completed_at=sa.null(),
+    error=sa.null(),
+    error_type=sa.null(),
+)
+_END_CLAIM = update(claims, ("verdict", "outcome", "error", "ended_at"), by=("id",), confirmed=literal(1))
+_CONFIRM = update(claims, (), by=("id",), confirmed=literal(1))
+
+
+@dataclass(slots=True)
+class _Writes:
+    """What reports change, written together.
+
+    Attributes:
+        freed: How many tasks of a type can be had now: to be tried again at once, or new children.
+        outcomes: What was said of a claim in this exchange already, by its token.
+    """
+
+    finished: list[tuple[Any, ...]] = field(default_factory=list)
+    again: list[tuple[Any, ...]] = field(default_factory=list)
+    ended: list[tuple[Any, ...]] = field(default_factory=list)
+    freed: Counter[str] = field(default_factory=Counter)
+    outcomes: dict[str, str] = field(default_factory=dict)
+
+    def run(self, db: sa.Connection) -> None:
+        _FINISH.run(db, self.finished)
+        _TRY_AGAIN.run(db, self.again)
+        _END_CLAIM.run(db, self.ended)
+
+
+def report(
+    db: sa.Connection, config: TaskManagerConfig, items: Sequence[ReportItem], now: float
+) -> tuple[list[dict[str, Any]], Counter[str]]:
+    """A verdict on each report: `accepted`, `duplicate`, `lost`, `unknown` or `refused`; idempotent (R28).
+
+    Returns:
+        The verdicts, and how many tasks of which type can be had now.
+    """
+    writes = _Writes()
+    verdicts = [
+        _report(db, config, row, item, writes, now) for item, row in zip(items, _held(db, items), strict=True)
+    ]
+    writes.run(db)
+    return verdicts, writes.freed
+
+
+def renew(
+    db: sa.Connection, config: TaskManagerConfig, items: Sequence[LeaseItem], now: float
+) -> list[dict[str, Any]]:
+    """A verdict on each renewal: `renewed`, `cancel` or `lost`."""
+    seconds = config.lease_seconds
+    verdicts: list[dict[str, Any]] = []
+    renewed, confirmed, revived = [], [], []
+    for item, row in zip(items, _held(db, items), strict=True):
+        if row is None or not _is_current(row):
+            verdicts.append({"task_id": item.task_id, "verdict": "lost"})
+            continue
+        told = (row.progress, row.message) if item.progress is None else (item.progress, item.message)
+        renewed.append((now + seconds, *told, *_alive(row), _checkpoint(item.checkpoint), row.seq, row.held))
+        if not row.confirmed:
+            confirmed.append((row.held,))
+        if row.status == "failed":
+            revived.append((row.seq, row.held))
+        verdict = "cancel" if row.cancel_asked else "renewed"
+        verdicts.append({"task_id": item.task_id, "verdict": verdict, "lease_seconds": seconds})
+    _RENEW.run(db, renewed)
+    _CONFIRM.run(db, confirmed)
+    _REVIVE.run(db, revived)
+    return verdicts
+
+
+def end_of_worker(
+    db: sa.Connection, config: TaskManagerConfig, worker_id: str, item: ReportItem, now: float
+) -> Counter[str]:
+    """Ends a claim on the base protocol, which its worker's id proves; how many tasks of which type can be had now.
+
+    Raises:
+        Problem: 404 no such task, 409 it is not, or no longer, this worker's.
+    """
+    row, writes = find(db, item.task_id), _Writes()
+    if not _is_live(row) or row.worker_id != worker_id:
+        why = f"task {row.id} is {row.status}, and not, or no longer, claimed by this worker"
+        raise Problem(409, why)
+    verdict = _end(config, row, (row.attempts, row.unconfirmed), (item, json_text(item.result)), writes, now)
+    writes.run(db)
+    CLOSE_CLAIM.run(db, [(verdict, item.error or None, now, row.claim)])
+    return writes.freed
+
+
+def _held(db: sa.Connection, items: Sequence[HeldItem]) -> list[Any]:
+    """The claim of each, with its task as it is now; None where its token is not one of its task."""
+    found = _HELD.first_of_each(db, [(item.lease_token,) for item in items])
+    return [
+        row if row is not None and row.id == item.task_id else None
+        for row, item in zip(found, items, strict=True)
+    ]
+
+
+def _report(
+    db: sa.Connection,
+    config: TaskManagerConfig,
+    row: Any,
+    item: ReportItem,
+    writes: _Writes,
+    now: float,
+) -> dict[str, Any]:
+    if row is None:
+        return _verdict(item, "unknown", "this token was never given out for this task")
+    result = json_text(item.result)
+    outcome = f"{item.outcome} {_digest(item, result)}"
+    first = writes.outcomes.get(item.lease_token, row.outcome)
+    if first == outcome:
+        return _verdict(item, "duplicate")
+    if first is not None:
+        return _verdict(item, "refused", f"this claim was reported before, as {first.split()[0]}")
+    if not _is_current(row):
+        return _verdict(item, "lost", f"the task is {row.status}, under a later claim or none")
+    refusal = _unfit(item, result) or _create_children(db, config, item, writes, now)
+    if refusal is not None:
+        return _verdict(item, "refused", refusal)
+    verdict = _end(config, row, _alive(row), (item, result), writes, now)
+    writes.outcomes[item.lease_token] = outcome
+    writes.ended.append((verdict, outcome, item.error or None, now, row.held))
+    return _verdict(item, "accepted")
+
+
+def _is_live(task: Any) -> bool:
+    """Whether its last claim still holds; one that ran out does until the task is claimed again (R8)."""
+    return bool(task.status == "processing" or (task.status == "failed" and task.error_type == EXPIRED))
+
+
+def _is_current(held: Any) -> bool:
+    return bool(held.claim == held.held and _is_live(held))
+
+
+def _alive(held: Any) -> tuple[int, int]:
+    """Attempts, and claims that expired unconfirmed, at a sign of life: the attempt counts from the first on (R7)."""
+    return (held.attempts, held.unconfirmed) if held.confirmed else (held.attempts + 1, 0)
+
+
+def _end(
+    config: TaskManagerConfig,
+    task: Any,
+    counts: tuple[int, int],
+    said: tuple[ReportItem, str],
+    writes: _Writes,
+    now: float,
+) -> str:
+    """Writes down what a report makes of its task; how its claim ended."""
+    (attempts, unconfirmed), (item, result) = counts, said
+    which = (_checkpoint(item.checkpoint), task.seq, task.claim)
+    if item.outcome == "completed":
+        writes.finished.append(("completed", result, now, None, None, *counts, *which))
+        return "completed"
+    if task.cancel_asked:
+        writes.finished.append(("failed", None, now, *CANCELLED, *counts, *which))
+        return "cancelled"
+    wait: float | None = item.delay_seconds or 0.0
+    if item.outcome == "released":
+        attempts -= 1
+    else:
+        wait = after_failure(
+            attempts,
+            task.max_attempts,
+            retryable=item.retryable,
+            delay=item.delay_seconds,
+            first=config.backoff,
+            ceiling=config.backoff_ceiling,
+        )
+    why = (item.error or None, item.error_type, attempts, unconfirmed, *which)
+    if wait is None:
+        writes.finished.append(("failed", None, now, *why))
+    else:
+        writes.again.append((now + wait, *why))
+        if not wait:
+            writes.freed[task.type] += 1
+    return item.outcome
+
+
+def _create_children(
+    db: sa.Connection, config: TaskManagerConfig, item: ReportItem, writes: _Writes, now: float
+) -> str | None:
+    """Creates the children of a completed report (R22); why they cannot be, None when they are."""
+    if item.outcome != "completed" or not item.children:
+        return None
+    wanted = [
+        NewTask(
+            type=child.type,
+            params=child.params,
+            priority=child.priority,
+            dedupe_key=child.key,
+            parent_id=item.task_id,
+        )
+        for child in item.children
+    ]
+    created = producing.create(db, config, wanted, now, children=True)
+    for one in created:
+        if isinstance(one, Problem):
+            return f"a child task does not fit: {one.detail}"
+        writes.freed[one.task["type"]] += one.is_new
+    return None
+
+
+def _unfit(item: ReportItem, result: str) -> str | None:
+    checkpoint = "" if item.checkpoint is None else json_text(item.checkpoint)
+    for name, text, limit in (
+        ("result", result, MAX_RESULT_BYTES),
+        ("error", item.error, MAX_ERROR_BYTES),
+        ("checkpoint", checkpoint, MAX_CHECKPOINT_BYTES),
+    ):
+        if (size := size_of(text)) > limit:
+            return f"{name} is {size} bytes, {limit} at most are taken"
+    return None
+
+
+def _checkpoint(value: Any) -> str | None:
+    """A checkpoint as it is stored; one that is too large is not, the work goes on without it."""
+    text = None if value is None else json_text(value)
+    return None if text is None or size_of(text) > MAX_CHECKPOINT_BYTES else text
+
+
+def _digest(item: ReportItem, result: str) -> str:
+    """What makes two reports the same one: outcome, result and children; hints and texts may differ."""
+    children = [(child.key, child.type, child.params) for child in item.children]
+    text = f'["{item.outcome}",{result},{json_text(children) if children else "[]"}]'
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _verdict(item: ReportItem, verdict: str, detail: str | None = None) -> dict[str, Any]:
+    found = {"task_id": item.task_id, "verdict": verdict}
+    return found if detail is None else {**found, "detail": detail}

@@ -1,0 +1,113 @@
+"""Looking at tasks, their types and their numbers."""
+
+from __future__ import annotations
+
+import base64
+from contextlib import suppress
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from prismq_worker_sdk.taskmanager.messages import TaskFilter
+from prismq_worker_sdk.taskmanager.problems import Problem
+from prismq_worker_sdk.taskmanager.statements import Statement, literal
+from prismq_worker_sdk.taskmanager.tables import claims, task_types, tasks
+
+Row = sa.Row[Any]
+TASK_TYPE = Statement(sa.select(task_types).where(task_types.c.name == bindparam("name")))
+_TASK = Statement(sa.select(tasks).where(tasks.c.id == bindparam("id")))
+MAX_SEQ = 2**63 - 1
+
+
+def find(db: sa.Connection, task_id: str) -> Any:
+    """A task.
+
+    Raises:
+        Problem: 404 there is none.
+    """
+    row = _TASK.first(db, id=task_id)
+    if row is None:
+        raise Problem(404, f"there is no task {task_id}")
+    return row
+
+
+def history(db: sa.Connection, task_id: str) -> list[Row]:
+    """The claims of a task, oldest first."""
+    return list(db.execute(sa.select(claims).where(claims.c.task_id == task_id).order_by(claims.c.id)))
+
+
+def listed(db: sa.Connection, wanted: TaskFilter) -> tuple[list[Row], str | None]:
+    """Tasks, newest first, and the cursor of the next page; tasks that come meanwhile do not shift the pages."""
+    query = sa.select(tasks).order_by(tasks.c.seq.desc()).limit(wanted.limit + 1)
+    if wanted.status is not None:
+        query = query.where(tasks.c.status == literal(wanted.status))
+    if wanted.type is not None:
+        query = query.where(tasks.c.type == wanted.type)
+    if wanted.worker_id is not None:
+        query = query.where(tasks.c.worker_id == wanted.worker_id)
+    if wanted.q:
+        like = f"%{wanted.q.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
+        columns = (tasks.c.id, tasks.c.type, tasks.c.params, tasks.c.error)
+        query = query.where(sa.or_(*(column.like(like, escape="!") for column in columns)))
+    if wanted.cursor is not None:
+        query = query.where(tasks.c.seq < _place(wanted.cursor))
+    rows = list(db.execute(query))
+    more = len(rows) > wanted.limit
+    rows = rows[: wanted.limit]
+    return rows, _cursor(rows[-1].seq) if more else None
+
+
+def type_named(db: sa.Connection, name: str) -> Any:
+    """A task type.
+
+    Raises:
+        Problem: 404 there is none.
+    """
+    row = TASK_TYPE.first(db, name=name)
+    if row is None:
+        raise Problem(404, f"there is no task type {name}")
+    return row
+
+
+def types(db: sa.Connection) -> list[Row]:
+    """The task types, by name."""
+    return list(db.execute(sa.select(task_types).order_by(task_types.c.name)))
+
+
+def stats(db: sa.Connection, now: float) -> dict[str, dict[str, Any]]:
+    """Numbers for each task type: depth, oldest pending age (seconds), in flight, ended, ended in the last hour."""
+    found: dict[str, dict[str, Any]] = {}
+    counted = sa.select(
+        tasks.c.type, tasks.c.status, sa.func.count(), sa.func.min(tasks.c.created_at)
+    ).group_by(tasks.c.type, tasks.c.status)
+    for task_type, status, number, oldest in db.execute(counted):
+        one = found.setdefault(task_type, _zeros())
+        one[status] = number
+        if status == "pending":
+            one["oldest_pending_seconds"] = max(0.0, now - oldest)
+    recent = (
+        sa.select(tasks.c.type, tasks.c.status, sa.func.count())
+        .where(tasks.c.completed_at > now - 3600)
+        .group_by(tasks.c.type, tasks.c.status)
+    )
+    for task_type, status, number in db.execute(recent):
+        found[task_type][f"{status}_last_hour"] = number
+    return found
+
+
+def _zeros() -> dict[str, Any]:
+    counts = ("pending", "processing", "completed", "failed", "completed_last_hour", "failed_last_hour")
+    return {**dict.fromkeys(counts, 0), "oldest_pending_seconds": 0.0}
+
+
+def _cursor(seq: int) -> str:
+    return base64.urlsafe_b64encode(str(seq).encode()).decode().rstrip("=")
+
+
+def _place(cursor: str) -> int:
+    with suppress(ValueError):
+        place = int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if 0 < place <= MAX_SEQ:
+            return place
+    raise Problem(422, f"cursor {cursor[:80]!r} was not made by this server; leave it out to begin anew")

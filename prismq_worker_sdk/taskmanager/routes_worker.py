@@ -1,0 +1,141 @@
+"""What workers call: health, claim, complete, fail (PROTOCOL, v1 base), and all of it in one (exchange)."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from prismq_worker_sdk.taskmanager import views
+from prismq_worker_sdk.taskmanager.app_state import (
+    AppState,
+    Route,
+    admitted,
+    answer,
+    answer_value,
+    no_wrong_key,
+    state_of,
+)
+from prismq_worker_sdk.taskmanager.claims import Wanted, take
+from prismq_worker_sdk.taskmanager.config import Scope
+from prismq_worker_sdk.taskmanager.ends import end_of_worker
+from prismq_worker_sdk.taskmanager.exchange import Answer, claim_only, exchange
+from prismq_worker_sdk.taskmanager.messages import (
+    ClaimItem,
+    ClaimRequest,
+    CompleteRequest,
+    ExchangeRequest,
+    FailRequest,
+    ReportItem,
+    takes,
+)
+from prismq_worker_sdk.taskmanager.reading import at_most, body_of, json_text
+from prismq_worker_sdk.taskmanager.rules import (
+    MAX_BATCH_TASKS,
+    MAX_ERROR_BYTES,
+    MAX_REQUEST_BYTES,
+    MAX_RESULT_BYTES,
+    MAX_TASKS,
+)
+from prismq_worker_sdk.taskmanager.workers import RUN
+from prismq_worker_sdk.version import __version__
+
+router = APIRouter(route_class=Route)
+WORKER = [Depends(admitted(Scope.WORKER))]
+SUCCESS = json_text({"status": "success"})
+
+
+@router.head("/health", include_in_schema=False, dependencies=[Depends(no_wrong_key)])
+@router.get("/health", tags=["base"], dependencies=[Depends(no_wrong_key)])
+async def health(request: Request) -> Response:
+    """Whether the server works, who it is, and what it can do; takes no key, but refuses a wrong one."""
+    state = state_of(request)
+    capabilities = {
+        "exchange": {
+            "max_tasks": MAX_TASKS,
+            "max_bytes": MAX_REQUEST_BYTES,
+            "max_wait_seconds": state.config.max_wait,
+            "lease_seconds": state.config.lease_seconds,
+        },
+        "manage": True,
+        "batch": {"max_tasks": MAX_BATCH_TASKS, "max_bytes": MAX_REQUEST_BYTES},
+    }
+    server = {"name": "prismq-taskmanager", "version": __version__, "instance": state.instance}
+    time = views.instant(state.now())
+    return answer_value({"status": "healthy", "server": server, "time": time, "capabilities": capabilities})
+
+
+@router.post("/tasks/claim", tags=["base"], dependencies=WORKER, openapi_extra=takes(ClaimRequest))
+async def claim(request: Request) -> Response:
+    """Hands out one task of these types; null when there is none."""
+    state = state_of(request)
+    asked = await body_of(request, ClaimRequest)
+    wanted = Wanted(worker_id=asked.worker_id, types=asked.task_types, seconds=state.config.claim_timeout)
+    now = state.now()
+    tasks = await state.run(lambda db: take(db, wanted, now))
+    return answer(tasks[0] if tasks else "null")
+
+
+@router.post(
+    "/tasks/{task_id}/complete", tags=["base"], dependencies=WORKER, openapi_extra=takes(CompleteRequest)
+)
+async def complete(request: Request, task_id: str) -> Response:
+    """Takes the result of a task that this worker holds."""
+    asked = await body_of(request, CompleteRequest)
+    at_most(MAX_RESULT_BYTES, "result", json_text(asked.result))
+    report = ReportItem(task_id=task_id, lease_token="", outcome="completed", result=asked.result)
+    return await _ended(state_of(request), asked.worker_id, report)
+
+
+@router.post("/tasks/{task_id}/fail", tags=["base"], dependencies=WORKER, openapi_extra=takes(FailRequest))
+async def fail(request: Request, task_id: str) -> Response:
+    """Takes the failure of an attempt that this worker holds."""
+    asked = await body_of(request, FailRequest)
+    at_most(MAX_ERROR_BYTES, "error", asked.error)
+    report = ReportItem(task_id=task_id, lease_token="", outcome="failed", error=asked.error)
+    return await _ended(state_of(request), asked.worker_id, report)
+
+
+async def _ended(state: AppState, worker_id: str, report: ReportItem) -> Response:
+    now = state.now()
+    state.waiting.notify(await state.run(lambda db: end_of_worker(db, state.config, worker_id, report, now)))
+    return answer(SUCCESS)
+
+
+@router.post("/tasks/exchange", tags=["exchange"], dependencies=WORKER, openapi_extra=takes(ExchangeRequest))
+async def exchanged(request: Request) -> Response:
+    """Reports and renewals are applied and durable first, then tasks are claimed; an empty claim may wait."""
+    state = state_of(request)
+    asked = await body_of(request, ExchangeRequest)
+    alone = not asked.reports and not asked.leases
+    if asked.claim is not None:
+        joined = await state.waiting.joined(asked.worker_id, asked.request_id)
+        if joined is not None and alone:
+            return answer((joined[0] or Answer()).text())
+        if alone and asked.claim.wait_seconds:
+            return answer((await _waited(request, state, asked, asked.claim)).text())
+    now = state.now()
+    found = await state.run(lambda db: exchange(db, state.config, asked, now))
+    state.waiting.notify(found.freed)
+    return answer(found.text())
+
+
+async def _waited(request: Request, state: AppState, asked: ExchangeRequest, claim: ClaimItem) -> Answer:
+    """What a claim finds at once, or within the seconds that it may wait."""
+    waiting, found = state.waiting, None
+
+    async def look() -> Answer | None:
+        now = state.now()
+        return await state.run(lambda db: claim_only(db, state.config, asked, now))
+
+    most = min(claim.max_tasks, MAX_TASKS)
+    wait = waiting.enter(asked.worker_id, asked.request_id, claim.task_types, most)
+    try:
+        now = state.now()
+        found = await state.run(lambda db: exchange(db, state.config, asked, now))
+        if not found.tasks and found.command == RUN:
+            seconds = min(claim.wait_seconds, state.config.max_wait)
+            found = await waiting.until(wait, seconds, look, request.is_disconnected)
+        if found is not None and len(found.tasks) >= most:
+            waiting.notify(dict.fromkeys(claim.task_types, 1))  # there may be more for the next one
+    finally:
+        waiting.leave(wait, found)
+    return found or Answer()
