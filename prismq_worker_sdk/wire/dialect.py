@@ -12,7 +12,7 @@ from prismq_worker_sdk.wire.messages import HttpReply, Steps
 
 if TYPE_CHECKING:
     from prismq_worker_sdk.wire.checks import CheckContext, CheckResult
-    from prismq_worker_sdk.wire.producing import ProducerBackend
+    from prismq_worker_sdk.wire.producer_backend import ProducerBackend
 
 Exchange: TypeAlias = Callable[[ExchangeRequest, Capabilities], Steps[ExchangeReply]]
 """The worker's side of a dialect: an exchange with a server that can do so much, as HTTP requests."""

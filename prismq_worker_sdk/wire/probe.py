@@ -26,7 +26,7 @@ from prismq_worker_sdk.model.protocol import (
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.wire.checks import CheckResult, Recorder, fail, ok, skip, warn
 from prismq_worker_sdk.wire.messages import HttpAnswer, Steps, compact_json
-from prismq_worker_sdk.wire.producing import ProducerBackend, Submission
+from prismq_worker_sdk.wire.producer_backend import ProducerBackend, Submission
 
 T = TypeVar("T")
 

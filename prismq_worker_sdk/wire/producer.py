@@ -16,7 +16,7 @@ from prismq_worker_sdk.wire.dialect import Dialect
 from prismq_worker_sdk.wire.dialects import AUTO, DIALECTS, HEALTH, dialect_named, recognise
 from prismq_worker_sdk.wire.key_redaction import clean_error
 from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, perform
-from prismq_worker_sdk.wire.producing import (
+from prismq_worker_sdk.wire.producer_backend import (
     ProducerBackend,
     Submission,
     TaskFilter,

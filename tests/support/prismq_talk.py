@@ -7,7 +7,7 @@ from prismq_worker_sdk.model.protocol import ClaimWork, ExchangeRequest, Renewal
 from prismq_worker_sdk.model.report import Report
 from prismq_worker_sdk.wire.dialects.prismq_client.reports import exchange
 from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
-from prismq_worker_sdk.wire.messages import HttpReply
+from prismq_worker_sdk.wire.messages import HttpReply, perform
 
 OWNER = "w/1"
 """The wire worker id of a claim."""
@@ -112,15 +112,15 @@ class Talk:
 
     def walk(self, steps, *replies):
         waiting = list(replies)
-        try:
-            request = next(steps)
-            while True:
-                self.asked.append(request)
-                assert waiting, f"one request too many: {request}"
-                request = steps.send(waiting.pop(0))
-        except StopIteration as end:
-            assert not waiting, f"{len(waiting)} answers were not asked for"
-            return end.value
+
+        def send(request):
+            self.asked.append(request)
+            assert waiting, f"one request too many: {request}"
+            return waiting.pop(0)
+
+        value = perform(steps, send)
+        assert not waiting, f"{len(waiting)} answers were not asked for"
+        return value
 
     @property
     def paths(self):

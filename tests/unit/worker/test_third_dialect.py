@@ -14,7 +14,7 @@ from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire import dialects
 from prismq_worker_sdk.wire.dialect import Dialect
 from prismq_worker_sdk.wire.messages import HttpRequest
-from prismq_worker_sdk.wire.producing import Created, error_of
+from prismq_worker_sdk.wire.producer_backend import Created, error_of
 
 STATES = {"todo": TaskStatus.PENDING, "doing": TaskStatus.PROCESSING, "done": TaskStatus.COMPLETED}
 

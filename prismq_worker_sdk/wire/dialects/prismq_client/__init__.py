@@ -11,7 +11,7 @@ from prismq_worker_sdk.wire.dialects.prismq_client.health import CAPABILITIES, N
 
 if TYPE_CHECKING:
     from prismq_worker_sdk.wire.checks import CheckContext, CheckResult
-    from prismq_worker_sdk.wire.producing import ProducerBackend
+    from prismq_worker_sdk.wire.producer_backend import ProducerBackend
 
 
 def _exchange() -> Exchange:

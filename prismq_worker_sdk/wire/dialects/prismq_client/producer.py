@@ -30,7 +30,14 @@ from prismq_worker_sdk.wire.dialects.prismq_client.values import (
     with_run_key,
 )
 from prismq_worker_sdk.wire.messages import HttpRequest, Steps, compact_json
-from prismq_worker_sdk.wire.producing import Created, Submission, TaskFilter, TaskPage, TypeSchema, error_of
+from prismq_worker_sdk.wire.producer_backend import (
+    Created,
+    Submission,
+    TaskFilter,
+    TaskPage,
+    TypeSchema,
+    error_of,
+)
 
 USUAL_LIMIT = 50
 MAX_OFFSET_DIGITS = 18

@@ -10,7 +10,7 @@ from prismq_worker_sdk.wire.dialects.v1.base import NAME, finds_no_task, read_he
 
 if TYPE_CHECKING:
     from prismq_worker_sdk.wire.checks import CheckContext, CheckResult
-    from prismq_worker_sdk.wire.producing import ProducerBackend
+    from prismq_worker_sdk.wire.producer_backend import ProducerBackend
 
 
 def _exchange() -> Exchange:

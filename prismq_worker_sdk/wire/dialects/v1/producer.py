@@ -11,7 +11,14 @@ from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.wire.dialects.v1.base import is_unknown_path, read_task
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest, Steps
-from prismq_worker_sdk.wire.producing import Created, Submission, TaskFilter, TaskPage, TypeSchema, error_of
+from prismq_worker_sdk.wire.producer_backend import (
+    Created,
+    Submission,
+    TaskFilter,
+    TaskPage,
+    TypeSchema,
+    error_of,
+)
 from prismq_worker_sdk.wire.reading import detail_of, failure_of
 
 
