@@ -156,7 +156,7 @@ def _run(handler: Handler, attempt: _HarnessAttempt, ctx: _HarnessContext, clock
         if not is_set_up:
             set_up(handler)
             is_set_up = True
-        return call(handler, params, ctx, told=attempt, max_bytes=ctx.max_result_bytes)
+        return call(handler, params, ctx, token=attempt, max_bytes=ctx.max_result_bytes)
 
     place = Place(handler.params.parse, set_up_and_call)
     ending = worked(_Surroundings(clock), attempt, ctx, place)
@@ -235,7 +235,7 @@ class _HarnessBacking:
     def __init__(
         self, attempt: _HarnessAttempt, clock: FakeClock, *, creates: bool, max_result_bytes: int
     ) -> None:
-        self.told = attempt
+        self.token = attempt
         self.task = attempt.claim.task
         self.creates = creates
         self.max_params_bytes = BASE.max_params_bytes
@@ -247,22 +247,22 @@ class _HarnessBacking:
     @property
     def settings(self) -> Any:
         """The settings of the handler's plugin."""
-        return self.told.handler.renewed().settings
+        return self.token.handler.renewed().settings
 
     @property
     def checkpoint_text(self) -> str | None:
         """The last checkpoint of this run."""
-        return self.told.checkpoint
+        return self.token.checkpoint
 
     @property
     def time_left(self) -> float:
         """Seconds to the limit."""
-        return self.told.limit_at - self._clock.monotonic()
+        return self.token.limit_at - self._clock.monotonic()
 
     @property
     def stopping(self) -> bool:
         """Whether the handler was told that the worker stops."""
-        return self.told.cancelled is CancelReason.STOPPING
+        return self.token.cancelled is CancelReason.STOPPING
 
     def progressed(self, percent: float, message: str) -> None:
         """Keeps it."""
@@ -270,7 +270,7 @@ class _HarnessBacking:
 
     def store(self, checkpoint: str) -> None:
         """Keeps it."""
-        self.told.checkpoint = checkpoint
+        self.token.checkpoint = checkpoint
         self.checkpoints.append(json.loads(checkpoint))
 
 
@@ -296,7 +296,7 @@ class _HarnessContext(RunningContext):
     def _count(self, calls: int) -> None:
         self._left -= calls
         if self._cancel is not None and self._left <= 0:
-            self.backing.told.cancel(self._cancel)
+            self.backing.token.cancel(self._cancel)
 
 
 class _Capture(logging.Handler):

@@ -18,27 +18,27 @@ class AttemptBackend:
 
     def __init__(self, services: Services, attempt: Attempt) -> None:
         self._services = services
-        self.told = attempt
+        self.token = attempt
 
     @property
     def task(self) -> Task:
         """The task as it was claimed; a later claim may have taken its place (R9)."""
-        return self.told.claim.task
+        return self.token.claim.task
 
     @property
     def settings(self) -> Any:
         """The settings of the handler's plugin."""
-        return self.told.handler.renewed().settings
+        return self.token.handler.renewed().settings
 
     @property
     def checkpoint_text(self) -> str | None:
         """The last checkpoint of this attempt, JSON text."""
-        return self.told.checkpoint
+        return self.token.checkpoint
 
     @property
     def time_left(self) -> float:
         """Seconds to the limit."""
-        return self.told.limit_at - self._services.clock.monotonic()
+        return self.token.limit_at - self._services.clock.monotonic()
 
     @property
     def stopping(self) -> bool:
@@ -63,10 +63,10 @@ class AttemptBackend:
     def progressed(self, percent: float, message: str) -> None:
         """The handler told how far the work is."""
         clean = self._services.redactor.text(message)
-        self.told.progress = (percent, clean[:LONGEST_MESSAGE])
-        self._services.emit(TaskProgressed(self.told.ref, percent, clean))
+        self.token.progress = (percent, clean[:LONGEST_MESSAGE])
+        self._services.emit(TaskProgressed(self.token.ref, percent, clean))
 
     def store(self, checkpoint: str) -> None:
         """Stores a checkpoint, JSON text; returns once it is stored."""
-        self._services.outbox.checkpoint(self.told.claim.identity.task_key, checkpoint)
-        self.told.checkpoint = checkpoint
+        self._services.outbox.checkpoint(self.token.claim.identity.task_key, checkpoint)
+        self.token.checkpoint = checkpoint

@@ -27,7 +27,7 @@ class ContextBackend(Protocol):
         ...
 
     @property
-    def told(self) -> CancelToken:
+    def token(self) -> CancelToken:
         """Whether the task must end."""
         ...
 
@@ -122,7 +122,7 @@ class RunningContext:
     @property
     def cancelled(self) -> CancelReason | None:
         """Why the task must end, None while it may go on."""
-        return self._backing.told.cancelled
+        return self._backing.token.cancelled
 
     @property
     def max_result_bytes(self) -> int:
@@ -136,7 +136,7 @@ class RunningContext:
 
     def check(self) -> None:
         """Raises TaskCancelled when the task must end."""
-        reason = self._backing.told.cancelled
+        reason = self._backing.token.cancelled
         if reason is not None:
             raise TaskCancelled(reason)
 
@@ -176,7 +176,7 @@ class RunningContext:
     def sleep(self, seconds: float) -> None:
         """Waits, and raises TaskCancelled as soon as the task must end."""
         self.check()
-        reason = self._backing.told.wait(max(0.0, seconds))
+        reason = self._backing.token.wait(max(0.0, seconds))
         if reason is not None:
             raise TaskCancelled(reason)
 

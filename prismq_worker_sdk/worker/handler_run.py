@@ -22,7 +22,6 @@ from prismq_worker_sdk.model.outcome import Completed, Outcome
 from prismq_worker_sdk.worker.attempt import Attempt, Ending
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.handler_call import call
-from prismq_worker_sdk.worker.isolation.call import call_in_child
 from prismq_worker_sdk.worker.services import Services
 
 _LOG = logging.getLogger("prismq.worker")
@@ -83,10 +82,10 @@ def place_of(services: Services, attempt: Attempt, ctx: RunningContext) -> Place
     handler, children = attempt.handler, services.children
     if children is not None and children.has(handler.task_type):
         # the child makes the params: a validator of their model must hold nobody up here
-        return Place(handler.params.check, lambda _params: call_in_child(services, children, attempt, ctx))
+        return Place(handler.params.check, lambda _params: children.call(services, attempt, ctx))
     limit = services.can.max_result_bytes
     return Place(
-        handler.params.parse, lambda params: call(handler, params, ctx, told=attempt, max_bytes=limit)
+        handler.params.parse, lambda params: call(handler, params, ctx, token=attempt, max_bytes=limit)
     )
 
 

@@ -13,6 +13,7 @@ from typing import Protocol
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.decide.renewals import first_renewal
 from prismq_worker_sdk.decide.retries import can_be_held
+from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.registry import Registry
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.claim import Claim
@@ -26,7 +27,7 @@ from prismq_worker_sdk.worker.accounting import Accounting
 from prismq_worker_sdk.worker.attempt import Attempt, AttemptTable, Ending
 from prismq_worker_sdk.worker.availability import TypeAvailability
 from prismq_worker_sdk.worker.config import WorkerConfig
-from prismq_worker_sdk.worker.isolation.pool import ChildPool
+from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.reservation import ClaimRequest
 from prismq_worker_sdk.worker.server_status import ServerStatus
@@ -52,6 +53,30 @@ class Wakeups:
         """Look again, all of you."""
         for wake in (self.claim, self.lease, self.commit, self.deliver, self.supervise):
             wake()
+
+
+class Children(Protocol):
+    """The processes of handlers that have their own; `isolation.pool.ChildPool`, which is imported only for them."""
+
+    def start(self, *, lock: int | None = None) -> None:
+        """Begins; the children inherit this descriptor."""
+        ...
+
+    def has(self, task_type: str) -> bool:
+        """Whether handlers of this type run in children."""
+        ...
+
+    def for_readiness(self, handler: Handler) -> Handler:
+        """The handler as it is asked in this process."""
+        ...
+
+    def call(self, services: Services, attempt: Attempt, ctx: RunningContext) -> str:
+        """What a handler returns, as JSON text; raises what it raises."""
+        ...
+
+    def close(self, seconds: float) -> None:
+        """Ends them, those that are idle within so many seconds."""
+        ...
 
 
 class Disk(Protocol):
@@ -152,7 +177,7 @@ class Services(Environment):
     slots: SlotPool
     accounting: Accounting
     stale_claims: StaleClaimGuard
-    children: ChildPool | None
+    children: Children | None
     wakeups: Wakeups
     shared: Shared
 
@@ -250,7 +275,7 @@ def build(
     *,
     disk: Disk,
     slots: SlotPool,
-    children: ChildPool | None = None,
+    children: Children | None = None,
 ) -> Services:
     """The services of a worker that has found its server: the one place where they are put together.
 

@@ -15,9 +15,8 @@ from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.connections import Connections, Connects
 from prismq_worker_sdk.worker.driver import Waker, drive, no_calls
-from prismq_worker_sdk.worker.isolation.pool import child_pool
 from prismq_worker_sdk.worker.recovery import State, recover
-from prismq_worker_sdk.worker.services import Environment, Services, build
+from prismq_worker_sdk.worker.services import Children, Environment, Services, build
 from prismq_worker_sdk.worker.slots import SlotPool, SlotThreads
 from prismq_worker_sdk.worker.startup import find_server, search
 from prismq_worker_sdk.worker.supervise_loop import ask_stop, seconds_left, supervise
@@ -77,7 +76,7 @@ class Supervisor:
     def __init__(self, here: Environment, connections: Connects | None = None) -> None:
         self._here = here
         self._waker = Waker()
-        self._children = child_pool(here.registry.handlers, here.config)
+        self._children = _processes(here)
         self._connections: Connects = connections or Connections(here.config, here.emit)
         self._services: Services | None = None
         self._slot_threads = SlotThreads(self._work)
@@ -181,3 +180,18 @@ class Supervisor:
         self._waker.wake()
         if self._services is not None:
             self._services.wakeups.notify_all()
+
+
+def _processes(here: Environment) -> Children | None:
+    """The processes of the handlers that want their own, None when all run in threads.
+
+    Raises:
+        PluginError: A fresh process would not find a handler, or its settings cannot be taken there.
+    """
+    config = here.config
+    apart = [one for one in here.registry.handlers if (one.isolation or config.isolation) == "process"]
+    if not apart:
+        return None
+    from prismq_worker_sdk.worker.isolation.call import HandlerProcesses
+
+    return HandlerProcesses(apart, size=config.concurrency)

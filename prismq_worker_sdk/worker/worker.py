@@ -19,7 +19,7 @@ from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice, WorkerStopped
 from prismq_worker_sdk.observe.bus import EventBus
 from prismq_worker_sdk.observe.event_log import EventLog
-from prismq_worker_sdk.observe.health import Health, HealthServer
+from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.observe.logs import set_up_logging
 from prismq_worker_sdk.observe.metrics import available_metrics
 from prismq_worker_sdk.observe.statistics import Statistics, Summary
@@ -75,7 +75,7 @@ class Worker:
         )
         self._worker_id = here.worker_id
         self._supervisor = Supervisor(here)
-        self._health_server: HealthServer | None = None
+        self._stop_health: Callable[[], None] | None = None
         self._started = False
         self._exit_code: int | None = None
         self._ended = threading.Event()
@@ -169,16 +169,14 @@ class Worker:
         port = self._config.health_port
         if port is None:
             return
+        from prismq_worker_sdk.observe.health_server import HealthServer
+
         metrics = None if self._metrics is None else self._metrics.expose
         server = HealthServer(port, self.health, metrics=metrics, host=self._config.health_host)
         server.start()
-        self._health_server = server
+        self._stop_health = server.stop
         paths = "/healthz and /readyz" if metrics is None else "/healthz, /readyz and /metrics"
         self._bus.emit(Notice("info", f"{paths} at {server.url}"))
-
-    def _stop_health(self) -> None:
-        if self._health_server is not None:
-            self._health_server.stop()
 
     def _warn(self, text: str) -> None:
         self._bus.emit(Notice("warning", text))
@@ -196,7 +194,8 @@ class Worker:
             self._bus.emit(Notice("info", line))
 
     def _finished(self, code: int, done: Callable[[], None]) -> None:
-        self._stop_health()
+        if self._stop_health is not None:
+            self._stop_health()
         self._exit_code = code
         self._ended.set()
         done()

@@ -14,7 +14,6 @@ from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.attempt_backend import AttemptBackend
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.handler_call import call
-from prismq_worker_sdk.worker.isolation.call import call_in_child
 from tests.bench.backlog import fresh_strict
 from tests.bench.figures import Row, Table, interleaved
 from tests.bench.noop import TYPE
@@ -88,11 +87,11 @@ class Calls:
     def in_thread(self):
         handler = self.attempt.handler
         params = handler.params.parse(self.attempt.claim.task.params)
-        call(handler, params, self._ctx(), told=self.attempt, max_bytes=1000)
+        call(handler, params, self._ctx(), token=self.attempt, max_bytes=1000)
 
     def in_process(self):
         self.attempt.handler.params.parse(self.attempt.claim.task.params)
-        call_in_child(self.services, self.pool, self.attempt, self._ctx())
+        self.pool.call(self.services, self.attempt, self._ctx())
 
     def _ctx(self):
         return RunningContext(AttemptBackend(self.services, self.attempt))

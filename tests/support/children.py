@@ -5,7 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from prismq_worker_sdk.handlers.discovery import load
-from prismq_worker_sdk.worker.isolation.pool import ChildPool
+from prismq_worker_sdk.worker.isolation.call import HandlerProcesses
 from tests.support.loops import Workplace, grant
 from tests.support.processes import wait_until
 
@@ -20,7 +20,7 @@ def probes():
 
 
 def children(size=2, handlers=None):
-    return ChildPool(probes() if handlers is None else handlers, size=size)
+    return HandlerProcesses(probes() if handlers is None else handlers, size=size)
 
 
 class Probes(Workplace):

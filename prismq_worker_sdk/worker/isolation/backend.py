@@ -27,7 +27,7 @@ class ChildBackend:
         self._run = run
         self._clock = clock
         self._handler = handler
-        self.told = CancelToken()
+        self.token = CancelToken()
         self.checkpoint_text = run.checkpoint
         self.stopping = run.stopping
         self._limit_at = clock.monotonic() + run.time_left
@@ -102,12 +102,12 @@ class ChildBackend:
             return
         match message:
             case Cancel(reason=reason):
-                self.told.cancel(reason)
+                self.token.cancel(reason)
             case StateUpdate(time_left=left, stopping=stopping):
                 self._limit_at, self.stopping = self._clock.monotonic() + left, stopping
             case Stored(cancelled=reason):
                 if reason is not None:
-                    self.told.cancel(reason)
+                    self.token.cancel(reason)
                 self._answer = message
                 self._answered.set()
 

@@ -31,15 +31,22 @@ LOOK_BEFORE = 2.0
 """Seconds before a process is killed that its stacks are written to the log."""
 
 
-def call_in_child(services: Services, pool: ChildPool, attempt: Attempt, ctx: RunningContext) -> str:
-    """What the handler returns, as JSON text; raises what it raises, or HandlerCrashed when its process ended.
+class HandlerProcesses(ChildPool):
+    """The processes of the handlers that have their own, and the way to call one there."""
 
-    Args:
-        ctx: Learns what the handler submitted.
+    def call(self, services: Services, attempt: Attempt, ctx: RunningContext) -> str:
+        """What the handler returns, as JSON text; raises what it raises, or HandlerCrashed when its process ended.
 
-    Raises:
-        Unavailable: There is no child for it now, or its settings cannot be read.
-    """
+        Args:
+            ctx: Learns what the handler submitted.
+
+        Raises:
+            Unavailable: There is no child for it now, or its settings cannot be read.
+        """
+        return _call_in_child(services, self, attempt, ctx)
+
+
+def _call_in_child(services: Services, pool: ChildPool, attempt: Attempt, ctx: RunningContext) -> str:
     renewed(attempt.handler)  # a secret that changed is known here before the child can say it
     ended = None
     while ended is None:

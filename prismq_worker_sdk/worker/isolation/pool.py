@@ -13,7 +13,6 @@ from prismq_worker_sdk.errors import Defer, HandlerCrashed, PluginError, Unavail
 from prismq_worker_sdk.handlers.handler import Handler, nothing
 from prismq_worker_sdk.handlers.reference import packed_settings, reference_of
 from prismq_worker_sdk.processes import hold_back_stop_signals, is_child, oom_kills
-from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.isolation.child_log import levels
 from prismq_worker_sdk.worker.isolation.process import ChildProcess, NotReady, ended_by
 from prismq_worker_sdk.worker.isolation.protocol import Init
@@ -32,16 +31,6 @@ START_LIMIT = 60.0
 
 PAUSE = 30.0
 """Seconds that a type rests whose handler could get no child."""
-
-
-def child_pool(handlers: Iterable[Handler], config: WorkerConfig) -> ChildPool | None:
-    """The children for the handlers that want a process, None when all run in threads.
-
-    Raises:
-        PluginError: A fresh process would not find a handler, or its settings cannot be taken there.
-    """
-    apart = [one for one in handlers if (one.isolation or config.isolation) == "process"]
-    return ChildPool(apart, size=config.concurrency) if apart else None
 
 
 class ChildPool:

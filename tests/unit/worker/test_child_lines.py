@@ -98,7 +98,7 @@ def test_what_is_said_late_about_an_earlier_task_does_not_reach_the_next_one(lin
     backing.hear(StateUpdate(number, 30.0, stopping=True))
     backing.hear(Cancel(number, CancelReason.ASKED))
 
-    assert backing.told.cancelled is reason
+    assert backing.token.cancelled is reason
     assert backing.stopping is (reason is not None)
     assert backing.time_left == (60.0 if reason is None else 30.0)
 

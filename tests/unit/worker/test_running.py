@@ -377,5 +377,5 @@ def test_r15_a_handler_that_has_just_ended_cannot_be_told_to_end_any_more(workpl
     async def handle(params: dict, ctx):
         return "done"
 
-    assert call(handle, {}, None, told=Late(), max_bytes=100) == '"done"'
+    assert call(handle, {}, None, token=Late(), max_bytes=100) == '"done"'
     told[0]()  # as by a thread that was on its way: nothing of its own may break by it
