@@ -91,12 +91,16 @@ def result_schema_of(function: Callable[..., Any], origin: str) -> dict[str, Any
     Raises:
         SchemaError: The model has none; names the handler.
     """
-    from prismq_worker_sdk.handlers.schema import result_schema
+    from prismq_worker_sdk.handlers.schema import is_model
 
     try:
         returned = _hint(function, signature(function).return_annotation)
     except NameError:
         return None  # a name for type checkers only
+    if not is_model(returned):
+        return None
+    from prismq_worker_sdk.handlers.published import result_schema
+
     try:
         return result_schema(returned)
     except SchemaError as error:

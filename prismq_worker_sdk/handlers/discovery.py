@@ -15,7 +15,6 @@ from types import ModuleType
 from typing import Any
 
 import pluggy
-from pydantic import BaseModel
 
 from prismq_worker_sdk.decide.exceptions import own_frames
 from prismq_worker_sdk.errors import PluginError
@@ -26,6 +25,7 @@ from prismq_worker_sdk.handlers.installed import InstalledPlugin, installed
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.plugin_files import import_file
 from prismq_worker_sdk.handlers.registry import as_handler
+from prismq_worker_sdk.handlers.schema import is_model
 from prismq_worker_sdk.handlers.task_handler import TaskHandler
 
 __all__ = ["BrokenPlugin", "LoadedPlugin", "Plugins", "handlers_of", "load"]
@@ -214,7 +214,7 @@ def _plugin(name: str, source: str, module: ModuleType) -> LoadedPlugin:
         raise PluginError(f"{source} has no handler and no hook; decorate a function with @task_handler")
     settings = tuple(_call(module, "prismq_plugin_settings", {}))
     for cls in settings:
-        if not (isinstance(cls, type) and issubclass(cls, BaseModel)):
+        if not is_model(cls):
             raise PluginError(
                 f"prismq_plugin_settings of {source} gives {cls!r}; give the class of its settings"
             )

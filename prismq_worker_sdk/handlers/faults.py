@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from typing import Any
-
-from jsonschema.exceptions import ValidationError as SchemaViolation
-from pydantic import ValidationError as ModelViolation
+from typing import TYPE_CHECKING, Any
 
 from prismq_worker_sdk.errors import Fault
 from prismq_worker_sdk.handlers.keywords import unknown_names
-from prismq_worker_sdk.handlers.results import MAX_BITS, MAX_DEPTH
+from prismq_worker_sdk.handlers.strict_json import escape
 
-__all__ = ["faults_of_json", "faults_of_model", "faults_of_violation", "pointer_to"]
+if TYPE_CHECKING:  # what raises them has imported them
+    from jsonschema.exceptions import ValidationError as SchemaViolation
+    from pydantic import ValidationError as ModelViolation
 
 LONGEST_MESSAGE = 300
-
-
-def faults_of_json(value: object, place: str = "", depth: int = MAX_DEPTH) -> Iterator[Fault]:
-    """Where a value is no strict JSON: NaN, a lone surrogate, a key that is no text, too deep, another type."""
-    if not isinstance(value, Mapping | list):
-        trouble = _unfit(value)
-        if trouble is not None:
-            yield Fault(place, trouble)
-        return
-    if depth == 0:
-        yield Fault("", f"is nested deeper than {MAX_DEPTH} levels")
-        return
-    for step, item in value.items() if isinstance(value, Mapping) else enumerate(value):
-        if isinstance(value, Mapping) and (not isinstance(step, str) or _unfit(step)):
-            yield Fault(place, f"has the key {step!r}; JSON keys are texts")
-        else:
-            yield from faults_of_json(item, f"{place}/{_escape(step)}", depth - 1)
 
 
 def faults_of_violation(violation: SchemaViolation) -> Iterator[Fault]:
@@ -42,10 +23,10 @@ def faults_of_violation(violation: SchemaViolation) -> Iterator[Fault]:
     schema: Any = violation.schema
     if violation.validator == "required" or _wants_one(violation):
         for name, message in _missing(violation):
-            yield Fault(f"{pointer}/{_escape(name)}", message)
+            yield Fault(f"{pointer}/{escape(name)}", message)
     elif violation.validator == "additionalProperties" and schema["additionalProperties"] is False:
         for name in unknown_names(schema, instance):
-            yield Fault(f"{pointer}/{_escape(name)}", "is not a known parameter")
+            yield Fault(f"{pointer}/{escape(name)}", "is not a known parameter")
     elif inside := _meant(violation):
         for one in inside:
             yield from faults_of_violation(one)
@@ -77,25 +58,10 @@ def _places(text: str, value: object, place: str) -> Iterator[str]:
         yield place
     if isinstance(value, Mapping | list):
         for step, item in value.items() if isinstance(value, Mapping) else enumerate(value):
-            here = f"{place}/{_escape(step)}"
+            here = f"{place}/{escape(step)}"
             if step == text:
                 yield here
             yield from _places(text, item, here)
-
-
-def _unfit(value: object) -> str | None:
-    """Why a plain value is no JSON, None when it is."""
-    match value:
-        case str() if not _encodes(value):
-            return "has a lone surrogate, which no UTF-8 text can carry"
-        case float() if not math.isfinite(value):
-            return f"is {value}, which JSON does not know"
-        case int() if value.bit_length() > MAX_BITS:
-            return "is a number of more digits than JSON readers take"
-        case None | str() | float() | int():
-            return None
-        case _:
-            return f"is of type {type(value).__name__}, which JSON does not know"
 
 
 def _wants_one(violation: SchemaViolation) -> bool:
@@ -159,20 +125,8 @@ def _secret(schema: object) -> bool:
 
 
 def _pointer(path: Any) -> str:
-    return "".join(f"/{_escape(step)}" for step in path)
-
-
-def _escape(step: object) -> str:
-    return str(step).replace("~", "~0").replace("/", "~1")
+    return "".join(f"/{escape(step)}" for step in path)
 
 
 def _short(message: str) -> str:
     return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
-
-
-def _encodes(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

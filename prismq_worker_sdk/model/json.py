@@ -13,6 +13,9 @@ JsonObject: TypeAlias = "Mapping[str, JsonValue]"
 
 MAX_DEPTH = 128
 
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+"""The dialect of JSON Schema in which params and results are published."""
+
 _CANONICAL = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
 ).encode

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from prismq_worker_sdk.errors import Fault, InvalidParams
 from prismq_worker_sdk.handlers.patterns import Matcher, NeedsTime
-from prismq_worker_sdk.handlers.schema import DRAFT, ParamsSpec
+from prismq_worker_sdk.handlers.schema import ParamsSpec
+from prismq_worker_sdk.model.json import DRAFT
 from prismq_worker_sdk.taskmanager.problems import Problem
 
 T = TypeVar("T")

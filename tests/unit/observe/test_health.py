@@ -12,7 +12,7 @@ import pytest
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.events import TaskClaimed, TaskRef
-from prismq_worker_sdk.observe import health as health_module
+from prismq_worker_sdk.observe import health_server as health_module
 from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.observe.health_server import HealthServer
 from prismq_worker_sdk.observe.metrics import PrometheusMetrics
