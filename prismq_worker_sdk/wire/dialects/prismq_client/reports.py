@@ -73,7 +73,8 @@ def report(session: Session, report: Report) -> Steps[ReportReply]:
     """The reply to one report."""
     if not _belongs_to_server(report.identity):
         return ReportAnswer(Verdict.MISSING, "this claim is not one of this server")
-    if isinstance(report.outcome, Released) and session.saw_half_failure:
+    lapses = isinstance(report.outcome, Released) and session.saw_half_failure
+    if lapses and not report.maybe_seen:
         return LAPSES
     name, text = _content(report.outcome)
     if (size := stored_bytes(text)) > MAX_TEXT_BYTES:
@@ -83,6 +84,8 @@ def report(session: Session, report: Report) -> Steps[ReportReply]:
         known = yield from _lookup_outcome(report)
         if known is not None:
             return known
+    if lapses:
+        return LAPSES
     if children:
         trouble = yield from create_children(session, report)
         if trouble is not None:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -215,6 +216,26 @@ def test_once_a_failure_was_done_by_half_what_is_given_back_is_left_to_lapse(out
     reply = talk(ExchangeRequest(reports=(report(Released("later"), task_id="21"),))).reports[0]
 
     assert (reply.verdict, len(talk.asked)) == (Verdict.LOST, asked)
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict", "failed_at"), [("failed", Verdict.ACCEPTED, 1), ("claimed", Verdict.LOST, None)]
+)
+def test_what_was_given_back_without_an_answer_is_looked_for_before_it_is_left_to_lapse(
+    status, verdict, failed_at
+):
+    talk = Talk()
+    talk(
+        ExchangeRequest(reports=(report(Released("later")),)),
+        refused(*DEADLOCK),
+        shown(status="failed", claimed_by=OWNER, attempts=1),
+    )
+    unanswered = replace(report(Released("later"), task_id="21"), maybe_seen=True)
+    again = ExchangeRequest(reports=(unanswered,))
+    reply = talk(again, shown(id=21, status=status, claimed_by=OWNER, attempts=1)).reports[0]
+
+    assert talk.paths[-1] == "GET /tasks/21"
+    assert (reply.verdict, reply.failed_at) == (verdict, failed_at)
 
 
 def test_a_deadlock_that_did_no_harm_keeps_no_other_task_from_being_given_back():
