@@ -1,4 +1,4 @@
-"""A third dialect: a value in the tuple, and worker, producer and settings speak it without being told more."""
+"""A third dialect: a value in the tuple, and worker, producer, settings and doctor know it without being told more."""
 
 import json
 import threading
@@ -7,11 +7,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from prismq_worker_sdk import TaskManagerClient, Worker, WorkerSettings, task_handler
+from prismq_worker_sdk.cli.doctor.command import results_of
+from prismq_worker_sdk.cli.doctor.context import Doctor
 from prismq_worker_sdk.errors import NotATaskManager, NotSupported, SettingsError
 from prismq_worker_sdk.model.protocol import ExchangeResponse, Grant, ReportAnswer, ServerInfo, Unreachable
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire import dialects
+from prismq_worker_sdk.wire.checks import Recorder, ok
 from prismq_worker_sdk.wire.dialect import Dialect
 from prismq_worker_sdk.wire.messages import HttpRequest
 from prismq_worker_sdk.wire.producer_backend import Created, error_of
@@ -126,7 +129,9 @@ TOYS = Dialect(
     exchange=lambda: exchange,
     producer=Producer,
     finds_no_task=lambda _reply: False,
-    check=lambda _context: (),
+    check=lambda context: [
+        ok("toys", f"{context.server.ask(HttpRequest('get', 'GET', ('0',))).json['kind']} is on order")
+    ],
 )
 
 
@@ -156,6 +161,17 @@ def test_a_worker_and_a_producer_speak_the_dialect_that_was_put_into_the_tuple(s
     assert Worker([make_car], settings=settings).run() == 0
     assert car.wait(5.0).result == "a car with 3 wheels"
     producer.close()
+
+
+@pytest.mark.usefixtures("third_dialect")
+def test_the_doctor_looks_at_what_the_dialect_says_on_a_server_that_speaks_it(shop, tmp_path):
+    TaskManagerClient(shop.url).submit("Toy.Car", {"wheels": 4})
+    config = WorkerSettings(api_url=shop.url, state_dir=tmp_path).config()
+    doctor = Doctor(config=config, handlers=[], plugins=[], server=Recorder(shop.url, lambda: None))
+    found = {result.check: result.text for result in results_of(doctor)}
+
+    assert found["dialect"].startswith("toys: no leases")
+    assert found["toys"] == "Toy.Car is on order"
 
 
 @pytest.mark.usefixtures("third_dialect")
