@@ -6,14 +6,12 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
-from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle
+from prismq_worker_sdk.decide.delivery import Judgement, Settle
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import (
     Notice,
     Phase,
-    ReportDelayed,
-    ReportSettled,
 )
 from prismq_worker_sdk.model.protocol import (
     ExchangeRequest,
@@ -21,11 +19,11 @@ from prismq_worker_sdk.model.protocol import (
     ReportAnswer,
     ReportReply,
 )
-from prismq_worker_sdk.model.report import Report, Settlement, Verdict
-from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.worker.claimer import Claimer
 from prismq_worker_sdk.worker.driver import Loop, Wait
 from prismq_worker_sdk.worker.exchange import exchange
+from prismq_worker_sdk.worker.offered_reports import OfferedReports
 from prismq_worker_sdk.worker.report_batch import InFlight, replies_of, within_bytes
 from prismq_worker_sdk.worker.reservation import ClaimRequest
 from prismq_worker_sdk.worker.services import Services
@@ -91,7 +89,7 @@ class Delivery:
         self.in_flight = InFlight()
         self._judging = threading.Lock()
         self._verdicts = Verdicts(services)
-        self._offers: dict[Attempt, float] = {}
+        self._offered = OfferedReports(services, self.in_flight, self._verdicts)
         self._last_called: int | None = None
         self._batch = LARGEST_BATCH
         self._claimer = Claimer(services)
@@ -103,9 +101,8 @@ class Delivery:
         services = self._services
         if (waiting := services.shared.waiting) is not None and self._outlived(waiting):
             yield from self._end_wait(waiting)
-        offered = self._offered()
-        if offered is not None:
-            yield from self._send_offered(offered)
+        if (offered := self._offered.due()) is not None:
+            yield from self._offered.send(offered)
             return
         try:
             due = self._take_due(self._most())
@@ -164,7 +161,7 @@ class Delivery:
         """Seconds to rest when nothing is due now."""
         services = self._services
         waits = [wait] if wait is not None else []
-        if self._offers:
+        if self._offered:
             waits.append(DISK_PAUSE)
         if services.shared.waiting is not None:
             change = services.availability.next_change(services.clock.monotonic())
@@ -357,45 +354,3 @@ class Delivery:
                 services.wakeups.deliver()
                 return
             yield Wait(left)
-
-    def _offered(self) -> Attempt | None:
-        """An outcome that the disk refuses and whose next try has come (R12)."""
-        now = self._services.clock.monotonic()
-        attempts = [one for one in self._services.attempts.all() if one.report() is not None]
-        self._offers = {attempt: self._offers.get(attempt, now) for attempt in attempts}
-        return next((attempt for attempt in attempts if self._offers[attempt] <= now), None)
-
-    def _send_offered(self, attempt: Attempt) -> Loop:
-        report = attempt.report()
-        if report is None:
-            return
-        if not self.in_flight.take(lambda: [report], list):
-            yield Wait(DISK_PAUSE)
-            return
-        try:
-            yield from self._send_from_memory(attempt, report)
-        finally:
-            self.in_flight.land([report])
-
-    def _send_from_memory(self, attempt: Attempt, report: Report) -> Loop:
-        services = self._services
-        attempt.seen(maybe_seen=True)
-        services.stale_claims.committed(attempt.claim)
-        services.stale_claims.sending((report,))
-        (reply,) = replies_of((yield from exchange(services, ExchangeRequest(reports=(report,)))), 1)
-        services.stale_claims.answered((report,), services.clock.monotonic())
-        judgement, retry_in = self._verdicts.judge(report, reply)
-        match judgement:
-            case Settle(settlement=settlement, detail=detail):
-                self._settle_offered(attempt, settlement, detail)
-            case Park(detail=detail):
-                self._settle_offered(attempt, Settlement.PARKED, detail)
-            case Again(reason=reason, maybe_seen=maybe_seen):
-                attempt.seen(maybe_seen=report.maybe_seen or maybe_seen)
-                self._offers[attempt] = services.clock.monotonic() + retry_in
-                services.emit(ReportDelayed(attempt.ref, reason, retry_in, 1))
-
-    def _settle_offered(self, attempt: Attempt, settlement: Settlement, detail: str) -> None:
-        if attempt.settle(settlement):
-            self._services.emit(ReportSettled(attempt.ref, settlement, detail))
-            self._services.wakeups.commit()
