@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from fastapi import Request
 
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.taskmanager.checking import Checks, LongChecks
+from prismq_worker_sdk.taskmanager.checking import Decided, LongChecks, decide, knowing
 from prismq_worker_sdk.taskmanager.claims import expire_claims, some_are_over
 from prismq_worker_sdk.taskmanager.config import Scope, TaskManagerConfig
 from prismq_worker_sdk.taskmanager.database import Operation, Reader, Writer
 from prismq_worker_sdk.taskmanager.exchange import Answer
-from prismq_worker_sdk.taskmanager.problems import Problem
-from prismq_worker_sdk.taskmanager.reading import json_text
+from prismq_worker_sdk.taskmanager.http import Problem
 from prismq_worker_sdk.taskmanager.waiting import Waiting
 
 A = TypeVar("A")
@@ -29,8 +27,8 @@ CHECKS = 2
 """Checks that may take seconds, at the same time."""
 
 
-class _ClaimsExpired(Exception):  # noqa: N818 - a look that must be taken again
-    """Claims ran out, and what they make of their tasks is not written yet."""
+class _ClaimsAreOver(Exception):  # noqa: N818 - a look that must be taken again
+    """What that makes of their tasks is not written yet."""
 
 
 @dataclass(slots=True)
@@ -41,7 +39,6 @@ class AppState:
         reader: What only looks goes here; the writer itself where nobody else can read its database.
         instance: The id that was made with the database.
         waiting: Claims that wait for work.
-        checkers: The threads of checks that may take seconds.
     """
 
     config: TaskManagerConfig
@@ -50,7 +47,7 @@ class AppState:
     reader: Reader | Writer
     instance: str
     waiting: Waiting[Answer] = field(default_factory=Waiting)
-    checkers: ThreadPoolExecutor = field(
+    _checkers: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(CHECKS, "taskmanager-check")
     )
     _latest: float = 0.0
@@ -64,65 +61,54 @@ class AppState:
 
     async def run(self, operation: Operation[T]) -> T:
         """The operation's result, once it is durable; checks that take long hold nobody up."""
-        checks = Checks()
+        decided: Decided = {}
         while True:
             try:
-                return await self.writer.run(checks.looked_up_in(operation))
-            except LongChecks as found:
-                for check in found.checks:
-                    await self.apart(checks.decide, check)
+                return await self.writer.run(knowing(decided, operation))
+            except LongChecks as long:
+                for check in long.checks:
+                    decided[check] = await self.apart(decide, check)
 
     async def apart(self, work: Callable[[A], T], argument: A) -> T:
         """What work gives that may take seconds; done beside everything else."""
-        return await asyncio.get_running_loop().run_in_executor(self.checkers, work, argument)
-
-    async def look(self, operation: Operation[T]) -> T:
-        """What an operation reads that writes nothing."""
-        return await self.reader.run(operation)
+        return await asyncio.get_running_loop().run_in_executor(self._checkers, work, argument)
 
     async def look_at_tasks(self, operation: Operation[T]) -> T:
-        """The same; what ran out until now is shown as it is by now."""
+        """What an operation reads that writes nothing; claims that are over by now are shown so."""
         now = self.now()
 
         def look(db: sa.Connection) -> T:
             if some_are_over(db, now):
-                raise _ClaimsExpired
+                raise _ClaimsAreOver
             return operation(db)
 
         try:
             return await self.reader.run(look)
-        except _ClaimsExpired:
+        except _ClaimsAreOver:
             await self.writer.run(lambda db: expire_claims(db, now))
             return await self.reader.run(operation)
 
+    def close(self) -> None:
+        """Ends after what was asked for; its engine is left to its maker."""
+        self._checkers.shutdown(wait=False, cancel_futures=True)
+        self.reader.close()
+        self.writer.close()
 
-class Route(APIRoute):
-    """A route whose function gets the request and its path, and gives the response; its checks need the request only.
 
-    FastAPI's own way through a function's parameters would cost as much as the rest of a small call.
-    """
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """What answers."""
-        checks = [one.dependency for one in self.dependencies if one.dependency is not None]
-
-        async def handle(request: Request) -> Response:
-            for check in checks:
-                check(request)
-            response: Response = await self.endpoint(request, **request.path_params)
-            return response
-
-        return handle
+def state_of(request: Request) -> AppState:
+    """The state of the application that was asked."""
+    found: AppState = request.app.state.taskmanager
+    return found
 
 
 def admitted(*scopes: Scope) -> Callable[[Request], None]:
     """A check that the caller's key has one of these scopes; `admin` always has."""
 
     def check(request: Request) -> None:
-        state = state_of(request)
-        if not state.config.keys:
+        config = state_of(request).config
+        if not config.keys:
             return
-        found = state.config.scopes_of(request.headers.get("X-API-Key", ""))
+        found = config.scopes_of(request.headers.get("X-API-Key", ""))
         if not found:
             raise Problem(401, "the API key is missing or wrong; send it as X-API-Key")
         if Scope.ADMIN not in found and found.isdisjoint(scopes):
@@ -137,19 +123,3 @@ def no_wrong_key(request: Request) -> None:
     config, given = state_of(request).config, request.headers.get("X-API-Key")
     if config.keys and given is not None and not config.scopes_of(given):
         raise Problem(401, "the API key is wrong; send the right one as X-API-Key, or none")
-
-
-def state_of(request: Request) -> AppState:
-    """The state of the application that was asked."""
-    found: AppState = request.app.state.taskmanager
-    return found
-
-
-def answer(text: str, status: int = 200) -> Response:
-    """JSON text on the wire."""
-    return Response(text, status, media_type="application/json")
-
-
-def answer_value(value: Any, status: int = 200) -> Response:
-    """The same of a value."""
-    return answer(json_text(value), status)

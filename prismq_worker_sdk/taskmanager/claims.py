@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from prismq_worker_sdk.taskmanager import views
-from prismq_worker_sdk.taskmanager.reading import size_of
+from prismq_worker_sdk.taskmanager.http import size_of
 from prismq_worker_sdk.taskmanager.rules import MAX_REQUEST_BYTES, UNCONFIRMED_FREE, expired_error
 from prismq_worker_sdk.taskmanager.statements import Statement, insert, literal, update
 from prismq_worker_sdk.taskmanager.tables import claims, new_tokens, tasks

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -28,6 +29,36 @@ MAX_BATCH = 256
 READS_AT_ONCE = 4
 LOCKED_SECONDS, LOCKED_PAUSE = 10.0, 0.02
 """How long a fresh database may be locked by others that open it, and the pause between two tries."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """An operation, and then how it went."""
+
+    operation: Operation[Any]
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
+
+    def run_beside_others(self, db: sa.Connection) -> None:
+        """Takes back what it did where it is refused; raises only what puts the whole transaction in doubt."""
+        execute(db, "SAVEPOINT one").close()
+        try:
+            self.result = self.operation(db)
+        except DBAPIError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is the caller's, and must not spoil its neighbours
+            self.error = error
+            execute(db, "ROLLBACK TO SAVEPOINT one").close()
+        execute(db, "RELEASE SAVEPOINT one").close()
+
+    def answer(self) -> None:
+        if self.future.done():  # the client has hung up
+            return
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.error)
 
 
 class Writer:
@@ -58,79 +89,40 @@ class Writer:
                 batch = [first]
                 with suppress(queue.Empty):
                     while len(batch) < MAX_BATCH and not last:
-                        if (item := self._queue.get_nowait()) is None:
-                            last = True
-                        else:
-                            batch.append(item)
+                        item = self._queue.get_nowait()
+                        last = item is None
+                        batch += [item] if item else []
                 _commit(db, batch)
                 _answer(batch)
 
 
-class _Asked:
-    """An operation, and then how it went."""
-
-    __slots__ = ("error", "future", "operation", "result")
-
-    def __init__(self, operation: Operation[Any], future: asyncio.Future[Any]) -> None:
-        self.operation = operation
-        self.future = future
-        self.result: Any = None
-        self.error: Exception | None = None
-
-    def run(self, db: sa.Connection) -> None:
-        self.result = self.operation(db)
-
-    def run_beside_others(self, db: sa.Connection) -> None:
-        """Takes back what it did where it is refused; raises only what puts the whole transaction in doubt."""
-        execute(db, "SAVEPOINT one").close()
-        try:
-            self.run(db)
-        except DBAPIError:
-            raise
-        except Exception as error:  # noqa: BLE001 - it is the caller's, and must not spoil its neighbours
-            self.error = error
-            execute(db, "ROLLBACK TO SAVEPOINT one").close()
-        execute(db, "RELEASE SAVEPOINT one").close()
-
-    def answer(self) -> None:
-        if self.future.done():  # the client has hung up
-            return
-        if self.error is None:
-            self.future.set_result(self.result)
-        else:
-            self.future.set_exception(self.error)
-
-
 def _commit(db: sa.Connection, batch: list[_Asked]) -> None:
+    alone = len(batch) == 1
     try:
         with db.begin():
-            for asked in batch:
-                if len(batch) == 1:
-                    asked.run(db)
-                else:
+            if alone:
+                batch[0].result = batch[0].operation(db)
+            else:
+                for asked in batch:
                     asked.run_beside_others(db)
     except Exception as error:  # noqa: BLE001 - one that fails must not spoil its neighbours: each alone now
-        if len(batch) == 1:
-            batch[0].error = error
-            return
         for asked in batch:
-            asked.error = None
-            _commit(db, [asked])
+            asked.error = error if alone else None
+            if not alone:
+                _commit(db, [asked])
 
 
 def _answer(batch: list[_Asked]) -> None:
     """Wakes each loop once."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Asked]] = {}
-    for asked in batch:
-        by_loop.setdefault(asked.future.get_loop(), []).append(asked)
-    for loop, some in by_loop.items():
+
+    def answer(some: list[_Asked]) -> None:
+        for asked in some:
+            asked.answer()
+
+    loops = {asked.future.get_loop() for asked in batch}
+    for loop in loops:
         with suppress(RuntimeError):  # it was closed meanwhile, so nobody listens
-            loop.call_soon_threadsafe(_answer_all, some)
-
-
-def _answer_all(some: list[_Asked]) -> None:
-    for asked in some:
-        asked.answer()
+            loop.call_soon_threadsafe(answer, [asked for asked in batch if asked.future.get_loop() is loop])
 
 
 class Reader:
@@ -167,10 +159,9 @@ def connect(url: str) -> sa.Engine:
     Raises:
         SettingsError: It is no database, not one of a TaskManager, or cannot be opened.
     """
-    alone = {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
-    options: dict[str, Any] = alone if in_memory(url) else {}
+    alone: dict[str, Any] = {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
     try:
-        engine = sa.create_engine(url, **options)
+        engine = sa.create_engine(url, **(alone if in_memory(url) else {}))
     except (SQLAlchemyError, ImportError) as error:
         raise SettingsError(f"--database is no file and no URL that can be used: {error}") from None
     if url.startswith("sqlite"):
@@ -186,9 +177,8 @@ def connect(url: str) -> sa.Engine:
         engine.dispose()
         shown = engine.url.render_as_string(hide_password=True)
         reason = error.orig if isinstance(error, DBAPIError) else error
-        raise SettingsError(
-            f"--database {shown} cannot be opened as that of a TaskManager: {reason}"
-        ) from None
+        text = f"--database {shown} cannot be opened as that of a TaskManager: {reason}"
+        raise SettingsError(text) from None
     return engine
 
 
@@ -201,7 +191,7 @@ def connect_reading(url: str) -> sa.Engine:
     """An engine for reading beside the one of `connect`; SQLite refuses its writes and takes no lock for it."""
     engine = sa.create_engine(url)
     if url.startswith("sqlite"):
-        sa.event.listen(engine, "connect", _prepare_reading)
+        sa.event.listen(engine, "connect", lambda connection, _: _pragmas(connection, "query_only = ON"))
         sa.event.listen(engine, "begin", lambda db: execute(db, "BEGIN").close())
     return engine
 
@@ -216,27 +206,18 @@ def instance_of(engine: sa.Engine) -> str:
         return str(found)
 
 
-def _prepare_sqlite(connection: object, _record: object) -> None:
-    _pragmas(connection, "busy_timeout = 10000")
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     give_up_at = time.monotonic() + LOCKED_SECONDS
     while True:  # SQLite does not wait here by itself when several open a fresh file at once
         try:
-            _pragmas(connection, "journal_mode = WAL", "synchronous = FULL")
+            return _pragmas(connection, "journal_mode = WAL", "synchronous = FULL")
         except sqlite3.OperationalError:
             if time.monotonic() >= give_up_at:
                 raise
             time.sleep(LOCKED_PAUSE)
-        else:
-            return
 
 
-def _prepare_reading(connection: object, _record: object) -> None:
-    _pragmas(connection, "busy_timeout = 10000", "query_only = ON")
-
-
-def _pragmas(connection: object, *pragmas: str) -> None:
-    connection.isolation_level = None  # type: ignore[attr-defined]
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    for pragma in pragmas:
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+def _pragmas(connection: sqlite3.Connection, *pragmas: str) -> None:
+    connection.isolation_level = None
+    for pragma in ("busy_timeout = 10000", *pragmas):
+        connection.execute(f"PRAGMA {pragma}").close()

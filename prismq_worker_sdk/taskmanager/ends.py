@@ -17,10 +17,9 @@ from sqlalchemy import bindparam
 from prismq_worker_sdk.taskmanager import producing
 from prismq_worker_sdk.taskmanager.claims import CANCELLED, CLOSE_CLAIM, EXPIRED
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
-from prismq_worker_sdk.taskmanager.messages import HeldItem, LeaseItem, NewTask, ReportItem
-from prismq_worker_sdk.taskmanager.problems import Problem
+from prismq_worker_sdk.taskmanager.http import Problem, json_text, size_of
+from prismq_worker_sdk.taskmanager.messages import HeldItem, LeaseItem, ReportItem
 from prismq_worker_sdk.taskmanager.queries import find
-from prismq_worker_sdk.taskmanager.reading import json_text, size_of
 from prismq_worker_sdk.taskmanager.rules import (
     MAX_CHECKPOINT_BYTES,
     MAX_ERROR_BYTES,
@@ -30,48 +29,37 @@ from prismq_worker_sdk.taskmanager.rules import (
 from prismq_worker_sdk.taskmanager.statements import Statement, literal, update
 from prismq_worker_sdk.taskmanager.tables import claims, tasks
 
-_OF_TASK = ("id", "seq", "type", "status", "claim", "attempts", "max_attempts", "unconfirmed")
-_MORE_OF_TASK = ("error_type", "cancel_asked", "progress", "message")
+_LARGE = {"params", "result", "checkpoint"}
 _HELD = Statement(
     sa.select(
-        *(claims.c.id.label("held"), claims.c.token, claims.c.confirmed, claims.c.outcome),
-        *(tasks.c[name] for name in (*_OF_TASK, *_MORE_OF_TASK)),
+        *(claims.c.id.label("held"), claims.c.confirmed, claims.c.outcome),
+        *(column for column in tasks.columns if column.name not in _LARGE),
     )
     .join(tasks, claims.c.task_id == tasks.c.id)
     .where(claims.c.token == bindparam("token"))
     .with_for_update(),
     ("token",),
 )
-_ALIVE = ("attempts", "unconfirmed")
-_CLAIM = ("seq", "claim")
+_COUNTS, _CHECKPOINT, _CLAIM = ("attempts", "unconfirmed"), ("checkpoint",), ("seq", "claim")
+_WHY = ("error", "error_type")
 _FINISH = update(
-    tasks,
-    ("status", "result", "completed_at", "error", "error_type", *_ALIVE),
-    unless_none=("checkpoint",),
-    by=_CLAIM,
+    tasks, ("status", "result", "completed_at", *_WHY, *_COUNTS), unless_none=_CHECKPOINT, by=_CLAIM
 )
 _TRY_AGAIN = update(
     tasks,
-    ("not_before", "error", "error_type", *_ALIVE),
-    unless_none=("checkpoint",),
+    ("not_before", *_WHY, *_COUNTS),
+    unless_none=_CHECKPOINT,
     by=_CLAIM,
     status=literal("pending"),
     worker_id=sa.null(),
 )
 _RENEW = update(
     tasks,
-    ("claim_expires_at", "progress", "message", *_ALIVE),
-    unless_none=("checkpoint",),
-    by=_CLAIM,
-)
-_REVIVE = update(
-    tasks,
-    (),
+    ("claim_expires_at", "progress", "message", *_WHY, *_COUNTS),
+    unless_none=_CHECKPOINT,
     by=_CLAIM,
     status=literal("processing"),
     completed_at=sa.null(),
-    error=sa.null(),
-    error_type=sa.null(),
 )
 _END_CLAIM = update(claims, ("verdict", "outcome", "error", "ended_at"), by=("id",), confirmed=literal(1))
 _CONFIRM = update(claims, (), by=("id",), confirmed=literal(1))
@@ -106,10 +94,12 @@ def report(
     Returns:
         The verdicts, and how many tasks of which type can be had now.
     """
-    writes = _Writes()
-    verdicts = [
-        _report(db, config, row, item, writes, now) for item, row in zip(items, _held(db, items), strict=True)
-    ]
+    writes, verdicts = _Writes(), []
+    for item, row in zip(items, _held(db, items), strict=True):
+        verdict, detail = _report(db, config, row, item, writes, now)
+        verdicts.append(
+            {"task_id": item.task_id, "verdict": verdict, **({"detail": detail} if detail else {})}
+        )
     writes.run(db)
     return verdicts, writes.freed
 
@@ -120,22 +110,20 @@ def renew(
     """A verdict on each renewal: `renewed`, `cancel` or `lost`."""
     seconds = config.lease_seconds
     verdicts: list[dict[str, Any]] = []
-    renewed, confirmed, revived = [], [], []
+    renewed, confirmed = [], []
     for item, row in zip(items, _held(db, items), strict=True):
         if row is None or not _is_current(row):
             verdicts.append({"task_id": item.task_id, "verdict": "lost"})
             continue
         told = (row.progress, row.message) if item.progress is None else (item.progress, item.message)
-        renewed.append((now + seconds, *told, *_alive(row), _checkpoint(item.checkpoint), row.seq, row.held))
-        if not row.confirmed:
-            confirmed.append((row.held,))
-        if row.status == "failed":
-            revived.append((row.seq, row.held))
+        why = (row.error, row.error_type) if row.status == "processing" else (None, None)
+        checkpoint = _checkpoint(item.checkpoint)
+        renewed.append((now + seconds, *told, *why, *_alive(row), checkpoint, row.seq, row.held))
+        confirmed += [] if row.confirmed else [(row.held,)]
         verdict = "cancel" if row.cancel_asked else "renewed"
         verdicts.append({"task_id": item.task_id, "verdict": verdict, "lease_seconds": seconds})
     _RENEW.run(db, renewed)
     _CONFIRM.run(db, confirmed)
-    _REVIVE.run(db, revived)
     return verdicts
 
 
@@ -149,9 +137,9 @@ def end_of_worker(
     """
     row, writes = find(db, item.task_id), _Writes()
     if not _is_live(row) or row.worker_id != worker_id:
-        why = f"task {row.id} is {row.status}, and not, or no longer, claimed by this worker"
-        raise Problem(409, why)
-    verdict = _end(config, row, (row.attempts, row.unconfirmed), (item, json_text(item.result)), writes, now)
+        raise Problem(409, f"task {row.id} is {row.status}, and not, or no longer, claimed by this worker")
+    said = (item, json_text(item.result))
+    verdict = _end(config, row, (row.attempts, row.unconfirmed), said, writes, now)
     writes.run(db)
     CLOSE_CLAIM.run(db, [(verdict, item.error or None, now, row.claim)])
     return writes.freed
@@ -160,38 +148,33 @@ def end_of_worker(
 def _held(db: sa.Connection, items: Sequence[HeldItem]) -> list[Any]:
     """The claim of each, with its task as it is now; None where its token is not one of its task."""
     found = _HELD.first_of_each(db, [(item.lease_token,) for item in items])
-    return [
-        row if row is not None and row.id == item.task_id else None
-        for row, item in zip(found, items, strict=True)
-    ]
+    return [row if row and row.id == item.task_id else None for row, item in zip(found, items, strict=True)]
 
 
 def _report(
-    db: sa.Connection,
-    config: TaskManagerConfig,
-    row: Any,
-    item: ReportItem,
-    writes: _Writes,
-    now: float,
-) -> dict[str, Any]:
+    db: sa.Connection, config: TaskManagerConfig, row: Any, item: ReportItem, writes: _Writes, now: float
+) -> tuple[str, str | None]:
+    """The verdict on a report, and why."""
     if row is None:
-        return _verdict(item, "unknown", "this token was never given out for this task")
+        return "unknown", "this token was never given out for this task"
     result = json_text(item.result)
     outcome = f"{item.outcome} {_digest(item, result)}"
     first = writes.outcomes.get(item.lease_token, row.outcome)
     if first == outcome:
-        return _verdict(item, "duplicate")
+        return "duplicate", None
     if first is not None:
-        return _verdict(item, "refused", f"this claim was reported before, as {first.split()[0]}")
+        return "refused", f"this claim was reported before, as {first.split()[0]}"
     if not _is_current(row):
-        return _verdict(item, "lost", f"the task is {row.status}, under a later claim or none")
-    refusal = _unfit(item, result) or _create_children(db, config, item, writes, now)
+        return "lost", f"the task is {row.status}, under a later claim or none"
+    refusal = _unfit(item, result)
+    if refusal is None and item.children and item.outcome == "completed":
+        refusal = _create_children(db, config, item, writes, now)
     if refusal is not None:
-        return _verdict(item, "refused", refusal)
+        return "refused", refusal
     verdict = _end(config, row, _alive(row), (item, result), writes, now)
     writes.outcomes[item.lease_token] = outcome
     writes.ended.append((verdict, outcome, item.error or None, now, row.held))
-    return _verdict(item, "accepted")
+    return "accepted", None
 
 
 def _is_live(task: Any) -> bool:
@@ -216,7 +199,7 @@ def _end(
     writes: _Writes,
     now: float,
 ) -> str:
-    """Writes down what a report makes of its task; how its claim ended."""
+    """Writes down what a report, and its result as text, make of its task; how its claim ended."""
     (attempts, unconfirmed), (item, result) = counts, said
     which = (_checkpoint(item.checkpoint), task.seq, task.claim)
     if item.outcome == "completed":
@@ -237,13 +220,12 @@ def _end(
             first=config.backoff,
             ceiling=config.backoff_ceiling,
         )
-    why = (item.error or None, item.error_type, attempts, unconfirmed, *which)
+    rest = (item.error or None, item.error_type, attempts, unconfirmed, *which)
     if wait is None:
-        writes.finished.append(("failed", None, now, *why))
+        writes.finished.append(("failed", None, now, *rest))
     else:
-        writes.again.append((now + wait, *why))
-        if not wait:
-            writes.freed[task.type] += 1
+        writes.again.append((now + wait, *rest))
+        writes.freed[task.type] += not wait
     return item.outcome
 
 
@@ -251,20 +233,8 @@ def _create_children(
     db: sa.Connection, config: TaskManagerConfig, item: ReportItem, writes: _Writes, now: float
 ) -> str | None:
     """Creates the children of a completed report (R22); why they cannot be, None when they are."""
-    if item.outcome != "completed" or not item.children:
-        return None
-    wanted = [
-        NewTask(
-            type=child.type,
-            params=child.params,
-            priority=child.priority,
-            dedupe_key=child.key,
-            parent_id=item.task_id,
-        )
-        for child in item.children
-    ]
-    created = producing.create(db, config, wanted, now, children=True)
-    for one in created:
+    wanted = [child.task_of(item.task_id) for child in item.children]
+    for one in producing.create(db, config, wanted, now, children=True):
         if isinstance(one, Problem):
             return f"a child task does not fit: {one.detail}"
         writes.freed[one.task["type"]] += one.is_new
@@ -294,8 +264,3 @@ def _digest(item: ReportItem, result: str) -> str:
     children = [(child.key, child.type, child.params) for child in item.children]
     text = f'["{item.outcome}",{result},{json_text(children) if children else "[]"}]'
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _verdict(item: ReportItem, verdict: str, detail: str | None = None) -> dict[str, Any]:
-    found = {"task_id": item.task_id, "verdict": verdict}
-    return found if detail is None else {**found, "detail": detail}

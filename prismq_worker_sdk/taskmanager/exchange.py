@@ -1,4 +1,4 @@
-"""One exchange: reports and renewals first, then a claim, inside the caller's transaction (PROTOCOL, exchange)."""
+"""One exchange: reports and renewals first, then a claim, inside the caller's transaction; and who exchanges here."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import bindparam
 
-from prismq_worker_sdk.taskmanager import ends, workers
 from prismq_worker_sdk.taskmanager.claims import Wanted, still_held, take
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
+from prismq_worker_sdk.taskmanager.ends import renew, report
+from prismq_worker_sdk.taskmanager.http import Problem, json_text
 from prismq_worker_sdk.taskmanager.messages import ExchangeRequest
-from prismq_worker_sdk.taskmanager.reading import json_text
 from prismq_worker_sdk.taskmanager.rules import MAX_TASKS
+from prismq_worker_sdk.taskmanager.statements import Statement, insert, literal, update
+from prismq_worker_sdk.taskmanager.tables import tasks, workers
+
+RUN = "run"
+_COMMAND = Statement(sa.select(workers.c.wanted).where(workers.c.worker_id == bindparam("worker_id")))
+_SEEN = update(workers, ("last_seen",), by=("worker_id",))
+_NEW = insert(workers, ("worker_id", "first_seen", "last_seen", "wanted"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +37,25 @@ class Answer:
     reports: list[dict[str, Any]] = field(default_factory=list)
     leases: list[dict[str, Any]] = field(default_factory=list)
     tasks: list[str] = field(default_factory=list)
-    command: str = workers.RUN
+    command: str = RUN
     freed: Counter[str] = field(default_factory=Counter)
 
     def text(self) -> str:
         """The answer on the wire."""
-        return (
-            f'{{"reports":{json_text(self.reports)},"leases":{json_text(self.leases)}'
-            f',"tasks":[{",".join(self.tasks)}],"worker":"{self.command}"}}'
-        )
+        verdicts = f'"reports":{json_text(self.reports)},"leases":{json_text(self.leases)}'
+        return f'{{{verdicts},"tasks":[{",".join(self.tasks)}],"worker":"{self.command}"}}'
 
 
 def exchange(db: sa.Connection, config: TaskManagerConfig, asked: ExchangeRequest, now: float) -> Answer:
     """Applies everything, in this order."""
-    command = workers.seen(db, asked.worker_id, now)
-    verdicts, freed = ends.report(db, config, asked.reports, now)
-    leases = ends.renew(db, config, asked.leases, now)
+    command = _command(db, asked.worker_id)
+    if command is None:
+        _NEW.run(db, [(asked.worker_id, now, now, RUN)])
+    else:
+        _SEEN.run(db, [(now, asked.worker_id)])
+    verdicts, freed = report(db, config, asked.reports, now)
+    leases = renew(db, config, asked.leases, now)
+    command = command or RUN
     return Answer(verdicts, leases, _claim(db, config, asked, command, now), command, freed)
 
 
@@ -52,18 +63,46 @@ def claim_only(
     db: sa.Connection, config: TaskManagerConfig, asked: ExchangeRequest, now: float
 ) -> Answer | None:
     """The claim alone, None when there is still nothing to say."""
-    command = workers.command_for(db, asked.worker_id)
-    tasks = _claim(db, config, asked, command, now)
-    return None if not tasks and command == workers.RUN else Answer(tasks=tasks, command=command)
+    command = _command(db, asked.worker_id) or RUN
+    found = _claim(db, config, asked, command, now)
+    return None if not found and command == RUN else Answer(tasks=found, command=command)
+
+
+def listed(db: sa.Connection) -> list[tuple[Any, list[str]]]:
+    """Every worker, the one heard of last first, with the tasks it holds."""
+    running: dict[str, list[str]] = {}
+    held = sa.select(tasks.c.worker_id, tasks.c.id).where(tasks.c.status == literal("processing"))
+    for worker_id, task_id in db.execute(held.order_by(tasks.c.seq)):
+        running.setdefault(worker_id, []).append(task_id)
+    found = db.execute(sa.select(workers).order_by(workers.c.last_seen.desc(), workers.c.worker_id))
+    return [(row, running.get(row.worker_id, [])) for row in found]
+
+
+def steer(db: sa.Connection, worker_id: str, command: str) -> tuple[Any, list[str]]:
+    """Sets what is wanted of a worker; it hears of it at its next exchange.
+
+    Raises:
+        Problem: 404 there is no such worker.
+    """
+    db.execute(workers.update().where(workers.c.worker_id == worker_id).values(wanted=command))
+    found = next((one for one in listed(db) if one[0].worker_id == worker_id), None)
+    if found is None:
+        raise Problem(404, f"there is no worker {worker_id}")
+    return found
+
+
+def _command(db: sa.Connection, worker_id: str) -> str | None:
+    """What is wanted of a worker, None where it was never heard of: `run`, `quiet` or `terminate`."""
+    found = _COMMAND.first(db, worker_id=worker_id)
+    return None if found is None else str(found.wanted)
 
 
 def _claim(
     db: sa.Connection, config: TaskManagerConfig, asked: ExchangeRequest, command: str, now: float
 ) -> list[str]:
-    if asked.claim is None or command != workers.RUN:
+    if asked.claim is None or command != RUN:
         return []
-    if asked.request_id is not None and (held := still_held(db, asked.worker_id, asked.request_id, now)):
-        return held
+    held = still_held(db, asked.worker_id, asked.request_id, now) if asked.request_id is not None else []
     wanted = Wanted(
         worker_id=asked.worker_id,
         types=asked.claim.task_types,
@@ -72,4 +111,4 @@ def _claim(
         leased=True,
         request_id=asked.request_id,
     )
-    return take(db, wanted, now)
+    return held or take(db, wanted, now)

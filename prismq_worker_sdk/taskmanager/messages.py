@@ -61,6 +61,18 @@ class FailRequest(Message):
     error: str
 
 
+class NewTask(StrictMessage):
+    """`POST /tasks`."""
+
+    type: TaskTypeName
+    params: dict[str, Any] = Field(default_factory=dict)
+    priority: Priority = 0
+    max_attempts: int | None = Field(None, ge=1, le=1000)
+    delay_seconds: Delay = None
+    dedupe_key: str | None = Field(None, min_length=1, max_length=255)
+    parent_id: str | None = Field(None, min_length=1, max_length=36)
+
+
 class ChildItem(Message):
     """A task to be created with its parent's result."""
 
@@ -68,6 +80,16 @@ class ChildItem(Message):
     type: TaskTypeName
     params: dict[str, Any] = Field(default_factory=dict)
     priority: Priority = 0
+
+    def task_of(self, parent_id: str) -> NewTask:
+        """The task to be created."""
+        return NewTask(
+            type=self.type,
+            params=self.params,
+            priority=self.priority,
+            dedupe_key=self.key,
+            parent_id=parent_id,
+        )
 
 
 class HeldItem(Message):
@@ -116,18 +138,6 @@ class ExchangeRequest(Message):
     claim: ClaimItem | None = None
 
 
-class NewTask(StrictMessage):
-    """`POST /tasks`."""
-
-    type: TaskTypeName
-    params: dict[str, Any] = Field(default_factory=dict)
-    priority: Priority = 0
-    max_attempts: int | None = Field(None, ge=1, le=1000)
-    delay_seconds: Delay = None
-    dedupe_key: str | None = Field(None, min_length=1, max_length=255)
-    parent_id: str | None = Field(None, min_length=1, max_length=36)
-
-
 class NewTasks(StrictMessage):
     """`POST /tasks/batch`; each of them is read by itself, as a NewTask."""
 
@@ -154,9 +164,3 @@ class TaskFilter(BaseModel):
     q: str | None = Field(None, max_length=200)
     limit: int = Field(50, ge=1, le=500)
     cursor: str | None = None
-
-
-def takes(model: type[BaseModel]) -> dict[str, Any]:
-    """The `openapi_extra` of a route whose body is this model: bodies are read by hand, so they are named by hand."""
-    schema = model.model_json_schema()
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

@@ -16,23 +16,18 @@ from prismq_worker_sdk.handlers.published import checked_schema
 from prismq_worker_sdk.handlers.schema import ParamsSpec
 from prismq_worker_sdk.model.json import DRAFT
 from prismq_worker_sdk.taskmanager.breaking import breaking_changes
-from prismq_worker_sdk.taskmanager.checking import LongCheck, LongChecks, faults_of
+from prismq_worker_sdk.taskmanager.checking import LongChecks, faults_of
 from prismq_worker_sdk.taskmanager.claims import CANCELLED
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
+from prismq_worker_sdk.taskmanager.http import Problem, at_most, json_text, size_of
 from prismq_worker_sdk.taskmanager.messages import NewTask, NewTaskType
-from prismq_worker_sdk.taskmanager.problems import Problem
 from prismq_worker_sdk.taskmanager.queries import TASK_TYPE, find, type_named
-from prismq_worker_sdk.taskmanager.reading import at_most, json_text, size_of
 from prismq_worker_sdk.taskmanager.rules import MAX_PARAMS_BYTES
 from prismq_worker_sdk.taskmanager.statements import Statement, insert, literal
 from prismq_worker_sdk.taskmanager.tables import new_ids, task_types, tasks
 
-_TWIN = (
-    sa.select(tasks)
-    .where(tasks.c.dedupe_key == bindparam("key"), tasks.c.type == bindparam("type"))
-    .order_by(tasks.c.seq.desc())
-    .limit(1)
-)
+_SAME_KEY = (tasks.c.dedupe_key == bindparam("key"), tasks.c.type == bindparam("type"))
+_TWIN = sa.select(tasks).where(*_SAME_KEY).order_by(tasks.c.seq.desc()).limit(1)
 _IS_UNFINISHED = sa.or_(tasks.c.status == literal("pending"), tasks.c.status == literal("processing"))
 _UNFINISHED_TWIN = Statement(_TWIN.where(_IS_UNFINISHED))
 _TWIN_CHILD = Statement(_TWIN.where(tasks.c.parent_id == bindparam("parent")))
@@ -44,9 +39,8 @@ _BLANK: dict[str, Any] = {
     "unconfirmed": 0,
     "cancel_asked": 0,
 }
-_STORED = tuple(name for name in _BLANK if name != "seq")
+_STORED = [name for name in _BLANK if name != "seq"]
 _NEW_TASK = insert(tasks, _STORED)
-_stored = itemgetter(*_STORED)
 _IN_STATUS = tasks.update().where(
     tasks.c.id == bindparam("the_id"), tasks.c.status == bindparam("the_status")
 )
@@ -80,10 +74,9 @@ def create(
         LongChecks: Checks that are not to be made in a transaction.
     """
     answers: list[Created | Problem] = []
-    new: list[dict[str, Any]] = []
-    by_key: dict[tuple[str | None, ...], dict[str, Any]] = {}
+    by_key: dict[tuple[str | None, ...], Mapping[str, Any]] = {}
     schemas: dict[str, Any] = {}
-    long_checks: list[LongCheck] = []
+    long_checks: list[tuple[str, str]] = []
     for one, task_id in zip(wanted, new_ids(len(wanted)), strict=True):
         key = (one.type, one.dedupe_key, *([one.parent_id] if one.parent_id else []))
         if one.dedupe_key is not None and (twin := by_key.get(key) or _twin(db, one)) is not None:
@@ -91,24 +84,21 @@ def create(
             continue
         params = _params_text(one.params)
         try:
-            if not children:
-                _check_size(one, params)
-            _check(db, one, schemas)
-        except LongCheck as check:
-            long_checks.append(check)
-            continue
+            _check(db, one, params, schemas, bounded=not children)
+        except LongChecks as long:
+            long_checks += long.checks
         except Problem as problem:
             answers.append(problem)
-            continue
-        task = _columns(one, config, now) | {"id": task_id, "params": params}
-        new.append(task)
-        answers.append(Created(task, is_new=True))
-        if one.dedupe_key is not None:
-            by_key[one.type, one.dedupe_key] = by_key[key] = task
+        else:
+            task = _columns(one, config, now) | {"id": task_id, "params": params}
+            answers.append(Created(task, is_new=True))
+            if one.dedupe_key is not None:
+                by_key[one.type, one.dedupe_key] = by_key[key] = task
     if long_checks:
         raise LongChecks(long_checks)
-    if new and not (children and any(isinstance(one, Problem) for one in answers)):
-        _NEW_TASK.run(db, list(map(_stored, new)))
+    if not (children and any(isinstance(one, Problem) for one in answers)):
+        new = [one.task for one in answers if isinstance(one, Created) and one.is_new]
+        _NEW_TASK.run(db, list(map(itemgetter(*_STORED), new)))
     return answers
 
 
@@ -138,9 +128,8 @@ def retry(db: sa.Connection, task_id: str) -> Any:
         twin = _UNFINISHED_TWIN.first(db, key=row.dedupe_key, type=row.type)
         if twin is not None and twin.id != row.id:
             raise Problem(409, f"task {twin.id} has the dedupe key {row.dedupe_key!r} and is unfinished")
-    fresh = {"status": "pending", "attempts": 0, "cancel_asked": 0} | dict.fromkeys(
-        ("not_before", "completed_at", "worker_id", "error", "error_type")
-    )
+    fresh: dict[str, Any] = {"status": "pending", "attempts": 0, "cancel_asked": 0}
+    fresh |= dict.fromkeys(("not_before", "completed_at", "worker_id", "error", "error_type"))
     if not db.execute(_IN_STATUS, {"the_id": task_id, "the_status": "failed", **fresh}).rowcount:
         raise Problem(409, f"task {task_id} is {row.status}; only failed tasks can be tried again")
     return find(db, task_id)
@@ -163,11 +152,9 @@ def publish(db: sa.Connection, name: str, new: NewTaskType, now: float) -> Any:
     """
     before = TASK_TYPE.first(db, name=name)
     if before is not None and not new.allow_breaking:
-        breaks = list(breaking_changes(json.loads(before.param_schema), new.param_schema))
+        breaks = "; ".join(breaking_changes(json.loads(before.param_schema), new.param_schema))
         if breaks:
-            raise Problem(
-                409, f"{'; '.join(breaks)}: this breaks producers; send allow_breaking to do it all the same"
-            )
+            raise Problem(409, f"{breaks}: this breaks producers; send allow_breaking to do it all the same")
     values = {
         "version": new.version,
         "param_schema": json.dumps(new.param_schema),
@@ -191,17 +178,14 @@ def _twin(db: sa.Connection, new: NewTask) -> Mapping[str, Any] | None:
     return None if row is None else row._asdict()
 
 
-def _check_size(new: NewTask, params: str) -> None:
-    if size_of(params) > MAX_PARAMS_BYTES:  # as it is stored, with a space here and there
+def _check(db: sa.Connection, new: NewTask, params: str, schemas: dict[str, Any], *, bounded: bool) -> None:
+    """Its size, and against the registered schema, each looked up once."""
+    if bounded and size_of(params) > MAX_PARAMS_BYTES:  # as it is stored, with a space here and there
         at_most(MAX_PARAMS_BYTES, "params", json_text(new.params))
-
-
-def _check(db: sa.Connection, new: NewTask, schemas: dict[str, Any]) -> None:
-    """Against the registered schema, each looked up once."""
     if new.type not in schemas:
         schemas[new.type] = TASK_TYPE.first(db, name=new.type)
     row = schemas[new.type]
-    if row is not None and (faults := faults_of(row.param_schema, new.params)):
+    if row is not None and (faults := faults_of(db, (row.param_schema, params))):
         raise Problem(422, f"the params do not fit {new.type} (version {row.version} of its schema)", faults)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from prismq_worker_sdk.taskmanager.http import Problem
 from prismq_worker_sdk.taskmanager.messages import TaskFilter
-from prismq_worker_sdk.taskmanager.problems import Problem
 from prismq_worker_sdk.taskmanager.statements import Statement, literal
 from prismq_worker_sdk.taskmanager.tables import claims, task_types, tasks
 

@@ -8,20 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
 
-from prismq_worker_sdk.taskmanager import producing, queries, views, workers
-from prismq_worker_sdk.taskmanager.app_state import (
-    AppState,
-    Route,
-    admitted,
-    answer,
-    answer_value,
-    state_of,
-)
+from prismq_worker_sdk.taskmanager import exchange, producing, queries, views
+from prismq_worker_sdk.taskmanager.app_state import AppState, admitted, state_of
 from prismq_worker_sdk.taskmanager.config import Scope
-from prismq_worker_sdk.taskmanager.messages import NewTask, NewTasks, NewTaskType, TaskFilter, takes
-from prismq_worker_sdk.taskmanager.problems import Problem, problem_body
+from prismq_worker_sdk.taskmanager.http import Problem, Route, answer, body_of, json_text, read, takes
+from prismq_worker_sdk.taskmanager.messages import NewTask, NewTasks, NewTaskType, TaskFilter
 from prismq_worker_sdk.taskmanager.producing import Created
-from prismq_worker_sdk.taskmanager.reading import body_of, json_text, read
 from prismq_worker_sdk.taskmanager.rules import is_task_type
 
 router = APIRouter(tags=["manage"], route_class=Route)
@@ -102,46 +94,46 @@ async def publish(request: Request, name: str) -> Response:
     await state.apart(producing.check_schemas, new)
     now = state.now()
     row = await state.run(lambda db: producing.publish(db, name, new, now))
-    return answer_value(views.task_type(row))
+    return answer(json_text(views.task_type(row)))
 
 
 @router.get("/task-types", dependencies=ANY)
 async def types(request: Request) -> Response:
     """The registered task types."""
-    rows = await state_of(request).look(queries.types)
-    return answer_value({"task_types": [views.task_type(row) for row in rows]})
+    rows = await state_of(request).reader.run(queries.types)
+    return answer(json_text({"task_types": [views.task_type(row) for row in rows]}))
 
 
 @router.get("/task-types/{name}", dependencies=ANY)
 async def type_named(request: Request, name: str) -> Response:
     """A registered task type."""
-    row = await state_of(request).look(lambda db: queries.type_named(db, name))
-    return answer_value(views.task_type(row))
+    row = await state_of(request).reader.run(lambda db: queries.type_named(db, name))
+    return answer(json_text(views.task_type(row)))
 
 
 @router.get("/workers", dependencies=ANY)
 async def workers_listed(request: Request) -> Response:
     """Who is there, what it runs, when it was last heard of."""
-    found = await state_of(request).look(workers.listed)
-    return answer_value({"workers": [views.worker(row, running) for row, running in found]})
+    found = await state_of(request).reader.run(exchange.listed)
+    return answer(json_text({"workers": [views.worker(row, running) for row, running in found]}))
 
 
 @router.post("/workers/{worker_id}/{action}", dependencies=ADMIN)
 async def steer(request: Request, worker_id: str, action: str) -> Response:
     """Quiet: no new tasks; resume: tasks again; terminate: end as by a signal."""
-    command = {"quiet": "quiet", "resume": workers.RUN, "terminate": "terminate"}.get(action)
+    command = {"quiet": "quiet", "resume": exchange.RUN, "terminate": "terminate"}.get(action)
     if command is None:
         raise Problem(404, f"a worker can be told quiet, resume or terminate, not {action}")
     state = state_of(request)
-    row, running = await state.run(lambda db: workers.steer(db, worker_id, command))
+    row, running = await state.run(lambda db: exchange.steer(db, worker_id, command))
     state.waiting.notify_worker(worker_id)
-    return answer_value(views.worker(row, running))
+    return answer(json_text(views.worker(row, running)))
 
 
 @router.get("/stats", dependencies=ANY)
 async def stats(request: Request) -> Response:
     """Numbers for each task type."""
-    return answer_value({"types": await _stats(state_of(request))})
+    return answer(json_text({"types": await _stats(state_of(request))}))
 
 
 @router.get("/metrics", dependencies=ADMIN)
@@ -174,5 +166,5 @@ def _read(found: Any) -> NewTask | Problem:
 def _shown(made: Created | Problem) -> str:
     """One answer of a batch."""
     if isinstance(made, Problem):
-        return json_text({"status": made.status, "problem": problem_body(made)})
+        return f'{{"status":{made.status},"problem":{made.text()}}}'
     return f'{{"status":{201 if made.is_new else 200},"task":{views.task(made.task)}}}'

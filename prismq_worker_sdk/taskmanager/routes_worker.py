@@ -5,19 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Request, Response
 
 from prismq_worker_sdk.taskmanager import views
-from prismq_worker_sdk.taskmanager.app_state import (
-    AppState,
-    Route,
-    admitted,
-    answer,
-    answer_value,
-    no_wrong_key,
-    state_of,
-)
+from prismq_worker_sdk.taskmanager.app_state import AppState, admitted, no_wrong_key, state_of
 from prismq_worker_sdk.taskmanager.claims import Wanted, take
 from prismq_worker_sdk.taskmanager.config import Scope
 from prismq_worker_sdk.taskmanager.ends import end_of_worker
-from prismq_worker_sdk.taskmanager.exchange import Answer, claim_only, exchange
+from prismq_worker_sdk.taskmanager.exchange import RUN, Answer, claim_only, exchange
+from prismq_worker_sdk.taskmanager.http import Route, answer, at_most, body_of, json_text, takes
 from prismq_worker_sdk.taskmanager.messages import (
     ClaimItem,
     ClaimRequest,
@@ -25,9 +18,7 @@ from prismq_worker_sdk.taskmanager.messages import (
     ExchangeRequest,
     FailRequest,
     ReportItem,
-    takes,
 )
-from prismq_worker_sdk.taskmanager.reading import at_most, body_of, json_text
 from prismq_worker_sdk.taskmanager.rules import (
     MAX_BATCH_TASKS,
     MAX_ERROR_BYTES,
@@ -35,7 +26,6 @@ from prismq_worker_sdk.taskmanager.rules import (
     MAX_RESULT_BYTES,
     MAX_TASKS,
 )
-from prismq_worker_sdk.taskmanager.workers import RUN
 from prismq_worker_sdk.version import __version__
 
 router = APIRouter(route_class=Route)
@@ -60,7 +50,8 @@ async def health(request: Request) -> Response:
     }
     server = {"name": "prismq-taskmanager", "version": __version__, "instance": state.instance}
     time = views.instant(state.now())
-    return answer_value({"status": "healthy", "server": server, "time": time, "capabilities": capabilities})
+    body = {"status": "healthy", "server": server, "time": time, "capabilities": capabilities}
+    return answer(json_text(body))
 
 
 @router.post("/tasks/claim", tags=["base"], dependencies=WORKER, openapi_extra=takes(ClaimRequest))
@@ -107,7 +98,7 @@ async def exchanged(request: Request) -> Response:
     asked = await body_of(request, ExchangeRequest)
     alone = not asked.reports and not asked.leases
     if asked.claim is not None:
-        joined = await state.waiting.joined(asked.worker_id, asked.request_id)
+        joined = await state.waiting.joined((asked.worker_id, asked.request_id))
         if joined is not None and alone:
             return answer((joined[0] or Answer()).text())
         if alone and asked.claim.wait_seconds:
@@ -127,7 +118,7 @@ async def _waited(request: Request, state: AppState, asked: ExchangeRequest, cla
         return await state.run(lambda db: claim_only(db, state.config, asked, now))
 
     most = min(claim.max_tasks, MAX_TASKS)
-    wait = waiting.enter(asked.worker_id, asked.request_id, claim.task_types, most)
+    wait = waiting.enter((asked.worker_id, asked.request_id), claim.task_types, most)
     try:
         now = state.now()
         found = await state.run(lambda db: exchange(db, state.config, asked, now))

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from prismq_worker_sdk.compat import UTC
-from prismq_worker_sdk.taskmanager.reading import json_text
+from prismq_worker_sdk.taskmanager.http import json_text
 
 Row = sa.Row[Any]
 Columns = Mapping[str, Any]

@@ -22,14 +22,14 @@ class Wait(Generic[A]):
     """A claim that waits, from before its first look.
 
     Attributes:
+        key: Worker and request id.
         most: Tasks that it can take.
         answer: What it found in the end, None for nothing.
         fed: Tasks that it was woken for and has not looked for yet.
-        over: Whether it is to end as it is.
+        over: Whether it is to end as it is, without another look.
     """
 
-    worker_id: str
-    request_id: str | None
+    key: tuple[str, str | None]
     types: Collection[str]
     most: int
     answer: asyncio.Future[A | None]
@@ -46,7 +46,7 @@ class Wait(Generic[A]):
         return taken
 
     def end(self) -> None:
-        """Lets it end without another look."""
+        """Lets it end."""
         self.over = True
         self.news.set()
 
@@ -56,16 +56,16 @@ class Waiting(Generic[A]):
 
     def __init__(self) -> None:
         self._closed = False
-        self._by_request: dict[tuple[str, str], Wait[A]] = {}
+        self._by_key: dict[tuple[str, str | None], Wait[A]] = {}
         self._by_type: dict[str, dict[Wait[A], None]] = {}
         self._next_look: asyncio.TimerHandle | None = None
 
-    def enter(self, worker_id: str, request_id: str | None, types: Collection[str], most: int) -> Wait[A]:
+    def enter(self, key: tuple[str, str | None], types: Collection[str], most: int) -> Wait[A]:
         """A new wait; what comes from now on wakes it."""
         answer: asyncio.Future[A | None] = asyncio.get_running_loop().create_future()
-        wait = Wait(worker_id, request_id, types, most, answer)
-        if request_id is not None:
-            self._by_request[worker_id, request_id] = wait
+        wait = Wait(key, types, most, answer)
+        if key[1] is not None:
+            self._by_key[key] = wait
         for one in types:
             self._by_type.setdefault(one, {})[wait] = None
         if self._next_look is None:
@@ -76,45 +76,39 @@ class Waiting(Generic[A]):
 
     def leave(self, wait: Wait[A], answer: A | None) -> None:
         """Its end, with what it found: whoever joined it gets the same; news that it had no use for is passed on."""
-        if self._by_request.get((wait.worker_id, wait.request_id or "")) is wait:
-            del self._by_request[wait.worker_id, wait.request_id or ""]
-        for one in wait.types:
-            waits = self._by_type.get(one, {})
-            waits.pop(wait, None)
-            if not waits:
-                self._by_type.pop(one, None)
+        if self._by_key.get(wait.key) is wait:
+            del self._by_key[wait.key]
+        for one in set(wait.types):
+            del self._by_type[one][wait]
+            if not self._by_type[one]:
+                del self._by_type[one]
         wait.answer.set_result(answer)
         if wait.fed:
             self.notify(dict.fromkeys(wait.types, wait.fed))
 
     def notify(self, tasks: Mapping[str, int]) -> None:
         """There may be so many tasks of these types."""
-        for task_type, number in tasks.items():
-            left = number
+        for task_type, left in tasks.items():
             for wait in self._by_type.get(task_type, ()):
                 if left <= 0:
                     break
-                left -= wait.feed(left)
+                left -= wait.feed(left)  # noqa: PLW2901 - what is left of them
 
     def notify_worker(self, worker_id: str) -> None:
         """There is something to say to a worker."""
-        for wait in {wait for waits in self._by_type.values() for wait in waits}:
-            if wait.worker_id == worker_id:
+        for wait in self._all():
+            if wait.key[0] == worker_id:
                 wait.feed(1)
 
     def close(self) -> None:
         """The server ends: every wait ends empty."""
         self._closed = True
-        for waits in self._by_type.values():
-            for wait in waits:
-                wait.end()
+        for wait in self._all():
+            wait.end()
 
-    async def joined(self, worker_id: str, request_id: str | None) -> tuple[A | None] | None:
-        """Ends the wait of the same request, where it still waits; both get the same answer, in a tuple.
-
-        None when nothing of it waits.
-        """
-        wait = self._by_request.get((worker_id, request_id or ""))
+    async def joined(self, key: tuple[str, str | None]) -> tuple[A | None] | None:
+        """Ends the wait of the same request, where it still waits; both get the same answer, in a tuple."""
+        wait = self._by_key.get(key)
         if wait is None:
             return None
         wait.end()
@@ -145,11 +139,14 @@ class Waiting(Generic[A]):
         finally:
             timer.cancel()
 
+    def _all(self) -> set[Wait[A]]:
+        return {wait for waits in self._by_type.values() for wait in waits}
+
     def _look(self) -> None:
         self._next_look = None
-        self.notify(dict.fromkeys(self._by_type, 1))
         if self._by_type:
             self._look_later()
+            self.notify(dict.fromkeys(self._by_type, 1))
 
     def _look_later(self) -> None:
         self._next_look = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look)

@@ -9,8 +9,8 @@ from prismq_worker_sdk.taskmanager import claims, ends, producing, queries
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.database import connect
 from prismq_worker_sdk.taskmanager.exchange import exchange
+from prismq_worker_sdk.taskmanager.http import Problem
 from prismq_worker_sdk.taskmanager.messages import ExchangeRequest, NewTask, ReportItem
-from prismq_worker_sdk.taskmanager.problems import Problem
 from prismq_worker_sdk.wire.messages import HttpRequest
 from tests.simulator.model_server import ModelServer
 

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from prismq_worker_sdk.taskmanager import queries, workers
+from prismq_worker_sdk.taskmanager import exchange, queries
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.database import connect, connect_reading
 from prismq_worker_sdk.taskmanager.server import RunningServer
@@ -18,7 +18,7 @@ READS = {
     "/task-types": (queries, "types"),
     "/stats": (queries, "stats"),
     "/metrics": (queries, "stats"),
-    "/workers": (workers, "listed"),
+    "/workers": (exchange, "listed"),
 }
 
 

@@ -106,7 +106,7 @@ def test_r40_a_claim_that_waits_hears_that_its_worker_is_to_be_quiet_and_takes_n
                 target=lambda: answers.append(exchange(own, claim=wanted, request_id="r1"))
             )
             asking.start()
-            wait_until(lambda: waits._by_request, "the claim that waits")
+            wait_until(lambda: waits._by_key, "the claim that waits")
             clock.turn(61)
             api.call("POST", "/workers/w1/quiet")
             asking.join(20)

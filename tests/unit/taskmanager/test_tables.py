@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prismq_worker_sdk.taskmanager import claims, ends, producing, queries, workers
+from prismq_worker_sdk.taskmanager import claims, ends, exchange, producing, queries
 from prismq_worker_sdk.taskmanager.database import connect
 from prismq_worker_sdk.taskmanager.statements import Statement
 from prismq_worker_sdk.taskmanager.tables import REPLACED, new_ids, new_tokens, tasks
@@ -24,7 +24,7 @@ DONE, RENEWED, UNCONFIRMED = (
 """Claims of the old database: reported, renewed, and without a sign of life."""
 STATEMENTS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": value
-    for module in (claims, ends, producing, queries, workers)
+    for module in (claims, ends, exchange, producing, queries)
     for name, value in vars(module).items()
     if isinstance(value, Statement)
 }
@@ -38,13 +38,13 @@ def old(tmp_path):
         yield api
 
 
-def exchange(api, **said):
+def exchanged(api, **said):
     return api.call("POST", "/tasks/exchange", {"worker_id": "w1", **said}).json()
 
 
 def test_claims_of_a_database_of_version_0_1_0_go_on(old):
     done = {"outcome": "completed", "result": {"done": 1}}
-    answer = exchange(old, reports=[{**DONE, **done}, {**RENEWED, **done}], leases=[UNCONFIRMED])
+    answer = exchanged(old, reports=[{**DONE, **done}, {**RENEWED, **done}], leases=[UNCONFIRMED])
 
     assert [one["verdict"] for one in answer["reports"]] == ["duplicate", "accepted"]
     assert [one["verdict"] for one in answer["leases"]] == ["renewed"]
@@ -54,7 +54,7 @@ def test_claims_of_a_database_of_version_0_1_0_go_on(old):
 
 def test_a_request_to_a_server_of_version_0_1_0_is_answered_alike_when_it_is_repeated(old):
     claim = {"task_types": [TYPE], "max_tasks": 3}
-    again = exchange(old, request_id="r1", claim=claim)["tasks"]
+    again = exchanged(old, request_id="r1", claim=claim)["tasks"]
 
     assert [(task["id"], task["lease_token"]) for task in again] == [
         (one["task_id"], one["lease_token"]) for one in (RENEWED, UNCONFIRMED)

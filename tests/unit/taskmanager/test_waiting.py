@@ -46,7 +46,7 @@ class Shelf:
         async def look():
             return self.take(name, types, most)
 
-        wait = self.waits.enter(name, "r", types, most)
+        wait = self.waits.enter((name, "r"), types, most)
 
         async def until():
             found = None
@@ -114,7 +114,7 @@ async def test_tasks_that_come_one_by_one_fill_the_wait_that_was_woken_before_th
 
 @story
 async def test_a_task_that_comes_between_the_first_look_and_the_wait_is_found(shelf):
-    wait = shelf.waits.enter("w1", "r", ["A"], 1)
+    wait = shelf.waits.enter(("w1", "r"), ["A"], 1)
     assert shelf.take("w1", ["A"], 1) is None
     shelf.put("A")
 
@@ -126,7 +126,7 @@ async def test_a_task_that_comes_between_the_first_look_and_the_wait_is_found(sh
 
 @story
 async def test_a_task_that_comes_while_the_only_wait_looks_is_found_by_its_next_look(shelf):
-    wait = shelf.waits.enter("w1", "r", ["A"], 1)
+    wait = shelf.waits.enter(("w1", "r"), ["A"], 1)
     looks = []
 
     async def look():
@@ -160,7 +160,7 @@ async def test_a_wait_that_ends_before_it_looks_passes_its_news_on(shelf):
     joined, next_one = shelf.waiter("w1"), shelf.waiter("w2")
     await settled()
     shelf.put("A")
-    assert await shelf.waits.joined("w1", "r") == (None,)
+    assert await shelf.waits.joined(("w1", "r")) == (None,)
     await settled()
 
     assert (joined.result(), next_one.result()) == (None, ["A"])
@@ -192,8 +192,8 @@ async def test_a_repeat_ends_the_wait_of_its_request_and_gets_what_it_gets(shelf
     waits = shelf.waiter("w1")
     await settled()
 
-    assert await shelf.waits.joined("w1", "another") is None
-    assert await shelf.waits.joined("w1", "r") == (None,)
+    assert await shelf.waits.joined(("w1", "another")) is None
+    assert await shelf.waits.joined(("w1", "r")) == (None,)
     assert (await waits, shelf.looks) == (None, [])
 
 
@@ -216,4 +216,4 @@ async def test_nothing_is_kept_of_waits_that_ended(shelf):
     await settled()
 
     assert [wait.done() for wait in waits] == [True, True]
-    assert (shelf.waits._by_type, shelf.waits._by_request) == ({}, {})
+    assert (shelf.waits._by_type, shelf.waits._by_key) == ({}, {})
