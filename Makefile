@@ -7,7 +7,7 @@ STAMPS := $(VENV)/.stamps
 JOBS   ?= 4
 FAST   := tests/decide tests/unit tests/contract tests/property tests/typing $(wildcard tests/docs/test_*_page.py)
 
-.PHONY: help demo test test-fast check format docs bench smoke clean
+.PHONY: help demo test test-fast check format docs bench bench-peers smoke clean
 .PHONY: prove prove-sim prove-rules prove-client prove-kill prove-stop prove-soak prove-hold prove-wait prove-pythons prove-lowest prove-report
 .DEFAULT_GOAL := help
 
@@ -61,6 +61,11 @@ docs: $(STAMPS)/dev   ## write the table of settings from their fields into its 
 bench: $(STAMPS)/dev  ## start-up times, memory, throughput; prints figures, asserts nothing
 	$(BIN)/python -m tests.bench
 
+bench-peers: $(STAMPS)/dev ## our worker beside six others, and its goals; about an hour, a cut run goes on where it was
+	$(BIN)/python -m tests.bench peers --full
+	$(BIN)/python -m tests.bench goals --full
+	$(BIN)/python -m tests.bench report --full
+
 smoke: $(STAMPS)/dev  ## one look at the real YouTube: needs YOUTUBE_API_KEY, costs 1 search call and 1 unit
 	$(BIN)/python -m pytest -q -s plugins/youtube_shorts/tests/live_smoke.py
 
@@ -76,4 +81,4 @@ prove-report: $(STAMPS)/dev ## the page docs/operations/reliability.md from what
 	$(PROVE) report
 
 clean:           ## remove what make made
-	rm -rf $(VENV) .prove .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) .prove .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

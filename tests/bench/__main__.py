@@ -23,14 +23,19 @@ BENCHES = (
 )
 
 
-COMMANDS = ("fleet",)
-"""Those with options of their own: `python -m tests.bench fleet --help`."""
+COMMANDS = {
+    "fleet": ("tests.bench.fleet.__main__", "main"),
+    "peers": ("tests.bench.comparing", "peers"),
+    "goals": ("tests.bench.comparing", "goals"),
+    "report": ("tests.bench.comparing", "report"),
+}
+"""Those with options of their own: `python -m tests.bench goals --help`."""
 
 
 def main(arguments=None):
     words = sys.argv[1:] if arguments is None else arguments
     if words and words[0] in COMMANDS:
-        return importlib.import_module(f"tests.bench.{words[0]}.__main__").main(words[1:])
+        return command(words[0])(words[1:])
     given = parser().parse_args(arguments)
     names = list(dict.fromkeys(given.names or BENCHES))
     if not given.json:
@@ -69,7 +74,8 @@ def show(name, tables, seconds, *, as_json):
 
 
 def parser():
-    about = {name: importlib.import_module(f"tests.bench.{name}").__doc__ for name in (*BENCHES, *COMMANDS)}
+    about = {name: importlib.import_module(f"tests.bench.{name}").__doc__ for name in BENCHES}
+    about |= {name: command(name).__doc__ for name in COMMANDS}
     made = argparse.ArgumentParser(
         prog="python -m tests.bench",
         description="Figures of this machine: reported, never asserted.",
@@ -80,6 +86,12 @@ def parser():
     made.add_argument("--seconds", type=float, default=10.0, help="how long each may measure, about [10]")
     made.add_argument("--json", action="store_true", help="one JSON object a line, one for each table")
     return made
+
+
+def command(name):
+    """What runs a command; its doc string says what it is for."""
+    module, function = COMMANDS[name]
+    return getattr(importlib.import_module(module), function)
 
 
 def known(name):

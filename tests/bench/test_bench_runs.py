@@ -14,7 +14,10 @@ from tests.bench.backlog import fresh_strict, kept_embedded
 from tests.bench.figures import ROUNDS, Row, Table
 from tests.support.processes import ROOT
 
-NO_BENCH = {"__init__", "__main__", "backlog", "busy_slots", "figures", "fixed_answer", "noop", "processes"}
+NO_BENCH = {
+    *("__init__", "__main__", "backlog", "busy_slots", "comparing", "figures", "fixed_answer", "goals"),
+    *("lean_server", "noop", "page", "plain", "processes", "rounds", "sampling"),
+}
 
 
 def test_the_fastest_benches_print_one_json_object_for_each_table():

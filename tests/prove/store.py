@@ -29,8 +29,13 @@ class Version:
         return self.tree.endswith(DIRTY)
 
 
-def version(root=ROOT):
-    changed = git(root, "status", "--porcelain", "--", *JUDGED, *JUDGES)
+def version(root=ROOT, judges=JUDGES):
+    """Which code there is.
+
+    Args:
+        judges: What must be committed beside it.
+    """
+    changed = git(root, "status", "--porcelain", "--", *JUDGED, *judges)
     tree = sha1(git(root, "ls-tree", "HEAD", *JUDGED).encode()).hexdigest()
     return Version(git(root, "rev-parse", "HEAD"), tree + (DIRTY if changed else ""))
 

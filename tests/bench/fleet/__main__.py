@@ -8,7 +8,8 @@ from tests.bench.fleet.scenarios import measured
 
 
 def main(arguments=None):
-    made = argparse.ArgumentParser(prog="python -m tests.bench fleet", description=__doc__)
+    """Ten thousand workers, simulated: what they ask of their server."""
+    made = argparse.ArgumentParser(prog="python -m tests.bench fleet", description=main.__doc__)
     made.add_argument("--workers", type=int, default=10_000, help="how many [10000]")
     made.add_argument("--write", action="store_true", help="keep the figures, write docs/operations/scale.md")
     given = made.parse_args(arguments)
