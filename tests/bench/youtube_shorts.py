@@ -10,10 +10,10 @@ from tests.support.processes import ROOT
 THREADS = 8
 TASKS = 500
 STAND_IN = """
-from prismq_youtube_shorts.sandbox import Sandbox, invent
+from prismq_youtube_shorts.sandbox import Sandbox, fake_catalogue
 class Forgetful(list):
     def append(self, asked): pass
-sandbox = Sandbox(invent(2000), search_quota=10**9, unit_quota=10**9)
+sandbox = Sandbox(fake_catalogue(2000), search_quota=10**9, unit_quota=10**9)
 sandbox.requests = Forgetful()
 sandbox.start()
 print(sandbox.url, flush=True)
@@ -27,12 +27,11 @@ from pathlib import Path
 import psutil
 from prismq_worker_sdk.testing import HandlerHarness
 from prismq_youtube_shorts.sandbox import SANDBOX_KEY
-from prismq_youtube_shorts.scrape_shorts import scrape_shorts, ScrapeShortsParams
+from prismq_youtube_shorts.scrape_shorts import ScrapeShorts, ScrapeShortsParams
 from prismq_youtube_shorts.settings import YouTubeSettings
-from prismq_youtube_shorts.youtube import YouTube
 
 class Context:
-    time_left, last_checkpoint = 60.0, None
+    time_left, last_checkpoint, max_result_bytes = 60.0, None, 10**9
     class log: info = warning = staticmethod(lambda *a, **k: None)
     check = checkpoint = progress = lambda *a, **k: None
 
@@ -41,10 +40,11 @@ url, rounds, tasks, threads = sys.argv[1], *map(int, sys.argv[2:])
 settings = YouTubeSettings(youtube_api_key=SANDBOX_KEY, youtube_api_endpoint=url, youtube_cache_lifetime=0,
     youtube_daily_search_budget=10**9, youtube_daily_unit_budget=10**9,
     youtube_state_dir=Path(tempfile.mkdtemp()))
-youtube = YouTube(settings)
+handler = ScrapeShorts()
+handler.settings = settings
 def one(number):
     params = ScrapeShortsParams(search_query=f"cooking {number}", max_results=10)
-    found = scrape_shorts(youtube, params, Context())
+    found = handler.process(params, Context())
     assert found.search_query == f"cooking {number}" and found.total_found == 10
 before = resident()
 one(0)

@@ -6,19 +6,21 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from plugins.youtube_shorts.tests.entries import entry
 from prismq_worker_sdk.compat import UTC
-from prismq_youtube_shorts.client import YouTubeClient
-from prismq_youtube_shorts.handler import YouTubeHandler
+from prismq_youtube_shorts.client import Calls
+from prismq_youtube_shorts.handler import SharedYouTube, YouTube, YouTubeHandler
 from prismq_youtube_shorts.sandbox import Entry, Sandbox
+from prismq_youtube_shorts.search import SearchQuery
 from prismq_youtube_shorts.settings import YouTubeSettings
-from prismq_youtube_shorts.transport import CA_VARIABLES
-from prismq_youtube_shorts.youtube import SharedYouTube, YouTube
 
+CA_VARIABLES = ("HTTPLIB2_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 
 
@@ -110,22 +112,31 @@ def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
     return make_sandbox()
 
 
+class Client(Calls):
+    """The calls of a task that has as much time as a test says."""
+
+    def __init__(self, youtube: YouTube) -> None:
+        super().__init__(youtube.client, SimpleNamespace(check=lambda: None, time_left=60.0))
+        self.youtube = youtube
+
+    def find(self, words: str = "cooking", *, timeout: float = 60.0, **query: Any) -> list[str | None]:
+        """The ids of a first page."""
+        self.ctx.time_left = timeout
+        found = self.search(SearchQuery(words=words, **query).parameters(), None)
+        return [item.video_id for item in found.items]
+
+
 @pytest.fixture
-def make_client() -> Iterator[Callable[..., YouTubeClient]]:
-    opened: list[YouTubeClient] = []
-
-    def make(sandbox: Sandbox, key: str | None = None, **options: Any) -> YouTubeClient:
-        given = {"now": lambda: NOW, **options}
-        opened.append(YouTubeClient(sandbox.key if key is None else key, sandbox.url, **given))
-        return opened[-1]
-
-    yield make
-    for client in opened:
-        client.close()
+def make_client(
+    make_youtube: Callable[..., YouTube], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Client]:
+    monkeypatch.setattr("prismq_youtube_shorts.client.MIN_TIMEOUT", 0.05)
+    budgets = dict.fromkeys(("daily_search_budget", "daily_unit_budget"), 10**6)
+    return lambda sandbox, **options: Client(make_youtube(sandbox, **{**budgets, **options}))
 
 
 @pytest.fixture
-def client(sandbox: Sandbox, make_client: Callable[..., YouTubeClient]) -> YouTubeClient:
+def client(sandbox: Sandbox, make_client: Callable[..., Client]) -> Client:
     return make_client(sandbox)
 
 
@@ -134,6 +145,6 @@ def shorts() -> Callable[..., list[Entry]]:
     """Makes so many Shorts, vid0000000 and on, that differ from the usual as told."""
 
     def make(count: int, **traits: Any) -> list[Entry]:
-        return [Entry(video_id=f"vid{number:08d}", **traits) for number in range(count)]
+        return [entry(f"vid{number:08d}", **traits) for number in range(count)]
 
     return make

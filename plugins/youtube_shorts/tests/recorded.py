@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from plugins.youtube_shorts.tests import masks
 from prismq_worker_sdk.testing import HandlerHarness, HarnessResult
 from prismq_youtube_shorts.analyze_trends import AnalyzeTrends
-from prismq_youtube_shorts.sandbox.api import masks
+from prismq_youtube_shorts.handler import YouTube
 from prismq_youtube_shorts.scrape_shorts import ScrapeShorts
-from prismq_youtube_shorts.youtube import YouTube
 
 KEY = "an-invented-key"
 HANDLERS = {handler.task_type: handler for handler in (ScrapeShorts, AnalyzeTrends)}
@@ -79,7 +79,7 @@ def _answer(answers: list[Mapping[str, Any]], call: str, params: dict[str, list[
 def _asked_for(body: dict[str, Any], params: dict[str, list[str]]) -> Any:
     parts = {"kind", "etag", "id", *",".join(params["part"]).split(",")}
     items = [item and {name: item[name] for name in item if name in parts} for item in body.get("items", [])]
-    return masks.applied(masks.parse(params["fields"][0]), {**body, "items": items})
+    return masks.applied(masks.parsed(params["fields"][0]), {**body, "items": items})
 
 
 def faults(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from plugins.youtube_shorts.tests.entries import entry
 from prismq_worker_sdk import Defer
 from prismq_worker_sdk.model.outcome import Failed, Released
 from prismq_worker_sdk.testing import HandlerHarness
 from prismq_youtube_shorts.analyze_trends import AnalyzeTrends
-from prismq_youtube_shorts.answers import Video
 from prismq_youtube_shorts.errors import DayQuotaUsedUp, NotThere
-from prismq_youtube_shorts.sandbox import Entry
-from prismq_youtube_shorts.trends.result import DISCLOSURE
+from prismq_youtube_shorts.resources import CHANNELS, Video
+from prismq_youtube_shorts.result import DISCLOSURE
 
 # By the clock of these tests it is 2026-11-23 20:00 UTC.
 TEN_HOURS_AGO = "2026-11-23T10:00:00Z"
@@ -41,7 +41,7 @@ def place(make_sandbox, clock):
 def video(name, views, *, published=TEN_HOURS_AGO, likes=None, comments=None, channel=ONE, **more):
     counts = {"viewCount": views, "likeCount": likes, "commentCount": comments}
     told = {kind: str(count) for kind, count in counts.items() if count is not None}
-    return Entry(video_id=f"{name:_<11}", published_at=published, channel_id=channel, statistics=told, **more)
+    return entry(f"{name:_<11}", published_at=published, channel_id=channel, statistics=told, **more)
 
 
 def names(result):
@@ -405,7 +405,7 @@ def test_the_summary_is_that_worked_out_by_hand(place, run):
         video("e", 500, title="soup #food", duration="PT10S", seconds=10),
     ]
     sandbox = place(entries)
-    ids = [entry.video_id for entry in entries]
+    ids = [one.id for one in entries]
 
     result = run(sandbox, source="video_ids", video_ids=ids).result
     derived = result["derived"]
@@ -478,7 +478,7 @@ def test_known_videos_are_asked_for_whole_where_the_quota_of_statistics_is_used_
 
 
 def test_a_velocity_is_told_from_kept_pages_too(place, run, make_youtube, clock):
-    """Looks at 0 h and 7 h; half an hour later the second is answered from disk, and tells the same."""
+    """Snapshots at 0 h and 7 h; half an hour later the second is answered from disk, and tells the same."""
     sandbox = place([video("a", 1_000, published=TWO_DAYS_AGO, views_per_hour=250.0, title="cooking")])
     youtube = make_youtube(sandbox, derived_metrics=True, cache_lifetime="6h")
     told = []
@@ -498,8 +498,13 @@ def test_channels_are_compared_with_while_there_is_time(place, make_youtube, han
     handler = handler_of(AnalyzeTrends, youtube)
     time = FakeClock()
     harness = HandlerHarness(handler, clock=time)
-    listed = youtube.client.channels
-    youtube.client.channels = lambda *args, **options: (time.turn(280), listed(*args, **options))[1]
+    call = youtube.client.call
+
+    def slow(endpoint, params, **options):
+        time.turn(280 if endpoint is CHANNELS else 0)
+        return call(endpoint, params, **options)
+
+    youtube.client.call = slow
 
     found = harness.run({"source": "video_ids", "video_ids": ["hit________"], "outliers": True})
     assert (found.result["partial"], found.result["stop_reason"]) == (True, "trouble")
@@ -510,5 +515,5 @@ def test_channels_are_compared_with_while_there_is_time(place, make_youtube, han
 def test_all_videos_that_were_named_come_back(place, run):
     entries = [video(f"v{number:02d}", number) for number in range(50)]
 
-    result = run(place(entries), source="video_ids", video_ids=[entry.video_id for entry in entries]).result
+    result = run(place(entries), source="video_ids", video_ids=[one.id for one in entries]).result
     assert result["total_found"] == 50

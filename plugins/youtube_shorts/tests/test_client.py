@@ -13,12 +13,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from prismq_youtube_shorts.client import YouTubeClient
+from plugins.youtube_shorts.tests.conftest import CA_VARIABLES
+from plugins.youtube_shorts.tests.entries import entry
 from prismq_youtube_shorts.errors import Misconfigured, YouTubeTrouble
-from prismq_youtube_shorts.query import SearchQuery
-from prismq_youtube_shorts.quota_day import Bucket
-from prismq_youtube_shorts.sandbox import Entry
-from prismq_youtube_shorts.transport import CA_VARIABLES
+from prismq_youtube_shorts.quota import Bucket
 from tests.support.raw_server import answer, raw_server, says
 
 CERTIFICATE = Path(__file__).parents[3] / "tests" / "support" / "loopback.pem"
@@ -38,7 +36,7 @@ def over_tls():
 
 
 def test_a_search_asks_for_fifty_short_videos_and_no_more_than_is_used(sandbox, client):
-    client.search(SearchQuery(words="cooking tips", language="de"))
+    client.find("cooking tips", language="de")
 
     (asked,) = sandbox.requests
     assert asked.call == "search"
@@ -57,7 +55,7 @@ def test_a_search_asks_for_fifty_short_videos_and_no_more_than_is_used(sandbox, 
 
 
 def test_chinese_is_asked_for_by_its_script(sandbox, client):
-    client.search(SearchQuery(words="cooking", language="zh"))
+    client.find(language="zh")
 
     assert sandbox.requests[0].params["relevanceLanguage"] == ["zh-Hans"]
 
@@ -65,35 +63,34 @@ def test_chinese_is_asked_for_by_its_script(sandbox, client):
 @pytest.mark.parametrize("query", ["a|b -c", "50% & more?", "čaj 🫖", "x" * 200, "漢" * 200])
 def test_a_search_term_arrives_as_it_is(sandbox, client, query):
     """A long one becomes a POST, which the API takes for a GET."""
-    client.search(SearchQuery(words=query))
+    client.find(query)
 
     assert sandbox.requests[0].params["q"] == [query]
 
 
 def test_videos_come_with_their_true_shape_because_a_height_is_sent(make_sandbox, make_client):
-    sandbox = make_sandbox([Entry(video_id="tall"), Entry(video_id="wide", width=1920, height=1080)])
+    sandbox = make_sandbox([entry("tall"), entry("wide", width=1920, height=1080)])
 
     videos = make_client(sandbox).videos(["tall", "wide", "gone"])
 
-    assert sorted(videos) == ["tall", "wide"]
-    assert (videos["tall"].player.embed_width, videos["tall"].player.embed_height) == (1080, 1920)
-    assert (videos["wide"].player.embed_width, videos["wide"].player.embed_height) == (3413, 1920)
+    shapes = {video.id: (video.width, video.height) for video in videos.values()}
+    assert shapes == {"tall": (1080, 1920), "wide": (3413, 1920)}
 
 
-def test_an_answer_that_only_announces_another_is_read_past():
+def test_an_answer_that_only_announces_another_is_read_past(make_client):
     hint = b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n"
     found = answer(body=b'{"items": [{"id": {"videoId": "abc"}}]}')
     with raw_server(says(hint + found, found)) as server:
-        client = YouTubeClient("some-key", server.url)
-        ids = [client.search(SearchQuery(words=words)).video_ids for words in ("one", "two")]
-        client.close()
+        client = make_client(place(server.url))
+        ids = [client.find(words) for words in ("one", "two")]
+        client.youtube.close()
 
     assert (ids, server.connections) == ([["abc"]] * 2, 1)
 
 
 def test_many_calls_keep_one_connection(sandbox, client):
     for _ in range(5):
-        client.search(SearchQuery(words="cooking"))
+        client.find()
 
     assert sandbox.connections == 1
 
@@ -101,14 +98,12 @@ def test_many_calls_keep_one_connection(sandbox, client):
 def test_threads_do_not_share_connections_and_no_answers_cross(make_sandbox, make_client):
     """One httplib2.Http in several threads gives answers to the wrong ones, without an error."""
     names = [f"word{number:02d}" for number in range(64)]
-    sandbox = make_sandbox(
-        [Entry(video_id=f"id-{name}", title=f"{name} title") for name in names], search_quota=1_000
-    )
+    sandbox = make_sandbox([entry(f"id-{name}", title=f"{name} title") for name in names], search_quota=1_000)
     client = make_client(sandbox)
     everybody = threading.Barrier(8)
 
     def best(name: str) -> str:
-        return client.search(SearchQuery(words=name)).video_ids[0]
+        return client.find(name)[0]
 
     def some(worker: int) -> dict[str, str]:
         everybody.wait()
@@ -123,52 +118,49 @@ def test_threads_do_not_share_connections_and_no_answers_cross(make_sandbox, mak
 
 
 def test_a_closed_client_can_ask_again(sandbox, client):
-    client.search(SearchQuery(words="cooking"))
-    client.close()
+    client.find()
+    client.youtube.close()
 
-    assert client.search(SearchQuery(words="cooking")).video_ids
+    assert client.find()
 
 
 @pytest.mark.timeout(20)
 def test_a_kept_connection_takes_the_new_timeout(sandbox, client):
-    client.search(SearchQuery(words="cooking"), timeout=60)
+    client.find(timeout=60)
     sandbox.faults.add("stall")
 
     with pytest.raises(YouTubeTrouble, match="had not answered"):
-        client.search(SearchQuery(words="cooking"), timeout=0.2)
+        client.find(timeout=0.2)
 
 
 @pytest.mark.parametrize("fault", ["reset", "truncated", "stall", "http_503", "html_200"])
 def test_a_call_after_a_failed_one_works(sandbox, client, fault):
     sandbox.faults.add(fault)
     with pytest.raises(YouTubeTrouble):
-        client.search(SearchQuery(words="cooking"), timeout=0.2 if fault == "stall" else 20)
+        client.find(timeout=0.2 if fault == "stall" else 20)
 
-    assert client.search(SearchQuery(words="cooking")).video_ids
+    assert client.find()
 
 
 def test_the_stand_in_is_reached_although_a_proxy_is_set(monkeypatch, sandbox, make_client):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "")
 
-    assert make_client(sandbox).search(SearchQuery(words="cooking")).video_ids
+    assert make_client(sandbox).find()
 
 
-def test_a_proxy_without_the_package_for_it_says_what_to_install(monkeypatch):
+def test_a_proxy_without_the_package_for_it_says_what_to_install(monkeypatch, make_client):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setattr("httplib2.socks", None)
-    client = YouTubeClient("some-key", "http://youtube.invalid")
+    client = make_client(place("http://youtube.invalid"))
 
     with pytest.raises(Misconfigured, match="pip install PySocks"):
-        client.search(SearchQuery(words="cooking"))
+        client.find()
 
 
-def test_an_endpoint_may_have_a_path(sandbox):
-    client = YouTubeClient(sandbox.key, f"{sandbox.url}mirror")
-
+def test_an_endpoint_may_have_a_path(sandbox, make_client):
     with pytest.raises(Exception, match="404"):
-        client.search(SearchQuery(words="cooking"))
-    client.close()
+        make_client(place(f"{sandbox.url}mirror")).find()
 
     assert sandbox.requests[0].call == "/mirror/youtube/v3/search"
 
@@ -190,53 +182,52 @@ def test_a_body_that_trickles_in_is_waited_for_no_longer_than_one_that_does_not_
     sandbox.faults.add("trickle")
 
     with pytest.raises(YouTubeTrouble, match="had not answered"):
-        client.search(SearchQuery(words="cooking"), timeout=0.3)
+        client.find(timeout=0.3)
 
     assert len(sandbox.requests) == 1
-    assert client.search(SearchQuery(words="cooking")).video_ids
+    assert client.find()
 
 
 def test_a_thread_that_ends_closes_its_connection(sandbox, client):
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(client.search, SearchQuery(words="cooking")).result()
-    client.search(SearchQuery(words="cooking"))
+        pool.submit(client.find).result()
+    client.find()
 
     assert sandbox.connections == 2
 
 
 def test_a_connection_that_rested_is_not_used_again(sandbox, client, monkeypatch):
     """A NAT forgets one without a word: what is sent on it is swallowed."""
-    monkeypatch.setattr("prismq_youtube_shorts.connections.MAX_IDLE", 0.0)
+    monkeypatch.setattr("prismq_youtube_shorts.transport.MAX_IDLE", 0.0)
     for _ in range(3):
-        client.search(SearchQuery(words="cooking"))
+        client.find()
 
     assert sandbox.connections == 3
 
 
-def test_a_call_that_was_never_sent_is_not_counted(make_youtube):
+def test_a_call_that_was_never_sent_is_not_counted(make_client):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nobody = place(f"http://127.0.0.1:{taken.getsockname()[1]}/")
-    youtube = make_youtube(nobody)
+    client = make_client(nobody)
 
     with pytest.raises(YouTubeTrouble, match="ConnectionRefusedError"):
-        youtube.client.search(SearchQuery(words="cooking"))
-    assert youtube.ledger.used(Bucket.SEARCH) == 0
+        client.find()
+    assert client.youtube.ledger.used(Bucket.SEARCH) == 0
 
 
 @pytest.mark.parametrize("fault", ["reset", "stall", "http_503"])
-def test_a_call_that_youtube_may_have_seen_is_counted(sandbox, make_youtube, fault):
-    youtube = make_youtube(sandbox)
+def test_a_call_that_youtube_may_have_seen_is_counted(sandbox, client, fault):
     sandbox.faults.add(fault, times=None)
 
     with pytest.raises(YouTubeTrouble):
-        youtube.client.search(SearchQuery(words="cooking"), timeout=0.2 if fault == "stall" else 20)
-    assert youtube.ledger.used(Bucket.SEARCH) == 1
+        client.find(timeout=0.2 if fault == "stall" else 20)
+    assert client.youtube.ledger.used(Bucket.SEARCH) == 1
 
 
 @pytest.mark.parametrize("variable", [name for name in CA_VARIABLES if name != "HTTPLIB2_CA_CERTS"])
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_certificates_that_this_machine_is_told_to_trust_are_trusted(
-    make_youtube, monkeypatch, tmp_path, variable, kind
+    make_client, monkeypatch, tmp_path, variable, kind
 ):
     trusted = CERTIFICATE
     if kind == "folder":
@@ -246,40 +237,38 @@ def test_certificates_that_this_machine_is_told_to_trust_are_trusted(
     monkeypatch.setenv(variable, str(trusted))
 
     with over_tls() as server:
-        assert make_youtube(place(server.url)).client.search(SearchQuery(words="cooking")).video_ids == [
-            "abc"
-        ]
+        assert make_client(place(server.url)).find() == ["abc"]
 
 
-def test_a_certificate_that_is_not_trusted_must_be_mended_and_costs_nothing(make_youtube):
+def test_a_certificate_that_is_not_trusted_must_be_fixed_and_costs_nothing(make_client):
     with over_tls() as server:
-        youtube = make_youtube(place(server.url))
+        client = make_client(place(server.url))
         with pytest.raises(
             Misconfigured, match=r"not trusted .*REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
         ) as caught:
-            youtube.client.search(SearchQuery(words="cooking"))
+            client.find()
 
     assert caught.value.__context__ is None
-    assert youtube.ledger.used(Bucket.SEARCH) == 0
+    assert client.youtube.ledger.used(Bucket.SEARCH) == 0
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-def test_a_bundle_that_cannot_be_read_is_named(sandbox, make_youtube, monkeypatch, tmp_path, content):
+def test_a_bundle_that_cannot_be_read_is_named(sandbox, make_client, monkeypatch, tmp_path, content):
     bundle = tmp_path / "ca.pem"
     if content is not None:
         bundle.write_text(content)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
-    youtube = make_youtube(sandbox)
+    client = make_client(sandbox)
 
     with pytest.raises(Misconfigured, match=r"REQUESTS_CA_BUNDLE names .*ca\.pem"):
-        youtube.client.search(SearchQuery(words="cooking"))
-    assert (youtube.ledger.used(Bucket.SEARCH), sandbox.requests) == (0, [])
+        client.find()
+    assert (client.youtube.ledger.used(Bucket.SEARCH), sandbox.requests) == (0, [])
 
 
 def test_an_answer_that_is_nested_too_deep_is_no_usable_answer(client, monkeypatch):
     def overflows(_answer):
         raise RecursionError
 
-    monkeypatch.setattr("prismq_youtube_shorts.client.without_nulls", overflows)
+    monkeypatch.setattr("prismq_youtube_shorts.client._without_nulls", overflows)
     with pytest.raises(YouTubeTrouble, match="look at: its depth"):
-        client.search(SearchQuery(words="cooking"))
+        client.find()

@@ -6,9 +6,9 @@ from math import ceil
 
 import pytest
 
+from plugins.youtube_shorts.tests.entries import entry
 from prismq_worker_sdk.testing import HandlerHarness
-from prismq_youtube_shorts.sandbox import Entry
-from prismq_youtube_shorts.sandbox.api import search as stand_in
+from prismq_youtube_shorts.sandbox import api as stand_in
 from prismq_youtube_shorts.scrape_shorts import ScrapeShorts
 
 SHARES = (1.0, 0.6, 0.5, 0.4, 0.2, 0.1)
@@ -21,8 +21,8 @@ def catalogues():
     """By the share of Shorts: of each ten videos in a row so many are Shorts."""
     return {
         share: [
-            Entry(
-                video_id=f"v{number:010d}",
+            entry(
+                f"v{number:010d}",
                 width=1080 if number % 10 < round(10 * share) else 1920,
                 height=1080,
             )
@@ -35,11 +35,8 @@ def catalogues():
 @pytest.fixture
 def tidy(monkeypatch):
     """Whole pages, one after the other: what the formula speaks of."""
-    monkeypatch.setattr(stand_in, "HIDDEN_EVERY", 10**6)
-    monkeypatch.setattr(stand_in, "EMPTY_AT", -1)
-    monkeypatch.setattr(
-        stand_in, "_window", lambda place, found: range(place.start, min(place.start + place.size, found))
-    )
+    monkeypatch.setattr(stand_in, "LEFT_OUT_EVERY", 10**6)
+    monkeypatch.setattr(stand_in, "OVERLAP", 0)
 
 
 @pytest.fixture
@@ -60,25 +57,13 @@ def ours(make_youtube, handler_of):
 
 def naive(sandbox, make_client, wanted):
     """Search calls of a scraper that asks for pages of as many as it wants, until it has them."""
-    client = make_client(sandbox)
-    api = client._api()
-
-    def answer_to(request):
-        with client._connections.within(10) as http:
-            return request.execute(http=http)
-
-    before, found, token = sandbox.calls("search"), 0, None
+    client, before, found, token = make_client(sandbox), sandbox.calls("search"), 0, None
+    asked = {"q": "x", "type": "video", "videoDuration": "short", "maxResults": wanted}
     while True:
-        page = api.search().list(
-            part="id", q="x", type="video", videoDuration="short", maxResults=wanted, pageToken=token
-        )
-        answer = answer_to(page)
-        ids = [item["id"]["videoId"] for item in answer["items"]]
-        videos = answer_to(api.videos().list(part="player", id=",".join(ids), maxHeight=1920))["items"]
-        found += sum(
-            int(video["player"]["embedWidth"]) <= int(video["player"]["embedHeight"]) for video in videos
-        )
-        token = answer.get("nextPageToken")
+        page = client.search(asked, token)
+        videos = client.videos([item.video_id for item in page.items]).values()
+        found += sum(video.width <= video.height for video in videos)
+        token = page.next_page_token
         if found >= wanted or token is None:
             return sandbox.calls("search") - before
 

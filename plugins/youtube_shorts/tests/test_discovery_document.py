@@ -3,47 +3,33 @@
 from __future__ import annotations
 
 import json
-import re
 from contextlib import suppress
 from importlib.resources import files
 
 import pytest
+from pydantic import AliasPath
 
+from plugins.youtube_shorts.tests import masks
 from prismq_worker_sdk.errors import HandlerSignal
-from prismq_youtube_shorts import answers
-from prismq_youtube_shorts.answers import Answer
-from prismq_youtube_shorts.client import YouTubeClient
-from prismq_youtube_shorts.query import SearchQuery
+from prismq_youtube_shorts import resources
+from prismq_youtube_shorts.client import Calls
+from prismq_youtube_shorts.search import SearchQuery
 
 DOCUMENT = json.loads(
     files("googleapiclient").joinpath("discovery_cache/documents/youtube.v3.json").read_text(encoding="utf-8")
 )
 SCHEMAS = DOCUMENT["schemas"]
-
-
-@pytest.mark.parametrize("model", Answer.__subclasses__(), ids=lambda model: model.__name__)
-def test_every_field_that_is_read_exists(model):
-    read = {field.alias or name for name, field in model.model_fields.items()}
-
-    assert read <= set(SCHEMAS[model.__name__]["properties"])
-
-
-def test_every_thumbnail_size_that_exists_is_known():
-    assert {answers.UPRIGHT, *answers.USUAL_WIDTHS} == set(SCHEMAS["ThumbnailDetails"]["properties"])
-
-
-METHODS = {
-    "search": ("search", "list", lambda client: client.search(WHOLE, page_token="x")),
-    "videos": ("videos", "list", lambda client: client.videos(["a"])),
-    "chart": (
-        "videos",
-        "list",
-        lambda client: client.chart(region="US", category_id="22", page_token="x"),
-    ),
-    "stats": ("videos", "batchGetStats", lambda client: client.stats(["a"])),
-    "channels": ("channels", "list", lambda client: client.channels(["UC"])),
-    "playlist": ("playlistItems", "list", lambda client: client.playlist("UU", page_token="x")),
+ENDPOINTS = {
+    one.name: one
+    for one in (
+        resources.SEARCH,
+        resources.VIDEOS,
+        resources.STATS,
+        resources.CHANNELS,
+        resources.PLAYLIST_ITEMS,
+    )
 }
+COUNTS = ("view_count", "like_count", "comment_count")
 WHOLE = SearchQuery(
     words="cooking",
     language="en",
@@ -53,57 +39,116 @@ WHOLE = SearchQuery(
     published_before="2026-02-01T00:00:00Z",
     safe_search="strict",
     channel_id="UC" + "x" * 22,
+    category_id="22",
 )
+ASKED = {
+    "search": lambda client: client.search(WHOLE.parameters(), "x"),
+    "videos": lambda client: client.videos(["a"]),
+    "chart": lambda client: client.chart("US", "22", "x"),
+    "stats": lambda client: client.stats(["a"]),
+    "channels": lambda client: client.channels(["UC"]),
+    "playlist": lambda client: client.playlist("UU"),
+}
 
 
-@pytest.mark.parametrize("call", METHODS)
-def test_every_parameter_that_is_sent_exists(sandbox, client, call):
-    resource, method, ask = METHODS[call]
+def method(name):
+    resource, verb = name.split(".")
+    return DOCUMENT["resources"][resource]["methods"][verb]
+
+
+def places(model, names=None):
+    """Where the fields of a model stand in Google's resource."""
+    for name, field in model.model_fields.items():
+        if names is None or name in names:
+            alias = field.validation_alias
+            yield list(alias.path) if isinstance(alias, AliasPath) else [name]
+
+
+def resolved(schema, place):
+    """The property at a place."""
+    *outer, last = place
+    for step in outer:
+        schema = SCHEMAS[schema["properties"][step]["$ref"]]
+    return schema["properties"][last]
+
+
+def read_of(endpoint):
+    """The places of all that is read of an answer; of statistics the counts alone."""
+    item = endpoint.answer.model_fields["items"].annotation.__args__[0]
+    names = {"id", *COUNTS} if endpoint is resources.STATS else None
+    return [["items", *place] for place in places(item, names)]
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_every_field_that_is_read_exists(name):
+    answer = SCHEMAS[method(name)["response"]["$ref"]]
+    item = SCHEMAS[answer["properties"]["items"]["items"]["$ref"]]
+
+    for _items, *place in read_of(ENDPOINTS[name]):
+        assert resolved(item, place), place
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_every_field_that_is_read_is_asked_for_and_so_is_its_part(name):
+    """A field that the mask or the parts leave out would be unknown for ever."""
+    endpoint = ENDPOINTS[name]
+    fields, parts = masks.parsed(endpoint.fields), {"id", *endpoint.part.split(",")}
+
+    for place in read_of(endpoint):
+        left = fields
+        for step in place:
+            assert step in left, place
+            left = left[step]
+            if not left:  # asked for whole, with all that is in it
+                break
+        assert place[1] in parts, place
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_every_field_of_a_mask_and_every_part_exists(name):
+    answer = SCHEMAS[method(name)["response"]["$ref"]]
+
+    def check(fields, schema):
+        for field, below in fields.items():
+            found = schema["properties"][field]
+            if below:
+                check(below, SCHEMAS[(found.get("items") or found)["$ref"]])
+
+    check(masks.parsed(ENDPOINTS[name].fields), answer)
+    item = SCHEMAS[answer["properties"]["items"]["items"]["$ref"]]
+    assert set(ENDPOINTS[name].part.split(",")) <= set(item["properties"])
+
+
+def test_the_parts_of_a_page_that_are_read_exist():
+    answer = SCHEMAS["SearchListResponse"]
+
+    for place in places(resources.Listing, {"next_page_token", "total_results"}):
+        assert resolved(answer, place)
+
+
+def test_every_thumbnail_size_that_exists_is_known():
+    known = {resources.UPRIGHT, *resources.USUAL_WIDTHS}
+
+    assert known == set(SCHEMAS["ThumbnailDetails"]["properties"])
+    assert set(resources.Thumbnail.model_fields) <= set(SCHEMAS["Thumbnail"]["properties"])
+
+
+@pytest.mark.parametrize("ask", ASKED)
+def test_every_parameter_that_is_sent_exists(sandbox, client, ask):
     with suppress(HandlerSignal):
-        ask(client)
+        ASKED[ask](client)
 
-    known = DOCUMENT["resources"][resource]["methods"][method]["parameters"]
-    (asked,) = sandbox.requests
-    assert set(asked.params) <= set(known) | set(DOCUMENT["parameters"])
-    for name, values in asked.params.items():
-        allowed = known.get(name, {}).get("enum")
+    (request,) = sandbox.requests
+    name = next(
+        name for name in ENDPOINTS if request.call in {name.removesuffix(".list"), name.split(".")[1]}
+    )
+    known = method(name)["parameters"]
+    assert set(request.params) <= set(known) | set(DOCUMENT["parameters"])
+    for parameter, values in request.params.items():
+        allowed = known.get(parameter, {}).get("enum")
         assert allowed is None or set(values) <= set(allowed)
 
 
 def test_every_question_that_a_task_can_ask_is_covered():
-    assert {name for name in vars(YouTubeClient) if not name.startswith("_")} == {*METHODS, "close"}
-    assert set(WHOLE.parameters()) >= {"regionCode", "publishedAfter", "publishedBefore", "channelId"}
-
-
-@pytest.mark.parametrize("mask", [name for name in answers.__all__ if name.endswith("_FIELDS")])
-def test_every_field_of_the_masks_exists(mask):
-    known = {name for schema in SCHEMAS.values() for name in schema.get("properties", {})}
-
-    assert set(re.findall(r"\w+", getattr(answers, mask))) <= known
-
-
-@pytest.mark.parametrize(
-    ("parts", "schema"),
-    [
-        (answers.VIDEO_PARTS, "Video"),
-        (answers.STATS_PARTS, "VideoStat"),
-        (answers.CHANNEL_PARTS, "Channel"),
-        (answers.PLAYLIST_PARTS, "PlaylistItem"),
-    ],
-)
-def test_every_part_exists(parts, schema):
-    assert set(parts.split(",")) <= set(SCHEMAS[schema]["properties"])
-
-
-@pytest.mark.parametrize("model", Answer.__subclasses__(), ids=lambda model: model.__name__)
-def test_every_field_that_is_read_is_asked_for(model):
-    """A field that the mask leaves out would be unknown for ever."""
-    asked = set(
-        re.findall(r"\w+", " ".join(getattr(answers, name) for name in answers.__all__ if "_FIELDS" in name))
-    )
-    whole = {"thumbnails", "statistics", "regionRestriction"}  # asked for whole, with all that is in them
-
-    read = {field.alias or name for name, field in model.model_fields.items()}
-    inside = {"Thumbnail", "VideoStatsStatistics", "VideoContentDetailsRegionRestriction"}
-    assert read <= asked or model.__name__ in inside
-    assert whole <= asked
+    assert {name for name in vars(Calls) if not name.startswith("_")} == set(ASKED)
+    assert None not in WHOLE.parameters().values()

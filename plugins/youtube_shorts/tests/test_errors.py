@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import socket
 from datetime import datetime
+from types import SimpleNamespace
 
 import pytest
 
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.errors import Permanent, Transient, Unavailable
 from prismq_worker_sdk.testing import HandlerHarness
-from prismq_youtube_shorts.client import YouTubeClient
 from prismq_youtube_shorts.errors import (
     DayQuotaUsedUp,
     LanguageRefused,
@@ -24,7 +23,6 @@ from prismq_youtube_shorts.errors import (
     YouTubeTrouble,
     from_answer,
 )
-from prismq_youtube_shorts.query import SearchQuery
 from prismq_youtube_shorts.sandbox import FAULTS
 from prismq_youtube_shorts.sandbox.faults import EDITS
 from prismq_youtube_shorts.scrape_shorts import ScrapeShorts
@@ -80,44 +78,37 @@ TABLE = {
     "delegation": (YouTubeTrouble, Transient, "with 403"),
     "http_502_json": (YouTubeTrouble, Transient, "with 502"),
     "http_504": (YouTubeTrouble, Transient, "with 504"),
+    "not_found": (Misconfigured, Unavailable, "look at YOUTUBE_API_ENDPOINT"),
     "stall": (YouTubeTrouble, Transient, "had not answered"),
 }
 
 
-@pytest.mark.parametrize("call", ["search", "videos"])
 @pytest.mark.parametrize("fault", TABLE)
-def test_each_trouble_ends_the_task_in_its_own_way(sandbox, client, fault, call):
+def test_each_trouble_ends_the_task_in_its_own_way_and_is_not_answered_by_a_second_call(
+    sandbox, client, fault
+):
+    """Every call costs quota; httplib2 alone repeats one, after a connection closed without an answer."""
     kind, signal, words = TABLE[fault]
-    sandbox.faults.add(fault, call, times=None)
+    sandbox.faults.add(fault, times=None)
 
     with pytest.raises(signal) as caught:
-        ask(client, call, timeout=0.2 if fault == "stall" else 20)
+        client.find(timeout=0.2 if fault == "stall" else 20)
 
     assert type(caught.value) is kind
     assert words in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+    assert len(sandbox.requests) == (2 if fault == "hang_up" else 1)
 
 
 def test_the_table_has_every_fault_that_is_an_error():
     assert set(TABLE) == set(FAULTS) - set(EDITS)
 
 
-@pytest.mark.parametrize("fault", sorted(set(TABLE) - {"hang_up"}))
-def test_no_trouble_is_answered_by_a_second_call(sandbox, client, fault):
-    """Every call costs quota; httplib2 alone repeats one, after a connection closed without an answer."""
-    sandbox.faults.add(fault, times=None)
-
-    with pytest.raises((Transient, Permanent, Unavailable)):
-        ask(client, "search", timeout=0.2 if fault == "stall" else 20)
-
-    assert len(sandbox.requests) == 1
-
-
 def test_a_missing_list_of_items_is_an_empty_page(sandbox, client):
     sandbox.faults.add("no_items", times=None)
 
-    assert client.search(SearchQuery(words="cooking")).video_ids == []
+    assert client.find() == []
     assert client.videos(["standin0001"]) == {}
 
 
@@ -125,7 +116,7 @@ def test_a_days_quota_pauses_the_type_until_a_minute_after_midnight_in_los_angel
     sandbox.faults.add("search_quota_day")
 
     with pytest.raises(DayQuotaUsedUp) as caught:
-        client.search(SearchQuery(words="cooking"))
+        client.find()
 
     # By the clock of these tests it is 20:00 UTC; midnight there is 08:00 UTC.
     assert caught.value.retry_in == 12 * 3_600 + 60
@@ -133,37 +124,36 @@ def test_a_days_quota_pauses_the_type_until_a_minute_after_midnight_in_los_angel
     assert "asked again at 2026-11-24 08:01 UTC" in str(caught.value)
 
 
-def test_a_days_quota_that_is_used_up_right_after_midnight_is_that_of_the_day_before(sandbox, make_client):
+def test_a_days_quota_that_is_used_up_right_after_midnight_is_that_of_the_day_before(sandbox, client, clock):
     """Our clock may be fast, and the reset late: nobody loses the whole new day by it."""
     sandbox.faults.add("search_quota_day")
-    early = datetime(2026, 11, 24, 8, 0, 10, tzinfo=UTC)
+    clock.now = datetime(2026, 11, 24, 8, 0, 10, tzinfo=UTC)
 
     with pytest.raises(DayQuotaUsedUp) as caught:
-        make_client(sandbox, now=lambda: early).search(SearchQuery(words="cooking"))
+        client.find()
 
     assert caught.value.retry_in == 600
 
 
-def test_a_path_that_is_not_there_is_a_wrong_address(sandbox):
-    client = YouTubeClient(sandbox.key, f"{sandbox.url}youtube/v3/")
+def test_a_path_that_is_not_there_is_a_wrong_address(sandbox, make_client):
+    there = SimpleNamespace(url=f"{sandbox.url}youtube/v3/", key=sandbox.key)
 
     with pytest.raises(Misconfigured, match="YOUTUBE_API_ENDPOINT"):
-        client.search(SearchQuery(words="cooking"))
-    client.close()
+        make_client(there).find()
 
 
 def test_the_minute_limit_asks_for_another_try_in_a_minute(sandbox, client):
     sandbox.faults.add("rate_minute")
 
     with pytest.raises(MinuteLimitReached) as caught:
-        client.search(SearchQuery(words="cooking"))
+        client.find()
 
     assert caught.value.retry_in == 60
 
 
 def test_a_refused_parameter_is_named_as_the_task_names_it(client):
     with pytest.raises(RequestRefused, match=r"look at language$"):
-        client.search(SearchQuery(words="cooking", language="xx"))
+        client.find(language="xx")
 
 
 def test_googles_html_is_not_quoted():
@@ -196,21 +186,6 @@ def test_a_per_day_limit_is_recognised_by_the_message_alone():
                "errors": [{"reason": "rateLimitExceeded"}]}}"""
 
     assert type(from_answer("search.list", 429, body, now=NOW)) is DayQuotaUsedUp
-
-
-def test_an_address_where_nobody_listens_is_worth_another_try():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    client = YouTubeClient("some-key", f"http://127.0.0.1:{port}")
-
-    with pytest.raises(YouTubeTrouble, match="ConnectionRefusedError"):
-        client.search(SearchQuery(words="cooking"))
-
-
-def ask(client, call, *, timeout):
-    if call == "search":
-        return client.search(SearchQuery(words="cooking"), timeout=timeout)
-    return client.videos(["standin0001"], timeout=timeout)
 
 
 def test_a_null_is_what_is_absent_and_spoils_nothing_around_it():

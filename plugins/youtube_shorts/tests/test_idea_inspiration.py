@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
 from prismq_worker_sdk.compat import UTC
-from prismq_youtube_shorts import idea_inspiration as module
 from prismq_youtube_shorts.idea_inspiration import idea_inspiration
 
+PAGE = Path(__file__).parents[1] / "README.md"
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 ITEM = {
     "video_id": "abc123",
@@ -61,8 +62,9 @@ OTHERWISE = {
 
 
 def table():
-    """Rows of the table in the module's docstring: an output field, the item's keys that it names, the whole cell."""
-    rows = re.findall(r"^\| `([a-z_.]+)` +\| (.*?) *\|$", module.__doc__, flags=re.MULTILINE)
+    """Rows of the table on the plugin's page: an output field, the item's keys that it names, the whole cell."""
+    _, _, text = PAGE.read_text(encoding="utf-8").partition("| IdeaInspiration |")
+    rows = re.findall(r"^\| `([a-z_.]+)` \| (.*?) \|$", text, flags=re.MULTILINE)
     return [(field, set(re.findall(r"`([a-z_]+)`", cell)), cell) for field, cell in rows]
 
 

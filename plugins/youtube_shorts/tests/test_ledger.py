@@ -6,15 +6,12 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from types import SimpleNamespace
 
 import pytest
 
 from prismq_worker_sdk.compat import UTC
-from prismq_youtube_shorts.calls import Calls
-from prismq_youtube_shorts.errors import DayQuotaUsedUp, YouTubeTrouble
-from prismq_youtube_shorts.query import SearchQuery
-from prismq_youtube_shorts.quota_day import Bucket
+from prismq_youtube_shorts.errors import DayQuotaUsedUp, YouTubeTrouble, uncharged
+from prismq_youtube_shorts.quota import Bucket
 from prismq_youtube_shorts.state.file import StateFile
 from prismq_youtube_shorts.state.ledger import Ledger
 
@@ -135,10 +132,8 @@ def test_processes_share_the_budget_and_never_go_beyond_it(tmp_path):
     code = f"""
 from pathlib import Path
 from datetime import datetime, timezone
-from prismq_youtube_shorts.calls import Calls
-from prismq_youtube_shorts.errors import DayQuotaUsedUp, YouTubeTrouble
-from prismq_youtube_shorts.query import SearchQuery
-from prismq_youtube_shorts.quota_day import Bucket
+from prismq_youtube_shorts.errors import DayQuotaUsedUp
+from prismq_youtube_shorts.quota import Bucket
 from prismq_youtube_shorts.state.file import StateFile
 from prismq_youtube_shorts.state.ledger import Ledger
 now = datetime(2026, 11, 23, 20, tzinfo=timezone.utc)
@@ -175,15 +170,12 @@ def test_looking_at_what_is_left_makes_no_file(make_ledger, tmp_path):
     assert not (tmp_path / "state").exists()
 
 
-@pytest.mark.parametrize(("paid", "spent"), [(False, 0), (True, 1)])
-def test_a_call_that_never_left_costs_its_task_nothing(sandbox, make_youtube, monkeypatch, paid, spent):
-    youtube = make_youtube(sandbox)
-    calls = Calls(youtube, SimpleNamespace(check=lambda: None, time_left=60.0))
-
+@pytest.mark.parametrize(("mark", "spent"), [(uncharged, 0), (lambda error: error, 1)])
+def test_a_call_that_never_left_costs_its_task_nothing(sandbox, client, monkeypatch, mark, spent):
     def fails(*_query, **_options):
-        raise YouTubeTrouble("no usable answer", paid=paid)
+        raise mark(YouTubeTrouble("no usable answer"))
 
-    monkeypatch.setattr(youtube.client, "search", fails)
+    monkeypatch.setattr(client.youtube.client, "call", fails)
     with pytest.raises(YouTubeTrouble):
-        calls.search(SearchQuery(words="cooking"), None)
-    assert calls.spent.total() == spent
+        client.find()
+    assert client.spent.total() == spent

@@ -10,20 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prismq_worker_sdk.compat import UTC
+from prismq_youtube_shorts.result import Short
+from prismq_youtube_shorts.state.cache import Snapshot
 from prismq_youtube_shorts.trends.metrics import (
     Measured,
-    Outlier,
-    Snapshot,
     age_hours,
-    comment_ratio,
-    engagement_percent,
     engagement_rate,
-    like_ratio,
     outlier_score,
     percentile,
+    ratio,
     robust_z,
     velocity,
-    views_per_hour,
 )
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -32,9 +29,34 @@ AUGUST_BREAK = datetime(2026, 8, 27, tzinfo=UTC)
 NUMBERS = st.integers(-(10**12), 10**12)
 
 
-def short(video_id="this", *, hours=8.0, now=NOW, **changes):
-    told = {"channel_id": "UC-one", "views": 960, "likes": 90, "comments": 6, "measured_at": now}
-    return Measured(**({"video_id": video_id, "published": now - timedelta(hours=hours)} | told | changes))
+def short(
+    video_id="this",
+    *,
+    hours=8.0,
+    now=NOW,
+    published=...,
+    views=960,
+    likes=90,
+    comments=6,
+    channel_id="UC-one",
+):
+    published = now - timedelta(hours=hours) if published is ... else published
+    told = Short.model_construct(
+        video_id=video_id,
+        channel_id=channel_id,
+        published_at=published and published.isoformat(),
+        view_count=views,
+        like_count=likes,
+        comment_count=comments,
+    )
+    return Measured(told, now)
+
+
+def ratios(**counts):
+    """Engagement rate, like ratio and comment ratio."""
+    views, likes, comments = ({"views": 2000, "likes": 90, "comments": 10} | counts).values()
+    rate = engagement_rate(views=views, likes=likes, comments=comments)
+    return rate, ratio(likes, views), ratio(comments, views)
 
 
 def channel(*views, hours=8.0, **changes):
@@ -54,16 +76,16 @@ def looked(*, before=timedelta(0), views=1000, now=NOW):
     [(600, 10.0), (90, 1.5), (61.2, 1.02), (60, 1.0), (59, 1.0), (1, 1.0), (0, 1.0)],
 )
 def test_age_is_in_hours_and_the_first_hour_counts_whole(minutes, hours):
-    assert age_hours(short(hours=minutes / 60)) == pytest.approx(hours)
+    assert short(hours=minutes / 60).age_hours == pytest.approx(hours)
 
 
 def test_one_published_in_the_future_counts_as_an_hour_old():
-    assert age_hours(short(hours=-48)) == 1.0
-    assert views_per_hour(short(hours=-48, views=7)) == 7.0
+    assert short(hours=-48).age_hours == 1.0
+    assert short(hours=-48, views=7).views_per_hour == 7.0
 
 
 def test_age_is_unknown_without_a_time_of_publishing():
-    assert age_hours(short(published=None)) is None
+    assert short(published=None).age_hours is None
 
 
 def test_age_counts_hours_that_passed_not_those_on_the_wall():
@@ -73,13 +95,13 @@ def test_age_counts_hours_that_passed_not_those_on_the_wall():
         2026, 11, 1, 3, 30, tzinfo=los_angeles
     )  # clocks went back at 02:00: 07:30 to 11:30 UTC
 
-    assert age_hours(short(published=published, measured_at=measured_at)) == 4.0
+    assert age_hours(published, measured_at) == 4.0
 
 
 def test_age_compares_times_of_different_zones():
     published = datetime(2026, 11, 23, 12, 0, tzinfo=timezone(timedelta(hours=2)))  # 10:00 UTC
 
-    assert age_hours(short(published=published)) == 2.0
+    assert short(published=published).age_hours == 2.0
 
 
 @pytest.mark.parametrize(
@@ -92,12 +114,12 @@ def test_age_compares_times_of_different_zones():
     ],
 )
 def test_views_per_hour_is_the_average_over_the_whole_life(views, hours, rate):
-    assert views_per_hour(short(views=views, hours=hours)) == rate
+    assert short(views=views, hours=hours).views_per_hour == rate
 
 
 @pytest.mark.parametrize("unknown", [{"views": None}, {"published": None}])
 def test_views_per_hour_is_unknown_without_views_or_time_of_publishing(unknown):
-    assert views_per_hour(short(**unknown)) is None
+    assert short(**unknown).views_per_hour is None
 
 
 # --- velocity
@@ -171,47 +193,20 @@ def test_velocity_is_known_when_both_looks_lie_on_one_side_of_the_change(changed
 # --- ratios
 
 
-def test_engagement_rate_is_likes_and_comments_for_each_hundred_views():
-    # (90 + 10) / 2000 * 100
-    assert engagement_rate(short(views=2000, likes=90, comments=10)) == 5.0
-    assert engagement_percent(views=2000, likes=90, comments=10) == 5.0
-
-
-def test_engagement_rate_is_above_a_hundred_where_views_lag_behind():
-    # (15 + 5) / 10 * 100
-    assert engagement_rate(short(views=10, likes=15, comments=5)) == 200.0
-
-
-def test_like_and_comment_ratio_are_for_each_hundred_views():
-    measured = short(views=2000, likes=90, comments=10)
-
-    assert like_ratio(measured) == 4.5  # 90 / 2000 * 100
-    assert comment_ratio(measured) == 0.5  # 10 / 2000 * 100
-
-
-def test_without_any_reaction_the_ratios_are_zero():
-    measured = short(views=2000, likes=0, comments=0)
-
-    assert (engagement_rate(measured), like_ratio(measured), comment_ratio(measured)) == (0.0, 0.0, 0.0)
-
-
-@pytest.mark.parametrize("views", [None, 0])
-def test_without_views_no_ratio_can_be_told(views):
-    measured = short(views=views)
-
-    assert (engagement_rate(measured), like_ratio(measured), comment_ratio(measured)) == (None, None, None)
-
-
-def test_hidden_likes_leave_the_comment_ratio_alone():
-    measured = short(views=2000, likes=None, comments=10)
-
-    assert (engagement_rate(measured), like_ratio(measured), comment_ratio(measured)) == (None, None, 0.5)
-
-
-def test_comments_that_are_off_leave_the_like_ratio_alone():
-    measured = short(views=2000, likes=90, comments=None)
-
-    assert (engagement_rate(measured), like_ratio(measured), comment_ratio(measured)) == (None, 4.5, None)
+@pytest.mark.parametrize(
+    ("counts", "rates"),
+    [
+        ({}, (5.0, 4.5, 0.5)),  # (90 + 10) / 2000 * 100, 90 / 2000 * 100, 10 / 2000 * 100
+        ({"views": 10, "likes": 15, "comments": 5}, (200.0, 150.0, 50.0)),  # views lag behind
+        ({"likes": 0, "comments": 0}, (0.0, 0.0, 0.0)),
+        ({"views": None}, (None, None, None)),
+        ({"views": 0}, (None, None, None)),
+        ({"likes": None}, (None, None, 0.5)),
+        ({"comments": None}, (None, 4.5, None)),
+    ],
+)
+def test_ratios_are_for_each_hundred_views_and_unknown_where_a_count_is_hidden(counts, rates):
+    assert ratios(**counts) == rates
 
 
 # --- outlier score: this one has 960 views in 8 hours, 120 an hour
@@ -221,14 +216,14 @@ def test_the_score_is_its_rate_by_the_usual_rate_of_its_channel():
     # 10, 20, 30, 40, 50 an hour: the median is 30, and 120 / 30 = 4
     peers = channel(80, 160, 240, 320, 400)
 
-    assert outlier_score(short(), peers, None) == Outlier(4.0, "channel_median", 5)
+    assert outlier_score(short(), peers, None) == (4.0, "channel_median")
 
 
 def test_of_an_even_number_of_peers_the_two_in_the_middle_are_averaged():
     # 10, 20, 30, 50, 60, 70 an hour: the median is 40, and 120 / 40 = 3
     peers = channel(80, 160, 240, 400, 480, 560)
 
-    assert outlier_score(short(), peers, 10) == Outlier(3.0, "channel_median", 6)
+    assert outlier_score(short(), peers, 10) == (3.0, "channel_median")
 
 
 def test_peers_are_from_a_quarter_to_four_times_as_old():
@@ -240,7 +235,7 @@ def test_peers_are_from_a_quarter_to_four_times_as_old():
     ]
     beyond = [short("younger", hours=1.99, views=10**6), short("older", hours=32.01, views=10**6)]
 
-    assert outlier_score(short(), within + beyond, None) == Outlier(4.0, "channel_median", 6)
+    assert outlier_score(short(), within + beyond, None) == (4.0, "channel_median")
 
 
 def test_no_more_than_the_thirty_latest_count():
@@ -248,7 +243,7 @@ def test_no_more_than_the_thirty_latest_count():
     latest = [short(f"latest-{n}", hours=8, views=80) for n in range(30)]
     earlier = [short(f"earlier-{n}", hours=16, views=16_000) for n in range(40)]
 
-    assert outlier_score(short(), earlier + latest, None) == Outlier(12.0, "channel_median", 30)  # 120 / 10
+    assert outlier_score(short(), earlier + latest, None) == (12.0, "channel_median")  # 120 / 10
 
 
 def test_it_is_no_peer_of_itself_nor_are_other_channels_or_those_of_unknown_rate():
@@ -263,14 +258,14 @@ def test_it_is_no_peer_of_itself_nor_are_other_channels_or_those_of_unknown_rate
     # four are too few: 960 / 4800
     score = outlier_score(short(), [*passed_over, *channel(80, 160, 240, 320)], 4800)
 
-    assert score == Outlier(0.2, "subscribers", 4)
+    assert score == (0.2, "subscribers")
 
 
 def test_a_peer_given_twice_counts_once_as_it_came_last():
     # 10, 20, 30, 40, 50 an hour in the end
     peers = [short("peer-4", views=10**6), *channel(80, 160, 240, 320, 400)]
 
-    assert outlier_score(short(), peers, None) == Outlier(4.0, "channel_median", 5)
+    assert outlier_score(short(), peers, None) == (4.0, "channel_median")
 
 
 @pytest.mark.parametrize(
@@ -283,13 +278,13 @@ def test_a_peer_given_twice_counts_once_as_it_came_last():
     ],
 )
 def test_with_too_few_peers_views_are_measured_by_the_subscribers(subscribers, score):
-    assert outlier_score(short(), [], subscribers) == Outlier(score, "subscribers", 0)
+    assert outlier_score(short(), [], subscribers) == (score, "subscribers")
 
 
 def test_a_channel_that_nobody_watches_has_no_usual_rate():
     peers = channel(0, 0, 0, 0, 9)
 
-    assert outlier_score(short(), peers, 4800) == Outlier(0.2, "subscribers", 5)
+    assert outlier_score(short(), peers, 4800) == (0.2, "subscribers")
     assert outlier_score(short(), peers, None) is None
 
 
@@ -297,7 +292,7 @@ def test_a_channel_that_nobody_watches_has_no_usual_rate():
 def test_without_its_age_or_channel_only_the_subscribers_are_left(unknown):
     peers = channel(80, 160, 240, 320, 400, channel_id=unknown.get("channel_id", "UC-one"))
 
-    assert outlier_score(short(**unknown), peers, 4800) == Outlier(0.2, "subscribers", 0)
+    assert outlier_score(short(**unknown), peers, 4800) == (0.2, "subscribers")
     assert outlier_score(short(**unknown), peers, None) is None
 
 
@@ -310,9 +305,7 @@ def test_with_too_few_peers_and_hidden_subscribers_there_is_no_score():
 
 
 def test_a_short_without_views_scores_zero():
-    assert outlier_score(short(views=0), channel(80, 160, 240, 320, 400), None) == Outlier(
-        0.0, "channel_median", 5
-    )
+    assert outlier_score(short(views=0), channel(80, 160, 240, 320, 400), None) == (0.0, "channel_median")
 
 
 # --- robust z

@@ -18,12 +18,12 @@ from prismq_worker_sdk.handlers.discovery import load
 from prismq_worker_sdk.plugin_settings import plugin_settings
 from prismq_worker_sdk.testing import HandlerHarness
 from prismq_youtube_shorts.analyze_trends import AnalyzeTrends
-from prismq_youtube_shorts.demo import demo
 from prismq_youtube_shorts.errors import Misconfigured
-from prismq_youtube_shorts.quota_day import Bucket
+from prismq_youtube_shorts.handler import YouTube
+from prismq_youtube_shorts.plugin import prismq_demo
+from prismq_youtube_shorts.quota import Bucket
 from prismq_youtube_shorts.scrape_shorts import ScrapeShorts
 from prismq_youtube_shorts.settings import YouTubeSettings
-from prismq_youtube_shorts.youtube import YouTube
 
 
 def ready() -> str | None:
@@ -124,7 +124,7 @@ def test_settings_do_not_show_the_key(monkeypatch):
 
 
 def test_the_demo_starts_a_stand_in_and_says_so_when_there_is_no_key():
-    shown = demo(YouTubeSettings())
+    shown = prismq_demo()
     try:
         endpoint = shown.environment["YOUTUBE_API_ENDPOINT"]
         address = f"{endpoint}youtube/v3/search?part=snippet&key={shown.environment['YOUTUBE_API_KEY']}"
@@ -144,7 +144,7 @@ def test_the_demo_starts_a_stand_in_and_says_so_when_there_is_no_key():
 def test_the_demo_asks_the_real_youtube_when_there_is_a_key(monkeypatch):
     monkeypatch.setenv("YOUTUBE_API_KEY", "canary-key")
 
-    shown = demo(YouTubeSettings())
+    shown = prismq_demo()
     shown.close()
 
     assert shown.environment == {}
@@ -156,7 +156,7 @@ def test_the_demo_has_three_tasks_that_fit_and_a_table_for_their_results(sandbox
     monkeypatch.setenv("YOUTUBE_API_KEY", "some-key")
     handler, _ = load(["youtube_shorts"]).handlers
 
-    shown = demo(YouTubeSettings())
+    shown = prismq_demo()
 
     assert len(shown.tasks) == 3
     for task in shown.tasks:
@@ -288,7 +288,7 @@ def test_a_blank_key_is_none(monkeypatch):
 
 def test_what_is_past_its_time_goes_while_the_worker_waits(sandbox, make_youtube, handler_of, clock):
     youtube = make_youtube(sandbox)
-    youtube.pages.refuse_language("xx")
+    youtube.cache.refuse_language("xx")
     handler = handler_of(ScrapeShorts, youtube)
     clock.turn(days=31)
     handler.ready()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
+from plugins.youtube_shorts.tests.entries import entry
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.outcome import Failed, Released
 from prismq_worker_sdk.testing import FakeClock, HandlerHarness
+from prismq_youtube_shorts.client import Calls
 from prismq_youtube_shorts.errors import DayQuotaUsedUp, LanguageRefused, PageTokenRefused, YouTubeTrouble
-from prismq_youtube_shorts.sandbox import Entry
 from prismq_youtube_shorts.scrape_shorts import ScrapeShorts
 
 SPEC_KEYS = ["video_id", "title", "description", "channel", "published_at", "thumbnail_url"]
@@ -45,7 +47,7 @@ def ids(result):
 def mixed(count, *, shorts_of):
     """Videos of which one in so many is a Short."""
     return [
-        Entry(video_id=f"v{number:03d}", width=1080 if number % shorts_of == 0 else 1920, height=1080)
+        entry(f"v{number:03d}", width=1080 if number % shorts_of == 0 else 1920, height=1080)
         for number in range(count)
     ]
 
@@ -72,8 +74,8 @@ def test_the_result_has_the_missions_keys_first_and_in_order(sandbox, find):
 
 
 def test_a_short_is_told_in_full_and_plainly(make_sandbox, find):
-    entry = Entry(
-        video_id="abc",
+    video = entry(
+        "abc",
         title="Tom & Jerry's <best> #Cooking",
         description="line 1\nline 2 & more " * 20,
         channel="Tom's channel",
@@ -89,7 +91,7 @@ def test_a_short_is_told_in_full_and_plainly(make_sandbox, find):
         statistics={"viewCount": "1000", "commentCount": "0"},
     )
 
-    (short,) = find(make_sandbox([entry]))["shorts"]
+    (short,) = find(make_sandbox([video]))["shorts"]
 
     assert short == {
         "video_id": "abc",
@@ -137,29 +139,29 @@ def test_a_short_is_told_in_full_and_plainly(make_sandbox, find):
     ],
 )
 def test_the_best_thumbnail_is_given_and_there_always_is_one(make_sandbox, find, sizes, url):
-    (short,) = find(make_sandbox([Entry(video_id="v", thumbnails=sizes)]))["shorts"]
+    (short,) = find(make_sandbox([entry("v", thumbnails=sizes)]))["shorts"]
 
     assert short["thumbnail_url"] == url
 
 
 UNTIDY = [
-    Entry(video_id="tall"),
-    Entry(video_id="square", height=1080),
-    Entry(video_id="wide", width=1920, height=1080),
-    Entry(video_id="shapeless", width=0, height=0),
-    Entry(video_id="proven", width=0, height=0, thumbnails=("high", "shortsAspectRatio")),
-    Entry(video_id="statusless", absent=("status",)),
-    Entry(video_id="live", live="live", duration="P0D"),
-    Entry(video_id="upcoming", live="upcoming"),
-    Entry(video_id="streamed", streamed=True),
-    Entry(video_id="processing", upload_status="uploaded"),
-    Entry(video_id="gone", deleted=True),
-    Entry(video_id="timeless", duration=None),
-    Entry(video_id="bare", absent=("player", "contentDetails", "status")),
-    Entry(video_id="three-minutes", duration="PT3M", seconds=180),
-    Entry(video_id="longer", duration="PT3M30S", seconds=210),
-    Entry(video_id="too-early", duration="PT2M", seconds=120, published_at="2024-10-14T23:59:59Z"),
-    Entry(video_id="early-enough", duration="PT59S", seconds=59, published_at="2022-01-01T00:00:00Z"),
+    entry("tall"),
+    entry("square", height=1080),
+    entry("wide", width=1920, height=1080),
+    entry("shapeless", width=0, height=0),
+    entry("proven", width=0, height=0, thumbnails=("high", "shortsAspectRatio")),
+    entry("statusless", absent=("status",)),
+    entry("live", live="live", duration="P0D"),
+    entry("upcoming", live="upcoming"),
+    entry("streamed", streamed=True),
+    entry("processing", upload_status="uploaded"),
+    entry("gone", deleted=True),
+    entry("timeless", duration=None),
+    entry("bare", absent=("player", "contentDetails", "status")),
+    entry("three-minutes", duration="PT3M", seconds=180),
+    entry("longer", duration="PT3M30S", seconds=210),
+    entry("too-early", duration="PT2M", seconds=120, published_at="2024-10-14T23:59:59Z"),
+    entry("early-enough", duration="PT59S", seconds=59, published_at="2022-01-01T00:00:00Z"),
 ]
 VERIFIED = ["tall", "square", "proven", "statusless", "three-minutes", "early-enough"]
 
@@ -199,7 +201,7 @@ def test_the_invented_catalogue_gives_nothing_that_is_no_short(sandbox, find):
 
 def test_order_is_youtubes_and_nothing_comes_twice(make_sandbox, find):
     """The stand-in begins each page with the last video of the page before."""
-    videos = [Entry(video_id=f"v{number:03d}", width=1920 if number % 3 else 1080) for number in range(140)]
+    videos = [entry(f"v{number:03d}", width=1920 if number % 3 else 1080) for number in range(140)]
 
     result = find(make_sandbox(videos), max_results=50)
 
@@ -358,7 +360,7 @@ def test_trouble_with_channels_costs_no_short(sandbox, find):
 
 
 def test_descriptions_are_cut_to_what_the_operator_allows(make_sandbox, find):
-    sandbox = make_sandbox([Entry(video_id="v", description="ä" * 300)])
+    sandbox = make_sandbox([entry("v", description="ä" * 300)])
 
     assert find(sandbox, given={"max_description_chars": 10})["shorts"][0]["description"] == "ä" * 9 + "…"
     assert find(sandbox, given={"max_description_chars": 0})["shorts"][0]["description"] == ""
@@ -465,7 +467,7 @@ def test_a_checkpoint_of_another_version_is_passed_over(sandbox, run, checkpoint
 
 
 def test_a_checkpoint_fits_into_its_64_kib_even_for_all_pages(make_sandbox, run):
-    entries = [Entry(video_id=f"{number:011d}", width=1920, height=1080) for number in range(500)]
+    entries = [entry(f"{number:011d}", width=1920, height=1080) for number in range(500)]
 
     found = run(make_sandbox(entries), given={"max_pages": 10})
     assert len(json.dumps(found.checkpoints[-1])) < 16 * 1024
@@ -481,17 +483,11 @@ def test_a_cancelled_task_ends_before_its_next_call(make_sandbox, run, after):
 
 
 def test_a_call_is_not_waited_for_longer_than_the_task_has_time(sandbox, make_youtube):
-    from prismq_youtube_shorts.calls import Calls
-
-    class Context:
-        time_left = 0.3
-
-        def check(self):
-            pass
+    ctx = SimpleNamespace(time_left=0.3, check=lambda: None)
 
     sandbox.faults.add("stall")
     with pytest.raises(YouTubeTrouble, match="after 1 s"):
-        Calls(make_youtube(sandbox), Context()).videos(["a"])
+        Calls(make_youtube(sandbox).client, ctx).videos(["a"])
 
 
 def test_progress_is_told_while_pages_are_read(make_sandbox, shorts, run):
@@ -674,7 +670,7 @@ def test_a_task_that_is_told_to_end_while_its_call_fails_goes_back(sandbox, run)
     ],
 )
 def test_odd_answers_end_as_trouble_or_are_passed_over_and_never_as_a_crash(make_sandbox, run, odd):
-    found = run(make_sandbox([Entry(video_id="odd", **odd), Entry(video_id="fine")]))
+    found = run(make_sandbox([entry("odd", **odd), entry("fine")]))
 
     if found.completed:
         assert "fine" in ids(found.result)
@@ -687,7 +683,7 @@ def test_odd_answers_end_as_trouble_or_are_passed_over_and_never_as_a_crash(make
 
 def test_eight_threads_share_the_plugin_and_no_answers_cross(make_sandbox, run, make_youtube):
     words = [f"word{number:02d}" for number in range(60)]
-    videos = [Entry(video_id=f"{word}-{n}", title=f"{word} {n}") for word in words for n in range(5)]
+    videos = [entry(f"{word}-{n}", title=f"{word} {n}") for word in words for n in range(5)]
     sandbox = make_sandbox(videos, search_quota=1_000)
     youtube = make_youtube(sandbox, cache_lifetime=0, daily_search_budget=1_000)
 

@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-from prismq_youtube_shorts.answers import Video
+from prismq_youtube_shorts.resources import Video
 from prismq_youtube_shorts.shorts_rule import ShortsCheck, check
 
 YES, NO, UNKNOWN = ShortsCheck.VERIFIED, ShortsCheck.NOT_A_SHORT, ShortsCheck.UNVERIFIED

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prismq_youtube_shorts.quota_day import Bucket
+from prismq_youtube_shorts.quota import Bucket
 from prismq_youtube_shorts.state.file import VERSION, StateFile
 from prismq_youtube_shorts.state.ledger import Ledger
 
@@ -41,8 +41,8 @@ def test_a_file_in_a_folder_that_may_not_be_entered_costs_the_count_and_no_task(
 
     monkeypatch.setattr(Path, "stat", forbidden)
 
-    assert file.look(lambda db: 1, otherwise=0) == 0
-    assert file.look(lambda db: 1, otherwise=0) == 0
+    assert file.read("SELECT 1", ()) == []
+    assert file.read("SELECT 1", ()) == []
     warnings = [record for record in caplog.records if record.levelname == "WARNING"]
     assert ["cannot be used ([Errno 13]" in record.getMessage() for record in warnings] == [True]
 

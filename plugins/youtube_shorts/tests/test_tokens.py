@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prismq_youtube_shorts.trends.tokens import STOP_WORDS, TokenLift, hashtags_of, keywords_of, lift
+from prismq_youtube_shorts.trends.tokens import hashtags_of, keywords_of
 
-RATES = st.floats(0.001, 1e9)
+STOP_WORDS = {
+    language: set(words.split())
+    for language, words in json.loads(
+        files("prismq_youtube_shorts.trends").joinpath("stop_words.json").read_text("utf-8")
+    ).items()
+}
 FULL_WIDTH_CATS = "\uff23\uff41\uff54\uff53"
 FULL_WIDTH_HASH = "\uff03"
 ZERO_WIDTH_JOINER = "\u200d"
@@ -229,98 +237,4 @@ def test_keywords_of_any_text_are_each_once_and_no_stop_words(title, tags, langu
     found = keywords_of(title, tags, language)
 
     assert len(set(found)) == len(found)
-    assert not set(found) & STOP_WORDS.get(language, frozenset())
-
-
-# --- lift
-
-
-def test_lift_is_the_median_with_the_word_by_the_median_of_all():
-    # all: 10, 20, 30, 40, 50, so 30; with cats: 20, 40, 50, so 40, and 40 / 30; with dogs: 10, 30, 50, so 30
-    tokens_of = {"a": ("dogs",), "b": ("cats",), "c": ("dogs",), "d": ("cats",), "e": ("cats", "dogs")}
-    vph_of = {"a": 10.0, "b": 20.0, "c": 30.0, "d": 40.0, "e": 50.0}
-
-    assert lift(tokens_of, vph_of) == (
-        TokenLift("cats", 3, 40.0, pytest.approx(1.3333333)),
-        TokenLift("dogs", 3, 30.0, 1.0),
-    )
-
-
-def test_a_word_of_too_few_videos_is_left_out():
-    tokens_of = {"a": ("cats", "dogs"), "b": ("cats", "dogs"), "c": ("cats",)}
-    vph_of = {"a": 10.0, "b": 10.0, "c": 10.0}
-
-    assert [each.token for each in lift(tokens_of, vph_of)] == ["cats"]
-    assert [each.token for each in lift(tokens_of, vph_of, min_support=2)] == ["cats", "dogs"]
-    assert lift(tokens_of, vph_of, min_support=4) == ()
-
-
-def test_videos_of_unknown_rate_support_nothing():
-    tokens_of = {"a": ("cats",), "b": ("cats",), "c": ("cats",), "d": ("cats",)}
-
-    assert lift(tokens_of, {"a": 1.0, "b": 2.0, "c": None}) == ()
-    assert lift(tokens_of, {"a": 1.0, "b": 2.0, "c": 3.0, "d": None}) == (TokenLift("cats", 3, 2.0, 1.0),)
-
-
-def test_videos_without_the_word_or_any_word_count_among_all():
-    # all: 2, 4, 8, 100, 100, so 8; with cats: 2, 4, 8, so 4, and 4 / 8
-    tokens_of = {"a": ("cats",), "b": ("cats",), "c": ("cats",), "d": ()}
-    vph_of = {"a": 2.0, "b": 4.0, "c": 8.0, "d": 100.0, "e": 100.0}
-
-    assert lift(tokens_of, vph_of) == (TokenLift("cats", 3, 4.0, 0.5),)
-
-
-def test_a_word_named_twice_for_a_video_counts_once():
-    tokens_of = {"a": ("cats", "cats"), "b": ("cats",)}
-
-    assert lift(tokens_of, {"a": 1.0, "b": 3.0}, min_support=2) == (TokenLift("cats", 2, 2.0, 1.0),)
-
-
-def test_the_highest_lift_comes_first_then_the_most_support_then_the_alphabet():
-    # all: 10, 10, 10, 20, so 10. Top: 20 / 10. The rest 10 / 10, b with three videos, a and c with two.
-    tokens_of = {"1": ("c", "b", "a"), "2": ("a", "b", "c"), "3": ("b",), "4": ("top",)}
-    vph_of = {"1": 10.0, "2": 10.0, "3": 10.0, "4": 20.0}
-
-    assert [(each.token, each.lift, each.support) for each in lift(tokens_of, vph_of, min_support=1)] == [
-        ("top", 2.0, 1),
-        ("b", 1.0, 3),
-        ("a", 1.0, 2),
-        ("c", 1.0, 2),
-    ]
-
-
-def test_no_more_words_come_than_were_asked_for():
-    words = tuple(f"word-{n:02}" for n in range(60))
-    tokens_of, vph_of = dict.fromkeys("abc", words), dict.fromkeys("abc", 1.0)
-
-    assert [each.token for each in lift(tokens_of, vph_of, most=2)] == ["word-00", "word-01"]
-    assert len(lift(tokens_of, vph_of)) == 50
-    assert lift(tokens_of, vph_of, most=0) == ()
-
-
-@pytest.mark.parametrize(
-    "vph_of",
-    [
-        {},
-        {"a": None, "b": None, "c": None},
-        {"a": 0.0, "b": 0.0, "c": 9.0},
-        {"a": -1.0, "b": -2.0, "c": -3.0},
-    ],
-    ids=["nothing", "unknown", "a median of 0", "views taken back"],
-)
-def test_without_a_usual_rate_above_0_there_is_no_lift(vph_of):
-    assert lift(dict.fromkeys("abc", ("cats",)), vph_of) == ()
-
-
-def test_without_words_there_is_no_lift():
-    assert lift({}, {"a": 1.0, "b": 1.0, "c": 1.0}) == ()
-
-
-@settings(deadline=None)
-@given(st.lists(RATES, min_size=3, max_size=20))
-def test_a_word_that_is_in_all_videos_lifts_nothing(rates):
-    vph_of = {str(n): rate for n, rate in enumerate(rates)}
-
-    (only,) = lift(dict.fromkeys(vph_of, ("cats",)), vph_of)
-
-    assert (only.lift, only.support) == (1.0, len(rates))
+    assert not set(found) & STOP_WORDS.get(language, set())

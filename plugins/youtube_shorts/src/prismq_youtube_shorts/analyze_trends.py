@@ -4,45 +4,93 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from typing import Annotated
 
-from prismq_worker_sdk import Defer, TaskContext
+from pydantic import Field, model_validator
+
+from prismq_worker_sdk import Defer, TaskContext, TaskParams
+from prismq_worker_sdk.compat import UTC, Self
 from prismq_worker_sdk.errors import HandlerSignal
-from prismq_youtube_shorts.calls import Calls
-from prismq_youtube_shorts.errors import DayQuotaUsedUp
-from prismq_youtube_shorts.finding import Found, find_shorts, reason_of
-from prismq_youtube_shorts.fitting import fitted
-from prismq_youtube_shorts.handler import YouTubeHandler, naming
-from prismq_youtube_shorts.query import PAGE_SIZE
-from prismq_youtube_shorts.quota_day import Bucket
-from prismq_youtube_shorts.result import Short, expiry, instant
-from prismq_youtube_shorts.search import ReadPage, Search
+from prismq_youtube_shorts.client import PAGE_SIZE, Calls
+from prismq_youtube_shorts.errors import DayQuotaUsedUp, NotThere
+from prismq_youtube_shorts.handler import YouTube, YouTubeHandler, naming_parameters
+from prismq_youtube_shorts.quota import Bucket
+from prismq_youtube_shorts.result import (
+    AnalyzeTrendsResult,
+    LeftOut,
+    Short,
+    Source,
+    TrendingShort,
+    TrendSummary,
+    instant,
+)
+from prismq_youtube_shorts.search import ChannelId, Language, Region, Search, SearchQuery
+from prismq_youtube_shorts.selection import Selection, reason_of, select_shorts
 from prismq_youtube_shorts.shorts_rule import ShortsCheck, check
-from prismq_youtube_shorts.spending import spent
-from prismq_youtube_shorts.trends.deriving import (
-    Baselines,
-    derived_of,
-    measured,
-    snapshots,
-    summarised,
-)
+from prismq_youtube_shorts.state.cache import Page, Snapshot
+from prismq_youtube_shorts.trends import metrics, sources
 from prismq_youtube_shorts.trends.metrics import Measured
-from prismq_youtube_shorts.trends.params import AnalyzeTrendsParams
-from prismq_youtube_shorts.trends.result import AnalyzeTrendsResult, LeftOut, TrendingShort, TrendSummary
-from prismq_youtube_shorts.trends.sources import (
-    CHART_PAGES,
-    Latest,
-    chart,
-    known_videos,
-    latest_of,
-    latest_of_channels,
-)
-from prismq_youtube_shorts.youtube import YouTube
-
-__all__ = ["AnalyzeTrends", "AnalyzeTrendsParams", "analyze_trends"]
-
+from prismq_youtube_shorts.truncation import truncated
 
 RESERVE = 45.0
 """Seconds that three calls may take: when they are left, what is known is told."""
+VideoId = Annotated[str, Field(pattern="^[0-9A-Za-z_-]{11}$")]
+
+BELONGS_TO = {"search_query": "query", "video_ids": "video_ids", "channels": "channels"}
+"""What a source cannot do without, and no other source takes."""
+
+
+class AnalyzeTrendsParams(TaskParams):
+    """Which Shorts to look at."""
+
+    source: Source = Field("query", description="Where the Shorts come from")
+    search_query: str | None = Field(
+        None, min_length=1, max_length=200, description="With source query: the search term"
+    )
+    video_ids: list[VideoId] = Field([], max_length=50, description="With source video_ids: which ones")
+    channels: list[ChannelId] = Field([], max_length=10, description="With source channels: whose latest")
+    max_results: int = Field(20, ge=1, le=50, description="The most Shorts to give back")
+    published_within_days: int = Field(
+        7, ge=1, le=365, description="Sources query and channels: not published earlier"
+    )
+    language: Language | None = Field("en", description="Source query: ISO 639-1, a hint; null for none")
+    region_code: Region | None = Field(
+        None, description="ISO 3166-1; only what can be watched there, of the chart too"
+    )
+    category_id: str | None = Field(
+        None, pattern="^[0-9]{1,3}$", description="Sources query and chart: YouTube's video category"
+    )
+    outliers: bool = Field(
+        default=False,
+        description="Compare each Short with its channel's latest; 2 units a channel. Derived metrics only",
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        for name, source in BELONGS_TO.items():
+            given = bool(getattr(self, name))
+            if given and self.source != source:
+                raise ValueError(f"{name} goes with source {source!r} only, this is {self.source!r}")
+            if self.source == source and not given:
+                raise ValueError(f"source {source!r} needs {name}")
+        return self
+
+    def query(self, now: datetime) -> SearchQuery:
+        """The question to YouTube; tasks of one day ask the same, so that kept pages answer them."""
+        return SearchQuery(
+            words=self.search_query or "",
+            language=self.language,
+            region=self.region_code,
+            category_id=self.category_id,
+            order="viewCount",
+            published_after=instant(self.published_since(now)),
+        )
+
+    def published_since(self, now: datetime) -> datetime:
+        """Midnight UTC at the beginning of the days that count."""
+        first = (now.astimezone(UTC) - timedelta(days=self.published_within_days)).date()
+        return datetime.combine(first, time.min, tzinfo=UTC)
 
 
 class AnalyzeTrends(YouTubeHandler):
@@ -55,37 +103,9 @@ class AnalyzeTrends(YouTubeHandler):
 
     def process(self, params: AnalyzeTrendsParams, ctx: TaskContext) -> AnalyzeTrendsResult:
         """Gather up to `max_results` Shorts, and what there is to say of them."""
-        with naming(params):
-            return fitted(analyze_trends(self.youtube, params, ctx), ctx)
-
-
-def analyze_trends(youtube: YouTube, params: AnalyzeTrendsParams, ctx: TaskContext) -> AnalyzeTrendsResult:
-    """The result of one task.
-
-    Raises:
-        Permanent: The search term is blank, or YouTube does not take a parameter.
-        HandlerSignal: Another error of `prismq_youtube_shorts.errors`, before anything was found.
-    """
-    task = _Task(youtube, params, ctx, Calls(youtube, ctx))
-    found = task.gather()
-    shorts = task.chosen(found)
-    videos, summary = task.derive(shorts, found)
-    fetched_at = min((page.page.read_at for page in found.pages), default=youtube.now())
-    return AnalyzeTrendsResult(
-        videos=videos,
-        total_found=len(videos),
-        source=params.source,
-        search_query=params.search_query,
-        derived=summary,
-        partial=found.partial,
-        stop_reason=found.stop,
-        left_out=tuple(task.left_out),
-        language=task.language,
-        fetched_at=instant(fetched_at),
-        expires_at=expiry(fetched_at),
-        stats=found.stats(),
-        quota=spent(youtube, task.calls),
-    )
+        youtube = self.youtube
+        with naming_parameters(params):
+            return truncated(_Task(youtube, params, Calls(youtube.client, ctx)).result(), ctx)
 
 
 @dataclass(slots=True)
@@ -94,39 +114,55 @@ class _Task:
 
     youtube: YouTube
     params: AnalyzeTrendsParams
-    ctx: TaskContext
     calls: Calls
     language: str | None = None
     left_out: list[LeftOut] = field(default_factory=list)
 
-    def gather(self) -> Found:
+    def result(self) -> AnalyzeTrendsResult:
+        found = self._gather()
+        videos, summary = self._derive(self._chosen(found), found)
+        return AnalyzeTrendsResult(
+            videos=videos,
+            total_found=len(videos),
+            source=self.params.source,
+            search_query=self.params.search_query,
+            derived=summary,
+            left_out=tuple(self.left_out),
+            language=self.language,
+            **found.summary(self.youtube, self.calls),
+        )
+
+    def _gather(self) -> Selection:
         """What the source holds, as far as it is needed."""
-        youtube, params, ctx, calls = self.youtube, self.params, self.ctx, self.calls
-        wanted = params.max_results
+        youtube, params, calls = self.youtube, self.params, self.calls
         match params.source:
             case "query":
                 most = youtube.settings.youtube_max_pages
-                search = Search(youtube, calls, ctx, params.query(youtube.now()), most)
-                found = self._find(search.pages(), wanted, most)
+                search = Search(youtube, calls, params.query(youtube.now()), most)
+                found = self._select(search.pages(), params.max_results, most)
                 self.language = search.query.language
                 return found
             case "chart":
-                return self._find(chart(params, youtube, calls), wanted, CHART_PAGES)
+                pages = sources.chart(params.region_code, params.category_id, youtube, calls)
+                return self._select(pages, params.max_results, sources.CHART_PAGES)
             case "video_ids":
-                return self._find(known_videos(params, youtube, calls), len(params.video_ids), 1)
+                return self._select(
+                    sources.known_videos(params.video_ids, youtube, calls), len(params.video_ids), 1
+                )
             case "channels":
-                pages = latest_of_channels(params, youtube, calls, ctx, self.left_out)
                 most = len(params.channels)
+                since = params.published_since(youtube.now())
+                pages = sources.latest_of_channels(params.channels, since, youtube, calls, self.left_out)
                 # the most viewed of all channels are wanted, so all of them are read
-                found = self._find(pages, most * PAGE_SIZE + 1, most)
+                found = self._select(pages, most * PAGE_SIZE + 1, most)
                 if self.left_out:
-                    found.troubled("trouble")
+                    found.cut_short("trouble")
                 return found
 
-    def _find(self, pages: Iterable[ReadPage], wanted: int, most_pages: int) -> Found:
+    def _select(self, pages: Iterable[Page], wanted: int, most_pages: int) -> Selection:
         region = self.params.region_code
         try:
-            return find_shorts(pages, self.ctx, wanted=wanted, most_pages=most_pages, region=region)
+            return select_shorts(pages, self.calls, wanted=wanted, most_pages=most_pages, region=region)
         except DayQuotaUsedUp as trouble:
             if trouble.bucket is not Bucket.SEARCH:
                 raise
@@ -134,66 +170,71 @@ class _Task:
             # server cannot keep it back, it would come again every few minutes, each time an attempt: there all wait.
             raise Defer(str(trouble), retry_in=trouble.retry_in, or_pause=True) from None
 
-    def chosen(self, found: Found) -> list[Short]:
+    def _chosen(self, found: Selection) -> list[Short]:
         """The Shorts of the result: in YouTube's order, those of channels by their views; of named videos all."""
         most_chars = self.youtube.settings.youtube_max_description_chars
         if self.params.source == "video_ids":
-            given = found.named(most_chars=most_chars)
-            missing = found.by_id.keys() - {short.video_id for short in given}
-            self.left_out += [
-                LeftOut(id=video_id, reason="region") for video_id in found.by_id if video_id in missing
-            ]
-            return list(given)
-        shorts = list(found.shorts(len(found.checked), most_chars=most_chars))
+            given = list(found.named(most_chars=most_chars))
+            ids = {short.video_id for short in given}
+            missing = [one.video_id for one in found.candidates if one.video_id not in ids]
+            self.left_out += [LeftOut(id=video_id, reason="region") for video_id in missing]
+            return given
+        shorts = list(found.shorts(len(found.candidates), most_chars=most_chars))
         if self.params.source == "channels":
-            shorts.sort(key=lambda short: -(short.view_count if short.view_count is not None else -1))
+            shorts.sort(key=lambda short: -1 if short.view_count is None else short.view_count, reverse=True)
         return shorts[: self.params.max_results]
 
-    def derive(
-        self, shorts: Sequence[Short], found: Found
+    def _derive(
+        self, shorts: Sequence[Short], found: Selection
     ) -> tuple[tuple[TrendingShort, ...], TrendSummary | None]:
         """The Shorts with what is derived about them, and what they have in common."""
-        looks, checked = self.youtube.looks, [found.by_id[short.video_id] for short in shorts]
-        looks.remember((one.video, one.read_at) for one in checked if one.video is not None)
+        cache = self.youtube.cache
+        by_id = {one.video_id: one for one in found.candidates}
+        candidates = [by_id[short.video_id] for short in shorts]
+        cache.keep_videos((one.video, one.page.read_at) for one in candidates if one.video is not None)
         if not self.youtube.settings.youtube_derived_metrics:
             return tuple(TrendingShort(**dict(short)) for short in shorts), None
         seen = [
-            measured(short, one.looked_at, texts_in=one.video.snippet.default_language)
-            for short, one in zip(shorts, checked, strict=True)
+            Measured(short, one.page.looked_at or one.page.read_at, one.video.text_language or short.language)
+            for short, one in zip(shorts, candidates, strict=True)
             if one.video is not None and one.check in {ShortsCheck.VERIFIED, ShortsCheck.UNVERIFIED}
         ]
-        earlier = looks.earlier(seen)
-        baselines = self._baselines(seen, found) if self.params.outliers else Baselines()
-        derived = derived_of(seen, earlier, baselines)
-        looks.note(snapshots(seen))
+        soonest = timedelta(hours=metrics.MIN_HOURS_BETWEEN)
+        earlier = {one.video_id: cache.snapshot_before(one.video_id, one.at - soonest) for one in seen}
+        baselines = self._baselines(seen, found) if self.params.outliers else metrics.Baselines()
+        derived = metrics.derived_of(seen, earlier, baselines)
+        views = ((one, one.short.view_count) for one in seen)
+        cache.keep_snapshots(
+            Snapshot(one.video_id, one.at, count) for one, count in views if count is not None
+        )
         told = (TrendingShort(**dict(short), derived=derived.get(short.video_id)) for short in shorts)
-        return tuple(told), summarised(seen)
+        return tuple(told), metrics.summary_of(seen)
 
-    def _baselines(self, seen: Sequence[Measured], found: Found) -> Baselines:
+    def _baselines(self, seen: Sequence[Measured], found: Selection) -> metrics.Baselines:
         """What is usual in the channels of these Shorts."""
-        channels = list(dict.fromkeys(video.channel_id for video in seen if video.channel_id))
+        channels = list(dict.fromkeys(one.short.channel_id for one in seen if one.short.channel_id))
         peers: dict[str, Sequence[Measured]] = {}
         subscribers: dict[str, int | None] = {}
         try:
             told = self.calls.channels(channels)
             subscribers.update({channel_id: channel.subscribers for channel_id, channel in told.items()})
             for channel_id in channels:
-                if self.ctx.time_left < RESERVE:
-                    self.ctx.log.warning("the time ends before every channel is compared with")
-                    found.troubled("trouble")
+                if self.calls.ctx.time_left < RESERVE:
+                    self.calls.ctx.log.warning("the time ends before every channel is compared with")
+                    found.cut_short("trouble")
                     break
                 peers[channel_id] = self._peers(channel_id)
         except HandlerSignal as trouble:
-            self.ctx.log.warning("some channels are not compared with", reason=str(trouble))
-            found.troubled(reason_of(trouble))
-        return Baselines(peers, subscribers)
+            self.calls.ctx.log.warning("some channels are not compared with", reason=str(trouble))
+            found.cut_short(reason_of(trouble))
+        return metrics.Baselines(peers, subscribers)
 
     def _peers(self, channel_id: str) -> list[Measured]:
         """The latest Shorts of a channel."""
-        now = self.youtube.now()
-        latest = latest_of(channel_id, self.calls)
-        videos = latest.videos.values() if isinstance(latest, Latest) else ()
-        shorts = (video for video in videos if check(video.traits) is ShortsCheck.VERIFIED)
-        return [
-            measured(Short.of(video, ShortsCheck.VERIFIED, rank=1, most_chars=0), now) for video in shorts
-        ]
+        try:
+            videos = sources.latest_of(channel_id, self.calls).videos
+        except NotThere:
+            return []
+        now, label = self.youtube.now(), ShortsCheck.VERIFIED
+        shorts = (video for video in videos if check(video.traits) is label)
+        return [Measured(Short.of(video, label, rank=1, most_chars=0), now) for video in shorts]

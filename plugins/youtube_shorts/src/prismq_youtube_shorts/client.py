@@ -1,240 +1,165 @@
-"""Talks to the YouTube Data API v3 through Google's own client, which is imported at the first call."""
+"""The YouTube Data API v3: its calls, each counted before it is made, and how one task makes them."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from http.client import HTTPException
-from ssl import SSLCertVerificationError
-from typing import Any, TypeVar
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from prismq_worker_sdk.compat import UTC
+from prismq_worker_sdk import TaskContext
 from prismq_worker_sdk.errors import HandlerSignal
-from prismq_youtube_shorts.answers import (
-    CHANNEL_FIELDS,
-    CHANNEL_PARTS,
-    PLAYLIST_FIELDS,
-    PLAYLIST_PARTS,
-    SEARCH_FIELDS,
-    STATS_FIELDS,
-    STATS_PARTS,
-    VIDEO_FIELDS,
-    VIDEO_PARTS,
-    Answer,
-    BatchGetStatsResponse,
-    Channel,
-    ChannelListResponse,
-    PlaylistItemListResponse,
-    SearchListResponse,
-    Video,
-    VideoListResponse,
-    VideoStat,
-)
-from prismq_youtube_shorts.connections import Connections
-from prismq_youtube_shorts.errors import DayQuotaUsedUp, Misconfigured, YouTubeTrouble, from_answer
-from prismq_youtube_shorts.query import PAGE_SIZE, SearchQuery
-from prismq_youtube_shorts.quota_day import Bucket
-from prismq_youtube_shorts.refusal import without_nulls
-from prismq_youtube_shorts.secrecy import guard_client_logs, scrub
+from prismq_youtube_shorts import resources
+from prismq_youtube_shorts.errors import DayQuotaUsedUp, Misconfigured, YouTubeTrouble, uncharged
+from prismq_youtube_shorts.quota import Bucket, Clock
+from prismq_youtube_shorts.resources import Channel, Endpoint, ItemT, Listing, Video
 from prismq_youtube_shorts.state.ledger import Ledger
 
-__all__ = ["CALL_TIMEOUT", "GOOGLE", "YouTubeClient"]
+if TYPE_CHECKING:
+    from prismq_youtube_shorts.transport import GoogleTransport
 
-GOOGLE = "https://youtube.googleapis.com/"
-CALL_TIMEOUT = 15.0
+MAX_TIMEOUT = 15.0
 """Seconds that one call may take as a whole; the API needs less than two."""
+MIN_TIMEOUT = 1.0
+PAGE_SIZE = 50
+"""The most that a page or a list of ids holds; it costs the same whatever its size."""
 PLAYER_HEIGHT = 1920
 """Any height makes the API tell the player's size at the true ratio; this is a Short's usual one."""
 
-AnswerT = TypeVar("AnswerT", bound=Answer)
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
 
 class YouTubeClient:
-    """The calls of the API that this plugin makes, each counted before it is made; safe to share between threads.
+    """The API through Google's own client, which is imported at the first call; for any thread.
 
     Args:
         key: The API key; it appears in no error and no log.
         endpoint: Where the API is, without `/youtube/v3`.
-        ledger: Counts each call and refuses it when nothing is left; None counts nothing.
-        now: Gives the instant now, with time zone, to tell when a day's quota is given again.
+        ledger: Counts each call and refuses it when nothing is left.
     """
 
-    def __init__(
-        self,
-        key: str,
-        endpoint: str = GOOGLE,
-        *,
-        ledger: Ledger | None = None,
-        now: Callable[[], datetime] = _utc_now,
-    ) -> None:
+    def __init__(self, key: str, endpoint: str, *, ledger: Ledger, now: Clock) -> None:
         self._key = key
         self._endpoint = endpoint
         self._ledger = ledger
         self._now = now
-        self._connections = Connections(endpoint)
-        self._service: Any = None
+        self._transport: GoogleTransport | None = None
         self._lock = threading.Lock()
 
-    def search(
-        self, query: SearchQuery, *, page_token: str | None = None, timeout: float = CALL_TIMEOUT
-    ) -> SearchListResponse:
-        """One page of up to 50 videos shorter than four minutes; costs one search call of 100 a day.
+    def call(self, endpoint: Endpoint[ItemT], params: dict[str, Any], *, timeout: float) -> Listing[ItemT]:
+        """What the API answers.
 
         Args:
-            page_token: From the page before, None for the first.
+            params: In Google's words; those that are None are left out.
             timeout: Seconds until the answer is there, whole.
 
         Raises:
-            HandlerSignal: One of the errors of `prismq_youtube_shorts.errors`; so do the other calls.
+            HandlerSignal: One of the errors of `prismq_youtube_shorts.errors`.
         """
-        asked = {**query.parameters(), "pageToken": page_token, "fields": SEARCH_FIELDS}
-        request = self._api().search().list(**asked)
-        return self._ask(Bucket.SEARCH, "search.list", request, SearchListResponse, timeout)
-
-    def videos(self, ids: Sequence[str], *, timeout: float = CALL_TIMEOUT) -> dict[str, Video]:
-        """Up to 50 videos by id, deleted ones missing; costs one unit of 10,000 a day."""
-        wanted = {"id": ",".join(ids), "maxHeight": PLAYER_HEIGHT, "fields": VIDEO_FIELDS}
-        request = self._api().videos().list(part=VIDEO_PARTS, **wanted)
-        answer = self._ask(Bucket.UNITS, "videos.list", request, VideoListResponse, timeout)
-        return {video.id: video for video in answer.items}
-
-    def chart(
-        self,
-        *,
-        region: str | None = None,
-        category_id: str | None = None,
-        page_token: str | None = None,
-        timeout: float = CALL_TIMEOUT,
-    ) -> VideoListResponse:
-        """A page of the most popular videos: since 2025-07-21 of music, films and games only; costs one unit."""
-        asked = {
-            "chart": "mostPopular",
-            "regionCode": region,
-            "videoCategoryId": category_id,
-            "maxResults": PAGE_SIZE,
-            "maxHeight": PLAYER_HEIGHT,
-            "pageToken": page_token,
-            "fields": VIDEO_FIELDS,
-        }
-        request = self._api().videos().list(part=VIDEO_PARTS, **asked)
-        return self._ask(Bucket.UNITS, "videos.list", request, VideoListResponse, timeout)
-
-    def stats(self, ids: Sequence[str], *, timeout: float = CALL_TIMEOUT) -> dict[str, VideoStat]:
-        """The statistics of up to 50 videos; costs one call of the 10,000 a day of its own."""
-        wanted = {"id": ",".join(ids), "fields": STATS_FIELDS}
-        request = self._api().videos().batchGetStats(part=STATS_PARTS, **wanted)
-        answer = self._ask(Bucket.STATS, "videos.batchGetStats", request, BatchGetStatsResponse, timeout)
-        return {stat.id: stat for stat in answer.items}
-
-    def channels(self, ids: Sequence[str], *, timeout: float = CALL_TIMEOUT) -> dict[str, Channel]:
-        """Up to 50 channels by id; costs one unit."""
-        wanted = {"id": ",".join(ids), "maxResults": PAGE_SIZE, "fields": CHANNEL_FIELDS}
-        request = self._api().channels().list(part=CHANNEL_PARTS, **wanted)
-        answer = self._ask(Bucket.UNITS, "channels.list", request, ChannelListResponse, timeout)
-        return {channel.id: channel for channel in answer.items}
-
-    def playlist(
-        self, playlist_id: str, *, page_token: str | None = None, timeout: float = CALL_TIMEOUT
-    ) -> PlaylistItemListResponse:
-        """A page of a playlist, the newest first where it is a channel's; costs one unit."""
-        asked = {
-            "playlistId": playlist_id,
-            "maxResults": PAGE_SIZE,
-            "pageToken": page_token,
-            "fields": PLAYLIST_FIELDS,
-        }
-        request = self._api().playlistItems().list(part=PLAYLIST_PARTS, **asked)
-        return self._ask(Bucket.UNITS, "playlistItems.list", request, PlaylistItemListResponse, timeout)
-
-    def close(self) -> None:
-        """Close the connections; a later call opens new ones."""
-        self._connections.close()
-
-    def _ask(self, bucket: Bucket, call: str, request: Any, model: type[AnswerT], timeout: float) -> AnswerT:
-        if self._ledger is not None:
-            self._ledger.spend(bucket)
-        answer = self._perform(call, request, timeout)
-        if self._ledger is not None:
-            if isinstance(answer, DayQuotaUsedUp):
-                self._ledger.block(answer.bucket)
-            if not getattr(answer, "paid", True):
-                self._ledger.give_back(bucket)
-        # Raised outside of any except block: an error of Google's client must not hang on as the context.
+        given = {name: value for name, value in params.items() if value is not None}
+        transport = self._google()
+        self._ledger.spend(endpoint.bucket)
+        answer = transport.call(
+            endpoint.name,
+            {"part": endpoint.part, "fields": endpoint.fields, **given},
+            timeout=timeout,
+            now=self._now(),
+        )
+        if isinstance(answer, DayQuotaUsedUp):
+            self._ledger.block(answer.bucket)
+        if not getattr(answer, "charged", True):
+            self._ledger.give_back(endpoint.bucket)
         if isinstance(answer, HandlerSignal):
             raise answer
-        if not isinstance(answer, dict):
-            raise YouTubeTrouble(f"{call} got no JSON object; a proxy or a login page may be in between")
-        try:
-            return model.model_validate_json(
-                json.dumps(without_nulls(answer), ensure_ascii=False).encode("utf-8", "replace")
-            )
-        except ValidationError as error:
-            places = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors()[:3])
-        except RecursionError:
-            places = "its depth"
-        raise YouTubeTrouble(f"YouTube's answer to {call} cannot be read, look at: {places}")
+        return _parsed(endpoint, answer)
 
-    def _perform(self, call: str, request: Any, timeout: float) -> object:
-        """The decoded body, or the error to raise."""
-        from googleapiclient.errors import Error, HttpError  # noqa: PLC0415 - see _api
-        from httplib2 import HttpLib2Error, ProxiesUnavailableError  # noqa: PLC0415
-
-        http: Any = None
-        try:
-            with self._connections.within(timeout) as http:
-                return request.execute(http=http, num_retries=0)
-        except HttpError as error:
-            body = scrub(error.content.decode("utf-8", "replace"), self._key)
-            return from_answer(call, error.resp.status, body, now=self._now())
-        except ProxiesUnavailableError:
-            return Misconfigured(
-                f"{call} needs PySocks for the proxy of the environment: pip install PySocks", paid=False
-            )
-        except Misconfigured as trouble:
-            return trouble
-        except SSLCertVerificationError as error:
-            return Misconfigured(
-                f"the certificate at {self._endpoint} is not trusted ({error.verify_message}); look at "
-                "YOUTUBE_API_ENDPOINT, and where a proxy of your own signs for it, name the file of its CA in "
-                "REQUESTS_CA_BUNDLE or SSL_CERT_FILE",
-                paid=False,
-            )
-        except TimeoutError:
-            return YouTubeTrouble(
-                f"YouTube had not answered {call} after {timeout:.3g} s", paid=getattr(http, "sent", False)
-            )
-        except (OSError, HTTPException, HttpLib2Error, Error, UnicodeDecodeError, RecursionError) as error:
-            reason = scrub(f"{type(error).__name__}: {error}", self._key)
-            return YouTubeTrouble(
-                f"no usable answer from YouTube to {call} ({reason})", paid=getattr(http, "sent", False)
-            )
-
-    def _api(self) -> Any:
-        """The service object, built once from the description that Google's client brings along."""
+    def close(self) -> None:
+        """Closes the connections; a later call opens new ones."""
         with self._lock:
-            if self._service is None:
-                try:
-                    import httplib2  # noqa: PLC0415 - these two take 0.3 s and 30 MB: at first use only
-                except RuntimeError as error:  # its own variable for certificates names no file
-                    raise Misconfigured(str(error), paid=False) from None
-                from googleapiclient.discovery import build  # noqa: PLC0415
+            self._transport = None
 
-                guard_client_logs()
-                self._service = build(
-                    "youtube",
-                    "v3",
-                    developerKey=self._key,
-                    http=httplib2.Http(),  # never used: each call brings its own
-                    static_discovery=True,
-                    cache_discovery=False,
-                    client_options={"api_endpoint": self._endpoint},
-                )
-            return self._service
+    def _google(self) -> GoogleTransport:
+        with self._lock:
+            if self._transport is None:
+                try:
+                    from prismq_youtube_shorts.transport import GoogleTransport  # noqa: PLC0415 - see there
+                except RuntimeError as error:  # httplib2's own variable for certificates names no file
+                    raise uncharged(Misconfigured(str(error))) from None
+                self._transport = GoogleTransport(self._key, self._endpoint)
+            return self._transport
+
+
+class Calls:
+    """The calls of one task: between two of them it may be cancelled, none outlasts it, and each is counted for it.
+
+    Attributes:
+        spent: Calls that YouTube may have seen, by bucket; those that failed too.
+    """
+
+    def __init__(self, client: YouTubeClient, ctx: TaskContext) -> None:
+        self.ctx = ctx
+        self.spent: Counter[Bucket] = Counter()
+        self._client = client
+
+    def search(self, params: dict[str, Any], page_token: str | None) -> Listing[resources.SearchResult]:
+        """A page of results; a search call of 100 a day."""
+        return self._call(resources.SEARCH, **params, pageToken=page_token)
+
+    def videos(self, ids: Sequence[str]) -> dict[str, Video]:
+        """Videos by id, deleted ones missing; a unit for 50."""
+        return {one.id: one for one in self._by_id(resources.VIDEOS, ids, maxHeight=PLAYER_HEIGHT)}
+
+    def stats(self, ids: Sequence[str]) -> dict[str, Video]:
+        """Videos by id with their counts alone; a call of batchGetStats for 50."""
+        return {one.id: one for one in self._by_id(resources.STATS, ids)}
+
+    def channels(self, ids: Sequence[str]) -> dict[str, Channel]:
+        """Channels by id; a unit for 50."""
+        return {one.id: one for one in self._by_id(resources.CHANNELS, ids, maxResults=PAGE_SIZE)}
+
+    def chart(self, region: str | None, category_id: str | None, page_token: str | None) -> Listing[Video]:
+        """A page of the most popular videos: since 2025-07-21 of music, films and games only; a unit."""
+        of_whom = {"regionCode": region, "videoCategoryId": category_id, "pageToken": page_token}
+        sizes = {"maxResults": PAGE_SIZE, "maxHeight": PLAYER_HEIGHT}
+        return self._call(resources.VIDEOS, chart="mostPopular", **of_whom, **sizes)
+
+    def playlist(self, playlist_id: str) -> Listing[resources.PlaylistItem]:
+        """The first page of a playlist, the newest first where it is a channel's; a unit."""
+        return self._call(resources.PLAYLIST_ITEMS, playlistId=playlist_id, maxResults=PAGE_SIZE)
+
+    def _by_id(self, endpoint: Endpoint[ItemT], ids: Sequence[str], **params: Any) -> list[ItemT]:
+        some = (ids[start : start + PAGE_SIZE] for start in range(0, len(ids), PAGE_SIZE))
+        return [item for part in some for item in self._call(endpoint, id=",".join(part), **params).items]
+
+    def _call(self, endpoint: Endpoint[ItemT], **params: Any) -> Listing[ItemT]:
+        self.ctx.check()
+        timeout = max(MIN_TIMEOUT, min(MAX_TIMEOUT, self.ctx.time_left))
+        try:
+            answer = self._client.call(endpoint, params, timeout=timeout)
+        except HandlerSignal as trouble:
+            self.spent[endpoint.bucket] += getattr(trouble, "charged", True)
+            self.ctx.check()  # a task that was told to end meanwhile goes back, whatever came of its call
+            raise
+        self.spent[endpoint.bucket] += 1
+        return answer
+
+
+def _parsed(endpoint: Endpoint[ItemT], answer: object) -> Listing[ItemT]:
+    if not isinstance(answer, dict):
+        raise YouTubeTrouble(f"{endpoint.name} got no JSON object; a proxy or a login page may be in between")
+    try:
+        text = json.dumps(_without_nulls(answer), ensure_ascii=False)
+        return endpoint.answer.model_validate_json(text.encode("utf-8", "replace"))
+    except ValidationError as error:
+        places = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors()[:3])
+    except RecursionError:
+        places = "its depth"
+    raise YouTubeTrouble(f"YouTube's answer to {endpoint.name} cannot be read, look at: {places}")
+
+
+def _without_nulls(value: Any) -> Any:
+    """Decoded JSON without what is null: a null is what is absent, and spoils nothing around it."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value if item is not None] if isinstance(value, list) else value

@@ -2,7 +2,7 @@
 
 Unavailable             the task is given back and its type paused
 ├── DayQuotaUsedUp          until midnight in Los Angeles
-└── Misconfigured           key, project or address must be mended
+└── Misconfigured           key, project or address must be fixed
 Transient               the task failed and is worth another try
 ├── MinuteLimitReached      in a minute
 └── YouTubeTrouble          5xx, network, an answer that cannot be read
@@ -19,104 +19,90 @@ context: those name the URL, and the URL holds the key.
 
 from __future__ import annotations
 
+import html
+import json
+import re
 from datetime import datetime
 from http import HTTPStatus
+from typing import Any, TypeVar
+
+from pydantic.alias_generators import to_snake
 
 from prismq_worker_sdk import Permanent, Transient, Unavailable
 from prismq_worker_sdk.errors import HandlerSignal
-from prismq_youtube_shorts.quota_day import Bucket, asked_again_at
-from prismq_youtube_shorts.refusal import RATE_REASONS, Refusal
-
-__all__ = [
-    "CREDENTIALS_PAGE",
-    "LIBRARY_PAGE",
-    "DayQuotaUsedUp",
-    "LanguageRefused",
-    "MinuteLimitReached",
-    "Misconfigured",
-    "NotAccessible",
-    "NotThere",
-    "PageTokenRefused",
-    "RequestRefused",
-    "YouTubeTrouble",
-    "from_answer",
-]
+from prismq_youtube_shorts.quota import Bucket, asked_again_at
 
 MINUTE_LIMIT_SECONDS = 60.0
+MAX_QUOTE = 300
 
 CONSOLE = "https://console.cloud.google.com"
 CREDENTIALS_PAGE = f"{CONSOLE}/apis/credentials"
 LIBRARY_PAGE = f"{CONSOLE}/apis/library/youtube.googleapis.com"
 
 _KEY = "the key in YOUTUBE_API_KEY (or in YOUTUBE_API_KEY_FILE, which is read again when it changes)"
-_INVALID = f"{_KEY} is not valid; take one from {CREDENTIALS_PAGE}"
-_EXPIRED = f"{_KEY} has expired; renew it at {CREDENTIALS_PAGE}"
-_DISABLED = f"the YouTube Data API v3 is not enabled in the project of this key; enable it at {LIBRARY_PAGE}"
-_RESTRICTED = (
-    f"the restrictions of this key exclude this machine or this API; change them at {CREDENTIALS_PAGE}"
-)
-_SUSPENDED = f"Google has suspended this key or its project; see why at {CONSOLE}/home/dashboard"
-_GONE = f"the project of this key is deleted or unknown; take a key of another one from {CREDENTIALS_PAGE}"
 _MISSING = "no API key arrived; set YOUTUBE_API_KEY or YOUTUBE_API_KEY_FILE"
 _ELSEWHERE = "this is no answer of the YouTube Data API; look at YOUTUBE_API_ENDPOINT and at proxies"
-
-_TO_MEND = {
-    "API_KEY_INVALID": _INVALID,
-    "keyInvalid": _INVALID,
-    "API_KEY_EXPIRED": _EXPIRED,
-    "keyExpired": _EXPIRED,
-    "SERVICE_DISABLED": _DISABLED,
-    "accessNotConfigured": _DISABLED,
-    "ipRefererBlocked": _RESTRICTED,
-    "API_KEY_IP_ADDRESS_BLOCKED": _RESTRICTED,
-    "API_KEY_HTTP_REFERRER_BLOCKED": _RESTRICTED,
-    "API_KEY_SERVICE_BLOCKED": _RESTRICTED,
-    "API_KEY_ANDROID_APP_BLOCKED": _RESTRICTED,
-    "API_KEY_IOS_APP_BLOCKED": _RESTRICTED,
-    "CONSUMER_SUSPENDED": _SUSPENDED,
-    "CONSUMER_INVALID": _GONE,
-    "RESOURCE_PROJECT_INVALID": _GONE,
-    "BILLING_DISABLED": f"the project of this key needs billing; enable it at {CONSOLE}/billing",
-    "dailyLimitExceededUnreg": _MISSING,
-    "CREDENTIALS_MISSING": _MISSING,
+_ADVICE = {
+    f"{_KEY} is not valid; take one from {CREDENTIALS_PAGE}": "API_KEY_INVALID|keyInvalid",
+    f"{_KEY} has expired; renew it at {CREDENTIALS_PAGE}": "API_KEY_EXPIRED|keyExpired",
+    f"the YouTube Data API v3 is not enabled in the project of this key; enable it at {LIBRARY_PAGE}": (
+        "SERVICE_DISABLED|accessNotConfigured"
+    ),
+    f"the restrictions of this key exclude this machine or this API; change them at {CREDENTIALS_PAGE}": (
+        "ipRefererBlocked|API_KEY_(IP_ADDRESS|HTTP_REFERRER|SERVICE|ANDROID_APP|IOS_APP)_BLOCKED"
+    ),
+    f"Google has suspended this key or its project; see why at {CONSOLE}/home/dashboard": "CONSUMER_SUSPENDED",
+    f"the project of this key is deleted or unknown; take a key of another one from {CREDENTIALS_PAGE}": (
+        "CONSUMER_INVALID|RESOURCE_PROJECT_INVALID"
+    ),
+    f"the project of this key needs billing; enable it at {CONSOLE}/billing": "BILLING_DISABLED",
+    _MISSING: "dailyLimitExceededUnreg|CREDENTIALS_MISSING",
 }
-_PASSING = {"accountDelegationForbidden"}
-"""Refusals that come by chance, of calls that delegate nothing: the same call is answered a moment later."""
+"""What to fix, and the patterns of Google's reasons for it."""
+_BY_CHANCE = "accountDelegationForbidden"
+"""A refusal that comes by chance, of calls that delegate nothing: the same call is answered a moment later."""
+_DAY_QUOTA = "quotaExceeded|dailyLimitExceeded"
+_RATE_LIMIT = "rateLimitExceeded|userRateLimitExceeded|RATE_LIMIT_EXCEEDED"
+_PER_DAY = re.compile(r"(?i)per ?day|/d/")
+_BUCKETS = {
+    Bucket.SEARCH: re.compile(r"(?i)search_?list|search queries"),
+    Bucket.STATS: re.compile(r"(?i)batch[_ ]?get[_ ]?stats"),
+    Bucket.UNITS: re.compile(r"(?i)googleapis\.com/default|metric 'queries'"),
+}
+"""By what Google calls a quota: its metric, its limit, or the words of its message."""
+_BUCKET_OF_CALL = {"search.list": Bucket.SEARCH, "videos.batchGetStats": Bucket.STATS}
+_YOUTUBE = re.compile(r"youtube\.(?!quota\b)")
+"""The domain of errors that YouTube itself found, with the key accepted; those about keys are of Google's front."""
+_TAG = re.compile(r"(?i)</?(?:a|b|br|code|div|em|font|i|li|ol|p|pre|span|strong|tt|u|ul)\b[^>]*>")
+_TASK_WORDS = {
+    "q": "search_query",
+    "relevanceLanguage": "language",
+    "videoCategoryId": "category_id",
+    "playlistId": "channels",
+    "id": "video_ids",
+    "chart": "source",
+}
+"""What a task calls a parameter of Google's where it is not the same word in another case."""
 
 
 class DayQuotaUsedUp(Unavailable):
-    """The project's quota of this day is used up; no retry before it is given again.
-
-    Args:
-        bucket: What there is no more of.
-        now: The instant of the answer, with time zone.
-        reason: Why, where no call was made.
-
-    Attributes:
-        paid: Whether it is YouTube's answer to a call.
-    """
+    """The project's quota of this day is used up; `reason` says why where no call was made and none is charged."""
 
     def __init__(self, bucket: Bucket, *, now: datetime, reason: str = "") -> None:
         again_at = asked_again_at(now)
-        told = reason or f"the day's {bucket} quota of this Google project is used up"
+        message = reason or f"the day's {bucket} quota of this Google project is used up"
         super().__init__(
-            f"{told}; YouTube is asked again at {again_at:%Y-%m-%d %H:%M} UTC",
+            f"{message}; YouTube is asked again at {again_at:%Y-%m-%d %H:%M} UTC",
             retry_in=(again_at - now).total_seconds(),
         )
         self.bucket = bucket
-        self.paid = not reason
+        self.charged = not reason
 
 
 class Misconfigured(Unavailable):
-    """The key, its project or the address must be mended by somebody.
+    """The key, its project or the address must be fixed by somebody; `charged`: whether YouTube saw a call."""
 
-    Args:
-        paid: Whether YouTube saw a call.
-    """
-
-    def __init__(self, message: str, *, paid: bool = True) -> None:
-        super().__init__(message)
-        self.paid = paid
+    charged = True
 
 
 class MinuteLimitReached(Transient):
@@ -124,23 +110,22 @@ class MinuteLimitReached(Transient):
 
 
 class YouTubeTrouble(Transient):
-    """No usable answer: 5xx, network, a body that cannot be read.
+    """No usable answer: 5xx, network, a body that cannot be read; `charged`: whether YouTube may have seen the call."""
 
-    Args:
-        paid: Whether YouTube may have seen the call.
-    """
+    charged = True
 
-    def __init__(self, message: str, *, paid: bool = True) -> None:
-        super().__init__(message)
-        self.paid = paid
+
+ErrorT = TypeVar("ErrorT", Misconfigured, YouTubeTrouble)
+
+
+def uncharged(error: ErrorT) -> ErrorT:
+    """The error of a call that never left this machine."""
+    error.charged = False
+    return error
 
 
 class RequestRefused(Permanent):
-    """YouTube understood the request and does not take its parameters.
-
-    Args:
-        parameter: The one at fault, in the words of the task; None where YouTube names none.
-    """
+    """YouTube does not take the parameters; `parameter` is the one at fault, in the words of the task, or None."""
 
     def __init__(self, message: str, *, parameter: str | None = None) -> None:
         super().__init__(f"{message}: look at {parameter}" if parameter else message)
@@ -163,65 +148,11 @@ class PageTokenRefused(RequestRefused):
     """The token of the next page is not valid any more; what was read before still counts."""
 
 
-def from_answer(call: str, status: int, body: str, *, now: datetime) -> HandlerSignal:
-    """The error that an answer without success means.
-
-    Args:
-        call: The method asked, for people: `search.list`.
-        status: The HTTP status.
-        body: As received, without the key.
-        now: The instant of the answer, with time zone.
-    """
-    refusal = Refusal.read(body)
-    said = f"YouTube answered {call} with {status} ({refusal.quote() or 'no reason given'})"
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or refusal.reasons & _PASSING:
-        return YouTubeTrouble(said)
-    if refusal.of_the_day(status):
-        return DayQuotaUsedUp(refusal.bucket(call), now=now)
-    if status == HTTPStatus.TOO_MANY_REQUESTS or refusal.reasons & RATE_REASONS:
-        return MinuteLimitReached(f"{said}: too many calls in a minute", retry_in=MINUTE_LIMIT_SECONDS)
-    if advice := _to_mend(status, refusal):
-        return Misconfigured(f"{said}: {advice}")
-    if refused := _refused(status, refusal):
-        return refused(said, parameter=refusal.parameter)
-    return YouTubeTrouble(said)
-
-
-def _to_mend(status: int, refusal: Refusal) -> str | None:
-    """What somebody must mend about key, project or address; None where that is not the fault."""
-    if advice := next((_TO_MEND[reason] for reason in _TO_MEND if reason in refusal.reasons), None):
-        return advice
-    if not refusal.from_google or status < HTTPStatus.BAD_REQUEST:
-        return _ELSEWHERE
-    if refusal.reasons & _REFUSED.keys() or refusal.of_youtube:
-        return None
-    if "unregistered callers" in refusal.message:
-        return _MISSING
-    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return f"look at the key, its restrictions and its project at {CREDENTIALS_PAGE}"
-    return _ELSEWHERE if status == HTTPStatus.NOT_FOUND else None
-
-
-def _refused(status: int, refusal: Refusal) -> type[RequestRefused] | None:
-    """How YouTube refused what was asked for; None for what is no refusal."""
-    if known := next((_REFUSED[reason] for reason in _REFUSED if reason in refusal.reasons), None):
-        return known
-    return _REFUSED_BY_STATUS.get(status)
-
-
-_REFUSED: dict[str, type[RequestRefused]] = {
-    "invalidPageToken": PageTokenRefused,
-    "invalidRelevanceLanguage": LanguageRefused,
-    "playlistNotFound": NotThere,
-    "videoChartNotFound": NotThere,
-    "channelNotFound": NotThere,
-    "videoNotFound": NotThere,
-    "playlistItemsNotAccessible": NotAccessible,
-    "playlistForbidden": NotAccessible,
-    "channelForbidden": NotAccessible,
-    "channelSuspended": NotAccessible,
-    "channelClosed": NotAccessible,
-    "videoForbidden": NotAccessible,
+_REFUSED: dict[type[RequestRefused], str] = {
+    PageTokenRefused: "invalidPageToken",
+    LanguageRefused: "invalidRelevanceLanguage",
+    NotThere: "(playlist|videoChart|channel|video)NotFound",
+    NotAccessible: "playlistItemsNotAccessible|(playlist|channel|video)Forbidden|channel(Suspended|Closed)",
 }
 _REFUSED_BY_STATUS: dict[int, type[RequestRefused]] = {
     HTTPStatus.BAD_REQUEST: RequestRefused,
@@ -231,3 +162,103 @@ _REFUSED_BY_STATUS: dict[int, type[RequestRefused]] = {
     HTTPStatus.GONE: NotThere,
 }
 """Where YouTube gives a reason that is not known here."""
+
+
+def from_answer(call: str, status: int, body: str, *, now: datetime) -> HandlerSignal:
+    """The error that an answer without success means.
+
+    Args:
+        call: The method asked, for people: `search.list`.
+        body: As received, without the key.
+        now: The instant of the answer, with time zone.
+    """
+    error = _ErrorBody(body)
+    message = f"YouTube answered {call} with {status} ({error.quote() or 'no reason given'})"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or error.says(_BY_CHANCE):
+        return YouTubeTrouble(message)
+    if error.is_daily(status):
+        return DayQuotaUsedUp(error.bucket(call), now=now)
+    if status == HTTPStatus.TOO_MANY_REQUESTS or error.says(_RATE_LIMIT):
+        return MinuteLimitReached(f"{message}: too many calls in a minute", retry_in=MINUTE_LIMIT_SECONDS)
+    if advice := _advice(status, error):
+        return Misconfigured(f"{message}: {advice}")
+    refused = error.refused or _REFUSED_BY_STATUS.get(status)
+    return refused(message, parameter=error.parameter) if refused else YouTubeTrouble(message)
+
+
+def _advice(status: int, error: _ErrorBody) -> str | None:
+    """What somebody must fix about key, project or address; None where that is not the fault."""
+    if advice := next((advice for advice, reasons in _ADVICE.items() if error.says(reasons)), None):
+        return advice
+    if not error.from_google or status < HTTPStatus.BAD_REQUEST:
+        return _ELSEWHERE
+    if error.refused or error.from_youtube:
+        return None
+    if "unregistered callers" in error.message:
+        return _MISSING
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return f"look at the key, its restrictions and its project at {CREDENTIALS_PAGE}"
+    return _ELSEWHERE if status == HTTPStatus.NOT_FOUND else None
+
+
+class _ErrorBody:
+    """An error body of Google's, whatever of it is missing, null or of another form; empty for anybody else's."""
+
+    def __init__(self, body: str) -> None:
+        try:
+            found = json.loads(body)
+        except (ValueError, RecursionError):
+            found = None
+        error = found.get("error") if isinstance(found, dict) else None
+        self.from_google = isinstance(error, dict)
+        error = error if isinstance(error, dict) else {}
+        old, new = _objects(error.get("errors")), _objects(error.get("details"))
+        quotas = _objects([detail.get("metadata") for detail in new])
+        self.message = _text(error, "message") or next((_text(item, "message") for item in old), "")
+        self.reasons = [
+            _text(item, "reason") for item in (*old, *new)
+        ]  # Google's client shows only one of them
+        self.from_youtube = any(_YOUTUBE.match(_text(item, "domain")) for item in old)
+        self.places = [_text(item, "location") for item in old]
+        self.limits = [_text(one, f"quota_{name}") for one in quotas for name in ("limit", "unit", "metric")]
+        self.limits.append(self.message)
+
+    @property
+    def refused(self) -> type[RequestRefused] | None:
+        return next((kind for kind, reasons in _REFUSED.items() if self.says(reasons)), None)
+
+    def says(self, pattern: str) -> bool:
+        """Whether one of the reasons is of this pattern."""
+        return any(re.fullmatch(pattern, reason) for reason in self.reasons)
+
+    @property
+    def parameter(self) -> str | None:
+        """Where the fault is, in the words of the task; "parameters." is all that Google says at times."""
+        named = next((place for place in self.places if place not in {"", "parameters."}), None)
+        return _TASK_WORDS.get(named, to_snake(named)) if named else None
+
+    def bucket(self, call: str) -> Bucket:
+        """Which day's quota is used up: the one that is named, else the call's own."""
+        for bucket, pattern in _BUCKETS.items():
+            if any(map(pattern.search, self.limits)):
+                return bucket
+        return Bucket.UNITS if self.says(_DAY_QUOTA) else _BUCKET_OF_CALL.get(call, Bucket.UNITS)
+
+    def is_daily(self, status: int) -> bool:
+        """Whether a day's quota is meant: of searches only the details or the message of a 429 say so."""
+        limited = status == HTTPStatus.TOO_MANY_REQUESTS or self.says(_RATE_LIMIT)
+        return self.says(_DAY_QUOTA) or (limited and any(map(_PER_DAY.search, self.limits)))
+
+    def quote(self) -> str:
+        """Google's own words, plain and short."""
+        text = " ".join(html.unescape(_TAG.sub("", self.message)).split())
+        return text if len(text) <= MAX_QUOTE else text[: MAX_QUOTE - 1].rsplit(" ", 1)[0] + "…"
+
+
+def _objects(found: Any) -> list[dict[str, Any]]:
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def _text(item: dict[str, Any], name: str) -> str:
+    found = item.get(name)
+    return found if isinstance(found, str) else ""

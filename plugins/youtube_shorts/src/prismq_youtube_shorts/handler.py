@@ -1,42 +1,116 @@
-"""What the handlers of this plugin have in common: the key, the quota, and one YouTube for all of them."""
+"""What the handlers of this plugin share: the key, the quota, and one YouTube with what is kept about it on disk."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import ClassVar
 
 from prismq_worker_sdk import Quota, TaskHandler, TaskParams
 from prismq_worker_sdk.model.retry import RetryPolicy
-from prismq_youtube_shorts.errors import RequestRefused
-from prismq_youtube_shorts.quota_day import Bucket
-from prismq_youtube_shorts.settings import YouTubeSettings
-from prismq_youtube_shorts.youtube import NO_KEY, SharedYouTube, YouTube
+from prismq_youtube_shorts.client import YouTubeClient
+from prismq_youtube_shorts.errors import CREDENTIALS_PAGE, LIBRARY_PAGE, Misconfigured, RequestRefused
+from prismq_youtube_shorts.quota import Bucket, Clock, utc_now
+from prismq_youtube_shorts.settings import GOOGLE, YouTubeSettings
+from prismq_youtube_shorts.state.cache import Cache
+from prismq_youtube_shorts.state.file import StateFile
+from prismq_youtube_shorts.state.ledger import BUDGET_SETTINGS, Ledger
 
-__all__ = ["YouTubeHandler", "naming"]
-
-SUBJECTS = ("search_query", "video_ids", "channels")
-DETAILS = (
-    "language",
-    "region_code",
-    "order",
-    "published_after",
-    "published_before",
-    "safe_search",
-    "channel_id",
-    "category_id",
+NO_KEY = (
+    "set YOUTUBE_API_KEY (or YOUTUBE_API_KEY_FILE) to a key of the YouTube Data API v3: enable that API in a Google "
+    f"project at {LIBRARY_PAGE}, then create an API key at {CREDENTIALS_PAGE}"
 )
-"""What YouTube is told of a task, beside its subject."""
-LONGEST_VALUE = 80
+CHECK_EVERY = 0.1
+SUBJECTS = {"search_query", "video_ids", "channels"}
+OURS = {
+    "source",
+    "max_results",
+    "published_within_days",
+    "include_unverified",
+    "include_channels",
+    "outliers",
+}
+"""What YouTube is not told of a task."""
+MAX_VALUE_CHARS = 80
+
+
+class YouTube:
+    """The API and what is kept about it; nothing is opened or imported before the first call.
+
+    Raises:
+        Misconfigured: There is no key.
+    """
+
+    def __init__(self, settings: YouTubeSettings, *, now: Clock = utc_now) -> None:
+        if settings.youtube_api_key is None:
+            raise Misconfigured(NO_KEY)
+        key, endpoint = settings.youtube_api_key.get_secret_value(), settings.youtube_api_endpoint
+        budgets = {bucket: getattr(settings, BUDGET_SETTINGS[bucket].lower()) for bucket in Bucket}
+        self.settings = settings
+        self.endpoint = endpoint
+        self.now = now
+        self.file = StateFile(settings.youtube_state_dir)
+        self.ledger = Ledger(self.file, _project(settings.youtube_project, key, endpoint), budgets, now)
+        self.cache = Cache(self.file, settings.youtube_cache_lifetime, now)
+        self.searches = SingleFlight()
+        self.client = YouTubeClient(key, endpoint, ledger=self.ledger, now=now)
+
+    def close(self) -> None:
+        """Closes connections and the state file; a later call opens them again."""
+        self.client.close()
+        self.file.close()
+
+
+class SharedYouTube:
+    """One YouTube for all handlers, from any thread; another one where settings, the key in its file, have changed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: list[YouTube] = []
+
+    def of(self, settings: YouTubeSettings) -> YouTube:
+        """The YouTube of these settings."""
+        with self._lock:
+            if not self._made or self._made[-1].settings != settings:
+                self._made.append(YouTube(settings))
+            return self._made[-1]
+
+    def close(self) -> None:
+        """Closes whatever was made."""
+        with self._lock:
+            for youtube in self._made:
+                youtube.close()
+
+
+class SingleFlight:
+    """Equal work at the same time, within this process: one does it, the others wait; for any thread."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._under_way: set[str] = set()
+
+    @contextmanager
+    def only_one(self, name: str, check: Callable[[], None]) -> Iterator[None]:
+        """Waits until nobody else does this work, and keeps others from it; `check` raises when the wait must end."""
+        with self._changed:
+            while name in self._under_way:
+                check()
+                self._changed.wait(CHECK_EVERY)
+            self._under_way.add(name)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way.discard(name)
+                self._changed.notify_all()
 
 
 class YouTubeHandler(TaskHandler):
-    """A handler that asks YouTube.
+    """A handler that asks YouTube; `needs` are the buckets without which no task of this type can begin.
 
     One more try inside a claim after trouble on the way: what was paid for is in the checkpoint by then.
-
-    Attributes:
-        needs: Buckets without which no task of this type can begin.
     """
 
     time_limit = "2m"
@@ -49,17 +123,17 @@ class YouTubeHandler(TaskHandler):
 
     def ready(self) -> str | None:
         """None with a key and quota, else which variable to set, or until when there is no quota."""
-        told = self._told()
-        if told.youtube_api_key is None:
+        settings = self._settings()
+        if settings.youtube_api_key is None:
             return NO_KEY
-        youtube = self._shared.of(told)
-        youtube.pages.purge()
+        youtube = self._shared.of(settings)
+        youtube.cache.purge()
         return next((why for bucket in self.needs if (why := youtube.ledger.used_up(bucket))), None)
 
     def quotas(self) -> Sequence[Quota]:
         """What is left of the project's day, as far as this machine knows."""
-        told = self._told()
-        return self._shared.of(told).ledger.quotas() if told.youtube_api_key is not None else ()
+        settings = self._settings()
+        return self._shared.of(settings).ledger.quotas() if settings.youtube_api_key is not None else ()
 
     def teardown(self) -> None:
         """Closes connections and files."""
@@ -67,31 +141,30 @@ class YouTubeHandler(TaskHandler):
 
     @property
     def youtube(self) -> YouTube:
-        """The API, with what is kept about it.
+        """The API, with what is kept about it."""
+        return self._shared.of(self._settings())
 
-        Raises:
-            Misconfigured: There is no key.
-        """
-        return self._shared.of(self._told())
-
-    def _told(self) -> YouTubeSettings:
+    def _settings(self) -> YouTubeSettings:
         """The settings given, or, in an embedding program that gave none, those of the environment."""
         return self.settings or YouTubeSettings()
 
 
 @contextmanager
-def naming(params: TaskParams) -> Iterator[None]:
-    """Names what this task asked for where YouTube refuses it and does not say which parameter it means.
-
-    Raises:
-        RequestRefused: As it came, with the parameters that the task set.
-    """
+def naming_parameters(params: TaskParams) -> Iterator[None]:
+    """Names what this task asked for where YouTube refuses it and does not say which parameter it means."""
     try:
         yield
     except RequestRefused as refused:
-        told = [name for name in DETAILS if name in params.model_fields_set]
-        told = told or [name for name in SUBJECTS if name in params.model_fields_set]
-        if refused.parameter is not None or not told:
+        asked = [name for name in type(params).model_fields if name in params.model_fields_set - OURS]
+        names = [name for name in asked if name not in SUBJECTS] or asked
+        if refused.parameter is not None or not names:
             raise
-        values = ", ".join(f"{name}={getattr(params, name)}"[:LONGEST_VALUE] for name in told)
+        values = ", ".join(f"{name}={getattr(params, name)}"[:MAX_VALUE_CHARS] for name in names)
         raise type(refused)(str(refused), parameter=values) from None
+
+
+def _project(name: str, key: str, endpoint: str) -> str:
+    """What the ledger calls a project; where nobody named it, a digest from which the key cannot be read."""
+    if name:
+        return name if endpoint == GOOGLE else f"{name} at {endpoint}"
+    return hashlib.sha256(f"{endpoint} {key}".encode()).hexdigest()[:16]

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from prismq_worker_sdk import Demo, PluginSettings, TaskHandler, hookimpl
+from collections.abc import Mapping, Sequence
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from prismq_worker_sdk import Demo, DemoTask, PluginSettings, TaskHandler, hookimpl
 from prismq_youtube_shorts.analyze_trends import AnalyzeTrends
+from prismq_youtube_shorts.handler import SharedYouTube
 from prismq_youtube_shorts.scrape_shorts import ScrapeShorts
 from prismq_youtube_shorts.settings import YouTubeSettings
-from prismq_youtube_shorts.youtube import SharedYouTube
 
-__all__ = ["prismq_demo", "prismq_plugin_settings", "prismq_task_handlers"]
+DEMO_TASKS = (
+    DemoTask(ScrapeShorts.task_type, {"search_query": "cooking tips", "max_results": 5}),
+    DemoTask(
+        ScrapeShorts.task_type, {"search_query": "science experiment", "max_results": 5, "language": "de"}
+    ),
+    DemoTask(ScrapeShorts.task_type, {"search_query": "startup ideas"}),
+)
+COLUMNS = {"Short": "title", "Channel": "channel", "Seconds": "duration_seconds", "Link": "url"}
 
 
 @hookimpl
@@ -26,7 +37,40 @@ def prismq_plugin_settings() -> type[PluginSettings]:
 
 @hookimpl
 def prismq_demo() -> Demo:
-    """Three sample tasks, and a stand-in of YouTube where no key is set."""
-    from prismq_youtube_shorts.demo import demo  # noqa: PLC0415 - the stand-in is for the demo alone
+    """Three sample tasks for the real YouTube where a key is set, else for a stand-in that is started here."""
+    settings = YouTubeSettings()
+    if settings.youtube_api_key is not None:
+        note = (
+            f"YOUTUBE_API_KEY is set, so {settings.youtube_api_endpoint} is asked for real: "
+            "each task costs 1 to 3 of the project's 100 searches a day."
+        )
+        return Demo(tasks=DEMO_TASKS, rows=_rows, note=note)
 
-    return demo(YouTubeSettings())
+    from prismq_youtube_shorts.sandbox import Sandbox  # noqa: PLC0415 - the stand-in is for the demo alone
+
+    sandbox = Sandbox().start()
+    state = TemporaryDirectory(prefix="prismq-youtube-", ignore_cleanup_errors=True)
+
+    def close() -> None:
+        sandbox.close()
+        state.cleanup()
+
+    return Demo(
+        environment={
+            "YOUTUBE_API_KEY": sandbox.key,
+            "YOUTUBE_API_ENDPOINT": sandbox.url,
+            "YOUTUBE_STATE_DIR": state.name,
+        },
+        tasks=DEMO_TASKS,
+        rows=_rows,
+        close=close,
+        note=(
+            f"YOUTUBE_API_KEY is not set, so a local stand-in of the YouTube API is asked at {sandbox.url}: "
+            "Google's client, real HTTP, invented videos. Set YOUTUBE_API_KEY to ask the real YouTube."
+        ),
+    )
+
+
+def _rows(result: Mapping[str, Any]) -> Sequence[Mapping[str, str]]:
+    """A result of ScrapeShorts as rows of a table."""
+    return [{column: str(short[name]) for column, name in COLUMNS.items()} for short in result["shorts"]]

@@ -1,4 +1,4 @@
-"""What a ScrapeShorts task gives back, and the item that stands for one Short in every result of this plugin."""
+"""What the tasks give back: what YouTube says, and apart from it what was derived."""
 
 from __future__ import annotations
 
@@ -7,29 +7,21 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from prismq_youtube_shorts.answers import Channel, Video
+from prismq_youtube_shorts.resources import Channel, Video
 from prismq_youtube_shorts.shorts_rule import ShortsCheck, aspect_ratio
-from prismq_youtube_shorts.state.pages import LONGEST_SECONDS
+from prismq_youtube_shorts.state.cache import MAX_SECONDS
 from prismq_youtube_shorts.trends.tokens import hashtags_of
-
-__all__ = [
-    "ChannelInfo",
-    "Label",
-    "QuotaSpent",
-    "Result",
-    "ScrapeShortsResult",
-    "SearchStats",
-    "Short",
-    "Shortened",
-    "StopReason",
-    "cut",
-    "expiry",
-    "instant",
-]
 
 StopReason = Literal["enough", "exhausted", "page_cap", "page_token", "quota", "rate_limit", "trouble"]
 Label = Literal["verified", "unverified", "not_a_short", "unavailable"]
+DISCLOSURE = "computed by PrismQ, not provided by YouTube"
+Source = Literal["query", "chart", "video_ids", "channels"]
 CUT_MARK = "…"
+
+
+def cut(text: str, most: int) -> str:
+    """At most so many characters of a text, with a mark where it was cut."""
+    return text if len(text) <= most else text[: max(0, most - 1)] + CUT_MARK * (most > 0)
 
 
 def instant(moment: datetime) -> str:
@@ -39,7 +31,7 @@ def instant(moment: datetime) -> str:
 
 def expiry(fetched_at: datetime) -> str:
     """When data fetched then must be deleted or fetched anew (Developer Policies III.E.4.d: 30 days)."""
-    return instant(fetched_at + timedelta(seconds=LONGEST_SECONDS))
+    return instant(fetched_at + timedelta(seconds=MAX_SECONDS))
 
 
 class Result(BaseModel):
@@ -61,15 +53,8 @@ class ChannelInfo(Result):
     @classmethod
     def of(cls, channel: Channel) -> ChannelInfo:
         """What the API's channel says."""
-        counts = channel.statistics
-        return cls(
-            handle=channel.snippet.custom_url,
-            subscriber_count=channel.subscribers,
-            video_count=counts.video_count,
-            view_count=counts.view_count,
-            country=channel.snippet.country,
-            thumbnail_url=channel.thumbnail_url,
-        )
+        as_told = {name: getattr(channel, name) for name in cls.model_fields}
+        return cls(**as_told | {"subscriber_count": channel.subscribers})
 
 
 class Short(Result):
@@ -109,44 +94,23 @@ class Short(Result):
 
     @classmethod
     def of(cls, video: Video, check: ShortsCheck | None, *, rank: int, most_chars: int) -> Short:
-        """The Short that the API's video describes.
-
-        Args:
-            check: None for one that cannot be watched.
-            most_chars: Of the description; a longer one is cut, with a mark.
-        """
-        said, counts, status = video.snippet, video.statistics, video.status
+        """The Short that the API's video describes; its description cut, its check None where it cannot be watched."""
         page = "shorts/" if check in {ShortsCheck.VERIFIED, ShortsCheck.UNVERIFIED} else "watch?v="
-        width, height = video.player.embed_width, video.player.embed_height
+        as_told = {name: getattr(video, name) for name in Video.model_fields if name in Short.model_fields}
         return cls(
-            video_id=video.id,
-            title=said.title,
-            description=cut(said.description, most_chars),
-            channel=said.channel_title,
-            published_at=said.published_at,
-            thumbnail_url=video.thumbnail_url,
-            url=f"https://www.youtube.com/{page}{video.id}",
-            channel_id=said.channel_id,
-            duration_seconds=video.traits.duration,
-            view_count=counts.view_count,
-            like_count=counts.like_count,
-            comment_count=counts.comment_count,
-            tags=said.tags,
-            hashtags=hashtags_of(said.title, said.description),
-            category_id=said.category_id,
-            language=said.default_audio_language or said.default_language,
-            width=width,
-            height=height,
-            aspect_ratio=aspect_ratio(width, height),
-            shorts_check="unavailable" if check is None else check.value,
-            made_for_kids=status.made_for_kids,
-            embeddable=status.embeddable,
-            definition=video.content_details.definition,
-            caption=video.content_details.caption,
-            license=status.license,
-            contains_synthetic_media=status.contains_synthetic_media,
-            paid_product_placement=video.paid_product_placement_details.has_paid_product_placement,
-            rank=rank,
+            **as_told
+            | {
+                "video_id": video.id,
+                "description": cut(video.description, most_chars),
+                "thumbnail_url": video.thumbnail_url,
+                "url": f"https://www.youtube.com/{page}{video.id}",
+                "duration_seconds": video.traits.duration,
+                "hashtags": hashtags_of(video.title, video.description),
+                "language": video.sound_language or video.text_language,
+                "aspect_ratio": aspect_ratio(video.width, video.height),
+                "shorts_check": "unavailable" if check is None else check.value,
+                "rank": rank,
+            }
         )
 
 
@@ -196,6 +160,89 @@ class ScrapeShortsResult(Result):
     shortened: Shortened | None = Field(None, description="null: everything is whole")
 
 
-def cut(text: str, most: int) -> str:
-    """At most so many characters of a text, with a mark where it was cut."""
-    return text if len(text) <= most else text[: max(0, most - 1)] + CUT_MARK * (most > 0)
+class Derived(Result):
+    """Figures of one Short that were worked out here; null is unknown, never 0."""
+
+    disclosure: str = DISCLOSURE
+    age_hours: float | None = Field(description="Hours since it was published, at least 1")
+    views_per_hour: float | None = Field(description="views / age_hours: the average of its whole life")
+    velocity: float | None = Field(
+        description="Views per hour between this look and an earlier one, 15 minutes to 30 days ago"
+    )
+    velocity_since: str | None = Field(description="When that earlier look was")
+    engagement_rate: float | None = Field(description="(likes + comments) / views, percent")
+    like_ratio: float | None = Field(description="likes / views, percent")
+    comment_ratio: float | None = Field(description="comments / views, percent")
+    outlier_score: float | None = Field(
+        description="views_per_hour / median of its channel's Shorts of similar age"
+    )
+    outlier_basis: Literal["channel_median", "subscribers"] | None = Field(
+        description="subscribers: views / max(subscribers, 1000), where fewer than 5 Shorts compare"
+    )
+    z_score: float | None = Field(description="Of views_per_hour in this result: (x - median) / (1.4826 MAD)")
+    percentile: float | None = Field(description="Of views_per_hour in this result, 0 to 100")
+
+
+class TrendingShort(Short):
+    """A Short, and what was derived about it."""
+
+    derived: Derived | None = None
+
+
+class Lift(Result):
+    """How Shorts with a word do against all of this result."""
+
+    token: str
+    support: int = Field(description="Shorts with it whose views per hour are known, at least 3")
+    median_views_per_hour: float
+    lift: float = Field(description="Their median views per hour / that of all")
+
+
+class ChannelTotal(Result):
+    """A channel's part in this result."""
+
+    channel_id: str
+    channel: str
+    videos: int
+    views: int | None
+
+
+class TrendSummary(Result):
+    """What the Shorts have in common."""
+
+    disclosure: str = DISCLOSURE
+    keywords: tuple[Lift, ...]
+    hashtags: tuple[Lift, ...]
+    publish_hours: tuple[int, ...] = Field(description="Shorts by hour of the day, UTC, 24 counts")
+    durations: dict[str, int] = Field(description="Shorts by seconds")
+    top_channels: tuple[ChannelTotal, ...]
+    languages: dict[str, int]
+
+
+class LeftOut(Result):
+    """What the task named and the result does not hold."""
+
+    id: str = Field(description="Of a video or a channel")
+    reason: Literal["not_there", "not_accessible", "region"] = Field(
+        description="not_there: no such channel, or one without a video; not_accessible: closed, suspended or not "
+        "for everybody; region: cannot be watched in region_code"
+    )
+
+
+class AnalyzeTrendsResult(Result):
+    """The Shorts of a trend; `derived` is null everywhere unless the operator allows derived metrics."""
+
+    videos: tuple[TrendingShort, ...]
+    total_found: int = Field(description="Number of `videos`")
+    source: Source
+    search_query: str | None
+    derived: TrendSummary | None
+    partial: bool = Field(description="Whether trouble kept something out; stop_reason tells which")
+    stop_reason: StopReason
+    left_out: tuple[LeftOut, ...] = Field((), description="What the task named and is not here")
+    language: str | None
+    fetched_at: str = Field(description="Of the oldest part; RFC 3339")
+    expires_at: str = Field(description="To be deleted or fetched anew by then")
+    stats: SearchStats
+    quota: QuotaSpent
+    shortened: Shortened | None = Field(None, description="null: everything is whole")

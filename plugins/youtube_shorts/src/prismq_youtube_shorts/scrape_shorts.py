@@ -6,21 +6,15 @@ from datetime import datetime
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from prismq_worker_sdk import Permanent, TaskContext, TaskParams
+from prismq_worker_sdk import TaskContext, TaskParams
 from prismq_worker_sdk.compat import UTC, Self
-from prismq_youtube_shorts.calls import Calls
-from prismq_youtube_shorts.finding import find_shorts, with_channels
-from prismq_youtube_shorts.fitting import fitted
-from prismq_youtube_shorts.handler import YouTubeHandler, naming
-from prismq_youtube_shorts.query import Order, SafeSearch, SearchQuery
-from prismq_youtube_shorts.quota_day import Bucket
-from prismq_youtube_shorts.result import ScrapeShortsResult, expiry, instant
-from prismq_youtube_shorts.search import Search
-from prismq_youtube_shorts.spending import spent
-from prismq_youtube_shorts.youtube import YouTube
-
-__all__ = ["ScrapeShorts", "ScrapeShortsParams", "scrape_shorts"]
-
+from prismq_youtube_shorts.client import Calls
+from prismq_youtube_shorts.handler import YouTube, YouTubeHandler, naming_parameters
+from prismq_youtube_shorts.quota import Bucket
+from prismq_youtube_shorts.result import ScrapeShortsResult, instant
+from prismq_youtube_shorts.search import ChannelId, Language, Order, Region, SafeSearch, Search, SearchQuery
+from prismq_youtube_shorts.selection import select_shorts
+from prismq_youtube_shorts.truncation import truncated
 
 FIRST_YEAR, LAST_YEAR = 2000, 2200
 
@@ -30,21 +24,15 @@ class ScrapeShortsParams(TaskParams):
 
     search_query: str = Field(min_length=1, max_length=200, description="Search term for YouTube Shorts")
     max_results: int = Field(10, ge=1, le=50, description="The most Shorts to give back")
-    language: str | None = Field(
-        "en",
-        pattern="^[a-z]{2}$",
-        description="ISO 639-1, a hint that YouTube follows loosely; null for none",
+    language: Language | None = Field(
+        "en", description="ISO 639-1, a hint that YouTube follows loosely; null for none"
     )
-    region_code: str | None = Field(
-        None, pattern="^[A-Z]{2}$", description="ISO 3166-1; only what can be watched there"
-    )
+    region_code: Region | None = Field(None, description="ISO 3166-1; only what can be watched there")
     order: Order = Field("relevance", description="As YouTube sorts; all but relevance match worse")
     published_after: AwareDatetime | None = Field(None, description="RFC 3339, with time zone")
     published_before: AwareDatetime | None = Field(None, description="RFC 3339, with time zone")
     safe_search: SafeSearch = Field("moderate", description="What YouTube leaves out")
-    channel_id: str | None = Field(
-        None, pattern="^UC[0-9A-Za-z_-]{22}$", description="Only this channel's videos"
-    )
+    channel_id: ChannelId | None = Field(None, description="Only this channel's videos")
     include_unverified: bool = Field(
         default=False, description="Fill up with videos whose length, shape or age nothing tells"
     )
@@ -52,23 +40,16 @@ class ScrapeShortsParams(TaskParams):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        after, before = (whole_second(moment) for moment in (self.published_after, self.published_before))
+        after, before = self._days()
         if after and before and after >= before:
             raise ValueError("published_after must be before published_before, by a second at least")
         return self
 
     def query(self) -> SearchQuery:
-        """The question to YouTube.
-
-        Raises:
-            Permanent: The search term is blank.
-        """
-        words = self.search_query.strip()
-        if not words:
-            raise Permanent("search_query is blank; give at least one word")
-        after, before = (whole_second(moment) for moment in (self.published_after, self.published_before))
+        """The question to YouTube."""
+        after, before = self._days()
         return SearchQuery(
-            words=words,
+            words=self.search_query,
             language=self.language,
             region=self.region_code,
             order=self.order,
@@ -78,13 +59,12 @@ class ScrapeShortsParams(TaskParams):
             channel_id=self.channel_id,
         )
 
+    def _days(self) -> tuple[datetime | None, datetime | None]:
+        return _whole_second(self.published_after), _whole_second(self.published_before)
 
-def whole_second(moment: datetime | None) -> datetime | None:
-    """An instant as YouTube is told: in UTC, without fractions of a second.
 
-    Raises:
-        ValueError: It lies where there is no YouTube.
-    """
+def _whole_second(moment: datetime | None) -> datetime | None:
+    """An instant as YouTube is told: in UTC, without fractions of a second."""
     if moment is None:
         return None
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
@@ -101,39 +81,25 @@ class ScrapeShorts(YouTubeHandler):
 
     def process(self, params: ScrapeShortsParams, ctx: TaskContext) -> ScrapeShortsResult:
         """Find up to `max_results` verified Shorts."""
-        with naming(params):
-            return fitted(scrape_shorts(self.youtube, params, ctx), ctx)
+        with naming_parameters(params):
+            return truncated(_found(self.youtube, params, ctx), ctx)
 
 
-def scrape_shorts(youtube: YouTube, params: ScrapeShortsParams, ctx: TaskContext) -> ScrapeShortsResult:
-    """The result of one task.
-
-    Raises:
-        Permanent: The search term is blank, or YouTube does not take a parameter.
-        HandlerSignal: Another error of `prismq_youtube_shorts.errors`, before anything was found.
-    """
-    calls = Calls(youtube, ctx)
+def _found(youtube: YouTube, params: ScrapeShortsParams, ctx: TaskContext) -> ScrapeShortsResult:
+    calls, wanted = Calls(youtube.client, ctx), params.max_results
     most_pages = youtube.settings.youtube_max_pages
-    search = Search(youtube, calls, ctx, params.query(), most_pages)
-    found = find_shorts(
-        search.pages(), ctx, wanted=params.max_results, most_pages=most_pages, region=params.region_code
+    search = Search(youtube, calls, params.query(), most_pages)
+    found = select_shorts(
+        search.pages(), calls, wanted=wanted, most_pages=most_pages, region=params.region_code
     )
     most_chars = youtube.settings.youtube_max_description_chars
-    shorts = found.shorts(params.max_results, most_chars=most_chars, unverified=params.include_unverified)
+    shorts = found.shorts(wanted, most_chars=most_chars, unverified=params.include_unverified)
     if params.include_channels:
-        shorts, trouble = with_channels(shorts, calls, ctx)
-        if trouble is not None:
-            found.troubled(trouble)
-    fetched_at = min((page.page.read_at for page in found.pages), default=youtube.now())
+        shorts = found.with_channels(shorts, calls)
     return ScrapeShortsResult(
         shorts=shorts,
         total_found=len(shorts),
         search_query=params.search_query,
-        partial=found.partial,
-        stop_reason=found.stop,
         language=search.query.language,
-        fetched_at=instant(fetched_at),
-        expires_at=expiry(fetched_at),
-        stats=found.stats(),
-        quota=spent(youtube, calls),
+        **found.summary(youtube, calls),
     )

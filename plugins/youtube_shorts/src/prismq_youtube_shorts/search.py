@@ -6,172 +6,190 @@ search call is a hundredth of the project's day, a unit a ten thousandth.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import unicodedata
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from prismq_worker_sdk import TaskContext
-from prismq_youtube_shorts.answers import Video
-from prismq_youtube_shorts.calls import Calls
+from prismq_worker_sdk import Permanent
+from prismq_youtube_shorts.client import PAGE_SIZE, Calls
 from prismq_youtube_shorts.errors import LanguageRefused, PageTokenRefused
-from prismq_youtube_shorts.query import SearchQuery
-from prismq_youtube_shorts.state.pages import Page
-from prismq_youtube_shorts.youtube import YouTube
+from prismq_youtube_shorts.handler import YouTube
+from prismq_youtube_shorts.resources import VIDEOS
+from prismq_youtube_shorts.state.cache import Page
 
-__all__ = ["ReadPage", "Search"]
+Order = Literal["relevance", "date", "viewCount", "rating", "title"]
+SafeSearch = Literal["moderate", "none", "strict"]
+Language = Annotated[str, Field(pattern="^[a-z]{2}$")]
+Region = Annotated[str, Field(pattern="^[A-Z]{2}$")]
+ChannelId = Annotated[str, Field(pattern="^UC[0-9A-Za-z_-]{22}$")]
 
+LANGUAGES = {"zh": "zh-Hans"}
+"""YouTube takes two-letter codes, except for Chinese, where it asks for the script."""
 PAID_FOR = timedelta(days=3)
 """How long the pages of a checkpoint go on: longer than any pause until the next day's quota."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadPage:
-    """A page whose videos are known.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchQuery:
+    """What is searched for, whatever task asks it; instants are RFC 3339 in UTC.
 
-    Attributes:
-        number: From 1.
-        fresh: Its ids that no page before had, in YouTube's order.
-        videos: What is known of them; deleted ones are missing.
-        kept: Whether it cost nothing.
+    Raises:
+        Permanent: The words are blank.
     """
 
-    number: int
-    page: Page
-    fresh: tuple[str, ...]
-    videos: dict[str, Video]
-    kept: bool
+    words: str
+    language: str | None = None
+    region: str | None = None
+    order: Order = "relevance"
+    published_after: str | None = None
+    published_before: str | None = None
+    safe_search: SafeSearch = "moderate"
+    channel_id: str | None = None
+    category_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.words.strip():
+            raise Permanent("search_query is blank; give at least one word")
+
+    def parameters(self) -> dict[str, Any]:
+        """As search.list takes them; those that are not given are None."""
+        return {
+            "q": self.words.strip(),
+            "type": "video",
+            "videoDuration": "short",
+            "maxResults": PAGE_SIZE,
+            "order": self.order,
+            "safeSearch": self.safe_search,
+            "relevanceLanguage": LANGUAGES.get(self.language or "", self.language),
+            "regionCode": self.region,
+            "publishedAfter": self.published_after,
+            "publishedBefore": self.published_before,
+            "channelId": self.channel_id,
+            "videoCategoryId": self.category_id,
+        }
+
+    def digest(self, endpoint: str) -> str:
+        """The name under which this endpoint's pages are kept: the same for words that YouTube does not tell apart.
+
+        Another one where another version asked for other parts of the videos.
+        """
+        words = " ".join(unicodedata.normalize("NFC", self.words).casefold().split())
+        asked = {**asdict(self), "words": words, "endpoint": endpoint, "fields": VIDEOS.fields}
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
-class _Paid:
-    """What an earlier attempt paid for: the checkpoint.
-
-    Attributes:
-        language: As it was asked.
-        pages: By number, from 1.
-    """
+class _Checkpoint:
+    """What an earlier attempt paid for: pages by number, from 1, and the language as it was asked."""
 
     language: str | None = None
     pages: dict[int, Page] = field(default_factory=dict)
 
 
-_PAID = TypeAdapter(_Paid)
+_CHECKPOINT = TypeAdapter(_Checkpoint)
 
 
 @dataclass(slots=True)
 class Search:
-    """A search under way.
-
-    Attributes:
-        query: As YouTube is asked; without the language where it does not know that.
-        most_pages: Pages that may be read.
-    """
+    """A search under way; `query` loses its language where YouTube does not know that."""
 
     youtube: YouTube
     calls: Calls
-    ctx: TaskContext
     query: SearchQuery
     most_pages: int
     _paid: dict[int, Page] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
 
-    def pages(self) -> Iterator[ReadPage]:
+    def pages(self) -> Iterator[Page]:
         """One page after the other, to the last one or to the most that may be read.
 
         Raises:
-            PageTokenRefused: YouTube does not go on from here.
-            HandlerSignal: Another error of `prismq_youtube_shorts.errors`.
+            HandlerSignal: One of the errors of `prismq_youtube_shorts.errors`.
         """
-        self._go_on()
+        checkpoint = _read_checkpoint(self.calls.ctx.last_checkpoint, self.youtube.now() - PAID_FOR)
+        if checkpoint.pages and checkpoint.language is None:
+            self.query = replace(self.query, language=None)
+        self._paid = dict(checkpoint.pages)
         token: str | None = None
         for number in range(1, self.most_pages + 1):
             with self._alone():
-                read = self._read(number, token)
-            yield read
-            token = read.page.next_token
+                page = self._read(number, token)
+            yield page
+            token = page.next_token
             if token is None:
                 return
 
-    def _go_on(self) -> None:
-        """Takes up what an earlier attempt paid for, in the language that it was asked in."""
-        paid = _stored(self.ctx.last_checkpoint, self.youtube.now() - PAID_FOR)
-        if paid.pages and paid.language is None:
-            self.query = replace(self.query, language=None)
-        self._paid = dict(paid.pages)
-
     def _alone(self) -> AbstractContextManager[None]:
         """Equal searches of this process read a page one after the other: the second finds it kept."""
-        if not self.youtube.pages.keeps:
+        if not self.youtube.cache.keeps_pages:
             return nullcontext()
-        return self.youtube.flights.only_one(self._name, self.ctx.check)
+        return self.youtube.searches.only_one(self._name, self.calls.ctx.check)
 
-    def _read(self, number: int, token: str | None) -> ReadPage:
-        page, kept = self._page(number, token)
-        fresh = tuple(video_id for video_id in dict.fromkeys(page.ids) if video_id not in self._seen)
+    def _read(self, number: int, token: str | None) -> Page:
+        """A page whose videos are known: those that no page before had, deleted ones missing."""
+        page = self._page(number, token)
+        fresh = [video_id for video_id in dict.fromkeys(page.ids) if video_id not in self._seen]
         self._seen.update(fresh)
         if page.videos is None:
-            videos = self.calls.videos(fresh) if fresh else {}
-            page = replace(page, videos=tuple(videos.values()), looked_at=self.youtube.now())
-            self.youtube.pages.put(self._name, number, page)
-        return ReadPage(number, page, fresh, {video.id: video for video in page.videos or ()}, kept)
+            videos = tuple(self.calls.videos(fresh).values())
+            page = replace(page, videos=videos, looked_at=self.youtube.now())
+            self.youtube.cache.keep_page(self._name, number, page)
+        return page
 
     @property
     def _name(self) -> str:
         return self.query.digest(self.youtube.endpoint)
 
-    def _page(self, number: int, token: str | None) -> tuple[Page, bool]:
-        """A page, and whether it cost nothing."""
+    def _page(self, number: int, token: str | None) -> Page:
+        """A page that is kept, or was paid for by an earlier attempt, or is bought now."""
         language = self.query.language
-        if language is not None and self.youtube.pages.refused_language(language):
+        if language is not None and self.youtube.cache.refused_language(language):
             self.query = replace(self.query, language=None)
-        kept = self.youtube.pages.get(self._name, number)
-        if kept is not None and kept.token == token:
-            return kept, True
-        paid = self._paid.get(number)
-        if paid is not None and paid.token == token:
-            return paid, False
+        for page in (self.youtube.cache.page(self._name, number), self._paid.get(number)):
+            if page is not None and page.token == token:
+                return page
         page = self._bought(token)
         if page is None:
             return self._page(number, token)
-        return self._stored_as(number, page), False
+        self._paid[number] = page  # once its ids are in the checkpoint, nobody pays for it again
+        checkpoint = _Checkpoint(self.query.language, self._paid)
+        self.calls.ctx.checkpoint(_CHECKPOINT.dump_python(checkpoint, mode="json"))
+        return page
 
     def _bought(self, token: str | None) -> Page | None:
         """A page of YouTube's; None where it does not know the language, and is to be asked without."""
         try:
-            answer = self.calls.search(self.query, token)
+            answer = self.calls.search(self.query.parameters(), token)
         except PageTokenRefused:
-            self.youtube.pages.drop(self._name)  # or the next task would ask for the same dead page
+            self.youtube.cache.drop_pages(self._name)  # or the next task would ask for the same dead page
             raise
         except LanguageRefused as refused:
             if self.query.language is None:
                 raise
-            self.ctx.log.warning("the search goes on without the language", reason=str(refused))
-            self.youtube.pages.refuse_language(self.query.language)
+            self.calls.ctx.log.warning("the search goes on without the language", reason=str(refused))
+            self.youtube.cache.refuse_language(self.query.language)
             self.query = replace(self.query, language=None)
             return None
         return Page(
-            ids=tuple(answer.video_ids),
+            ids=tuple(item.video_id for item in answer.items if item.video_id),
             next_token=answer.next_page_token or None,
-            estimate=answer.page_info.total_results,
+            estimate=answer.total_results,
             read_at=self.youtube.now(),
             token=token,
         )
 
-    def _stored_as(self, number: int, page: Page) -> Page:
-        """The page, once its ids are in the checkpoint: nobody pays for it again."""
-        self._paid[number] = page
-        self.ctx.checkpoint(_PAID.dump_python(_Paid(self.query.language, self._paid), mode="json"))
-        return page
 
-
-def _stored(checkpoint: object, since: datetime) -> _Paid:
+def _read_checkpoint(checkpoint: object, since: datetime) -> _Checkpoint:
     """What an earlier attempt paid for; nothing where that is of another version, or too old to go on with."""
     try:
-        paid = _PAID.validate_json(json.dumps(checkpoint or {}))
+        found = _CHECKPOINT.validate_json(json.dumps(checkpoint or {}))
     except ValidationError:
-        return _Paid()
-    return _Paid() if any(page.read_at < since for page in paid.pages.values()) else paid
+        return _Checkpoint()
+    return _Checkpoint() if any(page.read_at < since for page in found.pages.values()) else found

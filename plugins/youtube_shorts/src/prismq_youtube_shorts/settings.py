@@ -12,10 +12,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from prismq_worker_sdk import PluginSettings
 from prismq_worker_sdk.plugin_settings import Duration
 from prismq_worker_sdk.settings import plugin_state_dir
-from prismq_youtube_shorts.client import GOOGLE
-from prismq_youtube_shorts.state.pages import LONGEST_SECONDS
+from prismq_youtube_shorts.state.cache import MAX_SECONDS
 
-__all__ = ["YouTubeSettings"]
+GOOGLE = "https://youtube.googleapis.com/"
 
 
 def _stripped(value: object) -> object:
@@ -60,7 +59,7 @@ class YouTubeSettings(PluginSettings):
         9_500, ge=0, description="Calls of videos.batchGetStats a day; Google: 10,000"
     )
     youtube_cache_lifetime: Duration = Field(
-        6 * 3600.0, le=LONGEST_SECONDS, description="How long a read page answers the same search; 0: never"
+        6 * 3600.0, le=MAX_SECONDS, description="How long a read page answers the same search; 0: never"
     )
     youtube_max_pages: int = Field(3, ge=1, le=10, description="Search pages of 50 that a task may read")
     youtube_max_description_chars: int = Field(

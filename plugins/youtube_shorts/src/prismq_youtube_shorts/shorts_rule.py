@@ -13,8 +13,6 @@ from fractions import Fraction
 
 from prismq_worker_sdk.compat import UTC, StrEnum
 
-__all__ = ["ShortsCheck", "Traits", "aspect_ratio", "check", "duration_seconds"]
-
 THREE_MINUTES_FROM = datetime(2024, 10, 15, tzinfo=UTC)
 LIMIT_SECONDS = 180
 EARLIER_LIMIT_SECONDS = 60
@@ -41,13 +39,12 @@ class ShortsCheck(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What the rule looks at.
+    """What the rule looks at; None is unknown.
 
     Attributes:
-        duration: Whole seconds; 0 for a stream or a video that is still processed, None when unknown.
-        published: With time zone; None when unknown.
+        duration: Whole seconds; 0 for a stream or a video that is still processed.
         live: A stream or a premiere: upcoming, on air, or over.
-        width: Of the embedded player, at its true ratio; None when unknown, as `height`.
+        width: Of the embedded player, at its true ratio.
         shorts_thumbnail: Whether it carries a 9:16 thumbnail, which Shorts alone have.
     """
 

@@ -6,11 +6,8 @@ It shares no code with the plugin, so that a mistake of one does not hide in the
 
 from __future__ import annotations
 
-from prismq_youtube_shorts.sandbox.asked import Asked
-from prismq_youtube_shorts.sandbox.channel import Channel
-from prismq_youtube_shorts.sandbox.entry import Entry
+from prismq_youtube_shorts.sandbox.fake_catalogue import Entry, fake_catalogue
 from prismq_youtube_shorts.sandbox.faults import FAULTS
-from prismq_youtube_shorts.sandbox.invent import invent
-from prismq_youtube_shorts.sandbox.server import SANDBOX_KEY, Sandbox
+from prismq_youtube_shorts.sandbox.server import SANDBOX_KEY, Request, Sandbox
 
-__all__ = ["FAULTS", "SANDBOX_KEY", "Asked", "Channel", "Entry", "Sandbox", "invent"]
+__all__ = ["FAULTS", "SANDBOX_KEY", "Entry", "Request", "Sandbox", "fake_catalogue"]

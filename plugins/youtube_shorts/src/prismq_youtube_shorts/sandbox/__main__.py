@@ -6,13 +6,12 @@ import argparse
 import re
 import sys
 import threading
+from contextlib import suppress
 
-from prismq_youtube_shorts.sandbox import FAULTS, SANDBOX_KEY, Asked, Sandbox
-from prismq_youtube_shorts.sandbox.calls import CALLS
+from prismq_youtube_shorts.sandbox import FAULTS, Request, Sandbox
+from prismq_youtube_shorts.sandbox.faults import CALLS
 
-__all__ = ["main"]
-
-_TOLD = ("q", "chart", "id", "playlistId", "channelId", "pageToken")
+_SHOWN = ("q", "chart", "id", "playlistId", "channelId", "pageToken")
 _ORDER = re.compile(r"(?P<name>\w+)(?:@(?P<call>\w+))?(?:\*(?P<times>\d+))?")
 
 
@@ -24,30 +23,24 @@ def main(arguments: list[str] | None = None) -> int:
         epilog=f"Faults: {', '.join(FAULTS)}. Calls: {', '.join(CALLS.values())}.",
     )
     parser.add_argument("--port", type=int, default=8090, help="0 for any free one (default: 8090)")
+    fault_help = "let this go wrong, always or so many times; repeatable"
     parser.add_argument(
-        "--fault",
-        action="append",
-        default=[],
-        metavar="NAME[@CALL][*TIMES]",
-        help="let this go wrong, always or so many times; repeatable",
+        "--fault", action="append", default=[], metavar="NAME[@CALL][*TIMES]", help=fault_help
     )
     options = parser.parse_args(arguments)
     try:
         sandbox = Sandbox(port=options.port, on_request=_show)
     except OSError as error:
         parser.error(f"port {options.port} cannot be used: {error.strerror}; choose another one or 0")
-    try:
-        for order in options.fault:
-            _plan(sandbox, order)
-    except ValueError as error:
-        sandbox.close()
-        parser.error(str(error))
-    with sandbox:
-        _announce(sandbox)
+    with sandbox, suppress(KeyboardInterrupt):
         try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            return 0
+            for order in options.fault:
+                _plan(sandbox, order)
+        except ValueError as error:
+            parser.error(str(error))
+        print("Local stand-in of the YouTube Data API: every video is invented. Ctrl-C ends it.")  # noqa: T201
+        print(f"YOUTUBE_API_ENDPOINT={sandbox.url}\nYOUTUBE_API_KEY={sandbox.key}", flush=True)  # noqa: T201
+        threading.Event().wait()
     return 0
 
 
@@ -58,16 +51,10 @@ def _plan(sandbox: Sandbox, order: str) -> None:
     sandbox.faults.add(match["name"], match["call"] or "", int(match["times"]) if match["times"] else None)
 
 
-def _announce(sandbox: Sandbox) -> None:
-    print("Local stand-in of the YouTube Data API: every video is invented. Ctrl-C ends it.")  # noqa: T201
-    print(f"YOUTUBE_API_ENDPOINT={sandbox.url}")  # noqa: T201
-    print(f"YOUTUBE_API_KEY={SANDBOX_KEY}", flush=True)  # noqa: T201
-
-
-def _show(asked: Asked) -> None:
-    about = ", ".join(f"{name}={asked.params[name][0]!r}" for name in _TOLD if name in asked.params)
-    fault = f" -> fault {asked.fault}" if asked.fault else ""
-    print(f"{asked.call} {about}{fault}", file=sys.stderr, flush=True)  # noqa: T201
+def _show(request: Request) -> None:
+    about = ", ".join(f"{name}={request.params[name][0]!r}" for name in _SHOWN if name in request.params)
+    fault = f" -> fault {request.fault}" if request.fault else ""
+    print(f"{request.call} {about}{fault}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

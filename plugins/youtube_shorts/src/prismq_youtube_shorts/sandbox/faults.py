@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
 
-from prismq_youtube_shorts.sandbox.calls import CALLS
-from prismq_youtube_shorts.sandbox.refusals import REFUSALS, Body, refusal
+Body = dict[str, Any]
 
-__all__ = ["EDITS", "FAULTS", "RAW", "REFUSALS", "WIRE", "FaultPlan", "refusal"]
-
+CALLS = {
+    "/youtube/v3/search": "search",
+    "/youtube/v3/videos": "videos",
+    "/youtube/v3/videos:batchGetStats": "batchGetStats",
+    "/youtube/v3/channels": "channels",
+    "/youtube/v3/playlistItems": "playlistItems",
+}
+"""The name of a call, under which it is counted and disturbed, by its path."""
+ERRORS: dict[str, tuple[int, Body]] = json.loads(
+    files(__package__).joinpath("errors.json").read_text("utf-8")
+)
+"""Google's refusals by name: status and body."""
 RAW: dict[str, tuple[int, str, bytes]] = {
     "html_502": (502, "text/html", b"<!DOCTYPE html><html><title>Error 502</title>That's an error.</html>"),
     "html_403": (403, "text/html", b"<html><body>Blocked by the proxy of this network</body></html>"),
@@ -19,20 +31,16 @@ RAW: dict[str, tuple[int, str, bytes]] = {
     "not_utf8": (200, "application/json", b'{"items": ["\xff\xfe"]}'),
     "odd_types": (200, "application/json", b'{"items": "none today"}'),
 }
-"""Whole answers by name: status, content type, body."""
-
+"""Answers of somebody else by name: status, content type, body."""
 EDITS: dict[str, Callable[[Body], Body]] = {
     "no_items": lambda body: {name: value for name, value in body.items() if name != "items"},
     "empty_page": lambda body: {**body, "items": []},
     "trickle": lambda body: body,
 }
-"""Faults that leave a good answer, by name, with what they make of its body; a trickle is merely slow."""
-
-WIRE = frozenset({"reset", "hang_up", "truncated", "stall"})
-"""What ends the connection: RST, closed without an answer, half a body, silence."""
-
-FAULTS: tuple[str, ...] = tuple(sorted({*REFUSALS, *RAW, *EDITS, *WIRE}))
-"""The names of all faults."""
+"""What a fault makes of a good answer, by name; a trickle is merely slow."""
+WIRE = ("hang_up", "reset", "stall", "truncated")
+"""What ends the connection: closed without an answer, RST, silence, half a body."""
+FAULTS: tuple[str, ...] = tuple(sorted((*ERRORS, *RAW, *EDITS, *WIRE)))
 
 
 @dataclass(slots=True)
@@ -51,13 +59,7 @@ class FaultPlan:
         self._lock = threading.Lock()
 
     def add(self, name: str, call: str = "", times: int | None = 1, *, after: int = 0) -> None:
-        """Let this fault happen.
-
-        Args:
-            name: One of FAULTS.
-            call: The name of the call that it befalls; "" for any.
-            times: How often; None for always.
-            after: How many such calls it lets pass first.
+        """Let this fault befall a call, "" for any, so many times, None for always, after some that pass.
 
         Raises:
             ValueError: There is no such fault or call.
@@ -74,8 +76,8 @@ class FaultPlan:
         with self._lock:
             self._planned.clear()
 
-    def take(self, call: str) -> str | None:
-        """The fault that this call meets, None for none."""
+    def take(self, call: str) -> str:
+        """The fault that this call meets, "" for none."""
         with self._lock:
             for planned in self._planned:
                 if planned.call not in {"", call} or planned.left == 0:
@@ -86,4 +88,4 @@ class FaultPlan:
                 if planned.left is not None:
                     planned.left -= 1
                 return planned.name
-        return None
+        return ""

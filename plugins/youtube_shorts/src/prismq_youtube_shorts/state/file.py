@@ -1,4 +1,4 @@
-"""One SQLite file that the workers of a machine share; trouble with it is told and fails no task."""
+"""One SQLite file that the workers of a machine share; trouble with it is logged and fails no task."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from prismq_worker_sdk.compat import UTC
-
-__all__ = ["StateFile"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -49,46 +47,43 @@ class StateFile:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None
-        self._told = False
+        self._warned = False
 
     def run(self, work: Callable[[sqlite3.Connection], T], otherwise: U) -> T | U:
         """What one transaction gives; `otherwise` where the file cannot be used, which is logged once."""
         with self._lock:
             try:
-                return self._tried(work)
+                try:
+                    return self._transact(work)
+                except (sqlite3.OperationalError, sqlite3.ProgrammingError):
+                    raise
+                except sqlite3.DatabaseError as error:
+                    self._set_aside(error)
+                return self._transact(work)
             except (sqlite3.Error, OSError) as error:
                 self._close()
-                self._tell(error)
+                self._warn(error)
             return otherwise
 
-    def look(self, work: Callable[[sqlite3.Connection], T], otherwise: U) -> T | U:
-        """As `run`, but a file that is not there is not made."""
-        try:
-            self.path.stat()
-        except FileNotFoundError:
-            return otherwise
-        except OSError as error:
-            self._tell(error)
-            return otherwise
-        return self.run(work, otherwise)
+    def write(self, statement: str, *rows: tuple[Any, ...]) -> None:
+        """The statement for each row, in one transaction."""
+        self.run(lambda db: db.executemany(statement, rows), None)
+
+    def read(self, statement: str, row: tuple[Any, ...]) -> list[Any]:
+        """The rows that a statement finds; a file that is not there is not made, and holds none."""
+        return self.run(lambda db: db.execute(statement, row).fetchall(), []) if self.exists() else []
+
+    def exists(self) -> bool:
+        """Whether there is a file to look into."""
+        return self._identity() is not None
 
     def close(self) -> None:
         """Closes it; a later call opens it again."""
         with self._lock:
             self._close()
 
-    def _tried(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """One transaction, on a fresh file where this one is damaged."""
-        try:
-            return self._transact(work)
-        except (sqlite3.OperationalError, sqlite3.ProgrammingError):
-            raise
-        except sqlite3.DatabaseError as error:
-            self._set_aside(error)
-        return self._transact(work)
-
     def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        if self._connection is not None and self._opened != _identity(self.path):
+        if self._connection is not None and self._opened != self._identity():
             self._close()  # it was deleted or replaced under us
         connection = self._connection or self._open()
         connection.execute("BEGIN IMMEDIATE")
@@ -114,34 +109,35 @@ class StateFile:
         except BaseException:
             connection.close()
             raise
-        self._connection, self._opened = connection, _identity(self.path)
+        self._connection, self._opened = connection, self._identity()
         return connection
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> None:
         """A damaged file is kept for people to look at; where another process was faster, its fresh one stays."""
-        damaged = self._opened if self._connection is not None else _identity(self.path)
+        damaged = self._opened if self._connection is not None else self._identity()
         self._close()
-        if damaged is None or damaged != _identity(self.path):
+        if damaged is None or damaged != self._identity():
             return
         aside = self.path.with_name(f"{NAME}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}")
         self.path.replace(aside)
         _log.error("%s is damaged (%s); it was set aside as %s", self.path, error, aside.name)
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Which file lies there now, None for none that can be seen."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._warn(error)
+            return None
+        return found.st_dev, found.st_ino
 
     def _close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def _tell(self, error: Exception) -> None:
-        level = logging.DEBUG if self._told else logging.WARNING
-        self._told = True
+    def _warn(self, error: Exception) -> None:
+        level, self._warned = (logging.DEBUG if self._warned else logging.WARNING), True
         _log.log(level, "%s cannot be used (%s); quota is not counted and no page is kept", self.path, error)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file lies at a path, None for none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

@@ -1,36 +1,27 @@
-"""Figures about one Short among others, worked out from counts that YouTube gave.
+"""Derived metrics: figures of one Short among others, and what Shorts have in common.
 
-YouTube API Services Developer Policies III.E.4.h let an API client make new or derived metrics only after an
-audit. Nothing here is YouTube's own figure: whoever shows one says so, and makes it only where it was asked for.
+YouTube API Services Developer Policies III.E.4.h let an API client make new or derived metrics, sums and counts over
+videos among them, only after an audit. Nothing here is YouTube's own figure: whoever shows one says so, and makes it
+only where the operator says YOUTUBE_DERIVED_METRICS.
 
 A figure is None when it cannot be told, never 0: a count that is hidden is no count of nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
 from typing import Literal
 
 from prismq_worker_sdk.compat import UTC
-
-__all__ = [
-    "Measured",
-    "Outlier",
-    "Snapshot",
-    "age_hours",
-    "comment_ratio",
-    "engagement_percent",
-    "engagement_rate",
-    "like_ratio",
-    "outlier_score",
-    "percentile",
-    "robust_z",
-    "velocity",
-    "views_per_hour",
-]
+from prismq_youtube_shorts.resources import known_instant
+from prismq_youtube_shorts.result import ChannelTotal, Derived, Lift, Short, TrendSummary, instant
+from prismq_youtube_shorts.shorts_rule import LIMIT_SECONDS, ROUNDING_SECONDS
+from prismq_youtube_shorts.state.cache import Snapshot
+from prismq_youtube_shorts.trends.tokens import keywords_of
 
 MIN_AGE_HOURS = 1.0
 """A video of some minutes counts as one hour old: a rate over less is mostly noise."""
@@ -42,159 +33,107 @@ COUNTING_CHANGED = (datetime(2025, 3, 31, tzinfo=UTC), datetime(2026, 8, 27, tzi
 """From these days on YouTube counts a view otherwise: a difference across one is no growth."""
 SIMILAR_AGE = 4.0
 """Views come fast at first and slowly later, so rates compare only within a factor of this in age."""
-MAX_PEERS = 30
-MIN_PEERS = 5
+MIN_PEERS, MAX_PEERS = 5, 30
 MIN_SUBSCRIBERS = 1000
 """For a channel that is new, or hides its subscribers behind a 0, views per subscriber would tell nothing."""
 MIN_VALUES = 5
 MAD_TO_DEVIATION = 1.4826
 """Makes the median absolute deviation read as a standard deviation where values are normally distributed."""
+Basis = Literal["channel_median", "subscribers"]
+DIGITS = 4
+MIN_SUPPORT = 3
+"""Words of fewer Shorts are left out: their median is chance."""
+MAX_WORDS, MAX_CHANNELS = 50, 10
+UNKNOWN = "unknown"
+DURATIONS = {
+    "0-15": range(16),
+    "16-30": range(16, 31),
+    "31-60": range(31, 61),
+    "61-180": range(61, LIMIT_SECONDS + ROUNDING_SECONDS + 1),
+}
+"""The last one takes 181 too: the API rounds up, and the Shorts rule lets it pass."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """One Short as one look saw it; None stands for what YouTube did not tell.
+    """One Short as one look at `at` (with time zone) saw it; `texts_in` is the language of its title and tags."""
 
-    Attributes:
-        published: With time zone, as `measured_at`.
-        language: As YouTube writes it, for example `en` or `pt-BR`.
-        channel: Title of the channel.
-        texts_in: The language of title and tags.
-    """
-
-    video_id: str
-    channel_id: str | None
-    published: datetime | None
-    views: int | None
-    likes: int | None
-    comments: int | None
-    measured_at: datetime
-    duration_seconds: int | None = None
-    title: str = ""
-    tags: tuple[str, ...] = ()
-    hashtags: tuple[str, ...] = ()
-    language: str | None = None
-    channel: str = ""
+    short: Short
+    at: datetime
     texts_in: str | None = None
 
+    @property
+    def video_id(self) -> str:
+        """Its id."""
+        return self.short.video_id
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The views that a look at `at` (with time zone) saw."""
+    @property
+    def age_hours(self) -> float | None:
+        """Hours since it was published, at least 1, also where that lies ahead; None when it is unknown."""
+        return age_hours(known_instant(self.short.published_at), self.at)
 
-    video_id: str
-    at: datetime
-    views: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outlier:
-    """How far a Short stands out of its channel.
-
-    Attributes:
-        score: 1 is usual, 3 is three times the usual; from 0 up.
-        basis: What counted as usual.
-        peers: Shorts of similar age that the channel had; below 5 they are too few to be the basis.
-    """
-
-    score: float
-    basis: Literal["channel_median", "subscribers"]
-    peers: int
+    @property
+    def views_per_hour(self) -> float | None:
+        """Average over the whole life: views / age_hours; None when either is unknown."""
+        views, age = self.short.view_count, self.age_hours
+        return None if views is None or age is None else views / age
 
 
-def age_hours(m: Measured) -> float | None:
-    """Hours since it was published: max(1, measured_at - published).
-
-    From 1 up, also where `published` lies ahead (a premiere, a clock that is off). None when `published` is unknown.
-    """
-    return None if m.published is None else max(MIN_AGE_HOURS, _hours(m.published, m.measured_at))
-
-
-def views_per_hour(m: Measured) -> float | None:
-    """Average over the whole life: views / age_hours, in views per hour.
-
-    From 0 up. None when the views or the time of publishing are unknown.
-    """
-    age = age_hours(m)
-    return None if m.views is None or age is None else m.views / age
+def age_hours(published: datetime | None, at: datetime) -> float | None:
+    """Hours from one instant to another, both with time zone, at least 1; None without the first."""
+    return None if published is None else max(MIN_AGE_HOURS, _hours(published, at))
 
 
 def velocity(m: Measured, earlier: Snapshot | None) -> float | None:
     """Growth between two looks: (views now - views before) / hours between, in views per hour.
 
-    Any sign: YouTube takes back views that it no longer believes, and that is given as it is.
-    None when the views are unknown or there is no earlier look at this video, when the looks lie less than
-    15 minutes or more than 30 days apart, and when YouTube's way of counting changed between them.
+    None when the views are unknown or there is no earlier look at this video, when the looks lie less than 15 minutes
+    or more than 30 days apart, and when YouTube's way of counting changed between them.
     """
-    if earlier is None or earlier.video_id != m.video_id or m.views is None:
+    views = m.short.view_count
+    if earlier is None or earlier.video_id != m.video_id or views is None:
         return None
-    hours = _hours(earlier.at, m.measured_at)
+    hours = _hours(earlier.at, m.at)
     if not MIN_HOURS_BETWEEN <= hours <= MAX_HOURS_BETWEEN:
         return None
-    if any(earlier.at < change <= m.measured_at for change in COUNTING_CHANGED):
-        return None
-    return (m.views - earlier.views) / hours
+    changed = any(earlier.at < change <= m.at for change in COUNTING_CHANGED)
+    return None if changed else (views - earlier.views) / hours
 
 
-def engagement_rate(m: Measured) -> float | None:
-    """Reactions for each hundred views: (likes + comments) / views * 100, in percent.
-
-    From 0 up, above 100 where counts lag behind one another. Shares are not to be had by the API.
-    None when any of the three is unknown or the views are 0.
-    """
-    return engagement_percent(views=m.views, likes=m.likes, comments=m.comments)
+def engagement_rate(*, views: int | None, likes: int | None, comments: int | None) -> float | None:
+    """(likes + comments) / views, percent; None when any is unknown or the views are 0."""
+    return None if likes is None or comments is None else ratio(likes + comments, views)
 
 
-def engagement_percent(*, views: int | None, likes: int | None, comments: int | None) -> float | None:
-    """The engagement rate of these three counts; see `engagement_rate`."""
-    return None if likes is None or comments is None else _percent(likes + comments, views)
+def ratio(count: int | None, views: int | None) -> float | None:
+    """The count for each hundred views; None when either is unknown or the views are 0."""
+    return None if count is None or not views else 100 * count / views
 
 
-def like_ratio(m: Measured) -> float | None:
-    """Likes for each hundred views: likes / views * 100, in percent.
-
-    From 0 up. None when either is unknown (likes may be hidden) or the views are 0.
-    """
-    return _percent(m.likes, m.views)
-
-
-def comment_ratio(m: Measured) -> float | None:
-    """Comments for each hundred views: comments / views * 100, in percent.
-
-    From 0 up. None when either is unknown (comments may be off) or the views are 0.
-    """
-    return _percent(m.comments, m.views)
-
-
-def outlier_score(m: Measured, peers: Sequence[Measured], subscribers: int | None) -> Outlier | None:
+def outlier_score(
+    m: Measured, peers: Sequence[Measured], subscribers: int | None
+) -> tuple[float, Basis] | None:
     """How far it stands out: views_per_hour / median(views_per_hour of the channel's other Shorts of similar age).
 
     Of similar age are those between a quarter and four times as old, both included, the 30 latest at most. With
-    fewer than 5, or with a median of 0: views / max(subscribers, 1000). A plain number, from 0 up.
-    None when neither can be told: the views are unknown, or the usual is (too few peers, and no subscribers known).
-
-    Args:
-        peers: May hold this video and other channels' too: they are passed over. Of a video given twice, the last.
-        subscribers: Of the channel; None when hidden or not asked for.
+    fewer than 5, or with a median of 0: views / max(subscribers, 1000). None when neither can be told.
+    Peers may hold this video and other channels' too: they are passed over. Of a video given twice, the last.
     """
     similar = _rates_of_similar_age(m, peers)
-    rate = views_per_hour(m)
+    rate, views = m.views_per_hour, m.short.view_count
     usual = median(similar) if len(similar) >= MIN_PEERS else 0
     if rate is not None and usual > 0:
-        return Outlier(rate / usual, "channel_median", len(similar))
-    if m.views is None or subscribers is None:
+        return rate / usual, "channel_median"
+    if views is None or subscribers is None:
         return None
-    return Outlier(m.views / max(subscribers, MIN_SUBSCRIBERS), "subscribers", len(similar))
+    return views / max(subscribers, MIN_SUBSCRIBERS), "subscribers"
 
 
 def robust_z(value: float | None, values: Sequence[float]) -> float | None:
     """Distance from the middle in robust deviations: (value - median) / (1.4826 * MAD).
 
-    MAD is the median of the distances of `values` from their median, so that one viral video moves neither. A plain
-    number of any sign. None when the value is unknown, with fewer than 5 values, and when MAD is 0.
-
-    Args:
-        values: The known ones of the whole set, this one's own among them.
+    MAD is the median of the distances of `values` from their median, so that one viral video moves neither. None when
+    the value is unknown, with fewer than 5 values, and when MAD is 0.
     """
     if value is None or len(values) < MIN_VALUES:
         return None
@@ -206,10 +145,7 @@ def robust_z(value: float | None, values: Sequence[float]) -> float | None:
 def percentile(value: float | None, values: Sequence[float]) -> float | None:
     """Share of the others that lie below, equal ones counted half: (below + equal / 2) / others * 100, in percent.
 
-    From 0 (all others lie above) to 100 (all lie below). None when the value is unknown or there are no others.
-
-    Args:
-        values: The known ones of the whole set. One that equals `value` is its own and no other.
+    None when the value is unknown or there are no others; of `values` one that equals it is its own and no other.
     """
     if value is None:
         return None
@@ -221,20 +157,19 @@ def percentile(value: float | None, values: Sequence[float]) -> float | None:
 
 
 def _rates_of_similar_age(m: Measured, peers: Sequence[Measured]) -> list[float]:
-    age = age_hours(m)
-    if age is None or m.channel_id is None:
-        return []
-    rates: list[tuple[datetime, float]] = []
+    """Views per hour of its channel's other Shorts, the latest first."""
+    age, channel = m.age_hours, m.short.channel_id
+    rates: list[tuple[float, float]] = []
     for peer in {peer.video_id: peer for peer in peers}.values():
-        if peer.video_id == m.video_id or peer.channel_id != m.channel_id or peer.published is None:
+        if peer.video_id == m.video_id or peer.short.channel_id != channel or channel is None:
             continue
-        peer_age, rate = age_hours(peer), views_per_hour(peer)
-        if peer_age is None or rate is None:
+        peer_age, rate = peer.age_hours, peer.views_per_hour
+        if age is None or peer_age is None or rate is None:
             continue
         if age / SIMILAR_AGE <= peer_age <= age * SIMILAR_AGE:
-            rates.append((peer.published, rate))
-    latest_first = sorted(rates, key=lambda dated: dated[0], reverse=True)
-    return [rate for _, rate in latest_first[:MAX_PEERS]]
+            rates.append((peer_age, rate))
+    youngest_first = sorted(rates, key=lambda aged: aged[0])
+    return [rate for _, rate in youngest_first[:MAX_PEERS]]
 
 
 def _hours(start: datetime, end: datetime) -> float:
@@ -242,5 +177,122 @@ def _hours(start: datetime, end: datetime) -> float:
     return (end.astimezone(UTC) - start.astimezone(UTC)).total_seconds() / 3600
 
 
-def _percent(part: int | None, whole: int | None) -> float | None:
-    return None if part is None or not whole else 100 * part / whole
+@dataclass(frozen=True, slots=True)
+class Baselines:
+    """What is usual in the channels: their other Shorts, and their subscribers where they show them."""
+
+    peers: Mapping[str, Sequence[Measured]] = field(default_factory=dict)
+    subscribers: Mapping[str, int | None] = field(default_factory=dict)
+
+
+def derived_of(
+    videos: Sequence[Measured], earlier: Mapping[str, Snapshot | None], baselines: Baselines
+) -> dict[str, Derived]:
+    """What is derived about each video, by its id."""
+    rates = [rate for one in videos if (rate := one.views_per_hour) is not None]
+    return {one.video_id: _derived(one, rates, earlier.get(one.video_id), baselines) for one in videos}
+
+
+def _derived(one: Measured, rates: Sequence[float], earlier: Snapshot | None, usual: Baselines) -> Derived:
+    short, rate, speed, channel = (
+        one.short,
+        one.views_per_hour,
+        velocity(one, earlier),
+        one.short.channel_id or "",
+    )
+    views, likes, comments = short.view_count, short.like_count, short.comment_count
+    score, basis = outlier_score(one, usual.peers.get(channel, ()), usual.subscribers.get(channel)) or (
+        None,
+        None,
+    )
+    figures = {
+        "age_hours": one.age_hours,
+        "views_per_hour": rate,
+        "velocity": speed,
+        "engagement_rate": engagement_rate(views=views, likes=likes, comments=comments),
+        "like_ratio": ratio(likes, views),
+        "comment_ratio": ratio(comments, views),
+        "outlier_score": score,
+        "z_score": robust_z(rate, rates),
+        "percentile": percentile(rate, rates),
+    }
+    return Derived(
+        **{name: None if value is None else round(value, DIGITS) for name, value in figures.items()},
+        velocity_since=None if speed is None or earlier is None else instant(earlier.at),
+        outlier_basis=basis,
+    )
+
+
+def summary_of(videos: Sequence[Measured]) -> TrendSummary:
+    """What the videos have in common; each counts as often as it is given."""
+    published = (known_instant(video.short.published_at) for video in videos)
+    hours = Counter(moment.astimezone(UTC).hour for moment in published if moment)
+    durations = Counter(_duration(video.short.duration_seconds) for video in videos)
+    languages = Counter(video.short.language or UNKNOWN for video in videos)
+    rates = {video.video_id: video.views_per_hour for video in videos}
+    keywords = {
+        video.video_id: keywords_of(video.short.title, video.short.tags, video.texts_in) for video in videos
+    }
+    return TrendSummary(
+        keywords=lift(keywords, rates),
+        hashtags=lift({video.video_id: video.short.hashtags for video in videos}, rates),
+        publish_hours=tuple(hours[hour] for hour in range(24)),
+        durations={name: durations[name] for name in (*DURATIONS, UNKNOWN)},
+        top_channels=_channels(videos),
+        languages=dict(sorted(languages.items(), key=lambda counted: (-counted[1], counted[0]))),
+    )
+
+
+def lift(tokens_of: Mapping[str, Iterable[str]], rate_of: Mapping[str, float | None]) -> tuple[Lift, ...]:
+    """The words that go with many views: median(views per hour with the word) / median(views per hour of all).
+
+    Highest lift first, then most support, then by the alphabet. Videos with unknown views per hour are passed over;
+    empty when the median of all is not above 0 or cannot be told. Both are by video id.
+    """
+    known = {video: rate for video, rate in rate_of.items() if rate is not None}
+    overall = median(known.values()) if known else 0
+    if overall <= 0:
+        return ()
+    rates_of: defaultdict[str, list[float]] = defaultdict(list)
+    for video in tokens_of.keys() & known.keys():
+        for token in set(tokens_of[video]):
+            rates_of[token].append(known[video])
+    lifts = sorted(
+        (-median(rates) / overall, -len(rates), token)
+        for token, rates in rates_of.items()
+        if len(rates) >= MIN_SUPPORT
+    )
+    return tuple(
+        Lift(
+            token=token,
+            support=-support,
+            median_views_per_hour=round(-lifted * overall, DIGITS),
+            lift=round(-lifted, DIGITS),
+        )
+        for lifted, support, token in lifts[:MAX_WORDS]
+    )
+
+
+def _duration(seconds: int | None) -> str:
+    return next((name for name, span in DURATIONS.items() if seconds in span), UNKNOWN)
+
+
+def _channels(videos: Iterable[Measured]) -> tuple[ChannelTotal, ...]:
+    """Most Shorts first, then most known views, then by id; without Shorts of unknown channel."""
+    shorts_of: defaultdict[str, list[Short]] = defaultdict(list)
+    for video in videos:
+        if video.short.channel_id is not None:
+            shorts_of[video.short.channel_id].append(video.short)
+    totals = [_total(channel_id, shorts) for channel_id, shorts in shorts_of.items()]
+    totals.sort(key=lambda total: (-total.videos, -(total.views or 0), total.channel_id))
+    return tuple(totals[:MAX_CHANNELS])
+
+
+def _total(channel_id: str, shorts: Sequence[Short]) -> ChannelTotal:
+    views = [short.view_count for short in shorts if short.view_count is not None]
+    return ChannelTotal(
+        channel_id=channel_id,
+        channel=next((short.channel for short in shorts if short.channel), ""),
+        videos=len(shorts),
+        views=sum(views) if views else None,
+    )
