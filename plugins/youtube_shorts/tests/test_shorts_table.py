@@ -113,7 +113,7 @@ def verdict(duration, published, shape, extra):
         snippet["liveBroadcastContent"] = extra
     player = {"embedWidth": shape[0], "embedHeight": shape[1]}
     answer = {"id": "v", "snippet": snippet, "contentDetails": {"duration": duration}, "player": player}
-    return check(Video.model_validate(answer).traits)
+    return check(Video.model_validate(answer))
 
 
 @pytest.mark.parametrize(("duration", "published", "shape", "extra", "label"), TABLE)

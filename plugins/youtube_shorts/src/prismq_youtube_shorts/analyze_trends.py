@@ -201,33 +201,29 @@ class _Task:
         ]
         soonest = timedelta(hours=metrics.MIN_HOURS_BETWEEN)
         earlier = {one.video_id: cache.snapshot_before(one.video_id, one.at - soonest) for one in seen}
-        baselines = self._baselines(seen, found) if self.params.outliers else metrics.Baselines()
-        derived = metrics.derived_of(seen, earlier, baselines)
+        derived = metrics.derived_of(seen, earlier, self._usual(seen, found) if self.params.outliers else {})
         views = ((one, one.short.view_count) for one in seen)
-        cache.keep_snapshots(
-            Snapshot(one.video_id, one.at, count) for one, count in views if count is not None
-        )
+        cache.keep_snapshots(Snapshot(one.video_id, one.at, now) for one, now in views if now is not None)
         told = (TrendingShort(**dict(short), derived=derived.get(short.video_id)) for short in shorts)
         return tuple(told), metrics.summary_of(seen)
 
-    def _baselines(self, seen: Sequence[Measured], found: Selection) -> metrics.Baselines:
+    def _usual(self, seen: Sequence[Measured], found: Selection) -> dict[str, metrics.Usual]:
         """What is usual in the channels of these Shorts."""
-        channels = list(dict.fromkeys(one.short.channel_id for one in seen if one.short.channel_id))
-        peers: dict[str, Sequence[Measured]] = {}
-        subscribers: dict[str, int | None] = {}
+        ctx, usual = self.calls.ctx, dict[str, metrics.Usual]()
+        names = list(dict.fromkeys(one.short.channel_id for one in seen if one.short.channel_id))
         try:
-            told = self.calls.channels(channels)
-            subscribers.update({channel_id: channel.subscribers for channel_id, channel in told.items()})
-            for channel_id in channels:
-                if self.calls.ctx.time_left < RESERVE:
-                    self.calls.ctx.log.warning("the time ends before every channel is compared with")
+            channels = self.calls.channels(names)
+            usual = {name: ((), channel.subscribers) for name, channel in channels.items()}
+            for name in names:
+                if ctx.time_left < RESERVE:
+                    ctx.log.warning("the time ends before every channel is compared with")
                     found.cut_short("trouble")
                     break
-                peers[channel_id] = self._peers(channel_id)
+                usual[name] = (self._peers(name), usual[name][1] if name in usual else None)
         except HandlerSignal as trouble:
-            self.calls.ctx.log.warning("some channels are not compared with", reason=str(trouble))
+            ctx.log.warning("some channels are not compared with", reason=str(trouble))
             found.cut_short(reason_of(trouble))
-        return metrics.Baselines(peers, subscribers)
+        return usual
 
     def _peers(self, channel_id: str) -> list[Measured]:
         """The latest Shorts of a channel."""
@@ -236,5 +232,5 @@ class _Task:
         except NotThere:
             return []
         now, label = self.youtube.now(), ShortsCheck.VERIFIED
-        shorts = (video for video in videos if check(video.traits) is label)
+        shorts = (video for video in videos if check(video) is label)
         return [Measured(Short.of(video, label, rank=1, most_chars=0), now) for video in shorts]

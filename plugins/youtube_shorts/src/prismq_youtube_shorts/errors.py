@@ -154,12 +154,12 @@ _REFUSED: dict[type[RequestRefused], str] = {
     NotThere: "(playlist|videoChart|channel|video)NotFound",
     NotAccessible: "playlistItemsNotAccessible|(playlist|channel|video)Forbidden|channel(Suspended|Closed)",
 }
-_REFUSED_BY_STATUS: dict[int, type[RequestRefused]] = {
-    HTTPStatus.BAD_REQUEST: RequestRefused,
-    HTTPStatus.UNAUTHORIZED: NotAccessible,
-    HTTPStatus.FORBIDDEN: NotAccessible,
-    HTTPStatus.NOT_FOUND: NotThere,
-    HTTPStatus.GONE: NotThere,
+_REFUSED_BY_STATUS = {
+    400: RequestRefused,
+    401: NotAccessible,
+    403: NotAccessible,
+    404: NotThere,
+    410: NotThere,
 }
 """Where YouTube gives a reason that is not known here."""
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import ClassVar
+from weakref import WeakValueDictionary
 
 from prismq_worker_sdk import Quota, TaskHandler, TaskParams
 from prismq_worker_sdk.model.retry import RetryPolicy
@@ -88,23 +89,20 @@ class SingleFlight:
     """Equal work at the same time, within this process: one does it, the others wait; for any thread."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._under_way: set[str] = set()
+        self._lock = threading.Lock()
+        self._under_way: WeakValueDictionary[str, threading.Semaphore] = WeakValueDictionary()
 
     @contextmanager
     def only_one(self, name: str, check: Callable[[], None]) -> Iterator[None]:
         """Waits until nobody else does this work, and keeps others from it; `check` raises when the wait must end."""
-        with self._changed:
-            while name in self._under_way:
-                check()
-                self._changed.wait(CHECK_EVERY)
-            self._under_way.add(name)
+        with self._lock:
+            turn = self._under_way.setdefault(name, threading.Semaphore())
+        while not turn.acquire(timeout=CHECK_EVERY):
+            check()
         try:
             yield
         finally:
-            with self._changed:
-                self._under_way.discard(name)
-                self._changed.notify_all()
+            turn.release()
 
 
 class YouTubeHandler(TaskHandler):

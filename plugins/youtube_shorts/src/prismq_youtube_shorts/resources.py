@@ -6,6 +6,7 @@ installed client carries, and against what is asked for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,24 +16,25 @@ from pydantic import AliasPath, BaseModel, ConfigDict, Field, model_serializer
 
 from prismq_worker_sdk.compat import datetime_from_iso
 from prismq_youtube_shorts.quota import Bucket
-from prismq_youtube_shorts.shorts_rule import Traits, duration_seconds
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 """The API's uint64; what no database takes is no count."""
 FIRST_YEAR = 1970
 UPRIGHT = "shortsAspectRatio"
 """The 9:16 picture, which Shorts alone have."""
-USUAL_WIDTHS = {
-    "default": 120,
-    "medium": 320,
-    "high": 480,
-    "standard": 640,
+USUAL_WIDTHS = {"default": 120, "medium": 320, "high": 480, "standard": 640} | {
     "maxres": 1280,
     "fhd": 1920,
     "qhd": 2560,
     "uhd": 3840,
 }
 """Pixels, for pictures whose width is not told."""
+
+_DURATION = re.compile(
+    r"P(?:(?P<weeks>\d{1,9})W)?(?:(?P<days>\d{1,9})D)?"
+    r"(?:T(?:(?P<hours>\d{1,9})H)?(?:(?P<minutes>\d{1,9})M)?(?:(?P<seconds>\d{1,9})(?:\.\d+)?S)?)?"
+)
+_UNIT_SECONDS = {"weeks": 604_800, "days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
 
 
 def _at(path: str, default: Any = None) -> Any:
@@ -126,16 +128,14 @@ class Video(Resource):
         return region not in self.blocked_regions
 
     @property
-    def traits(self) -> Traits:
-        """What the Shorts rule looks at."""
-        return Traits(
-            duration=duration_seconds(self.duration),
-            published=known_instant(self.published_at),
-            live=self.live is not None or self.broadcast in {"live", "upcoming"},
-            width=self.width,
-            height=self.height,
-            shorts_thumbnail=UPRIGHT in self.thumbnails,
-        )
+    def seconds(self) -> int | None:
+        """How long it is; 0 for a stream and for what is still processed, None when unknown."""
+        return duration_seconds(self.duration)
+
+    @property
+    def published(self) -> datetime | None:
+        """Since when it is public, with time zone; None when unknown."""
+        return known_instant(self.published_at)
 
     @property
     def thumbnail_url(self) -> str:
@@ -252,3 +252,11 @@ def known_instant(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo and moment.year >= FIRST_YEAR else None
+
+
+def duration_seconds(text: str | None) -> int | None:
+    """Whole seconds of an ISO 8601 duration (`PT1M5S`, `P1DT2H`); None for none or for no duration."""
+    match = _DURATION.fullmatch(text or "")
+    if match is None:
+        return None
+    return sum(int(number) * _UNIT_SECONDS[unit] for unit, number in match.groupdict(default="0").items())

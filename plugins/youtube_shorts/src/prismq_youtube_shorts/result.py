@@ -104,7 +104,7 @@ class Short(Result):
                 "description": cut(video.description, most_chars),
                 "thumbnail_url": video.thumbnail_url,
                 "url": f"https://www.youtube.com/{page}{video.id}",
-                "duration_seconds": video.traits.duration,
+                "duration_seconds": video.seconds,
                 "hashtags": hashtags_of(video.title, video.description),
                 "language": video.sound_language or video.text_language,
                 "aspect_ratio": aspect_ratio(video.width, video.height),

@@ -61,7 +61,7 @@ class Selection:
         for rank, video_id in enumerate(fresh, len(known) + 1):
             video = videos.get(video_id)
             there = video is not None and video.watchable and video.watchable_in(self.region)
-            verdict = check(video.traits) if video is not None and there else None
+            verdict = check(video) if video is not None and there else None
             self.candidates.append(Candidate(video_id, rank, page, video, verdict))
         return len(fresh)
 

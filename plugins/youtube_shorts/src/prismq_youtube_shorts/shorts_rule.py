@@ -6,12 +6,11 @@ at most 180 s when it was published on or after 2024-10-15, at most 60 s before.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
 from prismq_worker_sdk.compat import UTC, StrEnum
+from prismq_youtube_shorts.resources import UPRIGHT, Video
 
 THREE_MINUTES_FROM = datetime(2024, 10, 15, tzinfo=UTC)
 LIMIT_SECONDS = 180
@@ -20,12 +19,6 @@ ROUNDING_SECONDS = 1
 """The API rounds a duration up to whole seconds: a Short of 60.4 s reads as 61."""
 SQUARE_TOLERANCE = 1.01
 """Player sizes are scaled and rounded: 1 % wider than high still counts as square."""
-
-_DURATION = re.compile(
-    r"P(?:(?P<weeks>\d{1,9})W)?(?:(?P<days>\d{1,9})D)?"
-    r"(?:T(?:(?P<hours>\d{1,9})H)?(?:(?P<minutes>\d{1,9})M)?(?:(?P<seconds>\d{1,9})(?:\.\d+)?S)?)?"
-)
-_UNIT_SECONDS = {"weeks": 604_800, "days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
 
 
 class ShortsCheck(StrEnum):
@@ -37,47 +30,22 @@ class ShortsCheck(StrEnum):
     """Nothing speaks against it, but its length, its shape or its age is not told."""
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
-    """What the rule looks at; None is unknown.
-
-    Attributes:
-        duration: Whole seconds; 0 for a stream or a video that is still processed.
-        live: A stream or a premiere: upcoming, on air, or over.
-        width: Of the embedded player, at its true ratio.
-        shorts_thumbnail: Whether it carries a 9:16 thumbnail, which Shorts alone have.
-    """
-
-    duration: int | None
-    published: datetime | None
-    live: bool = False
-    width: int | None = None
-    height: int | None = None
-    shorts_thumbnail: bool = False
-
-
-def check(video: Traits) -> ShortsCheck:
+def check(video: Video) -> ShortsCheck:
     """Whether the video is a Short, is none, or cannot be told."""
-    shape = _shape(video)
-    if video.live or video.duration == 0 or shape is ShortsCheck.NOT_A_SHORT:
+    shape, seconds = _shape(video), video.seconds
+    # a stream or a premiere, upcoming, on air or over; what lasts no time is one, or is still processed
+    stream = video.live is not None or video.broadcast in {"live", "upcoming"} or seconds == 0
+    if stream or shape is ShortsCheck.NOT_A_SHORT:
         return ShortsCheck.NOT_A_SHORT
-    if video.duration is None:
+    if seconds is None:
         return ShortsCheck.UNVERIFIED
-    if video.duration > LIMIT_SECONDS + ROUNDING_SECONDS:
+    if seconds > LIMIT_SECONDS + ROUNDING_SECONDS:
         return ShortsCheck.NOT_A_SHORT
-    if video.duration <= EARLIER_LIMIT_SECONDS + ROUNDING_SECONDS:
+    if seconds <= EARLIER_LIMIT_SECONDS + ROUNDING_SECONDS:
         return shape
     if video.published is None:
         return ShortsCheck.UNVERIFIED
     return shape if video.published >= THREE_MINUTES_FROM else ShortsCheck.NOT_A_SHORT
-
-
-def duration_seconds(text: str | None) -> int | None:
-    """Whole seconds of an ISO 8601 duration (`PT1M5S`, `P1DT2H`); None for none or for no duration."""
-    match = _DURATION.fullmatch(text or "")
-    if match is None:
-        return None
-    return sum(int(number) * _UNIT_SECONDS[unit] for unit, number in match.groupdict(default="0").items())
 
 
 def aspect_ratio(width: int | None, height: int | None) -> str | None:
@@ -89,8 +57,8 @@ def aspect_ratio(width: int | None, height: int | None) -> str | None:
     return f"{ratio.numerator}:{ratio.denominator}"
 
 
-def _shape(video: Traits) -> ShortsCheck:
-    if video.shorts_thumbnail:
+def _shape(video: Video) -> ShortsCheck:
+    if UPRIGHT in video.thumbnails:
         return ShortsCheck.VERIFIED
     if not video.width or not video.height:
         return ShortsCheck.UNVERIFIED

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 from typing import Literal
@@ -77,6 +77,10 @@ class Measured:
         """Average over the whole life: views / age_hours; None when either is unknown."""
         views, age = self.short.view_count, self.age_hours
         return None if views is None or age is None else views / age
+
+
+Usual = tuple[Sequence[Measured], int | None]
+"""What is usual in a channel: its other Shorts, and its subscribers where it shows them."""
 
 
 def age_hours(published: datetime | None, at: datetime) -> float | None:
@@ -177,34 +181,23 @@ def _hours(start: datetime, end: datetime) -> float:
     return (end.astimezone(UTC) - start.astimezone(UTC)).total_seconds() / 3600
 
 
-@dataclass(frozen=True, slots=True)
-class Baselines:
-    """What is usual in the channels: their other Shorts, and their subscribers where they show them."""
-
-    peers: Mapping[str, Sequence[Measured]] = field(default_factory=dict)
-    subscribers: Mapping[str, int | None] = field(default_factory=dict)
-
-
 def derived_of(
-    videos: Sequence[Measured], earlier: Mapping[str, Snapshot | None], baselines: Baselines
+    videos: Sequence[Measured], earlier: Mapping[str, Snapshot | None], usual: Mapping[str, Usual]
 ) -> dict[str, Derived]:
-    """What is derived about each video, by its id."""
+    """What is derived about each video, by its id; `usual` is by the id of a channel."""
     rates = [rate for one in videos if (rate := one.views_per_hour) is not None]
-    return {one.video_id: _derived(one, rates, earlier.get(one.video_id), baselines) for one in videos}
+    return {
+        one.video_id: _derived(
+            one, rates, earlier[one.video_id], usual.get(one.short.channel_id or "", ((), None))
+        )
+        for one in videos
+    }
 
 
-def _derived(one: Measured, rates: Sequence[float], earlier: Snapshot | None, usual: Baselines) -> Derived:
-    short, rate, speed, channel = (
-        one.short,
-        one.views_per_hour,
-        velocity(one, earlier),
-        one.short.channel_id or "",
-    )
+def _derived(one: Measured, rates: Sequence[float], earlier: Snapshot | None, usual: Usual) -> Derived:
+    short, rate, speed = one.short, one.views_per_hour, velocity(one, earlier)
     views, likes, comments = short.view_count, short.like_count, short.comment_count
-    score, basis = outlier_score(one, usual.peers.get(channel, ()), usual.subscribers.get(channel)) or (
-        None,
-        None,
-    )
+    score, basis = outlier_score(one, *usual) or (None, None)
     figures = {
         "age_hours": one.age_hours,
         "views_per_hour": rate,
@@ -227,7 +220,8 @@ def summary_of(videos: Sequence[Measured]) -> TrendSummary:
     """What the videos have in common; each counts as often as it is given."""
     published = (known_instant(video.short.published_at) for video in videos)
     hours = Counter(moment.astimezone(UTC).hour for moment in published if moment)
-    durations = Counter(_duration(video.short.duration_seconds) for video in videos)
+    lengths = [video.short.duration_seconds for video in videos]
+    durations = {name: sum(length in span for length in lengths) for name, span in DURATIONS.items()}
     languages = Counter(video.short.language or UNKNOWN for video in videos)
     rates = {video.video_id: video.views_per_hour for video in videos}
     keywords = {
@@ -237,7 +231,7 @@ def summary_of(videos: Sequence[Measured]) -> TrendSummary:
         keywords=lift(keywords, rates),
         hashtags=lift({video.video_id: video.short.hashtags for video in videos}, rates),
         publish_hours=tuple(hours[hour] for hour in range(24)),
-        durations={name: durations[name] for name in (*DURATIONS, UNKNOWN)},
+        durations={**durations, UNKNOWN: len(videos) - sum(durations.values())},
         top_channels=_channels(videos),
         languages=dict(sorted(languages.items(), key=lambda counted: (-counted[1], counted[0]))),
     )
@@ -273,26 +267,17 @@ def lift(tokens_of: Mapping[str, Iterable[str]], rate_of: Mapping[str, float | N
     )
 
 
-def _duration(seconds: int | None) -> str:
-    return next((name for name, span in DURATIONS.items() if seconds in span), UNKNOWN)
-
-
 def _channels(videos: Iterable[Measured]) -> tuple[ChannelTotal, ...]:
     """Most Shorts first, then most known views, then by id; without Shorts of unknown channel."""
     shorts_of: defaultdict[str, list[Short]] = defaultdict(list)
     for video in videos:
         if video.short.channel_id is not None:
             shorts_of[video.short.channel_id].append(video.short)
-    totals = [_total(channel_id, shorts) for channel_id, shorts in shorts_of.items()]
+    totals = []
+    for channel_id, shorts in shorts_of.items():
+        views = [short.view_count for short in shorts if short.view_count is not None]
+        title = next((short.channel for short in shorts if short.channel), "")
+        total = sum(views) if views else None
+        totals.append(ChannelTotal(channel_id=channel_id, channel=title, videos=len(shorts), views=total))
     totals.sort(key=lambda total: (-total.videos, -(total.views or 0), total.channel_id))
     return tuple(totals[:MAX_CHANNELS])
-
-
-def _total(channel_id: str, shorts: Sequence[Short]) -> ChannelTotal:
-    views = [short.view_count for short in shorts if short.view_count is not None]
-    return ChannelTotal(
-        channel_id=channel_id,
-        channel=next((short.channel for short in shorts if short.channel), ""),
-        videos=len(shorts),
-        views=sum(views) if views else None,
-    )

@@ -79,7 +79,7 @@ class Latest:
 
     def since(self, first: datetime) -> tuple[str, ...]:
         """The rows that are young enough; one that is gone without a date counts as young."""
-        known = {video.id: video.traits.published for video in self.videos}
+        known = {video.id: video.published for video in self.videos}
         told = {video_id: moment or first for video_id, moment in self.published.items()}
         return tuple(video_id for video_id, moment in {**told, **known}.items() if moment and moment >= first)
 
