@@ -43,6 +43,8 @@ def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         if name.startswith("YOUTUBE_") or name in CA_VARIABLES:
             monkeypatch.delenv(name)
     monkeypatch.setenv("YOUTUBE_STATE_DIR", str(tmp_path / "youtube"))
+    # a busy machine lets threads rest for longer than connections may in earnest
+    monkeypatch.setattr("prismq_youtube_shorts.transport.MAX_IDLE", 600.0)
 
 
 @pytest.fixture

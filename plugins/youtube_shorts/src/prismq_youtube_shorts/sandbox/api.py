@@ -128,22 +128,16 @@ class FakeApi:
 
     def _counts(self, entry: Entry) -> Resource:
         """What is counted by now."""
-        counts, hours = (
-            entry.resource.get("statistics", {}),
-            (self._now() - self._since).total_seconds() / 3_600,
-        )
-        grown = int(max(0.0, hours) * entry.views_per_hour)
-        return (
-            {**counts, "viewCount": str(int(counts["viewCount"]) + grown)}
-            if "viewCount" in counts
-            else counts
-        )
+        counts = dict(entry.resource.get("statistics", {}))
+        hours = max(0.0, (self._now() - self._since).total_seconds() / 3_600)
+        if "viewCount" in counts:
+            counts["viewCount"] = str(int(counts["viewCount"]) + int(hours * entry.views_per_hour))
+        return counts
 
     def _chart(self, params: Params) -> list[Entry]:
         region, category = _one(params, "regionCode", "US"), _one(params, "videoCategoryId")
-        public = [
-            entry for entry in self._visible(one.id for one in self._entries) if region not in _blocked(entry)
-        ]
+        known = self._visible(entry.id for entry in self._entries)
+        public = [entry for entry in known if region not in _blocked(entry)]
         wanted = {category} if category else CHARTED
         shown = [entry for entry in public if entry.of("snippet", "categoryId") in wanted]
         if category and not shown:
@@ -166,9 +160,8 @@ class FakeApi:
         if order in {"title", "date"}:
             by = {"title": lambda entry: entry.of("snippet", "title").casefold(), "date": _published}[order]
             return sorted(found, key=by, reverse=order == "date")
-        return sorted(
-            found, key=self._count("viewCount" if order == "viewCount" else "likeCount"), reverse=True
-        )
+        counter = "viewCount" if order == "viewCount" else "likeCount"
+        return sorted(found, key=self._count(counter), reverse=True)
 
     def _count(self, name: str) -> Callable[[Entry], int]:
         return lambda entry: int(self._counts(entry).get(name, "0"))
@@ -206,17 +199,12 @@ def _paged(params: Params, items: Sequence[Resource]) -> Body:
 
 def _allows(params: Params, entry: Entry) -> bool:
     """Whether a video passes everything but the words; one that cannot be seen may well be found."""
-    after, before, published = (
-        _one(params, "publishedAfter"),
-        _one(params, "publishedBefore"),
-        _published(entry),
-    )
     return (
         _one(params, "channelId") in {"", entry.of("snippet", "channelId")}
         and _one(params, "videoCategoryId") in {"", entry.of("snippet", "categoryId")}
         and _one(params, "regionCode", "US") not in _blocked(entry)
         and entry.seconds in LENGTHS.get(_one(params, "videoDuration"), range(10**6))
-        and after <= published <= (before or "9")
+        and _one(params, "publishedAfter") <= _published(entry) <= _one(params, "publishedBefore", "9")
     )
 
 
@@ -251,11 +239,7 @@ def _channel(channel_id: str, title: str) -> Resource:
         "customUrl": "@" + "".join(filter(str.isalnum, title.casefold())),
         "thumbnails": thumbnails(channel_id),
     }
-    counts = {
-        "viewCount": str(dice),
-        "videoCount": str(dice % 900 + 1),
-        "hiddenSubscriberCount": dice % 5 == 0,
-    }
-    if dice % 5:
-        counts["subscriberCount"] = str(dice % 3_000 * 1_000)
+    hidden: dict[str, Any] = {"hiddenSubscriberCount": True}
+    shown = {"hiddenSubscriberCount": False, "subscriberCount": str(dice % 3_000 * 1_000)}
+    counts = {"viewCount": str(dice), "videoCount": str(dice % 900 + 1), **(shown if dice % 5 else hidden)}
     return {"kind": "youtube#channel", "id": channel_id, "snippet": snippet, "statistics": counts}

@@ -25,16 +25,7 @@ TOPICS = {
     "gaming": ("20", "speedrun in a minute", "boss fight tips", "retro console", "level design"),
 }
 """The category of each, and what its videos are about."""
-LEADS = (
-    "Don't miss this:",
-    "Easy",
-    "The best",
-    "I tried",
-    "Why everybody loves",
-    "How to:",
-    "3 minutes of",
-    "My",
-)
+LEADS = ("Don't miss this:", "Easy", "The best", "I tried", "How to:", "3 minutes of", "My")
 LANGUAGES = ("en", "en", "en", "en", "de", "es", "cs", "zh-Hans")
 TALL, SQUARE, WIDE = (1080, 1920), (1080, 1080), (1920, 1080)
 USUAL = ("default", "medium", "high")

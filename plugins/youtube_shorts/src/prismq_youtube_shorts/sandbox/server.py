@@ -175,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
             status, body = sandbox.api.answer(request.call, request.params)
             self._answer(fault, status, EDITS.get(fault, dict)(body))
 
-    do_POST = do_GET  # noqa: N815 - Google's client sends a long GET so
+    do_POST = do_GET  # noqa: N815 - Google's client sends a long GET so; any other would change something
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the standard library
         """Nothing on stderr: `Sandbox.requests` is the log."""
@@ -184,9 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         form = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode("utf-8", "replace")
         path = unquote(address.path)
-        means = self.headers.get(
-            "X-HTTP-Method-Override", self.command
-        )  # any other POST would change something
+        means = self.headers.get("X-HTTP-Method-Override", self.command)
         call = CALLS.get(path, path) if means == "GET" else path
         query = "&".join(filter(None, (address.query, form)))
         return Request(call, parse_qs(query, keep_blank_values=True), self.server.sandbox.faults.take(call))
