@@ -15,6 +15,7 @@ from tests.bench.peers import environments, measure, ours, services
 from tests.bench.peers.apps import marks
 from tests.bench.peers.cells import cells
 from tests.bench.peers.peer import APPS, PEERS, Peer
+from tests.support.processes import ROOT
 
 BASE = Peer("base", "base", (), ours.base, ours.worker, (2,))
 PIECES = Peer("pieces", "pieces", (), partial(ours.base, pieces=True), ours.worker, (4,))
@@ -156,6 +157,13 @@ def test_what_is_missing_is_said_in_one_line(service, package, tmp_path, monkeyp
 
     with pytest.raises(services.MissingError, match=f"^[^\n]*apt-get install {package}"), service(tmp_path):
         pytest.fail("it began")
+
+
+def test_the_worker_of_ours_imports_nothing_of_its_producer():
+    code = 'import sys, tests.bench.peers.apps.ours_app; print([n for n in sys.modules if n.startswith(("tests.support", "requests"))])'
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
 
 
 def test_every_peer_has_its_app_and_exact_versions():

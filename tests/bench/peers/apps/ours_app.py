@@ -1,11 +1,9 @@
-"""Our own worker's plugin and producer, as those of the peers."""
+"""Our own worker's plugin and producer, as those of the peers; the worker imports nothing of the producer."""
 
 import os
 
-from prismq_worker_sdk import TaskContext, TaskManagerClient, task_handler
+from prismq_worker_sdk import TaskContext, task_handler
 from tests.bench.peers.apps import marks
-from tests.bench.processes import Client
-from tests.support.deployed import Producer
 
 TYPE = "Bench.Nothing"
 BATCH = 100
@@ -30,6 +28,9 @@ def fill(numbers, told=os.environ):
     Args:
         told: The variables of the service.
     """
+    from tests.bench.processes import Client
+    from tests.support.deployed import Producer
+
     if "BENCH_PRISMQ" in told:
         there = Producer(near(told))
         there.register(TYPE)
@@ -56,6 +57,8 @@ PRODUCERS = []
 
 def producer():
     """One client for all tasks of a process."""
+    from prismq_worker_sdk import TaskManagerClient
+
     if not PRODUCERS:
         PRODUCERS.append(TaskManagerClient(near(os.environ)))
     return PRODUCERS[0]
