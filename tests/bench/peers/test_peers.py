@@ -160,7 +160,8 @@ def test_what_is_missing_is_said_in_one_line(service, package, tmp_path, monkeyp
 
 
 def test_the_worker_of_ours_imports_nothing_of_its_producer():
-    code = 'import sys, tests.bench.peers.apps.ours_app; print([n for n in sys.modules if n.startswith(("tests.support", "requests"))])'
+    look = "print([name for name in sys.modules if name.startswith(('tests.support', 'requests'))])"
+    code = f"import sys, tests.bench.peers.apps.ours_app; {look}"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert done.stdout == "[]\n"
