@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from prismq_worker_sdk.model.task import Task, TaskStatus
     from prismq_worker_sdk.plugin_settings import PluginSettings
     from prismq_worker_sdk.settings import WorkerSettings
-    from prismq_worker_sdk.wire.producer import TaskHandle, TaskManagerClient
+    from prismq_worker_sdk.wire.producer import Submission, TaskHandle, TaskManagerClient
     from prismq_worker_sdk.worker.worker import Worker
 
 _PLACES = {
@@ -56,7 +56,7 @@ _PLACES = {
     "model.task": ("Task", "TaskStatus"),
     "plugin_settings": ("PluginSettings",),
     "settings": ("WorkerSettings",),
-    "wire.producer": ("TaskHandle", "TaskManagerClient"),
+    "wire.producer": ("Submission", "TaskHandle", "TaskManagerClient"),
     "worker.worker": ("Worker",),
 }
 _PLACE_OF = {name: module for module, names in _PLACES.items() for name in names}
@@ -83,6 +83,7 @@ __all__ = [  # noqa: RUF022 - by what one needs first
     "WorkerSettings",
     "TaskManagerClient",
     "TaskHandle",
+    "Submission",
     "Task",
     "TaskStatus",
     "PrismqError",

@@ -26,6 +26,8 @@ class Capabilities:
         orders_claims: Whether a claim can say which task of a type comes first.
         tells_progress: Whether progress can be told where leases cannot be renewed.
         retries_at_once: Whether a failed task is handed out again at once, and counts its claims without a bound.
+        max_submits: Tasks that one call creates.
+        max_submit_bytes: Largest request of that call.
         max_request_bytes: Largest request.
         max_result_bytes: Largest result, as JSON text in UTF-8.
         max_params_bytes: Largest params of a child, as JSON text in UTF-8.
@@ -43,6 +45,8 @@ class Capabilities:
     orders_claims: bool = False
     tells_progress: bool = False
     retries_at_once: bool = False
+    max_submits: int = 1
+    max_submit_bytes: int = 16 * MIB
     max_request_bytes: int = 16 * MIB
     max_result_bytes: int = 8 * MIB
     max_params_bytes: int = MIB

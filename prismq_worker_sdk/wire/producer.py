@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
-from prismq_worker_sdk.errors import PrismqError, ServerUnreachable
+from prismq_worker_sdk.errors import PrismqError, RequestRefused, ServerUnreachable
+from prismq_worker_sdk.model.capabilities import BASE, Capabilities
 from prismq_worker_sdk.model.protocol import ServerInfo, Throttled, Unreachable, UnrecognisedServer
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.wire.dialect import Dialect
@@ -27,7 +28,7 @@ from prismq_worker_sdk.wire.producer_backend import (
 from prismq_worker_sdk.wire.rate_limits import RateLimits, rate_limits_of
 from prismq_worker_sdk.wire.transport import Timeouts, Transport, checked_key
 
-__all__ = ["TaskHandle", "TaskManagerClient", "TaskPage"]
+__all__ = ["Submission", "TaskHandle", "TaskManagerClient", "TaskPage"]
 
 T = TypeVar("T")
 
@@ -95,6 +96,7 @@ class TaskManagerClient:
         self._sleep = sleep
         self._limits: RateLimits | None = None
         self._found: ProducerBackend | None = None
+        self._capabilities: Capabilities | None = None
         if dialect != AUTO:
             self._use(dialect_named(dialect))
 
@@ -135,6 +137,28 @@ class TaskManagerClient:
         )
         created = self._perform(lambda backend: backend.submit(wanted))
         return TaskHandle(created.task, created=created.new, client=self)
+
+    def submit_many(self, submissions: Iterable[Submission]) -> list[TaskHandle | RequestRefused]:
+        """Creates many tasks, in as few calls as the server allows; one answer for each, in the order given.
+
+        A server that announces `batch` takes up to 1,000 in one call and one transaction, any other one by one.
+
+        Args:
+            submissions: Each with what `submit` takes.
+
+        Returns:
+            Handles; in place of a task that was refused, why: it stops no other.
+
+        Raises:
+            ServerUnreachable: No answer came; what was created before stays. With a `dedupe_key` each they can be
+                given again without becoming two.
+        """
+        wanted = list(submissions)
+        found = self._perform(lambda backend: backend.submit_many(wanted, self._can()))
+        return [
+            one if isinstance(one, RequestRefused) else TaskHandle(one.task, created=one.new, client=self)
+            for one in found
+        ]
 
     def get(self, task_id: str) -> Task:
         """A task.
@@ -268,11 +292,19 @@ class TaskManagerClient:
         if self._found is not None:
             return self._found
         match recognise(self._transport.send(HEALTH)):
-            case ServerInfo(dialect=name):
-                return self._use(dialect_named(name))
+            case ServerInfo() as info:
+                self._capabilities = info.capabilities
+                return self._use(dialect_named(info.dialect))
             case UnrecognisedServer() | Unreachable() | Throttled() as failure:
                 raise error_of(failure, self._api_url)
         return DIALECTS[0].producer(self._api_url)
+
+    def _can(self) -> Capabilities:
+        """What the server announces; asked now where the dialect was set by hand."""
+        if self._capabilities is None:
+            found = recognise(self._transport.send(HEALTH))
+            self._capabilities = found.capabilities if isinstance(found, ServerInfo) else BASE
+        return self._capabilities
 
     def _use(self, dialect: Dialect) -> ProducerBackend:
         if dialect.limits_requests:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from prismq_worker_sdk.errors import (
     NotATaskManager,
@@ -16,6 +16,7 @@ from prismq_worker_sdk.errors import (
     Unauthorised,
 )
 from prismq_worker_sdk.model import protocol
+from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.wire.address import what_to_check
 from prismq_worker_sdk.wire.messages import Steps
@@ -62,6 +63,10 @@ class Created:
     new: bool
 
 
+Submitted: TypeAlias = Created | RequestRefused
+"""What came of one of many submissions."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFilter:
     """Which tasks are asked for, and which page of them; None for what was not said."""
@@ -101,6 +106,7 @@ class ProducerBackend(Protocol):
     """What `TaskManagerClient` needs of a dialect: its methods as HTTP requests; they raise the errors it names."""
 
     def submit(self, wanted: Submission) -> Steps[Created]: ...
+    def submit_many(self, wanted: Sequence[Submission], can: Capabilities) -> Steps[list[Submitted]]: ...
     def get(self, task_id: str) -> Steps[Task]: ...
     def show(self, task_id: str) -> Steps[dict[str, Any]]: ...
     def tasks(self, wanted: TaskFilter) -> Steps[TaskPage]: ...
@@ -109,6 +115,19 @@ class ProducerBackend(Protocol):
     def publish(self, wanted: TypeSchema) -> Steps[dict[str, Any]]: ...
     def task_types(self) -> Steps[list[dict[str, Any]]]: ...
     def stats(self) -> Steps[dict[str, Any]]: ...
+
+
+def one_by_one(
+    submit: Callable[[Submission], Steps[Created]], wanted: Iterable[Submission]
+) -> Steps[list[Submitted]]:
+    """Many submissions where each takes a call of its own."""
+    found: list[Submitted] = []
+    for one in wanted:
+        try:
+            found.append((yield from submit(one)))
+        except RequestRefused as refused:
+            found.append(refused)
+    return found
 
 
 def error_of(failure: protocol.Failure, api_url: str) -> PrismqError:

@@ -1,6 +1,7 @@
 import re
 import threading
 import traceback
+from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr
@@ -16,7 +17,7 @@ from prismq_worker_sdk.errors import (
 )
 from prismq_worker_sdk.model.task import TaskStatus
 from prismq_worker_sdk.taskmanager.config import ApiKey, Scope
-from prismq_worker_sdk.wire.producer import TaskManagerClient
+from prismq_worker_sdk.wire.producer import Submission, TaskManagerClient
 from prismq_worker_sdk.wire.transport import Timeouts
 from tests.support.api import TYPE, running_api
 from tests.support.base_server import BaseServer
@@ -32,6 +33,7 @@ SCHEMA = {
 }
 CALLS = {
     "submit": lambda client: client.submit(TYPE, {}),
+    "submit_many": lambda client: client.submit_many([Submission(task_type=TYPE, params={})]),
     "get": lambda client: client.get("t1"),
     "show": lambda client: client.show("t1"),
     "tasks": lambda client: client.tasks(),
@@ -357,3 +359,74 @@ def test_a_wrong_address_is_refused_at_once(url):
         TaskManagerClient(url)
 
     assert "CANARY" not in str(refused.value)
+
+
+def many(kind, *params, **more):
+    return [Submission(task_type=kind, params=one, **more) for one in params]
+
+
+def test_many_tasks_are_created_in_one_call_and_answered_in_the_order_given(client, kind):
+    handles = client.submit_many(many(kind, *({"n": n} for n in range(5)), priority=2))
+
+    assert [handle.task.params["n"] for handle in handles] == list(range(5))
+    assert all(handle.created for handle in handles)
+    assert [client.get(handle.id).priority for handle in handles] == [2] * 5
+
+
+def test_one_of_many_that_is_refused_is_an_error_among_handles_and_stops_no_other(client, kind):
+    client.publish(kind, version="1", param_schema=SCHEMA)
+    known = many(kind, {"query": "a"}, dedupe_key="k")
+    first, bad, again = client.submit_many([*known, *many(kind, {"max/results": "x"}), *known])
+
+    assert isinstance(bad, RequestRefused)
+    assert {fault.pointer for fault in bad.faults} == {"/query", "/max~1results"}
+    assert (bad.status, first.created, again.created, again.id) == (422, True, False, first.id)
+
+
+def test_more_than_a_call_takes_goes_in_several(api, kind, monkeypatch):
+    client = TaskManagerClient(api.url)
+    assert client.submit_many([]) == []
+    client._capabilities = replace(client._capabilities, max_submits=2)
+    handles = client.submit_many(many(kind, *({"n": n} for n in range(5))))
+    client._capabilities = replace(client._capabilities, max_submits=100, max_submit_bytes=1000)
+    handles += client.submit_many(many(kind, *({"n": n, "text": "x" * 300} for n in range(5, 10))))
+    client.close()
+
+    assert [handle.task.params["n"] for handle in handles] == list(range(10))
+
+
+@pytest.mark.parametrize("dialect", ["auto", "v1"])
+def test_a_server_that_announces_no_whole_batch_gets_one_task_a_call(dialect, kind):
+    one = b'{"id": "t1", "type": "T.T", "params": {}}'
+    health = answer(
+        200, b'{"status": "healthy", "capabilities": {"manage": true, "batch": {"max_tasks": 9}}}'
+    )
+    with raw_server(says(health, answer(201, one), answer(422, b'{"detail": "no"}'))) as server:
+        client = TaskManagerClient(server.url, dialect=dialect)
+        good, bad = client.submit_many(many(kind, {}, {}))
+        client.close()
+
+    assert (good.id, bad.status) == ("t1", 422)
+    assert [asked.path for asked in server.asked] == ["/api/health", "/api/tasks", "/api/tasks"]
+
+
+def test_r35_a_batch_that_the_server_has_no_longer_goes_one_by_one(kind):
+    one = b'{"id": "t1", "type": "T.T", "params": {}}'
+    can = b'{"status": "healthy", "capabilities": {"manage": true, "batch": {"max_tasks": 9, "max_bytes": 9999}}}'
+    with raw_server(says(answer(200, can), answer(405, b'{"detail": "no"}'), answer(201, one))) as server:
+        client = TaskManagerClient(server.url)
+        (handle,) = client.submit_many(many(kind, {}))
+        client.close()
+
+    assert handle.id == "t1"
+    assert [asked.path for asked in server.asked] == ["/api/health", "/api/tasks/batch", "/api/tasks"]
+
+
+@pytest.mark.parametrize("body", [b"[]", b'{"tasks": []}', b'{"tasks": [{"status": 201}]}', b'{"tasks": 1}'])
+def test_an_answer_to_many_that_makes_no_sense_is_no_taskmanagers(kind, body):
+    can = b'{"status": "healthy", "capabilities": {"manage": true, "batch": {"max_tasks": 9, "max_bytes": 9999}}}'
+    with raw_server(says(answer(200, can), answer(200, body))) as server:
+        client = TaskManagerClient(server.url)
+        with pytest.raises(NotATaskManager):
+            client.submit_many(many(kind, {}))
+        client.close()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from prismq_worker_sdk.errors import Fault, NotATaskManager, NotSupported, RequestRefused
+from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.json import first_difference
 from prismq_worker_sdk.model.protocol import Failure
 from prismq_worker_sdk.model.task import Task, TaskStatus
@@ -33,10 +35,12 @@ from prismq_worker_sdk.wire.messages import HttpRequest, Steps, compact_json
 from prismq_worker_sdk.wire.producer_backend import (
     Created,
     Submission,
+    Submitted,
     TaskFilter,
     TaskPage,
     TypeSchema,
     error_of,
+    one_by_one,
 )
 
 USUAL_LIMIT = 50
@@ -89,6 +93,10 @@ class PrismqClientProducer:
             raise self._foreign("a creation without a task")
         task = self._task({"id": data.get("id"), "type": wanted.task_type, "status": data.get("status")})
         return Created(replace(task, params=dict(wanted.params)), new=data.get("deduplicated") is not True)
+
+    def submit_many(self, wanted: Sequence[Submission], _can: Capabilities) -> Steps[list[Submitted]]:
+        """The server knows no batch."""
+        return one_by_one(self.submit, wanted)
 
     def get(self, task_id: str) -> Steps[Task]:
         raw = yield from self._raw(task_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from reprlib import repr as short
 from typing import Any
 
@@ -63,8 +64,24 @@ def read_health(reply: HttpReply) -> ServerInfo | None:
         for field in ("name", "version", "instance")
     )
     announced = body.get("capabilities")
-    extended = read_bundle(announced.get("exchange")) if isinstance(announced, dict) else None
-    return ServerInfo(NAME, extended or BASE, instance=instance, described=f"{name} {version}".strip())
+    bundles = announced if isinstance(announced, dict) else {}
+    can = read_bundle(bundles.get("exchange")) or BASE
+    if bundles.get("manage") is True:
+        can = _with_batch(can, bundles.get("batch"))
+    return ServerInfo(NAME, can, instance=instance, described=f"{name} {version}".strip())
+
+
+def _with_batch(can: Capabilities, announced: Any) -> Capabilities:
+    """What the extension `batch` allows as well; nothing when it is not announced whole."""
+    bounds = announced if isinstance(announced, dict) else {}
+    max_tasks, max_bytes = number(bounds.get("max_tasks")), number(bounds.get("max_bytes"))
+    if max_tasks is None or max_bytes is None or max_tasks < 1 or max_bytes < 1:
+        return can
+    return replace(
+        can,
+        max_submits=int(min(max_tasks, MAX_TASKS)),
+        max_submit_bytes=int(min(max_bytes, MAX_REQUEST_BYTES)),
+    )
 
 
 def read_bundle(announced: Any) -> Capabilities | None:

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prismq_worker_sdk.errors import Fault, NotATaskManager, NotSupported, RequestRefused
+from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.wire.dialects.v1.base import is_unknown_path, read_task
-from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest, Steps
+from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps
 from prismq_worker_sdk.wire.producer_backend import (
     Created,
     Submission,
+    Submitted,
     TaskFilter,
     TaskPage,
     TypeSchema,
     error_of,
+    one_by_one,
 )
-from prismq_worker_sdk.wire.reading import detail_of, failure_of
+from prismq_worker_sdk.wire.reading import detail_of, failure_of, strip_surrogates
+
+NEW = 201
+GONE = {404, 405, 501}
+"""Answers to an extension that a server has no longer (R35)."""
+ENVELOPE_BYTES = 64
+"""Of a batch, for what is not tasks."""
 
 
 class V1Producer:
@@ -30,18 +39,34 @@ class V1Producer:
 
     def submit(self, wanted: Submission) -> Steps[Created]:
         """201 for a new task, 200 for the unfinished one that has the dedupe key."""
-        body = {
-            "type": wanted.task_type,
-            "params": dict(wanted.params),
-            "priority": wanted.priority,
-            "max_attempts": wanted.max_attempts,
-            "delay_seconds": wanted.delay_seconds,
-            "dedupe_key": wanted.dedupe_key,
-            "parent_id": wanted.parent_id,
-        }
-        given = {name: value for name, value in body.items() if value is not None}
-        reply = yield from self._call("submit", "POST", "tasks", body=given)
-        return Created(self._task(reply.json), new=reply.status == 201)  # noqa: PLR2004
+        reply = yield from self._call("submit", "POST", "tasks", body=_submitted(wanted))
+        return Created(self._task(reply.json), new=reply.status == NEW)
+
+    def submit_many(self, wanted: Sequence[Submission], can: Capabilities) -> Steps[list[Submitted]]:
+        """In calls of as many tasks, and as many bytes, as the server takes."""
+        if can.max_submits == 1:
+            return (yield from one_by_one(self.submit, wanted))
+        found: list[Submitted] = []
+        room = can.max_submit_bytes - ENVELOPE_BYTES
+        while len(found) < len(wanted):
+            batch: list[dict[str, Any]] = []
+            size = 0
+            for one in wanted[len(found) : len(found) + can.max_submits]:
+                body = _submitted(one)
+                size += len(json.dumps(body, ensure_ascii=False).encode()) + 2
+                if size > room and batch:
+                    break
+                batch.append(body)
+            request = _request("submit", "POST", "tasks", "batch", body={"tasks": batch})
+            reply = yield request
+            if isinstance(reply, HttpReply) and reply.status in GONE:
+                return found + (yield from one_by_one(self.submit, wanted[len(found) :]))
+            body = self._checked(request, reply).json
+            listed = self._list(body if isinstance(body, dict) else {}, "tasks")
+            if len(listed) != len(batch):
+                raise self._foreign(f"{len(batch)} submits with {len(listed)} answers")
+            found += map(self._one_submitted, listed)
+        return found
 
     def get(self, task_id: str) -> Steps[Task]:
         return self._task_of("get", "GET", "tasks", task_id)
@@ -94,8 +119,11 @@ class V1Producer:
         body: Mapping[str, Any] | None = None,
         query: tuple[tuple[str, str], ...] = (),
     ) -> Steps[HttpReply]:
-        text = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False)
-        reply = yield HttpRequest(call, method, segments, text, query)
+        request = _request(call, method, *segments, body=body, query=query)
+        return self._checked(request, (yield request))
+
+    def _checked(self, request: HttpRequest, reply: HttpAnswer) -> HttpReply:
+        """The same reply where it is a good one."""
         if isinstance(reply, Unreachable):
             raise error_of(reply, self._api_url)
         if (failure := failure_of(reply)) is not None:
@@ -103,8 +131,10 @@ class V1Producer:
         if reply.status in {200, 201} and reply.is_json:
             return reply
         if reply.status == 404 and is_unknown_path(reply):  # noqa: PLR2004
-            path = "/".join(segments)
-            raise NotSupported(f"{self._api_url} has no {method} /{path}: it has only the base protocol")
+            path = "/".join(request.segments)
+            raise NotSupported(
+                f"{self._api_url} has no {request.method} /{path}: it has only the base protocol"
+            )
         raise RequestRefused(detail_of(reply), status=reply.status, faults=_faults(reply.json))
 
     def _task_of(self, *request: str) -> Steps[Task]:
@@ -115,6 +145,19 @@ class V1Producer:
         if isinstance(found, dict):
             return found
         raise self._foreign(f"with {type(found).__name__} in place of an object")
+
+    def _one_submitted(self, raw: Any) -> Submitted:
+        said = raw if isinstance(raw, dict) else {}
+        problem = said.get("problem")
+        if not isinstance(problem, dict):
+            return Created(self._task(said.get("task")), new=said.get("status") == NEW)
+        status = said.get("status")
+        detail = problem.get("detail") or problem.get("title") or "refused"
+        return RequestRefused(
+            strip_surrogates(str(detail)),
+            status=status if isinstance(status, int) else 422,
+            faults=_faults(problem),
+        )
 
     def _task(self, raw: Any) -> Task:
         try:
@@ -130,6 +173,30 @@ class V1Producer:
 
     def _foreign(self, what: str) -> NotATaskManager:
         return NotATaskManager(f"{self._api_url} answered {what}")
+
+
+def _request(
+    call: str,
+    method: str,
+    *segments: str,
+    body: Mapping[str, Any] | None = None,
+    query: tuple[tuple[str, str], ...] = (),
+) -> HttpRequest:
+    text = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False)
+    return HttpRequest(call, method, segments, text, query)
+
+
+def _submitted(wanted: Submission) -> dict[str, Any]:
+    body = {
+        "type": wanted.task_type,
+        "params": dict(wanted.params),
+        "priority": wanted.priority,
+        "max_attempts": wanted.max_attempts,
+        "delay_seconds": wanted.delay_seconds,
+        "dedupe_key": wanted.dedupe_key,
+        "parent_id": wanted.parent_id,
+    }
+    return {name: value for name, value in body.items() if value is not None}
 
 
 def _faults(body: Any) -> tuple[Fault, ...]:
