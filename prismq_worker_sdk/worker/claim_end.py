@@ -59,8 +59,12 @@ def store(services: Services, ends: Sequence[Ended]) -> list[bool]:
     return [one.stored is None or next(kept) for one in ends]
 
 
-def count_and_tell(services: Services, ends: Sequence[Ended]) -> None:
-    """Books ends that are stored, tells them, and wakes who has to do with them."""
+def count_and_tell(services: Services, ends: Sequence[Ended], *, deliver: bool = True) -> None:
+    """Books ends that are stored, tells them, and wakes who has to do with them.
+
+    Args:
+        deliver: Not where slots are about to be freed: the delivery loop is woken then, to claim for them as well.
+    """
     ledger, events = services.accounting, list[Event]()
     reported = [one for one in ends if one.reported]
     ledger.commit(len(reported))
@@ -77,7 +81,7 @@ def count_and_tell(services: Services, ends: Sequence[Ended]) -> None:
             )
         events.append(ClaimEnded(one.ref, one.end, one.detail))
     services.emit(*events)
-    if reported:
+    if reported and deliver:
         services.wakeups.deliver()
     if services.all_runs_done or not services.lifecycle.running:
         services.wakeups.supervise()

@@ -82,7 +82,8 @@ def commit(services: Services, finished: Sequence[Finished]) -> list[Finished]:
     if services.can.renews and any(one.reported for one in ends):
         # before the slots are free, so that the next claim goes along with these reports
         services.deliver_with_claims(now=True)
-    count_and_tell(services, [end for end, is_first in zip(ends, first, strict=True) if is_first])
+    told = [end for end, is_first in zip(ends, first, strict=True) if is_first]
+    count_and_tell(services, told, deliver=not all(attempt.returned for attempt, _ in finished))
     for (attempt, ending), end, is_first in zip(finished, ends, first, strict=True):
         if is_first:
             _tell_type(services, attempt, ending, end.end)

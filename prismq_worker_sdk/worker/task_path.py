@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from prismq_worker_sdk.decide.ends import outcome_of_error
 from prismq_worker_sdk.decide.leases import time_limit
 from prismq_worker_sdk.decide.retries import too_often
 from prismq_worker_sdk.errors import OutboxError
@@ -202,11 +203,14 @@ def run(services: Services, attempt: Attempt) -> None:
     attempt.native_id = threading.get_native_id()
     process = os.getpid()
     with task_scope(attempt.ref):
-        attempt.started_at = services.clock.monotonic()
-        services.shared.threads[attempt.thread_id] = attempt
-        services.emit(TaskStarted(attempt.ref))
-        ctx = RunningContext(AttemptBackend(services, attempt))
-        ending = worked(services, attempt, ctx, place_of(services, attempt, ctx))
+        try:
+            attempt.started_at = services.clock.monotonic()
+            services.shared.threads[attempt.thread_id] = attempt
+            services.emit(TaskStarted(attempt.ref))
+            ctx = RunningContext(AttemptBackend(services, attempt))
+            ending = worked(services, attempt, ctx, place_of(services, attempt, ctx))
+        except BaseException as error:  # noqa: BLE001 - no memory, for one: the claim must have an end all the same
+            ending = Ending(outcome_of_error(error, redact=services.redactor.text), error)
         end_fork_of(process)
         if ending.error is not None:
             with suppress(Exception):  # whatever was done to logging, the claim must have an end

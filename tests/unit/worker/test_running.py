@@ -12,6 +12,7 @@ from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.events import ClaimEnded, End, OutcomeCommitted, TypePaused, TypeResumed
 from prismq_worker_sdk.model.outcome import Completed, Failed, Released
+from prismq_worker_sdk.worker import task_path
 from prismq_worker_sdk.worker.cancellation import CancelToken
 from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.handler_call import call
@@ -379,3 +380,16 @@ def test_r15_a_handler_that_has_just_ended_cannot_be_told_to_end_any_more(workpl
 
     assert call(handle, {}, None, token=Late(), max_bytes=100) == '"done"'
     told[0]()  # as by a thread that was on its way: nothing of its own may break by it
+
+
+def test_r10_a_task_that_breaks_the_worker_around_it_fails_like_any_other(workplace, monkeypatch):
+    def broken(*_):
+        raise MemoryError("no room for a context")
+
+    monkeypatch.setattr(task_path, "AttemptBackend", broken)
+    place = workplace(Work())
+    place.run("t1")
+
+    assert place.ends() == [("t1", End.FAILED)]
+    assert place.outcomes()[0].error_type == "MemoryError"
+    assert place.services.slots.free == 2
