@@ -44,7 +44,7 @@ def _at(path: str, default: Any = None) -> Any:
 class Resource(BaseModel):
     """One item of an answer; what it does not name is passed over."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     @model_serializer
     def _as_google_writes_it(self) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class Resource(BaseModel):
 class Thumbnail(BaseModel):
     """A picture."""
 
-    model_config = ConfigDict(frozen=True, defer_build=True)
+    model_config = ConfigDict(frozen=True)
 
     url: str | None = None
     width: int | None = None

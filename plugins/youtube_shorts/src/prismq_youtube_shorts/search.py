@@ -15,14 +15,14 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
 
 from prismq_worker_sdk import Permanent
 from prismq_youtube_shorts.client import PAGE_SIZE, Calls
 from prismq_youtube_shorts.errors import LanguageRefused, PageTokenRefused
 from prismq_youtube_shorts.handler import YouTube
 from prismq_youtube_shorts.resources import VIDEOS
-from prismq_youtube_shorts.state.cache import Page
+from prismq_youtube_shorts.state.cache import Page, adapter
 
 Order = Literal["relevance", "date", "viewCount", "rating", "title"]
 SafeSearch = Literal["moderate", "none", "strict"]
@@ -93,9 +93,6 @@ class _Checkpoint:
     pages: dict[int, Page] = field(default_factory=dict)
 
 
-_CHECKPOINT = TypeAdapter(_Checkpoint)
-
-
 @dataclass(slots=True)
 class Search:
     """A search under way; `query` loses its language where YouTube does not know that."""
@@ -160,7 +157,7 @@ class Search:
             return self._page(number, token)
         self._paid[number] = page  # once its ids are in the checkpoint, nobody pays for it again
         checkpoint = _Checkpoint(self.query.language, self._paid)
-        self.calls.ctx.checkpoint(_CHECKPOINT.dump_python(checkpoint, mode="json"))
+        self.calls.ctx.checkpoint(adapter(_Checkpoint).dump_python(checkpoint, mode="json"))
         return page
 
     def _bought(self, token: str | None) -> Page | None:
@@ -189,7 +186,7 @@ class Search:
 def _read_checkpoint(checkpoint: object, since: datetime) -> _Checkpoint:
     """What an earlier attempt paid for; nothing where that is of another version, or too old to go on with."""
     try:
-        found = _CHECKPOINT.validate_json(json.dumps(checkpoint or {}))
+        found = adapter(_Checkpoint).validate_json(json.dumps(checkpoint or {}))
     except ValidationError:
         return _Checkpoint()
     return _Checkpoint() if any(page.read_at < since for page in found.pages.values()) else found

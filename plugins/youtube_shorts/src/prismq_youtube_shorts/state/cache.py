@@ -9,6 +9,8 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,6 +18,8 @@ from prismq_worker_sdk.compat import UTC
 from prismq_youtube_shorts.quota import Clock
 from prismq_youtube_shorts.resources import VIDEOS, Video
 from prismq_youtube_shorts.state.file import StateFile
+
+T = TypeVar("T")
 
 MAX_SECONDS = 30 * 86_400.0
 PURGE_SECONDS = 3_600.0
@@ -60,8 +64,10 @@ class _Known:
     fields: str = VIDEOS.fields
 
 
-_PAGE = TypeAdapter(Page)
-_KNOWN = TypeAdapter(_Known)
+@cache
+def adapter(kind: type[T]) -> TypeAdapter[T]:
+    """Reads and writes the JSON of these values; made when the first one is, which takes a start some time."""
+    return TypeAdapter(kind)
 
 
 class Cache:
@@ -88,7 +94,7 @@ class Cache:
             (search, number, search, self._now().timestamp() - self._lifetime),
         )
         try:
-            return _PAGE.validate_json(found[0][0]) if found else None
+            return adapter(Page).validate_json(found[0][0]) if found else None
         except ValidationError:
             return None  # written by another version: it is read anew
 
@@ -96,7 +102,7 @@ class Cache:
         """Keeps a page whose videos are known; a new first page replaces all pages of its search."""
         if not self.keeps_pages:
             return
-        row = (search, number, _PAGE.dump_json(page).decode(), page.read_at.timestamp())
+        row = (search, number, adapter(Page).dump_json(page).decode(), page.read_at.timestamp())
 
         def write(db: sqlite3.Connection) -> None:
             if number == 1:
@@ -138,7 +144,7 @@ class Cache:
         known = {}
         for body, read_at in self._file.read(statement, (since, *wanted)):
             try:
-                found = _KNOWN.validate_json(body)
+                found = adapter(_Known).validate_json(body)
             except ValidationError:
                 continue
             if found.fields == VIDEOS.fields:
@@ -147,7 +153,10 @@ class Cache:
 
     def keep_videos(self, videos: Iterable[tuple[Video, datetime]]) -> None:
         """Keeps what videos.list said and when, for later looks at statistics alone."""
-        rows = [(video.id, _KNOWN.dump_json(_Known(video)).decode(), at.timestamp()) for video, at in videos]
+        rows = [
+            (video.id, adapter(_Known).dump_json(_Known(video)).decode(), at.timestamp())
+            for video, at in videos
+        ]
         self._file.write("INSERT OR REPLACE INTO videos VALUES (?, ?, ?)", *rows)
 
     def snapshot_before(self, video_id: str, moment: datetime) -> Snapshot | None:
