@@ -10,13 +10,12 @@ from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import bindparam
 
 from prismq_worker_sdk.taskmanager import views
 from prismq_worker_sdk.taskmanager.http import size_of
 from prismq_worker_sdk.taskmanager.rules import MAX_REQUEST_BYTES, UNCONFIRMED_FREE, expired_error
-from prismq_worker_sdk.taskmanager.statements import Statement, insert, literal, update
-from prismq_worker_sdk.taskmanager.tables import claims, new_tokens, tasks
+from prismq_worker_sdk.taskmanager.statements import Statement, insert
+from prismq_worker_sdk.taskmanager.tables import claims, new_tokens
 
 CANCELLED = ("cancelled on request", "cancelled")
 """Error and error type of a task that was cancelled."""
@@ -24,65 +23,48 @@ EXPIRED = "expired"
 ENVELOPE_BYTES = 64 * 1024
 """Of an answer, for all that is not tasks."""
 
-_FIRST = (tasks.c.priority.desc(), tasks.c.seq)
-_IS_HELD = tasks.c.status == literal("processing")
-_HAS_EXPIRED = tasks.c.claim_expires_at <= bindparam("now")
 _PENDING = Statement(
-    sa.select(tasks)
-    .where(
-        tasks.c.status == literal("pending"),
-        tasks.c.type == bindparam("type"),
-        sa.or_(tasks.c.not_before.is_(None), tasks.c.not_before <= bindparam("now")),
-    )
-    .order_by(*_FIRST)
-    .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
+    "SELECT * FROM tasks WHERE status = 'pending' AND type = :type AND (not_before IS NULL OR not_before <= :now)"
+    " ORDER BY priority DESC, seq LIMIT :most",
+    locks=True,
 )
-_FIRST_EXPIRY = Statement(sa.select(sa.func.min(tasks.c.claim_expires_at).label("at")).where(_IS_HELD))
 _EXPIRED = Statement(
-    sa.select(tasks, claims.c.confirmed)
-    .join(claims, tasks.c.claim == claims.c.id)
-    .where(_IS_HELD, _HAS_EXPIRED, tasks.c.type == bindparam("type"))
-    .order_by(*_FIRST)
-    .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
+    "SELECT tasks.*, confirmed FROM tasks JOIN claims ON claims.id = tasks.claim"
+    " WHERE status = 'processing' AND claim_expires_at <= :now AND type = :type"
+    " ORDER BY priority DESC, seq LIMIT :most",
+    locks=True,
 )
-_IS_OVER = sa.or_(tasks.c.cancel_asked == literal(1), tasks.c.attempts >= tasks.c.max_attempts)
-_OVER = Statement(sa.select(tasks).where(_IS_HELD, _HAS_EXPIRED, _IS_OVER).with_for_update(skip_locked=True))
+_FIRST_EXPIRY = Statement("SELECT min(claim_expires_at) AS at FROM tasks WHERE status = 'processing'")
+_OVER = Statement(
+    "SELECT * FROM tasks WHERE status = 'processing' AND claim_expires_at <= :now"
+    " AND (cancel_asked = 1 OR attempts >= max_attempts)",
+    locks=True,
+)
 _STILL_HELD = Statement(
-    sa.select(tasks, claims.c.token, claims.c.attempt)
-    .join(claims, claims.c.task_id == tasks.c.id)
-    .where(
-        claims.c.request_id == bindparam("request_id"),
-        claims.c.worker_id == bindparam("worker_id"),
-        _IS_HELD,
-        tasks.c.claim == claims.c.id,
-        tasks.c.claim_expires_at > bindparam("now"),
-    )
-    .order_by(claims.c.id)
+    "SELECT tasks.*, token, attempt FROM claims JOIN tasks ON tasks.id = claims.task_id AND tasks.claim = claims.id"
+    " WHERE request_id = :request_id AND claims.worker_id = :worker_id"
+    " AND status = 'processing' AND claim_expires_at > :now ORDER BY claims.id"
 )
-
 _NEW_CLAIM = insert(
     claims, ("task_id", "worker_id", "attempt", "token", "request_id", "claimed_at", "confirmed")
 )
-_LATEST_CLAIM = sa.select(sa.func.max(claims.c.id)).where(claims.c.task_id == tasks.c.id)
-_TAKE = update(
-    tasks,
-    ("attempts", "unconfirmed", "leased", "claimed_at", "claim_expires_at", "worker_id"),
-    by=("seq",),
-    status=literal("processing"),
-    claim=_LATEST_CLAIM.scalar_subquery(),
-    progress=sa.null(),
-    message=sa.null(),
+_TAKE = Statement(
+    "UPDATE tasks SET status = 'processing', claim = (SELECT max(id) FROM claims WHERE task_id = tasks.id),"
+    " progress = NULL, message = NULL, attempts = :attempts, unconfirmed = :unconfirmed, leased = :leased,"
+    " claimed_at = :now, claim_expires_at = :until, worker_id = :worker_id WHERE seq = :seq"
 )
-_GIVE_UP = update(tasks, ("error", "error_type", "completed_at"), by=("seq",), status=literal("failed"))
-CLOSE_CLAIM = update(
-    claims,
-    ("verdict", "error", "ended_at"),
-    by=("id",),
-    where=[sa.or_(claims.c.verdict.is_(None), claims.c.verdict == literal(EXPIRED))],
+_GIVE_UP = Statement(
+    "UPDATE tasks SET status = 'failed', error = :error, error_type = :error_type, completed_at = :now WHERE seq = :seq"
+)
+CLOSE_CLAIM = Statement(
+    "UPDATE claims SET verdict = :verdict, error = :error, ended_at = :now"
+    " WHERE id = :claim AND (verdict IS NULL OR verdict = 'expired')"
 )
 """Notes how a claim ended, unless something other than its expiry was noted before."""
+_EXTEND = sa.text(
+    "UPDATE tasks SET claim_expires_at = :until"
+    " WHERE status = 'processing' AND leased = 1 AND claim_expires_at < :until"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,11 +149,7 @@ def expire_claims(db: sa.Connection, now: float) -> None:
 
 def extend_leases_after_restart(db: sa.Connection, until: float) -> None:
     """Lets every claim under a token live until then, so that a restart of the server takes none away (R8)."""
-    db.execute(
-        tasks.update()
-        .where(_IS_HELD, tasks.c.leased == 1, tasks.c.claim_expires_at < until)
-        .values(claim_expires_at=until)
-    )
+    db.execute(_EXTEND, {"until": until})
 
 
 def _candidates(db: sa.Connection, wanted: Wanted, now: float) -> Generator[Any, None, None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from prismq_worker_sdk.compat import StrEnum
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.files import text_of
 
-SHORTEST_KEY = 8
+MIN_KEY_CHARACTERS = 8
 
 
 class Scope(StrEnum):
@@ -94,7 +94,7 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
     Raises:
         SettingsError: The file cannot be read, or a line is no key; never shows a key.
     """
-    return tuple(_keys(path, _lines(path)))
+    return tuple(ApiKey.of(text, scope) for scope, text in _entries(path))
 
 
 def first_key(path: Path) -> str | None:
@@ -103,35 +103,27 @@ def first_key(path: Path) -> str | None:
     Raises:
         SettingsError: As `read_keys`.
     """
-    read_keys(path)
-    words = (line.split() for line in _lines(path))
-    return next((text for _scope, text in filter(_is_key, words)), None)
+    return next((text for _scope, text in _entries(path)), None)
 
 
-def _lines(path: Path) -> list[str]:
+def _entries(path: Path) -> list[tuple[Scope, str]]:
     try:
-        return text_of(path).splitlines()
-    except OSError as error:
-        raise SettingsError(f"the key file {path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise SettingsError(f"the key file {path} cannot be read: {error}") from None
-
-
-def _is_key(words: list[str]) -> bool:
-    return bool(words) and not words[0].startswith("#")
-
-
-def _keys(path: Path, lines: list[str]) -> Iterable[ApiKey]:
+        lines = text_of(path).splitlines()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"the key file {path} cannot be read: {reason}") from None
+    found = []
     for number, line in enumerate(lines, 1):
         words = line.split()
-        if not _is_key(words):
+        if not words or words[0].startswith("#"):
             continue
-        if len(words) != 2 or words[0] not in set(Scope) or len(words[1]) < SHORTEST_KEY:  # noqa: PLR2004
+        if len(words) != 2 or words[0] not in set(Scope) or len(words[1]) < MIN_KEY_CHARACTERS:  # noqa: PLR2004
             raise SettingsError(
                 f"{path}:{number} is no key; write `worker KEY`, `producer KEY` or `admin KEY`, the key at least "
-                f"{SHORTEST_KEY} characters"
+                f"{MIN_KEY_CHARACTERS} characters"
             )
-        yield ApiKey.of(words[1], Scope(words[0]))
+        found.append((Scope(words[0]), words[1]))
+    return found
 
 
 def _is_loopback(host: str) -> bool:

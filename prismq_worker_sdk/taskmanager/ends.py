@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import bindparam
 
 from prismq_worker_sdk.taskmanager import producing
 from prismq_worker_sdk.taskmanager.claims import CANCELLED, CLOSE_CLAIM, EXPIRED
@@ -26,43 +25,31 @@ from prismq_worker_sdk.taskmanager.rules import (
     MAX_RESULT_BYTES,
     after_failure,
 )
-from prismq_worker_sdk.taskmanager.statements import Statement, literal, update
-from prismq_worker_sdk.taskmanager.tables import claims, tasks
+from prismq_worker_sdk.taskmanager.statements import Statement
 
-_LARGE = {"params", "result", "checkpoint"}
 _HELD = Statement(
-    sa.select(
-        *(claims.c.id.label("held"), claims.c.confirmed, claims.c.outcome),
-        *(column for column in tasks.columns if column.name not in _LARGE),
-    )
-    .join(tasks, claims.c.task_id == tasks.c.id)
-    .where(claims.c.token == bindparam("token"))
-    .with_for_update(),
-    ("token",),
+    "SELECT claims.id AS held, confirmed, outcome, tasks.id, seq, type, status, claim, attempts, max_attempts,"
+    " unconfirmed, tasks.error, error_type, cancel_asked, progress, message"
+    " FROM claims JOIN tasks ON tasks.id = claims.task_id WHERE token = :token",
+    locks=True,
 )
-_COUNTS, _CHECKPOINT, _CLAIM = ("attempts", "unconfirmed"), ("checkpoint",), ("seq", "claim")
-_WHY = ("error", "error_type")
-_FINISH = update(
-    tasks, ("status", "result", "completed_at", *_WHY, *_COUNTS), unless_none=_CHECKPOINT, by=_CLAIM
+_REST = (
+    "error = :error, error_type = :error_type, attempts = :attempts, unconfirmed = :unconfirmed,"
+    " checkpoint = coalesce(:checkpoint, checkpoint) WHERE seq = :seq AND claim = :claim"
 )
-_TRY_AGAIN = update(
-    tasks,
-    ("not_before", *_WHY, *_COUNTS),
-    unless_none=_CHECKPOINT,
-    by=_CLAIM,
-    status=literal("pending"),
-    worker_id=sa.null(),
+_FINISH = Statement(f"UPDATE tasks SET status = :status, result = :result, completed_at = :now, {_REST}")
+_TRY_AGAIN = Statement(
+    f"UPDATE tasks SET status = 'pending', worker_id = NULL, not_before = :not_before, {_REST}"
 )
-_RENEW = update(
-    tasks,
-    ("claim_expires_at", "progress", "message", *_WHY, *_COUNTS),
-    unless_none=_CHECKPOINT,
-    by=_CLAIM,
-    status=literal("processing"),
-    completed_at=sa.null(),
+_RENEW = Statement(
+    "UPDATE tasks SET status = 'processing', completed_at = NULL, claim_expires_at = :until, progress = :progress,"
+    f" message = :message, {_REST}"
 )
-_END_CLAIM = update(claims, ("verdict", "outcome", "error", "ended_at"), by=("id",), confirmed=literal(1))
-_CONFIRM = update(claims, (), by=("id",), confirmed=literal(1))
+_END_CLAIM = Statement(
+    "UPDATE claims SET confirmed = 1, verdict = :verdict, outcome = :outcome, error = :error, ended_at = :now"
+    " WHERE id = :claim"
+)
+_CONFIRM = Statement("UPDATE claims SET confirmed = 1 WHERE id = :claim")
 
 
 @dataclass(slots=True)
@@ -147,7 +134,7 @@ def end_of_worker(
 
 def _held(db: sa.Connection, items: Sequence[HeldItem]) -> list[Any]:
     """The claim of each, with its task as it is now; None where its token is not one of its task."""
-    found = _HELD.first_of_each(db, [(item.lease_token,) for item in items])
+    found = _HELD.first_of_each(db, "token", [item.lease_token for item in items])
     return [row if row and row.id == item.task_id else None for row, item in zip(found, items, strict=True)]
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import bindparam
 
 from prismq_worker_sdk.taskmanager.claims import Wanted, still_held, take
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
@@ -15,13 +14,14 @@ from prismq_worker_sdk.taskmanager.ends import renew, report
 from prismq_worker_sdk.taskmanager.http import Problem, json_text
 from prismq_worker_sdk.taskmanager.messages import ExchangeRequest
 from prismq_worker_sdk.taskmanager.rules import MAX_TASKS
-from prismq_worker_sdk.taskmanager.statements import Statement, insert, literal, update
-from prismq_worker_sdk.taskmanager.tables import tasks, workers
+from prismq_worker_sdk.taskmanager.statements import Statement, insert
+from prismq_worker_sdk.taskmanager.tables import workers
 
 RUN = "run"
-_COMMAND = Statement(sa.select(workers.c.wanted).where(workers.c.worker_id == bindparam("worker_id")))
-_SEEN = update(workers, ("last_seen",), by=("worker_id",))
+_COMMAND = Statement("SELECT wanted FROM workers WHERE worker_id = :worker_id")
+_SEEN = Statement("UPDATE workers SET last_seen = :now WHERE worker_id = :worker_id")
 _NEW = insert(workers, ("worker_id", "first_seen", "last_seen", "wanted"))
+_HOLDING = Statement("SELECT seq, worker_id, id FROM tasks WHERE status = 'processing'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,7 @@ def claim_only(
 def listed(db: sa.Connection) -> list[tuple[Any, list[str]]]:
     """Every worker, the one heard of last first, with the tasks it holds."""
     running: dict[str, list[str]] = {}
-    held = sa.select(tasks.c.worker_id, tasks.c.id).where(tasks.c.status == literal("processing"))
-    for worker_id, task_id in db.execute(held.order_by(tasks.c.seq)):
+    for _seq, worker_id, task_id in sorted(_HOLDING.rows(db)):
         running.setdefault(worker_id, []).append(task_id)
     found = db.execute(sa.select(workers).order_by(workers.c.last_seen.desc(), workers.c.worker_id))
     return [(row, running.get(row.worker_id, [])) for row in found]

@@ -23,14 +23,12 @@ from prismq_worker_sdk.taskmanager.http import Problem, at_most, json_text, size
 from prismq_worker_sdk.taskmanager.messages import NewTask, NewTaskType
 from prismq_worker_sdk.taskmanager.queries import TASK_TYPE, find, type_named
 from prismq_worker_sdk.taskmanager.rules import MAX_PARAMS_BYTES
-from prismq_worker_sdk.taskmanager.statements import Statement, insert, literal
+from prismq_worker_sdk.taskmanager.statements import Statement, insert
 from prismq_worker_sdk.taskmanager.tables import new_ids, task_types, tasks
 
-_SAME_KEY = (tasks.c.dedupe_key == bindparam("key"), tasks.c.type == bindparam("type"))
-_TWIN = sa.select(tasks).where(*_SAME_KEY).order_by(tasks.c.seq.desc()).limit(1)
-_IS_UNFINISHED = sa.or_(tasks.c.status == literal("pending"), tasks.c.status == literal("processing"))
-_UNFINISHED_TWIN = Statement(_TWIN.where(_IS_UNFINISHED))
-_TWIN_CHILD = Statement(_TWIN.where(tasks.c.parent_id == bindparam("parent")))
+_TWIN = "SELECT * FROM tasks WHERE dedupe_key = :key AND type = :type AND {} ORDER BY seq DESC LIMIT 1"
+_UNFINISHED_TWIN = Statement(_TWIN.format("status IN ('pending', 'processing')"))
+_TWIN_CHILD = Statement(_TWIN.format("parent_id = :parent"))
 _BLANK: dict[str, Any] = {
     **dict.fromkeys(column.name for column in tasks.columns),
     "status": "pending",

@@ -7,16 +7,15 @@ from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import bindparam
 
 from prismq_worker_sdk.taskmanager.http import Problem
 from prismq_worker_sdk.taskmanager.messages import TaskFilter
-from prismq_worker_sdk.taskmanager.statements import Statement, literal
+from prismq_worker_sdk.taskmanager.statements import Statement
 from prismq_worker_sdk.taskmanager.tables import claims, task_types, tasks
 
 Row = sa.Row[Any]
-TASK_TYPE = Statement(sa.select(task_types).where(task_types.c.name == bindparam("name")))
-_TASK = Statement(sa.select(tasks).where(tasks.c.id == bindparam("id")))
+TASK_TYPE = Statement("SELECT * FROM task_types WHERE name = :name")
+_TASK = Statement("SELECT * FROM tasks WHERE id = :id")
 MAX_SEQ = 2**63 - 1
 
 
@@ -41,7 +40,7 @@ def listed(db: sa.Connection, wanted: TaskFilter) -> tuple[list[Row], str | None
     """Tasks, newest first, and the cursor of the next page; tasks that come meanwhile do not shift the pages."""
     query = sa.select(tasks).order_by(tasks.c.seq.desc()).limit(wanted.limit + 1)
     if wanted.status is not None:
-        query = query.where(tasks.c.status == literal(wanted.status))
+        query = query.where(tasks.c.status == sa.literal_column(f"'{wanted.status}'"))
     if wanted.type is not None:
         query = query.where(tasks.c.type == wanted.type)
     if wanted.worker_id is not None:

@@ -1,4 +1,4 @@
-"""What producers and operators call (PROTOCOL, manage): creating, looking, steering."""
+"""What producers and operators call (protocol.md, extensions): creating, looking, steering."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What workers call: health, claim, complete, fail (PROTOCOL, v1 base), and all of it in one (exchange)."""
+"""What workers call: health, claim, complete, fail (protocol.md, base), and all of it in one (extensions)."""
 
 from __future__ import annotations
 

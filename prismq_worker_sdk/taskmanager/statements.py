@@ -1,41 +1,37 @@
-"""Statements that are compiled once and then given to the driver: building and binding one costs more than its work."""
+"""SQL that is compiled once and then given to the driver: building and binding a statement costs more than its work."""
 
 from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Generator, Sequence
-from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import bindparam
 from sqlalchemy.exc import OperationalError
 
 
 class Statement:
-    """A statement whose parameters are known by their names; none of them is expanded.
+    """A statement with parameters `:name`.
+
+    A constant stands in its text: by it SQLite knows that an index of some rows will do.
 
     Args:
-        names: Of the parameters, in the order in which `run` and `first_of_each` get their values.
+        locks: Whether the rows that are read are about to be changed. SQLite's writer has the database to itself;
+            other databases are told.
     """
 
-    def __init__(self, statement: sa.Select[Any] | sa.Insert | sa.Update, names: Sequence[str] = ()) -> None:
-        self._statement = statement
-        self._names = list(names)
-        self._compiled: dict[str, tuple[str, dict[str, Any], list[str] | None]] = {}
-        if isinstance(statement, sa.Select):
-            row: Any = namedtuple("_Row", statement.selected_columns.keys())  # type: ignore[misc]  # noqa: PYI024
-            self._row: Callable[[Any], Any] = row._make
+    def __init__(self, text: str, *, locks: bool = False) -> None:
+        self._text = text
+        self._locks = locks
+        self._compiled: dict[str, tuple[str, list[str] | None]] = {}
+        self._row: Callable[[Any], Any] | None = None
 
     def rows(self, db: sa.Connection, **values: Any) -> Generator[Any, None, None]:
         """The rows of a query, with their columns as attributes; read as far as they are asked for."""
-        text, defaults, order = self._for(db.dialect)
-        given: Any = {**defaults, **values}
-        if order is not None:
-            given = [given[name] for name in order]
-        cursor = execute(db, text, given)
+        text, order = self._for(db.dialect)
+        cursor = execute(db, text, values if order is None else [values[name] for name in order])
         try:
-            yield from map(self._row, cursor)
+            yield from map(self._row or self._reader(cursor), cursor)
         finally:
             cursor.close()
 
@@ -43,73 +39,46 @@ class Statement:
         """The first row, None where there is none."""
         return next(self.rows(db, **values), None)
 
-    def first_of_each(self, db: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """The first row for each row of values."""
-        text, given = self._given(db, rows)
+    def first_of_each(self, db: sa.Connection, name: str, values: Sequence[Any]) -> list[Any]:
+        """The first row for each value of a parameter."""
+        text, order = self._for(db.dialect)
         cursor, found = db.connection.cursor(), []
-        for values in given:
-            cursor.execute(text, values)
-            found.append(cursor.fetchone())
+        for value in values:
+            cursor.execute(text, {name: value} if order is None else (value,))
+            row = cursor.fetchone()
+            found.append(None if row is None else (self._row or self._reader(cursor))(row))
         cursor.close()
-        return [None if row is None else self._row(row) for row in found]
+        return found
 
     def run(self, db: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Inserts or updates for each row of values."""
+        """Inserts or updates for each row of values, in the order in which the text names them, each once."""
         if rows:
-            text, given = self._given(db, rows)
+            text, order = self._for(db.dialect)
+            given: Sequence[Any] = rows
+            if order is None:
+                names = list(sa.text(self._text).compile().params)
+                given = [dict(zip(names, row, strict=True)) for row in rows]
             execute(db, text, given, many=True).close()
 
-    def _given(self, db: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> tuple[str, Sequence[Any]]:
-        """The text, and each row of values as the driver takes it."""
-        text, _defaults, order = self._for(db.dialect)
-        if order == self._names:
-            return text, rows
-        if order is None:
-            return text, [dict(zip(self._names, row, strict=True)) for row in rows]
-        return text, list(map(itemgetter(*map(self._names.index, order)), rows))
-
-    def _for(self, dialect: sa.Dialect) -> tuple[str, dict[str, Any], list[str] | None]:
-        """Its text, what its parameters are unless given, and their order where they have no names."""
+    def _for(self, dialect: sa.Dialect) -> tuple[str, list[str] | None]:
+        """The text, and the order of its parameters where they have no names."""
         kind = f"{dialect.name} {dialect.driver}"
         if kind not in self._compiled:
-            compiled = self._statement.compile(dialect=dialect)
-            self._compiled[kind] = (str(compiled), dict(compiled.params), compiled.positiontup)
+            lock = " FOR UPDATE" if self._locks and dialect.name != "sqlite" else ""
+            compiled = sa.text(self._text + lock).compile(dialect=dialect)
+            self._compiled[kind] = (str(compiled), compiled.positiontup)
         return self._compiled[kind]
 
-
-def insert(table: sa.Table, names: Sequence[str]) -> Statement:
-    """An insert; the values are these columns."""
-    return Statement(table.insert().values({name: bindparam(name) for name in names}), names)
-
-
-def update(
-    table: sa.Table,
-    names: Sequence[str],
-    by: Sequence[str],
-    *,
-    unless_none: Sequence[str] = (),
-    where: Sequence[sa.ColumnElement[bool]] = (),
-    **fixed: sa.ColumnElement[Any],
-) -> Statement:
-    """An update; the values are `names`, `unless_none`, then `by`.
-
-    Args:
-        names: Columns that are set.
-        by: Columns that say which row.
-        unless_none: Columns that a value of None leaves as they are.
-        where: What also must hold.
-        fixed: Columns that are set to the same for every row.
-    """
-    values: dict[str, Any] = {name: bindparam(name) for name in names} | fixed
-    values |= {name: sa.func.coalesce(bindparam(name, type_=sa.Text), table.c[name]) for name in unless_none}
-    which = [table.c[name] == bindparam(f"the_{name}") for name in by]
-    statement = table.update().where(*which, *where).values(values)
-    return Statement(statement, [*names, *unless_none, *(f"the_{name}" for name in by)])
+    def _reader(self, cursor: Any) -> Callable[[Any], Any]:
+        row: Any = namedtuple("_Row", [column[0] for column in cursor.description or ()])  # type: ignore[misc]  # noqa: PYI024
+        self._row = row._make
+        return self._row
 
 
-def literal(value: str | int) -> sa.ColumnElement[Any]:
-    """A constant that stands in the statement itself: by it a planner knows that an index of some rows will do."""
-    return sa.literal_column(repr(value))
+def insert(table: sa.Table, columns: Sequence[str]) -> Statement:
+    """An insert of these columns."""
+    values = ", ".join(f":{name}" for name in columns)
+    return Statement(f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({values})")
 
 
 def execute(db: sa.Connection, text: str, values: Any = (), *, many: bool = False) -> Any:

@@ -90,7 +90,7 @@ def test_a_database_of_version_0_1_0_has_the_indexes_of_this_one_once_it_was_ope
 def test_no_statement_of_a_task_walks_through_a_table(name):
     engine = connect("sqlite://")
     with engine.connect() as db:
-        text, _defaults, order = STATEMENTS[name]._for(engine.dialect)
+        text, order = STATEMENTS[name]._for(engine.dialect)
         plan = db.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", (1,) * len(order)).all()
     engine.dispose()
     steps = [step[3] for step in plan]
