@@ -92,7 +92,7 @@ def whole(*, least: int = 0, most: int | None = None) -> Read:
             except ValueError:
                 why = "Input should be a valid integer, unable to parse string as an integer"
                 raise ValueError(why) from None
-        if isinstance(value, float) and not value.is_integer():
+        if isinstance(value, float) and value % 1:
             raise ValueError("Input should be a valid integer, got a number with a fractional part")
         if not isinstance(value, int | float):
             raise ValueError("Input should be a valid integer")
