@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from prismq_worker_sdk.model.task import Task, TaskStatus
     from prismq_worker_sdk.plugin_settings import PluginSettings
     from prismq_worker_sdk.settings import WorkerSettings
-    from prismq_worker_sdk.wire.producer import Submission, TaskHandle, TaskManagerClient
+    from prismq_worker_sdk.wire.producer import TaskHandle, TaskManagerClient
+    from prismq_worker_sdk.wire.producer_backend import Submission
     from prismq_worker_sdk.worker.worker import Worker
 
 _PLACES = {
@@ -56,7 +57,8 @@ _PLACES = {
     "model.task": ("Task", "TaskStatus"),
     "plugin_settings": ("PluginSettings",),
     "settings": ("WorkerSettings",),
-    "wire.producer": ("Submission", "TaskHandle", "TaskManagerClient"),
+    "wire.producer": ("TaskHandle", "TaskManagerClient"),
+    "wire.producer_backend": ("Submission",),
     "worker.worker": ("Worker",),
 }
 _PLACE_OF = {name: module for module, names in _PLACES.items() for name in names}

@@ -6,8 +6,6 @@ import errno
 import os
 import threading
 
-__all__ = ["RESERVE", "Reserve", "is_exhaustion", "none_left"]
-
 KEPT = 8
 FOR_ONE_CALL = 3
 """A connection, and what is opened on the way to it: a look-up, certificates."""

@@ -10,8 +10,6 @@ from typing import Any
 from prismq_worker_sdk.compat import tomllib
 from prismq_worker_sdk.errors import SecretFileError, SettingsError
 
-__all__ = ["decoded", "place", "read_config", "read_secret", "text_of"]
-
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),

@@ -6,8 +6,6 @@ import os
 import signal
 import sys
 
-__all__ = ["lead_as_init"]
-
 FIRST = 1
 """The number of the first process of a container."""
 

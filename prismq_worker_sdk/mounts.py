@@ -9,7 +9,6 @@ from pathlib import Path
 if sys.platform == "win32":
     import ctypes
 
-__all__ = ["network_file_system", "unproven_file_system"]
 
 NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "ncpfs", "gpfs", "beegfs"}

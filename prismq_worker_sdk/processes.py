@@ -16,26 +16,6 @@ from pathlib import Path
 if sys.platform != "win32":
     import pwd
 
-__all__ = [
-    "ask_for_stacks",
-    "birth_of",
-    "drop_stop_signals",
-    "end_fork_of",
-    "follow_parent",
-    "hold_back_stop_signals",
-    "is_child",
-    "is_dead",
-    "keep_owner",
-    "oom_kills",
-    "owner_of",
-    "parent_channel",
-    "show_stacks_when_asked",
-    "socket_pair",
-    "start_child",
-    "stop_signals",
-    "thread_seconds",
-    "users_of",
-]
 
 if sys.platform == "win32":
     STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)

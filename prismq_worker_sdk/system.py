@@ -31,16 +31,6 @@ else:
 
 from prismq_worker_sdk.processes import birth_of, is_dead, keep_owner, socket_pair, stop_signals
 
-__all__ = [
-    "FileLock",
-    "SignalInbox",
-    "SystemClock",
-    "generated_worker_id",
-    "ignore_stop_signals",
-    "resident_memory",
-    "signals",
-]
-
 GAP_SECONDS = 5.0
 """A wall clock that ran so much further than the monotonic one means that the machine slept."""
 

@@ -9,8 +9,6 @@ from prismq_worker_sdk.handlers.handler import check_task_type
 from prismq_worker_sdk.handlers.results import encode_result
 from prismq_worker_sdk.model.outcome import Child
 
-__all__ = ["child_of"]
-
 MAX_PARAMS_BYTES = 1024 * 1024
 """docs/rules.md, limits."""
 

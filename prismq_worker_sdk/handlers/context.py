@@ -8,8 +8,6 @@ from prismq_worker_sdk.handlers.log import TaskLog
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.task import Task
 
-__all__ = ["TaskContext"]
-
 
 class TaskContext(Protocol):
     """What a handler may ask and say while its task runs.

@@ -28,8 +28,6 @@ from prismq_worker_sdk.handlers.registry import as_handler
 from prismq_worker_sdk.handlers.schema import is_model
 from prismq_worker_sdk.handlers.task_handler import TaskHandler
 
-__all__ = ["BrokenPlugin", "LoadedPlugin", "Plugins", "handlers_of", "load"]
-
 _LOG = logging.getLogger("prismq.plugins")
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("prismq_"))
 

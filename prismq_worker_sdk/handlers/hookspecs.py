@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from prismq_worker_sdk.model.events import Event
 
-__all__ = ["PROJECT", "Demo", "DemoTask", "hookimpl", "hookspec"]
 
 PROJECT = "prismq_worker"
 hookspec = pluggy.HookspecMarker(PROJECT)

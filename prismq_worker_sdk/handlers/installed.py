@@ -12,8 +12,6 @@ from typing import Any
 
 from prismq_worker_sdk.errors import PluginError
 
-__all__ = ["GROUP", "InstalledPlugin", "installed"]
-
 GROUP = "prismq_worker.plugins"
 """The entry-point group of plugins."""
 

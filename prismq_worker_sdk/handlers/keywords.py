@@ -12,8 +12,6 @@ from jsonschema.validators import extend
 
 from prismq_worker_sdk.handlers.patterns import count, search
 
-__all__ = ["Validator", "unknown_names", "whole_numbers"]
-
 Violations = Iterator[SchemaViolation]
 
 

@@ -12,8 +12,6 @@ from typing import Any
 
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
-__all__ = ["Linear", "linear", "parsed"]
-
 _PARSER: Any = importlib.import_module("re._parser" if sys.version_info >= (3, 11) else "sre_parse")
 _MAXREPEAT = int(_PARSER.MAXREPEAT)
 

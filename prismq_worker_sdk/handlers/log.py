@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-__all__ = ["TaskLog"]
-
 
 class TaskLog:
     """Writes to the logger `prismq.task`: `ctx.log.info("page read", shorts=25)`."""

@@ -17,8 +17,6 @@ from contextlib import suppress
 
 from prismq_worker_sdk.processes import parent_channel, socket_pair, start_child
 
-__all__ = ["MatchProcesses", "command", "main"]
-
 BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
     "from prismq_worker_sdk.handlers.match_process import main; main()"

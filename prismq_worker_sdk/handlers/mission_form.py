@@ -10,8 +10,6 @@ from typing import Any
 
 from prismq_worker_sdk.errors import SchemaError
 
-__all__ = ["json_schema_of"]
-
 TYPES = ("string", "integer", "number", "boolean", "array", "object")
 AS_IS = ("default", "description", "enum", "pattern", "format", "items", "title", "examples", "writeOnly")
 BOUNDS = {

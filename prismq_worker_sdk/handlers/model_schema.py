@@ -14,8 +14,6 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from prismq_worker_sdk.handlers.linear import parsed
 
-__all__ = ["schema_of_model"]
-
 FLAGS = {re.ASCII: "a", re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s", re.VERBOSE: "x"}
 
 

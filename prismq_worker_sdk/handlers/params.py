@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["TaskParams"]
-
 
 class TaskParams(BaseModel):
     """The base of parameter models: unknown keys are refused, values are not coerced, instances are frozen."""

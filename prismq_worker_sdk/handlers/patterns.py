@@ -11,8 +11,6 @@ from contextvars import ContextVar
 from prismq_worker_sdk.handlers.linear import linear
 from prismq_worker_sdk.handlers.match_process import MatchProcesses
 
-__all__ = ["CheckTimeout", "Matcher", "NeedsTime", "check_pattern", "count", "matching", "search"]
-
 SECONDS = 5.0
 """For all matches of one check that need a process."""
 

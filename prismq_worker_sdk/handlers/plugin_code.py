@@ -12,8 +12,6 @@ from typing import Any, NoReturn
 from prismq_worker_sdk.decide.exceptions import is_unexpected, tell
 from prismq_worker_sdk.processes import end_fork_of
 
-__all__ = ["PluginRaised", "plugin_code"]
-
 
 class PluginRaised(Exception):  # noqa: N818 - it is the plugin's
     """The code of a plugin raised something; the text says what, its cause is it."""

@@ -13,8 +13,6 @@ from types import ModuleType
 
 from prismq_worker_sdk.errors import PluginError
 
-__all__ = ["import_file", "load_file"]
-
 PREFIX = "prismq_plugin_"
 MAIN = frozenset({"__main__", "__mp_main__"})
 

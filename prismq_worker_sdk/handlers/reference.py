@@ -18,8 +18,6 @@ from prismq_worker_sdk.handlers.plugin_files import load_file
 from prismq_worker_sdk.handlers.registry import as_handler
 from prismq_worker_sdk.handlers.task_handler import TaskHandler
 
-__all__ = ["Reference", "find", "packed_settings", "reference_of"]
-
 MAIN = "__main__"
 IMPORTED_MAIN = "__mp_main__"
 """What the main module is called where it is not the main one, as in multiprocessing."""

@@ -8,8 +8,6 @@ from typing import Any
 
 from prismq_worker_sdk.errors import UnfitResult
 
-__all__ = ["MAX_BITS", "MAX_DEPTH", "encode_result"]
-
 MAX_DEPTH = 200
 """Deepest nesting of lists and objects; every JSON reader in use takes it."""
 

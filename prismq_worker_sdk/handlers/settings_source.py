@@ -10,8 +10,6 @@ from typing import Any
 
 from prismq_worker_sdk.errors import SettingsError
 
-__all__ = ["SettingsSource"]
-
 _LOG = logging.getLogger("prismq.plugins")
 
 Stamp = tuple[int, int, int] | None

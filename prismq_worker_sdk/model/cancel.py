@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from prismq_worker_sdk.compat import StrEnum
 
-__all__ = ["CancelReason"]
-
 
 class CancelReason(StrEnum):
     """Why a running task is asked to end."""

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from prismq_worker_sdk.model.task import Task
 
-__all__ = ["Claim", "Identity", "TaskKey"]
-
 
 @dataclass(frozen=True, slots=True)
 class TaskKey:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-__all__ = ["Clock"]
-
 
 class Clock(Protocol):
     """Time, given in from outside, so that tests can turn it."""

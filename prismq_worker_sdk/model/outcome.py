@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-__all__ = ["Child", "Completed", "Failed", "Outcome", "Released"]
-
 
 @dataclass(frozen=True, slots=True)
 class Child:

@@ -8,8 +8,6 @@ from prismq_worker_sdk.compat import StrEnum
 from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.outcome import Child, Outcome
 
-__all__ = ["Report", "Settlement", "Verdict"]
-
 
 @dataclass(frozen=True, slots=True)
 class Report:

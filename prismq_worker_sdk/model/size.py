@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["of_text"]
-
 UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 LARGEST = 1 << 50
 _FORM = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?", re.ASCII | re.IGNORECASE)

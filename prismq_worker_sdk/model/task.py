@@ -9,8 +9,6 @@ from typing import Any
 
 from prismq_worker_sdk.compat import StrEnum
 
-__all__ = ["Task", "TaskStatus"]
-
 
 class TaskStatus(StrEnum):
     """Where a task stands on the server."""

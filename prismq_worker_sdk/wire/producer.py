@@ -28,8 +28,6 @@ from prismq_worker_sdk.wire.producer_backend import (
 from prismq_worker_sdk.wire.rate_limits import RateLimits, rate_limits_of
 from prismq_worker_sdk.wire.transport import Timeouts, Transport, checked_key
 
-__all__ = ["Submission", "TaskHandle", "TaskManagerClient", "TaskPage"]
-
 T = TypeVar("T")
 
 MIN_PAUSE = 0.05

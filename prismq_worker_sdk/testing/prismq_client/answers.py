@@ -9,17 +9,6 @@ from typing import Any
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.testing.prismq_client import php
 
-__all__ = [
-    "Answer",
-    "Refused",
-    "empty",
-    "failure",
-    "middleware",
-    "not_here",
-    "sql_error",
-    "success",
-]
-
 JSON = "application/json"
 HTML = "text/html; charset=UTF-8"
 

@@ -23,8 +23,6 @@ from prismq_worker_sdk.testing.prismq_client.deployment import PrismqClientDeplo
 from prismq_worker_sdk.testing.prismq_client.middleware import Guard
 from prismq_worker_sdk.testing.prismq_client.store import Store
 
-__all__ = ["Application"]
-
 NO_ENDPOINT = Refused(404, "Endpoint not found")
 OPEN = {
     "/openapi.json": Answer(200, '{"openapi":"3.0.0"}'),

@@ -12,8 +12,6 @@ from prismq_worker_sdk.testing.prismq_client import rules, validation
 from prismq_worker_sdk.testing.prismq_client.answers import sql_error
 from prismq_worker_sdk.testing.prismq_client.deployment import PrismqClientDeployment
 
-__all__ = ["Call", "Request"]
-
 DEADLOCK = (
     "[40001]: Serialization failure: 1213 Deadlock found when trying to get lock; try restarting transaction"
 )

@@ -11,8 +11,6 @@ from prismq_worker_sdk.testing.prismq_client.answers import Refused
 from prismq_worker_sdk.testing.prismq_client.call import Call
 from prismq_worker_sdk.testing.prismq_client.validation import Field, need, text, validate
 
-__all__ = ["claim"]
-
 WORKER = Field("worker_id", "Worker ID is required", text)
 SORTS = ("created_at", "priority", "id", "attempts")
 ORDERS = ("ASC", "DESC")

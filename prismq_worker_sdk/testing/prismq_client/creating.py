@@ -11,8 +11,6 @@ from prismq_worker_sdk.testing.prismq_client.call import Call
 from prismq_worker_sdk.testing.prismq_client.task_types import find_type
 from prismq_worker_sdk.testing.prismq_client.validation import Field, text, validate, with_names
 
-__all__ = ["create"]
-
 TYPE = Field("type", "Task type is required", text)
 PARAMS = Field("params", "Task parameters are required", with_names)
 

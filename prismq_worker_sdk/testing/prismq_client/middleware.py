@@ -10,8 +10,6 @@ from prismq_worker_sdk.testing.prismq_client.answers import Answer, middleware
 from prismq_worker_sdk.testing.prismq_client.call import Request
 from prismq_worker_sdk.testing.prismq_client.deployment import PrismqClientDeployment
 
-__all__ = ["Guard", "Let", "client_address"]
-
 MEGABYTE = 1024 * 1024
 NO_KEY = "Invalid or missing API key. Include X-API-Key header with your request."
 BLOCKED = "Your IP address is not allowed to use this API."

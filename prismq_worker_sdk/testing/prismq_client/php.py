@@ -7,24 +7,6 @@ import math
 import re
 from typing import Any, TypeAlias
 
-__all__ = [
-    "DEPTH",
-    "TEXT_BYTES",
-    "InvalidJsonError",
-    "PhpTypeError",
-    "as_int",
-    "as_string",
-    "decode",
-    "depth",
-    "encode",
-    "is_number",
-    "is_object",
-    "leading_number",
-    "stored",
-    "trimmed",
-    "truthy",
-]
-
 Value: TypeAlias = Any
 
 DEPTH = 512

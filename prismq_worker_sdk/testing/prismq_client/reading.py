@@ -11,8 +11,6 @@ from prismq_worker_sdk.testing.prismq_client.answers import sql_error
 from prismq_worker_sdk.testing.prismq_client.call import Call
 from prismq_worker_sdk.testing.prismq_client.task_types import one_of
 
-__all__ = ["find_task", "health", "list_tasks", "show"]
-
 SELECT = "SELECT t.*, y.name AS type FROM tasks t JOIN task_types y ON y.id = t.type_id"
 LISTED = (
     "id",

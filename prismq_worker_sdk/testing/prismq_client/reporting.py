@@ -12,8 +12,6 @@ from prismq_worker_sdk.testing.prismq_client.claiming import WORKER
 from prismq_worker_sdk.testing.prismq_client.reading import find_task
 from prismq_worker_sdk.testing.prismq_client.validation import Field, need, percentage, typed_text, validate
 
-__all__ = ["complete", "progress"]
-
 PROGRESS = Field("progress", "Progress is required", percentage)
 COMPLETED = "UPDATE tasks SET status = ?, result = ?, error_message = ?, completed_at = ? WHERE id = ?"
 TO_RETRY = "UPDATE tasks SET status = 'pending', claimed_by = NULL, claimed_at = NULL WHERE id = ?"

@@ -10,8 +10,6 @@ from typing import Any, TypeAlias
 from prismq_worker_sdk.testing.prismq_client import claiming, creating, reading, reporting, task_types
 from prismq_worker_sdk.testing.prismq_client.call import Call
 
-__all__ = ["PREFIX", "Endpoint", "Found", "find", "inner_path", "is_inside"]
-
 PREFIX = "/api"
 Endpoint: TypeAlias = Callable[[Call], Any]
 

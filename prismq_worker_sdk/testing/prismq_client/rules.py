@@ -12,18 +12,6 @@ from prismq_worker_sdk.testing.prismq_client import php
 from prismq_worker_sdk.testing.prismq_client.answers import Refused, sql_error
 from prismq_worker_sdk.testing.prismq_client.deployment import PrismqClientDeployment
 
-__all__ = [
-    "after_complete",
-    "fitting",
-    "fitting_name",
-    "may_report",
-    "row_id",
-    "stamp",
-    "stored_result",
-    "threshold",
-    "whole_id",
-]
-
 HOUR = 3600
 _FOUR_BYTES = re.compile("[\U00010000-\U0010ffff]")
 LONGEST_NAME = 255

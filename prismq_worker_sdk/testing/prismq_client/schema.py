@@ -10,8 +10,6 @@ from prismq_worker_sdk.handlers.patterns import CheckTimeout, Matcher
 from prismq_worker_sdk.testing.prismq_client import php
 from prismq_worker_sdk.testing.prismq_client.answers import Refused
 
-__all__ = ["accepted", "violations", "warnings"]
-
 NO_TYPE = 'Undefined array key "type"'
 
 

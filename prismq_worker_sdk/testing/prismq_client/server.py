@@ -22,8 +22,6 @@ from prismq_worker_sdk.testing.prismq_client.deployment import PrismqClientDeplo
 from prismq_worker_sdk.testing.prismq_client.routes import PREFIX
 from prismq_worker_sdk.testing.prismq_client.store import Store
 
-__all__ = ["PrismqClientServer"]
-
 _LOG = logging.getLogger("prismq.taskmanager")
 POLL_SECONDS = 0.02
 PEER_SECONDS = 60.0

@@ -8,8 +8,6 @@ from prismq_worker_sdk.system import signals
 from prismq_worker_sdk.testing.prismq_client.deployment import PrismqClientDeployment
 from prismq_worker_sdk.testing.prismq_client.server import PrismqClientServer
 
-__all__ = ["serve_prismq_client"]
-
 _LOG = logging.getLogger("prismq.taskmanager")
 
 

@@ -14,8 +14,6 @@ from typing import Any, TypeAlias, TypeVar
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.testing.prismq_client.answers import Refused
 
-__all__ = ["Operation", "Store"]
-
 T = TypeVar("T")
 Operation: TypeAlias = Callable[[sqlite3.Connection], T]
 

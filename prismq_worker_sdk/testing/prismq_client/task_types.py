@@ -9,8 +9,6 @@ from prismq_worker_sdk.testing.prismq_client import php, rules, schema, validati
 from prismq_worker_sdk.testing.prismq_client.answers import Refused
 from prismq_worker_sdk.testing.prismq_client.call import Call
 
-__all__ = ["find_type", "list_types", "named", "one_of", "register"]
-
 LONGEST_VERSION = 50
 BROKEN_LIST = "Invalid select field: COALESCE(t.usage_count, 0) as usage_count"
 

@@ -9,8 +9,6 @@ from typing import Any
 from prismq_worker_sdk.testing.prismq_client import php
 from prismq_worker_sdk.testing.prismq_client.answers import Refused
 
-__all__ = ["Field", "fields_of", "need", "percentage", "text", "typed_text", "validate", "with_names"]
-
 
 @dataclass(frozen=True, slots=True)
 class Field:
