@@ -60,6 +60,7 @@ class Settled:
     """The server gave its verdict on what was offered; the disk has to forget the claim."""
 
     settlement: Settlement
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,13 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Abandoned:
-    """Its end was committed without its handler, which still holds a thread: a stray (R16)."""
+    """Its end was committed without its handler, which still holds a thread: a stray (R16).
+
+    Attributes:
+        settlement: The verdict that had come before.
+    """
+
+    settlement: Settlement | None = None
 
 
 State: TypeAlias = Running | Finished | Offered | Settled | Committed | Abandoned
@@ -122,7 +129,7 @@ class Attempt(CancelToken):
     @property
     def settled(self) -> Settlement | None:
         """The verdict on what was offered from memory, None while there is none."""
-        return self.state.settlement if isinstance(self.state, Settled) else None
+        return self.state.settlement if isinstance(self.state, Settled | Abandoned) else None
 
     @property
     def stray(self) -> bool:
@@ -145,7 +152,7 @@ class Attempt(CancelToken):
         """Its end was committed without its handler; False when that has just ended after all."""
         with self.binding:
             if not self.returned:
-                self.state = Abandoned()
+                self.state = Abandoned(self.settled)
             return self.stray
 
     def offer(self, outcome: Outcome, children: tuple[Child, ...]) -> bool:
@@ -168,9 +175,9 @@ class Attempt(CancelToken):
         False when the outcome was committed meanwhile: then its stored report gets the verdict.
         """
         with self.binding:
-            if self.committed:
+            if not isinstance(self.state, Offered):
                 return False
-            self.state = Settled(settlement)
+            self.state = Settled(settlement, self.state.outcome)
         return True
 
     def report(self) -> Report | None:

@@ -23,7 +23,7 @@ from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import End, Notice
 from prismq_worker_sdk.model.outcome import Failed, Outcome, Released
 from prismq_worker_sdk.outbox.claim_ends import ClaimEnd, Commit, Drop, Lapse
-from prismq_worker_sdk.worker.attempt import Attempt, Ending, Offered
+from prismq_worker_sdk.worker.attempt import Attempt, Ending, Offered, Settled
 from prismq_worker_sdk.worker.claim_end import Ended, count_and_tell, detail_of, store
 from prismq_worker_sdk.worker.driver import Loop, Wait
 from prismq_worker_sdk.worker.services import Services
@@ -108,15 +108,23 @@ def _all_of(services: Services) -> list[Finished]:
 
 
 def _ended(services: Services, attempt: Attempt, ending: Ending) -> Ended:
-    """What the end of an attempt is, as the books know it and as it is stored."""
-    outcome, claim = ending.outcome, attempt.claim
+    """What the end of an attempt is, as the books know it and as it is stored.
+
+    What was offered from memory is its end, whatever its handler says later: the server may have it (R10, R12).
+    """
+    outcome, children, claim = ending.outcome, ending.children, attempt.claim
+    match attempt.state:
+        case Offered(outcome=outcome, children=children):
+            pass
+        case Settled(outcome=outcome):
+            pass
     end = _end_of(services, claim, outcome)
     reported = outcome is not None and end is not End.LAPSED
     stored: ClaimEnd = Lapse(claim.identity) if isinstance(outcome, Released) else Drop(claim.identity)
     if outcome is not None and reported and attempt.settled is None:
         seen = isinstance(attempt.state, Offered) and attempt.state.maybe_seen
         wait = _held_back(services, claim, outcome)
-        stored = Commit(claim.identity, outcome, ending.children, claim.task.attempt, seen, wait)
+        stored = Commit(claim.identity, outcome, children, claim.task.attempt, seen, wait)
     error, error_type = detail_of(outcome)
     told = ending.error if end is End.FAILED and attempt.cancelled is None else None
     return Ended(

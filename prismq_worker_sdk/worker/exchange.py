@@ -34,7 +34,7 @@ def exchange(services: Services, call: ExchangeRequest) -> Generator[Effect, Rep
             services.apply_command(command)
             _pause(services, unknown)
         case ExtensionGone(reason=reason):
-            found = yield Call(Probe())
+            found = yield Call(Probe(within=call.within))
             if isinstance(found, ServerInfo):
                 services.shared.server_info = found
                 services.emit(Notice("warning", f"{reason}; going on with what it has"))

@@ -131,7 +131,7 @@ class Process:
         """Performs a call in the server's dialect, one HTTP request after the other."""
         steps: Steps[ProbeReply] | Steps[ExchangeReply]
         if isinstance(request, Probe):
-            steps = health()
+            steps = health(within=request.within)
         else:
             self.watch.calls(self, request)
             steps = self._steps(request)

@@ -18,7 +18,7 @@ from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.outbox import store
 from prismq_worker_sdk.outbox.bounds import CHECKPOINT_SECONDS
 from prismq_worker_sdk.outbox.store import Held, HoldResult
-from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.attempt import Attempt, Finished
 from tests.simulator.closed import ClosedTypes
 from tests.simulator.host import Worker
 from tests.simulator.scene import Scene
@@ -295,7 +295,10 @@ class Watch:
     def _elsewhere(self, process: Worker, task: str) -> Iterator[tuple[Worker, float, int]]:
         """Who else has this task in work, or its result: process, since when, disturbances by then."""
         for (other, name), (since, seen, attempt) in self._running.items():
-            if name == task and other is not process and not other.dead and attempt.settled is None:
+            has = attempt.settled is None and not isinstance(
+                attempt.state, Finished
+            )  # only the disk waits for its end
+            if name == task and other is not process and not other.dead and has:
                 yield other, since, seen
         for (_, name), (since, seen, other) in self._completed.items():
             if name == task and other is not process and not other.dead and not self._scene.work(task).fate:

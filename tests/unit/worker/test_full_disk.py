@@ -3,11 +3,13 @@
 import pytest
 
 from prismq_worker_sdk.model.events import End, Notice, ReportSettled
-from prismq_worker_sdk.model.outcome import Completed
+from prismq_worker_sdk.model.outcome import Completed, Failed
 from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.model.report import Settlement, Verdict
+from prismq_worker_sdk.worker.attempt import Ending
 from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.closing import close_books
+from prismq_worker_sdk.worker.commit_loop import commit
 from prismq_worker_sdk.worker.delivery_loop import delivery_loop
 from prismq_worker_sdk.worker.lease_loop import lease_loop
 from prismq_worker_sdk.worker.task_path import accept, arrive
@@ -141,4 +143,23 @@ def test_a_task_claimed_again_while_its_outcome_is_kept_in_memory_is_not_run_twi
     place.services.wakeups.commit()
     place.idle()
     assert place.outcomes() == [Completed(f'"{LARGE}"')]
+    assert place.faults() == ()
+
+
+def test_r10_what_was_offered_from_memory_is_the_end_whatever_its_handler_says_later(workplace):
+    work = Work(gated=True, time_limit="1m")
+    place = workplace(work)
+    attempt = place.start("t1")
+    place.lock_disk()
+    assert commit(place.services, [(attempt, Ending(Failed("too long", "time_limit")))])
+    loop = Stepped(delivery_loop(place.services))
+    assert loop.report.outcome == Failed("too long", "time_limit")
+    loop.verdict(Verdict.ACCEPTED)
+    work.gate.set()
+    place.free_disk()
+    place.services.wakeups.commit()
+    place.idle()
+
+    assert place.ends() == [("t1", End.FAILED)]
+    assert place.waiting() == []
     assert place.faults() == ()
