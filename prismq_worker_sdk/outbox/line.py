@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from prismq_worker_sdk.model.claim import TaskKey
 from prismq_worker_sdk.model.report import Report
-from prismq_worker_sdk.outbox.store import is_due
 
 LONGEST = 1_024
 LARGEST = 8 * 1024 * 1024
@@ -18,7 +17,7 @@ LARGEST = 8 * 1024 * 1024
 @dataclass(slots=True)
 class _Waiting:
     report: Report
-    next_try: float
+    due_at: float
 
 
 class Line:
@@ -26,6 +25,7 @@ class Line:
 
     It is whole, or it knows nothing and the disk is asked: whatever it is not told of exactly ends it.
     Everything but the questions is called where transactions are made, one after the other.
+    Its instants are monotonic, so a clock that is set back does not make a report wait longer.
     """
 
     def __init__(self) -> None:
@@ -48,13 +48,13 @@ class Line:
         with self._lock:
             self._waiting, self._size = None, 0
 
-    def add(self, reports: Iterable[Report], next_try: float) -> None:
+    def add(self, reports: Iterable[Report], due_at: float) -> None:
         """These wait now, behind all others."""
         with self._lock:
             for report in reports:
                 if self._waiting is None or report.number is None:
                     return
-                self._waiting[report.number] = _Waiting(report, next_try)
+                self._waiting[report.number] = _Waiting(report, due_at)
                 self._size += _size(report)
                 if len(self._waiting) > LONGEST or self._size > LARGEST:
                     self._waiting, self._size = None, 0
@@ -66,11 +66,11 @@ class Line:
                 if self._waiting is not None and self._waiting.pop(report.number or 0, None) is not None:
                     self._size -= _size(report)
 
-    def again(self, report: Report, next_try: float) -> None:
+    def again(self, report: Report, due_at: float) -> None:
         """It was sent without a verdict."""
         with self._lock:
             if self._waiting is not None and report.number in self._waiting:
-                self._waiting[report.number] = _Waiting(report, next_try)
+                self._waiting[report.number] = _Waiting(report, due_at)
 
     def checkpointed(self, key: TaskKey, value: str) -> None:
         """A task has a new checkpoint, which a report of it takes along (R30)."""
@@ -86,16 +86,16 @@ class Line:
                 return None
             found = []
             for waiting in self._waiting.values():
-                if is_due(waiting.next_try, now):
+                if waiting.due_at <= now:
                     found.append(waiting.report)
                     if len(found) >= limit:
                         break
             return found
 
-    def next_try(self) -> float | None:
-        """The instant of the earliest next try, None when nothing waits."""
+    def next_due(self) -> float | None:
+        """The instant at which the first report is due, None when nothing waits."""
         with self._lock:
-            return min((one.next_try for one in (self._waiting or {}).values()), default=None)
+            return min((one.due_at for one in (self._waiting or {}).values()), default=None)
 
 
 def _size(report: Report) -> int:

@@ -76,11 +76,12 @@ class Outbox:
         """Ends claims, in one transaction; for each whether this end was its first (R10)."""
         now = self._now()
         ended = self._transactions.run(
-            lambda db: bulk.end_claims(db, ends, now), then=lambda found: self._lined_up(ends, found, now)
+            lambda db: bulk.end_claims(db, ends, now), then=lambda found: self._lined_up(ends, found)
         )
         return [found is not False for found in ended]
 
-    def _lined_up(self, ends: Sequence[ClaimEnd], found: Sequence[Report | bool], now: float) -> None:
+    def _lined_up(self, ends: Sequence[ClaimEnd], found: Sequence[Report | bool]) -> None:
+        now = self._clock.monotonic()
         for end, report in zip(ends, found, strict=True):
             if isinstance(report, Report):
                 self._line.add((report,), now + (end.wait if isinstance(end, Commit) else 0.0))
@@ -98,9 +99,9 @@ class Outbox:
 
     def due(self, limit: int) -> list[Report]:
         """The reports whose next try has come, oldest first."""
-        now = self._now()
-        if (known := self._line.due(now, limit)) is not None:
+        if (known := self._line.due(self._clock.monotonic(), limit)) is not None:
             return list(known)
+        now = self._now()
 
         def look(db: Connection) -> tuple[list[Report], bool]:
             found = store.due(db, self._server, now, limit)
@@ -115,12 +116,12 @@ class Outbox:
 
     def seconds_to_next(self) -> float | None:
         """Seconds until the next report is due, None when nothing waits."""
-        earliest = (
-            self._line.next_try()
-            if self._line.whole
-            else self._transactions.run(lambda db: store.next_due(db, self._server))
-        )
-        return None if earliest is None else max(0.0, earliest - self._now())
+        if self._line.whole:
+            earliest, now = self._line.next_due(), self._clock.monotonic()
+        else:
+            earliest = self._transactions.run(lambda db: store.next_due(db, self._server))
+            now = self._now()
+        return None if earliest is None else max(0.0, earliest - now)
 
     def apply(self, report: Report, judgement: Judgement, *, retry_in: float = 0.0) -> bool:
         """Stores what became of a report; False when it was not in the line any more.
@@ -149,12 +150,13 @@ class Outbox:
                 bulk.settle_all(db, judged, now) if judged else [],
                 bulk.hold_all(db, claims, now) if claims else [],
             ),
-            then=lambda found: self._settled(judged, found[1], now),
+            then=lambda found: self._settled(judged, found[1]),
         )
 
     def _settled(
-        self, judged: Sequence[tuple[Report, Judgement, float]], held: Sequence[store.HoldResult], now: float
+        self, judged: Sequence[tuple[Report, Judgement, float]], held: Sequence[store.HoldResult]
     ) -> None:
+        now = self._clock.monotonic()
         if any(isinstance(one, store.Answered) or one.superseded for one in held):
             self._line.end()
         for report, judgement, retry_in in judged:

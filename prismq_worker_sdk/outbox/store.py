@@ -176,11 +176,6 @@ def take_over(db: Connection, number: int, *, maybe_seen: bool, passed: int = 0)
         )
 
 
-def is_due(next_try: float, now: float) -> bool:
-    """Whether the next try of a report has come."""
-    return next_try <= now or next_try > now + FOREVER
-
-
 def due(db: Connection, server: str | None, now: float, limit: int) -> list[Report]:
     """The waiting reports whose next try has come, oldest first.
 

@@ -313,9 +313,9 @@ def test_every_failure_that_the_server_did_by_half_is_told_and_can_be_tried_agai
 def test_r17_a_transient_failure_is_held_back_under_its_claim_until_the_claim_is_nearly_over(
     start_deployed, start_worker
 ):
-    deployed = start_deployed("Test.Transient", claim_timeout=6.0)
+    deployed = start_deployed("Test.Transient", claim_timeout=12.0)
     (task_id,) = deployed.producer.add("Test.Transient", {"times": 1, "retry_in": 3600})
-    worker = start_worker(deployed.url, "--server-claim-timeout", "6s")
+    worker = start_worker(deployed.url, "--server-claim-timeout", "12s")
     wait_until(lambda: deployed.status(task_id) == "completed", "the end of the task")
 
     assert worker.terminate() == 0

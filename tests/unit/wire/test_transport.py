@@ -179,7 +179,7 @@ def test_r31_a_server_that_says_continue_for_ever_is_bounded():
 def test_r31_a_server_that_does_not_read_is_bounded():
     large = HttpRequest("complete", "POST", ("tasks", "1", "complete"), " " * (32 * 2**20))
 
-    found = sent(raw_server(lambda peer: peer.hang()), large, timeouts=Timeouts(default=1.0, calls={}))
+    found = sent(raw_server(lambda peer: peer.hang()), large, timeouts=Timeouts(default=5.0, calls={}))
     assert found == Unreachable("the answer did not come in time", maybe_seen=True)
 
 
