@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from plugins.youtube_shorts.tests.entries import entry
 from prismq_worker_sdk.compat import UTC
-from prismq_youtube_shorts.client import Calls
-from prismq_youtube_shorts.handler import SharedYouTube, YouTube, YouTubeHandler
+from prismq_youtube_shorts.client import Calls, YouTube
+from prismq_youtube_shorts.handler import SharedYouTube, YouTubeHandler
 from prismq_youtube_shorts.sandbox import Entry, Sandbox
 from prismq_youtube_shorts.search import SearchQuery
 from prismq_youtube_shorts.settings import YouTubeSettings
@@ -118,8 +118,7 @@ class Client(Calls):
     """The calls of a task that has as much time as a test says."""
 
     def __init__(self, youtube: YouTube) -> None:
-        super().__init__(youtube.client, SimpleNamespace(check=lambda: None, time_left=60.0))
-        self.youtube = youtube
+        super().__init__(youtube, SimpleNamespace(check=lambda: None, time_left=60.0))
 
     def find(self, words: str = "cooking", *, timeout: float = 60.0, **query: Any) -> list[str | None]:
         """The ids of a first page."""

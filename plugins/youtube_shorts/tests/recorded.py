@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from plugins.youtube_shorts.tests import masks
 from prismq_worker_sdk.testing import HandlerHarness, HarnessResult
 from prismq_youtube_shorts.analyze_trends import AnalyzeTrends
-from prismq_youtube_shorts.handler import YouTube
+from prismq_youtube_shorts.client import YouTube
 from prismq_youtube_shorts.scrape_shorts import ScrapeShorts
 
 KEY = "an-invented-key"

@@ -498,13 +498,13 @@ def test_channels_are_compared_with_while_there_is_time(place, make_youtube, han
     handler = handler_of(AnalyzeTrends, youtube)
     time = FakeClock()
     harness = HandlerHarness(handler, clock=time)
-    call = youtube.client.call
+    call = youtube.call
 
     def slow(endpoint, params, **options):
         time.turn(280 if endpoint is CHANNELS else 0)
         return call(endpoint, params, **options)
 
-    youtube.client.call = slow
+    youtube.call = slow
 
     found = harness.run({"source": "video_ids", "video_ids": ["hit________"], "outliers": True})
     assert (found.result["partial"], found.result["stop_reason"]) == (True, "trouble")

@@ -175,7 +175,7 @@ def test_a_call_that_never_left_costs_its_task_nothing(sandbox, client, monkeypa
     def fails(*_query, **_options):
         raise mark(YouTubeTrouble("no usable answer"))
 
-    monkeypatch.setattr(client.youtube.client, "call", fails)
+    monkeypatch.setattr(client.youtube, "call", fails)
     with pytest.raises(YouTubeTrouble):
         client.find()
     assert client.spent.total() == spent

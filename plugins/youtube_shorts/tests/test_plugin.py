@@ -18,8 +18,8 @@ from prismq_worker_sdk.handlers.discovery import load
 from prismq_worker_sdk.plugin_settings import plugin_settings
 from prismq_worker_sdk.testing import HandlerHarness
 from prismq_youtube_shorts.analyze_trends import AnalyzeTrends
+from prismq_youtube_shorts.client import YouTube
 from prismq_youtube_shorts.errors import Misconfigured
-from prismq_youtube_shorts.handler import YouTube
 from prismq_youtube_shorts.plugin import prismq_demo
 from prismq_youtube_shorts.quota import Bucket
 from prismq_youtube_shorts.scrape_shorts import ScrapeShorts

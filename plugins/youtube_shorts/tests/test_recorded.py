@@ -12,7 +12,7 @@ import pytest
 
 from plugins.youtube_shorts.tests.recorded import faults, records
 from prismq_worker_sdk.compat import UTC
-from prismq_youtube_shorts.handler import YouTube
+from prismq_youtube_shorts.client import YouTube
 
 FOLDER = Path(os.environ.get("RECORDS") or Path(__file__).parent / "records")
 RECORDS = records(FOLDER)

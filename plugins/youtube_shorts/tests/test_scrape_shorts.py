@@ -487,7 +487,7 @@ def test_a_call_is_not_waited_for_longer_than_the_task_has_time(sandbox, make_yo
 
     sandbox.faults.add("stall")
     with pytest.raises(YouTubeTrouble, match="after 1 s"):
-        Calls(make_youtube(sandbox).client, ctx).videos(["a"])
+        Calls(make_youtube(sandbox), ctx).videos(["a"])
 
 
 def test_progress_is_told_while_pages_are_read(make_sandbox, shorts, run):

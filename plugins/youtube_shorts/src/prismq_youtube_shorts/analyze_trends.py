@@ -14,7 +14,7 @@ from prismq_worker_sdk.compat import UTC, Self
 from prismq_worker_sdk.errors import HandlerSignal
 from prismq_youtube_shorts.client import PAGE_SIZE, Calls
 from prismq_youtube_shorts.errors import DayQuotaUsedUp, NotThere
-from prismq_youtube_shorts.handler import YouTube, YouTubeHandler, naming_parameters
+from prismq_youtube_shorts.handler import YouTubeHandler, naming_parameters
 from prismq_youtube_shorts.quota import Bucket
 from prismq_youtube_shorts.result import (
     AnalyzeTrendsResult,
@@ -103,16 +103,14 @@ class AnalyzeTrends(YouTubeHandler):
 
     def process(self, params: AnalyzeTrendsParams, ctx: TaskContext) -> AnalyzeTrendsResult:
         """Gather up to `max_results` Shorts, and what there is to say of them."""
-        youtube = self.youtube
         with naming_parameters(params):
-            return truncated(_Task(youtube, params, Calls(youtube.client, ctx)).result(), ctx)
+            return truncated(_Task(params, Calls(self.youtube, ctx)).result(), ctx)
 
 
 @dataclass(slots=True)
 class _Task:
     """One task under way."""
 
-    youtube: YouTube
     params: AnalyzeTrendsParams
     calls: Calls
     language: str | None = None
@@ -129,30 +127,30 @@ class _Task:
             derived=summary,
             left_out=tuple(self.left_out),
             language=self.language,
-            **found.summary(self.youtube, self.calls),
+            **found.summary(self.calls),
         )
 
     def _gather(self) -> Selection:
         """What the source holds, as far as it is needed."""
-        youtube, params, calls = self.youtube, self.params, self.calls
+        params, calls = self.params, self.calls
+        youtube = calls.youtube
         match params.source:
             case "query":
                 most = youtube.settings.youtube_max_pages
-                search = Search(youtube, calls, params.query(youtube.now()), most)
+                search = Search(calls, params.query(youtube.now()), most)
                 found = self._select(search.pages(), params.max_results, most)
                 self.language = search.query.language
                 return found
             case "chart":
-                pages = sources.chart(params.region_code, params.category_id, youtube, calls)
+                pages = sources.chart(params.region_code, params.category_id, calls)
                 return self._select(pages, params.max_results, sources.CHART_PAGES)
             case "video_ids":
-                return self._select(
-                    sources.known_videos(params.video_ids, youtube, calls), len(params.video_ids), 1
-                )
+                pages = sources.known_videos(params.video_ids, calls)
+                return self._select(pages, len(params.video_ids), 1)
             case "channels":
                 most = len(params.channels)
                 since = params.published_since(youtube.now())
-                pages = sources.latest_of_channels(params.channels, since, youtube, calls, self.left_out)
+                pages = sources.latest_of_channels(params.channels, since, calls, self.left_out)
                 # the most viewed of all channels are wanted, so all of them are read
                 found = self._select(pages, most * PAGE_SIZE + 1, most)
                 if self.left_out:
@@ -172,7 +170,7 @@ class _Task:
 
     def _chosen(self, found: Selection) -> list[Short]:
         """The Shorts of the result: in YouTube's order, those of channels by their views; of named videos all."""
-        most_chars = self.youtube.settings.youtube_max_description_chars
+        most_chars = self.calls.youtube.settings.youtube_max_description_chars
         if self.params.source == "video_ids":
             given = list(found.named(most_chars=most_chars))
             ids = {short.video_id for short in given}
@@ -188,11 +186,11 @@ class _Task:
         self, shorts: Sequence[Short], found: Selection
     ) -> tuple[tuple[TrendingShort, ...], TrendSummary | None]:
         """The Shorts with what is derived about them, and what they have in common."""
-        cache = self.youtube.cache
+        cache = self.calls.youtube.cache
         by_id = {one.video_id: one for one in found.candidates}
         candidates = [by_id[short.video_id] for short in shorts]
         cache.keep_videos((one.video, one.page.read_at) for one in candidates if one.video is not None)
-        if not self.youtube.settings.youtube_derived_metrics:
+        if not self.calls.youtube.settings.youtube_derived_metrics:
             return tuple(TrendingShort(**dict(short)) for short in shorts), None
         seen = [
             Measured(short, one.page.looked_at or one.page.read_at, one.video.text_language or short.language)
@@ -231,6 +229,6 @@ class _Task:
             videos = sources.latest_of(channel_id, self.calls).videos
         except NotThere:
             return []
-        now, label = self.youtube.now(), ShortsCheck.VERIFIED
+        now, label = self.calls.youtube.now(), ShortsCheck.VERIFIED
         shorts = (video for video in videos if check(video) is label)
         return [Measured(Short.of(video, label, rank=1, most_chars=0), now) for video in shorts]

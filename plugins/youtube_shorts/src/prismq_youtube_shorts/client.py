@@ -1,7 +1,8 @@
-"""The YouTube Data API v3: its calls, each counted before it is made, and how one task makes them."""
+"""The YouTube Data API v3 with what is kept about it, and how one task calls it."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections import Counter
@@ -13,14 +14,28 @@ from pydantic import ValidationError
 from prismq_worker_sdk import TaskContext
 from prismq_worker_sdk.errors import HandlerSignal
 from prismq_youtube_shorts import resources
-from prismq_youtube_shorts.errors import DayQuotaUsedUp, Misconfigured, YouTubeTrouble, uncharged
-from prismq_youtube_shorts.quota import Bucket, Clock
+from prismq_youtube_shorts.errors import (
+    CREDENTIALS_PAGE,
+    LIBRARY_PAGE,
+    DayQuotaUsedUp,
+    Misconfigured,
+    YouTubeTrouble,
+    uncharged,
+)
+from prismq_youtube_shorts.quota import Bucket, Clock, utc_now
 from prismq_youtube_shorts.resources import Channel, Endpoint, ItemT, Listing, Video
-from prismq_youtube_shorts.state.ledger import Ledger
+from prismq_youtube_shorts.settings import GOOGLE, YouTubeSettings
+from prismq_youtube_shorts.state.cache import Cache
+from prismq_youtube_shorts.state.file import StateFile
+from prismq_youtube_shorts.state.ledger import BUDGET_SETTINGS, Ledger
 
 if TYPE_CHECKING:
     from prismq_youtube_shorts.transport import GoogleTransport
 
+NO_KEY = (
+    "set YOUTUBE_API_KEY (or YOUTUBE_API_KEY_FILE) to a key of the YouTube Data API v3: enable that API in a Google "
+    f"project at {LIBRARY_PAGE}, then create an API key at {CREDENTIALS_PAGE}"
+)
 MAX_TIMEOUT = 15.0
 """Seconds that one call may take as a whole; the API needs less than two."""
 MIN_TIMEOUT = 1.0
@@ -30,25 +45,31 @@ PLAYER_HEIGHT = 1920
 """Any height makes the API tell the player's size at the true ratio; this is a Short's usual one."""
 
 
-class YouTubeClient:
-    """The API through Google's own client, which is imported at the first call; for any thread.
+class YouTube:
+    """The API through Google's own client, and what is kept about it on disk; for any thread.
 
-    Args:
-        key: The API key; it appears in no error and no log.
-        endpoint: Where the API is, without `/youtube/v3`.
-        ledger: Counts each call and refuses it when nothing is left.
+    Nothing is opened or imported before the first call. The key appears in no error and no log.
+
+    Raises:
+        Misconfigured: There is no key.
     """
 
-    def __init__(self, key: str, endpoint: str, *, ledger: Ledger, now: Clock) -> None:
-        self._key = key
-        self._endpoint = endpoint
-        self._ledger = ledger
-        self._now = now
+    def __init__(self, settings: YouTubeSettings, *, now: Clock = utc_now) -> None:
+        if settings.youtube_api_key is None:
+            raise Misconfigured(NO_KEY)
+        self._key = settings.youtube_api_key.get_secret_value()
         self._transport: GoogleTransport | None = None
         self._lock = threading.Lock()
+        self.settings = settings
+        self.endpoint = settings.youtube_api_endpoint
+        self.now = now
+        self.file = StateFile(settings.youtube_state_dir)
+        budgets = {bucket: getattr(settings, BUDGET_SETTINGS[bucket].lower()) for bucket in Bucket}
+        self.ledger = Ledger(self.file, self._project(), budgets, now)
+        self.cache = Cache(self.file, settings.youtube_cache_lifetime, now)
 
     def call(self, endpoint: Endpoint[ItemT], params: dict[str, Any], *, timeout: float) -> Listing[ItemT]:
-        """What the API answers.
+        """What the API answers; the call is counted before it is made, and refused when nothing is left.
 
         Args:
             params: In Google's words; those that are None are left out.
@@ -59,25 +80,26 @@ class YouTubeClient:
         """
         given = {name: value for name, value in params.items() if value is not None}
         transport = self._google()
-        self._ledger.spend(endpoint.bucket)
+        self.ledger.spend(endpoint.bucket)
         answer = transport.call(
             endpoint.name,
             {"part": endpoint.part, "fields": endpoint.fields, **given},
             timeout=timeout,
-            now=self._now(),
+            now=self.now(),
         )
         if isinstance(answer, DayQuotaUsedUp):
-            self._ledger.block(answer.bucket)
+            self.ledger.block(answer.bucket)
         if not getattr(answer, "charged", True):
-            self._ledger.give_back(endpoint.bucket)
+            self.ledger.give_back(endpoint.bucket)
         if isinstance(answer, HandlerSignal):
             raise answer
         return _parsed(endpoint, answer)
 
     def close(self) -> None:
-        """Closes the connections; a later call opens new ones."""
+        """Closes connections and the state file; a later call opens them again."""
         with self._lock:
             self._transport = None
+        self.file.close()
 
     def _google(self) -> GoogleTransport:
         with self._lock:
@@ -86,8 +108,14 @@ class YouTubeClient:
                     from prismq_youtube_shorts.transport import GoogleTransport  # noqa: PLC0415 - see there
                 except RuntimeError as error:  # httplib2's own variable for certificates names no file
                     raise uncharged(Misconfigured(str(error))) from None
-                self._transport = GoogleTransport(self._key, self._endpoint)
+                self._transport = GoogleTransport(self._key, self.endpoint)
             return self._transport
+
+    def _project(self) -> str:
+        """What the ledger calls a project; where nobody named it, a digest from which the key cannot be read."""
+        if name := self.settings.youtube_project:
+            return name if self.endpoint == GOOGLE else f"{name} at {self.endpoint}"
+        return hashlib.sha256(f"{self.endpoint} {self._key}".encode()).hexdigest()[:16]
 
 
 class Calls:
@@ -97,10 +125,10 @@ class Calls:
         spent: Calls that YouTube may have seen, by bucket; those that failed too.
     """
 
-    def __init__(self, client: YouTubeClient, ctx: TaskContext) -> None:
+    def __init__(self, youtube: YouTube, ctx: TaskContext) -> None:
+        self.youtube = youtube
         self.ctx = ctx
         self.spent: Counter[Bucket] = Counter()
-        self._client = client
 
     def search(self, params: dict[str, Any], page_token: str | None) -> Listing[resources.SearchResult]:
         """A page of results; a search call of 100 a day."""
@@ -136,7 +164,7 @@ class Calls:
         self.ctx.check()
         timeout = max(MIN_TIMEOUT, min(MAX_TIMEOUT, self.ctx.time_left))
         try:
-            answer = self._client.call(endpoint, params, timeout=timeout)
+            answer = self.youtube.call(endpoint, params, timeout=timeout)
         except HandlerSignal as trouble:
             self.spent[endpoint.bucket] += getattr(trouble, "charged", True)
             self.ctx.check()  # a task that was told to end meanwhile goes back, whatever came of its call

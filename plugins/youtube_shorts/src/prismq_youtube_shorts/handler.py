@@ -1,29 +1,19 @@
-"""What the handlers of this plugin share: the key, the quota, and one YouTube with what is kept about it on disk."""
+"""What the handlers of this plugin share: one YouTube, the quota without which they rest, and a word on refusals."""
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import ClassVar
-from weakref import WeakValueDictionary
 
 from prismq_worker_sdk import Quota, TaskHandler, TaskParams
 from prismq_worker_sdk.model.retry import RetryPolicy
-from prismq_youtube_shorts.client import YouTubeClient
-from prismq_youtube_shorts.errors import CREDENTIALS_PAGE, LIBRARY_PAGE, Misconfigured, RequestRefused
-from prismq_youtube_shorts.quota import Bucket, Clock, utc_now
-from prismq_youtube_shorts.settings import GOOGLE, YouTubeSettings
-from prismq_youtube_shorts.state.cache import Cache
-from prismq_youtube_shorts.state.file import StateFile
-from prismq_youtube_shorts.state.ledger import BUDGET_SETTINGS, Ledger
+from prismq_youtube_shorts.client import NO_KEY, YouTube
+from prismq_youtube_shorts.errors import RequestRefused
+from prismq_youtube_shorts.quota import Bucket
+from prismq_youtube_shorts.settings import YouTubeSettings
 
-NO_KEY = (
-    "set YOUTUBE_API_KEY (or YOUTUBE_API_KEY_FILE) to a key of the YouTube Data API v3: enable that API in a Google "
-    f"project at {LIBRARY_PAGE}, then create an API key at {CREDENTIALS_PAGE}"
-)
-CHECK_EVERY = 0.1
 SUBJECTS = {"search_query", "video_ids", "channels"}
 OURS = {
     "source",
@@ -35,33 +25,6 @@ OURS = {
 }
 """What YouTube is not told of a task."""
 MAX_VALUE_CHARS = 80
-
-
-class YouTube:
-    """The API and what is kept about it; nothing is opened or imported before the first call.
-
-    Raises:
-        Misconfigured: There is no key.
-    """
-
-    def __init__(self, settings: YouTubeSettings, *, now: Clock = utc_now) -> None:
-        if settings.youtube_api_key is None:
-            raise Misconfigured(NO_KEY)
-        key, endpoint = settings.youtube_api_key.get_secret_value(), settings.youtube_api_endpoint
-        budgets = {bucket: getattr(settings, BUDGET_SETTINGS[bucket].lower()) for bucket in Bucket}
-        self.settings = settings
-        self.endpoint = endpoint
-        self.now = now
-        self.file = StateFile(settings.youtube_state_dir)
-        self.ledger = Ledger(self.file, _project(settings.youtube_project, key, endpoint), budgets, now)
-        self.cache = Cache(self.file, settings.youtube_cache_lifetime, now)
-        self.searches = SingleFlight()
-        self.client = YouTubeClient(key, endpoint, ledger=self.ledger, now=now)
-
-    def close(self) -> None:
-        """Closes connections and the state file; a later call opens them again."""
-        self.client.close()
-        self.file.close()
 
 
 class SharedYouTube:
@@ -83,26 +46,6 @@ class SharedYouTube:
         with self._lock:
             for youtube in self._made:
                 youtube.close()
-
-
-class SingleFlight:
-    """Equal work at the same time, within this process: one does it, the others wait; for any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._under_way: WeakValueDictionary[str, threading.Semaphore] = WeakValueDictionary()
-
-    @contextmanager
-    def only_one(self, name: str, check: Callable[[], None]) -> Iterator[None]:
-        """Waits until nobody else does this work, and keeps others from it; `check` raises when the wait must end."""
-        with self._lock:
-            turn = self._under_way.setdefault(name, threading.Semaphore())
-        while not turn.acquire(timeout=CHECK_EVERY):
-            check()
-        try:
-            yield
-        finally:
-            turn.release()
 
 
 class YouTubeHandler(TaskHandler):
@@ -159,10 +102,3 @@ def naming_parameters(params: TaskParams) -> Iterator[None]:
             raise
         values = ", ".join(f"{name}={getattr(params, name)}"[:MAX_VALUE_CHARS] for name in names)
         raise type(refused)(str(refused), parameter=values) from None
-
-
-def _project(name: str, key: str, endpoint: str) -> str:
-    """What the ledger calls a project; where nobody named it, a digest from which the key cannot be read."""
-    if name:
-        return name if endpoint == GOOGLE else f"{name} at {endpoint}"
-    return hashlib.sha256(f"{endpoint} {key}".encode()).hexdigest()[:16]

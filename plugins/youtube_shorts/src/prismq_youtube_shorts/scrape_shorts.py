@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from prismq_worker_sdk import TaskContext, TaskParams
 from prismq_worker_sdk.compat import UTC, Self
 from prismq_youtube_shorts.client import Calls
-from prismq_youtube_shorts.handler import YouTube, YouTubeHandler, naming_parameters
+from prismq_youtube_shorts.handler import YouTubeHandler, naming_parameters
 from prismq_youtube_shorts.quota import Bucket
 from prismq_youtube_shorts.result import ScrapeShortsResult, instant
 from prismq_youtube_shorts.search import ChannelId, Language, Order, Region, SafeSearch, Search, SearchQuery
@@ -82,17 +82,17 @@ class ScrapeShorts(YouTubeHandler):
     def process(self, params: ScrapeShortsParams, ctx: TaskContext) -> ScrapeShortsResult:
         """Find up to `max_results` verified Shorts."""
         with naming_parameters(params):
-            return truncated(_found(self.youtube, params, ctx), ctx)
+            return truncated(_found(params, Calls(self.youtube, ctx)), ctx)
 
 
-def _found(youtube: YouTube, params: ScrapeShortsParams, ctx: TaskContext) -> ScrapeShortsResult:
-    calls, wanted = Calls(youtube.client, ctx), params.max_results
-    most_pages = youtube.settings.youtube_max_pages
-    search = Search(youtube, calls, params.query(), most_pages)
+def _found(params: ScrapeShortsParams, calls: Calls) -> ScrapeShortsResult:
+    settings, wanted = calls.youtube.settings, params.max_results
+    most_pages = settings.youtube_max_pages
+    search = Search(calls, params.query(), most_pages)
     found = select_shorts(
         search.pages(), calls, wanted=wanted, most_pages=most_pages, region=params.region_code
     )
-    most_chars = youtube.settings.youtube_max_description_chars
+    most_chars = settings.youtube_max_description_chars
     shorts = found.shorts(wanted, most_chars=most_chars, unverified=params.include_unverified)
     if params.include_channels:
         shorts = found.with_channels(shorts, calls)
@@ -101,5 +101,5 @@ def _found(youtube: YouTube, params: ScrapeShortsParams, ctx: TaskContext) -> Sc
         total_found=len(shorts),
         search_query=params.search_query,
         language=search.query.language,
-        **found.summary(youtube, calls),
+        **found.summary(calls),
     )

@@ -10,7 +10,6 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -20,7 +19,6 @@ from pydantic import Field, ValidationError
 from prismq_worker_sdk import Permanent
 from prismq_youtube_shorts.client import PAGE_SIZE, Calls
 from prismq_youtube_shorts.errors import LanguageRefused, PageTokenRefused
-from prismq_youtube_shorts.handler import YouTube
 from prismq_youtube_shorts.resources import VIDEOS
 from prismq_youtube_shorts.state.cache import Page, adapter
 
@@ -97,7 +95,6 @@ class _Checkpoint:
 class Search:
     """A search under way; `query` loses its language where YouTube does not know that."""
 
-    youtube: YouTube
     calls: Calls
     query: SearchQuery
     most_pages: int
@@ -110,24 +107,18 @@ class Search:
         Raises:
             HandlerSignal: One of the errors of `prismq_youtube_shorts.errors`.
         """
-        checkpoint = _read_checkpoint(self.calls.ctx.last_checkpoint, self.youtube.now() - PAID_FOR)
+        checkpoint = _read_checkpoint(self.calls.ctx.last_checkpoint, self.calls.youtube.now() - PAID_FOR)
         if checkpoint.pages and checkpoint.language is None:
             self.query = replace(self.query, language=None)
         self._paid = dict(checkpoint.pages)
         token: str | None = None
         for number in range(1, self.most_pages + 1):
-            with self._alone():
+            with self.calls.youtube.cache.reading(self._name, self.calls.ctx.check):
                 page = self._read(number, token)
             yield page
             token = page.next_token
             if token is None:
                 return
-
-    def _alone(self) -> AbstractContextManager[None]:
-        """Equal searches of this process read a page one after the other: the second finds it kept."""
-        if not self.youtube.cache.keeps_pages:
-            return nullcontext()
-        return self.youtube.searches.only_one(self._name, self.calls.ctx.check)
 
     def _read(self, number: int, token: str | None) -> Page:
         """A page whose videos are known: those that no page before had, deleted ones missing."""
@@ -136,20 +127,20 @@ class Search:
         self._seen.update(fresh)
         if page.videos is None:
             videos = tuple(self.calls.videos(fresh).values())
-            page = replace(page, videos=videos, looked_at=self.youtube.now())
-            self.youtube.cache.keep_page(self._name, number, page)
+            page = replace(page, videos=videos, looked_at=self.calls.youtube.now())
+            self.calls.youtube.cache.keep_page(self._name, number, page)
         return page
 
     @property
     def _name(self) -> str:
-        return self.query.digest(self.youtube.endpoint)
+        return self.query.digest(self.calls.youtube.endpoint)
 
     def _page(self, number: int, token: str | None) -> Page:
         """A page that is kept, or was paid for by an earlier attempt, or is bought now."""
         language = self.query.language
-        if language is not None and self.youtube.cache.refused_language(language):
+        if language is not None and self.calls.youtube.cache.refused_language(language):
             self.query = replace(self.query, language=None)
-        for page in (self.youtube.cache.page(self._name, number), self._paid.get(number)):
+        for page in (self.calls.youtube.cache.page(self._name, number), self._paid.get(number)):
             if page is not None and page.token == token:
                 return page
         page = self._bought(token)
@@ -165,20 +156,22 @@ class Search:
         try:
             answer = self.calls.search(self.query.parameters(), token)
         except PageTokenRefused:
-            self.youtube.cache.drop_pages(self._name)  # or the next task would ask for the same dead page
+            self.calls.youtube.cache.drop_pages(
+                self._name
+            )  # or the next task would ask for the same dead page
             raise
         except LanguageRefused as refused:
             if self.query.language is None:
                 raise
             self.calls.ctx.log.warning("the search goes on without the language", reason=str(refused))
-            self.youtube.cache.refuse_language(self.query.language)
+            self.calls.youtube.cache.refuse_language(self.query.language)
             self.query = replace(self.query, language=None)
             return None
         return Page(
             ids=tuple(item.video_id for item in answer.items if item.video_id),
             next_token=answer.next_page_token or None,
             estimate=answer.total_results,
-            read_at=self.youtube.now(),
+            read_at=self.calls.youtube.now(),
             token=token,
         )
 

@@ -9,7 +9,6 @@ from typing import Any
 from prismq_worker_sdk.errors import HandlerSignal
 from prismq_youtube_shorts.client import Calls
 from prismq_youtube_shorts.errors import DayQuotaUsedUp, MinuteLimitReached, PageTokenRefused
-from prismq_youtube_shorts.handler import YouTube
 from prismq_youtube_shorts.quota import Bucket, next_reset
 from prismq_youtube_shorts.resources import Video
 from prismq_youtube_shorts.result import (
@@ -109,10 +108,10 @@ class Selection:
             one.model_copy(update={"channel_info": infos.get(one.channel_id or "")}) for one in shorts
         )
 
-    def summary(self, youtube: YouTube, calls: Calls) -> dict[str, Any]:
+    def summary(self, calls: Calls) -> dict[str, Any]:
         """What every result tells of how it came about."""
+        youtube, spent = calls.youtube, calls.spent
         fetched_at = min((page.read_at for page in self.pages), default=youtube.now())
-        spent = calls.spent
         return {
             "partial": self.partial,
             "stop_reason": self.stop,

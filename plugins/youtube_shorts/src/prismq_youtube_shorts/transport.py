@@ -6,6 +6,7 @@ that trickles in would be waited for without end, and two threads in one Http ge
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 import threading
@@ -22,12 +23,15 @@ import httplib2
 from googleapiclient.discovery import build
 from googleapiclient.errors import Error, HttpError
 
+from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_youtube_shorts.errors import Misconfigured, YouTubeTrouble, from_answer, uncharged
-from prismq_youtube_shorts.redaction import redact, redact_client_logs
 
 CA_VARIABLES = ("HTTPLIB2_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 """Where the certificates that are trusted stand, the first that is set: httplib2's own, requests', OpenSSL's."""
 _NO_ANSWER = (OSError, HTTPException, httplib2.HttpLib2Error, Error, UnicodeDecodeError, RecursionError)
+_LOGGERS = ("googleapiclient.discovery", "googleapiclient.http", "googleapiclient.model")
+_redactor = Redactor()
+"""Knows every key of this process: Google's client puts them into the URLs that it mentions."""
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 MAX_IDLE = 4.0
 """Seconds after which a resting connection is not used again, as the worker's own: a NAT forgets one without a word."""
@@ -37,9 +41,9 @@ class GoogleTransport:
     """Performs calls for any thread, on one connection for each; on this machine it asks no proxy."""
 
     def __init__(self, key: str, endpoint: str) -> None:
-        self._key = key
         self._endpoint = endpoint
         self._of_thread = threading.local()
+        _redactor.learn(key)
         redact_client_logs()
         self._service = build(
             "youtube",
@@ -65,7 +69,7 @@ class GoogleTransport:
         try:
             return request.execute(http=self._http(), num_retries=0)
         except HttpError as error:
-            body = redact(error.content.decode("utf-8", "replace"), self._key)
+            body = _redactor.text(error.content.decode("utf-8", "replace"))
             return from_answer(name, error.resp.status, body, now=now)
         except httplib2.ProxiesUnavailableError:
             message = f"{name} needs PySocks for the proxy of the environment: pip install PySocks"
@@ -82,7 +86,7 @@ class GoogleTransport:
         except TimeoutError:
             message = f"YouTube had not answered {name} after {timeout:.3g} s"
         except _NO_ANSWER as error:
-            reason = redact(f"{type(error).__name__}: {error}", self._key)
+            reason = _redactor.text(f"{type(error).__name__}: {error}")
             message = f"no usable answer from YouTube to {name} ({reason})"
         return YouTubeTrouble(message) if _call.sent else uncharged(YouTubeTrouble(message))
 
@@ -94,6 +98,17 @@ class GoogleTransport:
                 None if direct else httplib2.proxy_info_from_environment, ca_certs=_trusted()
             )
         return http
+
+
+def redact_client_logs() -> None:
+    """Redacts whatever Google's client logs: with DEBUG on it logs each URL, key included. Repeatable."""
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_redacted)
+
+
+def _redacted(record: logging.LogRecord) -> bool:
+    record.msg, record.args = _redactor.text(record.getMessage()), ()
+    return True
 
 
 class _Call(threading.local):

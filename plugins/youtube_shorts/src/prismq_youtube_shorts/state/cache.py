@@ -6,11 +6,14 @@ YouTube API Services Developer Policies III.E.4.d: data that came by an API key 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -23,6 +26,7 @@ T = TypeVar("T")
 
 MAX_SECONDS = 30 * 86_400.0
 PURGE_SECONDS = 3_600.0
+CHECK_SECONDS = 0.1
 MAX_PER_VIDEO = 100
 """Snapshots of one video that are kept; the newest."""
 
@@ -78,15 +82,31 @@ class Cache:
         self._lifetime = min(lifetime, MAX_SECONDS)
         self._now = now
         self._purged_at = 0.0
+        self._lock = threading.Lock()
+        self._under_way: WeakValueDictionary[str, threading.Semaphore] = WeakValueDictionary()
 
-    @property
-    def keeps_pages(self) -> bool:
-        """Whether any page is kept at all."""
-        return self._lifetime > 0
+    @contextmanager
+    def reading(self, search: str, check: Callable[[], None]) -> Iterator[None]:
+        """Lets equal searches of this process read one after the other: the second finds the page kept.
+
+        Args:
+            check: Called while somebody else reads; raises when the wait must end.
+        """
+        if not self._lifetime:
+            yield
+            return
+        with self._lock:
+            turn = self._under_way.setdefault(search, threading.Semaphore())
+        while not turn.acquire(timeout=CHECK_SECONDS):
+            check()
+        try:
+            yield
+        finally:
+            turn.release()
 
     def page(self, search: str, number: int) -> Page | None:
         """A page that is kept and fresh enough; all pages of a search are as old as its first."""
-        if not self.keeps_pages:
+        if not self._lifetime:
             return None
         found = self._file.read(
             "SELECT body FROM pages WHERE search = ? AND number = ? AND EXISTS"
@@ -100,7 +120,7 @@ class Cache:
 
     def keep_page(self, search: str, number: int, page: Page) -> None:
         """Keeps a page whose videos are known; a new first page replaces all pages of its search."""
-        if not self.keeps_pages:
+        if not self._lifetime:
             return
         row = (search, number, adapter(Page).dump_json(page).decode(), page.read_at.timestamp())
 

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from prismq_youtube_shorts.client import Calls
 from prismq_youtube_shorts.errors import DayQuotaUsedUp, NotAccessible, NotThere
-from prismq_youtube_shorts.handler import YouTube
 from prismq_youtube_shorts.resources import Video, known_instant
 from prismq_youtube_shorts.result import LeftOut
 from prismq_youtube_shorts.state.cache import Page
@@ -20,37 +19,37 @@ UPLOADS_OF = "UU"
 """A channel's lists are named after it; that of its Shorts is not documented, and missing where it has none."""
 
 
-def chart(region: str | None, category_id: str | None, youtube: YouTube, calls: Calls) -> Iterator[Page]:
+def chart(region: str | None, category_id: str | None, calls: Calls) -> Iterator[Page]:
     """The most popular videos; since 2025-07-21 of music, films and games only, so few of them are Shorts."""
     token: str | None = None
     for _ in range(CHART_PAGES):
         answer = calls.chart(region, category_id, token)
         token = answer.next_page_token
         ids = tuple(video.id for video in answer.items)
-        yield Page(ids, token, None, youtube.now(), answer.items)
+        yield Page(ids, token, None, calls.youtube.now(), answer.items)
         if token is None:
             return
 
 
-def known_videos(video_ids: Sequence[str], youtube: YouTube, calls: Calls) -> Iterator[Page]:
+def known_videos(video_ids: Sequence[str], calls: Calls) -> Iterator[Page]:
     """Videos by id; those that were looked at before cost a call of their statistics alone."""
     ids = list(dict.fromkeys(video_ids))
-    known = youtube.cache.videos(ids)
+    known = calls.youtube.cache.videos(ids)
     try:
         stats = calls.stats([video_id for video_id in ids if video_id in known])
     except DayQuotaUsedUp:
         known, stats = {}, {}  # videos.list has a quota of its own, and knows the same
     videos = calls.videos([video_id for video_id in ids if video_id not in known])
-    oldest = youtube.now()
+    oldest = calls.youtube.now()
     for video_id in stats.keys() & known.keys():
         (video, read_at), stat = known[video_id], stats[video_id]
         counts = {name: getattr(stat, name) for name in ("view_count", "like_count", "comment_count")}
         videos[video_id], oldest = video.model_copy(update=counts), min(oldest, read_at)
-    yield Page(tuple(ids), None, None, oldest, tuple(videos.values()), youtube.now())
+    yield Page(tuple(ids), None, None, oldest, tuple(videos.values()), calls.youtube.now())
 
 
 def latest_of_channels(
-    channels: Sequence[str], since: datetime, youtube: YouTube, calls: Calls, left_out: list[LeftOut]
+    channels: Sequence[str], since: datetime, calls: Calls, left_out: list[LeftOut]
 ) -> Iterator[Page]:
     """The latest Shorts of channels, a page for each; `left_out` takes in those that cannot be read."""
     more = False
@@ -66,7 +65,7 @@ def latest_of_channels(
         ids = latest.since(since)
         more = more or (latest.has_more and len(ids) == len(latest.published))
         token = "more" if more or number < len(channels) else None
-        yield Page(ids, token, None, youtube.now(), latest.videos)
+        yield Page(ids, token, None, calls.youtube.now(), latest.videos)
 
 
 @dataclass(frozen=True, slots=True)
