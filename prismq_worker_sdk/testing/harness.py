@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from prismq_worker_sdk.handlers.log import TaskLog
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.registry import as_handler
 from prismq_worker_sdk.model.cancel import CancelReason
-from prismq_worker_sdk.model.capabilities import BASE
+from prismq_worker_sdk.model.capabilities import BASE, Capabilities
 from prismq_worker_sdk.model.claim import Claim, Identity
 from prismq_worker_sdk.model.outcome import Child, Completed, Outcome
 from prismq_worker_sdk.model.task import Task, TaskStatus
@@ -101,8 +101,7 @@ class HandlerHarness:
         self._attempt = attempt
         self._last_checkpoint = last_checkpoint
         self._clock = clock or FakeClock()
-        self._creates = creates
-        self._max_result_bytes = max_result_bytes
+        self._can = replace(BASE, creates=creates, max_result_bytes=max_result_bytes)
 
     def run(
         self,
@@ -119,9 +118,7 @@ class HandlerHarness:
         """
         attempt = _HarnessAttempt(self._handler, self._task(params or {}), self._clock)
         ctx = _HarnessContext(
-            _HarnessBacking(
-                attempt, self._clock, creates=self._creates, max_result_bytes=self._max_result_bytes
-            ),
+            _HarnessBacking(attempt, self._clock, self._can),
             cancel=cancel,
             after=cancel_after,
         )
@@ -232,14 +229,10 @@ class _HarnessAttempt(Attempt):
 class _HarnessBacking:
     """Implements `context.ContextBackend`: keeps what the handler said."""
 
-    def __init__(
-        self, attempt: _HarnessAttempt, clock: FakeClock, *, creates: bool, max_result_bytes: int
-    ) -> None:
+    def __init__(self, attempt: _HarnessAttempt, clock: FakeClock, can: Capabilities) -> None:
         self.token = attempt
         self.task = attempt.claim.task
-        self.creates = creates
-        self.max_params_bytes = BASE.max_params_bytes
-        self.max_result_bytes = max_result_bytes
+        self.can = can
         self.progress: list[tuple[float, str]] = []
         self.checkpoints: list[Any] = []
         self._clock = clock

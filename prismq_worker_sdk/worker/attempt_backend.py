@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.events import TaskProgressed
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.worker.attempt import Attempt
@@ -46,19 +47,9 @@ class AttemptBackend:
         return not self._services.lifecycle.running
 
     @property
-    def creates(self) -> bool:
-        """Whether the server can create tasks."""
-        return self._services.can.creates
-
-    @property
-    def max_params_bytes(self) -> int:
-        """The largest params of a task that is created."""
-        return self._services.can.max_params_bytes
-
-    @property
-    def max_result_bytes(self) -> int:
-        """The largest result."""
-        return self._services.can.max_result_bytes
+    def can(self) -> Capabilities:
+        """What the server at hand can do."""
+        return self._services.can
 
     def progressed(self, percent: float, message: str) -> None:
         """The handler told how far the work is."""

@@ -10,6 +10,7 @@ from prismq_worker_sdk.handlers.children import child_of
 from prismq_worker_sdk.handlers.log import TaskLog
 from prismq_worker_sdk.handlers.results import encode_result
 from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.outcome import Child
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.worker.cancellation import CancelToken
@@ -52,18 +53,8 @@ class ContextBackend(Protocol):
         ...
 
     @property
-    def creates(self) -> bool:
-        """Whether the server can create tasks."""
-        ...
-
-    @property
-    def max_params_bytes(self) -> int:
-        """The largest params of a task that is created, as JSON text in UTF-8."""
-        ...
-
-    @property
-    def max_result_bytes(self) -> int:
-        """The largest result, as JSON text in UTF-8."""
+    def can(self) -> Capabilities:
+        """What the server at hand can do."""
         ...
 
     def progressed(self, percent: float, message: str) -> None:
@@ -127,7 +118,7 @@ class RunningContext:
     @property
     def max_result_bytes(self) -> int:
         """The largest result that the server stores, in bytes of compact JSON as UTF-8."""
-        return self._backing.max_result_bytes
+        return self._backing.can.max_result_bytes
 
     @property
     def children(self) -> tuple[Child, ...]:
@@ -163,13 +154,13 @@ class RunningContext:
             PluginError: The type is no task type.
             UnfitResult: The params are no JSON object, or too large.
         """
-        if not self._backing.creates:
+        if not self._backing.can.creates:
             raise NotSupported(
                 f"ctx.submit({task_type!r}, …) needs a TaskManager with the exchange extension; this one has "
                 "only the base protocol, so create the task with TaskManagerClient instead"
             )
         self.check()
-        limit = self._backing.max_params_bytes
+        limit = self._backing.can.max_params_bytes
         child = child_of(len(self._children), task_type, params, priority, max_bytes=limit)
         self._children = (*self._children, child)
 

@@ -10,7 +10,6 @@ from typing import Any
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.worker.cancellation import CancelToken
 from prismq_worker_sdk.worker.isolation.channel import Channel
 from prismq_worker_sdk.worker.isolation.protocol import Cancel, Progressed, Run, StateUpdate, Store, Stored
@@ -24,10 +23,12 @@ class ChildBackend:
 
     def __init__(self, channel: Channel, run: Run, handler: Handler, clock: Clock) -> None:
         self._channel = channel
-        self._run = run
+        self._number = run.number
         self._clock = clock
         self._handler = handler
         self.token = CancelToken()
+        self.task = run.task
+        self.can = run.can
         self.checkpoint_text = run.checkpoint
         self.stopping = run.stopping
         self._limit_at = clock.monotonic() + run.time_left
@@ -40,29 +41,9 @@ class ChildBackend:
         self._timer: threading.Timer | None = None
 
     @property
-    def task(self) -> Task:
-        """The task as it was claimed."""
-        return self._run.task
-
-    @property
     def settings(self) -> Any:
         """The settings of the handler's plugin."""
         return self._handler.renewed().settings
-
-    @property
-    def creates(self) -> bool:
-        """Whether the server can create tasks."""
-        return self._run.creates
-
-    @property
-    def max_params_bytes(self) -> int:
-        """The largest params of a task that is created."""
-        return self._run.max_params_bytes
-
-    @property
-    def max_result_bytes(self) -> int:
-        """The largest result."""
-        return self._run.max_result_bytes
 
     @property
     def time_left(self) -> float:
@@ -98,7 +79,7 @@ class ChildBackend:
 
     def hear(self, message: Cancel | StateUpdate | Stored) -> None:
         """The worker said something about a run; one about an earlier run is dropped."""
-        if message.number != self._run.number:
+        if message.number != self._number:
             return
         match message:
             case Cancel(reason=reason):

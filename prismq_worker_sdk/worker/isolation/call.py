@@ -43,56 +43,51 @@ class HandlerProcesses(ChildPool):
         Raises:
             Unavailable: There is no child for it now, or its settings cannot be read.
         """
-        return _call_in_child(services, self, attempt, ctx)
+        renewed(attempt.handler)  # a secret that changed is known here before the child can say it
+        ended = None
+        while ended is None:
+            child = self._taken(services, attempt)
+            call = _Call(services, attempt, child)
+            try:
+                ended = call.end()
+            except ChildEnded:
+                error = self.crash(child)
+                if call.begun or child.killed:
+                    raise error from None
+            except BaseException:
+                self.discard(child)
+                raise
+        limit = services.config.max_memory_per_child
+        large = limit and ended.memory > limit
+        if large:
+            size = f"{ended.memory // 2**20} MiB after a task of {attempt.handler.task_type}"
+            services.emit(
+                Notice("info", f"process {child.pid} has {size} and is replaced (--max-memory-per-child)")
+            )
+        if large or ended.tainted:
+            self.retire(child)
+        else:
+            self.give_back(child)
+        ctx.replace_children(ended.children)
+        if ended.failure is not None:
+            raise error_of(ended.failure)
+        return ended.result or "null"
 
+    def _taken(self, services: Services, attempt: Attempt) -> ChildProcess:
+        """A child for this attempt; where its claim is renewed, the wait is no part of the handler's time (R16)."""
+        asked_at, limit_at = services.clock.monotonic(), attempt.limit_at
 
-def _call_in_child(services: Services, pool: ChildPool, attempt: Attempt, ctx: RunningContext) -> str:
-    renewed(attempt.handler)  # a secret that changed is known here before the child can say it
-    ended = None
-    while ended is None:
-        child = _taken(services, pool, attempt)
-        call = _Call(services, attempt, child)
-        try:
-            ended = call.end()
-        except ChildEnded:
-            error = pool.crash(child)
-            if call.begun or child.killed:
-                raise error from None
-        except BaseException:
-            pool.discard(child)
-            raise
-    limit = services.config.max_memory_per_child
-    if limit and ended.memory > limit:
-        size = f"{ended.memory // 2**20} MiB after a task of {attempt.handler.task_type}"
-        services.emit(
-            Notice("info", f"process {child.pid} has {size} and is replaced (--max-memory-per-child)")
-        )
-        pool.retire(child)
-    elif ended.tainted:
-        pool.retire(child)
-    else:
-        pool.give_back(child)
-    ctx.replace_children(ended.children)
-    if ended.failure is not None:
-        raise error_of(ended.failure)
-    return ended.result or "null"
+        def ended() -> bool:
+            if services.can.renews:
+                attempt.limit_at = limit_at + services.clock.monotonic() - asked_at
+            return attempt.cancelled is not None
 
-
-def _taken(services: Services, pool: ChildPool, attempt: Attempt) -> ChildProcess:
-    """A child for this attempt; where its claim is renewed, the wait for it is no part of the handler's time (R16)."""
-    asked_at, limit_at = services.clock.monotonic(), attempt.limit_at
-
-    def ended() -> bool:
-        if services.can.renews:
-            attempt.limit_at = limit_at + services.clock.monotonic() - asked_at
-        return attempt.cancelled is not None
-
-    child = pool.take(ended=ended)
-    if child is not None:
-        return child
-    if attempt.cancelled is None:
-        raise Defer("the worker stops")
-    raise TaskCancelled(attempt.cancelled)
+        child = self.take(ended=ended)
+        if child is not None:
+            return child
+        if attempt.cancelled is None:
+            raise Defer("the worker stops")
+        raise TaskCancelled(attempt.cancelled)
 
 
 class _Call:
@@ -151,9 +146,7 @@ class _Call:
             backing.checkpoint_text,
             backing.time_left,
             backing.stopping,
-            backing.creates,
-            backing.max_result_bytes,
-            backing.max_params_bytes,
+            backing.can,
             bool(services.config.max_memory_per_child),
         )
 

@@ -140,7 +140,7 @@ class _Child:
             self._prepare(handler)
             drop_stop_signals()
             params = handler.params.parse(run.task.params)
-            result = call(handler, params, ctx, token=backing.token, max_bytes=run.max_result_bytes)
+            result = call(handler, params, ctx, token=backing.token, max_bytes=run.can.max_result_bytes)
         except BaseException as error:  # noqa: BLE001 - whatever it raises is judged by the worker
             failure = failure_of(single(error))
         end_fork_of(self._process)

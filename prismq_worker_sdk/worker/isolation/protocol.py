@@ -9,6 +9,7 @@ from typing import Any
 from prismq_worker_sdk.decide.exceptions import Told
 from prismq_worker_sdk.handlers.reference import Reference
 from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.outcome import Child
 from prismq_worker_sdk.model.task import Task
 
@@ -36,8 +37,7 @@ class Run:
 
     Attributes:
         number: Tells this run from those before it in the same child.
-        max_result_bytes: The largest result.
-        max_params_bytes: The largest params of a task that it creates.
+        can: What the server at hand can do.
         report_memory: Whether the memory of the child is wanted at the end.
     """
 
@@ -46,9 +46,7 @@ class Run:
     checkpoint: str | None
     time_left: float
     stopping: bool
-    creates: bool
-    max_result_bytes: int
-    max_params_bytes: int
+    can: Capabilities
     report_memory: bool
 
 

@@ -20,6 +20,7 @@ from prismq_worker_sdk.errors import (
     UnfitResult,
 )
 from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.capabilities import BASE
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.worker.isolation.backend import ChildBackend
 from prismq_worker_sdk.worker.isolation.channel import HEAD, Channel
@@ -93,7 +94,7 @@ def test_what_cannot_be_a_value_is_not_waited_for(line):
 
 @pytest.mark.parametrize(("number", "reason"), [(1, None), (2, CancelReason.ASKED)])
 def test_what_is_said_late_about_an_earlier_task_does_not_reach_the_next_one(line, clock, number, reason):
-    run = Run(2, Task(id="t2", type="T"), None, 60.0, False, False, 1000, 1000, False)
+    run = Run(2, Task(id="t2", type="T"), None, 60.0, False, BASE, False)
     backing = ChildBackend(line[0], run, None, clock)
     backing.hear(StateUpdate(number, 30.0, stopping=True))
     backing.hear(Cancel(number, CancelReason.ASKED))
@@ -104,7 +105,7 @@ def test_what_is_said_late_about_an_earlier_task_does_not_reach_the_next_one(lin
 
 
 def test_of_many_words_about_progress_the_last_one_is_said(line, clock):
-    run = Run(1, Task(id="t1", type="T"), None, 60.0, False, False, 1000, 1000, False)
+    run = Run(1, Task(id="t1", type="T"), None, 60.0, False, BASE, False)
     backing = ChildBackend(line[0], run, None, clock)
     for percent in range(1000):
         backing.progressed(float(percent), "")

@@ -512,13 +512,13 @@ def test_r16_the_wait_for_a_process_is_no_part_of_the_handlers_time(place, clock
     attempt, _pid = here.begins("Obstinate")
     before = attempt.limit_at
 
-    class Slow:
+    class Slow(process_call.HandlerProcesses):
         def take(self, *, ended):
             clock.turn(5.0)
             assert not ended()
             return "a child"
 
-    assert process_call._taken(here.services, Slow(), attempt) == "a child"
+    assert Slow([], size=1)._taken(here.services, attempt) == "a child"
     assert attempt.limit_at == before + waited
 
 
