@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from prismq_worker_sdk.testing.prismq_client.deployment import PrismqClientDeployment
-from prismq_worker_sdk.testing.prismq_client.server import PrismqClientServer
-from prismq_worker_sdk.testing.prismq_client.serving import serve_prismq_client
+from prismq_worker_sdk.testing.prismq_client.server import PrismqClientServer, serve_prismq_client
 
 __all__ = ["PrismqClientDeployment", "PrismqClientServer", "serve_prismq_client"]

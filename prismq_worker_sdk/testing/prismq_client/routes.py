@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from prismq_worker_sdk.testing.prismq_client import claiming, creating, reading, reporting, task_types
+from prismq_worker_sdk.testing.prismq_client import task_types, tasks
 from prismq_worker_sdk.testing.prismq_client.call import Call
 
 PREFIX = "/api"
@@ -23,18 +23,18 @@ class Found:
 
 
 EXACT: dict[str, Endpoint] = {
-    "GET /health": reading.health,
+    "GET /health": tasks.health,
     "POST /task-types/register": task_types.register,
     "GET /task-types": task_types.list_types,
-    "POST /tasks": creating.create,
-    "GET /tasks": reading.list_tasks,
-    "POST /tasks/claim": claiming.claim,
+    "POST /tasks": tasks.create,
+    "GET /tasks": tasks.list_tasks,
+    "POST /tasks/claim": tasks.claim,
 }
 PATTERNS: tuple[tuple[re.Pattern[str], Endpoint], ...] = (
     (re.compile(r"GET /task-types/([^/]+)"), task_types.named),
-    (re.compile(r"GET /tasks/([^/]+)"), reading.show),
-    (re.compile(r"POST /tasks/([^/]+)/progress"), reporting.progress),
-    (re.compile(r"POST /tasks/([^/]+)/complete"), reporting.complete),
+    (re.compile(r"GET /tasks/([^/]+)"), tasks.show),
+    (re.compile(r"POST /tasks/([^/]+)/progress"), tasks.progress),
+    (re.compile(r"POST /tasks/([^/]+)/complete"), tasks.complete),
 )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from prismq_worker_sdk.compat import Self
 from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.system import signals
 from prismq_worker_sdk.testing.prismq_client.answers import Answer
 from prismq_worker_sdk.testing.prismq_client.application import Application
 from prismq_worker_sdk.testing.prismq_client.call import Request
@@ -147,6 +148,19 @@ class PrismqClientServer:
         """The answer to a request."""
         self._requests.append((request.method, request.path.removeprefix(PREFIX)))
         return self._application.answer(request)
+
+
+def serve_prismq_client(deployment: PrismqClientDeployment, *, host: str, port: int) -> None:
+    """Serves in the foreground, until SIGTERM or Ctrl-C.
+
+    Raises:
+        SettingsError: The address is taken, or the database cannot be opened.
+    """
+    with signals() as inbox, PrismqClientServer(deployment, host=host, port=port) as server:
+        _LOG.info("TaskManager at %s, database %s", server.url, deployment.database)
+        while (name := inbox.next()) == "SIGUSR1":
+            _LOG.info("SIGUSR1 has no meaning here")
+        _LOG.info("%s: the TaskManager ends", name)
 
 
 def _tasks(db: sqlite3.Connection) -> list[dict[str, Any]]:
