@@ -37,32 +37,31 @@ __all__ = [
 
 UTC = timezone.utc
 
-_RFC_3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:[.,](\d+))?(?:(Z)|([+-]\d\d):?(\d\d))?", re.ASCII
-)
+if sys.version_info >= (3, 11):
+    datetime_from_iso = datetime.fromisoformat
+else:
+    _RFC_3339 = re.compile(
+        r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:[.,](\d+))?(?:(Z)|([+-]\d\d):?(\d\d))?", re.ASCII
+    )
+
+    def datetime_from_iso(text: str) -> datetime:
+        """Like `datetime.fromisoformat`, with `Z`, any number of decimals, and an offset without a colon.
+
+        Raises:
+            ValueError: It is no date and time of ISO 8601.
+        """
+        if found := _RFC_3339.fullmatch(text):
+            second, decimals, utc, hours, minutes = found.groups()
+            zone = "+00:00" if utc else f"{hours}:{minutes}" if hours else ""
+            text = f"{second}.{(decimals or '')[:6]:0<6}{zone}"
+        return datetime.fromisoformat(text)
 
 
 class StrEnum(str, Enum):
     """Like `enum.StrEnum`: members are texts, and are shown as their texts."""
 
-    def __str__(self) -> str:
-        return str.__str__(self)
-
-    def __format__(self, form: str) -> str:
-        return str.__format__(self, form)
-
-
-def datetime_from_iso(text: str) -> datetime:
-    """Like `datetime.fromisoformat`, with `Z`, any number of decimals, and an offset without a colon.
-
-    Raises:
-        ValueError: It is no date and time of ISO 8601.
-    """
-    if sys.version_info < (3, 11) and (found := _RFC_3339.fullmatch(text)):
-        second, decimals, utc, hours, minutes = found.groups()
-        zone = "+00:00" if utc else f"{hours}:{minutes}" if hours else ""
-        text = f"{second}.{(decimals or '')[:6]:0<6}{zone}"
-    return datetime.fromisoformat(text)
+    __str__ = str.__str__
+    __format__ = str.__format__  # type: ignore[assignment]  # Enum names the parameter
 
 
 def signature(of: Callable[..., Any]) -> inspect.Signature:

@@ -40,30 +40,31 @@ class EventBus:
 
     def emit(self, *events: Event) -> None:
         """Tells everybody, in order; raises nothing. A listener that raises is logged once for each kind of event."""
-        for event in events:
-            self._emit(self._clean(event))
-
-    def _emit(self, event: Event) -> None:
         process = os.getpid()
-        for listener in self._listeners:
-            try:
-                listener(event)
-            except BaseException as error:  # a listener is a plugin's; sys.exit() in it must not stop a loop
-                if (
-                    isinstance(error, KeyboardInterrupt)
-                    and threading.current_thread() is threading.main_thread()
-                ):
-                    raise  # somebody pressed Ctrl-C
-                kind = (id(listener), type(event).__name__)
-                if kind not in self._told:
-                    self._told.add(kind)
-                    with suppress(Exception):  # the logging itself may be what is broken
-                        _LOG.exception(
-                            "an event listener failed at %s; it is told of further events all the same",
-                            kind[1],
-                        )
-            if os.getpid() != process:
-                end_fork_of(process)
+        for event in events if self._redactor is None else map(self._clean, events):
+            for listener in self._listeners:
+                try:
+                    listener(event)
+                except (
+                    BaseException
+                ) as error:  # a listener is a plugin's; sys.exit() in it must not stop a loop
+                    if (
+                        isinstance(error, KeyboardInterrupt)
+                        and threading.current_thread() is threading.main_thread()
+                    ):
+                        raise  # somebody pressed Ctrl-C
+                    self._tell_once(listener, event)
+                if os.getpid() != process:
+                    end_fork_of(process)
+
+    def _tell_once(self, listener: Listener, event: Event) -> None:
+        kind = (id(listener), type(event).__name__)
+        if kind not in self._told:
+            self._told.add(kind)
+            with suppress(Exception):  # the logging itself may be what is broken
+                _LOG.exception(
+                    "an event listener failed at %s; it is told of further events all the same", kind[1]
+                )
 
     def _clean(self, event: Event) -> Event:
         if self._redactor is None:

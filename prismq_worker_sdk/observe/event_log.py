@@ -203,13 +203,10 @@ class EventLog:
         text = f"worker stopped, exit code {event.exit_code}{meaning}: {event.reason}"
         self._write(level, "worker_stopped", text, exit_code=event.exit_code)
 
-    def _writes(self, level: int) -> bool:
-        return _LOG.isEnabledFor(level) if self.guard is None else level >= self.guard.level
-
     def _write(
         self, level: int, event: str, text: str, ref: TaskRef | None = None, trace: str = "", **fields: Any
     ) -> None:
-        if not self._writes(level):
+        if not (_LOG.isEnabledFor(level) if self.guard is None else level >= self.guard.level):
             return
         extra: dict[str, Any] = {"fields": {"event": event, **fields}, "handler_trace": trace}
         if ref is not None:

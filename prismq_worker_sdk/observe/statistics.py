@@ -182,7 +182,10 @@ class Statistics:
         with self._lock:
             match event:
                 case ApiCalled(call=call, seconds=seconds, error=error):
-                    self._calls.setdefault(call, Times()).add(seconds)
+                    times = self._calls.get(call)
+                    if times is None:
+                        times = self._calls[call] = Times()
+                    times.add(seconds)
                     self._errors[call] += bool(error)
                 case TaskClaimed():
                     self._claimed += 1

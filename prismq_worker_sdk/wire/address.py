@@ -1,8 +1,8 @@
-"""Addresses: one normal form, joined by hand (`urljoin` would drop `/api`)."""
+"""The addresses of servers, in one normal form."""
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.protocol import ServerInfo
@@ -36,22 +36,6 @@ def normalise(api_url: str) -> str:
     host = parts.hostname if ":" not in parts.hostname else f"[{parts.hostname}]"
     shown = "" if port is None or port == DEFAULT_PORTS[parts.scheme] else f":{port}"
     return f"{parts.scheme}://{host}{shown}{parts.path.rstrip('/')}"
-
-
-def join(base: str, *segments: str) -> str:
-    """A path below the api_url; every segment is quoted, so that none can leave its place.
-
-    Raises:
-        ValueError: A segment is empty or all dots, which no quoting keeps in its place.
-    """
-    for segment in segments:
-        if segment in {"", ".", ".."}:
-            raise ValueError(f"{segment!r} cannot be a part of a path")
-    return "/".join([base, *map(_quoted, segments)])
-
-
-def _quoted(segment: str) -> str:
-    return segment if segment.isalnum() and segment.isascii() else quote(segment, safe="")
 
 
 def what_to_check(api_url: str) -> str:

@@ -14,7 +14,7 @@ from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.json import first_difference
 from prismq_worker_sdk.model.protocol import ServerInfo, Unreachable
 from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, perform
-from prismq_worker_sdk.wire.reading import detail_of, strip_surrogates
+from prismq_worker_sdk.wire.reading import KEY_REFUSED, detail_of, strip_surrogates
 from prismq_worker_sdk.wire.transport import Timeouts, Transport
 
 T = TypeVar("T")
@@ -140,7 +140,7 @@ def check_key(context: CheckContext, scoped: HttpRequest | None = None) -> Check
         return fail("key", f"the question about the key got no answer: {reply.reason}", "ask again")
     text = body_of(reply).get("message")  # where there is a title and a text, the text
     words = strip_surrogates(text) if isinstance(text, str) and text else detail_of(reply)
-    if reply.status in {401, 403}:
+    if reply.status in KEY_REFUSED:
         told = f"(HTTP {reply.status}: {words})"
         if context.has_key:
             return fail("key", f"the server refuses it {told}", f"put the right one into {WHERE}")
@@ -153,7 +153,7 @@ def check_key(context: CheckContext, scoped: HttpRequest | None = None) -> Check
         return fail("key", text, "see its log")
     if not context.has_key:
         return ok("key", "the server asks for none, and none is set")
-    if scoped is not None and getattr(server.ask(scoped), "status", 0) in {401, 403}:
+    if scoped is not None and getattr(server.ask(scoped), "status", 0) in KEY_REFUSED:
         text = "the server knows the key, but it is not one for workers"
         return fail("key", text, "use a key of scope worker")
     if getattr(server.ask(LISTING, with_key=False), "status", 0) == 200:  # noqa: PLR2004

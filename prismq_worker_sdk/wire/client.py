@@ -17,7 +17,6 @@ from prismq_worker_sdk.model.protocol import (
     Probe,
     ProbeReply,
     ServerInfo,
-    Unauthorised,
     Unreachable,
     UnrecognisedServer,
 )
@@ -26,7 +25,7 @@ from prismq_worker_sdk.wire.dialects import AUTO, DIALECTS, HEALTH, dialect_name
 from prismq_worker_sdk.wire.key_redaction import clean_answer
 from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, perform
 from prismq_worker_sdk.wire.rate_limits import RateLimits, rate_limits_of
-from prismq_worker_sdk.wire.reading import failure_of
+from prismq_worker_sdk.wire.reading import KEY_REFUSED
 from prismq_worker_sdk.wire.transport import Timeouts, Transport
 
 MAX_CALL = 90.0
@@ -122,7 +121,7 @@ class WireClient:
         if self._limits is not None and isinstance(answer, HttpReply):
             self._limits.learn(request, answer)
         self._on_call(ApiCalled(request.call, seconds, self._error_word(request, answer)))
-        if isinstance(answer, HttpReply) and isinstance(failure_of(answer), Unauthorised):
+        if isinstance(answer, HttpReply) and answer.status in KEY_REFUSED:
             self._transport.forget_key()
         return answer
 

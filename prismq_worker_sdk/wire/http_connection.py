@@ -6,6 +6,7 @@ import re
 import select
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +16,6 @@ from urllib.parse import urlsplit
 from prismq_worker_sdk.descriptors import is_exhaustion
 from prismq_worker_sdk.wire.address import DEFAULT_PORTS
 from prismq_worker_sdk.wire.connecting import connect, with_reserve
-from prismq_worker_sdk.wire.deadline import Deadline
 from prismq_worker_sdk.wire.http_response import ResponseReader
 from prismq_worker_sdk.wire.messages import HttpReply
 from prismq_worker_sdk.wire.reasons import NoAnswerError
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 PIECE = 64 * 1024
 """Bytes that are read at once; bodies from this size on are not copied behind their head."""
+
+SHORTEST_TIMEOUT = 0.001
+"""Seconds; a socket's time-out of 0 would mean "do not wait at all"."""
 
 QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 """Only Linux has it."""
@@ -40,6 +43,53 @@ _FIELD = re.compile(r"[A-Za-z-]+: [\t -~\x80-\xff]*")
 def is_plain(base: str) -> bool:
     """Whether an api_url can be sent as it is; others have names and paths that must be written otherwise."""
     return _ADDRESS.fullmatch(base) is not None
+
+
+class Deadline:
+    """When the call that is under way must be over as a whole (R31); one for each transport.
+
+    A socket's own time-out begins anew with each byte that trickles in.
+
+    Attributes:
+        sent: Whether any of its request went out on a connection.
+    """
+
+    __slots__ = ("_at", "sent")
+
+    def __init__(self) -> None:
+        self._at = float("inf")
+        self.sent = False
+
+    def set(self, seconds: float) -> None:
+        """The call begins now and may take so long."""
+        self._at = time.monotonic() + seconds
+        self.sent = False
+
+    def left(self) -> float:
+        """Seconds left.
+
+        Raises:
+            TimeoutError: None are.
+        """
+        left = self._at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer did not come in time")
+        return max(SHORTEST_TIMEOUT, left)
+
+    def send(self, sock: socket.socket, data: bytes) -> None:
+        """Sends all of it. `sendall` would not do: over TLS each record has the whole time-out for itself.
+
+        Raises:
+            OSError: It did not go out; TimeoutError: not in time.
+        """
+        sock.settimeout(self.left())
+        self.sent = True
+        sent = sock.send(data)
+        if sent < len(data):
+            rest = memoryview(data)[sent:]
+            while rest:
+                sock.settimeout(self.left())
+                rest = rest[sock.send(rest) :]
 
 
 class HttpConnection:

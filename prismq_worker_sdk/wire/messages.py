@@ -60,7 +60,7 @@ class HttpReply:
         except (ValueError, RecursionError):
             return NOT_JSON
 
-    @property
+    @cached_property
     def is_json(self) -> bool:
         """Whether the body is JSON, whatever the content type says."""
         return self.json is not NOT_JSON

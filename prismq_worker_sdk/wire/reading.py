@@ -18,6 +18,9 @@ from prismq_worker_sdk.model.protocol import (
 )
 from prismq_worker_sdk.wire.messages import HttpReply
 
+KEY_REFUSED = frozenset({401, 403})
+"""The statuses by which a server refuses the API key."""
+
 MAX_DETAIL = 500
 """Characters of a server's words that are kept."""
 
@@ -38,7 +41,7 @@ def failure_of(reply: HttpReply) -> Failure | None:
         return UnrecognisedServer(
             f"it redirects to {_place(reply) or 'nowhere'} (HTTP {status}); give that address as --api-url"
         )
-    if status in {401, 403}:
+    if status in KEY_REFUSED:
         return Unauthorised(detail_of(reply))
     if status == 429 or (status == 503 and "retry-after" in reply.headers):  # noqa: PLR2004
         return Throttled(f"HTTP {status}", retry_after(reply))

@@ -25,7 +25,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from prismq_worker_sdk.errors import missing_extra
 from prismq_worker_sdk.wire.connecting import connect, in_time, with_reserve
-from prismq_worker_sdk.wire.deadline import Deadline
+from prismq_worker_sdk.wire.http_connection import Deadline
 from prismq_worker_sdk.wire.messages import HttpReply
 from prismq_worker_sdk.wire.reasons import CUT_OFF, NoAnswerError, sentence, too_large
 

@@ -8,15 +8,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.version import __version__
-from prismq_worker_sdk.wire.address import join, normalise
-from prismq_worker_sdk.wire.deadline import Deadline
-from prismq_worker_sdk.wire.http_connection import HttpConnection, is_plain
+from prismq_worker_sdk.wire.address import normalise
+from prismq_worker_sdk.wire.http_connection import Deadline, HttpConnection, is_plain
 from prismq_worker_sdk.wire.key_redaction import without_key
 from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
 from prismq_worker_sdk.wire.reasons import sentence
@@ -157,6 +156,24 @@ class Transport:
     def _reason(self, error: BaseException) -> str:
         secrets = [self._secret] if self._secret else []
         return Redactor(secrets).text(sentence(error))[:300]
+
+
+def join(base: str, *segments: str) -> str:
+    """A path below the api_url; every segment is quoted, so that none can leave its place.
+
+    `urljoin` would drop the `/api`.
+
+    Raises:
+        ValueError: A segment is empty or all dots, which no quoting keeps in its place.
+    """
+    for segment in segments:
+        if segment in {"", ".", ".."}:
+            raise ValueError(f"{segment!r} cannot be a part of a path")
+    return "/".join([base, *map(_quoted, segments)])
+
+
+def _quoted(segment: str) -> str:
+    return segment if segment.isalnum() and segment.isascii() else quote(segment, safe="")
 
 
 def checked_key(key: str | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from prismq_worker_sdk.decide.renewals import (
+from prismq_worker_sdk.decide.leases import (
     deadline,
     first_renewal,
     next_renewal,

@@ -10,8 +10,8 @@ from math import inf
 from random import Random
 from typing import Protocol
 
+from prismq_worker_sdk.decide.leases import first_renewal
 from prismq_worker_sdk.decide.redaction import Redactor
-from prismq_worker_sdk.decide.renewals import first_renewal
 from prismq_worker_sdk.decide.retries import can_be_held
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.registry import Registry

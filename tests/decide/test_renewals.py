@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prismq_worker_sdk.decide.renewals import (
+from prismq_worker_sdk.decide.leases import (
     first_renewal,
     next_renewal,
     renewal_after_failure,

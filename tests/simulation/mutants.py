@@ -231,7 +231,7 @@ MUTANTS = (
         "self._waiting(now)",
         "()",
     ),
-    Mutant("R21", "running claims are renewed in time", "decide.renewals:next_renewal", "SHARE", "3"),
+    Mutant("R21", "running claims are renewed in time", "decide.leases:next_renewal", "SHARE", "3"),
     Mutant(
         "R22",
         "children are committed with their result",

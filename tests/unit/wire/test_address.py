@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prismq_worker_sdk.errors import SettingsError
-from prismq_worker_sdk.wire.address import join, normalise
+from prismq_worker_sdk.wire.address import normalise
+from prismq_worker_sdk.wire.transport import join
 
 
 @pytest.mark.parametrize(

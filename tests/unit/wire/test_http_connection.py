@@ -13,8 +13,7 @@ import pytest
 
 from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.wire import http_connection
-from prismq_worker_sdk.wire.deadline import Deadline
-from prismq_worker_sdk.wire.http_connection import HttpConnection
+from prismq_worker_sdk.wire.http_connection import Deadline, HttpConnection
 from prismq_worker_sdk.wire.messages import HttpRequest
 from prismq_worker_sdk.wire.transport import Timeouts, Transport
 from tests.support.raw_server import answer, raw_server, says
