@@ -9,8 +9,11 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http.client import HTTPException, HTTPResponse
+from io import BufferedReader, RawIOBase
 from random import Random
 from types import TracebackType
+from typing import Any
 from urllib.parse import urlsplit
 
 from prismq_worker_sdk.compat import Self, StrEnum
@@ -25,9 +28,7 @@ TRICKLE_PAUSE = 0.05
 SIPS = 20
 """In how many parts an answer trickles, at most; smaller than 64 bytes they are not."""
 
-BODILESS = {b"204", b"304"}
-"""Statuses of answers that have no body."""
-
+END = b"\r\n\r\n"
 HTML = b"<html><body><h1>Bad gateway</h1></body></html>"
 
 
@@ -148,46 +149,38 @@ class FaultProxy:
     def _serve(self, client: socket.socket) -> None:
         """Carries the requests of one connection, one after the other, until it ends or is disturbed."""
         client.settimeout(SECONDS)
-        with suppress(OSError, ValueError), _Upstream(self._target) as server:
-            while not self._stop.is_set():
-                request = _message(client)
-                if request is None:
-                    break
-                method, path = request.split(b" ", 2)[:2]
-                body = request.partition(b"\r\n\r\n")[2]
+        with suppress(OSError, ValueError, HTTPException), client.makefile("rb") as requests:
+            while not self._stop.is_set() and (request := _request(requests)) is not None:
+                method, path = request[0].decode("latin-1").split(" ", 2)[:2]
                 with self._lock:
-                    disturbance = self.plan.choose(method.decode("latin-1"), path.decode("latin-1"), body)
+                    disturbance = self.plan.choose(method, path, request[1])
                     self.counts[disturbance or "passed"] += 1
-                if not self._carry(client, server, request, disturbance):
+                if not self._carry(client, method, b"".join(request), disturbance):
                     break
         with self._lock:
             self._open.discard(client)
         client.close()
 
     def _carry(
-        self, client: socket.socket, server: _Upstream, request: bytes, disturbance: Disturbance | None
+        self, client: socket.socket, method: str, request: bytes, disturbance: Disturbance | None
     ) -> bool:
         """One request; whether the connection may be used again."""
         match disturbance:
             case Disturbance.RESET_BEFORE:
                 _reset(client)
                 return False
-            case Disturbance.RESET_AFTER:
-                server.send(request)
-                _reset(client)
-                server.answer()
-                return False
             case Disturbance.DELAY:
                 self._stop.wait(self.plan.seconds)
             case Disturbance.HTTP_500 | Disturbance.HTTP_503 | Disturbance.HTML | Disturbance.REDIRECT:
                 client.sendall(_page(*GATEWAY[disturbance]))
                 return True
-            case _:
-                pass
-        server.send(request)
-        answer = server.answer()
+        with socket.create_connection(self._target, timeout=SECONDS) as server:
+            server.sendall(request)
+            if disturbance is Disturbance.RESET_AFTER:
+                _reset(client)
+            answer, stays = _answer(server, method)
         match disturbance:
-            case Disturbance.LOST_ANSWER:
+            case Disturbance.RESET_AFTER | Disturbance.LOST_ANSWER:
                 return False
             case Disturbance.CUT_BODY:
                 client.sendall(answer[: max(1, len(answer) - 1 - len(answer) // 8)])
@@ -200,112 +193,70 @@ class FaultProxy:
                     self._stop.wait(TRICKLE_PAUSE)
             case _:
                 client.sendall(answer)
-        head = answer.partition(b"\r\n\r\n")[0]
-        return _content_length(head) is not None or _in_chunks(head)
+        return stays
 
 
-class _Upstream:
-    """The proxy's own connection to the server, opened at the first request and again when it was closed."""
+class _Recorder(RawIOBase):
+    """What a socket gives, kept as it came; for an HTTPResponse, which tells where an answer ends."""
 
-    def __init__(self, target: tuple[str, int]) -> None:
-        self._target = target
-        self._socket: socket.socket | None = None
+    def __init__(self, source: socket.socket) -> None:
+        self._source = source
+        self.seen = bytearray()
 
-    def __enter__(self) -> Self:
-        return self
+    def makefile(self, _mode: str) -> BufferedReader:
+        return BufferedReader(self)
 
-    def __exit__(self, *_: object) -> None:
-        self._close()
+    def readable(self) -> bool:
+        return True
 
-    def send(self, request: bytes) -> None:
-        self._close()
-        self._socket = socket.create_connection(self._target, timeout=SECONDS)
-        self._socket.sendall(request)
-
-    def answer(self) -> bytes:
-        found = None if self._socket is None else _message(self._socket, to_the_end=True)
-        if found is None:
-            raise OSError("the server gave no answer")
-        return found
-
-    def _close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+    def readinto(self, buffer: Any) -> int:
+        count = self._source.recv_into(buffer)
+        self.seen += memoryview(buffer)[:count]
+        return count
 
 
-def _message(source: socket.socket, *, to_the_end: bool = False) -> bytes | None:
-    """One whole HTTP message, None when the peer closed before it began.
+def _answer(server: socket.socket, method: str) -> tuple[bytes, bool]:
+    """One whole answer as it came, and whether another may follow on this connection."""
+    recorder = _Recorder(server)
+    with HTTPResponse(recorder, method=method) as answer:  # type: ignore[arg-type]  # all that it asks of a socket
+        answer.begin()
+        answer.read()
+        return bytes(recorder.seen), not answer.will_close
 
-    Args:
-        to_the_end: Whether a message that does not tell its length lasts until the peer closes.
-    """
-    data = b""
-    while b"\r\n\r\n" not in data:
-        part = source.recv(65536)
-        if not part:
+
+def _request(client: BufferedReader) -> tuple[bytes, bytes] | None:
+    """The head and the body of one whole request, None when the peer closed before it began."""
+    head, length, chunked = b"", 0, False
+    while not head.endswith(END):
+        line = client.readline(MAX_HEAD)
+        if not line:
             return None
-        data += part
-        if len(data) > MAX_HEAD and b"\r\n\r\n" not in data:
-            raise ValueError("the head of the message has no end")
-    head, body = data.split(b"\r\n\r\n", 1)
-    if _in_chunks(head):
-        return head + b"\r\n\r\n" + _chunks(source, body)
-    length = _content_length(head)
-    parts = [body]
-    if length is None and to_the_end:
-        while part := source.recv(65536):
-            parts.append(part)
-    missing = (length or 0) - len(body)
-    while missing > 0:
-        part = source.recv(min(missing, 1024 * 1024))
-        if not part:
-            raise OSError("the message was cut")
-        parts.append(part)
-        missing -= len(part)
-    return head + b"\r\n\r\n" + b"".join(parts)
+        head += line
+        if len(head) > MAX_HEAD:
+            raise ValueError("the head of the request has no end")
+        name, _, value = line.lower().partition(b":")
+        length = int(value) if name == b"content-length" else length
+        chunked = chunked or (name == b"transfer-encoding" and b"chunked" in value)
+    return head, _chunks(client) if chunked else _exactly(client, length)
 
 
-def _content_length(head: bytes) -> int | None:
-    """How long the body is, None when the head does not tell."""
-    if head.partition(b" ")[2][:3] in BODILESS:
-        return 0
-    for line in head.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-length":
-            return int(value)
-    return None
+def _chunks(client: BufferedReader) -> bytes:
+    """A body in chunks, as it came."""
+    body, size = b"", 1
+    while size:
+        line = client.readline()
+        size = int(line.split(b";")[0], 16)
+        body += line + (_exactly(client, size + 2) if size else b"")
+    while (line := client.readline()).strip():
+        body += line
+    return body + line
 
 
-def _in_chunks(head: bytes) -> bool:
-    """Whether the body comes in chunks."""
-    fields = (line.partition(b":") for line in head.lower().split(b"\r\n")[1:])
-    return any(name.strip() == b"transfer-encoding" and b"chunked" in value for name, _, value in fields)
-
-
-def _chunks(source: socket.socket, data: bytes) -> bytes:
-    """A body in chunks to its end, as it came.
-
-    Args:
-        data: What of it was read already.
-    """
-    at, size = 0, 1
-    while True:
-        while (end := data.find(b"\r\n", at)) < 0:
-            data += _more(source)
-        if not size and end == at:
-            return data[: end + 2]
-        size = int(data[at:end].split(b";")[0], 16) if size else 0
-        at = end + 2 + (size + 2 if size else 0)
-        while len(data) < at:
-            data += _more(source)
-
-
-def _more(source: socket.socket) -> bytes:
-    part = source.recv(1024 * 1024)
-    if not part:
-        raise OSError("the message was cut")
-    return part
+def _exactly(client: BufferedReader, size: int) -> bytes:
+    found = client.read(size)
+    if len(found) < size:
+        raise OSError("the request was cut")
+    return found
 
 
 def _page(status: bytes, kind: bytes, body: bytes, headers: bytes) -> bytes:
@@ -317,4 +268,4 @@ def _reset(connection: socket.socket) -> None:
     """Ends a connection the way a crashed peer does."""
     with suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        connection.close()
+        socket.close(connection.detach())  # close() alone waits for the files made of the socket

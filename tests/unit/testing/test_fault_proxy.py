@@ -179,3 +179,14 @@ def test_answers_in_chunks_are_carried_whole_cut_and_on_a_connection_that_stays_
             session.get(f"{proxy.url}/tasks/{number}", timeout=20)
 
     assert proxy.counts == {"passed": 2, Disturbance.CUT_BODY: 1}
+
+
+def test_a_request_in_chunks_is_carried_whole():
+    with running_prismq_client() as api, FaultProxy(api.url) as proxy, requests.Session() as session:
+        session.trust_env = False
+        number = api.create({"text": "a"})
+        api.claim()
+        parts = iter([b'{"worker_id": "w1", ', b'"progress": 40}'])
+        answer = session.post(f"{proxy.url}/tasks/{number}/progress", data=parts, timeout=20)
+
+    assert answer.json()["data"]["progress"] == 40
