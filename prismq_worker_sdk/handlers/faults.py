@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from prismq_worker_sdk.errors import Fault
 from prismq_worker_sdk.handlers.keywords import unknown_names
-from prismq_worker_sdk.handlers.strict_json import escape
+from prismq_worker_sdk.model.json import escape
 
 if TYPE_CHECKING:  # what raises them has imported them
     from jsonschema.exceptions import ValidationError as SchemaViolation

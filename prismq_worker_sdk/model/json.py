@@ -36,6 +36,11 @@ def digest(value: object) -> str:
     return hashlib.sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def escape(step: object) -> str:
+    """A step of a JSON pointer."""
+    return str(step).replace("~", "~0").replace("/", "~1")
+
+
 def first_difference(ours: Any, theirs: Any, pointer: str = "", depth: int = MAX_DEPTH) -> str | None:
     """The JSON pointer of the first place where two values differ, None where they are the same.
 
@@ -51,7 +56,7 @@ def first_difference(ours: Any, theirs: Any, pointer: str = "", depth: int = MAX
         return None if depth and same else pointer
     one, other = (dict(enumerate(some) if isinstance(some, list) else some) for some in (ours, theirs))
     for name in dict.fromkeys([*one, *other]):
-        place = f"{pointer}/{str(name).replace('~', '~0').replace('/', '~1')}"
+        place = f"{pointer}/{escape(name)}"
         if name not in one or name not in other:
             return place
         if (found := first_difference(one[name], other[name], place, depth - 1)) is not None:

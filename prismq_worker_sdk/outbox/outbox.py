@@ -8,8 +8,8 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
+from prismq_worker_sdk.decide.crashes import orphaned
 from prismq_worker_sdk.decide.delivery import Again, Judgement, Settle
-from prismq_worker_sdk.decide.orphans import orphaned
 from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.outcome import Outcome
