@@ -33,6 +33,18 @@ SHORTEST_IDLE = 0.1
 IDLE_GROWTH = 3.0
 """By how much each empty answer lets the next wait grow, up to the poll interval."""
 
+SHORT = 0.25
+"""Seconds of a handler for which tasks are prefetched: a longer one hardly notices a round trip."""
+
+LONG = 1.0
+"""Seconds that count of a handler at most; handlers are taken to last so long until they are seen to be short."""
+
+RECENT = 0.25
+"""The part of a mean that its latest value makes."""
+
+HANDLING = 0.005
+"""Seconds that an exchange takes beside its round trip: until it is sent, and until its tasks are held."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -65,30 +77,55 @@ def next_claim(
     claimed: int,
     max_runs: int,
     whole: bool = True,
+    ahead: int = 0,
 ) -> ClaimPlan:
-    """Whether to claim now, what, and how many at most: `min(free, max_runs - claimed)` (R4).
+    """Whether to claim now, what, and how many at most: `min(free + ahead, max_runs - claimed)` (R4).
 
     The server chooses among the types, so a claim asks for no more than each of them has room for. Lest one narrow
-    type slows the others down, a claim of those with room enough may come before the claim of all.
+    type slows the others down, a claim of those with room enough may come before the claim of all. Nothing is
+    prefetched while a type with a limit may be claimed: it would never find a slot free.
 
     Args:
-        free: Slots that are neither busy nor reserved.
+        free: Slots that are neither busy nor reserved, less the tasks that wait for one.
         rooms: Which types may be claimed now, and how many of each may start: None for as many as come.
         max_tasks: What one answer of the server may hold.
         claimed: Claims taken since the start.
         max_runs: The limit on them, 0 for none.
         whole: Whether this claim must ask for every type.
+        ahead: Tasks that may wait for a slot.
     """
     if not rooms:
         return Hold("no task type can be claimed now")
-    room = free if max_runs == 0 else min(free, max_runs - claimed)
+    limits = [limit for limit in rooms.values() if limit is not None]
+    places = free if limits else free + ahead
+    room = places if max_runs == 0 else min(places, max_runs - claimed)
     if room <= 0:
         return Hold("every slot is taken")
     most = min(room, max_tasks)
     wide = tuple(name for name, limit in rooms.items() if limit is None or limit >= most)
     if wide and not whole and len(wide) < len(rooms):
         return Ask(most, wide, part=True)
-    return Ask(min([most, *(limit for limit in rooms.values() if limit is not None)]), tuple(rooms))
+    return Ask(min([most, *limits]), tuple(rooms))
+
+
+def prefetch(slots: int, *, handler_seconds: float, exchange_seconds: float) -> int:
+    """How many tasks may wait for a slot, so that none is empty for a round trip after each short task (R4).
+
+    What slots end during two exchanges: the first is on its way with room for what had ended before it.
+
+    Args:
+        handler_seconds: What handlers took of late.
+        exchange_seconds: What a claim took of late, from its sending to its tasks.
+    """
+    if handler_seconds > SHORT:
+        return 0
+    ended = slots * 2 * (exchange_seconds + HANDLING) / max(handler_seconds, HANDLING / 10)
+    return min(slots, math.ceil(ended))
+
+
+def recent(mean: float, seconds: float) -> float:
+    """A mean that follows the latest values, after one more of them."""
+    return mean + RECENT * (min(seconds, LONG) - mean)
 
 
 def worth_repeating(age: float, lease_seconds: float) -> bool:

@@ -22,17 +22,18 @@ class Accounting:
         self._ends: Counter[End] = Counter()
         self._settled: Counter[Settlement] = Counter()
         self._ended = 0
+        self._untouched = 0
         self._left = 0
 
     @property
     def claimed(self) -> int:
-        """Claims taken since the start."""
-        return self._claimed
+        """Claims taken since the start, less those that went back untouched: they are no runs."""
+        return self._claimed - self._untouched
 
     @property
     def ended(self) -> int:
-        """Claims that have ended since the start."""
-        return self._ended
+        """Claims that have ended since the start, less those that went back untouched."""
+        return self._ended - self._untouched
 
     @property
     def parked(self) -> int:
@@ -49,6 +50,11 @@ class Accounting:
         """More claims."""
         with self._lock:
             self._claimed += number
+
+    def untouched(self) -> None:
+        """A prefetched task goes back."""
+        with self._lock:
+            self._untouched += 1
 
     def end(self, ends: Iterable[End]) -> None:
         """Claims ended."""

@@ -33,6 +33,17 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class Prefetched:
+    """It waits for a slot, and goes back untouched if none is free soon (R4).
+
+    Attributes:
+        since: Clock reading.
+    """
+
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class Running:
     """Its handler runs, or waits for a thread."""
 
@@ -79,7 +90,7 @@ class Abandoned:
     settlement: Settlement | None = None
 
 
-State: TypeAlias = Running | Finished | Offered | Settled | Committed | Abandoned
+State: TypeAlias = Prefetched | Running | Finished | Offered | Settled | Committed | Abandoned
 
 
 class Attempt(CancelToken):
@@ -122,6 +133,11 @@ class Attempt(CancelToken):
         return TaskRef(task.id, task.type, task.attempt)
 
     @property
+    def prefetched(self) -> bool:
+        """Whether its handler waits for a slot."""
+        return isinstance(self.state, Prefetched)
+
+    @property
     def committed(self) -> bool:
         """Whether its end is in the outbox."""
         return isinstance(self.state, Committed | Abandoned)
@@ -136,11 +152,24 @@ class Attempt(CancelToken):
         """Whether its handler holds a thread though its end is committed (R16)."""
         return isinstance(self.state, Abandoned)
 
+    def prefetch(self, now: float) -> None:
+        """No slot is free for it yet."""
+        with self.binding:
+            self.state = Prefetched(now)
+
+    def begin(self, now: float) -> None:
+        """Its handler begins; from now on the time counts of one that has waited for its slot."""
+        with self.binding:
+            self.started_at = now
+            if isinstance(self.state, Prefetched):
+                self.state = Running()
+                self.limit_at = now + self.handler.time_limit
+
     def finish(self) -> None:
-        """Its handler has ended."""
+        """Its handler has ended, or never begins."""
         with self.binding:
             self.returned = True
-            if isinstance(self.state, Running):
+            if isinstance(self.state, Prefetched | Running):
                 self.state = Finished()
 
     def commit(self) -> None:

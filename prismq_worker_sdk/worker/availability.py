@@ -152,6 +152,12 @@ class TypeAvailability:
                 if state.unready or now < state.paused_until
             }
 
+    def why_closed(self, task_type: str, now: float) -> str | None:
+        """Why tasks of a type must not begin now, None when they may."""
+        with self._lock:
+            state = self._states[task_type]
+            return state.unready or (state.pause_reason if now < state.paused_until else None)
+
     def _open(self, state: _State, now: float) -> bool:
         room = _room(state, now)
         return state.unready is None and now >= state.paused_until and (room is None or room > 0)

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
-from prismq_worker_sdk.decide.claims import Ask, longest_wait, next_claim, worth_repeating
+from prismq_worker_sdk.decide.claims import Ask, longest_wait, next_claim, recent, worth_repeating
 from prismq_worker_sdk.model.protocol import (
     BadGrant,
     ClaimWork,
@@ -18,6 +18,7 @@ from prismq_worker_sdk.model.protocol import (
     WorkerCommand,
 )
 from prismq_worker_sdk.outbox.store import HoldResult
+from prismq_worker_sdk.worker.prefetch import ahead
 from prismq_worker_sdk.worker.reservation import ClaimRequest, Reservation
 from prismq_worker_sdk.worker.room import has_room
 from prismq_worker_sdk.worker.services import Services
@@ -59,6 +60,7 @@ class Claimer:
                 claimed=services.accounting.claimed + services.slots.reserved,
                 max_runs=services.config.max_runs,
                 whole=self._partial_asked,
+                ahead=0 if waits else ahead(services),
             )
             if not isinstance(plan, Ask) or not has_room(services):
                 return None
@@ -106,6 +108,9 @@ class Claimer:
         Args:
             held: What their holds gave, where they were made already.
         """
+        if not request.work.wait_seconds and not request.maybe_seen:
+            shared, now = self._services.shared, self._services.clock.monotonic()
+            shared.exchange_seconds = recent(shared.exchange_seconds, now - request.sent_at)
         with request.reservation.lock:
             try:
                 return self._take_on(request, arrivals, held)

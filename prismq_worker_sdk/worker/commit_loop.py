@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TypeAlias
 
 from prismq_worker_sdk.decide.backoff import Backoff
+from prismq_worker_sdk.decide.claims import recent
 from prismq_worker_sdk.decide.ends import end_of
 from prismq_worker_sdk.decide.exceptions import sentence, shown, tell
 from prismq_worker_sdk.decide.retries import held_back
@@ -77,6 +78,7 @@ def commit(services: Services, finished: Sequence[Finished]) -> list[Finished]:
         first = [
             True
         ]  # its verdict is in and the worker stops: the hold is left as an orphan of the next start
+    _note_seconds(services, finished)
     for attempt, _ in finished:
         services.stale_claims.committed(attempt.claim)
     if services.can.renews and any(one.reported for one in ends):
@@ -98,6 +100,13 @@ def leave(services: Services, attempts: Sequence[Attempt]) -> None:
     services.availability.stopped([attempt.claim.task.type for attempt in attempts])
     services.slots.finished(attempts)
     services.slots_freed()
+
+
+def _note_seconds(services: Services, finished: Sequence[Finished]) -> None:
+    """How long handlers take decides how many tasks are prefetched (R4)."""
+    for _, ending in finished:
+        if ending.seconds is not None:
+            services.shared.handler_seconds = recent(services.shared.handler_seconds, ending.seconds)
 
 
 def _all_of(services: Services) -> list[Finished]:
@@ -176,7 +185,7 @@ def _tell_type(services: Services, attempt: Attempt, ending: Ending, end: End) -
             _pause(services, task.type, seconds, error)
         case Defer(or_pause=True) as error if end is End.LAPSED and isinstance(ending.outcome, Released):
             _pause(services, task.type, ending.outcome.delay_seconds, error)
-        case None if ending.outcome is not None and not isinstance(ending.outcome, Failed):
+        case None if attempt.started_at is not None and not isinstance(ending.outcome, Failed | None):
             services.availability.succeeded(task.type)
         case HandlerSignal() | InvalidParams() | TaskCancelled() | None:
             pass

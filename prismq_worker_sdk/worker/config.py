@@ -46,6 +46,13 @@ class Settings:
     poll_interval: float = setting(
         10.0, seconds(over=0, most=3600), "TIME", "Longest idle wait", " between two claims; after work 0.1 s"
     )
+    prefetch: Literal["auto", "off"] = setting(
+        "auto",
+        one_of("auto", "off"),
+        "KIND",
+        "Claim short tasks before a slot is free: auto or off",
+        "; at most one for each slot, for half a second; only where a server takes tasks back (the `exchange` bundle)",
+    )
     max_runs: int = setting(0, whole(), "N", "Stop after N tasks", " that have ended", unset="never")
     concurrency: int = setting(4, whole(least=1, most=256), "N", "Tasks at the same time", ", 1 to 256")
     isolation: Literal["thread", "process"] = setting(

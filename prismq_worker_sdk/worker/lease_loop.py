@@ -42,6 +42,8 @@ def lease_loop(services: Services) -> Loop:
 
 def _watch(services: Services, attempt: Attempt, now: float) -> float:
     """Does what is due about one attempt; the clock reading at which to look again."""
+    if attempt.prefetched:
+        return inf  # this loop is woken when its handler begins
     action = watch(
         now=now,
         limit_at=attempt.limit_at,

@@ -113,6 +113,7 @@ class LeaseRenewer:
             attempt.claim.identity: attempt
             for attempt in services.attempts.live()
             if attempt.claim.identity.token is not None
+            and not attempt.prefetched  # no attempt of it counts yet (R7)
         }
         leases: dict[Identity, _Lease] = {}
         for identity, attempt in self._attempts.items():

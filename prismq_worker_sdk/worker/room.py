@@ -24,6 +24,14 @@ def has_room(services: Services) -> bool:
     return lacking is None
 
 
+def places(services: Services) -> int:
+    """How many results the disk has room for."""
+    try:
+        return services.disk.free_bytes() // services.can.max_result_bytes
+    except OSError:
+        return 0
+
+
 def _outbox_refuses(services: Services) -> str | None:
     """Why a claim could not be held, where the last try to store something failed; None while nothing speaks for it."""
     if services.outbox.trouble is None:

@@ -10,6 +10,7 @@ from math import inf
 from random import Random
 from typing import Protocol
 
+from prismq_worker_sdk.decide.claims import LONG
 from prismq_worker_sdk.decide.leases import first_renewal
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.decide.retries import can_be_held
@@ -111,6 +112,8 @@ class Shared:
         waiting: The claim that waits on the server now, so that a stop can end its wait (R6).
         claim_window: How many claims may be under way at once, where a claim brings one task.
         planning: Held while a claim is planned and its slots are reserved (R4).
+        handler_seconds: What handlers took of late; long until they are seen to be short.
+        exchange_seconds: What a claim took of late that did not wait on the server, from its sending to its tasks.
         finished: Attempts whose handlers have ended, with how: the commit loop stores them.
         threads: The last attempt of each thread, by its number.
         lease_looks_at: Clock reading at which the lease loop looks next by itself.
@@ -128,6 +131,8 @@ class Shared:
     waiting: ClaimRequest | None = None
     claim_window: int = 1
     planning: threading.Lock = field(default_factory=threading.Lock)
+    handler_seconds: float = LONG
+    exchange_seconds: float = 0.0
     finished: deque[tuple[Attempt, Ending]] = field(default_factory=deque)
     threads: dict[int, Attempt] = field(default_factory=dict)
     lease_looks_at: float = inf
@@ -202,6 +207,13 @@ class Services(Environment):
         """Whether the worker has ended as many tasks as it was to."""
         most = self.config.max_runs
         return bool(most) and self.accounting.ended >= most
+
+    def finish(self, attempt: Attempt, ending: Ending) -> None:
+        """Leaves the end of a task to the commit loop; its place stays taken until it is stored (R12)."""
+        attempt.finish()
+        self.shared.finished.append((attempt, ending))
+        self.wakeups.commit()
+        self.slots.returned(attempt)
 
     def slots_freed(self) -> None:
         """Tasks have left their slots: others may be claimed, unless claims go along with reports just now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from prismq_worker_sdk.worker.attempt import Attempt
@@ -51,6 +52,9 @@ class SlotThreads:
 class SlotPool:
     """The slots of a worker: reserved before a claim is sent, taken by its tasks, lost to strays (R4, R16).
 
+    Tasks that were prefetched wait here, first come first, for a handler to end: the next one begins without a round
+    trip, and without waiting until the end before it is stored.
+
     Args:
         begin: Begins attempts, with so many threads at least.
     """
@@ -60,14 +64,26 @@ class SlotPool:
         self._size = size
         self._begin = begin
         self._reserved = 0
+        self._prefetched: deque[Attempt] = deque()
         self._running: set[Attempt] = set()
+        self._ended: set[Attempt] = set()
         self._lost = 0
 
     @property
     def free(self) -> int:
-        """Slots that are neither reserved, nor busy, nor lost to a stray."""
+        """Slots that are neither reserved, nor busy, nor lost to a stray, less the tasks that wait for one.
+
+        A slot is busy until its task's end is stored (R12).
+        """
         with self._lock:
-            return self._size - self._reserved - len(self._running) - self._lost
+            held = len(self._prefetched) + len(self._running) + len(self._ended)
+            return self._size - self._reserved - held - self._lost
+
+    @property
+    def prefetched(self) -> tuple[Attempt, ...]:
+        """The tasks that wait for a slot, the next one first."""
+        with self._lock:
+            return tuple(self._prefetched)
 
     @property
     def lost(self) -> int:
@@ -88,7 +104,7 @@ class SlotPool:
             return self._reserved
 
     def reserve(self, number: int) -> None:
-        """Keeps free slots for the tasks of a claim about to be sent (R4)."""
+        """Keeps places for the tasks of a claim about to be sent (R4)."""
         with self._lock:
             self._reserved += number
 
@@ -97,20 +113,53 @@ class SlotPool:
         with self._lock:
             self._reserved -= number
 
-    def start(self, attempts: Sequence[Attempt]) -> None:
-        """Runs attempts in reserved slots."""
+    def start(self, attempts: Sequence[Attempt], now: float) -> None:
+        """Runs attempts whose places were reserved, each as soon as a slot is free.
+
+        Args:
+            now: Clock reading.
+        """
         with self._lock:
             self._reserved -= len(attempts)
-            self._running.update(attempts)
-            self._begin(attempts, len(self._running) + self._lost)
+            self._prefetched.extend(attempts)
+            self._begin_next()
+            for attempt in attempts[-len(self._prefetched) :] if self._prefetched else ():
+                attempt.prefetch(now)
+
+    def withdraw(self, attempts: Sequence[Attempt]) -> list[Attempt]:
+        """Takes back attempts that wait for a slot; those that were still waiting: the others begin, or have begun."""
+        with self._lock:
+            back = [attempt for attempt in attempts if attempt in self._prefetched]
+            for attempt in back:
+                self._prefetched.remove(attempt)
+            self._ended.update(back)
+        return back
+
+    def returned(self, attempt: Attempt) -> None:
+        """A handler has ended: the next task that waits begins; the slot is free once the end is stored (R12)."""
+        with self._lock:
+            if attempt in self._running and not attempt.stray:
+                self._running.remove(attempt)
+                self._ended.add(attempt)
+                self._begin_next()
 
     def finished(self, attempts: Sequence[Attempt]) -> None:
         """Attempts left their slots; the slot of a stray is not used again (R16)."""
         with self._lock:
             self._running.difference_update(attempts)
+            self._ended.difference_update(attempts)
+            self._begin_next()
 
     def lose(self, attempt: Attempt) -> None:
         """Gives up the slot of an attempt that does not end."""
         with self._lock:
             self._running.discard(attempt)
             self._lost += 1
+
+    def _begin_next(self) -> None:
+        """Begins what waits, as far as slots are free; for whoever holds the lock."""
+        free = self._size - len(self._running) - self._lost
+        begun = [self._prefetched.popleft() for _ in range(min(free, len(self._prefetched)))]
+        if begun:
+            self._running.update(begun)
+            self._begin(begun, len(self._running) + self._lost)

@@ -9,6 +9,7 @@ from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.events import Phase, PhaseChanged
 from prismq_worker_sdk.model.protocol import WorkerCommand
 from prismq_worker_sdk.worker.driver import Loop, Wait
+from prismq_worker_sdk.worker.prefetch import give_back
 from prismq_worker_sdk.worker.services import Environment, Services
 
 LOOK_EVERY = 1.0
@@ -37,10 +38,11 @@ def supervise(services: Services, threads: Watched) -> Loop:
     """Leads the worker to its end; makes no calls, so nothing that does not answer holds it up."""
     while not services.lifecycle.stopped:
         _stop_if_due(services, threads)
+        overdue = give_back(services)
         _end_handlers(services)
         _advance(services, threads)
         if not services.lifecycle.stopped:
-            yield Wait(min(LOOK_EVERY, _seconds_to_next_step(services)))
+            yield Wait(min(LOOK_EVERY, overdue, _seconds_to_next_step(services)))
 
 
 def ask_stop(here: Environment, reason: str, *, grace: float, failed: bool = False) -> None:

@@ -44,6 +44,7 @@ from prismq_worker_sdk.worker.claim_end import (
 )
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.handler_run import place_of, worked
+from prismq_worker_sdk.worker.prefetch import begins
 from prismq_worker_sdk.worker.reclaim import taken_over
 from prismq_worker_sdk.worker.services import Services
 
@@ -178,14 +179,13 @@ def accept(
 
 
 def begin(services: Services, attempts: Sequence[Attempt]) -> None:
-    """Hands held tasks to the slots that are reserved for them."""
+    """Hands held tasks to the slots, where places are reserved for them."""
     if not attempts:
         return
     services.attempts.add(attempts)
-    services.availability.started(
-        [attempt.claim.task.type for attempt in attempts], services.clock.monotonic()
-    )
-    services.slots.start(attempts)
+    now = services.clock.monotonic()
+    services.availability.started([attempt.claim.task.type for attempt in attempts], now)
+    services.slots.start(attempts, now)
     services.watch(attempts)
 
 
@@ -204,7 +204,8 @@ def run(services: Services, attempt: Attempt) -> None:
     process = os.getpid()
     with task_scope(attempt.ref):
         try:
-            attempt.started_at = services.clock.monotonic()
+            if not begins(services, attempt):
+                return
             services.shared.threads[attempt.thread_id] = attempt
             services.emit(TaskStarted(attempt.ref))
             ctx = RunningContext(AttemptBackend(services, attempt))
@@ -215,14 +216,7 @@ def run(services: Services, attempt: Attempt) -> None:
         if ending.error is not None:
             with suppress(Exception):  # whatever was done to logging, the claim must have an end
                 _LOG.debug("the handler raised", exc_info=ending.error)
-    finish(services, attempt, ending)
-
-
-def finish(services: Services, attempt: Attempt, ending: Ending) -> None:
-    """Leaves the end of a task to the commit loop; the slot stays taken until it is stored (R12)."""
-    attempt.finish()
-    services.shared.finished.append((attempt, ending))
-    services.wakeups.commit()
+    services.finish(attempt, ending)
 
 
 def _hold(services: Services, arrivals: Sequence[Arrival]) -> list[HoldResult | OutboxError]:

@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prismq_worker_sdk.decide.claims import Ask, Hold, Pace, longest_wait, next_claim, pace_after
+from prismq_worker_sdk.decide.claims import (
+    LONG,
+    SHORT,
+    Ask,
+    Hold,
+    Pace,
+    longest_wait,
+    next_claim,
+    pace_after,
+    prefetch,
+    recent,
+)
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.protocol import Conflict, Rejected, Throttled, Unreachable
 
@@ -17,6 +28,38 @@ def test_r04_never_more_is_asked_for_than_free_slots_and_runs_left(free, max_tas
 
     room = free if max_runs == 0 else min(free, max_runs - claimed)
     assert plan == (Ask(min(room, max_tasks), ("T",)) if room > 0 else Hold("every slot is taken"))
+
+
+def test_r04_tasks_are_prefetched_only_where_no_type_that_may_be_claimed_has_a_limit():
+    asked = {"free": -1, "max_tasks": 128, "claimed": 0, "max_runs": 0, "ahead": 4}
+
+    assert next_claim(rooms={"T": None}, **asked) == Ask(3, ("T",))
+    assert next_claim(rooms={"T": None, "Narrow": 2}, **asked) == Hold("every slot is taken")
+    assert next_claim(rooms={"T": None}, **asked | {"claimed": 8, "max_runs": 10}) == Ask(2, ("T",))
+
+
+@given(st.integers(1, 256), st.floats(0, 3600), st.floats(0, 100))
+def test_r04_no_more_is_prefetched_than_there_are_slots_and_nothing_while_handlers_are_long(
+    slots, handler_seconds, exchange_seconds
+):
+    ahead = prefetch(slots, handler_seconds=handler_seconds, exchange_seconds=exchange_seconds)
+
+    assert 0 <= ahead <= slots
+    assert bool(ahead) is (handler_seconds <= SHORT)
+
+
+def test_r04_what_slots_end_during_two_exchanges_is_prefetched():
+    assert prefetch(16, handler_seconds=0.2, exchange_seconds=0.045) == 8
+    assert prefetch(16, handler_seconds=0.0, exchange_seconds=0.0) == 16
+
+
+def test_handlers_are_long_until_some_were_short_and_one_that_hangs_counts_as_long():
+    mean, seen = LONG, 0
+    while mean > SHORT:
+        mean, seen = recent(mean, 0.01), seen + 1
+
+    assert seen == 5
+    assert recent(recent(mean, 3600.0), 0.01) < LONG
 
 
 def test_nothing_is_claimed_while_no_type_may_be():

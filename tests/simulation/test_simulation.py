@@ -30,6 +30,12 @@ def test_nor_does_one_that_chance_gives(seed, dialect):
     assert simulate(random_plan(seed, dialect)).findings == ()
 
 
+def test_plans_of_short_tasks_prefetch_many():
+    hurried = [plan for seed in range(40) if len((plan := random_plan(seed, "exchange")).works) >= 30]
+
+    assert sum(simulate(plan).prefetched for plan in hurried) > 10 * len(hurried) > 0
+
+
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
 def test_what_was_found_once_stays_mended(path):
     assert simulate(Plan.load(path)).findings == ()

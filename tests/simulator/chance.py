@@ -37,6 +37,9 @@ HORIZON = 40.0
 PAUSES = 15.0
 """Seconds in which a type pauses and resumes."""
 
+WAVES = 6.0
+"""Seconds in which the waves of short tasks come."""
+
 EXACT = ("stops", "lost claims")
 """Themes in which no task may lose an attempt."""
 
@@ -93,7 +96,7 @@ def random_plan(seed: int, dialect: Dialect | None = None) -> Plan:
         works = tuple(replace(work, at=PAUSES * rng.random(), gated=rng.random() < SOME) for work in works)
     if theme == "broken":  # a handler that fails whatever it is given, one task after the other
         works = tuple(_broken(rng) for _ in range(8))
-    return Plan(
+    plan = Plan(
         seed=seed,
         dialect=chosen,
         workers=workers,
@@ -102,6 +105,49 @@ def random_plan(seed: int, dialect: Dialect | None = None) -> Plan:
         faults=(*_faults(rng, theme, workers, len(works)), *_halves(rng, chosen, theme)),
         hasty=rng.random() < SOME,
     )
+    return _hurried(rng, plan) if chosen == "exchange" and rng.random() < SOME / 2 else plan
+
+
+def _hurried(rng: Random, plan: Plan) -> Plan:
+    """Many short tasks at once, so that some are prefetched, and things that go wrong while they wait for a slot."""
+    exact = rng.random() < SOME
+    waves = [WAVES * rng.random() for _ in range(3)]
+
+    def work() -> Work:
+        return Work(
+            seconds=rng.choices((0.01, 0.04, 0.4, 4.0), (10, 10, 2, 1))[0] * (0.5 + rng.random()),
+            end="complete" if exact else rng.choices(("complete", "error", "unavailable"), (60, 1, 1))[0],
+            obeys=rng.random() < MOST,
+            max_attempts=1 if exact else MANY,
+            at=rng.choice(waves),
+            gated=rng.random() < SOME,
+        )
+
+    def when() -> float:
+        return rng.choice(waves) + SOME * rng.random()
+
+    def who() -> int:
+        return rng.randrange(workers)
+
+    workers, works = rng.choice((1, 2)), tuple(work() for _ in range(rng.randint(30, 60)))
+    calm: list[Callable[[], Fault]] = [
+        lambda: Stop(who(), when(), rng.choice((10.0, 25.0)), rng.choice((0.5, 5.0))),
+        lambda: Disturbed(rng.randint(5, 60), rng.choice(UNANSWERED)),
+        lambda: Unready(who(), when(), rng.choice((0.2, 2.0))),
+        lambda: Steered(when(), rng.choice((0.2, 2.0))),
+    ]
+    rough: list[Callable[[], Fault]] = [
+        lambda: Stop(who(), when(), rng.choice((0.0, 2.0)), rng.choice((0.5, 5.0))),
+        lambda: Crash(who(), rng.choice(PLACES), rng.randint(20, 300), rng.choice((0.5, 25.0))),
+        lambda: Cut(who(), when(), rng.choice((0.2, 1.0, 30.0))),
+        lambda: Suspend(who(), when(), 25.0),
+        lambda: FullDisk(who(), when(), rng.choice((0.2, 2.0))),
+        lambda: Cancelled(rng.randrange(len(works)), when()),
+        lambda: Disturbed(rng.randint(5, 60), rng.choice(DISTURBANCES)),
+    ]
+    makers = calm if exact else [*calm, *rough]
+    faults = tuple(rng.choice(makers)() for _ in range(rng.randint(0, 6)))
+    return replace(plan, workers=workers, slots=rng.choice((1, 2, 4)), works=works, faults=faults)
 
 
 def _halves(rng: Random, dialect: Dialect, theme: str) -> list[Fault]:

@@ -12,8 +12,8 @@ from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.attempt_backend import AttemptBackend
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.handler_run import place_of, worked
+from prismq_worker_sdk.worker.prefetch import begins
 from prismq_worker_sdk.worker.slots import SlotPool
-from prismq_worker_sdk.worker.task_path import finish
 from tests.simulator.host import Worker
 from tests.simulator.plan import Work
 from tests.simulator.scene import CHILD, TIME_LIMIT, TYPES, UNAVAILABLE, Scene
@@ -73,6 +73,11 @@ class SimulatedSlots(SlotPool):
         for attempt in attempts:
             self._process.later(0.0, _Run(self._process, attempt, self._watch).begin)
 
+    def start(self, attempts: Sequence[Attempt], now: float) -> None:
+        """Attempts begin, or wait for a slot."""
+        super().start(attempts, now)
+        self._watch.prefetches(self.prefetched)
+
     def finished(self, attempts: Sequence[Attempt]) -> None:
         """Attempts left their slots."""
         for attempt in attempts:
@@ -96,7 +101,8 @@ class _Run:
 
     def begin(self) -> None:
         process, attempt, work = self._process, self._attempt, self._work
-        attempt.started_at = self._services.clock.monotonic()
+        if not begins(self._services, attempt):
+            return
         self._watch.started(process, attempt, self._ctx.last_checkpoint)
         process.later(work.seconds, self._end)
         if work.end == "kill":
@@ -126,4 +132,4 @@ class _Run:
         self._over = True
         place = place_of(self._services, self._attempt, self._ctx)
         ending = worked(self._services, self._attempt, self._ctx, place)
-        finish(self._services, self._attempt, ending)
+        self._services.finish(self._attempt, ending)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from prismq_worker_sdk.decide.delivery import Judgement, Park, Settle
@@ -18,15 +18,22 @@ from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.outbox import store
 from prismq_worker_sdk.outbox.bounds import CHECKPOINT_SECONDS
 from prismq_worker_sdk.outbox.store import Held, HoldResult
-from prismq_worker_sdk.worker.attempt import Attempt, Finished
+from prismq_worker_sdk.worker.attempt import Attempt, Finished, Prefetched
+from prismq_worker_sdk.worker.prefetch import LONGEST_WAIT
+from prismq_worker_sdk.worker.services import Services
 from tests.simulator.closed import ClosedTypes
 from tests.simulator.host import Worker
+from tests.simulator.plan import Steered
 from tests.simulator.scene import Scene
 from tests.simulator.trouble import Trouble
 
 SLACK = 6.0
 """Seconds that a loop may rest before it looks again."""
 
+SECOND = 1.1
+"""A second between two looks at what waits for a slot, and a moment."""
+
+A_MOMENT = 0.1
 AT_ONCE = 1.5
 LONGEST_LINE = 45.0
 CALM = 20.0
@@ -46,6 +53,7 @@ class Watch:
         given_back: Its claims that had to go back without losing an attempt.
         failed_early: Tasks of which it was told that the server failed them before their attempts were used up.
         offered: Tasks of which a result was sent to a server that creates children before it takes the report.
+        prefetched: Attempts that waited for a slot.
         trace: What happened, for people.
     """
 
@@ -58,6 +66,7 @@ class Watch:
         self.given_back: defaultdict[str, set[Identity]] = defaultdict(set)
         self.failed_early: set[str] = set()
         self.offered: set[str] = set()
+        self.prefetched: set[Attempt] = set()
         self._completed: dict[tuple[int, str], tuple[float, int, Worker]] = {}
         self._checkpoints: dict[tuple[int, str], float] = {}
         self._running: dict[tuple[Worker, str], tuple[float, int, Attempt]] = {}
@@ -69,6 +78,7 @@ class Watch:
         self._lapsed: set[tuple[Worker, str]] = set()
         self._closed = ClosedTypes()
         self._trouble = Trouble(scene)
+        self._stopped_at: dict[Worker, float] = {}
 
     def find(self, rule: str, what: str) -> None:
         """Something that must not be."""
@@ -86,10 +96,34 @@ class Watch:
         services = process.services
         if services is None:
             return
-        if services.slots.free < 0:
-            self.find("R4", f"{process.worker_id} has claimed more than it has slots for")
+        self._check_prefetched(process, services)
         for attempt in services.attempts.live():
             self._check_lease(process, attempt)
+
+    def _check_prefetched(self, process: Worker, services: Services) -> None:
+        """What waits for a slot is little, for short, and only while it may begin (R4, R7, R36)."""
+        slots, now = services.slots, self._scene.schedule.now
+        most = process.config.concurrency if self._scene.server.exchange else 0
+        if slots.free < -most or len(slots.prefetched) > most:
+            self.find("R4", f"{process.worker_id} has claimed more than it has slots for")
+        for attempt in slots.prefetched:
+            since = attempt.state.since if isinstance(attempt.state, Prefetched) else now
+            late = now - since > LONGEST_WAIT + SECOND and not any(
+                at >= since for at in process.host.troubles
+            )
+            if late:
+                self.find(
+                    "R4", f"{attempt.ref.task_id} waits in {process.worker_id} for a slot, and not briefly"
+                )
+            if (
+                now - self._stopped_at.get(process, now) > A_MOMENT
+                and not process.host.suspended_until > now - 1
+            ):
+                self.find("R36", f"{attempt.ref.task_id} waits in {process.worker_id}, which is stopped")
+
+    def prefetches(self, attempts: Iterable[Attempt]) -> None:
+        """Tasks wait for a slot."""
+        self.prefetched.update(attempts)
 
     def event(self, process: Worker, event: Event) -> None:
         """Something happened in a worker."""
@@ -123,6 +157,7 @@ class Watch:
     def stopped(self, process: Worker, grace: float) -> None:
         """A worker is told to stop."""
         services = process.services
+        self._stopped_at.setdefault(process, self._scene.schedule.now)
         since, seen = self._scene.schedule.now, self._scene.network.disturbed[process.host.number]
         calm = not self._trouble.may_excuse(
             process, since - CALM, seen, most=0
@@ -188,6 +223,8 @@ class Watch:
         now = self._scene.schedule.now
         self.starts[task] += 1
         self.note(process, f"starts {task}")
+        if attempt in self.prefetched and now >= attempt.claim.expires_at:
+            self.find("R5", f"{task} is begun after its claim ran out, which it waited for")
         if (process, task) in self._here:
             self.find("R9", f"{task} runs twice at a time in {process.worker_id}")
         if last_checkpoint is None and self._keeps_checkpoint(process, task):
@@ -236,7 +273,9 @@ class Watch:
         if attempt is not None:
             self._count_given_back(attempt)
         if attempt is None or attempt.cancelled is None:
-            if self._scene.work(identity.task_id).end == "unavailable" and isinstance(outcome, Released):
+            begun = attempt is None or attempt.started_at is not None
+            unavailable = self._scene.work(identity.task_id).end == "unavailable"
+            if begun and unavailable and isinstance(outcome, Released):
                 self._closed.unavailable(process, identity.task_type)
             return
         told = isinstance(outcome, Failed) and outcome.error_type in {"", "TaskCancelled"}
@@ -314,6 +353,8 @@ class Watch:
             if claim.task.id != task or known or claim.task.claim is claim or process is None or process.dead:
                 continue
             since, number = claim.claimed_at - CALM, process.host.number
+            if any(isinstance(one, Steered) and one.at >= since for one in self._scene.plan.faults):
+                continue  # a repeat that is answered with "quiet" brings no tasks (R40)
             few = self._scene.network.disturbances(number, since) <= 1 and self._scene.network.was_up(since)
             seen = self._scene.network.disturbed[number]
             if (
@@ -367,8 +408,10 @@ class Watch:
         """Runs that must not cost their task an attempt: deferred as planned, or ended by a stop."""
         task = attempt.claim.task.id
         defers = self._scene.work(task).end in {"defer", "unavailable"} and self.starts[task] == 1
-        if attempt.cancelled in {CancelReason.STOPPING, CancelReason.EXPIRED} or (
-            defers and attempt.cancelled is None
+        if (
+            attempt.cancelled in {CancelReason.STOPPING, CancelReason.EXPIRED}
+            or (defers and attempt.cancelled is None)
+            or attempt.started_at is None
         ):
             self.given_back[task].add(attempt.claim.identity)
 

@@ -29,6 +29,7 @@ class Simulated:
         seconds: Simulated time.
         requests: HTTP requests.
         starts: Handlers begun.
+        prefetched: Tasks that waited for a slot.
         trace: What happened, when it was asked for.
     """
 
@@ -36,6 +37,7 @@ class Simulated:
     seconds: float
     requests: int
     starts: int
+    prefetched: int
     trace: tuple[str, ...] = ()
 
 
@@ -58,6 +60,7 @@ def simulate(plan: Plan, *, traced: bool = False) -> Simulated:
         seconds=scene.schedule.now,
         requests=scene.network.carried,
         starts=sum(watch.starts.values()),
+        prefetched=len(watch.prefetched),
         trace=tuple(watch.trace),
     )
 

@@ -54,8 +54,8 @@ SAID = {
 }
 """Field → how it is read, then what the command line, the environment and the config file say."""
 
-ODD = {"debug", "isolation", "api_key", "api_key_file"}
-"""A flag, a choice of two, and what has no option: told on their own below."""
+ODD = {"debug", "isolation", "prefetch", "api_key", "api_key_file"}
+"""A flag, choices of two, and what has no option: told on their own below."""
 
 
 @pytest.fixture(autouse=True)
@@ -137,13 +137,19 @@ def test_debug_is_a_flag_on_the_command_line_and_a_truth_value_elsewhere(monkeyp
     assert load_settings(on_the_command_line("--debug")).debug is True
 
 
-def test_isolation_is_read_from_all_three_places(monkeypatch):
-    config_file('isolation = "process"')
-    assert load_settings(on_the_command_line()).isolation == "process"
-    monkeypatch.setenv("PRISMQ_WORKER_ISOLATION", "thread")
-    assert load_settings(on_the_command_line()).isolation == "thread"
-    monkeypatch.setenv("PRISMQ_WORKER_ISOLATION", "process")
-    assert load_settings(on_the_command_line("--isolation", "thread")).isolation == "thread"
+@pytest.mark.parametrize(
+    ("field", "one", "other"), [("isolation", "process", "thread"), ("prefetch", "off", "auto")]
+)
+def test_a_choice_of_two_is_read_from_all_three_places(field, one, other, monkeypatch):
+    def read(*arguments):
+        return getattr(load_settings(on_the_command_line(*arguments)), field)
+
+    config_file(f'{field} = "{one}"')
+    assert read() == one
+    monkeypatch.setenv(variable(field), other)
+    assert read() == other
+    monkeypatch.setenv(variable(field), one)
+    assert read(option(field), other) == other
 
 
 @pytest.mark.parametrize("field", sorted(FIELDS - {"api_key", "api_key_file"}))
@@ -197,6 +203,7 @@ BAD = [
     ("concurrency", "0"),
     ("concurrency", "257"),
     ("isolation", "fibre"),
+    ("prefetch", "always"),
     ("max_memory_per_child", "much"),
     ("max_memory_per_child", "-1"),
     ("grace_period", "2d"),
