@@ -15,6 +15,7 @@ class Mutant:
         old: What stands in the function just once: an expression, a statement, a case or a part of a text.
         new: What stands there instead.
         dialect: Of the plans that find it, "" for those of every number.
+        plan: A kept one that is tried first, where hardly a random one gets there.
     """
 
     rule: str
@@ -23,6 +24,7 @@ class Mutant:
     old: str
     new: str
     dialect: str = ""
+    plan: str = ""
 
     @property
     def module(self):
@@ -122,6 +124,7 @@ MUTANTS = (
         "outbox.store:pauses",
         '"min(until - ?, seconds)"',
         '"until - ?"',
+        plan="a_pause_lasted_a_day_after_the_clock_was_set_back",
     ),
     Mutant(
         "R6",

@@ -9,9 +9,13 @@ import importlib.util
 import json
 import sys
 import time
+from itertools import chain, islice
+from pathlib import Path
 
 from tests.simulation.change import changed
 from tests.simulation.mutants import ALL_MUTANTS, Mutant
+
+KEPT = Path(__file__).parent / "plans"
 
 
 class _Mutated(importlib.machinery.SourceFileLoader):
@@ -24,7 +28,7 @@ class _Mutated(importlib.machinery.SourceFileLoader):
     def path_stats(self, path):
         raise OSError("a changed source has no cache")
 
-    def source_to_code(self, data, path, *, _optimize=-1):
+    def source_to_code(self, data, path, *_more, _optimize=-1):
         mutant = self._mutant
         tree = changed(importlib.util.decode_source(data), mutant.function, mutant.old, mutant.new)
         return compile(tree, path, "exec", dont_inherit=True, optimize=_optimize)
@@ -46,13 +50,16 @@ def hunt(mutant: Mutant, first: int, plans: int) -> dict:
     """How many plans it took to find it, None when they did not."""
     sys.meta_path.insert(0, _Finder(mutant))
     from tests.simulator import random_plan, simulate
+    from tests.simulator.plan import Plan
 
     begun = time.perf_counter()
-    for tried in range(1, plans + 1):
-        findings = simulate(random_plan(first + tried - 1, mutant.dialect or None)).findings
+    kept = [Plan.load(KEPT / f"{mutant.plan}.json")] if mutant.plan else []
+    random = (random_plan(seed, mutant.dialect or None) for seed in range(first, first + plans))
+    for tried, plan in enumerate(islice(chain(kept, random), plans), start=1):
+        findings = simulate(plan).findings
         if findings:
             seconds = round(time.perf_counter() - begun, 2)
-            return {"plans": tried, "seed": first + tried - 1, "finding": findings[0], "seconds": seconds}
+            return {"plans": tried, "seed": plan.seed, "finding": findings[0], "seconds": seconds}
     return {"plans": None, "tried": plans, "seconds": round(time.perf_counter() - begun, 2)}
 
 

@@ -13,11 +13,19 @@ LINE = re.compile(r"^(?:.*[/\\])?(?P<file>\w+\.py):(?P<line>\d+): error: ", re.M
 MARK = "  # refused"
 
 
-@pytest.fixture(scope="module")
-def checked():
-    """What mypy says of both files, run once."""
+@pytest.fixture(scope="session")
+def checked(worker_id):
+    """What mypy says of both files, run once by each test process: two cannot fill one cache."""
+    cache = f"--cache-dir={ROOT / '.mypy_cache' / worker_id}"
     files = [str(HERE / "api_usage.py"), str(HERE / "api_misuse.py")]
-    settings = ["--strict", "--no-error-summary", "--hide-error-context", "--no-pretty", "--no-color-output"]
+    settings = [
+        cache,
+        "--strict",
+        "--no-error-summary",
+        "--hide-error-context",
+        "--no-pretty",
+        "--no-color-output",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"), *settings, *files],
         cwd=ROOT,

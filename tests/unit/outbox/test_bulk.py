@@ -1,5 +1,6 @@
 """A batch is stored as its parts would be, one after the other."""
 
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
 import pytest
@@ -16,9 +17,11 @@ from prismq_worker_sdk.outbox.transactions import Immediate
 
 @pytest.fixture
 def place(tmp_path, clock):
+    opened = ExitStack()
+
     class Place:
         def __init__(self, name):
-            self.connection = open_database(tmp_path / name)
+            self.connection = opened.enter_context(closing(open_database(tmp_path / name)))
             self.outbox = Outbox(Immediate(self.connection), clock).of("http://s/api")
 
         def rows(self):
@@ -36,7 +39,8 @@ def place(tmp_path, clock):
                 )
             return found
 
-    return Place
+    with opened:
+        yield Place
 
 
 def results(claims):
