@@ -223,6 +223,10 @@ class Watch:
         now = self._scene.schedule.now
         self.starts[task] += 1
         self.note(process, f"starts {task}")
+        if attempt in self.prefetched and process in self._stopped_at:
+            self.find(
+                "R36", f"{task} waited for a slot and is begun by {process.worker_id}, which is stopped"
+            )
         if attempt in self.prefetched and now >= attempt.claim.expires_at:
             self.find("R5", f"{task} is begun after its claim ran out, which it waited for")
         if (process, task) in self._here:
