@@ -95,12 +95,13 @@ class Delivery:
         self._claimer = Claimer(services)
         self._apart = False
         self._untidy = True
+        self._unanswered: ClaimRequest | None = None
 
     def step(self) -> Loop:
         """Sends the oldest reports that are due, a claim along with them where the server takes both, or waits."""
         services = self._services
-        if (waiting := services.shared.waiting) is not None and self._outlived(waiting):
-            yield from self._end_wait(waiting)
+        if (claim := self._to_repeat()) is not None:
+            yield from self._end_wait(claim)
         if (offered := self._offered.due()) is not None:
             yield from self._offered.send(offered)
             return
@@ -163,11 +164,11 @@ class Delivery:
         waits = [wait] if wait is not None else []
         if self._offered:
             waits.append(DISK_PAUSE)
-        if services.shared.waiting is not None:
+        if self._to_repeat() is not None:
+            waits.append(END_WAIT_PAUSE)
+        elif services.shared.waiting is not None:
             change = services.availability.next_change(services.clock.monotonic())
-            waits += (
-                [END_WAIT_PAUSE] if self._outlived(services.shared.waiting) else [change] if change else []
-            )
+            waits += [change] if change else []
         return min(waits, default=None)
 
     def _tidy(self) -> bool:
@@ -219,6 +220,17 @@ class Delivery:
         """Reports in one call: all the server takes, fewer after a batch that did not pass (R23)."""
         return max(1, min(self._batch, self._services.can.max_reports))
 
+    def _to_repeat(self) -> ClaimRequest | None:
+        """The claim to send again: its wait is to end, or such a repeat had no answer and may have brought tasks."""
+        services = self._services
+        if (waiting := services.shared.waiting) is not None and self._outlived(waiting):
+            return waiting
+        if (late := self._unanswered) is not None and services.clock.monotonic() >= late.sent_at + (
+            services.can.lease_seconds or services.config.server_claim_timeout
+        ):
+            self._unanswered = None  # what it brought has run out
+        return self._unanswered
+
     def _outlived(self, waiting: ClaimRequest) -> bool:
         """Whether a claim that waits has had its time: the worker stops, or may claim types it did not ask for."""
         services = self._services
@@ -230,12 +242,13 @@ class Delivery:
         """Ends a claim that waits on the server: a repeat of it does (R6). Both loops get the answer.
 
         The repeat may be at the server before the claim itself, so it is sent again until there is an answer; or after
-        the end of the wait, and is given tasks of its own.
+        the end of the wait, and is given tasks of its own: so one without an answer is sent again even then.
         """
         work = replace(waiting.work, wait_seconds=0.0)
         reply = yield from exchange(
             self._services, ExchangeRequest(claim=work, request_id=waiting.request_id)
         )
+        self._unanswered = None if isinstance(reply, ExchangeResponse) else waiting
         if isinstance(reply, ExchangeResponse) and isinstance(reply.tasks, tuple):
             self._claimer.answered_again(waiting, reply.tasks)
 
