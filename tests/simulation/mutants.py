@@ -143,7 +143,7 @@ MUTANTS = (
     Mutant(
         "R6",
         "a stop ends the wait on the server",
-        "worker.delivery_loop:Delivery.step",
+        "worker.delivery_loop:Delivery._to_repeat",
         "self._outlived(waiting)",
         "False",
     ),
