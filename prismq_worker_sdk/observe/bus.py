@@ -41,13 +41,12 @@ class EventBus:
     def emit(self, *events: Event) -> None:
         """Tells everybody, in order; raises nothing. A listener that raises is logged once for each kind of event."""
         process = os.getpid()
-        for event in events if self._redactor is None else map(self._clean, events):
+        for event in map(self._clean, events):
             for listener in self._listeners:
                 try:
                     listener(event)
-                except (
-                    BaseException
-                ) as error:  # a listener is a plugin's; sys.exit() in it must not stop a loop
+                # a listener is a plugin's; sys.exit() in it must not stop a loop
+                except BaseException as error:
                     if (
                         isinstance(error, KeyboardInterrupt)
                         and threading.current_thread() is threading.main_thread()

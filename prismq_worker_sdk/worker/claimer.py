@@ -40,10 +40,8 @@ class Claimer:
         Args:
             waits: Whether the server may wait for work.
         """
-        services = self._services
         if self.in_doubt is not None:
-            age = services.clock.monotonic() - self.in_doubt.sent_at
-            if worth_repeating(age, self._lease_seconds):
+            if self.worth_repeating(self.in_doubt):
                 work = replace(self.in_doubt.work, wait_seconds=0.0)
                 return replace(self.in_doubt, work=work, maybe_seen=True)
             self.release(self.in_doubt)
@@ -82,9 +80,8 @@ class Claimer:
 
     def failed(self, request: ClaimRequest, failure: Failure) -> Failure:
         """There was no answer: the same claim is sent again where the server knows its request (R6)."""
-        sent = self.in_doubt is not None or (isinstance(failure, Unreachable) and failure.maybe_seen)
-        final = isinstance(failure, Rejected | ExtensionGone)
-        if sent and not final and request.request_id and self._services.lifecycle.running:
+        unknown = still_unknown(failure, before=self.in_doubt is not None)
+        if unknown and request.request_id and self._services.lifecycle.running:
             self.in_doubt = request
         else:
             self.release(request)
@@ -159,10 +156,11 @@ class Claimer:
         request.reservation.left -= started
         return started + settled
 
-    @property
-    def _lease_seconds(self) -> float:
-        """How long what the server hands out lasts; as the settings say where it does not tell."""
-        return self._services.can.lease_seconds or self._services.config.server_claim_timeout
+    def worth_repeating(self, request: ClaimRequest) -> bool:
+        """Whether what an unanswered claim was given can still be begun (R5)."""
+        services = self._services
+        lease_seconds = services.can.lease_seconds or services.config.server_claim_timeout
+        return worth_repeating(services.clock.monotonic() - request.sent_at, lease_seconds)
 
     def types(self) -> tuple[str, ...]:
         """The task types that may be claimed now."""
@@ -190,3 +188,13 @@ class Claimer:
             left, request.reservation.left, request.reservation.open = request.reservation.left, 0, False
             self._services.slots.unreserve(left)
             self._services.availability.reserve(request.work.task_types, -request.work.max_tasks)
+
+
+def still_unknown(failure: Failure, *, before: bool) -> bool:
+    """Whether a claim may have been given tasks that no answer has told.
+
+    Args:
+        before: Whether that was so before it was sent this time.
+    """
+    sent = before or (isinstance(failure, Unreachable) and failure.maybe_seen)
+    return sent and not isinstance(failure, Rejected | ExtensionGone)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from prismq_worker_sdk.decide.delivery import Judgement, Settle
@@ -16,12 +16,13 @@ from prismq_worker_sdk.model.events import (
 from prismq_worker_sdk.model.protocol import (
     ExchangeRequest,
     ExchangeResponse,
+    Failure,
     ReportAnswer,
     ReportReply,
 )
 from prismq_worker_sdk.model.report import Report, Verdict
-from prismq_worker_sdk.worker.claimer import Claimer
-from prismq_worker_sdk.worker.driver import Loop, Wait
+from prismq_worker_sdk.worker.claimer import Claimer, still_unknown
+from prismq_worker_sdk.worker.driver import Effect, Loop, Reply, Wait
 from prismq_worker_sdk.worker.exchange import exchange
 from prismq_worker_sdk.worker.offered_reports import OfferedReports
 from prismq_worker_sdk.worker.report_batch import InFlight, replies_of, within_bytes
@@ -100,8 +101,12 @@ class Delivery:
     def step(self) -> Loop:
         """Sends the oldest reports that are due, a claim along with them where the server takes both, or waits."""
         services = self._services
-        if (claim := self._to_repeat()) is not None:
-            yield from self._end_wait(claim)
+        if (waiting := services.shared.waiting) is not None and self._outlived(waiting):
+            yield from self._end_wait(waiting)
+        elif self._unanswered is not None:
+            failure = yield from self._end_wait(self._unanswered)
+            if failure is not None:
+                yield from self._rest_after(failure)
         if (offered := self._offered.due()) is not None:
             yield from self._offered.send(offered)
             return
@@ -164,11 +169,13 @@ class Delivery:
         waits = [wait] if wait is not None else []
         if self._offered:
             waits.append(DISK_PAUSE)
-        if self._to_repeat() is not None:
+        if self._unanswered is not None:
             waits.append(END_WAIT_PAUSE)
-        elif services.shared.waiting is not None:
+        if services.shared.waiting is not None:
             change = services.availability.next_change(services.clock.monotonic())
-            waits += [change] if change else []
+            waits += (
+                [END_WAIT_PAUSE] if self._outlived(services.shared.waiting) else [change] if change else []
+            )
         return min(waits, default=None)
 
     def _tidy(self) -> bool:
@@ -220,17 +227,6 @@ class Delivery:
         """Reports in one call: all the server takes, fewer after a batch that did not pass (R23)."""
         return max(1, min(self._batch, self._services.can.max_reports))
 
-    def _to_repeat(self) -> ClaimRequest | None:
-        """The claim to send again: its wait is to end, or such a repeat had no answer and may have brought tasks."""
-        services = self._services
-        if (waiting := services.shared.waiting) is not None and self._outlived(waiting):
-            return waiting
-        if (late := self._unanswered) is not None and services.clock.monotonic() >= late.sent_at + (
-            services.can.lease_seconds or services.config.server_claim_timeout
-        ):
-            self._unanswered = None  # what it brought has run out
-        return self._unanswered
-
     def _outlived(self, waiting: ClaimRequest) -> bool:
         """Whether a claim that waits has had its time: the worker stops, or may claim types it did not ask for."""
         services = self._services
@@ -238,8 +234,10 @@ class Delivery:
             return True
         return not set(self._claimer.types()) <= set(waiting.work.task_types)
 
-    def _end_wait(self, waiting: ClaimRequest) -> Loop:
+    def _end_wait(self, waiting: ClaimRequest) -> Generator[Effect, Reply, Failure | None]:
         """Ends a claim that waits on the server: a repeat of it does (R6). Both loops get the answer.
+
+        Returns why there was none, None when there was one.
 
         The repeat may be at the server before the claim itself, so it is sent again until there is an answer; or after
         the end of the wait, and is given tasks of its own: so one without an answer is sent again even then.
@@ -248,9 +246,14 @@ class Delivery:
         reply = yield from exchange(
             self._services, ExchangeRequest(claim=work, request_id=waiting.request_id)
         )
-        self._unanswered = None if isinstance(reply, ExchangeResponse) else waiting
-        if isinstance(reply, ExchangeResponse) and isinstance(reply.tasks, tuple):
-            self._claimer.answered_again(waiting, reply.tasks)
+        answer = reply.tasks if isinstance(reply, ExchangeResponse) else reply
+        if isinstance(answer, tuple):
+            self._unanswered = None
+            self._claimer.answered_again(waiting, answer)
+            return None
+        unknown = still_unknown(answer, before=self._unanswered is not None)
+        self._unanswered = waiting if unknown and self._claimer.worth_repeating(waiting) else None
+        return answer
 
     def _send(self, reports: tuple[Report, ...], *, along: bool = False) -> Loop:
         """One sending, its judgements stored; returns the reply that says most of the way to the server.

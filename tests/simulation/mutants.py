@@ -130,7 +130,7 @@ MUTANTS = (
         "R6",
         "a claim without an answer is sent again under its request id",
         "worker.claimer:Claimer.failed",
-        "not final",
+        "self._services.lifecycle.running",
         "False",
     ),
     Mutant(
@@ -142,8 +142,16 @@ MUTANTS = (
     ),
     Mutant(
         "R6",
+        "a call that ended a wait and had no answer is sent again",
+        "worker.delivery_loop:Delivery._end_wait",
+        "unknown and self._claimer.worth_repeating(waiting)",
+        "False",
+        plan="a_task_of_a_repeat_without_an_answer_was_asked_for_by_nobody",
+    ),
+    Mutant(
+        "R6",
         "a stop ends the wait on the server",
-        "worker.delivery_loop:Delivery._to_repeat",
+        "worker.delivery_loop:Delivery.step",
         "self._outlived(waiting)",
         "False",
     ),
@@ -151,7 +159,7 @@ MUTANTS = (
         "R6",
         "tasks that come with the end of a wait are started",
         "worker.delivery_loop:Delivery._end_wait",
-        "self._claimer.answered_again(waiting, reply.tasks)",
+        "self._claimer.answered_again(waiting, answer)",
         "None",
     ),
     Mutant(

@@ -23,17 +23,11 @@ NAMES = ("t1", "t2", "t3")
 
 
 @pytest.fixture
-def place(tmp_path):
-    made = []
+def place(workplace):
+    def make(*works, concurrency=1, **config):
+        return workplace(*works, capabilities=BUNDLE, concurrency=concurrency, **config)
 
-    def make(*works, **config):
-        here = Workplace(tmp_path, *works, capabilities=BUNDLE, **{"concurrency": 1, **config})
-        made.append(here)
-        return here
-
-    yield make
-    for here in made:
-        here.close()
+    return make
 
 
 @pytest.fixture
