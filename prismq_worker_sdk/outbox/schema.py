@@ -164,12 +164,15 @@ def prepare(connection: sqlite3.Connection) -> None:
             f"this outbox has format {before}, but this version of the SDK knows only up to {VERSION}; "
             "use the newer SDK, or another --state-dir"
         )
+    if before == 0:  # it holds nothing that a journal on the disk could save
+        connection.execute("PRAGMA journal_mode = MEMORY")
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA synchronous = NORMAL")  # the first sync covers all before it
     connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
     while _version(connection) < VERSION:
         _climb(connection)
+    connection.execute("PRAGMA synchronous = FULL")
     if before == 1:
         with suppress(sqlite3.OperationalError):  # without room for it the file only stays as large as it is
             connection.execute("VACUUM")

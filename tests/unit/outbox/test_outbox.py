@@ -295,6 +295,19 @@ def test_r11_outcomes_are_committed_with_a_full_sync(tmp_path):
     connection.close()
 
 
+def test_an_outbox_is_opened_beside_somebody_who_reads_it(tmp_path):
+    open_database(tmp_path / "o.db").close()
+    reader = sqlite3.connect(tmp_path / "o.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM outcomes").fetchall()
+
+    connection = open_database(tmp_path / "o.db")
+
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    connection.close()
+    reader.close()
+
+
 def test_what_is_locked_by_another_program_is_told_from_a_full_disk_and_found_free_again(tmp_path, clock):
     outbox = Outbox.open(tmp_path / "o.db", clock)
     outbox._transactions.run(lambda db: db.execute("PRAGMA busy_timeout = 0").fetchone())
