@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from prismq_worker_sdk.decide.backoff import after_failure
 from prismq_worker_sdk.model.capabilities import Capabilities
@@ -59,16 +58,6 @@ class Ask:
     part: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Do not claim until something changes; says why, for people."""
-
-    reason: str
-
-
-ClaimPlan: TypeAlias = Ask | Hold
-
-
 def next_claim(
     *,
     free: int,
@@ -78,8 +67,8 @@ def next_claim(
     max_runs: int,
     whole: bool = True,
     ahead: int = 0,
-) -> ClaimPlan:
-    """Whether to claim now, what, and how many at most: `min(free + ahead, max_runs - claimed)` (R4).
+) -> Ask | None:
+    """What to claim now, and how many at most: `min(free + ahead, max_runs - claimed)`; None for nothing (R4).
 
     The server chooses among the types, so a claim asks for no more than each of them has room for. Lest one narrow
     type slows the others down, a claim of those with room enough may come before the claim of all. Nothing is
@@ -95,12 +84,12 @@ def next_claim(
         ahead: Tasks that may wait for a slot.
     """
     if not rooms:
-        return Hold("no task type can be claimed now")
+        return None
     limits = [limit for limit in rooms.values() if limit is not None]
     places = free if limits else free + ahead
     room = places if max_runs == 0 else min(places, max_runs - claimed)
     if room <= 0:
-        return Hold("every slot is taken")
+        return None
     most = min(room, max_tasks)
     wide = tuple(name for name, limit in rooms.items() if limit is None or limit >= most)
     if wide and not whole and len(wide) < len(rooms):

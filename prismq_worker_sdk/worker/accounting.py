@@ -12,72 +12,64 @@ from prismq_worker_sdk.model.report import Settlement
 
 
 class Accounting:
-    """The worker's own books; the statistics that people see are kept from the events, apart."""
+    """The worker's own books; the statistics that people see are kept from the events, apart.
+
+    Attributes:
+        claimed: Claims taken since the start, less those that went back untouched: they are no runs.
+        ended: Claims that have ended since the start, less those that went back untouched.
+        waiting: Reports without a verdict, by the books.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._claimed = 0
+        self.claimed = self.ended = self.waiting = 0
         self._committed = 0
         self._recovered = 0
         self._ends: Counter[End] = Counter()
         self._settled: Counter[Settlement] = Counter()
-        self._ended = 0
         self._untouched = 0
-        self._left = 0
-
-    @property
-    def claimed(self) -> int:
-        """Claims taken since the start, less those that went back untouched: they are no runs."""
-        return self._claimed - self._untouched
-
-    @property
-    def ended(self) -> int:
-        """Claims that have ended since the start, less those that went back untouched."""
-        return self._ended - self._untouched
 
     @property
     def parked(self) -> int:
         """Reports parked since the start."""
         return self._settled[Settlement.PARKED]
 
-    @property
-    def waiting(self) -> int:
-        """Reports without a verdict, by the books."""
-        with self._lock:
-            return self._committed + self._recovered - self._left
-
     def claim(self, number: int = 1) -> None:
         """More claims."""
         with self._lock:
-            self._claimed += number
+            self.claimed += number
 
     def untouched(self) -> None:
         """A prefetched task goes back."""
         with self._lock:
             self._untouched += 1
+            self.claimed -= 1
+            self.ended -= 1
 
     def end(self, ends: Iterable[End]) -> None:
         """Claims ended."""
         with self._lock:
             for end in ends:
                 self._ends[end] += 1
-                self._ended += 1
+                self.ended += 1
 
     def commit(self, number: int = 1) -> None:
         """More outcomes stand in the line, or were offered from memory and settled (R12)."""
         with self._lock:
             self._committed += number
+            self.waiting += number
 
     def recover(self, number: int) -> None:
         """Reports of earlier processes were found."""
         with self._lock:
             self._recovered += number
+            self.waiting += number
 
     def settle(self, settlement: Settlement, number: int = 1) -> None:
         """Reports left the line."""
         with self._lock:
             self._settled[settlement] += number
-            self._left += number
+            self.waiting -= number
 
     def accounts(self, *, waiting: int) -> Accounts:
         """The books as they stand.
@@ -88,7 +80,7 @@ class Accounting:
         with self._lock:
             unconfirmed = self._settled[Settlement.UNCONFIRMED]
             return Accounts(
-                claimed=self._claimed,
+                claimed=self.claimed + self._untouched,
                 completed=self._ends[End.COMPLETED],
                 failed=self._ends[End.FAILED],
                 released=self._ends[End.RELEASED],

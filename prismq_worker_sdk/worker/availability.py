@@ -39,24 +39,25 @@ class TypeAvailability:
         self._emit = emit
         self._states = {handler.task_type: _State(handler, bucket=_bucket(handler)) for handler in handlers}
 
-    def claimable(self, now: float) -> tuple[str, ...]:
-        """The types that may be claimed now."""
+    def rooms(self, now: float) -> dict[str, int | None]:
+        """The types that may be claimed now, and how many tasks of each may start: None for as many as come."""
+        found: dict[str, int | None] = {}
         resumed = []
         with self._lock:
             for name, state in self._states.items():
-                if state.pause_reason and now >= state.paused_until:
+                if now < state.paused_until:
+                    continue
+                if state.pause_reason:
                     state.pause_reason = ""
                     resumed.append(name)
-            found = tuple(name for name, state in self._states.items() if self._open(state, now))
+                if state.unready is None:
+                    limited = state.bucket is not None or state.handler.max_concurrent is not None
+                    room = _room(state, now) if limited else None
+                    if room is None or room > 0:
+                        found[name] = room
         for name in resumed:
             self._emit(TypeResumed(name))
         return found
-
-    def capacity(self, now: float) -> dict[str, int | None]:
-        """The types that may be claimed now, and how many tasks of each may start: None for as many as come."""
-        open_now = self.claimable(now)
-        with self._lock:
-            return {name: _room(self._states[name], now) for name in open_now}
 
     def reserve(self, types: Iterable[str], number: int) -> None:
         """So many more tasks of these types may come with a claim that is under way; a negative number: may not."""
@@ -158,19 +159,15 @@ class TypeAvailability:
             state = self._states[task_type]
             return state.unready or (state.pause_reason if now < state.paused_until else None)
 
-    def _open(self, state: _State, now: float) -> bool:
-        room = _room(state, now)
-        return state.unready is None and now >= state.paused_until and (room is None or room > 0)
 
-
-def _room(state: _State, now: float) -> int | None:
-    """How many tasks of a type may start now, beside those that are under way; None for as many as come."""
+def _room(state: _State, now: float) -> int:
+    """How many tasks of a type with a limit may start now, beside those that are under way."""
     limits = []
     if state.handler.max_concurrent is not None:
         limits.append(state.handler.max_concurrent - state.running)
     if state.bucket is not None:
         limits.append(state.bucket.tokens(now))
-    return min(limits) - state.reserved if limits else None
+    return min(limits) - state.reserved
 
 
 def _bucket(handler: Handler) -> Bucket | None:

@@ -1,19 +1,39 @@
-"""The claim loop: reserves slots, asks for tasks, and starts what comes (R3, R4, R9)."""
+"""The claim loop: reserves slots, asks for as many tasks as find room, starts what comes (R3, R4, R6, R9)."""
 
 from __future__ import annotations
 
-from prismq_worker_sdk.decide.claims import Pace, pace_after, window_after
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+
+from prismq_worker_sdk.decide.claims import (
+    Pace,
+    longest_wait,
+    next_claim,
+    pace_after,
+    recent,
+    window_after,
+    worth_repeating,
+)
+from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.model.protocol import (
+    BadGrant,
+    ClaimWork,
     ExchangeRequest,
     ExchangeResponse,
+    ExtensionGone,
     Failure,
+    Grant,
+    Rejected,
+    Unreachable,
     WorkerCommand,
 )
-from prismq_worker_sdk.worker.claimer import Claimer
+from prismq_worker_sdk.outbox.store import HoldResult
 from prismq_worker_sdk.worker.driver import Loop, Wait
-from prismq_worker_sdk.worker.exchange import exchange
-from prismq_worker_sdk.worker.reservation import ClaimRequest
-from prismq_worker_sdk.worker.services import Services
+from prismq_worker_sdk.worker.prefetch import ahead
+from prismq_worker_sdk.worker.room import why_full
+from prismq_worker_sdk.worker.services import ClaimRequest, Services
+from prismq_worker_sdk.worker.task_path import Arrival, accept, arrive, refuse
 
 DISK_PAUSE = 5.0
 """Seconds before a full disk is looked at again."""
@@ -49,7 +69,7 @@ def claim_loop(services: Services, lane: int = 0) -> Loop:
                 pace = pace if pace.failures or pace.conflicts else Pace()
             if not request.part or pace.failures:
                 yield from _rest(services, pace.wait)
-        elif claimer.full:
+        elif services.shared.disk_trouble is not None:
             yield from _rest(services, DISK_PAUSE)
         else:
             yield Wait(services.availability.next_change(services.clock.monotonic()))
@@ -64,7 +84,7 @@ def _claim(services: Services, claimer: Claimer, request: ClaimRequest, pace: Pa
     if request.work.wait_seconds:
         services.shared.waiting = request
     try:
-        reply = yield from exchange(services, call)
+        reply = yield from services.exchange(call)
     except BaseException:
         claimer.release(request)
         raise
@@ -80,9 +100,9 @@ def _claim(services: Services, claimer: Claimer, request: ClaimRequest, pace: Pa
         return Pace()
     window = services.shared.claim_window
     services.shared.claim_window = window_after(window, answer)
+    pace = pace_after(pace, answer, poll_interval=services.config.poll_interval, jitter=services.rng.random())
     if services.shared.claim_window > window:
         services.wakeups.claim()
-    pace = pace_after(pace, answer, poll_interval=services.config.poll_interval, jitter=services.rng.random())
     if not isinstance(answer, int):
         services.server_status.failed(answer, pace.wait)
     return pace
@@ -90,7 +110,7 @@ def _claim(services: Services, claimer: Claimer, request: ClaimRequest, pace: Pa
 
 def _listen(services: Services) -> Loop:
     """Asks the server whether it still wants this worker quiet (R40)."""
-    reply = yield from exchange(services, ExchangeRequest())
+    reply = yield from services.exchange(ExchangeRequest())
     if isinstance(reply, ExchangeResponse):
         services.server_status.answered()
     if services.shared.command is WorkerCommand.QUIET:
@@ -102,3 +122,189 @@ def _rest(services: Services, seconds: float) -> Loop:
     until = services.clock.monotonic() + seconds
     while services.lifecycle.running and (left := until - services.clock.monotonic()) > 0:
         yield Wait(left)
+
+
+class Claimer:
+    """What one loop remembers of its claims, be it the claim loop or the delivery loop, whose calls take claims along.
+
+    Attributes:
+        in_doubt: A claim whose answer was lost, where the server knows its request again.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._partial_asked = False
+        self.in_doubt: ClaimRequest | None = None
+
+    def prepare(self, *, waits: bool) -> ClaimRequest | None:
+        """What to claim now, its slots reserved; None when nothing can be.
+
+        Args:
+            waits: Whether the server may wait for work.
+        """
+        if (again := self.in_doubt) is not None:
+            if self.worth_repeating(again):
+                again.work, again.maybe_seen = replace(again.work, wait_seconds=0.0), True
+                return again
+            self.release(again)
+        return self._reserve(waits=waits)
+
+    def _reserve(self, *, waits: bool) -> ClaimRequest | None:
+        """A claim that was not sent yet, its slots reserved; None when there is no room."""
+        services = self._services
+        with services.shared.planning:
+            plan = next_claim(
+                free=services.slots.free,
+                rooms=self.rooms(),
+                max_tasks=services.can.max_tasks,
+                claimed=services.accounting.claimed + services.slots.reserved,
+                max_runs=services.config.max_runs,
+                whole=self._partial_asked,
+                ahead=0 if waits else ahead(services),
+            )
+            if plan is None or not self._disk_has_room():
+                return None
+            services.slots.reserve(plan.max_tasks)
+            services.availability.reserve(plan.types, plan.max_tasks)
+            self._partial_asked = plan.part
+        seconds = 0.0
+        if waits and not plan.part:
+            seconds = longest_wait(services.can, services.config.poll_interval, services.rng.random())
+        work = ClaimWork(
+            services.worker_id,
+            plan.types,
+            max_tasks=plan.max_tasks,
+            wait_seconds=seconds,
+            order=services.config.claim_order,
+        )
+        request_id = uuid.uuid4().hex if services.can.finds_claims else ""
+        return ClaimRequest(work, request_id, services.clock.monotonic(), plan.max_tasks, plan.part)
+
+    def rooms(self) -> dict[str, int | None]:
+        """The task types that may be claimed now, and how many tasks of each may start: None for as many as come."""
+        services, shared = self._services, self._services.shared
+        runs = services.lifecycle.running and shared.command is WorkerCommand.RUN
+        if not (runs and shared.stored_sent):
+            return {}
+        return services.availability.rooms(services.clock.monotonic())
+
+    def _disk_has_room(self) -> bool:
+        """Whether every result that may come finds room; tells why not, once (R12)."""
+        services, shared = self._services, self._services.shared
+        needed = services.config.concurrency * services.can.max_result_bytes
+        lacking = why_full(services.disk, services.outbox, waiting=services.accounting.waiting, needed=needed)
+        before, shared.disk_trouble = shared.disk_trouble, lacking
+        if lacking is not None and before is None:
+            services.emit(Notice("error", lacking))
+        return lacking is None
+
+    def failed(self, request: ClaimRequest, failure: Failure) -> Failure:
+        """There was no answer: the same claim is sent again where the server knows its request (R6)."""
+        unknown = still_unknown(failure, before=self.in_doubt is not None)
+        if unknown and request.request_id and self._services.lifecycle.running:
+            self.in_doubt = request
+        else:
+            self.release(request)
+        return failure
+
+    def arrived(self, request: ClaimRequest, tasks: tuple[Grant | BadGrant, ...]) -> list[Arrival]:
+        """The tasks of an answer that are new and have a slot; those that have none are given back (R4)."""
+        services = self._services
+        if services.server_status.answered():
+            services.wakeups.deliver()
+        return self._arrivals(request, tasks)
+
+    def accepted(
+        self, request: ClaimRequest, arrivals: Sequence[Arrival], held: Sequence[HoldResult] | None = None
+    ) -> int:
+        """Starts what has arrived; how many tasks were taken on.
+
+        Tasks that could not be taken on, or run here already, count as none, so that a worker in trouble does not empty
+        the queue, nor ask without a pause.
+
+        Args:
+            held: What their holds gave, where they were made already.
+        """
+        if not request.work.wait_seconds and not request.maybe_seen:
+            shared, now = self._services.shared, self._services.clock.monotonic()
+            shared.exchange_seconds = recent(shared.exchange_seconds, now - request.sent_at)
+        with request.lock:
+            try:
+                return self._take_on(request, arrivals, held)
+            finally:
+                self.release(request)
+
+    def answered_again(self, request: ClaimRequest, tasks: tuple[Grant | BadGrant, ...]) -> None:
+        """Starts what came with a repeat that was to end the wait of another loop's claim (R6, R9).
+
+        Both answers may have the same tasks: what one of them brought is not new in the other. A repeat that comes
+        when the wait is over claims by itself, and its tasks are taken on as those of a new claim.
+        """
+        with request.lock:
+            # a worker that stops gives them back, without slots
+            if request.open or not self._services.lifecycle.running:
+                self._take_on(request, self._arrivals(request, tasks))
+            elif new := _new(request, tasks):
+                self._take_on_anew(new, request.sent_at)
+
+    def _take_on_anew(self, tasks: tuple[Grant | BadGrant, ...], sent_at: float) -> None:
+        """Starts tasks that nothing is reserved for any more, as far as there is room for them now."""
+        anew = self._reserve(waits=False)
+        types = () if anew is None else anew.work.task_types
+        fitting = tuple(grant for grant in tasks if isinstance(grant, Grant) and grant.task.type in types)
+        if anew is not None:
+            self._take_on(anew, arrive(self._services, fitting, sent_at))
+            self._give_back(anew)
+        refuse(self._services, [grant for grant in tasks if grant not in fitting], sent_at)
+
+    def _arrivals(self, request: ClaimRequest, tasks: tuple[Grant | BadGrant, ...]) -> list[Arrival]:
+        services = self._services
+        with request.lock:
+            new = _new(request, tasks)
+            # a worker that stops gives them back, without slots
+            most = request.slots_left if services.lifecycle.running else len(new)
+        if len(new) > most:
+            refuse(services, new[most:], request.sent_at)
+        return arrive(services, new[:most], request.sent_at)
+
+    def _take_on(
+        self, request: ClaimRequest, arrivals: Sequence[Arrival], held: Sequence[HoldResult] | None = None
+    ) -> int:
+        """Starts tasks in the slots that are kept for them; how many were taken on."""
+        started, settled = accept(self._services, arrivals, held)
+        request.slots_left -= started
+        return started + settled
+
+    def worth_repeating(self, request: ClaimRequest) -> bool:
+        """Whether what an unanswered claim was given can still be begun (R5)."""
+        services = self._services
+        lease_seconds = services.can.lease_seconds or services.config.server_claim_timeout
+        return worth_repeating(services.clock.monotonic() - request.sent_at, lease_seconds)
+
+    def release(self, request: ClaimRequest) -> None:
+        """A claim is over: gives back the slots that it did not need."""
+        self.in_doubt = None
+        self._give_back(request)
+
+    def _give_back(self, request: ClaimRequest) -> None:
+        with request.lock:
+            left, request.slots_left, request.open = request.slots_left, 0, False
+            self._services.slots.unreserve(left)
+            self._services.availability.reserve(request.work.task_types, -request.work.max_tasks)
+
+
+def _new(request: ClaimRequest, tasks: tuple[Grant | BadGrant, ...]) -> tuple[Grant | BadGrant, ...]:
+    """Those tasks that no answer to the claim had before: a task's token tells, where there is one."""
+    new = tuple(one for one in tasks if one.token is None or one.token not in request.tokens)
+    request.tokens.update(one.token for one in new if one.token is not None)
+    return new
+
+
+def still_unknown(failure: Failure, *, before: bool) -> bool:
+    """Whether a claim may have been given tasks that no answer has told.
+
+    Args:
+        before: Whether that was so before it was sent this time.
+    """
+    sent = before or (isinstance(failure, Unreachable) and failure.maybe_seen)
+    return sent and not isinstance(failure, Rejected | ExtensionGone)

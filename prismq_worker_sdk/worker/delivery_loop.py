@@ -21,13 +21,11 @@ from prismq_worker_sdk.model.protocol import (
     ReportReply,
 )
 from prismq_worker_sdk.model.report import Report, Verdict
-from prismq_worker_sdk.worker.claimer import Claimer, still_unknown
+from prismq_worker_sdk.worker.claim_loop import Claimer, still_unknown
 from prismq_worker_sdk.worker.driver import Effect, Loop, Reply, Wait
-from prismq_worker_sdk.worker.exchange import exchange
 from prismq_worker_sdk.worker.offered_reports import OfferedReports
 from prismq_worker_sdk.worker.report_batch import InFlight, replies_of, within_bytes
-from prismq_worker_sdk.worker.reservation import ClaimRequest
-from prismq_worker_sdk.worker.services import Services
+from prismq_worker_sdk.worker.services import ClaimRequest, Services
 from prismq_worker_sdk.worker.task_path import Arrival, look
 from prismq_worker_sdk.worker.verdicts import Verdicts
 
@@ -74,7 +72,7 @@ def delivery_loop(services: Services, shared: Delivery | None = None) -> Loop:
 def delivery_lane(delivery: Delivery) -> Loop:
     """Delivers beside the delivery loop what is due now, as long as all goes well; ends when handlers are cancelled."""
     life, clock = delivery.services.lifecycle, delivery.services.clock
-    while life.phase in {Phase.RUNNING, Phase.DRAINING} and not life.cancel_due(clock.monotonic()):
+    while life.phase in {Phase.RUNNING, Phase.DRAINING} and clock.monotonic() < life.cancel_at:
         yield from delivery.assist()
 
 
@@ -190,7 +188,7 @@ class Delivery:
     def last_call_due(self) -> bool:
         """Whether the worker is about to exit, and what waits was not sent once more yet."""
         services = self._services
-        return self._last_called is None and services.lifecycle.cancel_due(services.clock.monotonic())
+        return self._last_called is None and services.clock.monotonic() >= services.lifecycle.cancel_at
 
     def last_call(self) -> Loop:
         """Sends every waiting report once before the exit; called again, those that came since."""
@@ -232,7 +230,7 @@ class Delivery:
         services = self._services
         if not services.lifecycle.running:
             return True
-        return not set(self._claimer.types()) <= set(waiting.work.task_types)
+        return not set(self._claimer.rooms()) <= set(waiting.work.task_types)
 
     def _end_wait(self, waiting: ClaimRequest) -> Generator[Effect, Reply, Failure | None]:
         """Ends a claim that waits on the server: a repeat of it does (R6). Both loops get the answer.
@@ -243,9 +241,7 @@ class Delivery:
         the end of the wait, and is given tasks of its own: so one without an answer is sent again even then.
         """
         work = replace(waiting.work, wait_seconds=0.0)
-        reply = yield from exchange(
-            self._services, ExchangeRequest(claim=work, request_id=waiting.request_id)
-        )
+        reply = yield from self._services.exchange(ExchangeRequest(claim=work, request_id=waiting.request_id))
         answer = reply.tasks if isinstance(reply, ExchangeResponse) else reply
         if isinstance(answer, tuple):
             self._unanswered = None
@@ -272,7 +268,7 @@ class Delivery:
             call = replace(call, claim=request.work, request_id=request.request_id)
         failures = self._verdicts.failures
         services.stale_claims.sending(reports)
-        whole = yield from exchange(services, call)
+        whole = yield from services.exchange(call)
         services.stale_claims.answered(reports, services.clock.monotonic())
         replies = replies_of(whole, len(reports))
         tasks = whole.tasks if isinstance(whole, ExchangeResponse) else whole

@@ -28,7 +28,6 @@ from prismq_worker_sdk.model.protocol import (
 )
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.driver import Loop
-from prismq_worker_sdk.worker.exchange import exchange
 from prismq_worker_sdk.worker.services import Services
 
 UNTOLD_LEASE = 30.0
@@ -96,7 +95,7 @@ class LeaseRenewer:
         if any(renewal.progress is not None for renewal in batch):
             self._told_at = now
         shortest = min(self._leases[renewal.identity].seconds for renewal in batch)
-        whole = yield from exchange(services, ExchangeRequest(renewals=batch, within=deadline(shortest)))
+        whole = yield from services.exchange(ExchangeRequest(renewals=batch, within=deadline(shortest)))
         if isinstance(whole, ExchangeResponse):
             services.server_status.answered()
             self._failures = 0

@@ -8,7 +8,6 @@ from prismq_worker_sdk.model.protocol import ExchangeRequest
 from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.driver import Loop, Wait
-from prismq_worker_sdk.worker.exchange import exchange
 from prismq_worker_sdk.worker.report_batch import InFlight, replies_of
 from prismq_worker_sdk.worker.services import Services
 from prismq_worker_sdk.worker.verdicts import Verdicts
@@ -54,7 +53,7 @@ class OfferedReports:
         attempt.seen(maybe_seen=True)
         services.stale_claims.committed(attempt.claim)
         services.stale_claims.sending((report,))
-        (reply,) = replies_of((yield from exchange(services, ExchangeRequest(reports=(report,)))), 1)
+        (reply,) = replies_of((yield from services.exchange(ExchangeRequest(reports=(report,)))), 1)
         services.stale_claims.answered((report,), services.clock.monotonic())
         judgement, retry_in = self._verdicts.judge(report, reply)
         match judgement:

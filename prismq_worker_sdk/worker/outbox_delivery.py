@@ -13,6 +13,7 @@ from prismq_worker_sdk.worker.connections import Connections
 from prismq_worker_sdk.worker.delivery_loop import delivery_loop
 from prismq_worker_sdk.worker.driver import Loop, Reply, Wait, Waker, drive
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
+from prismq_worker_sdk.worker.room import Space
 from prismq_worker_sdk.worker.services import Environment, Services, build
 from prismq_worker_sdk.worker.slots import SlotPool
 from prismq_worker_sdk.worker.startup import find_server
@@ -83,14 +84,8 @@ def send_stored(here: Environment, outboxes: Iterable[Outbox], *, timeout: float
 class _NoDisk:
     """Nothing is claimed, so nothing needs room."""
 
-    def free_bytes(self) -> int:
-        return 0
-
-    def stored_bytes(self) -> int:
-        return 0
-
-    def log_bytes(self) -> int:
-        return 0
+    def look(self) -> Space:
+        return Space(free=0)
 
     def empty_log(self) -> str | None:
         return None

@@ -9,7 +9,6 @@ from prismq_worker_sdk.decide import claims
 from prismq_worker_sdk.model.outcome import Released
 from prismq_worker_sdk.model.protocol import WorkerCommand
 from prismq_worker_sdk.worker.attempt import Attempt, Ending, Prefetched
-from prismq_worker_sdk.worker.room import places
 from prismq_worker_sdk.worker.services import Services
 
 LONGEST_WAIT = 0.5
@@ -24,7 +23,13 @@ def ahead(services: Services) -> int:
     wanted = claims.prefetch(
         config.concurrency, handler_seconds=shared.handler_seconds, exchange_seconds=shared.exchange_seconds
     )
-    return min(wanted, max(0, places(services) - config.concurrency)) if wanted else 0
+    if not wanted:
+        return 0
+    try:
+        results = services.disk.look().free // can.max_result_bytes
+    except OSError:
+        return 0
+    return min(wanted, max(0, results - config.concurrency))
 
 
 def begins(services: Services, attempt: Attempt) -> bool:

@@ -13,7 +13,6 @@ from prismq_worker_sdk.model.protocol import (
 )
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.driver import Loop
-from prismq_worker_sdk.worker.exchange import exchange
 from prismq_worker_sdk.worker.services import Services
 
 EVERY = 5.0
@@ -49,7 +48,7 @@ class ProgressReporter:
             return
         identity, progress = attempt.claim.identity, attempt.progress
         renewal = Renewal(identity, *progress)
-        whole = yield from exchange(services, ExchangeRequest(renewals=(renewal,), within=PATIENCE))
+        whole = yield from services.exchange(ExchangeRequest(renewals=(renewal,), within=PATIENCE))
         reply = whole.renewals[0] if isinstance(whole, ExchangeResponse) and whole.renewals else None
         answered, now = isinstance(reply, LeaseAnswer), services.clock.monotonic()
         self._silent_until = now + (BETWEEN if answered else EVERY)

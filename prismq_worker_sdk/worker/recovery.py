@@ -8,7 +8,6 @@ from pathlib import Path
 from prismq_worker_sdk.errors import StateFolderError
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Notice
-from prismq_worker_sdk.outbox.bounds import empty_log, log_bytes
 from prismq_worker_sdk.outbox.damage import mend
 from prismq_worker_sdk.outbox.folder import (
     LOCK,
@@ -27,6 +26,7 @@ from prismq_worker_sdk.outbox.parked import Parked
 from prismq_worker_sdk.outbox.schema import open_database
 from prismq_worker_sdk.outbox.transactions import GroupCommit
 from prismq_worker_sdk.system import FileLock
+from prismq_worker_sdk.worker.room import OutboxDisk
 from prismq_worker_sdk.worker.services import Services
 
 REASONS_SHOWN = 3
@@ -42,8 +42,7 @@ class State:
 
     instance: Instance
     outbox: Outbox
-    file: tuple[int, int]
-    """Device and number of the outbox file, as it was opened."""
+    disk: OutboxDisk
 
     troubles: tuple[str, ...] = ()
     """What of earlier workers could not be taken over, one sentence each."""
@@ -53,31 +52,6 @@ class State:
 
     held: tuple[Path, ...] = ()
     """Instances of dead workers that something they started still holds."""
-
-    def free_bytes(self) -> int:
-        """Free space for more.
-
-        Raises:
-            OSError: The folder cannot be looked at, or somebody replaced the outbox while it is in use.
-        """
-        if file_of(self.instance.database) != self.file:
-            raise OSError(f"{self.instance.database} was replaced while in use; start the worker again")
-        return free_bytes(self.instance.path)
-
-    def stored_bytes(self) -> int:
-        """How large the outbox file is, 0 when it cannot be looked at."""
-        try:
-            return self.instance.database.stat().st_size
-        except OSError:
-            return 0
-
-    def log_bytes(self) -> int:
-        """How large its write-ahead log is."""
-        return log_bytes(self.instance.database)
-
-    def empty_log(self) -> str | None:
-        """Empties that; why it stays large, None where it does not."""
-        return empty_log(self.instance.database)
 
     def left_elsewhere(self) -> int:
         """How many reports of dead workers wait where something that those started keeps this one out."""
@@ -128,19 +102,7 @@ def open_state(state_dir: Path, name: str | None, clock: Clock) -> State:
     if doubts is not None:
         found.append(Notice("warning", doubts))
     held = tuple(path for path in instances(state_dir) if FileLock.left_behind(path / LOCK))
-    return State(
-        instance, outbox, file_of(instance.database), troubles=tuple(troubles), found=tuple(found), held=held
-    )
-
-
-def file_of(path: Path) -> tuple[int, int]:
-    """What tells a file from another one at the same place: device and number.
-
-    Raises:
-        OSError: There is none.
-    """
-    found = path.stat()
-    return found.st_dev, found.st_ino
+    return State(instance, outbox, OutboxDisk(instance.database), tuple(troubles), tuple(found), held)
 
 
 def recover(services: Services, troubles: tuple[str, ...]) -> int:

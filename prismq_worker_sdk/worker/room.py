@@ -2,79 +2,130 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
 from prismq_worker_sdk.errors import OutboxError
-from prismq_worker_sdk.model.events import Notice
+from prismq_worker_sdk.outbox.bounds import empty_log
+from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.schema import JOURNAL_BYTES
-from prismq_worker_sdk.worker.services import Services
 
 MOST_REPORTS = 100_000
 MOST_BYTES = 1 << 30
 """What may wait in the outbox, in reports and in bytes, before nothing more is claimed."""
 
 
-def has_room(services: Services) -> bool:
-    """Whether the disk has room for every result that may come; tells why not, once."""
-    held = services.disk.empty_log() if services.disk.log_bytes() > JOURNAL_BYTES else None
-    lacking = _outbox_refuses(services) or _outbox_full(services) or _disk_lacks(services)
-    if lacking is not None and held is not None:
-        lacking = f"{lacking}; {held}"
-    before, services.shared.disk_trouble = services.shared.disk_trouble, lacking
-    if lacking is not None and before is None:
-        services.emit(Notice("error", lacking))
-    return lacking is None
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Bytes that are free on the disk, and those of the outbox file and of its write-ahead log."""
+
+    free: int
+    stored: int = 0
+    log: int = 0
 
 
-def places(services: Services) -> int:
-    """How many results the disk has room for."""
+class Disk(Protocol):
+    """The disk of the state folder, as far as claiming depends on it."""
+
+    def look(self) -> Space:
+        """How full it is; raises OSError where it cannot be looked at."""
+        ...
+
+    def empty_log(self) -> str | None:
+        """Empties the write-ahead log; why it stays large, None where it does not."""
+        ...
+
+
+class OutboxDisk:
+    """The disk that an outbox file lies on.
+
+    Args:
+        database: The file, just opened.
+
+    Raises:
+        OSError: It is not there.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._database, self._log = database, database.with_name(f"{database.name}-wal")
+        self._file = _identity(database.stat())
+
+    def look(self) -> Space:
+        """How full it is.
+
+        Raises:
+            OSError: The folder cannot be looked at, or somebody replaced the outbox while it is in use.
+        """
+        found = self._database.stat()
+        if _identity(found) != self._file:
+            raise OSError(f"{self._database} was replaced while in use; start the worker again")
+        try:
+            log = self._log.stat().st_size
+        except OSError:
+            log = 0
+        return Space(shutil.disk_usage(self._database.parent).free, found.st_size, log)
+
+    def empty_log(self) -> str | None:
+        """Empties the write-ahead log; why it stays large, None where it does not."""
+        return empty_log(self._database)
+
+
+def why_full(disk: Disk, outbox: Outbox, *, waiting: int, needed: int) -> str | None:
+    """Why nothing may be claimed for want of room; None when there is room for every result that may come.
+
+    Args:
+        waiting: Reports without a verdict.
+        needed: Bytes that the results of every slot may have.
+    """
+    refused = _outbox_refuses(outbox)
     try:
-        return services.disk.free_bytes() // services.can.max_result_bytes
-    except OSError:
-        return 0
+        space = disk.look()
+        held = disk.empty_log() if space.log > JOURNAL_BYTES else None
+        if space.log > JOURNAL_BYTES:
+            space = disk.look()
+    except OSError as error:
+        return refused or f"the state folder cannot be looked at ({error}); nothing is claimed until it can"
+    lacking = refused or _outbox_full(outbox, space, waiting)
+    if lacking is None and space.free < needed:
+        lacking = (
+            f"the disk of the state folder has {space.free // 2**20} MiB left, {needed // 2**20} MiB are needed for "
+            "the results of every slot; nothing is claimed until there is room"
+        )
+    return lacking if lacking is None or held is None else f"{lacking}; {held}"
 
 
-def _outbox_refuses(services: Services) -> str | None:
+def _outbox_refuses(outbox: Outbox) -> str | None:
     """Why a claim could not be held, where the last try to store something failed; None while nothing speaks for it."""
-    if services.outbox.trouble is None:
+    if outbox.trouble is None:
         return None
     try:
-        services.outbox.look()
+        outbox.look()
     except OutboxError as error:
         return f"{error}; nothing is claimed until it can be written"
     return None
 
 
-def _outbox_full(services: Services) -> str | None:
+def _outbox_full(outbox: Outbox, space: Space, waiting: int) -> str | None:
     """Why nothing more can be stored without a verdict for what waits; None while it can."""
-    waiting = services.accounting.waiting
     if waiting >= MOST_REPORTS:
         return f"{waiting} reports wait for the server; nothing is claimed until some of them are delivered"
-    log = services.disk.log_bytes()
-    if (
-        services.disk.stored_bytes() + log < MOST_BYTES
-    ):  # a look at the file costs less than a question to the outbox
+    if space.stored + space.log < MOST_BYTES:  # costs less than a question to the outbox
         return None
     try:
-        used = services.outbox.used_bytes()
+        used = outbox.used_bytes()
     except OutboxError as error:
         return str(error)
-    if used < MOST_BYTES and log < MOST_BYTES:
+    if used < MOST_BYTES and space.log < MOST_BYTES:
         return None
     return (
-        f"the outbox holds {max(used, log) // 2**20} MiB; nothing is claimed until reports are delivered, or "
+        f"the outbox holds {max(used, space.log) // 2**20} MiB; nothing is claimed until reports are delivered, or "
         "parked ones are dropped (prismq-worker outbox list)"
     )
 
 
-def _disk_lacks(services: Services) -> str | None:
-    """Why there is no room for the results of every slot; None when there is (R12)."""
-    needed = services.config.concurrency * services.can.max_result_bytes
-    try:
-        free = services.disk.free_bytes()
-    except OSError as error:
-        return f"the state folder cannot be looked at ({error}); nothing is claimed until it can"
-    if free >= needed:
-        return None
-    return (
-        f"the disk of the state folder has {free // 2**20} MiB left, {needed // 2**20} MiB are needed for the "
-        "results of every slot; nothing is claimed until there is room"
-    )
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    """What tells a file from another one at the same place: device and number."""
+    return found.st_dev, found.st_ino

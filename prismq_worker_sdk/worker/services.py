@@ -1,11 +1,12 @@
-"""What loops and slots work with: frozen services, and the few facts that loops tell each other."""
+"""What loops and slots work with: services, and the few facts that loops tell each other."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, fields, replace
 from math import inf
 from random import Random
 from typing import Protocol
@@ -20,7 +21,16 @@ from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Emit, Notice
-from prismq_worker_sdk.model.protocol import ServerInfo, WorkerCommand
+from prismq_worker_sdk.model.protocol import (
+    ClaimWork,
+    ExchangeReply,
+    ExchangeRequest,
+    ExchangeResponse,
+    ExtensionGone,
+    Probe,
+    ServerInfo,
+    WorkerCommand,
+)
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.system import generated_worker_id
 from prismq_worker_sdk.wire.address import server_identity
@@ -29,11 +39,15 @@ from prismq_worker_sdk.worker.attempt import Attempt, AttemptTable, Ending
 from prismq_worker_sdk.worker.availability import TypeAvailability
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.context import RunningContext
+from prismq_worker_sdk.worker.driver import Call, Effect, Reply
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
-from prismq_worker_sdk.worker.reservation import ClaimRequest
+from prismq_worker_sdk.worker.room import Disk
 from prismq_worker_sdk.worker.server_status import ServerStatus
 from prismq_worker_sdk.worker.slots import SlotPool
 from prismq_worker_sdk.worker.stale_claims import StaleClaimGuard
+
+UNKNOWN_PAUSE = 60.0
+"""Seconds before a type that the server does not know is asked for again."""
 
 
 def _nobody() -> None:
@@ -80,24 +94,31 @@ class Children(Protocol):
         ...
 
 
-class Disk(Protocol):
-    """The disk of the state folder, as far as claiming depends on it (R12)."""
+@dataclass(slots=True, eq=False)
+class ClaimRequest:
+    """A claim that is sent, and sent again until its answer is known (R6), and the slots kept for its tasks (R4).
 
-    def free_bytes(self) -> int:
-        """Free space for more; raises OSError where the folder cannot be looked at."""
-        ...
+    One that waits on the server is ended by a repeat, from another loop: two answers, maybe with the same tasks.
 
-    def stored_bytes(self) -> int:
-        """How large the outbox file is."""
-        ...
+    Attributes:
+        sent_at: Clock reading at its first sending (R5).
+        slots_left: Slots that no task took yet.
+        part: Whether it leaves out types that have less room; another claim asks for them next.
+        maybe_seen: Whether it was sent before without an answer.
+        open: Whether its own answer is still to come.
+        tokens: Of the tasks that came with its answers so far.
+        lock: Held while an answer is dealt with.
+    """
 
-    def log_bytes(self) -> int:
-        """How large its write-ahead log is."""
-        ...
-
-    def empty_log(self) -> str | None:
-        """Empties that; why it stays large, None where it does not."""
-        ...
+    work: ClaimWork
+    request_id: str
+    sent_at: float
+    slots_left: int
+    part: bool = False
+    maybe_seen: bool = False
+    open: bool = True
+    tokens: set[str] = field(default_factory=set)
+    lock: AbstractContextManager[object] = field(default_factory=threading.RLock)
 
 
 @dataclass(slots=True)
@@ -105,7 +126,6 @@ class Shared:
     """The facts that loops tell each other; each is one value, written whole.
 
     Attributes:
-        server_info: What the server said of itself last; asked again when an extension is gone (R35).
         command: What the server wants of this worker (R40).
         delivering: Whether reports go out now, so that claims go along with them and the claim loop rests. The commit
             loop says so before it frees slots, the delivery loop takes it back when nothing is due any more.
@@ -125,7 +145,6 @@ class Shared:
         parked: Reports that earlier processes parked, whichever server they are for.
     """
 
-    server_info: ServerInfo
     command: WorkerCommand = WorkerCommand.RUN
     delivering: bool = False
     waiting: ClaimRequest | None = None
@@ -144,7 +163,7 @@ class Shared:
     parked: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Environment:
     """What a worker has from its start; each part keeps its own lock.
 
@@ -165,17 +184,21 @@ class Environment:
     availability: TypeAvailability
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Services(Environment):
     """What its loops and slots work with, once it has found its server.
 
     Attributes:
         server: The identity of the server: normalised api_url and instance (R1).
+        found: What the server said of itself when it was found.
+        can: What it can do; asked again when an extension is gone (R35).
         stale_claims: Tasks whose claim a report may end while it is on its way.
         children: The processes of handlers that have their own, None when every handler runs in a thread.
     """
 
     server: str
+    found: ServerInfo
+    can: Capabilities
     outbox: Outbox
     disk: Disk
     attempts: AttemptTable
@@ -185,11 +208,6 @@ class Services(Environment):
     children: Children | None
     wakeups: Wakeups
     shared: Shared
-
-    @property
-    def can(self) -> Capabilities:
-        """What the server can do."""
-        return self.shared.server_info.capabilities
 
     def gives_back(self, claim: Claim, delay: float = 0.0) -> bool:
         """Whether a task can go back to the server now, instead of when its claim has lapsed (R18)."""
@@ -235,10 +253,37 @@ class Services(Environment):
         if before and not now:
             self.wakeups.claim()
 
+    def exchange(self, request: ExchangeRequest) -> Generator[Effect, Reply, ExchangeReply]:
+        """The reply to an exchange; the server's order is obeyed, a vanished extension is looked for again (R35, R40).
+
+        Types that the server does not know are asked for again later: somebody may register them.
+        """
+        reply = yield Call(replace(request, worker_id=self.worker_id))
+        if reply is None or isinstance(reply, ServerInfo):
+            raise TypeError(f"an exchange was answered with {reply!r}")
+        if isinstance(reply, ExchangeResponse):
+            if reply.command is not self.shared.command:
+                self.apply_command(reply.command)
+            if reply.unknown_types:
+                self._pause(reply.unknown_types)
+        elif isinstance(reply, ExtensionGone):
+            found = yield Call(Probe(within=request.within))
+            if isinstance(found, ServerInfo):
+                self.can = found.capabilities
+                self.emit(Notice("warning", f"{reply.reason}; going on with what it has"))
+        return reply
+
+    def _pause(self, unknown_types: Iterable[str]) -> None:
+        now = self.clock.monotonic()
+        # another loop's claim, under way at the same time, may have been told it too
+        closed = self.availability.closed(now)
+        reason = "the TaskManager does not know this type; register it (prismq-worker plugins --publish)"
+        for name in unknown_types:
+            if name not in closed:
+                self.availability.pause(name, UNKNOWN_PAUSE, reason, now=now)
+
     def apply_command(self, command: WorkerCommand) -> None:
-        """The server said what it wants of this worker."""
-        if command is self.shared.command:
-            return
+        """The server says something else than before of what it wants of this worker."""
         self.shared.command = command
         said = {
             WorkerCommand.RUN: "the server lets this worker claim again",
@@ -299,6 +344,8 @@ def build(
     return Services(
         **kept,
         server=server,
+        found=found,
+        can=found.capabilities,
         outbox=outbox.of(server),
         disk=disk,
         attempts=AttemptTable(),
@@ -307,5 +354,5 @@ def build(
         stale_claims=StaleClaimGuard(),
         children=children,
         wakeups=Wakeups(),
-        shared=Shared(found),
+        shared=Shared(),
     )

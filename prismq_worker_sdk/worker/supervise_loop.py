@@ -69,11 +69,11 @@ def seconds_left(here: Environment, unplanned: float) -> float:
 def _end_handlers(services: Services) -> None:
     """Tells handlers to end when the stop comes near, and ends those in processes by force (R36)."""
     now, life = services.clock.monotonic(), services.lifecycle
-    if life.cancel_due(now):
+    if now >= life.cancel_at:
         for attempt in services.attempts.live():
             attempt.cancel(CancelReason.STOPPING, now)
         services.wakeups.deliver()
-    if life.kill_due(now):
+    if now >= life.kill_at:
         for attempt in services.attempts.live():
             attempt.kill()
 

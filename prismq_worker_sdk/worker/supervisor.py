@@ -35,7 +35,7 @@ def announce(services: Services, *, state_dir: str, recovered: int) -> None:
         WorkerStarted(
             worker_id=services.worker_id,
             api_url=config.api_url,
-            dialect=services.shared.server_info.dialect,
+            dialect=services.found.dialect,
             task_types=services.registry.types,
             concurrency=config.concurrency,
             state_dir=state_dir,
@@ -167,7 +167,9 @@ class Supervisor:
 
     def _build(self, found: ServerInfo, state: State) -> Services:
         slots = SlotPool(self._here.config.concurrency, self._slot_threads.begin)
-        services = build(self._here, found, state.outbox, disk=state, slots=slots, children=self._children)
+        services = build(
+            self._here, found, state.outbox, disk=state.disk, slots=slots, children=self._children
+        )
         if self._children is not None:
             self._children.start(lock=state.instance.lock.descriptor)
         return services

@@ -130,7 +130,7 @@ def _bad(services: Services, grant: BadGrant) -> Arrival:
 def _identity(services: Services, task: Task, token: str | None) -> Identity:
     return Identity(
         server=services.server,
-        dialect=services.shared.server_info.dialect,
+        dialect=services.found.dialect,
         task_id=task.id,
         task_type=task.type,
         digest=digest(task.params if type(task.params) is dict else dict(task.params)),
@@ -144,7 +144,7 @@ def _obstacle(services: Services, claim: Claim) -> str | None:
     now = services.clock.monotonic()
     if services.registry.find(claim.task.type) is None:
         return f"nobody asked for tasks of type {claim.task.type!r}: look at the server"
-    if services.lifecycle.cancel_due(now) and not services.gives_back(claim):
+    if now >= services.lifecycle.cancel_at and not services.gives_back(claim):
         return STOPS
     if now >= claim.expires_at:
         return "its claim had run out when it came: the machine slept, or the answer was late"
@@ -322,7 +322,7 @@ def _stops(services: Services) -> bool:
     """Whether nothing more is begun: a task that goes back untouched does so at once, another one only when it must."""
     if services.can.releases:
         return not services.lifecycle.running
-    return services.lifecycle.cancel_due(services.clock.monotonic())
+    return services.clock.monotonic() >= services.lifecycle.cancel_at
 
 
 def _too_often(services: Services, claim: Claim, lapses: int) -> Failed | None:

@@ -33,7 +33,7 @@ class WorkerThreads:
         self, services: Services, connections: Connects, wake: Callable[[], None], *, owns_process: bool
     ) -> None:
         def thread(name: str, loop: Loop) -> LoopThread:
-            perform = connections.open(services.shared.server_info)
+            perform = connections.open(services.found)
             return LoopThread(name, loop, perform=perform, clock=services.clock, ended=wake)
 
         delivery = Delivery(services)

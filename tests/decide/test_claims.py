@@ -8,7 +8,6 @@ from prismq_worker_sdk.decide.claims import (
     LONG,
     SHORT,
     Ask,
-    Hold,
     Pace,
     longest_wait,
     next_claim,
@@ -27,14 +26,14 @@ def test_r04_never_more_is_asked_for_than_free_slots_and_runs_left(free, max_tas
     plan = next_claim(free=free, rooms={"T": None}, max_tasks=max_tasks, claimed=claimed, max_runs=max_runs)
 
     room = free if max_runs == 0 else min(free, max_runs - claimed)
-    assert plan == (Ask(min(room, max_tasks), ("T",)) if room > 0 else Hold("every slot is taken"))
+    assert plan == (Ask(min(room, max_tasks), ("T",)) if room > 0 else None)
 
 
 def test_r04_tasks_are_prefetched_only_where_no_type_that_may_be_claimed_has_a_limit():
     asked = {"free": -1, "max_tasks": 128, "claimed": 0, "max_runs": 0, "ahead": 4}
 
     assert next_claim(rooms={"T": None}, **asked) == Ask(3, ("T",))
-    assert next_claim(rooms={"T": None, "Narrow": 2}, **asked) == Hold("every slot is taken")
+    assert next_claim(rooms={"T": None, "Narrow": 2}, **asked) is None
     assert next_claim(rooms={"T": None}, **asked | {"claimed": 8, "max_runs": 10}) == Ask(2, ("T",))
 
 
@@ -63,7 +62,7 @@ def test_handlers_are_long_until_some_were_short_and_one_that_hangs_counts_as_lo
 
 
 def test_nothing_is_claimed_while_no_type_may_be():
-    assert isinstance(next_claim(free=4, rooms={}, max_tasks=1, claimed=0, max_runs=0), Hold)
+    assert next_claim(free=4, rooms={}, max_tasks=1, claimed=0, max_runs=0) is None
 
 
 @given(

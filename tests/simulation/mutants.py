@@ -107,7 +107,7 @@ MUTANTS = (
     Mutant(
         "R5",
         "a lease counts from the first sending of its request",
-        "worker.claimer:Claimer._new",
+        "worker.claim_loop:Claimer._arrivals",
         "arrive(services, new[:most], request.sent_at)",
         "arrive(services, new[:most], services.clock.monotonic())",
     ),
@@ -129,7 +129,7 @@ MUTANTS = (
     Mutant(
         "R6",
         "a claim without an answer is sent again under its request id",
-        "worker.claimer:Claimer.failed",
+        "worker.claim_loop:Claimer.failed",
         "self._services.lifecycle.running",
         "False",
     ),
@@ -165,7 +165,7 @@ MUTANTS = (
     Mutant(
         "R6",
         "tasks that come with the end of a wait that was over are started",
-        "worker.claimer:Claimer.answered_again",
+        "worker.claim_loop:Claimer.answered_again",
         "self._take_on_anew(new, request.sent_at)",
         "None",
     ),
@@ -200,8 +200,8 @@ MUTANTS = (
     Mutant(
         "R9",
         "a task that both answers to a claim have is taken on once",
-        "worker.reservation:Reservation.know",
-        "one.token is None or one.token not in self._tokens",
+        "worker.claim_loop:_new",
+        "one.token is None or one.token not in request.tokens",
         "True",
     ),
     Mutant(
@@ -256,7 +256,7 @@ MUTANTS = (
     Mutant(
         "R18",
         "a type whose handler is not ready is not claimed",
-        "worker.availability:TypeAvailability._open",
+        "worker.availability:TypeAvailability.rooms",
         "state.unready is None",
         "True",
     ),
@@ -322,7 +322,7 @@ MUTANTS = (
     Mutant(
         "R27",
         "stored reports go out before the first claim",
-        "worker.claimer:Claimer._capacity",
+        "worker.claim_loop:Claimer.rooms",
         "shared.stored_sent",
         "True",
     ),
@@ -354,7 +354,7 @@ MUTANTS = (
         "R36",
         "what still runs is told to end before the deadline",
         "worker.supervise_loop:_end_handlers",
-        "life.cancel_due(now)",
+        "now >= life.cancel_at",
         "False",
     ),
     Mutant("R37", "exit 0 only with nothing left", "decide.shutdown:exit_code", "waiting or strays", "False"),
@@ -369,7 +369,7 @@ MUTANTS = (
         "R40",
         "a quiet worker keeps asking, so that it hears `run`",
         "worker.claim_loop:_listen",
-        "yield from exchange(services, ExchangeRequest())",
+        "yield from services.exchange(ExchangeRequest())",
         "yield Wait(1.0)",
     ),
 )

@@ -13,6 +13,7 @@ from prismq_worker_sdk.outbox.claim_ends import ClaimEnd, Commit
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.store import HoldResult
 from prismq_worker_sdk.outbox.transactions import Operation, Then
+from prismq_worker_sdk.worker.room import Space
 from tests.simulator.actor import Crashed
 from tests.simulator.host import Host, Worker
 from tests.simulator.watch import Watch
@@ -46,17 +47,9 @@ class SimulatedRoom:
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    def free_bytes(self) -> int:
+    def look(self) -> Space:
         """Free space for more."""
-        return 0 if self._host.disk_is_full else ROOM
-
-    def stored_bytes(self) -> int:
-        """Little."""
-        return 0
-
-    def log_bytes(self) -> int:
-        """Little."""
-        return 0
+        return Space(free=0 if self._host.disk_is_full else ROOM)
 
     def empty_log(self) -> str | None:
         """Nothing to do."""

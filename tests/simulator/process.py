@@ -165,10 +165,11 @@ class Process:
         return received
 
     def _steps(self, request: ExchangeRequest) -> Steps[ExchangeReply]:
-        found = None if self.services is None else self.services.shared.server_info
+        services = self.services
         if self._exchange is None:
-            self._exchange = (DIALECTS[0] if found is None else dialect_named(found.dialect)).exchange()
-        return self._exchange(request, BASE if found is None else found.capabilities)
+            dialect = DIALECTS[0] if services is None else dialect_named(services.found.dialect)
+            self._exchange = dialect.exchange()
+        return self._exchange(request, BASE if services is None else services.can)
 
     def emit(self, *events: Event) -> None:
         """Something happened in it."""

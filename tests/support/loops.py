@@ -27,6 +27,7 @@ from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.commit_loop import commit_loop
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.driver import Call, LoopThread, Wait, no_calls
+from prismq_worker_sdk.worker.room import Space
 from prismq_worker_sdk.worker.services import build, environment
 from prismq_worker_sdk.worker.slots import SlotPool, SlotThreads
 from prismq_worker_sdk.worker.supervise_loop import supervise
@@ -137,9 +138,7 @@ class Workplace:
         self.works = works or (Work(),)
         self.clock = clock or FakeClock()
         self.events = []
-        self.disk = SimpleNamespace(
-            free_bytes=lambda: ROOM, stored_bytes=lambda: 0, log_bytes=lambda: 0, empty_log=lambda: None
-        )
+        self.disk = SimpleNamespace(space=Space(ROOM), look=lambda: self.disk.space, empty_log=lambda: None)
         self.transactions = GroupCommit(open_database(folder / "outbox.db"))
         given = {"api_url": server, "state_dir": folder, "concurrency": 2, **config}
         handlers = [work.handler for work in self.works]

@@ -16,6 +16,7 @@ from prismq_worker_sdk.model.protocol import (
     UnrecognisedServer,
 )
 from prismq_worker_sdk.worker.claim_loop import claim_loop
+from prismq_worker_sdk.worker.room import Space
 from tests.support.loops import ROOM, Stepped, Work, grant
 
 MANY = Capabilities(max_tasks=128)
@@ -281,7 +282,7 @@ def test_r27_nothing_is_claimed_before_the_stored_reports_were_sent(workplace):
 
 def test_r12_without_room_for_the_results_of_every_slot_nothing_is_claimed(workplace):
     place = workplace(concurrency=4)
-    place.disk.free_bytes = lambda: 4 * 8 * 2**20 - 1
+    place.disk.space = Space(4 * 8 * 2**20 - 1)
     loop = Stepped(claim_loop(place.services))
 
     for _ in range(2):
@@ -289,7 +290,7 @@ def test_r12_without_room_for_the_results_of_every_slot_nothing_is_claimed(workp
         loop.go_on()
     (told,) = place.of(Notice)
     assert "32 MiB are needed" in told.message
-    place.disk.free_bytes = lambda: ROOM
+    place.disk.space = Space(ROOM)
     place.clock.turn(loop.wait)
     loop.go_on()
     assert loop.request.claim is not None
@@ -301,7 +302,7 @@ def test_a_state_folder_that_cannot_be_looked_at_holds_claims_back_and_does_not_
     def unreadable():
         raise OSError("input/output error")
 
-    place.services.disk.free_bytes = unreadable
+    place.disk.look = unreadable
     loop = Stepped(claim_loop(place.services))
 
     assert loop.wait > 0

@@ -482,7 +482,7 @@ def test_r35_a_claim_that_went_along_unanswered_is_sent_again_to_a_server_that_h
     loop.go_on()
     assert loop.request.claim is not None
     loop.answer(Unreachable("connection reset"))
-    here.services.shared.server_info = ServerInfo("v1", BASE)
+    here.services.can = BASE
     here.clock.turn(loop.wait)
     loop.go_on()
 

@@ -265,9 +265,7 @@ def test_r27_an_orphan_whose_claim_had_another_end_is_lost_and_not_parked(place)
 
 def test_r21_more_waiting_claims_than_one_call_takes_are_all_renewed(place):
     here = place(concurrency=4)
-    here.services.shared.server_info = replace(
-        here.services.shared.server_info, capabilities=replace(LEASED, max_tasks=2)
-    )
+    here.services.can = replace(LEASED, max_tasks=2)
     here.give(*(grant(f"t{number}") for number in range(2)))
     here.idle()
     here.services.deliver_with_claims(now=False)

@@ -11,6 +11,7 @@ from prismq_worker_sdk.model.protocol import WorkerCommand
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.lease_renewer import LeaseRenewer
 from prismq_worker_sdk.worker.prefetch import LONGEST_WAIT, ahead, give_back
+from prismq_worker_sdk.worker.room import Space
 from prismq_worker_sdk.worker.slots import SlotPool
 from prismq_worker_sdk.worker.task_path import accept, arrive
 from tests.support.loops import ROOM, Work, Workplace, grant
@@ -177,11 +178,11 @@ def test_r04_only_short_tasks_that_a_server_takes_back_are_prefetched(place):
 def test_r12_no_more_is_prefetched_than_the_disk_has_room_for(place):
     here = place(Work(), concurrency=8)
     most = BUNDLE.max_result_bytes
-    here.disk.free_bytes = lambda: 9 * most + 1
+    here.disk.space = Space(9 * most + 1)
     assert ahead(short(here)) == 1
-    here.disk.free_bytes = lambda: most
+    here.disk.space = Space(most)
     assert ahead(here.services) == 0
-    here.disk.free_bytes = lambda: ROOM
+    here.disk.space = Space(ROOM)
 
 
 def test_nothing_is_prefetched_where_that_is_turned_off(place):

@@ -256,15 +256,15 @@ def test_an_outbox_that_breaks_while_it_is_in_use_says_so_and_what_to_do(tmp_pat
 
 def test_a_folder_that_was_replaced_while_in_use_is_noticed(tmp_path, clock):
     state = open_state(tmp_path, None, clock)
-    assert state.free_bytes() > 0
+    assert state.disk.look().free > 0
     path = state.instance.database
     path.rename(path.with_name("moved"))
     with pytest.raises(OSError, match="No such file"):
-        state.free_bytes()
+        state.disk.look()
     shutil.copy(path.with_name("moved"), path)
 
     with pytest.raises(OSError, match=r"outbox\.db was replaced while in use; start the worker again"):
-        state.free_bytes()
+        state.disk.look()
     state.close()
 
 

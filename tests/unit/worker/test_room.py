@@ -11,7 +11,8 @@ from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.worker import room
 from prismq_worker_sdk.worker.claim_loop import DISK_PAUSE, claim_loop
 from prismq_worker_sdk.worker.delivery_loop import delivery_loop
-from tests.support.loops import Stepped, Work
+from prismq_worker_sdk.worker.room import Space
+from tests.support.loops import ROOM, Stepped, Work
 
 MIB = 1024 * 1024
 
@@ -37,7 +38,7 @@ def test_nothing_is_claimed_while_too_many_reports_wait_and_it_goes_on_by_itself
 def test_nothing_is_claimed_while_the_outbox_holds_too_many_bytes(workplace, monkeypatch):
     monkeypatch.setattr(room, "MOST_BYTES", 3 * MIB)
     place = workplace(Work(lambda ctx: "x" * MIB))
-    place.services.disk.stored_bytes = lambda: 4 * MIB
+    place.disk.space = Space(ROOM, stored=4 * MIB)
     place.run("t1", "t2", "t3")
     loop = Stepped(claim_loop(place.services))
 
@@ -55,7 +56,7 @@ def test_nothing_is_claimed_while_the_outbox_holds_too_many_bytes(workplace, mon
 def test_a_large_file_that_is_mostly_free_is_not_full(workplace, monkeypatch):
     monkeypatch.setattr(room, "MOST_BYTES", 3 * MIB)
     place = workplace()
-    place.services.disk.stored_bytes = lambda: 400 * MIB
+    place.disk.space = Space(ROOM, stored=400 * MIB)
 
     assert Stepped(claim_loop(place.services)).request.claim is not None
 
@@ -70,9 +71,10 @@ def test_a_log_that_a_reader_keeps_full_counts_is_emptied_before_anything_is_tol
 
     def empty():
         sizes["log"] = sizes["after"]
+        place.disk.space = Space(ROOM, log=sizes["log"])
         return "4 MiB are the log, which cannot be emptied; end it" if sizes["log"] else None
 
-    place.services.disk.log_bytes, place.services.disk.empty_log = lambda: sizes["log"], empty
+    place.disk.space, place.disk.empty_log = Space(ROOM, log=sizes["log"]), empty
     loop = Stepped(claim_loop(place.services))
     assert loop.wait == DISK_PAUSE
     (told,) = place.of(Notice)

@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -36,7 +37,7 @@ from prismq_worker_sdk.outbox import folder
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.plugin_settings import plugin_settings_source
 from prismq_worker_sdk.system import SystemClock
-from prismq_worker_sdk.worker import claim_loop, claimer, driver, lease_loop, recovery
+from prismq_worker_sdk.worker import claim_loop, driver, lease_loop, room
 from prismq_worker_sdk.worker.config import WorkerConfig
 from tests.support.base_server import BaseServer
 from tests.support.loops import TYPE, Work
@@ -287,7 +288,7 @@ def test_r31_a_loop_that_dies_stops_the_worker_with_a_clear_message(server, star
     def broken(services, arrivals, held=None):
         raise LookupError("a bug in the claim loop")
 
-    monkeypatch.setattr(claimer, "accept", broken)
+    monkeypatch.setattr(claim_loop, "accept", broken)
     add(server)
     running = start(grace_period=0.3)
 
@@ -301,7 +302,7 @@ def test_r31_a_loop_that_hangs_stops_the_worker_with_a_clear_message(server, sta
     def hanging(services, arrivals, held=None):
         gate.wait()
 
-    monkeypatch.setattr(claimer, "accept", hanging)
+    monkeypatch.setattr(claim_loop, "accept", hanging)
     monkeypatch.setattr(driver, "STEP_LIMIT", 0.05)
     add(server)
     running = start(grace_period=0.3)
@@ -315,7 +316,7 @@ def test_r31_a_worker_with_a_dead_loop_is_not_live(server, start, monkeypatch):
     def broken(services, arrivals, held=None):
         raise LookupError("a bug")
 
-    monkeypatch.setattr(claimer, "accept", broken)
+    monkeypatch.setattr(claim_loop, "accept", broken)
     add(server)
     running = start(grace_period=3600.0)
     wait_until(lambda: not running.worker.health().live, "the death of the loop", deadline=SOON)
@@ -480,17 +481,18 @@ def test_a_listener_that_raises_stops_nothing(server, tmp_path):
 
 
 def test_r12_a_worker_whose_disk_is_full_is_not_ready_and_says_why_until_there_is_room(start, monkeypatch):
-    room = [1 << 40]
-    monkeypatch.setattr(recovery, "free_bytes", lambda path: room[0])
+    free = [1 << 40]
+    look = room.OutboxDisk.look
+    monkeypatch.setattr(room.OutboxDisk, "look", lambda disk: replace(look(disk), free=free[0]))
     monkeypatch.setattr(claim_loop, "DISK_PAUSE", 0.02)
     worker = start().worker
     wait_until(lambda: worker.health().ready, "readiness", deadline=SOON)
-    room[0] = 1 << 20
+    free[0] = 1 << 20
     health = wait_until(lambda: not worker.health().ready and worker.health(), "the trouble", deadline=SOON)
 
     assert health.live
     assert [reason[:44] for reason in health.reasons] == ["the disk of the state folder has 1 MiB left,"]
-    room[0] = 1 << 40
+    free[0] = 1 << 40
     wait_until(lambda: worker.health().ready, "readiness again", deadline=SOON)
 
 
