@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from functools import partial
+from random import Random
 from typing import Any
 
 from prismq_worker_sdk.decide.redaction import Redactor
@@ -182,8 +183,8 @@ def _a_loop_runs_here() -> bool:
     return True
 
 
-class _FullPause:
-    """Dice that make every pause as long as it may be."""
+class _FullPause(Random):
+    """Makes every pause as long as it may be."""
 
     def random(self) -> float:
         """The most."""
@@ -195,7 +196,7 @@ class _Surroundings:
     """What a task needs of the worker around it."""
 
     clock: FakeClock
-    rng: _FullPause = field(default_factory=_FullPause)
+    rng: Random = field(default_factory=_FullPause)
     redactor: Redactor = field(default_factory=Redactor)
 
 

@@ -1,10 +1,15 @@
-"""The work on one task: its params validated, its handler run, its result encoded, its end judged."""
+"""The work on one task in its slot: its params validated, its handler run, its result encoded, its end judged."""
 
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
+from random import Random
 from typing import Any, Protocol
 
 from prismq_worker_sdk.decide.backoff import retry_pause
@@ -17,41 +22,58 @@ from prismq_worker_sdk.decide.exceptions import shown, single
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import InvalidParams, TaskCancelled, Transient
 from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.model.events import TaskProgressed, TaskStarted
 from prismq_worker_sdk.model.outcome import Completed, Outcome
+from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.observe.logs import task_scope
+from prismq_worker_sdk.processes import end_fork_of
 from prismq_worker_sdk.worker.attempt import Attempt, Ending
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.handler_call import call
+from prismq_worker_sdk.worker.prefetch import begins
 from prismq_worker_sdk.worker.services import Services
+
+LONGEST_MESSAGE = 2000
+"""Characters of a progress message that go to the server."""
 
 _LOG = logging.getLogger("prismq.worker")
 
 
-class Dice(Protocol):
-    """Jitter for the pauses between tries."""
-
-    def random(self) -> float:
-        """From 0 to 1."""
-        ...
+def run(services: Services, attempt: Attempt) -> None:
+    """Works on a task in the thread of its slot, from its params to its outcome; the commit loop stores its end."""
+    attempt.thread_id = threading.get_ident()
+    attempt.native_id = threading.get_native_id()
+    process = os.getpid()
+    with task_scope(attempt.ref):
+        try:
+            if not begins(services, attempt):
+                return
+            services.shared.threads[attempt.thread_id] = attempt
+            services.emit(TaskStarted(attempt.ref))
+            ctx = RunningContext(AttemptBackend(services, attempt))
+            ending = worked(services, attempt, ctx, place_of(services, attempt, ctx))
+        except BaseException as error:  # noqa: BLE001 - no memory, for one: the claim must have an end all the same
+            ending = Ending(outcome_of_error(error, redact=services.redactor.text), error)
+        end_fork_of(process)
+        if ending.error is not None:
+            with suppress(Exception):  # whatever was done to logging, the claim must have an end
+                _LOG.debug("the handler raised", exc_info=ending.error)
+    services.finish(attempt, ending)
 
 
 class Surroundings(Protocol):
     """What the way of a task from its params to its outcome needs of the worker around it."""
 
     @property
-    def clock(self) -> Clock:
-        """Time."""
-        ...
+    def clock(self) -> Clock: ...
 
     @property
-    def rng(self) -> Dice:
-        """Jitter."""
-        ...
+    def rng(self) -> Random: ...
 
     @property
-    def redactor(self) -> Redactor:
-        """Takes secrets out of what is reported."""
-        ...
+    def redactor(self) -> Redactor: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +87,6 @@ class Place:
 
     parse: Callable[[Mapping[str, Any]], Any]
     call: Callable[[Any], str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Returned:
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Raised:
-    error: BaseException
 
 
 def place_of(services: Services, attempt: Attempt, ctx: RunningContext) -> Place:
@@ -108,10 +120,37 @@ def _outcome(
     here: Surroundings, attempt: Attempt, ctx: RunningContext, place: Place
 ) -> tuple[Outcome | None, BaseException | None]:
     end = _tries(here, attempt, ctx, place)
-    if isinstance(end, _Returned):
-        lost = attempt.cancelled is CancelReason.LOST
-        return (None if lost else Completed(end.text)), None
-    return _judged(here, attempt, end.error), end.error
+    if isinstance(end, str):
+        return (None if attempt.cancelled is CancelReason.LOST else Completed(end)), None
+    return _judged(here, attempt, end), end
+
+
+def _tries(here: Surroundings, attempt: Attempt, ctx: RunningContext, place: Place) -> str | BaseException:
+    """What the handler returns, or raises; repeated inside the claim where it asked for that (R13)."""
+    retry = attempt.handler.retry
+    try:
+        params = place.parse(attempt.claim.task.params)
+    except InvalidParams as unfit:
+        return unfit
+    for tries in count(1):
+        try:
+            return place.call(params)
+        except BaseException as raised:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a handler end its task only
+            error = single(raised)
+        if retry is None or not isinstance(error, Transient):
+            return error
+        pause = retry_pause(retry, tries, here.rng.random(), asked=error.retry_in)
+        if pause is None or pause >= ctx.time_left or ctx.stopping:
+            return error
+        ctx.replace_children()
+        ctx.log.warning(
+            "a try failed and is repeated", tries=tries, retry_in=round(pause, 1), error=shown(error)
+        )
+        try:
+            ctx.sleep(pause)
+        except TaskCancelled as cancelled:
+            return cancelled
+    raise AssertionError
 
 
 def _judged(here: Surroundings, attempt: Attempt, error: BaseException) -> Outcome | None:
@@ -129,34 +168,42 @@ def _judged(here: Surroundings, attempt: Attempt, error: BaseException) -> Outco
     return outcome_when_cancelled(error, reason, redact=redact, now=now, detail=detail)
 
 
-def _tries(here: Surroundings, attempt: Attempt, ctx: RunningContext, place: Place) -> _Returned | _Raised:
-    """The handler, repeated inside the claim where it asked for that (R13)."""
-    handler = attempt.handler
-    tries = 0
-    try:
-        params = place.parse(attempt.claim.task.params)
-    except InvalidParams as error:
-        return _Raised(error)
-    while True:
-        tries += 1
-        end = _once(place, params)
-        if handler.retry is None or not isinstance(end, _Raised) or not isinstance(end.error, Transient):
-            return end
-        pause = retry_pause(handler.retry, tries, here.rng.random(), asked=end.error.retry_in)
-        if pause is None or pause >= ctx.time_left or ctx.stopping:
-            return end
-        ctx.replace_children()
-        ctx.log.warning(
-            "a try failed and is repeated", tries=tries, retry_in=round(pause, 1), error=shown(end.error)
-        )
-        try:
-            ctx.sleep(pause)
-        except TaskCancelled as cancelled:
-            return _Raised(cancelled)
+class AttemptBackend:
+    """What a context stands on in the worker's own process: the attempt, the outbox and the clock."""
 
+    def __init__(self, services: Services, attempt: Attempt) -> None:
+        self._services = services
+        self.token = attempt
 
-def _once(place: Place, params: Any) -> _Returned | _Raised:
-    try:
-        return _Returned(place.call(params))
-    except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a handler end its task only
-        return _Raised(single(error))
+    @property
+    def task(self) -> Task:
+        return self.token.claim.task
+
+    @property
+    def settings(self) -> Any:
+        return self.token.handler.renewed().settings
+
+    @property
+    def checkpoint_text(self) -> str | None:
+        return self.token.checkpoint
+
+    @property
+    def time_left(self) -> float:
+        return self.token.limit_at - self._services.clock.monotonic()
+
+    @property
+    def stopping(self) -> bool:
+        return not self._services.lifecycle.running
+
+    @property
+    def can(self) -> Capabilities:
+        return self._services.can
+
+    def progressed(self, percent: float, message: str) -> None:
+        clean = self._services.redactor.text(message)
+        self.token.progress = (percent, clean[:LONGEST_MESSAGE])
+        self._services.emit(TaskProgressed(self.token.ref, percent, clean))
+
+    def store(self, checkpoint: str) -> None:
+        self._services.outbox.checkpoint(self.token.claim.identity.task_key, checkpoint)
+        self.token.checkpoint = checkpoint

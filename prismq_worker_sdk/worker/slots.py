@@ -15,12 +15,13 @@ class SlotThreads:
 
     Nothing is ever done to a thread of somebody else: they are the worker's own.
 
-    Args:
-        work: Runs one attempt to its end; raises nothing.
+    Attributes:
+        work: Runs one attempt to its end and raises nothing; set before the first one begins.
     """
 
-    def __init__(self, work: Callable[[Attempt], None]) -> None:
-        self._work = work
+    work: Callable[[Attempt], None]
+
+    def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
         self._made = 0
 
@@ -44,7 +45,7 @@ class SlotThreads:
 
     def _run(self) -> None:
         while (attempt := self._queue.get()) is not None:
-            self._work(attempt)
+            self.work(attempt)
             if attempt.stray:
                 return  # its slot is lost: there is another thread for the next one
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from prismq_worker_sdk.decide.shutdown import ExitCode, grace_of
 from prismq_worker_sdk.errors import PrismqError, SettingsError
@@ -11,16 +12,15 @@ from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.events import Notice, WorkerStarted, WorkerStopped
 from prismq_worker_sdk.model.protocol import ServerInfo, WorkerCommand
 from prismq_worker_sdk.observe.health import Health
-from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.connections import Connections, Connects
 from prismq_worker_sdk.worker.driver import Waker, drive, no_calls
+from prismq_worker_sdk.worker.handler_run import run
 from prismq_worker_sdk.worker.recovery import State, recover
 from prismq_worker_sdk.worker.services import Children, Environment, Services, build
 from prismq_worker_sdk.worker.slots import SlotPool, SlotThreads
 from prismq_worker_sdk.worker.startup import find_server, search
 from prismq_worker_sdk.worker.supervise_loop import ask_stop, seconds_left, supervise
-from prismq_worker_sdk.worker.task_path import run
 from prismq_worker_sdk.worker.threads import WorkerThreads
 
 
@@ -79,7 +79,7 @@ class Supervisor:
         self._children = _processes(here)
         self._connections: Connects = connections or Connections(here.config, here.emit)
         self._services: Services | None = None
-        self._slot_threads = SlotThreads(self._work)
+        self._slot_threads = SlotThreads()
         self._threads: WorkerThreads | None = None
         self._owns_process = False
 
@@ -170,13 +170,10 @@ class Supervisor:
         services = build(
             self._here, found, state.outbox, disk=state.disk, slots=slots, children=self._children
         )
+        self._slot_threads.work = partial(run, services)
         if self._children is not None:
             self._children.start(lock=state.instance.lock.descriptor)
         return services
-
-    def _work(self, attempt: Attempt) -> None:
-        if self._services is not None:
-            run(self._services, attempt)
 
     def _wake(self) -> None:
         self._waker.wake()

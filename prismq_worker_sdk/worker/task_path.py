@@ -1,38 +1,30 @@
-"""The path of a task through a worker, top to bottom: arrive → hold → run → commit; then delivery reports it.
+"""The path of a task into a slot: arrive → hold → begin; then it is run, its end is stored, and delivery reports it.
 
 The claim loop, or the delivery loop whose call claimed along, lets the tasks of an answer arrive, holds them in one
-transaction and accepts them into slots. A thread of a slot runs each. The commit loop stores the ends of all that have
-finished meanwhile in one transaction; the outbox lines their reports up for the delivery loop.
+transaction and accepts them into slots. A thread of a slot runs each (`handler_run.run`). The commit loop stores the
+ends of all that have finished meanwhile in one transaction; the outbox lines their reports up for the delivery loop.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from prismq_worker_sdk.decide.ends import outcome_of_error
 from prismq_worker_sdk.decide.leases import time_limit
 from prismq_worker_sdk.decide.retries import too_often
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.claim import Claim, Identity
-from prismq_worker_sdk.model.events import Notice, ReportSettled, TaskClaimed, TaskStarted
+from prismq_worker_sdk.model.events import Notice, ReportSettled, TaskClaimed
 from prismq_worker_sdk.model.json import digest
 from prismq_worker_sdk.model.outcome import Failed, Released
 from prismq_worker_sdk.model.protocol import BadGrant, Grant
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.model.task import Task
-from prismq_worker_sdk.observe.logs import task_scope
 from prismq_worker_sdk.outbox.claim_ends import Drop
 from prismq_worker_sdk.outbox.store import Answered, HoldResult
-from prismq_worker_sdk.processes import end_fork_of
-from prismq_worker_sdk.worker.attempt import Attempt, Ending
-from prismq_worker_sdk.worker.attempt_backend import AttemptBackend
+from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.claim_end import (
     answered,
     count_and_tell,
@@ -42,13 +34,8 @@ from prismq_worker_sdk.worker.claim_end import (
     ref_of,
     released,
 )
-from prismq_worker_sdk.worker.context import RunningContext
-from prismq_worker_sdk.worker.handler_run import place_of, worked
-from prismq_worker_sdk.worker.prefetch import begins
 from prismq_worker_sdk.worker.reclaim import taken_over
 from prismq_worker_sdk.worker.services import Services
-
-_LOG = logging.getLogger("prismq.worker")
 
 RELEASE_DELAY = 5.0
 """Seconds before a task that could not be taken on may be handed out again: time for whatever was in its way."""
@@ -195,28 +182,6 @@ def refuse(services: Services, tasks: Sequence[Grant | BadGrant], sent_at: float
         services.accounting.claim()
         services.emit(TaskClaimed(ref_of(one.claim)))
         _lapse(services, one.claim, "the server handed out more tasks than were asked for")
-
-
-def run(services: Services, attempt: Attempt) -> None:
-    """Works on a task in the thread of its slot, from its params to its outcome; the commit loop stores its end."""
-    attempt.thread_id = threading.get_ident()
-    attempt.native_id = threading.get_native_id()
-    process = os.getpid()
-    with task_scope(attempt.ref):
-        try:
-            if not begins(services, attempt):
-                return
-            services.shared.threads[attempt.thread_id] = attempt
-            services.emit(TaskStarted(attempt.ref))
-            ctx = RunningContext(AttemptBackend(services, attempt))
-            ending = worked(services, attempt, ctx, place_of(services, attempt, ctx))
-        except BaseException as error:  # noqa: BLE001 - no memory, for one: the claim must have an end all the same
-            ending = Ending(outcome_of_error(error, redact=services.redactor.text), error)
-        end_fork_of(process)
-        if ending.error is not None:
-            with suppress(Exception):  # whatever was done to logging, the claim must have an end
-                _LOG.debug("the handler raised", exc_info=ending.error)
-    services.finish(attempt, ending)
 
 
 def _hold(services: Services, arrivals: Sequence[Arrival]) -> list[HoldResult | OutboxError]:

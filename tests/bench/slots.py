@@ -11,9 +11,9 @@ from prismq_worker_sdk.model.claim import Claim, Identity
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.testing import FakeClock
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.attempt_backend import AttemptBackend
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.handler_call import call
+from prismq_worker_sdk.worker.handler_run import AttemptBackend
 from tests.bench.backlog import fresh_strict
 from tests.bench.figures import Row, Table, interleaved
 from tests.bench.noop import TYPE

@@ -9,9 +9,8 @@ from prismq_worker_sdk.errors import Defer, OutboxError, Permanent, TaskCancelle
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.schema import ParamsSpec
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.attempt_backend import AttemptBackend
 from prismq_worker_sdk.worker.context import RunningContext
-from prismq_worker_sdk.worker.handler_run import place_of, worked
+from prismq_worker_sdk.worker.handler_run import AttemptBackend, place_of, worked
 from prismq_worker_sdk.worker.prefetch import begins
 from prismq_worker_sdk.worker.slots import SlotPool
 from tests.simulator.host import Worker

@@ -27,11 +27,11 @@ from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.commit_loop import commit_loop
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.driver import Call, LoopThread, Wait, no_calls
+from prismq_worker_sdk.worker.handler_run import run
 from prismq_worker_sdk.worker.room import Space
 from prismq_worker_sdk.worker.services import build, environment
 from prismq_worker_sdk.worker.slots import SlotPool, SlotThreads
 from prismq_worker_sdk.worker.supervise_loop import supervise
-from prismq_worker_sdk.worker.task_path import run
 from tests.support.processes import wait_until
 
 SERVER = "http://server.invalid/api"
@@ -143,7 +143,8 @@ class Workplace:
         given = {"api_url": server, "state_dir": folder, "concurrency": 2, **config}
         handlers = [work.handler for work in self.works]
         settings = WorkerConfig(**given)
-        self.threads = SlotThreads(lambda attempt: run(self.services, attempt))
+        self.threads = SlotThreads()
+        self.threads.work = lambda attempt: run(self.services, attempt)
         here = environment(
             settings,
             Registry(handlers),

@@ -6,9 +6,9 @@ from prismq_worker_sdk.decide.leases import ABANDON_AFTER
 from prismq_worker_sdk.errors import Defer, OutboxError, TaskCancelled
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.attempt_backend import AttemptBackend
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.handler_call import renewed
+from prismq_worker_sdk.worker.handler_run import AttemptBackend
 from prismq_worker_sdk.worker.isolation.exceptions import error_of
 from prismq_worker_sdk.worker.isolation.pool import ChildPool
 from prismq_worker_sdk.worker.isolation.process import ChildEnded, ChildProcess

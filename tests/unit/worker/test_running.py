@@ -12,7 +12,7 @@ from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.events import ClaimEnded, End, OutcomeCommitted, TypePaused, TypeResumed
 from prismq_worker_sdk.model.outcome import Completed, Failed, Released
-from prismq_worker_sdk.worker import task_path
+from prismq_worker_sdk.worker import handler_run
 from prismq_worker_sdk.worker.cancellation import CancelToken
 from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.handler_call import call
@@ -386,7 +386,7 @@ def test_r10_a_task_that_breaks_the_worker_around_it_fails_like_any_other(workpl
     def broken(*_):
         raise MemoryError("no room for a context")
 
-    monkeypatch.setattr(task_path, "AttemptBackend", broken)
+    monkeypatch.setattr(handler_run, "AttemptBackend", broken)
     place = workplace(Work())
     place.run("t1")
 
