@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from prismq_worker_sdk.errors import InvalidParams
 from prismq_worker_sdk.handlers.schema import ParamsSpec
 from prismq_worker_sdk.testing.prismq_client import php
-from prismq_worker_sdk.testing.prismq_client.schema import violations
+from prismq_worker_sdk.testing.prismq_client.task_types import violations
 from prismq_worker_sdk.wire.dialects.prismq_client.schema import converted
 from prismq_worker_sdk.wire.dialects.prismq_client.values import RUN_KEY, whole_numbers, with_run_key
 from tests.property.params import form_of, model_of, named, near, schema_of

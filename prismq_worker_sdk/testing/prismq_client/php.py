@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, TypeAlias
-
-Value: TypeAlias = Any
+from typing import Any
 
 DEPTH = 512
 """How deep JSON may nest, read or written."""
@@ -34,7 +32,7 @@ class PhpTypeError(Exception):
     """A function was given a value of a wrong type; PHP ends there."""
 
 
-def decode(text: bytes | str) -> Value:
+def decode(text: bytes | str) -> Any:
     """The value of a JSON text: an empty object is an empty list, numbers beyond 64 bits are floats.
 
     Raises:
@@ -53,7 +51,7 @@ def decode(text: bytes | str) -> Value:
     return value
 
 
-def stored(text: str) -> Value:
+def stored(text: str) -> Any:
     """The value of a JSON text in the database, null for one that PHP does not take."""
     try:
         return decode(text)
@@ -61,7 +59,7 @@ def stored(text: str) -> Value:
         return None
 
 
-def encode(value: Value) -> str:
+def encode(value: Any) -> str:
     """The compact JSON text that PHP writes: nothing escaped that need not be, 1 for 1.0.
 
     Raises:
@@ -85,17 +83,12 @@ def depth(text: str) -> int:
     return deepest
 
 
-def truthy(value: Value) -> bool:
+def truthy(value: Any) -> bool:
     """Whether PHP takes the value for true; "0" is not."""
     return bool(value) and value != "0"
 
 
-def is_object(value: Value) -> bool:
-    """Whether it is an array with names, which an empty one is not."""
-    return isinstance(value, dict)
-
-
-def as_int(value: Value) -> int:
+def as_int(value: Any) -> int:
     """The value cast to an int: any list or object that is not empty is 1."""
     if isinstance(value, str):
         number = leading_number(value)
@@ -105,7 +98,7 @@ def as_int(value: Value) -> int:
     return 0 if value is None or (isinstance(value, float) and math.isinf(value)) else int(value)
 
 
-def as_string(value: Value) -> str:
+def as_string(value: Any) -> str:
     """The value cast to text: a list or an object is `Array`, with a warning of PHP's."""
     if isinstance(value, str):
         return value
@@ -132,7 +125,7 @@ def trimmed(text: str) -> str:
     return text.strip(_BLANKS)
 
 
-def _array(pairs: list[tuple[str, Value]]) -> Value:
+def _array(pairs: list[tuple[str, Any]]) -> Any:
     found = dict(pairs)
     names = (str(number) for number in range(len(found)))
     return list(found.values()) if all(one == two for one, two in zip(found, names, strict=True)) else found

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import socket
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -16,11 +14,9 @@ from typing import Any
 from prismq_worker_sdk.compat import Self
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.system import signals
-from prismq_worker_sdk.testing.prismq_client.answers import Answer
-from prismq_worker_sdk.testing.prismq_client.application import Application
-from prismq_worker_sdk.testing.prismq_client.call import Request
+from prismq_worker_sdk.testing.prismq_client.application import PREFIX, Application
+from prismq_worker_sdk.testing.prismq_client.call import Answer, Request
 from prismq_worker_sdk.testing.prismq_client.deployment import PrismqClientDeployment
-from prismq_worker_sdk.testing.prismq_client.routes import PREFIX
 from prismq_worker_sdk.testing.prismq_client.store import Store
 
 _LOG = logging.getLogger("prismq.taskmanager")
@@ -38,7 +34,7 @@ HEADERS = (
 )
 
 
-class PrismqClientServer:
+class PrismqClientServer(Application):
     """The server in production as it was measured: `with PrismqClientServer() as server: server.url`.
 
     Args:
@@ -61,17 +57,14 @@ class PrismqClientServer:
         port: int = 0,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._aged = 0.0
-        self._requests: list[tuple[str, str]] = []
         chosen = deployment or PrismqClientDeployment()
-        self._store = Store(chosen.database)
-        self._clock = now
-        self._application = Application(chosen, self._store, self.now)
+        super().__init__(chosen, Store(chosen.database), now)
         try:
-            self._http = _bound(host, port, self)
-        except BaseException:
+            self._http = _Http((host, port), self)
+        except OSError as error:
             self._store.close()
-            raise
+            text = f"{host}:{port} cannot be used ({error.strerror}); choose another --port"
+            raise SettingsError(text) from None
         self.port: int = self._http.server_address[1]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}{PREFIX}"
         self._thread = threading.Thread(
@@ -99,56 +92,6 @@ class PrismqClientServer:
         self._http.server_close()
         self._store.close()
 
-    @property
-    def requests(self) -> tuple[tuple[str, str], ...]:
-        """Every request so far, as its method and its path below the prefix, the query left out."""
-        return tuple(self._requests)
-
-    @property
-    def deployment(self) -> PrismqClientDeployment:
-        """How it is set up; another one may be set at any time, but for its database."""
-        return self._application.deployment
-
-    @deployment.setter
-    def deployment(self, deployment: PrismqClientDeployment) -> None:
-        self._application.deployment = deployment
-
-    @property
-    def database_up(self) -> bool:
-        """Whether the database can be reached; may be set."""
-        return self._application.database_up
-
-    @database_up.setter
-    def database_up(self, up: bool) -> None:
-        self._application.database_up = up
-
-    def age(self, seconds: float) -> None:
-        """Lets time pass for the server: claims expire, windows end."""
-        self._aged += seconds
-
-    def tasks(self) -> list[dict[str, Any]]:
-        """Every task by its id, with its `history`: what happened, by whom, at which attempt."""
-        return self._store.run(_tasks)
-
-    def switch_type(self, name: str, *, active: bool) -> None:
-        """Switches a task type on or off, which nothing over HTTP does."""
-        change = "UPDATE task_types SET is_active = ? WHERE folded = ?"
-        self._store.run(lambda db: db.execute(change, (active, name.casefold())).rowcount)
-
-    def set_priority(self, task_id: int, priority: int) -> None:
-        """Gives a task a priority, which nothing over HTTP does."""
-        change = "UPDATE tasks SET priority = ? WHERE id = ?"
-        self._store.run(lambda db: db.execute(change, (priority, task_id)).rowcount)
-
-    def now(self) -> float:
-        """The one clock of its rules and of the Date of its answers."""
-        return self._clock() + self._aged
-
-    def answer(self, request: Request) -> Answer:
-        """The answer to a request."""
-        self._requests.append((request.method, request.path.removeprefix(PREFIX)))
-        return self._application.answer(request)
-
 
 def serve_prismq_client(deployment: PrismqClientDeployment, *, host: str, port: int) -> None:
     """Serves in the foreground, until SIGTERM or Ctrl-C.
@@ -161,22 +104,6 @@ def serve_prismq_client(deployment: PrismqClientDeployment, *, host: str, port: 
         while (name := inbox.next()) == "SIGUSR1":
             _LOG.info("SIGUSR1 has no meaning here")
         _LOG.info("%s: the TaskManager ends", name)
-
-
-def _tasks(db: sqlite3.Connection) -> list[dict[str, Any]]:
-    steps: dict[int, list[dict[str, Any]]] = {}
-    for row in db.execute("SELECT task_id, what, worker_id, attempts, message, at FROM history ORDER BY id"):
-        step = dict(row)
-        steps.setdefault(step.pop("task_id"), []).append(step)
-    rows = db.execute(
-        "SELECT t.*, y.name AS type FROM tasks t JOIN task_types y ON y.id = t.type_id ORDER BY t.id"
-    )
-    return [_read(dict(row)) | {"history": steps.get(row["id"], [])} for row in rows]
-
-
-def _read(row: dict[str, Any]) -> dict[str, Any]:
-    stored = {name: None if row[name] is None else json.loads(row[name]) for name in ("params", "result")}
-    return row | stored
 
 
 class _Http(ThreadingHTTPServer):
@@ -265,12 +192,3 @@ def _halves(body: bytes) -> list[bytes]:
     """The two parts in which a body is sent in chunks; none of them is empty."""
     middle = (len(body) + 1) // 2
     return [part for part in (body[:middle], body[middle:]) if part]
-
-
-def _bound(host: str, port: int, server: PrismqClientServer) -> _Http:
-    try:
-        return _Http((host, port), server)
-    except OSError as error:
-        raise SettingsError(
-            f"{host}:{port} cannot be used ({error.strerror}); choose another --port"
-        ) from None

@@ -1,24 +1,18 @@
-"""The tables, in SQLite, and the one thread that works on them."""
+"""The tables, in SQLite, and the transactions on them."""
 
 from __future__ import annotations
 
-import queue
 import sqlite3
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from prismq_worker_sdk.errors import SettingsError
-from prismq_worker_sdk.testing.prismq_client.answers import Refused
+from prismq_worker_sdk.outbox.transactions import GroupCommit
+from prismq_worker_sdk.testing.prismq_client.call import Refused
 
 T = TypeVar("T")
 Operation: TypeAlias = Callable[[sqlite3.Connection], T]
-
-BATCH = 64
-"""Operations in one transaction at most; a commit waits for the disk."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS task_types (
@@ -73,72 +67,28 @@ class Store:
     """
 
     def __init__(self, database: Path | str) -> None:
-        self._connection = _opened(database)
-        self._queue: queue.SimpleQueue[tuple[Operation[Any], Future[Any]] | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._closed = False
-        self._thread = threading.Thread(target=self._work, name="prismq-client-store", daemon=True)
-        self._thread.start()
+        self._transactions = GroupCommit(_opened(database))
+        self.close = self._transactions.close
 
     def run(self, operation: Operation[T]) -> T:
         """The operation's result, once it is durable; raises what the operation raises, and then it did nothing."""
-        future: Future[T] = Future()
-        with self._lock:
-            if self._closed:
-                raise sqlite3.ProgrammingError("the store is closed")
-            self._queue.put((operation, future))
-        return future.result()
-
-    def close(self) -> None:
-        """Ends after what was asked for, and closes the file."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            self._queue.put(None)
-        self._thread.join()
-        self._connection.close()
-
-    def _work(self) -> None:
-        ends = False
-        while not ends:
-            batch = [self._queue.get()]
-            with suppress(queue.Empty):
-                while len(batch) < BATCH:
-                    batch.append(self._queue.get_nowait())
-            ends = None in batch
-            self._commit([entry for entry in batch if entry is not None])
-
-    def _commit(self, batch: list[tuple[Operation[Any], Future[Any]]]) -> None:
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            ends = [_end(self._connection, operation, future) for operation, future in batch]
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            with suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
-            for _operation, future in batch:
-                future.set_exception(error)
-        else:
-            for tell in ends:
-                tell()
+        end = self._transactions.run(lambda db: _ended(db, operation))
+        if isinstance(end, Exception):
+            raise end
+        return end
 
 
-def _end(
-    connection: sqlite3.Connection, operation: Operation[Any], future: Future[Any]
-) -> Callable[[], None]:
-    """Runs an operation; gives how its end is told, which must wait for the commit."""
-    connection.execute("SAVEPOINT operation")
+def _ended(db: sqlite3.Connection, operation: Operation[T]) -> T | Exception:
+    """What an operation gives or raises; the others of its transaction stay as they are."""
+    db.execute("SAVEPOINT operation")
     try:
-        result = operation(connection)
+        return operation(db)
     except Exception as error:  # noqa: BLE001 - whoever asked gets it
         if not (isinstance(error, Refused) and error.keeps):
-            connection.execute("ROLLBACK TO operation")
-        connection.execute("RELEASE operation")
-        raised = error
-        return lambda: future.set_exception(raised)
-    connection.execute("RELEASE operation")
-    return lambda: future.set_result(result)
+            db.execute("ROLLBACK TO operation")
+        return error
+    finally:
+        db.execute("RELEASE operation")
 
 
 def _opened(database: Path | str) -> sqlite3.Connection:

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import re
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from prismq_worker_sdk.testing.prismq_client import php, rules, schema
-from prismq_worker_sdk.testing.prismq_client.answers import Refused, sql_error
-from prismq_worker_sdk.testing.prismq_client.call import Call
-from prismq_worker_sdk.testing.prismq_client.task_types import find_type, one_of
-from prismq_worker_sdk.testing.prismq_client.validation import (
-    Field,
+from prismq_worker_sdk.testing.prismq_client import php, task_types
+from prismq_worker_sdk.testing.prismq_client.call import (
+    DEADLOCK,
+    Call,
+    Refused,
     need,
-    percentage,
-    text,
+    short_text,
+    sql_error,
+    stamp,
+    too_long,
     typed_text,
     validate,
-    with_names,
 )
 
-TYPE = Field("type", "Task type is required", text)
-PARAMS = Field("params", "Task parameters are required", with_names)
-WORKER = Field("worker_id", "Worker ID is required", text)
 SORTS = ("created_at", "priority", "id", "attempts")
 ORDERS = ("ASC", "DESC")
 OPEN = """SELECT t.id, y.name AS type, t.params, t.attempts, t.priority
@@ -32,7 +31,6 @@ FROM tasks t JOIN task_types y ON y.id = t.type_id
 WHERE t.type_id = :type AND t.status IN ('pending', 'claimed')
 AND (t.status = 'pending' OR t.claimed_at < :threshold)
 AND (:pattern = '' OR y.name LIKE :pattern ESCAPE '\\')"""
-PROGRESS = Field("progress", "Progress is required", percentage)
 COMPLETED = "UPDATE tasks SET status = ?, result = ?, error_message = ?, completed_at = ? WHERE id = ?"
 TO_RETRY = "UPDATE tasks SET status = 'pending', claimed_by = NULL, claimed_at = NULL WHERE id = ?"
 SELECT = "SELECT t.*, y.name AS type FROM tasks t JOIN task_types y ON y.id = t.type_id"
@@ -47,83 +45,80 @@ LISTED = (
     "created_at",
     "completed_at",
 )
+SHOWN = (
+    "error_message",
+    "priority",
+    "progress",
+    "attempts",
+    "claimed_by",
+    "claimed_at",
+    "completed_at",
+    "created_at",
+)
 PAGE = "50"
+_FOUR_BYTES = re.compile("[\U00010000-\U0010ffff]")
 
 
 def create(call: Call) -> dict[str, Any]:
     """POST /tasks: a new task, or the one that was created of the same type and params."""
     given = call.fields()
-    validate(given, TYPE, PARAMS)
+    validate(given, "type", "params")
     name, params = php.trimmed(given["type"]), given["params"]
-    task_type = find_type(call.db, name)
+    task_type = task_types.find_type(call.db, name)
     if task_type is None:
         raise Refused(404, "Task type not found")
     if not task_type["is_active"]:
         raise Refused(400, "Task type is not active")
     wanted = php.decode(task_type["param_schema"])
-    call.warnings.extend(schema.warnings(params, wanted))
-    if wrong := schema.violations(params, wanted):
+    call.warnings.extend(task_types.warnings(params, wanted))
+    if wrong := task_types.violations(params, wanted):
         raise Refused(400, f"Parameter validation failed: {', '.join(wrong)}")
     stored = php.encode(params)
     key = hashlib.sha256(f"{name}\0{stored}".encode()).hexdigest()
-    return _known(call, key) or _created(
-        call, task_type["id"], name, rules.fitting(stored, "params_json", call.deployment), key
-    )
-
-
-def _known(call: Call, key: str) -> dict[str, Any] | None:
-    row = call.db.execute("SELECT id, status FROM tasks WHERE dedupe_key = ?", (key,)).fetchone()
-    if row is None:
-        return None
-    if call.deployment.duplicate_races and call.dice.random() < call.deployment.duplicate_races:
-        raise sql_error(
+    known = call.db.execute("SELECT id, status FROM tasks WHERE dedupe_key = ?", (key,)).fetchone()
+    if known is not None:
+        duplicate = (
             f"[23000]: Integrity constraint violation: 1062 Duplicate entry '{key}' for key 'dedupe_key'"
         )
-    return {"id": row["id"], "status": row["status"], "deduplicated": True, "message": "Task already exists"}
-
-
-def _created(call: Call, type_id: int, name: str, params: str, key: str) -> dict[str, Any]:
+        call.may_fail(call.deployment.duplicate_races, duplicate)
+        return {**dict(known), "deduplicated": True, "message": "Task already exists"}
     made = call.db.execute(
         "INSERT INTO tasks (type_id, params, dedupe_key, created_at) VALUES (?, ?, ?, ?)",
-        (type_id, params, key, call.stamp()),
+        (task_type["id"], _fitting(call, stored, "params_json"), key, call.stamp()),
     ).lastrowid
     call.note(made or 0, "created")
-    return {
-        "id": str(made),
-        "type": name,
-        "status": "pending",
-        "dedupe_key": key,
-        "message": "Task created successfully",
-    }
+    said = {"id": str(made), "type": name, "status": "pending", "dedupe_key": key}
+    return {**said, "message": "Task created successfully"}
 
 
 def claim(call: Call) -> dict[str, Any]:
     """POST /tasks/claim: the first open task of one type."""
     given = call.fields()
-    validate(given, WORKER)
+    validate(given, "worker_id")
     need(given, "task_type_id")
     type_id = php.as_int(given["task_type_id"])
     if type_id <= 0:
         raise Refused(400, "task_type_id must be a positive integer")
-    order = _order(given)
-    found = _first(call, type_id, php.as_string(given.get("type_pattern")), order)
+    wanted = {
+        "type": min(type_id, 2**63 - 1),
+        # PHP's clock, whatever the database's says
+        "threshold": stamp(math.floor(call.now) - call.deployment.claim_timeout),
+        "pattern": php.as_string(given.get("type_pattern")),
+    }
+    found = call.db.execute(f"{OPEN} ORDER BY {_order(given)} LIMIT 1", wanted).fetchone()
     if found is None:
-        raise _nothing(call)
-    call.may_deadlock()
-    worker_id = rules.fitting_name(php.trimmed(given["worker_id"]), "claimed_by")
+        if call.deployment.repaired_empty:
+            raise Refused(404, "No available tasks")
+        raise Refused(500, "There is no active transaction")
+    call.may_fail(call.deployment.deadlocks, DEADLOCK)
+    worker_id = short_text(php.trimmed(given["worker_id"]), "claimed_by")
     call.db.execute(
         "UPDATE tasks SET status = 'claimed', claimed_by = ?, claimed_at = ?, attempts = attempts + 1 WHERE id = ?",
         (worker_id, call.stamp(), found["id"]),
     )
     call.note(found["id"], "claimed", worker_id)
-    return {
-        "id": found["id"],
-        "type": found["type"],
-        "params": php.stored(found["params"]),
-        "attempts": found["attempts"] + 1,
-        "priority": found["priority"],
-        "message": "Task claimed successfully",
-    }
+    changed = {"params": php.stored(found["params"]), "attempts": found["attempts"] + 1}
+    return {**dict(found), **changed, "message": "Task claimed successfully"}
 
 
 def _order(given: Mapping[str, Any]) -> str:
@@ -135,39 +130,18 @@ def _order(given: Mapping[str, Any]) -> str:
     return f"t.{sort_by} {order}, t.id"
 
 
-def _first(call: Call, type_id: int, pattern: str, order: str) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = call.db.execute(
-        f"{OPEN} ORDER BY {order} LIMIT 1",
-        {
-            "type": min(type_id, 2**63 - 1),
-            "threshold": rules.threshold(call.now, call.deployment.claim_timeout),
-            "pattern": pattern,
-        },
-    ).fetchone()
-    return row
-
-
-def _nothing(call: Call) -> Refused:
-    if call.deployment.repaired_empty:
-        return Refused(404, "No available tasks")
-    return Refused(500, "There is no active transaction")
-
-
 def progress(call: Call) -> dict[str, Any]:
     """POST /tasks/{id}/progress: a number that is shown, and that keeps no claim alive."""
     given = call.fields()
-    validate(given, WORKER, PROGRESS)
+    validate(given, "worker_id", "progress")
     task = _own(call, given["worker_id"])
-    rules.whole_id(call.argument)
+    _whole_id(call.argument)
     call.db.execute("UPDATE tasks SET progress = ? WHERE id = ?", (given["progress"], task["id"]))
     message = given.get("message")
     said = None if message is None else php.as_string(message)
     call.note(task["id"], "progress_update", given["worker_id"], said)
-    return {
-        "id": call.argument,
-        "progress": given["progress"],
-        "message": "Task progress updated successfully",
-    }
+    told = "Task progress updated successfully"
+    return {"id": call.argument, "progress": given["progress"], "message": told}
 
 
 def complete(call: Call) -> dict[str, Any]:
@@ -176,54 +150,77 @@ def complete(call: Call) -> dict[str, Any]:
     need(given, "worker_id", "success")
     worker_id = typed_text(given["worker_id"])
     task = _own(call, worker_id)
-    status = rules.after_complete(task["attempts"], call.deployment.max_attempts, given["success"])
-    result, error = (
-        rules.stored_result(given.get("result"), call.deployment),
-        _error(call, given.get("error")),
-    )
-    call.may_deadlock()
-    rules.whole_id(call.argument)
-    retried = status == "pending (retry)"
-    kept = ("failed" if retried else status, result, error, call.stamp(), task["id"])
-    call.db.execute(COMPLETED, kept)
+    retried = task["attempts"] < call.deployment.max_attempts and not php.truthy(given["success"])
+    status = "completed" if php.truthy(given["success"]) else "failed"
+    result, error = given.get("result"), given.get("error")
+    result = _fitting(call, php.encode(result), "result_json") if php.truthy(result) else None
+    if isinstance(error, list | dict):
+        call.warnings.append("Array to string conversion")
+    error = None if error is None else _fitting(call, php.as_string(error), "error_message")
+    call.may_fail(call.deployment.deadlocks, DEADLOCK)
+    _whole_id(call.argument)
+    call.db.execute(COMPLETED, (status, result, error, call.stamp(), task["id"]))
     if retried:  # a statement of its own, in no transaction with the first
-        call.may_stop_half_way()
+        call.may_fail(call.deployment.half_failures, DEADLOCK, keeps=True)
         call.db.execute(TO_RETRY, (task["id"],))
+        status = "pending (retry)"
     call.note(task["id"], status, worker_id, error)
     return {"id": call.argument, "status": status, "message": "Task completed"}
 
 
 def _own(call: Call, worker_id: str) -> sqlite3.Row:
-    task = find_task(call.db, call.argument)
+    """The task that is claimed by this very text."""
+    task = _found(call)
     if task is None:
         raise Refused(404, "Task not found")
-    rules.may_report(task["status"], task["claimed_by"], worker_id)
+    if task["status"] != "claimed":
+        raise Refused(400, "Task is not in claimed state")
+    if task["claimed_by"] != worker_id:
+        raise Refused(403, "Task is claimed by another worker")
     return task
 
 
-def _error(call: Call, given: Any) -> str | None:
-    if given is None:
-        return None
-    if isinstance(given, list | dict):
-        call.warnings.append("Array to string conversion")
-    return rules.fitting(php.as_string(given), "error_message", call.deployment)
+def _found(call: Call) -> sqlite3.Row | None:
+    """The task that SQL finds for the text of an id."""
+    found = call.db.execute(f"{SELECT} WHERE t.id = ?", (row_id(call.argument),))
+    row: sqlite3.Row | None = found.fetchone()
+    return row
 
 
-def health(call: Call) -> dict[str, Any]:
-    """GET /health: that the database answers."""
-    return {"status": "healthy", "timestamp": int(call.now), "database": "connected"}
+def row_id(text: str) -> int | None:
+    """The row that SQL finds for an id in a path: the number that it begins with."""
+    number = php.leading_number(text)
+    return int(number) if number < 2**63 and number.is_integer() else None
+
+
+def _whole_id(text: str) -> None:
+    """Raises what an UPDATE says of an id that is more than a number; a SELECT passes over it."""
+    if not php.is_number(text):
+        raise sql_error(f"[22007]: Invalid datetime format: 1292 Truncated incorrect DOUBLE value: '{text}'")
+
+
+def _fitting(call: Call, text: str, column: str) -> str:
+    """The text as a column of the type TEXT holds it, if it does."""
+    strict, utf8mb4 = call.deployment.strict, call.deployment.utf8mb4
+    long, four = len(text.encode()) > php.TEXT_BYTES, _FOUR_BYTES.search(text) is not None
+    if strict and four and (long or not utf8mb4):
+        raise sql_error(
+            f"[22007]: Invalid datetime format: 1366 Incorrect string value for column '{column}' at row 1"
+        )
+    if strict and long:
+        raise too_long(column)
+    kept = text if utf8mb4 else _FOUR_BYTES.sub("????", text)
+    return kept.encode()[: php.TEXT_BYTES].decode("utf-8", "ignore")
 
 
 def show(call: Call) -> dict[str, Any]:
     """GET /tasks/{id}: a list of one or none."""
-    found = find_task(call.db, call.argument)
-    return one_of(call, [] if found is None else [_shown(found)])
-
-
-def find_task(db: sqlite3.Connection, text: str) -> sqlite3.Row | None:
-    """The task that SQL finds for the text of an id."""
-    row: sqlite3.Row | None = db.execute(f"{SELECT} WHERE t.id = ?", (rules.row_id(text),)).fetchone()
-    return row
+    row = _found(call)
+    if row is None:
+        return call.one_of([])
+    json = {name: None if row[name] is None else php.stored(row[name]) for name in ("params", "result")}
+    first = {name: row[name] for name in ("id", "type", "status")}
+    return call.one_of([first | json | {name: row[name] for name in SHOWN}])
 
 
 def list_tasks(call: Call) -> dict[str, Any]:
@@ -240,18 +237,6 @@ def list_tasks(call: Call) -> dict[str, Any]:
     rows = call.db.execute(
         f"{SELECT} WHERE (:status = '' OR t.status = :status) "
         "AND (:type = '' OR y.name LIKE :type ESCAPE '\\') ORDER BY t.created_at DESC LIMIT :limit OFFSET :offset",
-        {
-            "status": asked.get("status", ""),
-            "type": asked.get("type", ""),
-            "limit": limit,
-            "offset": offset,
-        },
+        {"status": "", "type": "", **asked, "limit": limit, "offset": offset},
     ).fetchall()
     return {"items": [{name: row[name] for name in LISTED} for row in rows], "count": len(rows)}
-
-
-def _shown(row: sqlite3.Row) -> dict[str, Any]:
-    shown = {"id": row["id"], "type": row["type"], "status": row["status"]}
-    shown |= {name: None if row[name] is None else php.stored(row[name]) for name in ("params", "result")}
-    names = ("error_message", "priority", "progress", "attempts", "claimed_by", "claimed_at", "completed_at")
-    return shown | {name: row[name] for name in (*names, "created_at")}

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from prismq_worker_sdk.handlers import patterns
-from prismq_worker_sdk.testing.prismq_client import php, rules, schema
+from prismq_worker_sdk.testing.prismq_client import php, task_types, tasks
 from tests.support.prismq_client import good, running_prismq_client, send
 
 LONGEST = php.TEXT_BYTES
@@ -147,7 +147,7 @@ def test_what_is_no_number_is_0_or_1_as_an_int(value, number):
     [("5abc", 5), ("5f0c1d3e", 5), ("1e3x", 1000), ("1.0", 1), ("1.5", None), ("abc", 0), ("-1", -1)],
 )
 def test_the_row_that_sql_finds_for_an_id(text, row):
-    assert rules.row_id(text) == row
+    assert tasks.row_id(text) == row
 
 
 def test_a_task_too_deep_to_be_shown_can_still_be_claimed_two_levels_higher(api):
@@ -197,7 +197,7 @@ def test_the_dialect_of_schemas(more, faults, api):
     params = {"word": "abc"} | more
     api.register(schema=SCHEMA)
     said = api.post("/tasks", {"type": "Test.Some", "params": params})
-    told = schema.violations(php.decode(php.encode(params)), SCHEMA)
+    told = task_types.violations(php.decode(php.encode(params)), SCHEMA)
 
     assert len(told) == faults
     assert said.status == (400 if faults else 200)
@@ -211,7 +211,7 @@ def test_a_pattern_is_matched_as_php_does_it_and_holds_nobody_up(monkeypatch):
     monkeypatch.setattr(patterns, "_PROCESSES", SimpleNamespace(search=late))
 
     def told(pattern, value):
-        return schema.violations(value, {"type": "string", "pattern": pattern})
+        return task_types.violations(value, {"type": "string", "pattern": pattern})
 
     assert told("^[a-z]+$", "abc\n") == told("^[a-z]+$", "abc") == []
     assert told("^[a-z]+$", "abc\n\n") == told("^[a-z]+$", "ab1") == ["Pattern mismatch at "]
