@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prismq_youtube_shorts.sandbox import Entry
-from prismq_youtube_shorts.sandbox.fake_catalogue import USUAL
-from prismq_youtube_shorts.sandbox.fake_catalogue import thumbnails as pictures
+from prismq_youtube_shorts.sandbox.catalogue import USUAL
+from prismq_youtube_shorts.sandbox.catalogue import thumbnails as pictures
 
 
 def entry(

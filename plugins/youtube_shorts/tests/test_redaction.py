@@ -9,7 +9,7 @@ import pytest
 
 from prismq_worker_sdk.errors import HandlerSignal
 from prismq_youtube_shorts.sandbox import FAULTS
-from prismq_youtube_shorts.sandbox.faults import ERRORS
+from prismq_youtube_shorts.sandbox.faults import ANSWERS
 from prismq_youtube_shorts.transport import redact_client_logs
 
 CANARY = "canary-key-that-nobody-may-see"
@@ -35,7 +35,7 @@ def test_a_key_that_googles_client_logs_is_scrubbed_by_parameter_and_by_shape(ca
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "stall"])
 def test_no_error_and_no_log_of_any_trouble_carries_the_key(make_sandbox, make_client, caplog, fault):
     caplog.set_level(logging.DEBUG)
-    sandbox = make_sandbox(key=CANARY, trickle_seconds=0)
+    sandbox = make_sandbox(key=CANARY)
     client = make_client(sandbox)
     sandbox.faults.add(fault, times=None)
 
@@ -53,7 +53,7 @@ def test_no_error_and_no_log_of_any_trouble_carries_the_key(make_sandbox, make_c
 
 def test_an_error_body_that_repeats_the_key_is_scrubbed(make_sandbox, make_client, monkeypatch):
     error = {"message": f"the key {CANARY} is not valid", "errors": [{"reason": "keyInvalid"}]}
-    monkeypatch.setitem(ERRORS, "key_bad", (400, {"error": error}))
+    monkeypatch.setitem(ANSWERS, "key_bad", (400, {"error": error}))
 
     with pytest.raises(HandlerSignal) as caught:
         make_client(make_sandbox(), key=CANARY).find()

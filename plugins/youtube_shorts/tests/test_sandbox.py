@@ -17,9 +17,12 @@ import pytest
 from plugins.youtube_shorts.tests.entries import entry
 from prismq_worker_sdk.compat import UTC
 from prismq_youtube_shorts.sandbox import FAULTS, SANDBOX_KEY, Sandbox, fake_catalogue
-from prismq_youtube_shorts.sandbox.faults import CALLS, ERRORS
+from prismq_youtube_shorts.sandbox.faults import ANSWERS, CALLS
 
 CHANNEL = "UC" + "c" * 22
+ERRORS = {
+    name: body["error"] for name, (_, body) in ANSWERS.items() if isinstance(body, dict) and "error" in body
+}
 
 
 def get(sandbox, call, method="GET", **params):
@@ -179,7 +182,7 @@ def test_a_refusal_has_googles_form(sandbox, fault):
     sandbox.faults.add(fault)
 
     status, body = get(sandbox, "search")
-    assert status == body["error"]["code"] == ERRORS[fault][0]
+    assert status == body["error"]["code"] == ERRORS[fault]["code"]
     assert reason(body)
 
 

@@ -4,9 +4,7 @@
 It shares no code with the plugin, so that a mistake of one does not hide in the other.
 """
 
-from __future__ import annotations
-
-from prismq_youtube_shorts.sandbox.fake_catalogue import Entry, fake_catalogue
+from prismq_youtube_shorts.sandbox.catalogue import Entry, fake_catalogue
 from prismq_youtube_shorts.sandbox.faults import FAULTS
 from prismq_youtube_shorts.sandbox.server import SANDBOX_KEY, Request, Sandbox
 

@@ -8,11 +8,11 @@ import sys
 import threading
 from contextlib import suppress
 
-from prismq_youtube_shorts.sandbox import FAULTS, Request, Sandbox
-from prismq_youtube_shorts.sandbox.faults import CALLS
+from prismq_youtube_shorts.sandbox.faults import CALLS, FAULTS
+from prismq_youtube_shorts.sandbox.server import Request, Sandbox
 
 _SHOWN = ("q", "chart", "id", "playlistId", "channelId", "pageToken")
-_ORDER = re.compile(r"(?P<name>\w+)(?:@(?P<call>\w+))?(?:\*(?P<times>\d+))?")
+_ORDER = re.compile(r"(\w+)(?:@(\w+))?(?:\*(\d+))?")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,14 +30,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         sandbox = Sandbox(port=options.port, on_request=_show)
+        for order in options.fault:
+            _plan(sandbox, order)
     except OSError as error:
         parser.error(f"port {options.port} cannot be used: {error.strerror}; choose another one or 0")
+    except ValueError as error:
+        parser.error(str(error))
     with sandbox, suppress(KeyboardInterrupt):
-        try:
-            for order in options.fault:
-                _plan(sandbox, order)
-        except ValueError as error:
-            parser.error(str(error))
         print("Local stand-in of the YouTube Data API: every video is invented. Ctrl-C ends it.")  # noqa: T201
         print(f"YOUTUBE_API_ENDPOINT={sandbox.url}\nYOUTUBE_API_KEY={sandbox.key}", flush=True)  # noqa: T201
         threading.Event().wait()
@@ -45,10 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _plan(sandbox: Sandbox, order: str) -> None:
-    match = _ORDER.fullmatch(order)
-    if match is None:
+    if (match := _ORDER.fullmatch(order)) is None:
         raise ValueError(f"--fault {order!r} is not NAME[@CALL][*TIMES]")
-    sandbox.faults.add(match["name"], match["call"] or "", int(match["times"]) if match["times"] else None)
+    name, call, times = match.groups()
+    sandbox.faults.add(name, call or "", int(times) if times else None)
 
 
 def _show(request: Request) -> None:

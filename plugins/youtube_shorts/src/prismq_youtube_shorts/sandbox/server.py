@@ -1,4 +1,4 @@
-"""The stand-in itself: a threaded server on loopback with a catalogue, quotas, faults and a log of requests."""
+"""The stand-in itself: a threaded server on loopback, with faults and a log of requests."""
 
 from __future__ import annotations
 
@@ -21,14 +21,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from prismq_worker_sdk.compat import UTC, Self
 from prismq_youtube_shorts.sandbox.api import FakeApi
-from prismq_youtube_shorts.sandbox.fake_catalogue import Entry, fake_catalogue
-from prismq_youtube_shorts.sandbox.faults import CALLS, EDITS, ERRORS, RAW, WIRE, FaultPlan
+from prismq_youtube_shorts.sandbox.catalogue import Entry, fake_catalogue
+from prismq_youtube_shorts.sandbox.faults import ANSWERS, CALLS, WIRE, FaultPlan
 
 SANDBOX_KEY = "stand-in-key-that-google-does-not-know"
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.02
-CLOSING_SECONDS = 5.0
-_JSON = "application/json; charset=UTF-8"
 _utc_now = partial(datetime.now, UTC)
 _RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
@@ -42,7 +40,7 @@ class Request:
     fault: str = ""
 
 
-class Sandbox:
+class Sandbox(ThreadingTCPServer):  # not an HTTPServer: that one asks the resolver for its own name
     """The stand-in of the YouTube Data API; a context manager that serves while it is open.
 
     Args:
@@ -52,8 +50,15 @@ class Sandbox:
         search_quota: Calls of search.list a day, as `unit_quota` and `stats_quota` of the others.
         on_request: Told of every request.
         now: Its clock, with time zone: days of quota and growing views go by it.
-        trickle_seconds: The pause after each byte of an answer that meets the fault `trickle`.
+
+    Attributes:
+        url: What YOUTUBE_API_ENDPOINT is set to.
+        connections: How many were opened so far.
     """
+
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 64
 
     def __init__(  # noqa: PLR0913 - one keyword for each thing to order
         self,
@@ -64,39 +69,26 @@ class Sandbox:
         search_quota: int = 100,
         unit_quota: int = 10_000,
         stats_quota: int = 10_000,
-        on_request: Callable[[Request], None] | None = None,
+        on_request: Callable[[Request], None] = lambda _request: None,
         now: Callable[[], datetime] = _utc_now,
-        trickle_seconds: float = 0.05,
     ) -> None:
+        super().__init__((HOST, port), _Handler)
+        self.url = f"http://{HOST}:{self.server_address[1]}/"
         self.key = key
         self.faults = FaultPlan()
         self.requests: list[Request] = []
-        self.trickle_seconds = trickle_seconds
+        self.connections = 0
+        self.closing = threading.Event()
         quotas = {"search": search_quota, "stats": stats_quota, "default": unit_quota}
-        self.api = FakeApi(fake_catalogue(until=now()) if catalogue is None else catalogue, quotas, now)
-        self._on_request = on_request
-        self._server = _Server(port, self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True)
-
-    @property
-    def url(self) -> str:
-        """What YOUTUBE_API_ENDPOINT is set to."""
-        return f"http://{HOST}:{self._server.server_address[1]}/"
-
-    @property
-    def connections(self) -> int:
-        """How many connections were opened so far."""
-        return self._server.connections
+        entries = fake_catalogue(until=now()) if catalogue is None else catalogue
+        self.api = FakeApi(entries, key, quotas, now)
+        self.on_request = on_request
+        self._open: set[socket.socket] = set()
+        self._thread = threading.Thread(target=self.serve_forever, args=(POLL_SECONDS,), daemon=True)
 
     def calls(self, call: str) -> int:
         """How many requests came for a call: `search`, `videos`, `batchGetStats`, `channels`, …."""
         return sum(request.call == call for request in self.requests)
-
-    def note(self, request: Request) -> None:
-        """Keeps a request in the log."""
-        self.requests.append(request)
-        if self._on_request is not None:
-            self._on_request(request)
 
     def start(self) -> Self:
         """Begin to serve, in a thread."""
@@ -104,11 +96,13 @@ class Sandbox:
         return self
 
     def close(self) -> None:
-        """End all connections and the server."""
+        """End the server and all connections."""
         if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.close()
+            self.shutdown()
+        self.closing.set()
+        self.server_close()
+        for connection in tuple(self._open):
+            _hang_up(connection)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -116,41 +110,21 @@ class Sandbox:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-
-class _Server(ThreadingTCPServer):
-    """Remembers who serves which connection. Not an HTTPServer: that one asks the resolver for its own name."""
-
-    allow_reuse_address = True
-    request_queue_size = 64
-
-    def __init__(self, port: int, sandbox: Sandbox) -> None:
-        self.sandbox = sandbox
-        self.closing = threading.Event()
-        self.connections = 0
-        self._serving: dict[threading.Thread, socket.socket] = {}
-        super().__init__((HOST, port), _Handler)
-
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve one connection, in a thread of its own."""
-        thread = threading.Thread(
-            target=self.process_request_thread, args=(request, client_address), daemon=True
-        )
         self.connections += 1
-        self._serving = {one: its for one, its in self._serving.items() if one.is_alive()} | {thread: request}
-        thread.start()
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """The connection has ended."""
+        self._open.discard(request)
+        super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no error here."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
-
-    def close(self) -> None:
-        """End all connections, and wait until their threads are done with them."""
-        self.closing.set()
-        self.server_close()
-        for thread, connection in self._serving.items():
-            _hang_up(connection)
-            thread.join(CLOSING_SECONDS)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -158,22 +132,14 @@ class _Handler(BaseHTTPRequestHandler):
     # Headers and body in one segment, sent at once: otherwise each answer costs 40 ms of delayed ACK.
     wbufsize = -1
     disable_nagle_algorithm = True
-    server: _Server
+    server: Sandbox
 
     def do_GET(self) -> None:
-        sandbox, request = self.server.sandbox, self._request()
-        sandbox.note(request)
-        key, fault = next(iter(request.params.get("key", ())), ""), request.fault
-        refused = "" if request.call in CALLS.values() else "not_found"
-        refused = refused or ("" if key == sandbox.key else "key_bad" if key else "key_missing")
-        refused = refused or sandbox.api.charge(request.call)
-        if fault in RAW:
-            self._send(*RAW[fault])
-        elif fault in ERRORS or refused:
-            self._answer(fault, *ERRORS[fault if fault in ERRORS else refused])
-        else:
-            status, body = sandbox.api.answer(request.call, request.params)
-            self._answer(fault, status, EDITS.get(fault, dict)(body))
+        request = self._request()
+        self.server.requests.append(request)
+        self.server.on_request(request)
+        answer = self.server.api.answer(request.call, request.params)
+        self._send(*ANSWERS.get(request.fault, answer), request.fault)
 
     do_POST = do_GET  # noqa: N815 - Google's client sends a long GET so; any other would change something
 
@@ -183,13 +149,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _request(self) -> Request:
         address = urlsplit(self.path)
         form = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode("utf-8", "replace")
-        path = unquote(address.path)
-        means = self.headers.get("X-HTTP-Method-Override", self.command)
-        call = CALLS.get(path, path) if means == "GET" else path
-        query = "&".join(filter(None, (address.query, form)))
-        return Request(call, parse_qs(query, keep_blank_values=True), self.server.sandbox.faults.take(call))
+        path, query = unquote(address.path), "&".join(filter(None, (address.query, form)))
+        is_read = self.headers.get("X-HTTP-Method-Override", self.command) == "GET"
+        call = CALLS.get(path, path) if is_read else path
+        return Request(call, parse_qs(query, keep_blank_values=True), self.server.faults.take(call))
 
-    def _answer(self, fault: str, status: int, body: Mapping[str, Any]) -> None:
+    def _send(self, status: int, body: Mapping[str, Any] | str, fault: str) -> None:
         """The answer, as far as the fault lets it through."""
         self.close_connection = self.close_connection or fault in WIRE
         if fault == "stall":
@@ -201,23 +166,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             socket.close(self.connection.detach())
         else:
-            self._send(status, _JSON, json.dumps(body).encode(), fault)
-
-    def _send(self, status: int, content_type: str, content: bytes, fault: str = "") -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(content)))
-        if status == HTTPStatus.FOUND:
-            self.send_header("Location", "https://elsewhere.invalid/")
-        self.end_headers()
-        if fault != "trickle":
+            kind, content = "application/json; charset=UTF-8", json.dumps(body).encode()
+            if isinstance(body, str):
+                kind, content = "text/html", body.encode("latin-1")
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
+            if status == HTTPStatus.FOUND:
+                self.send_header("Location", "https://elsewhere.invalid/")
+            self.end_headers()
             self.wfile.write(content[: len(content) // 2] if fault == "truncated" else content)
-            return
-        for at in range(len(content)):
-            self.wfile.write(content[at : at + 1])
-            self.wfile.flush()
-            if self.server.closing.wait(self.server.sandbox.trickle_seconds):
-                return
 
 
 def _hang_up(connection: socket.socket) -> None:

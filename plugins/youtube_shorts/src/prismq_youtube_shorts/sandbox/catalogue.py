@@ -29,26 +29,25 @@ LEADS = ("Don't miss this:", "Easy", "The best", "I tried", "How to:", "3 minute
 LANGUAGES = ("en", "en", "en", "en", "de", "es", "cs", "zh-Hans")
 TALL, SQUARE, WIDE = (1080, 1920), (1080, 1080), (1920, 1080)
 USUAL = ("default", "medium", "high")
-_LIVE = {"snippet": {"liveBroadcastContent": "live"}, "liveStreamingDetails": {}}
-_STREAMED = {"liveStreamingDetails": {"actualStartTime": "2026-01-01T00:00:00Z"}}
-_KINDS: tuple[tuple[int, Sequence[int], tuple[int, int] | None, dict[str, Any]], ...] = (
+EARLY: Resource = {"early": True}
+_KINDS: tuple[tuple[int, Sequence[int], tuple[int, int] | None, Resource], ...] = (
     (50, (8, 15, 27, 45, 59, 60, 61, 75, 120, 179, 180), TALL, {}),
-    (8, range(5, 61), TALL, {"early": True}),
-    (4, range(70, 180), TALL, {"early": True}),
+    (8, range(5, 61), TALL, EARLY),
+    (4, range(70, 180), TALL, EARLY),
     (3, range(5, 170), SQUARE, {}),
     (3, range(10, 170), None, {"sizes": (*USUAL, "shortsAspectRatio")}),
     (14, range(10, 230), WIDE, {}),
     (4, range(190, 239), TALL, {}),
     (5, (600, 3_600, 93_600), WIDE, {}),
-    (2, (0,), TALL, {"patch": _LIVE}),
-    (1, (20,), TALL, {"patch": _STREAMED}),
-    (1, (0,), TALL, {"patch": {"status": {"uploadStatus": "uploaded"}}}),
+    (2, (0,), TALL, {"snippet": {"liveBroadcastContent": "live"}, "liveStreamingDetails": {}}),
+    (1, (20,), TALL, {"liveStreamingDetails": {"actualStartTime": "2026-01-01T00:00:00Z"}}),
+    (1, (0,), TALL, {"status": {"uploadStatus": "uploaded"}}),
     (3, range(10, 170), None, {}),
-    (1, (30,), TALL, {"sizes": (), "without": ("player", "statistics", "contentDetails")}),
+    (1, (30,), TALL, {"sizes": (), **dict.fromkeys(("player", "statistics", "contentDetails"))}),
     (2, (30,), TALL, {"deleted": True}),
-    (1, (30,), TALL, {"patch": {"status": {"privacyStatus": "private"}}}),
+    (1, (30,), TALL, {"status": {"privacyStatus": "private"}}),
 )
-"""How many in a hundred, how long, in which shape, and what else is odd about them."""
+"""How many in a hundred, how long, in which shape, and what else is odd: in its parts, None where one is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,42 +97,35 @@ def fake_catalogue(count: int = 400, *, seed: int = 2024, until: datetime | None
     newest = max(until or datetime.now(UTC), THREE_MINUTES_FROM + timedelta(days=30))
     kinds = rng.choices(_KINDS, [share for share, *_ in _KINDS], k=count)
     return tuple(
-        _invent(rng, f"standin{number:04d}", newest, rng.choice(seconds), size, **odd)
+        _invented(rng, f"standin{number:04d}", newest, rng.choice(seconds), size, odd)
         for number, (_, seconds, size, odd) in enumerate(kinds, 1)
     )
 
 
-def _invent(  # noqa: PLR0913 - one for each thing that a sort of videos has of its own
+def _invented(
     rng: random.Random,
     video_id: str,
     until: datetime,
     seconds: int,
     size: tuple[int, int] | None,
-    *,
-    early: bool = False,
-    sizes: Sequence[str] = USUAL,
-    deleted: bool = False,
-    patch: Mapping[str, Resource] | None = None,
-    without: Sequence[str] = (),
+    odd: Mapping[str, Any],
 ) -> Entry:
     (topic, (category, *phrases)), language = rng.choice(list(TOPICS.items())), rng.choice(LANGUAGES)
     phrase, channel = rng.choice(phrases), rng.randrange(4)
     late = until - RECENT if rng.randrange(3) == 0 else THREE_MINUTES_FROM
-    first, last = (FIRST, THREE_MINUTES_FROM) if early else (late, until)
+    first, last = (FIRST, THREE_MINUTES_FROM) if "early" in odd else (late, until)
     published = first + timedelta(seconds=rng.randrange(int((last - first).total_seconds())))
     hourly = min(10_000, rng.lognormvariate(3.0, 2.0))  # few are watched by many
     views = 50 + int(hourly * (until - published).total_seconds() / 3_600)
     counts = {"viewCount": views, "likeCount": views // 20, "commentCount": views // 400}
-    hidden = rng.choices(("", "likeCount", "commentCount"), (8, 1, 1))[0]
-    resource: Resource = {
-        "kind": "youtube#video",
-        "id": video_id,
+    counts.pop(rng.choices(("", "likeCount", "commentCount"), (8, 1, 1))[0], None)
+    parts: Resource = {
         "snippet": {
             "publishedAt": f"{published:%Y-%m-%dT%H:%M:%SZ}",
             "channelId": f"UCinvented{topic:0<10}{channel:04d}",
             "title": f"{rng.choice(LEADS)} {phrase} {topic} [invented]",
             "description": f"Invented by the stand-in of the YouTube Data API.\n{phrase} & more\n#{topic} #shorts",
-            "thumbnails": thumbnails(video_id, sizes),
+            "thumbnails": thumbnails(video_id, odd.get("sizes", USUAL)),
             "channelTitle": f"Invented {topic} channel {channel}",
             "tags": [topic, *phrase.split(), "shorts"][: rng.choice((0, 2, 3, 9))],
             "categoryId": category,
@@ -153,13 +145,17 @@ def _invent(  # noqa: PLR0913 - one for each thing that a sort of videos has of 
             "embeddable": rng.randrange(25) != 0,
             "madeForKids": rng.randrange(20) == 0,
         },
-        "statistics": {name: str(count) for name, count in counts.items() if name != hidden},
+        "statistics": {name: str(count) for name, count in counts.items()},
         "player": {},
     }
-    for part, own in (patch or {}).items():
-        resource[part] = {**resource.get(part, {}), **own}
-    resource = {name: part for name, part in resource.items() if name not in without}
-    return Entry(resource, size, seconds, language, deleted=deleted, views_per_hour=hourly / 2)
+    for part in (*parts, "liveStreamingDetails"):
+        own = odd.get(part, {})
+        if own is None:
+            del parts[part]
+        elif part in odd:
+            parts[part] = {**parts.get(part, {}), **own}
+    resource = {"kind": "youtube#video", "id": video_id, **parts}
+    return Entry(resource, size, seconds, language, "deleted" in odd, views_per_hour=hourly / 2)
 
 
 def thumbnails(owner: str, sizes: Sequence[str] = USUAL) -> Resource:
