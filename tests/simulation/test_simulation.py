@@ -41,6 +41,14 @@ def test_what_was_found_once_stays_mended(path):
     assert simulate(Plan.load(path)).findings == ()
 
 
+def test_every_task_of_a_plan_that_always_fails_has_few_attempts_to_do_so() -> None:
+    failing = [
+        work for seed in range(300) for work in random_plan(seed).works if work.end in {"error", "permanent"}
+    ]
+    assert len(failing) > 20
+    assert max(work.max_attempts for work in failing) == 3
+
+
 def test_the_same_plan_goes_the_same_way():
     plan = random_plan(17)
     ways = {tuple(_without_ids(simulate(plan, traced=True).trace)) for _ in range(2)}

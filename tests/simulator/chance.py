@@ -49,6 +49,9 @@ LONG = 12.0
 MANY = 100
 """Attempts that are never used up."""
 
+FEW = 3
+"""Attempts of a task that always fails: a type full of tasks that fail pauses for longer than a plan takes."""
+
 SOME, MOST = 0.3, 0.8
 FATES: tuple[Fate, ...] = ("", "refused", "poison", "unreadable")
 ENDS: tuple[End, ...] = ("complete", "flaky", "defer", "unavailable", "permanent", "error", "kill")
@@ -114,11 +117,13 @@ def _hurried(rng: Random, plan: Plan) -> Plan:
     waves = [WAVES * rng.random() for _ in range(3)]
 
     def work() -> Work:
+        seconds = rng.choices((0.01, 0.04, 0.4, 4.0), (10, 10, 2, 1))[0] * (0.5 + rng.random())
+        end: End = "complete" if exact else rng.choices(("complete", "error", "unavailable"), (60, 1, 1))[0]
         return Work(
-            seconds=rng.choices((0.01, 0.04, 0.4, 4.0), (10, 10, 2, 1))[0] * (0.5 + rng.random()),
-            end="complete" if exact else rng.choices(("complete", "error", "unavailable"), (60, 1, 1))[0],
+            seconds=seconds,
+            end=end,
             obeys=rng.random() < MOST,
-            max_attempts=1 if exact else MANY,
+            max_attempts=1 if exact else FEW if end == "error" else MANY,
             at=rng.choice(waves),
             gated=rng.random() < SOME,
         )
