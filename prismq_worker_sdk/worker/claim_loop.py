@@ -72,7 +72,7 @@ def claim_loop(services: Services, lane: int = 0) -> Loop:
         elif services.shared.disk_trouble is not None:
             yield from _rest(services, DISK_PAUSE)
         else:
-            yield Wait(services.availability.next_change(services.clock.monotonic()))
+            yield Wait(services.next_room())
     if (request := claimer.prepare(waits=False)) is not None:
         yield from _claim(services, claimer, request, pace)
 
@@ -154,8 +154,8 @@ class Claimer:
         services = self._services
         with services.shared.planning:
             plan = next_claim(
-                free=services.slots.free,
                 rooms=self.rooms(),
+                free=services.slots.free,
                 max_tasks=services.can.max_tasks,
                 claimed=services.accounting.claimed + services.slots.reserved,
                 max_runs=services.config.max_runs,
@@ -164,8 +164,7 @@ class Claimer:
             )
             if plan is None or not self._disk_has_room():
                 return None
-            services.slots.reserve(plan.max_tasks)
-            services.availability.reserve(plan.types, plan.max_tasks)
+            services.slots.reserve(plan.types, plan.max_tasks)
             self._partial_asked = plan.part
         seconds = 0.0
         if waits and not plan.part:
@@ -186,7 +185,8 @@ class Claimer:
         runs = services.lifecycle.running and shared.command is WorkerCommand.RUN
         if not (runs and shared.stored_sent):
             return {}
-        return services.availability.rooms(services.clock.monotonic())
+        now = services.clock.monotonic()
+        return services.slots.rooms(services.availability.open(now), now)
 
     def _disk_has_room(self) -> bool:
         """Whether every result that may come finds room; tells why not, once (R12)."""
@@ -289,8 +289,7 @@ class Claimer:
     def _give_back(self, request: ClaimRequest) -> None:
         with request.lock:
             left, request.slots_left, request.open = request.slots_left, 0, False
-            self._services.slots.unreserve(left)
-            self._services.availability.reserve(request.work.task_types, -request.work.max_tasks)
+            self._services.slots.unreserve(request.work.task_types, request.work.max_tasks, left=left)
 
 
 def _new(request: ClaimRequest, tasks: tuple[Grant | BadGrant, ...]) -> tuple[Grant | BadGrant, ...]:

@@ -97,7 +97,6 @@ def leave(services: Services, attempts: Sequence[Attempt]) -> None:
     if not attempts:
         return
     services.attempts.remove(attempts)
-    services.availability.stopped([attempt.claim.task.type for attempt in attempts])
     services.slots.finished(attempts)
     services.slots_freed()
 

@@ -170,7 +170,7 @@ class Delivery:
         if self._unanswered is not None:
             waits.append(END_WAIT_PAUSE)
         if services.shared.waiting is not None:
-            change = services.availability.next_change(services.clock.monotonic())
+            change = services.next_room()
             waits += (
                 [END_WAIT_PAUSE] if self._outlived(services.shared.waiting) else [change] if change else []
             )

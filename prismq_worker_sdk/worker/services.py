@@ -226,6 +226,11 @@ class Services(Environment):
         most = self.config.max_runs
         return bool(most) and self.accounting.ended >= most
 
+    def next_room(self) -> float | None:
+        """Seconds until tasks of another type may be claimed, None when only an event can change that."""
+        now = self.clock.monotonic()
+        return self.slots.next_room(self.availability.reopens(now), now)
+
     def finish(self, attempt: Attempt, ending: Ending) -> None:
         """Leaves the end of a task to the commit loop; its place stays taken until it is stored (R12)."""
         attempt.finish()
@@ -319,9 +324,7 @@ def environment(
         emit=emit,
         lifecycle=Lifecycle(),
         server_status=ServerStatus(clock, emit),
-        availability=TypeAvailability(
-            registry.handlers, error_limit=config.max_consecutive_errors, emit=emit
-        ),
+        availability=TypeAvailability(registry.types, error_limit=config.max_consecutive_errors, emit=emit),
     )
 
 

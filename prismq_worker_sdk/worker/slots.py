@@ -1,12 +1,15 @@
-"""Slots: how many tasks run at a time, and the threads that run them."""
+"""Slots: how many tasks run at a time, in all and of a type that has a limit, and the threads that run them."""
 
 from __future__ import annotations
 
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
+from prismq_worker_sdk.decide.rates import Bucket
+from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.worker.attempt import Attempt
 
 
@@ -50,6 +53,22 @@ class SlotThreads:
                 return  # its slot is lost: there is another thread for the next one
 
 
+@dataclass(slots=True)
+class _Limit:
+    """What holds the tasks of one type to a number at a time, or to a rate."""
+
+    most: int | None
+    bucket: Bucket | None
+    running: int = 0
+    reserved: int = 0
+
+    def room(self, now: float) -> int:
+        limits = [] if self.most is None else [self.most - self.running]
+        if self.bucket is not None:
+            limits.append(self.bucket.tokens(now))
+        return min(limits) - self.reserved
+
+
 class SlotPool:
     """The slots of a worker: reserved before a claim is sent, taken by its tasks, lost to strays (R4, R16).
 
@@ -58,10 +77,18 @@ class SlotPool:
 
     Args:
         begin: Begins attempts, with so many threads at least.
+        handlers: Whose limits are kept.
     """
 
-    def __init__(self, size: int, begin: Callable[[Sequence[Attempt], int], None]) -> None:
+    def __init__(
+        self, size: int, begin: Callable[[Sequence[Attempt], int], None], handlers: Iterable[Handler] = ()
+    ) -> None:
         self._lock = threading.Lock()
+        self._limits = {
+            one.task_type: _Limit(one.max_concurrent, _bucket(one))
+            for one in handlers
+            if one.max_concurrent is not None or one.rate is not None
+        }
         self._size = size
         self._begin = begin
         self._reserved = 0
@@ -104,15 +131,41 @@ class SlotPool:
         with self._lock:
             return self._reserved
 
-    def reserve(self, number: int) -> None:
-        """Keeps places for the tasks of a claim about to be sent (R4)."""
+    def rooms(self, types: Iterable[str], now: float) -> dict[str, int | None]:
+        """Those of the types that may be claimed, and how many tasks of each may begin: None for as many as come."""
+        with self._lock:
+            rooms = {name: limit.room(now) for name, limit in self._limits.items()}
+        return {name: rooms.get(name) for name in types if rooms.get(name, 1) > 0}
+
+    def next_room(self, opens: Mapping[str, float], now: float) -> float | None:
+        """Seconds until there is room for tasks of another type, None when only an event can make some.
+
+        Args:
+            opens: When tasks of each type may begin, in seconds from now.
+        """
+        with self._lock:
+            buckets = {name: limit.bucket for name, limit in self._limits.items()}
+        waits = (
+            max(opens[name], bucket.wait(now) if (bucket := buckets.get(name)) else 0.0) for name in opens
+        )
+        return min((wait for wait in waits if wait > 0), default=None)
+
+    def reserve(self, types: Iterable[str], number: int) -> None:
+        """Keeps places for the tasks of a claim about to be sent, whichever of these types they are of (R4)."""
         with self._lock:
             self._reserved += number
+            self._reserve_types(types, number)
 
-    def unreserve(self, number: int) -> None:
-        """Gives back what a claim did not need."""
+    def unreserve(self, types: Iterable[str], number: int, *, left: int) -> None:
+        """A claim is over.
+
+        Args:
+            number: Places that were kept for it.
+            left: Those of them that it did not need.
+        """
         with self._lock:
-            self._reserved -= number
+            self._reserved -= left
+            self._reserve_types(types, -number)
 
     def start(self, attempts: Sequence[Attempt], now: float) -> None:
         """Runs attempts whose places were reserved, each as soon as a slot is free.
@@ -122,6 +175,10 @@ class SlotPool:
         """
         with self._lock:
             self._reserved -= len(attempts)
+            for limit in self._limits_of(attempts):
+                limit.running += 1
+                if limit.bucket is not None:
+                    limit.bucket = limit.bucket.take(now)
             self._prefetched.extend(attempts)
             self._begin_next()
             for attempt in attempts[-len(self._prefetched) :] if self._prefetched else ():
@@ -149,6 +206,8 @@ class SlotPool:
         with self._lock:
             self._running.difference_update(attempts)
             self._ended.difference_update(attempts)
+            for limit in self._limits_of(attempts):
+                limit.running -= 1
             self._begin_next()
 
     def lose(self, attempt: Attempt) -> None:
@@ -157,6 +216,16 @@ class SlotPool:
             self._running.discard(attempt)
             self._lost += 1
 
+    def _reserve_types(self, types: Iterable[str], number: int) -> None:
+        for name in self._limits.keys() & types if self._limits else ():
+            self._limits[name].reserved += number
+
+    def _limits_of(self, attempts: Sequence[Attempt]) -> list[_Limit]:
+        if not self._limits:
+            return []
+        types = (attempt.claim.task.type for attempt in attempts)
+        return [self._limits[name] for name in types if name in self._limits]
+
     def _begin_next(self) -> None:
         """Begins what waits, as far as slots are free; for whoever holds the lock."""
         free = self._size - len(self._running) - self._lost
@@ -164,3 +233,9 @@ class SlotPool:
         if begun:
             self._running.update(begun)
             self._begin(begun, len(self._running) + self._lost)
+
+
+def _bucket(handler: Handler) -> Bucket | None:
+    if handler.rate is None:
+        return None
+    return Bucket(handler.rate.count, handler.rate.period, float(handler.rate.count), 0.0)

@@ -166,7 +166,9 @@ class Supervisor:
         return search(self._here, find_server(self._here), probe, waker=self._waker, waiting=waiting)
 
     def _build(self, found: ServerInfo, state: State) -> Services:
-        slots = SlotPool(self._here.config.concurrency, self._slot_threads.begin)
+        slots = SlotPool(
+            self._here.config.concurrency, self._slot_threads.begin, self._here.registry.handlers
+        )
         services = build(
             self._here, found, state.outbox, disk=state.disk, slots=slots, children=self._children
         )

@@ -171,7 +171,6 @@ def begin(services: Services, attempts: Sequence[Attempt]) -> None:
         return
     services.attempts.add(attempts)
     now = services.clock.monotonic()
-    services.availability.started([attempt.claim.task.type for attempt in attempts], now)
     services.slots.start(attempts, now)
     services.watch(attempts)
 

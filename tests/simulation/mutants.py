@@ -256,7 +256,7 @@ MUTANTS = (
     Mutant(
         "R18",
         "a type whose handler is not ready is not claimed",
-        "worker.availability:TypeAvailability.rooms",
+        "worker.availability:TypeAvailability.open",
         "state.unready is None",
         "True",
     ),

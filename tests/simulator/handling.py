@@ -64,7 +64,7 @@ class SimulatedSlots(SlotPool):
     """Slots whose handlers take simulated time."""
 
     def __init__(self, size: int, process: Worker, watch: Watch) -> None:
-        super().__init__(size, self._begin_all)
+        super().__init__(size, self._begin_all, process.handlers)
         self._process = process
         self._watch = watch
 

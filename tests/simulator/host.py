@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import atexit
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Protocol, TypeVar
 
 from prismq_worker_sdk.errors import OutboxError
+from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.outbox.schema import prepare
 from prismq_worker_sdk.outbox.transactions import Immediate, Operation
 from prismq_worker_sdk.worker.config import WorkerConfig
@@ -33,6 +34,7 @@ class Worker(Stage, Protocol):
     host: Host
     worker_id: str
     config: WorkerConfig
+    handlers: Sequence[Handler]
     dead: bool
     grace: float
     services: Services | None

@@ -161,7 +161,7 @@ class Workplace:
             ServerInfo("v1", capabilities),
             Outbox(self.transactions, self.clock),
             disk=self.disk,
-            slots=SlotPool(settings.concurrency, self.threads.begin),
+            slots=SlotPool(settings.concurrency, self.threads.begin, handlers),
         )
         self.services.shared.stored_sent = stored_sent
         self.outbox = self.services.outbox

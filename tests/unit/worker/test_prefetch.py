@@ -42,7 +42,7 @@ def busy(place):
 
 def take(here, *names):
     """These come with an answer; places are reserved for them."""
-    here.services.slots.reserve(len(names))
+    here.services.slots.reserve((), len(names))
     grants = [grant(name, token=f"token-{name}") for name in names]
     accept(here.services, arrive(here.services, grants, here.clock.monotonic()))
 
@@ -121,7 +121,7 @@ def test_r04_what_begins_is_not_given_back_and_what_is_given_back_does_not_begin
     begun = []
     slots = SlotPool(1, lambda attempts, _threads: begun.extend(attempts))
     first, second, third = (attempt(name) for name in NAMES)
-    slots.reserve(3)
+    slots.reserve((), 3)
     slots.start([first, second, third], 0.0)
 
     assert slots.withdraw([first, second]) == [second]

@@ -45,7 +45,9 @@ class ClaimRequest:
         self.events = []
         self.stopping = False
         self.changed = threading.Semaphore(0)
-        self.gate = TypeAvailability(handlers, error_limit=5, emit=self.events.append)
+        self.gate = TypeAvailability(
+            (one.task_type for one in handlers), error_limit=5, emit=self.events.append
+        )
         self.asking = Readiness(
             handlers,
             self.gate,
@@ -79,10 +81,10 @@ def asked():
 def test_no_type_is_claimed_before_its_handler_is_set_up(asked):
     resource = Resource()
     one = asked(resource)
-    assert one.gate.rooms(0.0) == {}
+    assert one.gate.open(0.0) == ()
     one.start()
 
-    assert list(one.gate.rooms(0.0)) == ["Test.Some"]
+    assert one.gate.open(0.0) == ("Test.Some",)
     assert resource.calls == ["ready", "setup"]
     assert one.events == []
 
@@ -96,9 +98,9 @@ def test_a_handler_that_is_not_ready_closes_its_type_and_is_asked_again(asked, m
     assert one.gate.closed(0.0) == {"Test.Some": "the disk is not mounted"}
     assert "setup" not in resource.calls
     resource.unready = None
-    wait_until(lambda: one.gate.rooms(0.0), "the opening of the type", deadline=10)
+    wait_until(lambda: one.gate.open(0.0), "the opening of the type", deadline=10)
     resource.unready = "gone again"
-    wait_until(lambda: not one.gate.rooms(0.0), "the closing of the type", deadline=10)
+    wait_until(lambda: not one.gate.open(0.0), "the closing of the type", deadline=10)
     one.asking.stop(10)
 
     assert resource.calls.count("setup") == 1
@@ -187,9 +189,9 @@ def test_a_slow_handler_holds_up_its_own_type_only(asked):
     one = asked(Resource(), Slow())
     one.start()
 
-    assert list(one.gate.rooms(0.0)) == ["Test.Some"]
+    assert one.gate.open(0.0) == ("Test.Some",)
     gate.set()
-    wait_until(lambda: len(one.gate.rooms(0.0)) == 2, "the slow one", deadline=10)
+    wait_until(lambda: len(one.gate.open(0.0)) == 2, "the slow one", deadline=10)
 
 
 @pytest.mark.parametrize("error", [SystemExit("no licence"), KeyboardInterrupt("no licence")])
@@ -218,7 +220,7 @@ def test_a_handler_that_leaves_the_interpreter_closes_its_type_and_is_asked_agai
     one = asked(Leaving())
     one.start()
 
-    wait_until(lambda: list(one.gate.rooms(0.0)) == ["Test.Some"], "the type to be claimed")
+    wait_until(lambda: one.gate.open(0.0) == ("Test.Some",), "the type to be claimed")
     paused = one.of(TypePaused)[0]
     assert paused.reason.startswith(f"{call}() raised {type(error).__name__}: no licence (test_")
     assert f"in {call}\n" in paused.trace
@@ -235,7 +237,7 @@ def test_a_teardown_that_leaves_the_interpreter_stops_no_other_one(asked):
     first = Resource()
     one = asked(first, Leaving())
     one.start()
-    wait_until(lambda: len(one.gate.rooms(0.0)) == 2, "both types to be claimed")
+    wait_until(lambda: len(one.gate.open(0.0)) == 2, "both types to be claimed")
     one.asking.stop(10.0)
 
     assert first.calls[-1] == "teardown"
