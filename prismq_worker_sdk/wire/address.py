@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.protocol import ServerInfo
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+_PLAIN = re.compile(
+    r"https?://(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d+)?(?:/[A-Za-z0-9/_.~!$&'()+*,;=:@%-]*)?"
+)
 EXAMPLE = "write it like http://localhost:8000/api"
 
 
@@ -48,3 +52,8 @@ def what_to_check(api_url: str) -> str:
 def server_identity(api_url: str, found: ServerInfo) -> str:
     """What tells this server from every other one: its address, and the instance id where it announces one (R1)."""
     return normalise(api_url) + (f"#{found.instance}" if found.instance else "")
+
+
+def is_plain(base: str) -> bool:
+    """Whether an api_url can be sent as it is; others have names and paths that must be written otherwise."""
+    return _PLAIN.fullmatch(base) is not None

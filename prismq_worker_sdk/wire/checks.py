@@ -13,7 +13,8 @@ from prismq_worker_sdk.compat import StrEnum
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.json import first_difference
 from prismq_worker_sdk.model.protocol import ServerInfo, Unreachable
-from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, perform
+from prismq_worker_sdk.wire.client import perform
+from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps
 from prismq_worker_sdk.wire.reading import KEY_REFUSED, detail_of, strip_surrogates
 from prismq_worker_sdk.wire.transport import Timeouts, Transport
 

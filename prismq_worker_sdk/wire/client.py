@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.capabilities import BASE
@@ -23,10 +25,12 @@ from prismq_worker_sdk.model.protocol import (
 from prismq_worker_sdk.wire.dialect import Exchange
 from prismq_worker_sdk.wire.dialects import AUTO, DIALECTS, HEALTH, dialect_named, recognise
 from prismq_worker_sdk.wire.key_redaction import clean_answer
-from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, perform
+from prismq_worker_sdk.wire.messages import NOT_JSON, HttpAnswer, HttpRequest, Steps
 from prismq_worker_sdk.wire.rate_limits import RateLimits, rate_limits_of
 from prismq_worker_sdk.wire.reading import KEY_REFUSED
 from prismq_worker_sdk.wire.transport import Timeouts, Transport
+
+T = TypeVar("T")
 
 MAX_CALL = 90.0
 """Seconds that the requests of one call may take together; one that has begun may take its own time."""
@@ -86,29 +90,30 @@ class WireClient:
 
         All requests of the call together keep to one deadline, so that it is never overdue (R31).
         """
+        steps: Steps[ProbeReply] | Steps[ExchangeReply]
+        if isinstance(call, Probe):
+            steps = health(self._wanted, call.within)
+        else:
+            if self._exchange is None:
+                self._exchange = self._dialect.exchange()
+            steps = self._exchange(call, self._capabilities)
         until = time.monotonic() + (MAX_CALL if call.within is None else min(MAX_CALL, call.within))
         try:
-            answer = perform(self._steps(call), lambda request: self._send(request, until))
+            answer = perform(steps, partial(self._send, until=until))
         except _NotSent as why:
             return why.failure
         if isinstance(answer, ServerInfo):
             self.use(answer)
-        return clean_answer(answer, self._transport.clean)
+        secret = self._transport.secret
+        return answer if secret is None else clean_answer(answer, secret)
 
     def close(self) -> None:
         """Closes the connections."""
         self._transport.close()
 
-    def _steps(self, call: ExchangeRequest | Probe) -> Steps[ProbeReply] | Steps[ExchangeReply]:
-        if isinstance(call, Probe):
-            return health(self._wanted, call.within)
-        if self._exchange is None:
-            self._exchange = self._dialect.exchange()
-        return self._exchange(call, self._capabilities)
-
     def _send(self, request: HttpRequest, until: float) -> HttpAnswer:
-        limited = None if self._limits is None else self._limits.refusal(request)
-        if limited is not None:
+        limits = self._limits
+        if limits is not None and (limited := limits.refusal(request)) is not None:
             raise _NotSent(limited)
         if time.monotonic() >= until:
             return Unreachable(f"all of it takes longer than {MAX_CALL:.0f} s", maybe_seen=False)
@@ -118,21 +123,32 @@ class WireClient:
         except SettingsError as error:
             raise _NotSent(NoKey(str(error))) from None
         seconds = time.perf_counter() - begun
-        if self._limits is not None and isinstance(answer, HttpReply):
-            self._limits.learn(request, answer)
-        self._on_call(ApiCalled(request.call, seconds, self._error_word(request, answer)))
-        if isinstance(answer, HttpReply) and answer.status in KEY_REFUSED:
-            self._transport.forget_key()
+        word = ""
+        if isinstance(answer, Unreachable):
+            word = "unreachable"
+        else:
+            if limits is not None:
+                limits.learn(request, answer)
+            if answer.status in KEY_REFUSED:
+                self._transport.forget_key()
+            is_good = answer.status < 400 and answer.json is not NOT_JSON  # noqa: PLR2004
+            if not is_good and not (request.call == "claim" and self._dialect.finds_no_task(answer)):
+                word = f"http_{answer.status}"
+        self._on_call(ApiCalled(request.call, seconds, word))
         return answer
 
-    def _error_word(self, request: HttpRequest, answer: HttpAnswer) -> str:
-        if isinstance(answer, Unreachable):
-            return "unreachable"
-        if answer.status < 400 and answer.is_json:  # noqa: PLR2004
-            return ""
-        if request.call == "claim" and self._dialect.finds_no_task(answer):
-            return ""
-        return f"http_{answer.status}"
+
+def perform(steps: Steps[T], send: Callable[[HttpRequest], HttpAnswer]) -> T:
+    """What a call of a dialect comes to, its requests sent one after the other; what `send` raises ends it."""
+    try:
+        request = next(steps)
+        while True:
+            request = steps.send(send(request))
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        steps.close()
 
 
 def health(wanted: str = AUTO, within: float | None = None) -> Steps[ProbeReply]:

@@ -1,4 +1,4 @@
-"""Connections that are there within the time of their call: the system's look-up of a name knows no time-out."""
+"""Connections, and TLS on them, within the time of their call: the look-up of a name knows no time-out of its own."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
+from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from prismq_worker_sdk.descriptors import RESERVE
+from prismq_worker_sdk.descriptors import RESERVE, is_exhaustion
+from prismq_worker_sdk.wire.reasons import NameNotResolvedInTimeError, NoAnswerError
+
+if TYPE_CHECKING:
+    import ssl
 
 T = TypeVar("T")
-
-
-class NameNotResolvedInTimeError(TimeoutError):
-    """The name servers did not answer in time."""
 
 
 def connect(
@@ -60,6 +62,33 @@ def connect(
         else:
             return connection
     raise trouble
+
+
+def secured(sock: socket.socket, host: str, bundle: str | None) -> ssl.SSLSocket:
+    """TLS on a connection; a bundle of certificates that was replaced is read again."""
+    if bundle is None:
+        import certifi  # noqa: PLC0415 - for https alone
+
+        bundle = certifi.where()
+    try:
+        context = _context(bundle, Path(bundle).stat().st_mtime_ns)
+    except OSError as error:
+        if is_exhaustion(error):
+            raise
+        raise NoAnswerError(
+            f"the CA bundle {bundle} cannot be used ({error.strerror or error}); see REQUESTS_CA_BUNDLE"
+        ) from None
+    return context.wrap_socket(sock, server_hostname=host.rstrip("."))
+
+
+@lru_cache(maxsize=4)
+def _context(bundle: str, _changed_at: int) -> ssl.SSLContext:
+    import ssl  # noqa: PLC0415 - for https alone
+
+    folder = Path(bundle).is_dir()
+    context = ssl.create_default_context(cafile=None if folder else bundle, capath=bundle if folder else None)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def with_reserve(opens: Callable[[], T]) -> T:

@@ -7,21 +7,14 @@ import select
 import socket
 import sys
 import time
+import zlib
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from prismq_worker_sdk.descriptors import is_exhaustion
 from prismq_worker_sdk.wire.address import DEFAULT_PORTS
-from prismq_worker_sdk.wire.connecting import connect, with_reserve
-from prismq_worker_sdk.wire.http_response import ResponseReader
+from prismq_worker_sdk.wire.connecting import connect, secured, with_reserve
 from prismq_worker_sdk.wire.messages import HttpReply
-from prismq_worker_sdk.wire.reasons import NoAnswerError
-
-if TYPE_CHECKING:
-    import ssl
+from prismq_worker_sdk.wire.reasons import CUT_OFF, NoAnswerError, too_large
 
 PIECE = 64 * 1024
 """Bytes that are read at once; bodies from this size on are not copied behind their head."""
@@ -32,17 +25,26 @@ SHORTEST_TIMEOUT = 0.001
 QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 """Only Linux has it."""
 
+MOST_HEAD = 64 * 1024
+"""Bytes of a status line with its fields, and of the fields behind the last chunk."""
+MOST_FIELDS = 100
+MOST_SIZE_LINE = 4 * 1024
+"""Bytes of the line before a chunk, with what it may tell beside the size."""
+MOST_DIGITS = 18
+
+SWITCHING_PROTOCOLS, FINAL, BODILESS = 101, 200, {204, 304}
+
+WINDOWS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
+"""How zlib is told what it unpacks; some servers mean bare deflate by that name."""
+
+_BLANK_LINE = re.compile(rb"\n\r?\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?: [\t -~\x80-\xff]*)?")
+_NAME = re.compile(r"[!#$%&'+*\-.^_`|~0-9A-Za-z]+")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t -~\x80-\xff]*)?[ \t]*")
+_ALLOWED = bytes({*b"\t\n", *range(32, 127), *range(128, 256)})
 _AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
-_ADDRESS = re.compile(
-    r"https?://(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d+)?(?:/[A-Za-z0-9/_.~!$&'()+*,;=:@%-]*)?"
-)
 _TARGET = re.compile(r"/[!-~]*")
 _FIELD = re.compile(r"[A-Za-z-]+: [\t -~\x80-\xff]*")
-
-
-def is_plain(base: str) -> bool:
-    """Whether an api_url can be sent as it is; others have names and paths that must be written otherwise."""
-    return _ADDRESS.fullmatch(base) is not None
 
 
 class Deadline:
@@ -185,7 +187,7 @@ class HttpConnection:
             return sock
         try:
             sock.settimeout(min(seconds, left()))
-            return _trust(self._ca_bundle).wrap_socket(sock, server_hostname=self._host.rstrip("."))
+            return secured(sock, self._host, self._ca_bundle)
         except BaseException:
             sock.close()
             raise
@@ -221,6 +223,171 @@ class HttpConnection:
         return received
 
 
+class ResponseReader:
+    """Reads the answer to one request (RFC 9112), strictly and within bounds.
+
+    Args:
+        receive: What the server sent next; nothing at its end. Whatever it raises ends the reading.
+        limit: Largest body, bytes, packed and unpacked.
+    """
+
+    __slots__ = ("_data", "_limit", "_receive")
+
+    def __init__(self, receive: Callable[[], bytes], *, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._data = bytearray()
+
+    def read(self, method: str) -> tuple[HttpReply, bool]:
+        """The answer to a request of this method, and whether its connection may carry another one.
+
+        Raises:
+            NoAnswerError: What came is no HTTP, is cut off, or too large.
+            ConnectionResetError: Nothing came.
+        """
+        status = 0
+        while status < FINAL:
+            minor, status, fields = self._head()
+            if status == SWITCHING_PROTOCOLS:
+                raise NoAnswerError(f"HTTP {status} in place of an answer")
+        reusable = minor > 0
+        if "connection" in fields:
+            options = {option.strip() for option in fields["connection"].lower().split(",")}
+            reusable = "close" not in options and (reusable or "keep-alive" in options)
+        if method == "HEAD" or status in BODILESS:
+            body = b""
+        elif (coding := fields.get("transfer-encoding")) is not None:
+            body = self._chunks(coding)
+            reusable = reusable and not _number(fields.get("content-length", "0"))
+        elif (length := fields.get("content-length")) is not None:
+            body = self._exactly(_number(length))
+        else:
+            body, reusable = self._everything(), False
+        if body and "content-encoding" in fields:
+            body = _unpacked(body, fields["content-encoding"], self._limit)
+        return HttpReply(status, body, fields), reusable and not self._data
+
+    def _head(self) -> tuple[int, int, dict[str, str]]:
+        data, searched = self._data, 0
+        while (blank := _BLANK_LINE.search(data, searched)) is None:
+            if len(data) > MOST_HEAD or not b"HTTP/1.".startswith(data[:7]):
+                break
+            searched = max(0, len(data) - 2)
+            if not (came := self._receive()):
+                raise NoAnswerError(CUT_OFF) if data else ConnectionResetError("no answer came")
+            data += came
+        end = blank.end() if blank else MOST_HEAD
+        first, _, rest = data[:end].replace(b"\r\n", b"\n").rstrip(b"\n").partition(b"\n")
+        line = _STATUS_LINE.fullmatch(first)
+        if line is None:
+            raise NoAnswerError(f"what came is no HTTP: {_shown(first)}")
+        if blank is None or end > MOST_HEAD:
+            raise NoAnswerError(f"the head of the answer is larger than {MOST_HEAD // 1024} KiB")
+        del data[:end]
+        return int(line[1]), int(line[2]), _fields(rest)
+
+    def _exactly(self, size: int, before: int = 0) -> bytes:
+        """The next bytes of a body, so many of which came before them."""
+        if before + size > self._limit:
+            raise NoAnswerError(too_large(self._limit))
+        data = self._data
+        while len(data) < size:
+            if not (came := self._receive()):
+                raise NoAnswerError(CUT_OFF)
+            data += came
+        found = bytes(data[:size])
+        del data[:size]
+        return found
+
+    def _everything(self) -> bytes:
+        while len(self._data) <= self._limit and (came := self._receive()):
+            self._data += came
+        return self._exactly(len(self._data))
+
+    def _chunks(self, coding: str) -> bytes:
+        if coding.lower() != "chunked":
+            raise NoAnswerError(f"the answer comes as {coding[:60]!r}, which nobody asked for")
+        body = bytearray()
+        while size := self._chunk_size():
+            body += self._exactly(size, len(body))
+            if self._exactly(2) != b"\r\n":
+                raise NoAnswerError("a chunk of the answer is longer than its size")
+        trailers, left = bytearray(), MOST_HEAD
+        while trailer := self._line(left):
+            left -= len(trailer)
+            trailers += trailer + b"\n"
+        _fields(trailers[:-1])
+        return bytes(body)
+
+    def _chunk_size(self) -> int:
+        line = self._line(MOST_SIZE_LINE)
+        found = _CHUNK_SIZE.fullmatch(line)
+        if found is None:
+            raise NoAnswerError(f"a chunk of the answer has no such size as {_shown(line)}")
+        return int(found[1], 16)
+
+    def _line(self, most: int) -> bytes:
+        data = self._data
+        while (end := data.find(b"\r\n", 0, most + 2)) < 0:
+            if len(data) >= most + 2:
+                raise NoAnswerError("a line between the chunks of the answer is too long")
+            if not (came := self._receive()):
+                raise NoAnswerError(CUT_OFF)
+            data += came
+        line = bytes(data[:end])
+        del data[: end + 2]
+        return line
+
+
+def _fields(block: bytes | bytearray) -> dict[str, str]:
+    """The fields by their names in lower case; one that came twice has a list, which is what that means."""
+    lines = block.decode("latin-1").split("\n") if block else []
+    if len(lines) > MOST_FIELDS or block.translate(None, _ALLOWED):
+        raise NoAnswerError("the answer has too many fields, or one with a control character")
+    fields: dict[str, str] = {}
+    name = ""
+    for line in lines:
+        if name and line.startswith((" ", "\t")):  # it goes on in a second line, as was allowed once
+            fields[name] += " " + line.strip(" \t")
+            continue
+        written, colon, value = line.partition(":")
+        name, value = written.lower(), value.strip(" \t")
+        if not colon or not _NAME.fullmatch(name):
+            raise NoAnswerError(f"the answer has no such field as {line[:60]!r}")
+        fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    return fields
+
+
+def _shown(line: bytes | bytearray) -> str:
+    return repr(line[:60].decode("latin-1"))
+
+
+def _number(text: str) -> int:
+    number, *others = {part.strip() for part in text.split(",")} if "," in text else (text,)
+    if others or not (number.isascii() and number.isdecimal() and len(number) <= MOST_DIGITS):
+        raise NoAnswerError(f"the answer has no such length as {text[:60]!r}")
+    return int(number)
+
+
+def _unpacked(body: bytes, coding: str, limit: int) -> bytes:
+    """Nobody asked for it, but a proxy may pack all the same; what is packed otherwise stays, and is no JSON."""
+    windows = WINDOWS.get(coding.lower(), ())
+    for window in windows:
+        unpacking = zlib.decompressobj(window)
+        try:
+            unpacked = unpacking.decompress(body, limit + 1)
+        except zlib.error:
+            continue
+        if len(unpacked) > limit:
+            raise NoAnswerError(too_large(limit))
+        if not unpacking.eof or unpacking.unused_data:
+            raise NoAnswerError(CUT_OFF)
+        return unpacked
+    if windows:
+        raise NoAnswerError(f"the answer is not packed as {coding!r}, as it says")
+    return body
+
+
 if sys.platform == "win32":
 
     def _is_readable(sock: socket.socket) -> bool:
@@ -232,29 +399,3 @@ else:
         poll = select.poll()  # `select` cannot look at descriptors from 1024 on
         poll.register(sock, select.POLLIN)
         return bool(poll.poll(0))
-
-
-def _trust(bundle: str | None) -> ssl.SSLContext:
-    """What certificates are checked against; a bundle that was replaced is read again."""
-    if bundle is None:
-        import certifi  # noqa: PLC0415 - for https alone
-
-        bundle = certifi.where()
-    try:
-        return _context(bundle, Path(bundle).stat().st_mtime_ns)
-    except OSError as error:
-        if is_exhaustion(error):
-            raise
-        raise NoAnswerError(
-            f"the CA bundle {bundle} cannot be used ({error.strerror or error}); see REQUESTS_CA_BUNDLE"
-        ) from None
-
-
-@lru_cache(maxsize=4)
-def _context(bundle: str, _changed_at: int) -> ssl.SSLContext:
-    import ssl  # noqa: PLC0415 - for https alone
-
-    folder = Path(bundle).is_dir()
-    context = ssl.create_default_context(cafile=None if folder else bundle, capath=bundle if folder else None)
-    context.set_alpn_protocols(["http/1.1"])
-    return context

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from functools import cache, lru_cache
 from operator import is_
@@ -30,8 +29,8 @@ def without_key(text: str, key: str | None) -> str:
     return text
 
 
-def clean_answer(answer: T, clean: Callable[[str], str]) -> T:
-    """An answer whose texts are clean; itself where they are."""
+def clean_answer(answer: T, key: str) -> T:
+    """An answer whose texts are without the key; itself where they are."""
     changed: dict[str, Any] = {}
     kind: Any = type(answer)
     for name in _fields(kind):
@@ -39,13 +38,13 @@ def clean_answer(answer: T, clean: Callable[[str], str]) -> T:
         if not before:
             continue
         if name in TEXTS:
-            after: Any = clean(before)
+            after: Any = without_key(before, key)
         elif isinstance(before, tuple):
-            after = tuple([clean_answer(one, clean) for one in before])
+            after = tuple([clean_answer(one, key) for one in before])
             if all(map(is_, after, before)):
                 continue
         else:
-            after = clean_answer(before, clean)
+            after = clean_answer(before, key)
         if after is not before:
             changed[name] = after
     return replace(answer, **changed) if changed else answer  # type: ignore[type-var]  # it has fields
@@ -59,12 +58,12 @@ def _fields(kind: type) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind) if field.name in TEXTS | PARTS)
 
 
-def clean_error(error: PrismqError, clean: Callable[[str], str]) -> None:
+def clean_error(error: PrismqError, key: str | None) -> None:
     """Takes the key out of an error before anybody sees it."""
-    error.args = tuple(clean(one) if isinstance(one, str) else one for one in error.args)
+    error.args = tuple(without_key(one, key) if isinstance(one, str) else one for one in error.args)
     if isinstance(error, RequestRefused):
         error.faults = tuple(
-            replace(fault, pointer=clean(fault.pointer), message=clean(fault.message))
+            replace(fault, pointer=without_key(fault.pointer, key), message=without_key(fault.message, key))
             for fault in error.faults
         )
 

@@ -1,9 +1,9 @@
-"""HTTP as values: what a dialect asks for, what came back, and calls that take several requests."""
+"""HTTP as values: what a dialect asks for, what came back, and calls as the requests that they take."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
@@ -70,16 +70,3 @@ HttpAnswer: TypeAlias = HttpReply | Unreachable
 
 Steps: TypeAlias = Generator[HttpRequest, HttpAnswer, T]
 """A call: yields each HTTP request, is sent what came of it, and returns what the call comes to."""
-
-
-def perform(steps: Steps[T], send: Callable[[HttpRequest], HttpAnswer]) -> T:
-    """What a call comes to, its requests sent one after the other; what `send` raises ends the call."""
-    try:
-        request = next(steps)
-        while True:
-            request = steps.send(send(request))
-    except StopIteration as end:
-        result: T = end.value
-        return result
-    finally:
-        steps.close()

@@ -27,6 +27,9 @@ MAX_DETAIL = 500
 MAX_RETRY_AFTER = 86400.0
 """The most that a Retry-After is believed, seconds."""
 
+MAX_WHOLE = 2**53
+"""Whole numbers up to here mean the same to everyone who reads JSON."""
+
 MAX_PARAMS_DEPTH = 256
 """Levels of params that can be digested, checked and handed on without fear for the stack."""
 
@@ -124,9 +127,25 @@ def number(value: object) -> float | None:
     return None
 
 
+def whole(value: Any) -> int:
+    """A whole number of a task.
+
+    Raises:
+        ValueError, TypeError, OverflowError: It is none, or too large to mean the same to everyone.
+    """
+    found = int(value)
+    if abs(found) > MAX_WHOLE:
+        raise ValueError(f"{found} is too large")
+    return found
+
+
 def is_valid_id(value: object) -> TypeGuard[str]:
     """Whether it can name something: a text that UTF-8 takes and that stays in its place of a path."""
-    return isinstance(value, str) and value not in {"", ".", ".."} and strip_surrogates(value) == value
+    return (
+        isinstance(value, str)
+        and value not in {"", ".", ".."}
+        and (value.isascii() or strip_surrogates(value) == value)
+    )
 
 
 def strip_surrogates(text: str) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import socket
 
 from prismq_worker_sdk.descriptors import is_exhaustion
-from prismq_worker_sdk.wire.connecting import NameNotResolvedInTimeError
 
 CUT_OFF = "the answer was cut off"
+
+
+class NameNotResolvedInTimeError(TimeoutError):
+    """The name servers did not answer in time."""
 
 
 class NoAnswerError(Exception):

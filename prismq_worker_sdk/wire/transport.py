@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -14,10 +15,9 @@ from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.version import __version__
-from prismq_worker_sdk.wire.address import normalise
-from prismq_worker_sdk.wire.http_connection import Deadline, HttpConnection, is_plain
-from prismq_worker_sdk.wire.key_redaction import without_key
-from prismq_worker_sdk.wire.messages import HttpReply, HttpRequest
+from prismq_worker_sdk.wire.address import is_plain, normalise
+from prismq_worker_sdk.wire.http_connection import Deadline, HttpConnection
+from prismq_worker_sdk.wire.messages import NOT_JSON, HttpReply, HttpRequest
 from prismq_worker_sdk.wire.reasons import sentence
 
 MAX_ANSWER = 64 * 1024 * 1024
@@ -55,10 +55,6 @@ class Timeouts:
         }
     )
 
-    def of(self, call: str) -> float:
-        """The time for a call."""
-        return self.calls.get(call, self.default)
-
 
 class Connection(Protocol):
     """What carries the requests: a socket of our own, or requests."""
@@ -85,6 +81,9 @@ class Transport:
         proxies: Scheme → proxy; the environment's unless given. Resolved once.
         ca_bundle: File or folder of the certificates to trust; the environment's, else certifi's, unless given.
 
+    Attributes:
+        secret: The key that is sent; what is told of an answer must not repeat it.
+
     Raises:
         SettingsError: The api_url is no address, or a SOCKS proxy is set and nothing here can talk to it.
     """
@@ -101,7 +100,7 @@ class Transport:
         base = normalise(api_url)
         self._path = urlsplit(base).path
         self._key = key
-        self._secret: str | None = None
+        self.secret: str | None = None
         self._secret_known = False
         self._timeouts = timeouts or Timeouts()
         self._deadline = Deadline()
@@ -111,18 +110,19 @@ class Transport:
     def send(self, request: HttpRequest) -> HttpReply | Unreachable:
         """The answer, read to its end, as it is; Unreachable when there is none.
 
-        Raises nothing for what a network does. What is told of the answer goes through `clean` first.
+        Raises nothing for what a network does. What is told of the answer goes without `secret`.
 
         Raises:
             SettingsError: There is no key to send; nothing was sent.
         """
         if time.monotonic() - self._used_at > MAX_IDLE:
             self._connection.close()
-        self._know_key()
+        if not self._secret_known:
+            self._know_key()
         query = f"?{urlencode(request.query)}" if request.query else ""
-        target = join(self._path, *request.segments) + query
+        target = join(self._path, request.segments) + query
         body = None if request.body is None else request.body.encode("utf-8")
-        usual = self._timeouts.of(request.call) + request.wait
+        usual = self._timeouts.calls.get(request.call, self._timeouts.default) + request.wait
         self._deadline.set(usual if request.within is None else min(usual, request.within))
         try:
             reply: HttpReply | Unreachable = self._connection.exchange(
@@ -130,7 +130,7 @@ class Transport:
             )
         except Exception as error:  # noqa: BLE001 - an answer may break any reader; it must not break the loop
             reply = Unreachable(self._reason(error), maybe_seen=self._deadline.sent)
-        if isinstance(reply, Unreachable) or not reply.is_json:
+        if isinstance(reply, Unreachable) or reply.json is NOT_JSON:
             self._connection.close()  # what is not understood says nothing of where the next answer begins
         self._used_at = time.monotonic()
         return reply
@@ -139,26 +139,22 @@ class Transport:
         """The key was refused: ask for it again at the next call (R34)."""
         self._secret_known = False
 
-    def clean(self, text: str) -> str:
-        """What a server said, without the key that it was sent."""
-        return without_key(text, self._secret)
-
     def close(self) -> None:
         """Closes the connections."""
         self._connection.close()
 
     def _know_key(self) -> None:
-        if not self._secret_known:
-            self._secret = checked_key(self._key())
-            self._connection.use({**HEADERS, "X-API-Key": self._secret} if self._secret else HEADERS)
-            self._secret_known = True
+        self.secret = checked_key(self._key())
+        self._connection.use({**HEADERS, "X-API-Key": self.secret} if self.secret else HEADERS)
+        self._secret_known = True
 
     def _reason(self, error: BaseException) -> str:
-        secrets = [self._secret] if self._secret else []
+        secrets = [self.secret] if self.secret else []
         return Redactor(secrets).text(sentence(error))[:300]
 
 
-def join(base: str, *segments: str) -> str:
+@lru_cache(maxsize=64)
+def join(base: str, segments: tuple[str, ...]) -> str:
     """A path below the api_url; every segment is quoted, so that none can leave its place.
 
     `urljoin` would drop the `/api`.
@@ -169,11 +165,7 @@ def join(base: str, *segments: str) -> str:
     for segment in segments:
         if segment in {"", ".", ".."}:
             raise ValueError(f"{segment!r} cannot be a part of a path")
-    return "/".join([base, *map(_quoted, segments)])
-
-
-def _quoted(segment: str) -> str:
-    return segment if segment.isalnum() and segment.isascii() else quote(segment, safe="")
+    return "/".join([base, *(quote(segment, safe="") for segment in segments)])
 
 
 def checked_key(key: str | None) -> str | None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
 from prismq_worker_sdk.model.protocol import (
@@ -42,6 +43,9 @@ TASK = {
 }
 
 
+CAN = Capabilities(renews=True)
+
+
 def identity(task_id="t1", token="k1"):
     return Identity("http://s/api", "v1", task_id, "T.T", "d", "w-old", token)
 
@@ -51,13 +55,13 @@ def report(outcome, task_id="t1", **more):
 
 
 def asked(call):
-    request = next(exchange(call))
+    request = next(exchange(call, CAN))
     assert (request.method, request.segments) == ("POST", ("tasks", "exchange"))
     return request.call, json.loads(request.body)
 
 
 def answered(call, status=200, body=None, *, raw=None, headers=None):
-    steps = exchange(call)
+    steps = exchange(call, CAN)
     next(steps)
     data = json.dumps(body).encode() if raw is None else raw
     with pytest.raises(StopIteration) as end:
@@ -137,12 +141,12 @@ def test_texts_with_lone_surrogates_can_be_sent():
     call = ExchangeRequest(
         reports=(report(Failed("a\ud800b", "E\ud800")),), renewals=(Renewal(identity(), 1.0, "\ud800"),)
     )
-    next(exchange(call)).body.encode()
+    next(exchange(call, CAN)).body.encode()
 
 
 def test_a_report_of_a_claim_without_a_token_goes_the_way_of_the_base():
     old = Report(2, replace(identity("t2"), token=None), Completed("2"))
-    steps = exchange(ExchangeRequest(reports=(report(Completed("1")), old), worker_id="w"))
+    steps = exchange(ExchangeRequest(reports=(report(Completed("1")), old), worker_id="w"), CAN)
     first = next(steps)
     assert (first.segments, json.loads(first.body)) == (
         ("tasks", "t2", "complete"),

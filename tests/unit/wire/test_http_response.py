@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from prismq_worker_sdk.wire import http_response
-from prismq_worker_sdk.wire.http_response import ResponseReader
+from prismq_worker_sdk.wire import http_connection
+from prismq_worker_sdk.wire.http_connection import ResponseReader
 from prismq_worker_sdk.wire.reasons import NoAnswerError
 from tests.support.raw_server import answer
 
@@ -275,7 +275,7 @@ def test_an_answer_without_an_end_is_refused_within_bounds(first, again):
 
     with pytest.raises(NoAnswerError):
         ResponseReader(endless, limit=LIMIT).read("GET")
-    assert taken <= http_response.MOST_HEAD + 6 * LIMIT + 1000
+    assert taken <= http_connection.MOST_HEAD + 6 * LIMIT + 1000
 
 
 def test_hints_without_an_end_are_read_until_the_time_is_over():

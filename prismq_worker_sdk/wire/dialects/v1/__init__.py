@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def _exchange() -> Exchange:
-    from prismq_worker_sdk.wire.dialects.v1 import base, exchange
+    from prismq_worker_sdk.wire.dialects.v1.exchange import exchange
 
-    return lambda call, can: exchange.exchange(call) if can.renews else base.exchange(call)
+    return exchange
 
 
 def _producer(api_url: str) -> ProducerBackend:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from reprlib import repr as short
 from typing import Any
@@ -36,14 +37,25 @@ from prismq_worker_sdk.wire.reading import (
     strict_params,
     strip_surrogates,
     truncate_utf8,
+    whole,
 )
 
 NAME = "v1"
 
 STATUSES: dict[str | None, TaskStatus] = {None: TaskStatus.PENDING, **{str(one): one for one in TaskStatus}}
 
-MAX_WHOLE = 2**53
-"""Whole numbers up to here mean the same to everyone who reads JSON."""
+READERS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
+    ("created_at", instant),
+    ("claimed_at", instant),
+    ("completed_at", instant),
+    ("not_before", instant),
+    ("attempt", whole),
+    ("max_attempts", whole),
+    ("priority", whole),
+    ("progress", float),
+)
+AS_THEY_ARE = ("worker_id", "result", "error", "checkpoint", "message", "parent_id")
+"""The fields of a task beside its id, type, params and status."""
 
 MAX_TASKS = 1024
 MAX_WAIT = 60.0
@@ -146,50 +158,19 @@ def read_task(raw: Any) -> Task:
     params = raw.get("params", {})
     if not isinstance(params, dict):
         raise ValueError(f"its params are {type(params).__name__}, not an object")
-    return Task(
-        id=raw["id"],
-        type=raw["type"],
-        params=strict_params(params),
-        status=_status(raw.get("status")),
-        created_at=_read(raw, "created_at", instant),
-        claimed_at=_read(raw, "claimed_at", instant),
-        completed_at=_read(raw, "completed_at", instant),
-        not_before=_read(raw, "not_before", instant),
-        attempt=_read(raw, "attempt", _whole),
-        max_attempts=_read(raw, "max_attempts", _whole),
-        priority=_read(raw, "priority", _whole),
-        progress=_read(raw, "progress", float),
-        worker_id=raw.get("worker_id"),
-        result=raw.get("result"),
-        error=raw.get("error"),
-        checkpoint=raw.get("checkpoint"),
-        message=raw.get("message"),
-        parent_id=raw.get("parent_id"),
-    )
-
-
-def _status(value: Any) -> TaskStatus:
-    found = STATUSES.get(value) if isinstance(value, str | None) else None
-    if found is None:
-        raise ValueError(f"its status is {short(value)}, which cannot be read")
-    return found
-
-
-def _read(raw: dict[str, Any], name: str, read: Any) -> Any:
-    value = raw.get(name)
-    if value is None:
-        return None
-    try:
-        return read(value)
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        raise ValueError(f"its {name} is {short(value)}, which cannot be read") from None
-
-
-def _whole(value: Any) -> int:
-    found = int(value)
-    if abs(found) > MAX_WHOLE:
-        raise ValueError(f"{found} is too large")
-    return found
+    status = raw.get("status")
+    if not isinstance(status, str | None) or status not in STATUSES:
+        raise ValueError(f"its status is {short(status)}, which cannot be read")
+    read: dict[str, Any] = {name: raw[name] for name in AS_THEY_ARE if name in raw}
+    strict_params(params)
+    for name, reader in READERS:
+        value = raw.get(name)
+        if value is not None:
+            try:
+                read[name] = reader(value)
+            except (ValueError, TypeError, OverflowError, RecursionError):
+                raise ValueError(f"its {name} is {short(value)}, which cannot be read") from None
+    return Task(id=raw["id"], type=raw["type"], params=params, status=STATUSES[status], **read)
 
 
 def _claim_request(claim: ClaimWork) -> HttpRequest:
