@@ -6,7 +6,8 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +19,10 @@ SHORTEST = 4
 """Known values that are shorter would redact half the language."""
 SHORTEST_PIECE = 16
 """Lines of a known value from this length on are known by themselves."""
+SHORT = 128
+"""Characters of a text that is looked through once: most lines of a log say one of a few things."""
+REMEMBERED = 256
+"""Short texts that are remembered at the same time."""
 DEEPEST = 50
 """Levels of a structure that are looked at; what lies below is left out."""
 
@@ -78,6 +83,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...
 )
 
 
+@lru_cache(maxsize=256)
 def is_secret_name(name: str) -> bool:
     """Whether a key of this name holds a secret: `api_key`, `apiKey`, `X-API-Key`, not `dedupe_key` or `tokens`."""
     return _SECRET_NAME.search(_CAMEL.sub("_", name)) is not None or name.lower() == "key"
@@ -85,11 +91,13 @@ def is_secret_name(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Values that are known to be secret, and how they are found."""
+    """Values that are known to be secret, how they are found, and short texts that were looked through for them."""
 
     secrets: frozenset[str] = frozenset()
     pattern: re.Pattern[str] | None = None
     pieces: tuple[str, ...] = ()
+    cleaned: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
 
 
 class Redactor:
@@ -124,19 +132,20 @@ class Redactor:
     def text(self, text: str) -> str:
         """The text without secrets."""
         known = self._known
-        if known.pattern is not None:
-            text = known.pattern.sub(MARK, text)
-        for piece in known.pieces:  # many, and each is looked for faster than any pattern of all
-            if piece in text:
-                text = text.replace(piece, MARK)
-        for shape, replacement in _SHAPES:
-            text = shape.sub(replacement, text)
-        return text
+        if len(text) > SHORT:
+            return _cleaned(text, known)
+        clean = known.cleaned.get(text)
+        return _kept(known.cleaned, text, _cleaned(text, known)) if clean is None else clean
 
     def name(self, name: str) -> str:
         """The name of a field without secrets; a key that is an ordinary word does not change the program's names."""
-        hidden = (one in name for one in self._known.secrets if weakness(one) is None)
-        return name if name.isidentifier() and not any(hidden) else self.text(name)
+        known = self._known
+        clean = known.names.get(name)
+        if clean is None:
+            hidden = (one in name for one in known.secrets if weakness(one) is None)
+            clean = name if name.isidentifier() and not any(hidden) else self.text(name)
+            _kept(known.names, name, clean)
+        return clean
 
     def value(self, value: Any) -> Any:
         """The same structure without secrets: texts, and the values of keys that are named like one."""
@@ -168,6 +177,24 @@ class Redactor:
                 else MARK
             )
         return self._value(item, left)
+
+
+def _cleaned(text: str, known: _Known) -> str:
+    if known.pattern is not None:
+        text = known.pattern.sub(MARK, text)
+    for piece in known.pieces:  # many, and each is looked for faster than any pattern of all
+        if piece in text:
+            text = text.replace(piece, MARK)
+    for shape, replacement in _SHAPES:
+        text = shape.sub(replacement, text)
+    return text
+
+
+def _kept(cleaned: dict[str, str], text: str, clean: str) -> str:
+    if len(cleaned) >= REMEMBERED:
+        cleaned.clear()
+    cleaned[text] = clean
+    return clean
 
 
 def _longest_first(forms: Iterable[str]) -> list[str]:

@@ -15,6 +15,9 @@ MOST_LINES = 10_000
 KEPT_FREE = 2_000
 """So many of them are for the worker's own lines: what handlers and libraries say does not crowd them out."""
 
+TOGETHER = 100
+"""Lines that are written in one go where so many wait."""
+
 OTHERS = "prismq.task"
 
 FLUSH_SECONDS = 2.0
@@ -60,14 +63,18 @@ class LineHandler(logging.Handler):
 
     def _write(self) -> None:
         while True:
-            line = self._lines.get()
+            lines = [self._lines.get()]
+            with suppress(queue.Empty):
+                while len(lines) < TOGETHER:
+                    lines.append(self._lines.get_nowait())
             with suppress(Exception):
-                self._stream.write(f"{line}\n")
+                self._stream.write("\n".join(lines) + "\n")
                 if self._dropped and not self._lines.full():
                     dropped, self._dropped = self._dropped, 0
                     self._stream.write(f"{self._lost(dropped)}\n")
                 self._stream.flush()
-            self._lines.task_done()
+            for _line in lines:
+                self._lines.task_done()
 
     def _lost(self, number: int) -> str:
         text = f"{number} log lines were dropped: whoever reads them was too slow"

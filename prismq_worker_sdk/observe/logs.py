@@ -6,8 +6,6 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
@@ -20,21 +18,11 @@ from prismq_worker_sdk.model.events import TaskRef
 from prismq_worker_sdk.observe.line_handler import LineHandler
 from prismq_worker_sdk.observe.log_guard import LogGuard
 
-_TASK: ContextVar[TaskRef | None] = ContextVar("prismq_task", default=None)
+TASK: ContextVar[TaskRef | None] = ContextVar("prismq_task", default=None)
+"""The task at hand: every record emitted meanwhile, those of other libraries too, carries it."""
 _LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
 """Line ends to some readers, allowed as they are in JSON."""
 _COLOURS = {"DEBUG": "\x1b[2m", "WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[1;31m"}
-
-
-@contextmanager
-def task_scope(ref: TaskRef) -> Iterator[None]:
-    """Every record emitted inside, those of other libraries too, carries this task."""
-    token = _TASK.set(ref)
-    try:
-        yield
-    finally:
-        _TASK.reset(token)
-
 
 LONGEST_MESSAGE = 64 * 1024
 LONGEST_TRACE = 256 * 1024
@@ -89,7 +77,7 @@ class _Formatter(logging.Formatter):
     def task(self, record: logging.LogRecord) -> TaskRef | None:
         """The task that the record belongs to."""
         found = getattr(record, "task", None)
-        return found if isinstance(found, TaskRef) else _TASK.get()
+        return found if isinstance(found, TaskRef) else TASK.get()
 
     def name_of(self, name: object) -> str:
         """The name of a field."""
@@ -112,7 +100,7 @@ class JsonFormatter(_Formatter):
 
     def __init__(self, redactor: Redactor, worker_id: str, *, ascii_only: bool = False) -> None:
         super().__init__(redactor, worker_id)
-        self._ascii_only = ascii_only
+        self._encode = json.JSONEncoder(ensure_ascii=ascii_only, allow_nan=False, default=self.shown).encode
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -132,13 +120,12 @@ class JsonFormatter(_Formatter):
             line["exception"] = trace
         own = {_beside(line, self.name_of(name)): value for name, value in fields.items()}
         try:
-            text = self._dumps({**line, **own})
+            text = self._encode({**line, **own})
         except (TypeError, ValueError, RecursionError):
-            text = self._dumps({**line, **{name: self.shown(value) for name, value in own.items()}})
+            text = self._encode({**line, **{name: self.shown(value) for name, value in own.items()}})
+        if text.isascii():
+            return text
         return text.translate(_LINE_ENDS).encode("utf-8", "backslashreplace").decode("utf-8")
-
-    def _dumps(self, line: dict[str, Any]) -> str:
-        return json.dumps(line, ensure_ascii=self._ascii_only, allow_nan=False, default=self.shown)
 
 
 def _beside(line: dict[str, Any], name: str) -> str:

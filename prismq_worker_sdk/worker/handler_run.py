@@ -27,7 +27,7 @@ from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import TaskProgressed, TaskStarted
 from prismq_worker_sdk.model.outcome import Completed, Outcome
 from prismq_worker_sdk.model.task import Task
-from prismq_worker_sdk.observe.logs import task_scope
+from prismq_worker_sdk.observe.logs import TASK
 from prismq_worker_sdk.processes import end_fork_of
 from prismq_worker_sdk.worker.attempt import Attempt, Ending
 from prismq_worker_sdk.worker.context import RunningContext
@@ -46,7 +46,8 @@ def run(services: Services, attempt: Attempt) -> None:
     attempt.thread_id = threading.get_ident()
     attempt.native_id = threading.get_native_id()
     process = os.getpid()
-    with task_scope(attempt.ref):
+    task = TASK.set(attempt.ref)
+    try:
         try:
             if not begins(services, attempt):
                 return
@@ -60,6 +61,8 @@ def run(services: Services, attempt: Attempt) -> None:
         if ending.error is not None:
             with suppress(Exception):  # whatever was done to logging, the claim must have an end
                 _LOG.debug("the handler raised", exc_info=ending.error)
+    finally:
+        TASK.reset(task)
     services.finish(attempt, ending)
 
 

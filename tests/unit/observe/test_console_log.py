@@ -4,7 +4,7 @@ import logging
 import re
 
 from prismq_worker_sdk.handlers.log import TaskLog
-from prismq_worker_sdk.observe.logs import task_scope
+from tests.support.task_scope import task_scope
 
 
 def test_a_line_says_when_how_grave_what_and_where(logs, ref):

@@ -6,8 +6,9 @@ import logging
 from prismq_worker_sdk.handlers.log import TaskLog
 from prismq_worker_sdk.model.events import End, Notice, OutcomeCommitted, TaskRef
 from prismq_worker_sdk.observe.event_log import EventLog
-from prismq_worker_sdk.observe.logs import one_line, task_scope
+from prismq_worker_sdk.observe.logs import one_line
 from prismq_worker_sdk.testing import FakeClock
+from tests.support.task_scope import task_scope
 
 FORGED = "12:00:00 INFO    all is well"
 EVIL = f"t1\n{FORGED}\r\x1b[2K"

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from prismq_worker_sdk.observe import line_handler
-from prismq_worker_sdk.observe.line_handler import MOST_LINES, LineHandler
+from prismq_worker_sdk.observe.line_handler import MOST_LINES, TOGETHER, LineHandler
 
 
 class Slow(io.StringIO):
@@ -39,7 +39,7 @@ def test_a_reader_that_stands_still_costs_lines_and_not_the_worker(monkeypatch):
     monkeypatch.setattr(line_handler, "FLUSH_SECONDS", 0.01)
     out = Slow()
     handler = LineHandler(out)
-    for number in range(MOST_LINES + 50):
+    for number in range(MOST_LINES + 2 * TOGETHER):
         handler.emit(record(f"line {number}"))
     handler.flush()
     out.gate.set()
@@ -49,7 +49,22 @@ def test_a_reader_that_stands_still_costs_lines_and_not_the_worker(monkeypatch):
     lines = out.getvalue().splitlines()
     told = [line for line in lines if "log lines were dropped" in line]
     assert len(told) == 1
-    assert len(lines) - 1 + int(told[0].split()[0]) == MOST_LINES + 50
+    assert len(lines) - 1 + int(told[0].split()[0]) == MOST_LINES + 2 * TOGETHER
+
+
+def test_lines_that_wait_are_written_in_one_go():
+    out = Slow()
+    writes = []
+    handler = LineHandler(out)
+    handler.emit(record("first"))
+    out.write = lambda text: (out.gate.wait(10), writes.append(text))
+    for number in range(TOGETHER):
+        handler.emit(record(f"line {number}"))
+    out.gate.set()
+    handler.flush()
+
+    assert len(writes) <= 2
+    assert "".join(writes).splitlines()[-TOGETHER:] == [f"line {number}" for number in range(TOGETHER)]
 
 
 @pytest.mark.parametrize("logger", ["prismq.task.output", "prismq.task", "some.library"])

@@ -9,7 +9,7 @@ import pytest
 
 from prismq_worker_sdk.handlers.log import TaskLog
 from prismq_worker_sdk.model.events import TaskRef
-from prismq_worker_sdk.observe.logs import task_scope
+from tests.support.task_scope import task_scope
 
 WHO = ("worker", "task", "type", "attempt")
 
