@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -31,12 +31,16 @@ def as_handler(thing: object) -> Handler:
 class Registry:
     """The handlers of a worker, by task type.
 
+    Attributes:
+        find: The handler of a type, None when there is none.
+
     Raises:
         PluginError: Two handlers are for one task type; names both.
     """
 
     def __init__(self, handlers: Iterable[Handler]) -> None:
         self._handlers: dict[str, Handler] = {}
+        self.find: Callable[[str], Handler | None] = self._handlers.get
         for handler in handlers:
             other = self._handlers.get(handler.task_type)
             if other is None or other == handler or _imported(other, handler):
@@ -56,10 +60,6 @@ class Registry:
     def handlers(self) -> tuple[Handler, ...]:
         """The handlers, in the order of registration."""
         return tuple(self._handlers.values())
-
-    def find(self, task_type: str) -> Handler | None:
-        """The handler of a type, None when there is none."""
-        return self._handlers.get(task_type)
 
     def get(self, task_type: str) -> Handler:
         """The handler of a type.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple
 
 from prismq_worker_sdk.model.task import Task
 
 
-@dataclass(frozen=True, slots=True)
-class TaskKey:
+class TaskKey(NamedTuple):
     """A task and what it asks for, whoever holds it: what a kept result belongs to (R25)."""
 
     server: str
@@ -37,10 +38,10 @@ class Identity:
     worker_id: str
     token: str | None = None
 
-    @property
-    def task_key(self) -> TaskKey:
-        """The task behind the claim, without the claim."""
-        return TaskKey(self.server, self.task_id, self.task_type, self.digest)
+    task_key = property(
+        attrgetter(*TaskKey._fields),  # in C: it is asked for at every step of a task
+        doc="The `TaskKey` of the task behind the claim, as a plain tuple.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

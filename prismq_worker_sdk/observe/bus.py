@@ -8,18 +8,38 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
-from typing import Any
+from itertools import compress
+from typing import Any, get_args
 
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model.events import Event
 from prismq_worker_sdk.processes import end_fork_of
 
-Listener = Callable[[Event], None]
 TEXTS = ("reason", "detail", "error", "message", "api_url", "stack", "trace")
 """The fields of events that may carry words of others: of servers, handlers, settings."""
 
+_TEXTS_OF: dict[type, tuple[str, ...]] = {
+    kind: tuple(name for name in TEXTS if hasattr(kind, name)) for kind in get_args(Event)
+}
+
 _LOG = logging.getLogger("prismq.events")
+
+
+class BatchListener:
+    """Hears what was told together in one call, and only the kinds that concern it.
+
+    Attributes:
+        kinds: The classes of events that it hears.
+    """
+
+    kinds: frozenset[type[Event]]
+
+    def __call__(self, *events: Event) -> None:
+        """Hears the events, in order."""
+        raise NotImplementedError
+
+
+Listener = Callable[[Event], None] | BatchListener
 
 
 class EventBus:
@@ -41,10 +61,17 @@ class EventBus:
     def emit(self, *events: Event) -> None:
         """Tells everybody, in order; raises nothing. A listener that raises is logged once for each kind of event."""
         process = os.getpid()
-        for event in map(self._clean, events):
-            for listener in self._listeners:
+        told = [self._clean(event) if _TEXTS_OF.get(type(event)) else event for event in events]
+        for listener in self._listeners:
+            if isinstance(listener, BatchListener):
+                kinds = listener.kinds
+                heard = list(compress(told, map(kinds.__contains__, map(type, told))))
+                batches = [heard] if heard else []
+            else:
+                batches = [[event] for event in told]
+            for batch in batches:
                 try:
-                    listener(event)
+                    listener(*batch)
                 # a listener is a plugin's; sys.exit() in it must not stop a loop
                 except BaseException as error:
                     if (
@@ -52,7 +79,7 @@ class EventBus:
                         and threading.current_thread() is threading.main_thread()
                     ):
                         raise  # somebody pressed Ctrl-C
-                    self._tell_once(listener, event)
+                    self._tell_once(listener, batch[0])
                 if os.getpid() != process:
                     end_fork_of(process)
 
@@ -69,14 +96,8 @@ class EventBus:
         if self._redactor is None:
             return event
         told: dict[str, Any] = {}
-        kind: type = type(event)
-        for name in _texts_of(kind):
+        for name in _TEXTS_OF[type(event)]:
             text = getattr(event, name)
             if text and (clean := self._redactor.text(text)) != text:
                 told[name] = clean
         return replace(event, **told) if told else event
-
-
-@cache
-def _texts_of(kind: type) -> tuple[str, ...]:
-    return tuple(name for name in TEXTS if hasattr(kind, name))

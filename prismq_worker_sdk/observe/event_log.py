@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from logging import DEBUG, ERROR, INFO, WARNING
 from typing import Any
 
 from prismq_worker_sdk.model import duration
@@ -31,20 +32,36 @@ from prismq_worker_sdk.model.events import (
     WorkerStopped,
 )
 from prismq_worker_sdk.model.report import Settlement
+from prismq_worker_sdk.observe.bus import BatchListener
 from prismq_worker_sdk.observe.log_guard import LogGuard
 
 _LOG = logging.getLogger("prismq.worker")
 QUIET_SECONDS = 60.0
 """A delay with the same reason is told once in so long."""
 
-LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-EXITS = {
-    1: "it could not go on",
-    2: "it was used wrongly",
+LEVELS = {"debug": DEBUG, "info": INFO, "warning": WARNING, "error": ERROR}
+EXITS = {1: "it could not go on", 2: "it was used wrongly"}
+PHASES = {
+    "draining": "nothing more is claimed, running tasks go on",
+    "flushing": "every stored result is sent once more",
+    "stopped": "the worker ends",
 }
+SETTLED = {
+    Settlement.ACCEPTED: (DEBUG, "the server accepted the report"),
+    Settlement.UNCONFIRMED: (
+        INFO,
+        "an earlier try was probably accepted; the result is kept for a day should the task come again",
+    ),
+    Settlement.LOST: (
+        WARNING,
+        "the claim is lost ({detail}); a result is kept for a day should the task come again",
+    ),
+    Settlement.PARKED: (ERROR, "the report is parked in the state folder and not sent again: {detail}"),
+}
+"""How a report left the line: the level and the text of its line; one that was superseded has none."""
 
 
-class EventLog:
+class EventLog(BatchListener):
     """Listens to events and writes them to the logger `prismq.worker`.
 
     Attributes:
@@ -57,33 +74,43 @@ class EventLog:
         self._told: dict[str, float] = {}
         self._unsaid = 0
         self._given_back: dict[TaskRef, str] = {}
-        self._writers: dict[type, Callable[[Any], None]] = {
-            WorkerStarted: self._started,
-            PhaseChanged: self._phase,
-            TaskClaimed: lambda e: self._write(logging.DEBUG, "claimed", "claimed", e.ref),
-            TaskStarted: lambda e: self._write(logging.INFO, "task_started", "started", e.ref),
-            TaskProgressed: self._progress,
-            OutcomeCommitted: self._committed,
-            ClaimEnded: self._ended,
-            ReportSettled: self._settled,
-            ReportDelayed: self._delayed,
-            TaskFailedEarly: self._failed_early,
-            ServerLost: self._lost,
-            ServerRegained: self._regained,
-            TypePaused: self._paused,
-            TypeResumed: lambda e: self._write(
-                logging.INFO, "type_resumed", f"{e.task_type} is claimed again"
+        # with the highest level that its lines may have
+        self._writers: dict[type[Event], tuple[int, Callable[[Any], None]]] = {
+            WorkerStarted: (INFO, self._started),
+            PhaseChanged: (INFO, self._phase),
+            TaskClaimed: (DEBUG, lambda e: self._write(DEBUG, "claimed", "claimed", e.ref)),
+            TaskStarted: (INFO, lambda e: self._write(INFO, "task_started", "started", e.ref)),
+            TaskProgressed: (DEBUG, self._progress),
+            OutcomeCommitted: (WARNING, self._committed),
+            ClaimEnded: (INFO, self._ended),
+            ReportSettled: (ERROR, self._settled),
+            ReportDelayed: (WARNING, self._delayed),
+            TaskFailedEarly: (WARNING, self._failed_early),
+            ServerLost: (WARNING, self._lost),
+            ServerRegained: (INFO, self._regained),
+            TypePaused: (WARNING, self._paused),
+            TypeResumed: (
+                INFO,
+                lambda e: self._write(INFO, "type_resumed", f"{e.task_type} is claimed again"),
             ),
-            HandlerOverran: self._overran,
-            Notice: lambda e: self._write(LEVELS[e.level], "notice", e.message),
-            WorkerStopped: self._stopped,
+            HandlerOverran: (ERROR, self._overran),
+            Notice: (ERROR, lambda e: self._write(LEVELS[e.level], "notice", e.message)),
+            WorkerStopped: (ERROR, self._stopped),
         }
+        self.kinds = frozenset(self._writers)
 
-    def __call__(self, event: Event) -> None:
-        """Writes the event's line, if it has one."""
-        writer = self._writers.get(type(event))
-        if writer is not None:
-            writer(event)
+    def __call__(self, *events: Event) -> None:
+        """Writes the lines of events; one that cannot be written, as a handler of somebody's raises, stops no other."""
+        failed: Exception | None = None
+        for event in events:
+            highest, write = self._writers.get(type(event), (0, None))
+            if write is not None and self._is_on(highest):
+                try:
+                    write(event)
+                except Exception as error:  # noqa: BLE001 - it is raised below
+                    failed = error
+        if failed is not None:
+            raise failed
 
     def _started(self, event: WorkerStarted) -> None:
         text = (
@@ -94,28 +121,21 @@ class EventLog:
             text += f"; {event.recovered} stored results are delivered first"
         if event.parked:
             text += f"; {event.parked} reports are parked"
-        self._write(
-            logging.INFO,
-            "worker_started",
-            text,
-            state_dir=event.state_dir,
-            grace=duration.text(event.grace_seconds),
-        )
+        grace = duration.text(event.grace_seconds)
+        self._write(INFO, "worker_started", text, state_dir=event.state_dir, grace=grace)
 
     def _phase(self, event: PhaseChanged) -> None:
         left = "" if event.seconds_left is None else f", {duration.text(event.seconds_left)} left"
-        what = {
-            "draining": "nothing more is claimed, running tasks go on",
-            "flushing": "every stored result is sent once more",
-            "stopped": "the worker ends",
-        }.get(event.phase, str(event.phase))
-        self._write(logging.INFO, f"phase_{event.phase}", f"{event.reason}: {what}{left}")
+        what = PHASES.get(event.phase, str(event.phase))
+        self._write(INFO, f"phase_{event.phase}", f"{event.reason}: {what}{left}")
 
     def _progress(self, event: TaskProgressed) -> None:
-        said = f" {event.message}" if event.message else ""
-        self._write(logging.DEBUG, "progress", f"{event.percent:.0f} %{said}", event.ref)
+        self._write(DEBUG, "progress", f"{event.percent:.0f} % {event.message}".rstrip(), event.ref)
 
     def _committed(self, event: OutcomeCommitted) -> None:
+        level = WARNING if event.end is End.FAILED else INFO
+        if not self._is_on(level):
+            return
         took = "" if event.seconds is None else f" after {duration.text(event.seconds)}"
         if event.end is End.RELEASED:
             self._given_back[event.ref] = took  # the end of the claim, which comes next, says the rest
@@ -126,38 +146,20 @@ class EventLog:
             text = f"completed{took}; the result is stored"
         else:
             text = f"{event.end}{took}: {event.error}"
-        level = logging.INFO if event.end is End.COMPLETED else logging.WARNING
-        named = _named(error_type=event.error_type)
-        self._write(level, "committed", text, event.ref, event.trace, end=str(event.end), **named)
+        fields = {"error_type": event.error_type} if event.error_type else {}
+        self._write(level, "committed", text, event.ref, event.trace, end=str(event.end), **fields)
 
     def _ended(self, event: ClaimEnded) -> None:
         if event.end in {End.RELEASED, End.LAPSED, End.LOST}:
             took = self._given_back.pop(event.ref, "")
             why = f": {event.detail}" if event.detail else ""
-            self._write(logging.INFO, "claim_ended", f"{event.end}{took}{why}", event.ref, end=str(event.end))
+            self._write(INFO, "claim_ended", f"{event.end}{took}{why}", event.ref, end=str(event.end))
 
     def _settled(self, event: ReportSettled) -> None:
-        settled = str(event.settlement)
-        match event.settlement:
-            case Settlement.ACCEPTED:
-                self._write(
-                    logging.DEBUG,
-                    "report_settled",
-                    "the server accepted the report",
-                    event.ref,
-                    verdict=settled,
-                )
-            case Settlement.UNCONFIRMED:
-                text = "an earlier try was probably accepted; the result is kept for a day should the task come again"
-                self._write(logging.INFO, "report_settled", text, event.ref, verdict=settled)
-            case Settlement.LOST:
-                text = f"the claim is lost ({event.detail}); a result is kept for a day should the task come again"
-                self._write(logging.WARNING, "report_settled", text, event.ref, verdict=settled)
-            case Settlement.PARKED:
-                text = f"the report is parked in the state folder and not sent again: {event.detail}"
-                self._write(logging.ERROR, "report_settled", text, event.ref, verdict=settled)
-            case Settlement.SUPERSEDED:
-                pass
+        if event.settlement in SETTLED:
+            level, text = SETTLED[event.settlement]
+            text, verdict = text.replace("{detail}", event.detail), str(event.settlement)
+            self._write(level, "report_settled", text, event.ref, verdict=verdict)
 
     def _delayed(self, event: ReportDelayed) -> None:
         now = self._clock.monotonic()
@@ -169,7 +171,7 @@ class EventLog:
         more = f" ({self._unsaid} more since the last line)" if self._unsaid else ""
         self._unsaid = 0
         text = f"a report was not taken ({event.reason}); it is kept and sent again in {duration.text(event.retry_in)}"
-        self._write(logging.WARNING, "report_delayed", text + more, event.ref, tries=event.tries)
+        self._write(WARNING, "report_delayed", text + more, event.ref, tries=event.tries)
 
     def _failed_early(self, event: TaskFailedEarly) -> None:
         ref = event.ref
@@ -177,36 +179,39 @@ class EventLog:
             f"task {ref.task_id} ({ref.task_type}) is failed for good at attempt {ref.attempt} though it has more: a "
             f"deadlock stopped the server half-way; run it again with prismq-worker tasks retry {ref.task_id}"
         )
-        self._write(logging.WARNING, "task_failed_early", text, ref)
+        self._write(WARNING, "task_failed_early", text, ref)
 
     def _lost(self, event: ServerLost) -> None:
         text = f"the server does not answer ({event.reason}); results are kept, next try in "
-        self._write(logging.WARNING, "server_lost", text + duration.text(event.retry_in))
+        self._write(WARNING, "server_lost", text + duration.text(event.retry_in))
 
     def _regained(self, event: ServerRegained) -> None:
         away = duration.text(event.away_seconds)
-        self._write(logging.INFO, "server_regained", f"the server answers again after {away}")
+        self._write(INFO, "server_regained", f"the server answers again after {away}")
 
     def _paused(self, event: TypePaused) -> None:
         until = "until that changes" if event.seconds is None else f"for {duration.text(event.seconds)}"
         text = f"{event.task_type} is not claimed {until}: {event.reason}"
-        self._write(logging.WARNING, "type_paused", text, trace=event.trace)
+        self._write(WARNING, "type_paused", text, trace=event.trace)
 
     def _overran(self, event: HandlerOverran) -> None:
         limit = duration.text(event.seconds)
         text = f"the handler does not end after {limit}; its slot is lost, it is here:\n{event.stack}"
-        self._write(logging.ERROR, "handler_overran", text, event.ref)
+        self._write(ERROR, "handler_overran", text, event.ref)
 
     def _stopped(self, event: WorkerStopped) -> None:
         meaning = f" ({EXITS[event.exit_code]})" if event.exit_code in EXITS else ""
-        level = logging.INFO if event.exit_code == 0 else logging.ERROR
+        level = INFO if event.exit_code == 0 else ERROR
         text = f"worker stopped, exit code {event.exit_code}{meaning}: {event.reason}"
         self._write(level, "worker_stopped", text, exit_code=event.exit_code)
+
+    def _is_on(self, level: int) -> bool:
+        return _LOG.isEnabledFor(level) if self.guard is None else level >= self.guard.level
 
     def _write(
         self, level: int, event: str, text: str, ref: TaskRef | None = None, trace: str = "", **fields: Any
     ) -> None:
-        if not (_LOG.isEnabledFor(level) if self.guard is None else level >= self.guard.level):
+        if not self._is_on(level):
             return
         extra: dict[str, Any] = {"fields": {"event": event, **fields}, "handler_trace": trace}
         if ref is not None:
@@ -215,7 +220,3 @@ class EventLog:
             _LOG.log(level, "%s", text, extra=extra)
         else:
             self.guard.write(_LOG.makeRecord(_LOG.name, level, "", 0, "%s", (text,), None, extra=extra))
-
-
-def _named(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value}

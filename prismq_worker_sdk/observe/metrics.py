@@ -22,6 +22,7 @@ from prismq_worker_sdk.model.events import (
     WorkerStarted,
 )
 from prismq_worker_sdk.model.report import Settlement
+from prismq_worker_sdk.observe.bus import BatchListener
 
 UNREACHABLE = "unreachable"
 """The error of a call that has no answer; others are `http_` and the status."""
@@ -29,7 +30,7 @@ UNREACHABLE = "unreachable"
 HANDLER_BUCKETS = (0.01, 0.05, 0.25, 1, 5, 15, 60, 300, 900, 3600)
 
 
-class PrometheusMetrics:
+class PrometheusMetrics(BatchListener):
     """Listens to events; `expose` gives the text that Prometheus scrapes.
 
     Args:
@@ -39,6 +40,20 @@ class PrometheusMetrics:
     Raises:
         SettingsError: The extra is not installed, or does not work.
     """
+
+    kinds = frozenset(
+        {
+            ApiCalled,
+            ClaimEnded,
+            OutcomeCommitted,
+            ReportSettled,
+            TaskClaimed,
+            TaskFailedEarly,
+            TypePaused,
+            TypeResumed,
+            WorkerStarted,
+        }
+    )
 
     def __init__(self, task_types: Iterable[str] = ()) -> None:
         try:
@@ -85,38 +100,39 @@ class PrometheusMetrics:
             for end in End:
                 self._ends.labels(task_type, str(end))
 
-    def __call__(self, event: Event) -> None:  # noqa: C901 - one short case for each kind of event
-        """Counts the event."""
-        match event:
-            case WorkerStarted(recovered=recovered, parked=parked):
-                self._wait(recovered)
-                self._parked.set(parked)
-            case TaskClaimed(ref=ref):
-                self._claims.labels(ref.task_type).inc()
-                self._running.labels(ref.task_type).inc()
-            case ClaimEnded(ref=ref, end=end):
-                self._ends.labels(ref.task_type, str(end)).inc()
-                self._running.labels(ref.task_type).dec()
-            case OutcomeCommitted(ref=ref, seconds=seconds):
-                self._wait(1)
-                if seconds is not None:
-                    self._handler.labels(ref.task_type).observe(seconds)
-            case ReportSettled(settlement=settlement):
-                self._reports.labels(str(settlement)).inc()
-                self._wait(-1)
-                if settlement is Settlement.PARKED:
-                    self._parked.inc()
-            case TaskFailedEarly(ref=ref):
-                self._failed_early.labels(ref.task_type).inc()
-            case ApiCalled(call=call, seconds=seconds, error=error):
-                self._api.labels(call).observe(seconds)
-                self._api_errors.labels(call, UNREACHABLE)
-                if error:
-                    self._api_errors.labels(call, error).inc()
-            case TypePaused(task_type=task_type):
-                self._paused.labels(task_type).set(1)
-            case TypeResumed(task_type=task_type):
-                self._paused.labels(task_type).set(0)
+    def __call__(self, *events: Event) -> None:  # noqa: C901, PLR0912 - one short case for each kind of event
+        """Counts the events."""
+        for event in events:
+            match event:
+                case WorkerStarted(recovered=recovered, parked=parked):
+                    self._wait(recovered)
+                    self._parked.set(parked)
+                case TaskClaimed(ref=ref):
+                    self._claims.labels(ref.task_type).inc()
+                    self._running.labels(ref.task_type).inc()
+                case ClaimEnded(ref=ref, end=end):
+                    self._ends.labels(ref.task_type, str(end)).inc()
+                    self._running.labels(ref.task_type).dec()
+                case OutcomeCommitted(ref=ref, seconds=seconds):
+                    self._wait(1)
+                    if seconds is not None:
+                        self._handler.labels(ref.task_type).observe(seconds)
+                case ReportSettled(settlement=settlement):
+                    self._reports.labels(str(settlement)).inc()
+                    self._wait(-1)
+                    if settlement is Settlement.PARKED:
+                        self._parked.inc()
+                case TaskFailedEarly(ref=ref):
+                    self._failed_early.labels(ref.task_type).inc()
+                case ApiCalled(call=call, seconds=seconds, error=error):
+                    self._api.labels(call).observe(seconds)
+                    self._api_errors.labels(call, UNREACHABLE)
+                    if error:
+                        self._api_errors.labels(call, error).inc()
+                case TypePaused(task_type=task_type):
+                    self._paused.labels(task_type).set(1)
+                case TypeResumed(task_type=task_type):
+                    self._paused.labels(task_type).set(0)
 
     def _wait(self, more: int) -> None:
         """Counts waiting reports; a verdict may come before its outcome could be stored (R12)."""

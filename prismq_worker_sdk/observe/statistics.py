@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -23,6 +23,7 @@ from prismq_worker_sdk.model.events import (
     WorkerStarted,
 )
 from prismq_worker_sdk.model.report import Settlement
+from prismq_worker_sdk.observe.bus import BatchListener
 
 _BOUNDS = tuple(0.0005 * 1.25**step for step in range(80))
 """Upper ends of the buckets of durations, seconds: 0.5 ms to 7 hours, each a quarter more than the last."""
@@ -153,12 +154,24 @@ def _sum(parts: Mapping[str, int]) -> str:
     return " + ".join(f"{name} {number}" for name, number in parts.items() if number) or "0"
 
 
-class Statistics:
+class Statistics(BatchListener):
     """Listens to events and keeps the numbers; may be asked from any thread.
 
     Args:
         memory: Bytes that the process occupies now.
     """
+
+    kinds = frozenset(
+        {
+            ApiCalled,
+            ClaimEnded,
+            OutcomeCommitted,
+            ReportSettled,
+            TaskClaimed,
+            TaskFailedEarly,
+            WorkerStarted,
+        }
+    )
 
     def __init__(self, clock: Clock, *, memory: Callable[[], int] = lambda: 0) -> None:
         self._clock = clock
@@ -171,37 +184,34 @@ class Statistics:
         self._ends: Counter[str] = Counter()
         self._settled: Counter[str] = Counter()
         self._handler = Times()
-        self._calls: dict[str, Times] = {}
+        self._calls: defaultdict[str, Times] = defaultdict(Times)
         self._errors: Counter[str] = Counter()
         self._peak = 0
         self._looked_at = -MEMORY_EVERY
         self._failed_early = 0
 
-    def __call__(self, event: Event) -> None:
-        """Counts the event."""
+    def __call__(self, *events: Event) -> None:
+        """Counts the events."""
         with self._lock:
-            match event:
-                case ApiCalled(call=call, seconds=seconds, error=error):
-                    times = self._calls.get(call)
-                    if times is None:
-                        times = self._calls[call] = Times()
-                    times.add(seconds)
-                    self._errors[call] += bool(error)
-                case TaskClaimed():
+            for event in events:
+                if isinstance(event, TaskClaimed):
                     self._claimed += 1
-                case ClaimEnded(end=end):
-                    self._ends[end] += 1
-                    self._look_at_memory()
-                case OutcomeCommitted(seconds=seconds):
+                elif isinstance(event, OutcomeCommitted):
                     self._committed += 1
-                    if seconds is not None:
-                        self._handler.add(seconds)
-                case ReportSettled(settlement=settlement):
-                    self._settled[settlement] += 1
-                case TaskFailedEarly():
+                    if event.seconds is not None:
+                        self._handler.add(event.seconds)
+                elif isinstance(event, ClaimEnded):
+                    self._ends[event.end] += 1
+                    self._look_at_memory()
+                elif isinstance(event, ReportSettled):
+                    self._settled[event.settlement] += 1
+                elif isinstance(event, ApiCalled):
+                    self._calls[event.call].add(event.seconds)
+                    self._errors[event.call] += bool(event.error)
+                elif isinstance(event, TaskFailedEarly):
                     self._failed_early += 1
-                case WorkerStarted(recovered=recovered):
-                    self._recovered = recovered
+                elif isinstance(event, WorkerStarted):
+                    self._recovered = event.recovered
                     self._begun = self._clock.monotonic()
 
     def _look_at_memory(self) -> None:

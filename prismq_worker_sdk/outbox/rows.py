@@ -36,7 +36,7 @@ def identity_of(row: tuple[Any, ...]) -> Identity:
 
 def task_row(key: TaskKey) -> tuple[str, ...]:
     """The columns of a task key."""
-    return (key.server, key.task_id, key.task_type, key.digest)
+    return tuple(key)
 
 
 def encode(outcome: Outcome) -> tuple[str, str]:

@@ -69,10 +69,11 @@ class ContextBackend(Protocol):
 class RunningContext:
     """The `ctx` of a task that runs; implements `handlers.context.TaskContext` for every kind of slot."""
 
+    log = TaskLog()
+
     def __init__(self, backing: ContextBackend) -> None:
         self._backing = backing
         self._children: tuple[Child, ...] = ()
-        self.log = TaskLog()
 
     @property
     def task(self) -> Task:

@@ -23,6 +23,8 @@ def renewed(handler: Handler) -> Handler:
     Raises:
         Unavailable: They cannot be read.
     """
+    if handler.settings_from is None:
+        return handler
     try:
         return handler.renewed()
     except SettingsError as error:

@@ -6,7 +6,7 @@ import pytest
 
 from prismq_worker_sdk.decide.redaction import MARK, Redactor
 from prismq_worker_sdk.model.events import Notice, TypeResumed
-from prismq_worker_sdk.observe.bus import EventBus
+from prismq_worker_sdk.observe.bus import BatchListener, EventBus
 
 NEWS = Notice("info", "news")
 
@@ -20,6 +20,25 @@ def test_every_listener_hears_every_event_in_order():
 
     assert first == [NEWS, TypeResumed("PrismQ.Test.Echo")]
     assert second == [TypeResumed("PrismQ.Test.Echo")]
+
+
+def test_a_listener_of_batches_hears_what_concerns_it_in_one_call():
+    class Batches(BatchListener):
+        kinds = frozenset({Notice})
+
+        def __init__(self):
+            self.calls = []
+
+        def __call__(self, *events):
+            self.calls.append(events)
+
+    batches, heard = Batches(), []
+    bus = EventBus([batches, heard.append])
+    bus.emit(NEWS, TypeResumed("T"), NEWS)
+    bus.emit(TypeResumed("T"))
+
+    assert batches.calls == [(NEWS, NEWS)]
+    assert heard == [NEWS, TypeResumed("T"), NEWS, TypeResumed("T")]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("listener broke"), SystemExit(3), KeyboardInterrupt()])

@@ -1,5 +1,7 @@
 """Every event as one log line, each with its level."""
 
+import logging
+
 import pytest
 
 from prismq_worker_sdk.model import events as ev
@@ -240,3 +242,21 @@ def test_the_traceback_of_a_failure_is_the_exception_of_its_line(logs):
 
     (line,) = logs.lines
     assert (line["event"], line["exception"]) == ("committed", "Traceback\n  File a.py")
+
+
+def test_a_handler_of_logging_that_raises_costs_no_line_of_another_event(logs):
+    logs.set_up()
+
+    def refuse(record):
+        if "one" in record.getMessage():
+            raise RuntimeError("not this one")
+        return True
+
+    logging.getLogger("prismq.worker").addFilter(refuse)
+    try:
+        with pytest.raises(RuntimeError, match="not this one"):
+            EventLog(FakeClock())(ev.Notice("info", "one"), ev.Notice("info", "two"))
+    finally:
+        logging.getLogger("prismq.worker").removeFilter(refuse)
+
+    assert [line["message"] for line in logs.lines] == ["two"]
