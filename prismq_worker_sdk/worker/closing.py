@@ -6,7 +6,7 @@ from prismq_worker_sdk.decide.shutdown import exit_code
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.outbox.outbox import Outbox
-from prismq_worker_sdk.worker.claim_end import count_and_tell, end_claims, lapsed
+from prismq_worker_sdk.worker.commit_loop import count_and_tell, end_claims, lapsed
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.services import Services
 

@@ -1,9 +1,13 @@
-"""The commit loop: stores the ends of tasks, all that finished meanwhile in one transaction (R10, R11, R12)."""
+"""The end of a claim, any end of any claim: stored, counted, told, and what waits for it woken (R10, R38).
+
+The commit loop stores the ends of tasks, all that finished meanwhile in one transaction (R11, R12).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from prismq_worker_sdk.decide.backoff import Backoff
@@ -21,11 +25,11 @@ from prismq_worker_sdk.errors import (
 )
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.claim import Claim
-from prismq_worker_sdk.model.events import End, Notice
+from prismq_worker_sdk.model.events import ClaimEnded, End, Event, Notice, OutcomeCommitted, TaskRef
 from prismq_worker_sdk.model.outcome import Failed, Outcome, Released
-from prismq_worker_sdk.outbox.claim_ends import ClaimEnd, Commit, Drop, Lapse
-from prismq_worker_sdk.worker.attempt import Attempt, Ending, Offered, Settled
-from prismq_worker_sdk.worker.claim_end import Ended, count_and_tell, detail_of, store
+from prismq_worker_sdk.model.report import Settlement
+from prismq_worker_sdk.outbox.claim_ends import ClaimEnd, Commit, Drop, GiveBack, Lapse
+from prismq_worker_sdk.worker.attempt import Abandoned, Attempt, Ending, Offered, Settled
 from prismq_worker_sdk.worker.driver import Loop, Wait
 from prismq_worker_sdk.worker.services import Services
 from prismq_worker_sdk.worker.traces import logged_trace
@@ -45,7 +49,9 @@ def commit_loop(services: Services) -> Loop:
     refused: list[Finished] = []
     tries = 0
     while services.shared.finished or not services.shared.closed:
-        finished = [*refused, *_all_of(services)]
+        finished = refused
+        while services.shared.finished:
+            finished.append(services.shared.finished.popleft())
         refused = commit(services, finished) if finished else []
         leave(services, [attempt for attempt, _ in finished if not any(attempt is one for one, _ in refused)])
         tries = tries + 1 if refused else 0
@@ -65,7 +71,7 @@ def commit(services: Services, finished: Sequence[Finished]) -> list[Finished]:
             for attempt, _ in finished:
                 bound.enter_context(attempt.binding)
             ends = [_ended(services, attempt, ending) for attempt, ending in finished]
-            first = store(services, ends)
+            first = _store(services, ends)
             for attempt, _ in finished:
                 attempt.commit()
     except OutboxError as error:
@@ -75,12 +81,8 @@ def commit(services: Services, finished: Sequence[Finished]) -> list[Finished]:
         if attempt.settled is None or services.lifecycle.running:
             _offer(services, attempt, ending, str(error))
             return [*finished]
-        first = [
-            True
-        ]  # its verdict is in and the worker stops: the hold is left as an orphan of the next start
-    _note_seconds(services, finished)
-    for attempt, _ in finished:
-        services.stale_claims.committed(attempt.claim)
+        first = [True]  # its verdict is in and the worker stops: the next start finds the hold as an orphan
+    _note(services, finished)
     if services.can.renews and any(one.reported for one in ends):
         # before the slots are free, so that the next claim goes along with these reports
         services.deliver_with_claims(now=True)
@@ -92,6 +94,15 @@ def commit(services: Services, finished: Sequence[Finished]) -> list[Finished]:
     return []
 
 
+def _note(services: Services, finished: Sequence[Finished]) -> None:
+    """How long handlers take decides how many tasks are prefetched (R4); what was stored is about to be reported."""
+    for attempt, ending in finished:
+        if ending.seconds is not None:
+            services.shared.handler_seconds = recent(services.shared.handler_seconds, ending.seconds)
+        if attempt.claim.identity.token is None:
+            services.stale_claims.committed(attempt.claim)
+
+
 def leave(services: Services, attempts: Sequence[Attempt]) -> None:
     """Attempts whose threads have ended, and whose ends are stored, leave their slots."""
     if not attempts:
@@ -101,50 +112,39 @@ def leave(services: Services, attempts: Sequence[Attempt]) -> None:
     services.slots_freed()
 
 
-def _note_seconds(services: Services, finished: Sequence[Finished]) -> None:
-    """How long handlers take decides how many tasks are prefetched (R4)."""
-    for _, ending in finished:
-        if ending.seconds is not None:
-            services.shared.handler_seconds = recent(services.shared.handler_seconds, ending.seconds)
-
-
-def _all_of(services: Services) -> list[Finished]:
-    found = []
-    while services.shared.finished:
-        found.append(services.shared.finished.popleft())
-    return found
-
-
 def _ended(services: Services, attempt: Attempt, ending: Ending) -> Ended:
     """What the end of an attempt is, as the books know it and as it is stored.
 
     What was offered from memory is its end, whatever its handler says later: the server may have it (R10, R12).
     """
     outcome, children, claim = ending.outcome, ending.children, attempt.claim
+    seen = False
+    settled: Settlement | None = None
     match attempt.state:
-        case Offered(outcome=outcome, children=children):
+        case Offered(outcome=outcome, children=children, maybe_seen=seen):
             pass
-        case Settled(outcome=outcome):
+        case Settled(settlement=settled, outcome=outcome):
+            pass
+        case Abandoned(settlement=settled):
             pass
     end = _end_of(services, claim, outcome)
     reported = outcome is not None and end is not End.LAPSED
     stored: ClaimEnd = Lapse(claim.identity) if isinstance(outcome, Released) else Drop(claim.identity)
-    if outcome is not None and reported and attempt.settled is None:
-        seen = isinstance(attempt.state, Offered) and attempt.state.maybe_seen
+    if outcome is not None and reported and settled is None:
         wait = _held_back(services, claim, outcome)
         stored = Commit(claim.identity, outcome, children, claim.task.attempt, seen, wait)
-    error, error_type = detail_of(outcome)
+    error, error_type = _detail_of(outcome)
     told = ending.error if end is End.FAILED and attempt.cancelled is None else None
     return Ended(
-        attempt.ref,
+        ref_of(claim),
         end,
         stored,
         error,
         reported,
-        attempt.settled,
+        settled,
         seconds=ending.seconds,
         error_type=error_type,
-        trace=logged_trace(told, services.redactor.text),
+        trace=logged_trace(told, services.redactor.text) if told is not None else "",
     )
 
 
@@ -171,6 +171,7 @@ def _offer(services: Services, attempt: Attempt, ending: Ending, trouble: str) -
     outcome = ending.outcome
     lapses = _end_of(services, attempt.claim, outcome) is End.LAPSED
     if outcome is not None and not lapses and attempt.offer(outcome, ending.children):
+        services.shared.offered[attempt] = services.clock.monotonic()
         text = f"{trouble}; task {attempt.ref.task_id} keeps its slot and its result is reported from memory"
         services.emit(Notice("error", text))
     services.wakeups.deliver()
@@ -203,3 +204,128 @@ def _pause(services: Services, task_type: str, seconds: float, error: HandlerSig
         services.outbox.pause(task_type, seconds, reason)
     except OutboxError as trouble:
         services.emit(Notice("warning", f"the pause of {task_type} will not survive a restart: {trouble}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How one claim ended.
+
+    Attributes:
+        stored: What the outbox does about it; None where nothing of it is there.
+        detail: Why, for people.
+        reported: Whether an outcome stands in the line of reports, or was settled from memory.
+        settled: The verdict that came before it could be stored (R12).
+        answered: Whether a result that was still here is its outcome (R25).
+        seconds: Handler time.
+        trace: Where its handler failed, for the log.
+    """
+
+    ref: TaskRef
+    end: End
+    stored: ClaimEnd | None
+    detail: str = ""
+    reported: bool = False
+    settled: Settlement | None = None
+    answered: bool = False
+    seconds: float | None = None
+    error_type: str = ""
+    trace: str = ""
+
+
+def end_claims(services: Services, ends: Sequence[Ended]) -> None:
+    """Ends claims together; a second end of one is dropped (R10).
+
+    Raises:
+        OutboxError: Nothing of it could be stored.
+    """
+    first = _store(services, ends)
+    count_and_tell(services, [end for end, is_first in zip(ends, first, strict=True) if is_first])
+
+
+def _store(services: Services, ends: Sequence[Ended]) -> list[bool]:
+    """Stores ends in one transaction; for each whether it was the first of its claim.
+
+    Raises:
+        OutboxError: Nothing of it could be stored.
+    """
+    kept = iter(services.outbox.end(*(one.stored for one in ends if one.stored is not None)))
+    return [one.stored is None or next(kept) for one in ends]
+
+
+def count_and_tell(services: Services, ends: Sequence[Ended], *, deliver: bool = True) -> None:
+    """Books ends that are stored, tells them, and wakes who has to do with them.
+
+    Args:
+        deliver: Not where slots are about to be freed: the delivery loop is woken then, to claim for them as well.
+    """
+    ledger, events = services.accounting, list[Event]()
+    reported = [one for one in ends if one.reported]
+    ledger.commit(len(reported))
+    ledger.end(one.end for one in ends)
+    for one in ends:
+        if one.settled is not None:
+            ledger.settle(one.settled)
+        if one.reported:
+            error = "" if one.end is End.COMPLETED else one.detail
+            events.append(
+                OutcomeCommitted(
+                    one.ref, one.end, one.seconds, error, one.error_type, one.answered, one.trace
+                )
+            )
+        events.append(ClaimEnded(one.ref, one.end, one.detail))
+    services.emit(*events)
+    if reported and deliver:
+        services.wakeups.deliver()
+    if services.all_runs_done or not services.lifecycle.running:
+        services.wakeups.supervise()
+
+
+def failed(claim: Claim, outcome: Failed) -> Ended:
+    """A held claim fails without any work."""
+    stored = Commit(claim.identity, outcome, attempt=claim.task.attempt)
+    return Ended(
+        ref_of(claim), End.FAILED, stored, outcome.error, reported=True, error_type=outcome.error_type
+    )
+
+
+def released(claim: Claim, outcome: Released, *, held: bool) -> Ended:
+    """A claim goes back without having been begun.
+
+    Args:
+        held: Whether it is in the outbox.
+    """
+    stored: ClaimEnd = (
+        Commit(claim.identity, outcome, attempt=claim.task.attempt) if held else GiveBack(claim, outcome)
+    )
+    return Ended(ref_of(claim), End.RELEASED, stored, outcome.reason, reported=True)
+
+
+def answered(claim: Claim) -> Ended:
+    """A claim is answered with the result that was still here, in the transaction that held it (R25)."""
+    detail = "answered with the result that was still here"
+    return Ended(ref_of(claim), End.COMPLETED, None, detail, reported=True, answered=True)
+
+
+def lapsed(ref: TaskRef, why: str, *, held: Claim | None = None) -> Ended:
+    """A claim is left to lapse.
+
+    Args:
+        held: Where it is in the outbox.
+    """
+    return Ended(ref, End.LAPSED, None if held is None else Drop(held.identity), why)
+
+
+def ref_of(claim: Claim) -> TaskRef:
+    """How events speak of a claim's task."""
+    return TaskRef(claim.task.id, claim.task.type, claim.task.attempt)
+
+
+def _detail_of(outcome: Outcome | None) -> tuple[str, str]:
+    """What people are told of an outcome, and the type of its error."""
+    match outcome:
+        case Failed(error=error, error_type=error_type):
+            return error, error_type
+        case Released(reason=reason):
+            return reason, ""
+        case _:
+            return "", ""

@@ -6,7 +6,7 @@ from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.claim_end import count_and_tell, lapsed
+from prismq_worker_sdk.worker.commit_loop import count_and_tell, lapsed
 from prismq_worker_sdk.worker.services import Services
 
 EARLY = 0.1

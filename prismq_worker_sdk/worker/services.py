@@ -134,6 +134,7 @@ class Shared:
         planning: Held while a claim is planned and its slots are reserved (R4).
         handler_seconds: What handlers took of late; long until they are seen to be short.
         exchange_seconds: What a claim took of late that did not wait on the server, from its sending to its tasks.
+        offered: Attempts whose outcomes the disk refuses, with the clock reading of their next try (R12).
         finished: Attempts whose handlers have ended, with how: the commit loop stores them.
         threads: The last attempt of each thread, by its number.
         lease_looks_at: Clock reading at which the lease loop looks next by itself.
@@ -152,6 +153,7 @@ class Shared:
     planning: threading.Lock = field(default_factory=threading.Lock)
     handler_seconds: float = LONG
     exchange_seconds: float = 0.0
+    offered: dict[Attempt, float] = field(default_factory=dict)
     finished: deque[tuple[Attempt, Ending]] = field(default_factory=deque)
     threads: dict[int, Attempt] = field(default_factory=dict)
     lease_looks_at: float = inf

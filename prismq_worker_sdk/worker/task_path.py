@@ -25,7 +25,7 @@ from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.outbox.claim_ends import Drop
 from prismq_worker_sdk.outbox.store import Answered, HoldResult
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.claim_end import (
+from prismq_worker_sdk.worker.commit_loop import (
     answered,
     count_and_tell,
     end_claims,
@@ -149,6 +149,8 @@ def accept(
         held: What the holds gave of those that are held as they come, where they were made together with the verdicts
             of their answer (R25).
     """
+    if not arrivals:
+        return 0, 0
     services.accounting.claim(len(arrivals))
     services.emit(*(TaskClaimed(ref_of(one.claim)) for one in arrivals))
     if held is None:

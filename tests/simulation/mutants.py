@@ -314,9 +314,9 @@ MUTANTS = (
     Mutant(
         "R26",
         "no task is reported by two loops at once",
-        "worker.report_batch:InFlight.take",
-        "[one for one in look() if one.identity.task_id not in self._tasks]",
-        "list(look())",
+        "worker.report_sender:ReportSender.take",
+        "[one for one in find() if one.identity.task_id not in self.in_flight]",
+        "list(find())",
         "base",
     ),
     Mutant(
@@ -361,7 +361,7 @@ MUTANTS = (
     Mutant(
         "R38",
         "every end of a claim is counted",
-        "worker.claim_end:count_and_tell",
+        "worker.commit_loop:count_and_tell",
         "ledger.end(one.end for one in ends)",
         "None",
     ),

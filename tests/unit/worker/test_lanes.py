@@ -139,11 +139,11 @@ def test_r26_a_task_that_is_being_reported_is_reported_by_nobody_else(delivering
     here, shared = delivering("t1")
     (first,) = here.waiting()
     again = replace(first, number=2)  # of another claim of the same task
-    (taken,) = shared.in_flight.take(lambda: [first], list)
+    (taken,) = shared.sender.take(lambda: [first])
 
-    assert shared.in_flight.take(lambda: [first, again], list) == []
-    shared.in_flight.land([taken])
-    assert shared.in_flight.take(lambda: [again], list) == [again]
+    assert shared.sender.take(lambda: [first, again]) == ()
+    shared.sender.land([taken])
+    assert shared.sender.take(lambda: [again]) == (again,)
 
 
 def test_r26_what_another_loop_has_just_dealt_with_is_not_sent_again(delivering):
@@ -151,13 +151,13 @@ def test_r26_what_another_loop_has_just_dealt_with_is_not_sent_again(delivering)
     looks = []
 
     def look():
-        landing = threading.Thread(target=shared.in_flight.land, args=(here.waiting(),))
+        landing = threading.Thread(target=shared.sender.land, args=(here.waiting(),))
         landing.start()
-        looks.append((landing, shared.in_flight._lock.locked()))
+        looks.append((landing, shared.sender._taking.locked()))
         return here.waiting()
 
-    assert shared.in_flight.take(lambda: here.waiting(), list)
-    assert shared.in_flight.take(look, list) == [], "it landed between the look and the taking"
+    assert shared.sender.take(lambda: here.waiting())
+    assert shared.sender.take(look) == (), "it landed between the look and the taking"
     for landing, locked in looks:
         landing.join()
         assert locked
@@ -187,7 +187,7 @@ def test_what_fails_in_several_loops_at_once_is_one_failure_of_the_server(delive
     for loop in loops:
         loop.answer(Unreachable("connection reset"))
 
-    assert shared._verdicts.failures == 1
+    assert shared.sender.failures == 1
 
 
 def test_r36_a_flush_waits_for_what_is_under_way_in_the_other_loops(delivering):

@@ -1,0 +1,348 @@
+"""One sending of reports: what goes into a call, what its answer means: judged, stored, counted, told (R21, R23)."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from prismq_worker_sdk.decide.backoff import REPORTS, SERVER, after_failure, as_asked
+from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle, judge
+from prismq_worker_sdk.decide.retries import failed_early
+from prismq_worker_sdk.errors import OutboxError
+from prismq_worker_sdk.model.claim import Claim, TaskKey
+from prismq_worker_sdk.model.events import (
+    End,
+    Event,
+    Notice,
+    OutcomeCommitted,
+    Phase,
+    ReportDelayed,
+    ReportSettled,
+    TaskFailedEarly,
+    TaskRef,
+)
+from prismq_worker_sdk.model.outcome import Completed
+from prismq_worker_sdk.model.protocol import (
+    ExchangeReply,
+    ExchangeRequest,
+    ExchangeResponse,
+    Failure,
+    Rejected,
+    ReportAnswer,
+    ReportReply,
+    Throttled,
+    Unreachable,
+)
+from prismq_worker_sdk.model.report import Report, Settlement
+from prismq_worker_sdk.outbox.store import HoldResult
+from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.claim_loop import Claimer
+from prismq_worker_sdk.worker.driver import Effect, Loop, Reply, Wait
+from prismq_worker_sdk.worker.services import Services
+from prismq_worker_sdk.worker.task_path import Arrival, look
+
+DISK_PAUSE = 1.0
+
+LARGEST_BATCH = 128
+"""Reports in one call at most, however many the server takes."""
+
+BATCH_BYTES = 1024 * 1024
+"""Bytes in one call, or one report (R23)."""
+
+Judged: TypeAlias = tuple[Report, Judgement, float]
+"""A report as it was sent, what becomes of it, and the seconds to its next try where there was no verdict."""
+
+Sending: TypeAlias = Generator[Effect, Reply, Failure | None]
+Settling: TypeAlias = Generator[Effect, Reply, Sequence[HoldResult] | None]
+
+
+class ReportSender:
+    """Sends reports for loops that deliver side by side; what it remembers is lost in a crash without harm.
+
+    Attributes:
+        in_flight: The tasks whose reports are being sent now: none is reported by two loops at once (R26).
+        failures: Replies in a row that were no verdict.
+        apart: Whether claims go their own way: reports that do not pass must not keep tasks from coming (R23).
+        untidy: Whether delivered reports may have left disk space to give back.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._taking = threading.Lock()
+        self._judging = threading.Lock()
+        self._batch = LARGEST_BATCH
+        self._given = 0
+        self._given_at_failure: dict[TaskKey, int] = {}
+        self.in_flight: set[str] = set()
+        self.failures = 0
+        self.apart = False
+        self.untidy = True
+
+    @property
+    def most(self) -> int:
+        """Reports in one call: all the server takes, fewer after a batch that did not pass (R23)."""
+        return max(1, min(self._batch, self._services.can.max_reports))
+
+    def take(self, find: Callable[[], Sequence[Report]], most: int = LARGEST_BATCH) -> tuple[Report, ...]:
+        """Reports that go into one call now; they are the caller's until it has sent or landed them.
+
+        Args:
+            find: Gives what is to be sent; while it looks, nobody takes or lands anything, so that what it finds was
+                not dealt with by another loop meanwhile.
+        """
+        with self._taking:
+            free = [one for one in find() if one.identity.task_id not in self.in_flight]
+            taken = _within_bytes(free[:most])
+            self.in_flight.update(one.identity.task_id for one in taken)
+            return taken
+
+    def land(self, reports: Sequence[Report]) -> None:
+        """What became of these is known and stored."""
+        with self._taking:
+            self.in_flight.difference_update(one.identity.task_id for one in reports)
+
+    def send(self, reports: tuple[Report, ...], claimer: Claimer | None = None) -> Sending:
+        """Sends reports that were taken, and stores what became of them; a failure on the way to the server.
+
+        Args:
+            claimer: Who claims along, where a claim may.
+        """
+        try:
+            return (yield from self._send(reports, claimer))
+        finally:
+            self.land(reports)
+
+    def _send(self, reports: tuple[Report, ...], claimer: Claimer | None) -> Sending:
+        request = None if claimer is None else claimer.prepare(waits=False)
+        call = ExchangeRequest(reports=reports)
+        if request is not None:
+            call = replace(call, claim=request.work, request_id=request.request_id)
+        failures = self.failures
+        whole = yield from self._exchange(call)
+        replies = _replies(whole, len(reports))
+        tasks = whole.tasks if isinstance(whole, ExchangeResponse) else whole
+        arrivals: list[Arrival] = []
+        if claimer is not None and request is not None and isinstance(tasks, tuple):
+            arrivals = claimer.arrived(request, tasks)
+            arrivals = look(self._services, arrivals) if arrivals else []
+        with self._judging:  # what fails at once in several loops is one failure of the server
+            self.failures = min(failures, self.failures)
+            judged = self._judged(reports, replies)
+        held = yield from self._settle(judged, [one.claim for one in arrivals if one.holds])
+        if claimer is not None and request is not None:
+            if isinstance(tasks, tuple):
+                claimer.accepted(request, arrivals, held)
+            else:
+                claimer.failed(request, tasks)
+            if not self._services.shared.delivering:
+                self._services.wakeups.claim()  # the slots that were kept for this claim may be free again
+        if not reports:
+            self.failures = 0 if isinstance(whole, ExchangeResponse) else self.failures + 1
+            return None if isinstance(whole, ExchangeResponse) else whole
+        return next((reply for reply in replies if not isinstance(reply, ReportAnswer)), None)
+
+    def send_offered(self, attempt: Attempt) -> Loop:
+        """Sends an outcome that the disk refuses, straight from memory, unless its task is being reported now (R12)."""
+        report = attempt.report()
+        if report is None:
+            return
+        if not self.take(lambda: [report]):
+            yield Wait(DISK_PAUSE)
+            return
+        try:
+            yield from self._send_from_memory(attempt, report)
+        finally:
+            self.land([report])
+
+    def _send_from_memory(self, attempt: Attempt, report: Report) -> Loop:
+        services = self._services
+        attempt.seen(maybe_seen=True)
+        services.stale_claims.committed(attempt.claim)
+        (reply,) = _replies((yield from self._exchange(ExchangeRequest(reports=(report,)))), 1)
+        judgement, retry_in = self._judge(report, reply)
+        if isinstance(judgement, Again):
+            attempt.seen(maybe_seen=report.maybe_seen or judgement.maybe_seen)
+            services.shared.offered[attempt] = services.clock.monotonic() + retry_in
+            services.emit(ReportDelayed(attempt.ref, judgement.reason, retry_in, 1))
+            return
+        settlement = judgement.settlement if isinstance(judgement, Settle) else Settlement.PARKED
+        if attempt.settle(settlement):
+            services.emit(ReportSettled(attempt.ref, settlement, judgement.detail))
+            services.wakeups.commit()
+
+    def rest_seconds(self, failure: Failure) -> float:
+        """How long the whole line rests after a failure; a limit is that of one report's path, not of the line."""
+        jitter = self._services.rng.random()
+        if _limited(failure):
+            return SERVER.seconds(self.failures, jitter)
+        return after_failure(failure, self.failures, jitter)
+
+    def _exchange(self, call: ExchangeRequest) -> Generator[Effect, Reply, ExchangeReply]:
+        services, by_worker_id = self._services, [one for one in call.reports if one.identity.token is None]
+        if not by_worker_id:
+            return (yield from services.exchange(call))
+        services.stale_claims.sending(by_worker_id)
+        whole = yield from services.exchange(call)
+        services.stale_claims.answered(by_worker_id, services.clock.monotonic())
+        return whole
+
+    def _judged(self, reports: tuple[Report, ...], replies: tuple[ReportReply, ...]) -> list[Judged]:
+        """What became of each report."""
+        batch = len(reports) > 1
+        if replies:
+            self.apart = any(not isinstance(reply, ReportAnswer) for reply in replies)
+        if self.apart:
+            self._services.deliver_with_claims(now=False)
+            self._batch = max(1, len(reports) // 2)
+        elif batch:
+            self._batch = min(LARGEST_BATCH, 2 * self._batch)
+        judged, failures = [], self.failures
+        for report, reply in zip(reports, replies, strict=True):
+            judgement, retry_in = self._judge(report, reply, alone=not batch)
+            passed = report.passed if batch else self._passed(report, judgement)
+            if not isinstance(judgement, Settle):
+                report = replace(report, tries=report.tries + 1, passed=passed)  # noqa: PLW2901 - as it was sent
+            judged.append((report, judgement, retry_in))
+        if failures and not self.failures:
+            self._services.wakeups.deliver()
+        return judged
+
+    def _judge(self, report: Report, reply: ReportReply, *, alone: bool = True) -> tuple[Judgement, float]:
+        """What a reply means, and the seconds to the next try where it is no verdict.
+
+        Args:
+            alone: Whether the report was the only one of its call.
+        """
+        status, judgement = self._services.server_status, judge(report, reply)
+        if isinstance(reply, ReportAnswer):
+            self._tell(report, reply)
+            self.failures = 0
+            self._given += 1
+        else:
+            self.failures += 1
+        retry_in = 0.0
+        if isinstance(judgement, Again):
+            if not alone:  # among many, nobody knows whose trouble it is (R23)
+                judgement = replace(judgement, alone=False)
+            retry_in = self._retry_in(report, reply, judgement)
+        if isinstance(reply, ReportAnswer | Rejected):
+            status.answered()  # where it is this report that does not pass, the server is not away
+        else:
+            status.failed(reply, retry_in)
+        return judgement, retry_in
+
+    def _retry_in(self, report: Report, reply: ReportReply, again: Again) -> float:
+        jitter = self._services.rng.random()
+        if again.retry_after is not None:
+            return as_asked(again.retry_after, jitter, limited=_limited(reply))
+        return (
+            REPORTS.seconds(report.tries + 1, jitter)
+            if again.alone
+            else SERVER.seconds(self.failures, jitter)
+        )
+
+    def _tell(self, report: Report, reply: ReportAnswer) -> None:
+        """What people should know beside a verdict."""
+        identity, emit = report.identity, self._services.emit
+        if reply.notice:
+            emit(Notice("warning", f"task {identity.task_id}: {reply.notice}"))
+        most = self._services.config.server_max_attempts
+        if reply.failed_at is not None and failed_early(
+            reply.failed_at, max_attempts=most, maybe_seen=report.maybe_seen
+        ):
+            emit(TaskFailedEarly(TaskRef(identity.task_id, identity.task_type, reply.failed_at)))
+
+    def _passed(self, report: Report, judgement: Judgement) -> int:
+        """How often this report failed while other reports got a verdict since its last failure.
+
+        Claims that are answered say nothing: a server that can read but not write answers them too.
+        """
+        fails = isinstance(judgement, Again) and judgement.alone
+        if report.number is None or not (fails or self._given_at_failure):
+            return 0 if report.number is None else report.passed
+        # by its task: the report that takes its place under the next claim is the same one
+        task = report.identity.task_key
+        if not fails:
+            self._given_at_failure.pop(task, None)
+            return report.passed
+        before = self._given_at_failure.get(task, self._given)
+        self._given_at_failure[task] = self._given
+        return report.passed + (1 if self._given > before else 0)
+
+    def _settle(self, judged: list[Judged], claims: list[Claim]) -> Settling:
+        """Stores what became of each report, and then the claims, in one transaction (R25), as often as the disk needs.
+
+        Gives what the holds gave. Only the first try holds the claims too: after a rest each is looked at anew, and
+        None is given for them all.
+        """
+        services = self._services
+        self.untidy = self.untidy or bool(judged)
+        while judged or claims:
+            try:
+                stored, held = services.outbox.settle_and_hold(judged, claims)
+            except OutboxError as error:
+                services.emit(Notice("error", str(error)))
+                if not judged or services.lifecycle.phase in {Phase.FLUSHING, Phase.STOPPED}:
+                    return None
+                claims = []
+                yield Wait(DISK_PAUSE)
+            else:
+                self._book([one for one, changed in zip(judged, stored, strict=True) if changed])
+                return held if claims else None
+        return None
+
+    def _book(self, judged: Sequence[Judged]) -> None:
+        """Counts and tells what became of reports, once that is stored."""
+        services = self._services
+        settled: Counter[Settlement] = Counter()
+        events: list[Event] = []
+        for report, judgement, retry_in in judged:
+            identity = report.identity
+            ref = TaskRef(identity.task_id, identity.task_type, report.attempt)
+            match judgement:
+                case Settle(settlement=settlement, detail=detail):
+                    accepted = settlement is Settlement.ACCEPTED and isinstance(report.outcome, Completed)
+                    if accepted and identity.token is None:
+                        services.stale_claims.accepted(identity, services.clock.monotonic())
+                    settled[settlement] += 1
+                    events.append(ReportSettled(ref, settlement, detail))
+                case Park(detail=detail, replacement=replacement):
+                    settled[Settlement.PARKED] += 1
+                    events.append(ReportSettled(ref, Settlement.PARKED, detail))
+                    if replacement is not None:
+                        services.accounting.commit()
+                        error, kind = replacement.error, replacement.error_type
+                        events.append(OutcomeCommitted(ref, End.FAILED, None, error=error, error_type=kind))
+                case Again(reason=reason):
+                    events.append(ReportDelayed(ref, reason, retry_in, report.tries))
+        for settlement, number in settled.items():
+            services.accounting.settle(settlement, number)
+        if events:
+            services.emit(*events)
+
+
+def _replies(whole: ExchangeReply, number: int) -> tuple[ReportReply, ...]:
+    """One reply for each report, whatever came."""
+    if not isinstance(whole, ExchangeResponse):
+        return (whole,) * number
+    silent = Unreachable("the server did not say what became of the report")
+    return (*whole.reports[:number], *(silent,) * (number - len(whole.reports)))
+
+
+def _within_bytes(reports: Sequence[Report]) -> tuple[Report, ...]:
+    """The first reports of a line that fit into one call; at least one (R23)."""
+    room = BATCH_BYTES
+    for place, report in enumerate(reports):
+        result = len(report.outcome.result) if isinstance(report.outcome, Completed) else 1024
+        room -= result + sum(len(child.params) for child in report.children) + 512
+        if room < 0 and place:
+            return tuple(reports[:place])
+    return tuple(reports)
+
+
+def _limited(reply: ReportReply) -> bool:
+    """Whether the server only counts our requests."""
+    return isinstance(reply, Throttled) and reply.limited
