@@ -14,12 +14,9 @@ from prismq_worker_sdk.model.protocol import (
     ReportAnswer,
 )
 from prismq_worker_sdk.wire.client import health
-from prismq_worker_sdk.wire.dialects.prismq_client.children import create
 from prismq_worker_sdk.wire.dialects.prismq_client.envelope import read
-from prismq_worker_sdk.wire.dialects.prismq_client.health import check_key
 from prismq_worker_sdk.wire.dialects.prismq_client.reports import exchange as exchange_steps
-from prismq_worker_sdk.wire.dialects.prismq_client.task_types import find_type
-from prismq_worker_sdk.wire.dialects.prismq_client.tasks import get_task
+from prismq_worker_sdk.wire.dialects.prismq_client.tasks import check_key, create, find_type, get_task
 from prismq_worker_sdk.wire.messages import HttpReply
 from tests.support.golden import named, same
 from tests.support.prismq_golden import EXCHANGES, FILE, Known

@@ -394,7 +394,7 @@ PRISMQ_CLIENT_MUTANTS = (
     Mutant(
         "R22",
         "children that are created again have the same key",
-        f"{PRISMQ_CLIENT}.children:child_keys",
+        f"{PRISMQ_CLIENT}.reports:child_keys",
         'digest({"type": child.type, "params": json.loads(child.params)})',
         "str(id(child))",
         "prismq-client",
@@ -419,8 +419,8 @@ PRISMQ_CLIENT_MUTANTS = (
         "R26",
         "what an unanswered report came to is asked of the server",
         f"{PRISMQ_CLIENT}.reports:_lookup_outcome",
-        "yield from get_task(report.identity.task_id)",
-        '((yield from get_task(report.identity.task_id)), {"status": "pending"})[1]',
+        "yield from tasks.get_task(report.identity.task_id)",
+        '((yield from tasks.get_task(report.identity.task_id)), {"status": "pending"})[1]',
         "prismq-client",
     ),
     Mutant(
@@ -435,7 +435,7 @@ PRISMQ_CLIENT_MUTANTS = (
         "R26",
         "a failure that the server did by half is told",
         f"{PRISMQ_CLIENT}.reports:_lookup_outcome",
-        'None if completed else whole(task.get("attempts"))',
+        'None if completed else tasks.whole(task.get("attempts"))',
         "None",
         "prismq-client",
     ),

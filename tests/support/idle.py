@@ -15,7 +15,7 @@ from prismq_worker_sdk.testing.prismq_client.application import Application
 from prismq_worker_sdk.testing.prismq_client.call import Request
 from prismq_worker_sdk.testing.prismq_client.store import Store
 from prismq_worker_sdk.wire.client import WireClient
-from prismq_worker_sdk.wire.dialects.prismq_client.health import CAPABILITIES, NAME
+from prismq_worker_sdk.wire.dialects.prismq_client.envelope import CAPABILITIES, NAME
 from prismq_worker_sdk.wire.messages import HttpReply
 from prismq_worker_sdk.wire.rate_limits import RateLimits
 from prismq_worker_sdk.worker.claim_loop import claim_loop

@@ -17,7 +17,7 @@ from prismq_worker_sdk.model.protocol import (
     Unreachable,
 )
 from prismq_worker_sdk.model.report import Verdict
-from prismq_worker_sdk.wire.dialects.prismq_client.health import CAPABILITIES
+from prismq_worker_sdk.wire.dialects.prismq_client.envelope import CAPABILITIES
 from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.delivery_loop import delivery_loop
 from prismq_worker_sdk.worker.lease_loop import lease_loop

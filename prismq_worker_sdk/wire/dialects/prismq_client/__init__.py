@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from prismq_worker_sdk.wire.dialect import Dialect, Exchange
-from prismq_worker_sdk.wire.dialects.prismq_client.envelope import is_empty_queue
-from prismq_worker_sdk.wire.dialects.prismq_client.health import CAPABILITIES, NAME, check_key, read_health
+from prismq_worker_sdk.wire.dialects.prismq_client import envelope, tasks
 
 if TYPE_CHECKING:
     from prismq_worker_sdk.wire.checks import CheckContext, CheckResult
@@ -35,14 +34,14 @@ def _check(context: CheckContext) -> Iterable[CheckResult]:
 
 
 DIALECT = Dialect(
-    name=NAME,
-    read_health=read_health,
+    name=envelope.NAME,
+    read_health=envelope.read_health,
     exchange=_exchange,
     producer=_producer,
     check=_check,
-    finds_no_task=is_empty_queue,
-    check_key=check_key,
+    finds_no_task=envelope.is_empty_queue,
+    check_key=tasks.check_key,
     limits_requests=True,
     claims_one_type=True,
-    capabilities=CAPABILITIES,
+    capabilities=envelope.CAPABILITIES,
 )

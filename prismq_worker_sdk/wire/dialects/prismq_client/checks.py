@@ -21,26 +21,11 @@ from prismq_worker_sdk.wire.checks import (
     ok,
     warn,
 )
-from prismq_worker_sdk.wire.dialects.prismq_client import zones
-from prismq_worker_sdk.wire.dialects.prismq_client.envelope import (
-    Answer,
-    ApplicationError,
-    Success,
-    failure,
-    read,
-)
-from prismq_worker_sdk.wire.dialects.prismq_client.health import NAME
+from prismq_worker_sdk.wire.dialects.prismq_client import envelope, tasks, zones
 from prismq_worker_sdk.wire.dialects.prismq_client.producer import PrismqClientProducer
 from prismq_worker_sdk.wire.dialects.prismq_client.reports import exchange
 from prismq_worker_sdk.wire.dialects.prismq_client.schema import broken_pattern, converted
 from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
-from prismq_worker_sdk.wire.dialects.prismq_client.task_types import (
-    can_be_asked_for,
-    find_type,
-    register,
-    type_number,
-)
-from prismq_worker_sdk.wire.dialects.prismq_client.tasks import get_task
 from prismq_worker_sdk.wire.dialects.prismq_client.values import MAX_TEXT_BYTES
 from prismq_worker_sdk.wire.messages import HttpRequest, Steps, compact_json
 from prismq_worker_sdk.wire.probe import PROBE_TYPE, RESULT, Held, Probe, probed
@@ -69,7 +54,7 @@ def check(context: CheckContext) -> Iterator[CheckResult]:
 def _types(context: CheckContext) -> Iterator[CheckResult]:
     missing = []
     for name, schema in context.task_types.items():
-        found = context.server.perform(find_type(name)) if can_be_asked_for(name) else None
+        found = context.server.perform(tasks.find_type(name)) if tasks.can_be_asked_for(name) else None
         result = check_type(name, schema, found, publish=context.publish)
         if result is None:
             missing.append(name)
@@ -86,12 +71,12 @@ def check_type(
     name: str, schema: Mapping[str, Any], found: dict[str, Any] | Failure | None, *, publish: str
 ) -> CheckResult | None:
     """What a registered type tells: the server hands tasks out by its number only; None where there is none."""
-    if not can_be_asked_for(name):
+    if not tasks.can_be_asked_for(name):
         text = f"{name} can never be claimed: the server takes '/api' out of every path, so it cannot be looked up"
         return fail("type", text, "give the type a name that does not begin with api")
     if isinstance(found, Failure):
         return fail("type", f"{name}: no answer about it ({found.reason})", "ask again")
-    if found is None or type_number(found) is None:
+    if found is None or tasks.type_number(found) is None:
         return None
     if found.get("is_active") in {0, "0"}:
         text = f"{name} is switched off there: no new tasks are created"
@@ -123,10 +108,10 @@ def _probe(context: CheckContext, php: float | None) -> Iterator[CheckResult]:
         php: Seconds that PHP's zone is ahead of UTC, None where it is not known.
     """
     server = context.server
-    probe = Probe(server, NAME, PrismqClientProducer(server.api_url), partial(exchange, Session()))
+    probe = Probe(server, envelope.NAME, PrismqClientProducer(server.api_url), partial(exchange, Session()))
     probe.step("register", _registered)
     first, again = probe.take()
-    shown = server.perform(get_task(first.identity.task_id))
+    shown = server.perform(tasks.get_task(first.identity.task_id))
     texts = list(_texts(probe, again or first))
     # the second claim wrote its own time over the first one's
     written = body_of((again or first).answer).get("timestamp")
@@ -141,13 +126,13 @@ def _probe(context: CheckContext, php: float | None) -> Iterator[CheckResult]:
     yield from texts
 
 
-def _registered() -> Steps[Success | Failure]:
-    return _or_failure((yield from register(PROBE_TYPE, "1", {"type": "object"})))
+def _registered() -> Steps[envelope.Success | Failure]:
+    return _or_failure((yield from tasks.register(PROBE_TYPE, "1", {"type": "object"})))
 
 
-def _or_failure(answer: Answer) -> Success | Failure:
-    if isinstance(answer, ApplicationError):
-        return Conflict(answer.error) if answer.deadlocked else failure(answer)
+def _or_failure(answer: envelope.Answer) -> envelope.Success | Failure:
+    if isinstance(answer, envelope.ApplicationError):
+        return Conflict(answer.error) if answer.deadlocked else envelope.failure(answer)
     return answer
 
 
@@ -163,18 +148,18 @@ def _texts(probe: Probe, held: Held) -> Iterator[CheckResult]:
         probe.complete(held)
         yield from judge_texts(kept=None, strict=True)
         return
-    shown = probe.step("get", lambda: get_task(held.identity.task_id))
+    shown = probe.step("get", lambda: tasks.get_task(held.identity.task_id))
     kept = shown.get("result") if isinstance(shown, dict) else None
     if isinstance(kept, dict):
         yield from judge_texts(kept=str(kept.get("character")), strict=strict)
 
 
-def _with_error(held: Held, result: object, error: str) -> Steps[Success | Failure | None]:
+def _with_error(held: Held, result: object, error: str) -> Steps[envelope.Success | Failure | None]:
     """Completes a task with a result and an error text, as no worker does; None where that is refused for ever."""
     body = {"worker_id": held.identity.token, "success": True, "result": result, "error": error}
     path = ("tasks", held.identity.task_id, "complete")
-    answer = read((yield HttpRequest("complete", "POST", path, compact_json(body))))
-    is_refused = isinstance(answer, ApplicationError) and answer.permanently_rejected
+    answer = envelope.read((yield HttpRequest("complete", "POST", path, compact_json(body))))
+    is_refused = isinstance(answer, envelope.ApplicationError) and answer.permanently_rejected
     return None if is_refused else _or_failure(answer)
 
 

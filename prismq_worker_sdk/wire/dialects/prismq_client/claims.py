@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, TypeAlias
 
 from prismq_worker_sdk.model.protocol import (
@@ -17,24 +16,17 @@ from prismq_worker_sdk.model.protocol import (
     Throttled,
     Unreachable,
 )
+from prismq_worker_sdk.wire.dialects.prismq_client import tasks
 from prismq_worker_sdk.wire.dialects.prismq_client.envelope import (
     ApplicationError,
     Success,
     failure,
-    is_empty_queue,
     items,
     read,
     settled,
 )
 from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
-from prismq_worker_sdk.wire.dialects.prismq_client.task_types import number_of
-from prismq_worker_sdk.wire.dialects.prismq_client.tasks import (
-    read_task,
-    shown_task,
-    task_id,
-    task_request,
-)
-from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps
+from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, compact_json
 
 Tasks: TypeAlias = "tuple[Grant | BadGrant, ...] | Failure"
 
@@ -75,14 +67,14 @@ def claim(session: Session, call: ExchangeRequest, work: ClaimWork) -> Steps[Exc
         return ExchangeResponse(tasks=(yield from _claimed_by(owner)))
     unknown_types: list[str] = []
     for name in session.in_turn(work.task_types):
-        number = yield from number_of(session, name)
+        number = yield from session.number_of(name)
         if isinstance(number, Failure):
             return ExchangeResponse(tasks=number, unknown_types=tuple(unknown_types))
         if number is None:
             unknown_types.append(name)
             continue
         body = {"worker_id": owner, "task_type_id": number, **ORDERS[work.order]}
-        reply = yield HttpRequest("claim", "POST", ("tasks", "claim"), json.dumps(body, ensure_ascii=False))
+        reply = yield HttpRequest("claim", "POST", ("tasks", "claim"), compact_json(body))
         found = _granted(session, reply, name, owner)
         if not isinstance(found, Throttled):
             session.served(name, with_work=isinstance(found, tuple) and bool(found))
@@ -92,8 +84,6 @@ def claim(session: Session, call: ExchangeRequest, work: ClaimWork) -> Steps[Exc
 
 
 def _granted(session: Session, reply: HttpAnswer, name: str, owner: str) -> Tasks:
-    if isinstance(reply, HttpReply) and is_empty_queue(reply):
-        return ()
     answer = read(reply)
     match answer:
         case Success(data=data):
@@ -103,6 +93,8 @@ def _granted(session: Session, reply: HttpAnswer, name: str, owner: str) -> Task
             if isinstance(grant, Grant) and grant.task.type.casefold() != name.casefold():
                 session.forget_types()
             return (grant,)
+        case ApplicationError() if answer.empty_queue:
+            return ()
         case ApplicationError() if answer.deadlocked:
             return Conflict("the server's database rolled the claim back (deadlock)")
         case ApplicationError():
@@ -118,21 +110,21 @@ def _grant(data: Any, name: str, owner: str) -> Grant | BadGrant | None:
         return None
     found = next(iter(items(data) or []), data)
     try:
-        return Grant(read_task(found, task_type=name), token=owner)
+        return Grant(tasks.read_task(found, task_type=name), token=owner)
     except ValueError as error:
-        return BadGrant(task_id(found.get("id")), name, str(error), token=owner)
+        return BadGrant(tasks.task_id(found.get("id")), name, str(error), token=owner)
 
 
 def _claimed_by(owner: str) -> Steps[Tasks]:
     """The task that is claimed under this id, as a claim would have given it; empty where there is none."""
     for page in range(MAX_PAGES):
-        query = (("status", "claimed"), ("limit", str(PAGE)), ("offset", str(page * PAGE)))
-        answer = settled(read((yield HttpRequest("list", "GET", ("tasks",), query=query))))
+        asked = tasks.list_tasks(status="claimed", limit=PAGE, offset=page * PAGE)
+        answer = settled((yield from asked))
         if not isinstance(answer, Success):
             return answer
         listed = items(answer.data) or []
         for one in listed:
-            identity = task_id(one.get("id"))
+            identity = tasks.task_id(one.get("id"))
             if one.get("claimed_by") == owner and identity is not None:
                 return (yield from _regained(identity, str(one.get("type")), owner))
         if len(listed) < PAGE:
@@ -141,12 +133,12 @@ def _claimed_by(owner: str) -> Steps[Tasks]:
 
 
 def _regained(identity: str, name: str, owner: str) -> Steps[Tasks]:
-    reply = yield task_request(identity)
+    reply = yield tasks.task_request(identity)
     if isinstance(reply, HttpReply) and reply.status == 200 and not reply.body.strip():  # noqa: PLR2004
         # the server hands it out and shows it with empty answers only, for ever
         reason = "the server shows nothing of it, as with params that nest too deep"
         return (BadGrant(identity, name, reason, token=owner),)
-    found = shown_task(reply, identity)
+    found = tasks.shown_task(reply, identity)
     if isinstance(found, Failure):
         return found
     if found is None or found.get("status") != "claimed" or found.get("claimed_by") != owner:

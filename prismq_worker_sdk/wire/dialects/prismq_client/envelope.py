@@ -1,4 +1,4 @@
-"""What an answer of the server says: data, a refusal in its own words, or a failure that every dialect knows.
+"""What an answer of the server says: its health, data, a refusal in its words, or a failure that every dialect knows.
 
 The application answers `{"success": …}`, the middleware before it `{"error": title, "message": text}`; neither the
 content type nor, with PHP's warnings on, the first bytes can be relied on.
@@ -10,16 +10,36 @@ import json
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.protocol import (
     Failure,
     Rejected,
+    ServerInfo,
     Throttled,
     Unauthorised,
     Unreachable,
     UnrecognisedServer,
 )
+from prismq_worker_sdk.wire.dialects.prismq_client.values import MAX_TEXT_BYTES
 from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply
 from prismq_worker_sdk.wire.reading import failure_of, retry_after, strip_surrogates
+
+NAME = "prismq-client"
+
+ROOM_FOR_KEY = 255
+"""Bytes of a child's params that its key takes (R22)."""
+
+CAPABILITIES = Capabilities(
+    creates=True,
+    fences=True,
+    finds_claims=True,
+    orders_claims=True,
+    tells_progress=True,
+    retries_at_once=True,
+    max_result_bytes=MAX_TEXT_BYTES,
+    max_params_bytes=MAX_TEXT_BYTES - ROOM_FOR_KEY,
+)
+"""One task a claim, one report a call; no renewal, no release, no delay."""
 
 MAX_WORDS = 500
 
@@ -42,6 +62,11 @@ class ApplicationError:
 
     status: int
     error: str
+
+    @property
+    def empty_queue(self) -> bool:
+        """Whether there is nothing to do."""
+        return (self.status, self.error) in EMPTY_QUEUE
 
     @property
     def deadlocked(self) -> bool:
@@ -112,7 +137,7 @@ def settled(answer: Answer) -> Success | Failure:
 def is_empty_queue(reply: HttpReply) -> bool:
     """Whether a claim was answered with "nothing to do"; the same words also answer an unknown type number."""
     answer = read(reply)
-    return isinstance(answer, ApplicationError) and (answer.status, answer.error) in EMPTY_QUEUE
+    return isinstance(answer, ApplicationError) and answer.empty_queue
 
 
 def items(data: Any) -> list[dict[str, Any]] | None:
@@ -124,17 +149,25 @@ def items(data: Any) -> list[dict[str, Any]] | None:
     return [data] if isinstance(data, dict) and data else None
 
 
-def first_item(answer: Success | ApplicationError) -> dict[str, Any] | None:
-    """The object that was asked for, None where there is none: `items: []` as deployed, 404 where repaired."""
-    if isinstance(answer, ApplicationError):
-        return None
-    found = items(answer.data)
-    return found[0] if found else None
-
-
 def not_found(answer: Answer) -> bool:
     """Whether a repaired server says that there is no such thing; a path that does not exist is none of it."""
     return isinstance(answer, ApplicationError) and answer.status == 404 and answer.error != NO_ENDPOINT  # noqa: PLR2004
+
+
+def found_item(answer: Answer) -> dict[str, Any] | Failure | None:
+    """The object that was asked for, None where there is none: `items: []` as deployed, 404 where repaired."""
+    said = settled(answer)
+    if isinstance(said, Success):
+        return next(iter(items(said.data) or []), None)
+    return None if not_found(answer) else said
+
+
+def read_health(reply: HttpReply) -> ServerInfo | None:
+    """What a health answer tells of such a server; None when it is none of this dialect."""
+    body = envelope(reply)
+    if body is None or body.get("success") is not True or not isinstance(body.get("data"), dict):
+        return None
+    return ServerInfo(NAME, CAPABILITIES) if isinstance(body["data"].get("status"), str) else None
 
 
 def envelope(reply: HttpReply) -> dict[str, Any] | None:

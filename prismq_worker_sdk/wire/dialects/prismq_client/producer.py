@@ -12,26 +12,16 @@ from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.json import first_difference
 from prismq_worker_sdk.model.protocol import Failure
 from prismq_worker_sdk.model.task import Task, TaskStatus
-from prismq_worker_sdk.wire.dialects.prismq_client.children import create
+from prismq_worker_sdk.wire.dialects.prismq_client import tasks, values
 from prismq_worker_sdk.wire.dialects.prismq_client.envelope import (
     Answer,
     ApplicationError,
     Success,
     items,
-    read,
     settled,
 )
 from prismq_worker_sdk.wire.dialects.prismq_client.schema import converted
-from prismq_worker_sdk.wire.dialects.prismq_client.task_types import can_be_asked_for, find_type, register
-from prismq_worker_sdk.wire.dialects.prismq_client.tasks import STATUSES, get_task, is_number, read_task
-from prismq_worker_sdk.wire.dialects.prismq_client.values import (
-    NO_PARAMS,
-    RUN_KEY,
-    unwrapped,
-    whole_numbers,
-    with_run_key,
-)
-from prismq_worker_sdk.wire.messages import HttpRequest, Steps, compact_json
+from prismq_worker_sdk.wire.messages import Steps, compact_json
 from prismq_worker_sdk.wire.producer_backend import (
     Created,
     Submission,
@@ -55,7 +45,7 @@ IGNORED = {
 }
 """What a submission cannot say there, and why."""
 
-STATUS_WORDS = {status.value: word for word, status in STATUSES.items()}
+STATUS_WORDS = {status.value: word for word, status in tasks.STATUSES.items()}
 
 UNKNOWN_TYPE = "Task type not found"
 
@@ -83,7 +73,7 @@ class PrismqClientProducer:
         answer = yield from _create(wanted, compact_json(dict(wanted.params)))
         if isinstance(answer, ApplicationError) and answer.schema_violation:
             # 1.0 is an integer to JSON Schema, and to this server only when it is written as 1
-            whole = compact_json(whole_numbers(wanted.params))
+            whole = compact_json(values.whole_numbers(wanted.params))
             if whole != compact_json(dict(wanted.params)):
                 answer = yield from _create(wanted, whole)
         if isinstance(answer, ApplicationError) and (refused := _not_created(wanted.task_type, answer)):
@@ -105,7 +95,7 @@ class PrismqClientProducer:
     def show(self, task_id: str) -> Steps[dict[str, Any]]:
         """A task in the server's words, but for its result, which is as its handler returned it."""
         raw = yield from self._raw(task_id)
-        return {name: unwrapped(value) if name == "result" else value for name, value in raw.items()}
+        return {name: values.unwrapped(value) if name == "result" else value for name, value in raw.items()}
 
     def tasks(self, wanted: TaskFilter) -> Steps[TaskPage]:
         """A page may be shorter than its limit: `_` stands for any character to the server, and only to it."""
@@ -113,9 +103,8 @@ class PrismqClientProducer:
             if getattr(wanted, name) is not None:
                 raise self._lacks(f"cannot look for tasks by {name}; ask for a status or a type")
         limit, offset, status = _limit(wanted.limit), _offset(wanted.cursor), _status(wanted.status)
-        query = {"status": status, "type": wanted.task_type, "limit": str(limit), "offset": str(offset)}
-        given = tuple((name, value) for name, value in query.items() if value is not None)
-        listed = items(self._data(read((yield HttpRequest("list", "GET", ("tasks",), query=given)))))
+        page = tasks.list_tasks(status=status, type=wanted.task_type, limit=limit, offset=offset)
+        listed = items(self._data((yield from page)))
         if listed is None:
             raise self._foreign("without a list of tasks")
         found = [self._task(raw) for raw in listed]
@@ -128,7 +117,7 @@ class PrismqClientProducer:
     def publish(self, wanted: TypeSchema) -> Steps[dict[str, Any]]:
         """Writes only what differs; the schema in the words that this server understands."""
         name, schema = wanted.name, converted(wanted.param_schema)
-        known = (yield from find_type(name)) if can_be_asked_for(name) else None
+        known = (yield from tasks.find_type(name)) if tasks.can_be_asked_for(name) else None
         if isinstance(known, Failure):
             raise error_of(known, self._api_url)
         if known is not None and first_difference(schema, known.get("param_schema")) is None:
@@ -136,9 +125,9 @@ class PrismqClientProducer:
                 return {**known, "unchanged": True}
         elif known is not None and not wanted.allow_breaking:
             raise _would_overwrite(f"{name} is registered there with another schema")
-        elif known is None and not wanted.allow_breaking and not can_be_asked_for(name):
+        elif known is None and not wanted.allow_breaking and not tasks.can_be_asked_for(name):
             raise _would_overwrite(f"the server cannot be asked for the name {name}, so it may be taken")
-        data = self._data((yield from register(name, wanted.version, schema)))
+        data = self._data((yield from tasks.register(name, wanted.version, schema)))
         if not isinstance(data, dict):
             raise self._foreign("a registration without a task type")
         return data
@@ -164,7 +153,7 @@ class PrismqClientProducer:
 
     def _raw(self, task_id: str) -> Steps[dict[str, Any]]:
         """A task's object; a text that is no number would be cast to one, and be a foreign task's."""
-        found = (yield from get_task(task_id)) if is_number(task_id) else None
+        found = (yield from tasks.get_task(task_id)) if tasks.is_number(task_id) else None
         if isinstance(found, Failure):
             raise error_of(found, self._api_url)
         if found is None:
@@ -181,7 +170,7 @@ class PrismqClientProducer:
 
     def _task(self, raw: dict[str, Any]) -> Task:
         try:
-            return read_task(raw)
+            return tasks.read_task(raw)
         except ValueError as error:
             raise self._foreign(f"with something that is no task: {error}") from None
 
@@ -193,9 +182,9 @@ class PrismqClientProducer:
 
 
 def _create(wanted: Submission, params: str) -> Steps[Answer]:
-    if wanted.run_key is not None or params == NO_PARAMS:
-        params = with_run_key(params, wanted.run_key or "")
-    return create(wanted.task_type, params)
+    if wanted.run_key is not None or params == values.NO_PARAMS:
+        params = values.with_run_key(params, wanted.run_key or "")
+    return tasks.create(wanted.task_type, params)
 
 
 def _limit(given: int | None) -> int:
@@ -209,7 +198,7 @@ def _limit(given: int | None) -> int:
 def _offset(cursor: str | None) -> int:
     if cursor is None:
         return 0
-    if not is_number(cursor) or len(cursor) > MAX_OFFSET_DIGITS:
+    if not tasks.is_number(cursor) or len(cursor) > MAX_OFFSET_DIGITS:
         raise RequestRefused(f"cursor={cursor!r} is none; give the next_cursor of a page", status=400)
     return int(cursor)
 
@@ -246,10 +235,11 @@ def _not_created(task_type: str, answer: ApplicationError) -> RequestRefused | N
 
 
 def _violation(task_type: str, answer: ApplicationError) -> str:
-    if RUN_KEY in answer.error:
+    if values.RUN_KEY in answer.error:
         return (
-            f"the schema that is registered for {task_type} refuses the property {RUN_KEY}, without which neither "
-            "a run_key nor params without entries can be sent; add it there, as `prismq-worker plugins --publish` does"
+            f"the schema that is registered for {task_type} refuses the property {values.RUN_KEY}, without which "
+            "neither a run_key nor params without entries can be sent; add it there, as "
+            "`prismq-worker plugins --publish` does"
         )
     why = "" if faults_of(answer.error) else f": {answer.error}"
     return f"the params do not fit the schema that is registered for {task_type}{why}"

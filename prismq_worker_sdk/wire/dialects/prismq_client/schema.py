@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from prismq_worker_sdk.wire.dialects.prismq_client.values import RUN_KEY
+from prismq_worker_sdk.wire.dialects.prismq_client.values import LARGEST, RUN_KEY
 
 KINDS = {"string", "integer", "number", "boolean", "array", "object"}
 TYPES = KINDS - {"number", "object"}
@@ -23,7 +23,6 @@ TYPES = KINDS - {"number", "object"}
 MAX_CHARACTER_BYTES = 4
 """Bytes of a character in UTF-8."""
 
-LARGEST = 2**63
 MAX_REFERENCES = 8
 """How many references are followed inside each other."""
 

@@ -7,6 +7,10 @@ from collections import OrderedDict
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
+from prismq_worker_sdk.model.protocol import Failure, Unreachable
+from prismq_worker_sdk.wire.dialects.prismq_client.tasks import find_type, type_number
+from prismq_worker_sdk.wire.messages import Steps
+
 MAX_CREATED = 10_000
 MAX_NOTES = 1_000
 
@@ -36,6 +40,19 @@ class Session:
     _streak: int = 0
     _empty: dict[str, int] = field(default_factory=dict)
     _lock: AbstractContextManager[object] = field(default_factory=threading.RLock, repr=False, compare=False)
+
+    def number_of(self, name: str) -> Steps[int | Failure | None]:
+        """The number of a type, None where the server does not know it, or a Failure."""
+        known = self.numbers.get(name)
+        if known is None:
+            found = yield from find_type(name)
+            if not isinstance(found, dict):
+                return found
+            known = type_number(found)
+            if known is None:
+                return Unreachable(f"the type {name} has no usable number there", maybe_seen=False)
+            self.numbers[name] = known
+        return known
 
     def in_turn(self, types: tuple[str, ...]) -> tuple[str, ...]:
         """The types in the order in which they are asked for now, one a request.

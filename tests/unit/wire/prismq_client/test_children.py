@@ -3,7 +3,7 @@ import pytest
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed
 from prismq_worker_sdk.model.protocol import ExchangeRequest, ReportAnswer, UnrecognisedServer
 from prismq_worker_sdk.model.report import Verdict
-from prismq_worker_sdk.wire.dialects.prismq_client.children import child_keys
+from prismq_worker_sdk.wire.dialects.prismq_client.reports import child_keys
 from tests.support.prismq_talk import (
     DEADLOCK,
     NOTHING,

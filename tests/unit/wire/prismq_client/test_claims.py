@@ -18,7 +18,7 @@ from prismq_worker_sdk.model.protocol import (
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire.client import WireClient
 from prismq_worker_sdk.wire.dialects.prismq_client.claims import wire_worker_id
-from prismq_worker_sdk.wire.dialects.prismq_client.health import CAPABILITIES
+from prismq_worker_sdk.wire.dialects.prismq_client.envelope import CAPABILITIES
 from tests.support.prismq_client import TYPE, running_prismq_client
 from tests.support.prismq_talk import (
     DEADLOCK,

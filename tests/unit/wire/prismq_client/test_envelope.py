@@ -13,7 +13,7 @@ from prismq_worker_sdk.wire.dialects.prismq_client.envelope import (
     ApplicationError,
     Success,
     failure,
-    first_item,
+    found_item,
     is_empty_queue,
     read,
 )
@@ -146,7 +146,7 @@ def test_what_never_fits_and_what_only_met_another_request_are_told_apart():
 
 @pytest.mark.parametrize("data", [{"items": [{"id": 1}], "count": 1}, {"id": 1}, [{"id": 1}]])
 def test_an_object_is_taken_out_of_items_or_as_it_is(data):
-    assert first_item(Success(data)) == {"id": 1}
+    assert found_item(Success(data)) == {"id": 1}
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_an_object_is_taken_out_of_items_or_as_it_is(data):
     [Success({"items": [], "count": 0}), Success([]), Success(None), ApplicationError(404, "Task not found")],
 )
 def test_no_object_is_an_empty_list_or_a_refusal(answer):
-    assert first_item(answer) is None
+    assert found_item(answer) is None
 
 
 def test_words_of_a_server_that_utf8_cannot_carry_are_made_plain():

@@ -8,7 +8,7 @@ from prismq_worker_sdk.model.protocol import ServerInfo
 from prismq_worker_sdk.model.task import TaskStatus
 from prismq_worker_sdk.testing.prismq_client import php
 from prismq_worker_sdk.wire.client import health
-from prismq_worker_sdk.wire.dialects.prismq_client.health import CAPABILITIES
+from prismq_worker_sdk.wire.dialects.prismq_client.envelope import CAPABILITIES
 from prismq_worker_sdk.wire.dialects.prismq_client.tasks import read_task, task_id
 from prismq_worker_sdk.wire.dialects.prismq_client.values import (
     result_text,
