@@ -36,15 +36,6 @@ MAX_CALL = 90.0
 """Seconds that the requests of one call may take together; one that has begun may take its own time."""
 
 
-def no_key() -> str | None:
-    """For servers that want no key."""
-    return None
-
-
-def ignore(_event: ApiCalled) -> None:
-    """For callers that count no calls."""
-
-
 class _NotSent(Exception):  # noqa: N818 - no error: it ends a call between two of its requests
     def __init__(self, failure: Failure) -> None:
         self.failure = failure
@@ -64,9 +55,9 @@ class WireClient:
         self,
         api_url: str,
         *,
-        key: Callable[[], str | None] = no_key,
+        key: Callable[[], str | None] = lambda: None,
         dialect: str = AUTO,
-        on_call: Callable[[ApiCalled], None] = ignore,
+        on_call: Callable[[ApiCalled], object] = lambda _: None,
         timeouts: Timeouts | None = None,
         exchange: Exchange | None = None,
     ) -> None:

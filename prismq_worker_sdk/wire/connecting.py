@@ -5,8 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotInTime
+from concurrent.futures import Future, wait
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -27,8 +26,7 @@ def connect(
     *,
     timeout: float,
     left: Callable[[], float],
-    source_address: tuple[str, int] | None = None,
-    options: Iterable[tuple[Any, ...]] = (),
+    options: Iterable[tuple[int, int, int]] = (),
 ) -> socket.socket:
     """A connection to the first address of a host that takes one.
 
@@ -50,8 +48,6 @@ def connect(
             for option in options:
                 connection.setsockopt(*option)
             connection.settimeout(min(timeout, left()))
-            if source_address is not None:
-                connection.bind(source_address)
             connection.connect(address)
         except OSError as error:
             connection.close()
@@ -117,13 +113,11 @@ def in_time(work: Callable[[], T], seconds: float, *, late: Callable[[T], object
     """
     done: Future[T] = Future()
     _begin(work, done)
-    try:
-        return done.result(seconds)
-    except NotInTime:
-        if done.done():
-            return done.result()  # it came at the last moment, or the work itself ran out of time
-        done.add_done_callback(lambda over: None if over.exception() else late(over.result()))
-        raise TimeoutError("the answer did not come in time") from None
+    wait([done], seconds)
+    if done.done():
+        return done.result()
+    done.add_done_callback(lambda over: None if over.exception() else late(over.result()))
+    raise TimeoutError("the answer did not come in time")
 
 
 def _begin(work: Callable[[], T], done: Future[T]) -> None:
@@ -159,12 +153,10 @@ class _LookUps:
             if found is None:
                 found = self._under_way[host, port] = Future()
                 self._begin(host, port, found)
-        try:
-            return found.result(seconds)
-        except NotInTime:
-            if found.done():
-                return found.result()
-            raise NameNotResolvedInTimeError(f"the name {host} was not resolved in time") from None
+        wait([found], seconds)
+        if found.done():
+            return found.result()
+        raise NameNotResolvedInTimeError(f"the name {host} was not resolved in time")
 
     def _begin(self, host: str, port: int, found: Future[list[Any]]) -> None:
         def look() -> list[Any]:

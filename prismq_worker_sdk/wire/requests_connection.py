@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 import io
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from importlib import import_module
@@ -20,11 +20,9 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3 import exceptions
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from prismq_worker_sdk.errors import missing_extra
-from prismq_worker_sdk.wire.connecting import connect, in_time, with_reserve
+from prismq_worker_sdk.wire.connecting import in_time, with_reserve
 from prismq_worker_sdk.wire.http_connection import Deadline
 from prismq_worker_sdk.wire.messages import HttpReply
 from prismq_worker_sdk.wire.reasons import CUT_OFF, NoAnswerError, sentence, too_large
@@ -121,13 +119,23 @@ class _Adapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _pool_classes(self._deadline)
+        self._bound(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: object) -> urllib3.ProxyManager:
+        is_known = proxy in self.proxy_manager
         manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **kwargs)
-        classes = _socks_pool_classes if _is_socks(proxy) else _pool_classes
-        manager.pool_classes_by_scheme = classes(self._deadline)
+        if not is_known:
+            self._bound(manager)
         return manager
+
+    def _bound(self, manager: urllib3.PoolManager) -> None:
+        pools: dict[str, Any] = manager.pool_classes_by_scheme
+        manager.pool_classes_by_scheme = {
+            scheme: type(
+                pool.__name__, (pool,), {"ConnectionCls": _bounded(pool.ConnectionCls, self._deadline)}
+            )
+            for scheme, pool in pools.items()
+        }
 
 
 class _TimedReader(io.RawIOBase):
@@ -180,52 +188,17 @@ class _Response(http.client.HTTPResponse):
         return version, HTTPStatus.CONTINUE if follows else status, reason
 
 
-def _pool_classes(deadline: Deadline) -> dict[str, Any]:
-    """Pools for urllib3 whose connections keep the deadline: scheme → class."""
-
-    def connected(asking: Any) -> socket.socket:
-        return connect(
-            asking._dns_host,  # noqa: SLF001 - where urllib3 keeps it
-            asking.port,
-            timeout=asking.timeout,
-            left=deadline.left,
-            source_address=asking.source_address,
-            options=asking.socket_options or (),
-        )
-
-    return _pools(HTTPConnection, HTTPSConnection, connected, deadline)
-
-
-def _socks_pool_classes(deadline: Deadline) -> dict[str, Any]:
-    """The same by way of a SOCKS proxy.
-
-    Raises:
-        ImportError: PySocks is not there, or does not work.
-    """
-    from urllib3.contrib.socks import SOCKSConnection, SOCKSHTTPSConnection  # noqa: PLC0415 - an extra
-
-    def connected(asking: Any) -> socket.socket:
-        steps = partial(SOCKSConnection._new_conn, asking)  # noqa: SLF001 - a step of it, bounded
-        found: socket.socket = in_time(steps, deadline.left(), late=socket.socket.close)
-        return found
-
-    return _pools(SOCKSConnection, SOCKSHTTPSConnection, connected, deadline)
-
-
-def _pools(
-    plain: type, secure: type, connected: Callable[[Any], socket.socket], deadline: Deadline
-) -> dict[str, Any]:
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = _bounded(plain, connected, deadline)
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = _bounded(secure, connected, deadline)
-
-    return {"http": PlainPool, "https": SecurePool}
-
-
-def _bounded(kind: Any, connected: Callable[[Any], socket.socket], deadline: Deadline) -> type:
+def _bounded(kind: Any, deadline: Deadline) -> type:
     """A kind of connection whose steps all keep the deadline: look-up, connect, proxy, handshake, talk."""
+
+    def opened(self: Any) -> socket.socket:
+        steps = partial(kind._new_conn, self)  # noqa: SLF001 - a step of it, bounded
+        try:
+            found: socket.socket = in_time(steps, deadline.left(), late=socket.socket.close)
+        except exceptions.NewConnectionError as error:
+            cause = error.__cause__
+            raise cause if isinstance(cause, OSError) and cause.errno else error from None
+        return found
 
     def make(self: Any) -> None:
         with_reserve(partial(kind.connect, self))
@@ -239,7 +212,7 @@ def _bounded(kind: Any, connected: Callable[[Any], socket.socket], deadline: Dea
         finally:
             deadline.sent = False  # that was for the proxy
 
-    own = {"response_class": _Response, "_new_conn": connected, "connect": make, "_tunnel": tunnel}
+    own = {"response_class": _Response, "_new_conn": opened, "connect": make, "_tunnel": tunnel}
     return type(kind.__name__, (kind,), own)
 
 

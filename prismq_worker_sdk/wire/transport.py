@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
 from prismq_worker_sdk.decide.redaction import Redactor
@@ -19,6 +19,9 @@ from prismq_worker_sdk.wire.address import is_plain, normalise
 from prismq_worker_sdk.wire.http_connection import Deadline, HttpConnection
 from prismq_worker_sdk.wire.messages import NOT_JSON, HttpReply, HttpRequest
 from prismq_worker_sdk.wire.reasons import sentence
+
+if TYPE_CHECKING:
+    from prismq_worker_sdk.wire.requests_connection import RequestsConnection
 
 MAX_ANSWER = 64 * 1024 * 1024
 """Largest answer that is read, bytes."""
@@ -54,22 +57,6 @@ class Timeouts:
             "renew": 10.0,
         }
     )
-
-
-class Connection(Protocol):
-    """What carries the requests: a socket of our own, or requests."""
-
-    def use(self, headers: Mapping[str, str]) -> None:
-        """From now on these go with each request."""
-
-    def exchange(
-        self, method: str, target: str, body: bytes | None, *, connect_in: float, limit: int
-    ) -> HttpReply:
-        """The answer to one request; raises whatever is in its way."""
-        ...
-
-    def close(self) -> None:
-        """Closes what is at rest; what is under way closes at its end."""
 
 
 class Transport:
@@ -129,7 +116,8 @@ class Transport:
                 request.method, target, body, connect_in=self._timeouts.connect, limit=MAX_ANSWER
             )
         except Exception as error:  # noqa: BLE001 - an answer may break any reader; it must not break the loop
-            reply = Unreachable(self._reason(error), maybe_seen=self._deadline.sent)
+            redactor = Redactor([self.secret] if self.secret else [])
+            reply = Unreachable(redactor.text(sentence(error))[:300], maybe_seen=self._deadline.sent)
         if isinstance(reply, Unreachable) or reply.json is NOT_JSON:
             self._connection.close()  # what is not understood says nothing of where the next answer begins
         self._used_at = time.monotonic()
@@ -147,10 +135,6 @@ class Transport:
         self.secret = checked_key(self._key())
         self._connection.use({**HEADERS, "X-API-Key": self.secret} if self.secret else HEADERS)
         self._secret_known = True
-
-    def _reason(self, error: BaseException) -> str:
-        secrets = [self.secret] if self.secret else []
-        return Redactor(secrets).text(sentence(error))[:300]
 
 
 @lru_cache(maxsize=64)
@@ -181,7 +165,7 @@ def checked_key(key: str | None) -> str | None:
 
 def _opened(
     base: str, deadline: Deadline, proxies: dict[str, str] | None, ca_bundle: str | None
-) -> Connection:
+) -> HttpConnection | RequestsConnection:
     """What carries the requests from now on; requests is imported where it may be needed only."""
     straight = not proxies if proxies is not None else _goes_straight(base)
     if straight and is_plain(base):

@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
+import urllib3
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.wire import connecting
+from prismq_worker_sdk.wire import transport as transport_module
 from prismq_worker_sdk.wire.connecting import in_time
 from prismq_worker_sdk.wire.messages import HttpRequest
 from prismq_worker_sdk.wire.producer import TaskManagerClient
@@ -99,7 +101,8 @@ def test_why_there_is_no_connection_is_told(monkeypatch, number, told):
     assert not found.maybe_seen
 
 
-def test_a_call_goes_out_although_a_handler_has_taken_every_descriptor(monkeypatch):
+@pytest.mark.parametrize("way", ["socket", "requests"])
+def test_a_call_goes_out_although_a_handler_has_taken_every_descriptor(monkeypatch, way):
     real, given_up = socket.socket, []
 
     class Reserve:
@@ -117,7 +120,10 @@ def test_a_call_goes_out_although_a_handler_has_taken_every_descriptor(monkeypat
 
     with raw_server(says(answer())) as server:
         monkeypatch.setattr(connecting, "RESERVE", Reserve())
-        monkeypatch.setattr(connecting, "socket", SimpleNamespace(**vars(socket) | {"socket": opens}))
+        if way == "requests":
+            monkeypatch.setattr(transport_module, "is_plain", lambda _base: False)
+        opening = urllib3.util.connection if way == "requests" else connecting
+        monkeypatch.setattr(opening, "socket", SimpleNamespace(**vars(socket) | {"socket": opens}))
         transport = Transport(server.url, key=no_key)
         found = transport.send(HEALTH)
         transport.close()

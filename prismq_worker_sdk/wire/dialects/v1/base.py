@@ -152,6 +152,7 @@ def read_task(raw: Any) -> Task:
     """
     if not isinstance(raw, dict):
         raise ValueError(f"a task is an object, not {type(raw).__name__}")
+    read: dict[str, Any] = {name: raw[name] for name in AS_THEY_ARE if name in raw}
     for name in ("id", "type"):
         if not is_valid_id(raw.get(name)):
             raise ValueError(f"its {name} is {short(raw.get(name))}, not a usable text")
@@ -161,7 +162,6 @@ def read_task(raw: Any) -> Task:
     status = raw.get("status")
     if not isinstance(status, str | None) or status not in STATUSES:
         raise ValueError(f"its status is {short(status)}, which cannot be read")
-    read: dict[str, Any] = {name: raw[name] for name in AS_THEY_ARE if name in raw}
     strict_params(params)
     for name, reader in READERS:
         value = raw.get(name)

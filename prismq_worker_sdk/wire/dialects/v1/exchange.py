@@ -194,19 +194,19 @@ def _lease(renewal: Renewal, item: dict[str, Any]) -> LeaseReply:
 def _grant(raw: Any) -> Grant | BadGrant:
     found = raw if isinstance(raw, dict) else {}
     token, seconds = found.get("lease_token"), found.get("lease_seconds")
-    proof, lease = (token if is_valid_id(token) else None), number(seconds)
     try:
-        task = base.read_task(raw)
-        if proof is None:
+        task, lease = base.read_task(raw), number(seconds)
+        if not is_valid_id(token):
             raise ValueError("it has no lease_token")
         if lease is None or lease <= 0:
             raise ValueError(f"its lease_seconds is {seconds!r}, not a duration")
     except ValueError as error:
         task_id, kind = found.get("id"), found.get("type")
+        proof = token if is_valid_id(token) else None
         readable = task_id if is_valid_id(task_id) and proof is not None else None
         kind = strip_surrogates(kind) if isinstance(kind, str) else "?"
         return BadGrant(readable, kind, str(error), token=proof)
-    return Grant(task, proof, lease)
+    return Grant(task, token, lease)
 
 
 def _given(**values: Any) -> list[str]:

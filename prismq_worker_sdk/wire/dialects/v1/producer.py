@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from prismq_worker_sdk.errors import Fault, NotATaskManager, NotSupported, RequestRefused
@@ -31,6 +33,9 @@ ENVELOPE_BYTES = 64
 """Of a batch, for what is not tasks."""
 
 
+_json = partial(json.dumps, ensure_ascii=False, allow_nan=False)
+
+
 class V1Producer:
     """One request for each call; a run key tells it nothing, since it creates a task each time."""
 
@@ -53,11 +58,11 @@ class V1Producer:
             size = 0
             for one in wanted[len(found) : len(found) + can.max_submits]:
                 body = _submitted(one)
-                size += len(json.dumps(body, ensure_ascii=False).encode()) + 2
+                size += len(_json(body).encode()) + 2
                 if size > room and batch:
                     break
                 batch.append(body)
-            request = _request("submit", "POST", "tasks", "batch", body={"tasks": batch})
+            request = HttpRequest("submit", "POST", ("tasks", "batch"), _json({"tasks": batch}))
             reply = yield request
             if isinstance(reply, HttpReply) and reply.status in GONE:
                 return found + (yield from one_by_one(self.submit, wanted[len(found) :]))
@@ -75,14 +80,7 @@ class V1Producer:
         return self._object("get", "GET", "tasks", task_id)
 
     def tasks(self, wanted: TaskFilter) -> Steps[TaskPage]:
-        query = {
-            "status": wanted.status,
-            "type": wanted.task_type,
-            "worker_id": wanted.worker_id,
-            "q": wanted.q,
-            "limit": wanted.limit,
-            "cursor": wanted.cursor,
-        }
+        query = {"type" if name == "task_type" else name: value for name, value in asdict(wanted).items()}
         given = tuple((name, str(value)) for name, value in query.items() if value is not None)
         page = yield from self._object("list", "GET", "tasks", query=given)
         cursor = page.get("next_cursor")
@@ -119,7 +117,7 @@ class V1Producer:
         body: Mapping[str, Any] | None = None,
         query: tuple[tuple[str, str], ...] = (),
     ) -> Steps[HttpReply]:
-        request = _request(call, method, *segments, body=body, query=query)
+        request = HttpRequest(call, method, segments, None if body is None else _json(body), query)
         return self._checked(request, (yield request))
 
     def _checked(self, request: HttpRequest, reply: HttpAnswer) -> HttpReply:
@@ -173,17 +171,6 @@ class V1Producer:
 
     def _foreign(self, what: str) -> NotATaskManager:
         return NotATaskManager(f"{self._api_url} answered {what}")
-
-
-def _request(
-    call: str,
-    method: str,
-    *segments: str,
-    body: Mapping[str, Any] | None = None,
-    query: tuple[tuple[str, str], ...] = (),
-) -> HttpRequest:
-    text = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False)
-    return HttpRequest(call, method, segments, text, query)
 
 
 def _submitted(wanted: Submission) -> dict[str, Any]:
