@@ -11,6 +11,7 @@ from prismq_worker_sdk.decide.claims import (
     longest_wait,
     next_claim,
     pace_after,
+    prefetch,
     recent,
     window_after,
     worth_repeating,
@@ -30,9 +31,9 @@ from prismq_worker_sdk.model.protocol import (
 )
 from prismq_worker_sdk.outbox.store import HoldResult
 from prismq_worker_sdk.worker.driver import Loop, Wait
-from prismq_worker_sdk.worker.prefetch import ahead
 from prismq_worker_sdk.worker.room import why_full
-from prismq_worker_sdk.worker.services import ClaimRequest, Services
+from prismq_worker_sdk.worker.services import Services
+from prismq_worker_sdk.worker.shared import ClaimRequest
 from prismq_worker_sdk.worker.task_path import Arrival, accept, arrive, refuse
 
 DISK_PAUSE = 5.0
@@ -290,6 +291,23 @@ class Claimer:
         with request.lock:
             left, request.slots_left, request.open = request.slots_left, 0, False
             self._services.slots.unreserve(request.work.task_types, request.work.max_tasks, left=left)
+
+
+def ahead(services: Services) -> int:
+    """How many tasks may wait for a slot: none where giving one back costs it an attempt, or their results no disk."""
+    can, config, shared = services.can, services.config, services.shared
+    if config.prefetch == "off" or not (can.releases and can.renews):
+        return 0
+    wanted = prefetch(
+        config.concurrency, handler_seconds=shared.handler_seconds, exchange_seconds=shared.exchange_seconds
+    )
+    if not wanted:
+        return 0
+    try:
+        results = services.disk.look().free // can.max_result_bytes
+    except OSError:
+        return 0
+    return min(wanted, max(0, results - config.concurrency))
 
 
 def _new(request: ClaimRequest, tasks: tuple[Grant | BadGrant, ...]) -> tuple[Grant | BadGrant, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prismq_worker_sdk.decide.shutdown import exit_code
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.model.events import Notice
+from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.worker.commit_loop import count_and_tell, end_claims, lapsed
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
@@ -30,13 +31,13 @@ def close_books(services: Services, *, elsewhere: int = 0) -> tuple[int, str]:
     """
     strays = _let_lapse(services)
     waiting = services.outbox.count("waiting")
-    faults = services.accounting.accounts(waiting=waiting).faults()
+    faults = services.accounting.faults(waiting=waiting)
     for fault in faults:
         services.emit(Notice("error", f"the books are off: {fault}; please report this"))
     code = exit_code(
         failed=services.lifecycle.failed, balanced=not faults, waiting=waiting + elsewhere, strays=strays
     )
-    parked = services.shared.parked + services.accounting.parked
+    parked = services.shared.parked + services.accounting.settled[Settlement.PARKED]
     return code, f"{services.lifecycle.reason}; {left_behind(waiting, strays, elsewhere)}{_kept(parked)}"
 
 

@@ -261,7 +261,7 @@ def count_and_tell(services: Services, ends: Sequence[Ended], *, deliver: bool =
     ledger, events = services.accounting, list[Event]()
     reported = [one for one in ends if one.reported]
     ledger.commit(len(reported))
-    ledger.end(one.end for one in ends)
+    ledger.end(len(ends))
     for one in ends:
         if one.settled is not None:
             ledger.settle(one.settled)

@@ -13,7 +13,8 @@ from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.claim_loop import Claimer, still_unknown
 from prismq_worker_sdk.worker.driver import Effect, Loop, Reply, Wait
 from prismq_worker_sdk.worker.report_sender import DISK_PAUSE, ReportSender
-from prismq_worker_sdk.worker.services import ClaimRequest, Services
+from prismq_worker_sdk.worker.services import Services
+from prismq_worker_sdk.worker.shared import ClaimRequest
 
 END_WAIT_PAUSE = 0.25
 """Seconds before the wait of a claim is ended once more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -52,19 +52,26 @@ LONGEST_SLEEP = 3600.0
 
 
 class Waker:
-    """Wakeups one sleeper; a wake-up that comes before the sleep is not lost."""
+    """Wakes one sleeper; a wake-up that comes before the sleep is not lost.
+
+    Attributes:
+        wake: Something changed: look again.
+    """
 
     def __init__(self) -> None:
         self._event = threading.Event()
-
-    def wake(self) -> None:
-        """Something changed: look again."""
-        self._event.set()
+        self.wake: Callable[[], None] = self._event.set
 
     def sleep(self, seconds: float | None) -> None:
         """Returns when woken, or when the seconds are over."""
         self._event.wait(None if seconds is None else min(LONGEST_SLEEP, max(0.0, seconds)))
         self._event.clear()
+
+
+def wake_all(wakers: Sequence[Waker]) -> None:
+    """Wakes each of them."""
+    for waker in wakers:
+        waker.wake()
 
 
 def drive(loop: Loop, perform: Perform, waker: Waker, watch: Callable[[Any], None] | None = None) -> Any:

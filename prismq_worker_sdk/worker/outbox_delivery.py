@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.model.protocol import ServerInfo
+from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.connections import Connections
@@ -123,12 +124,12 @@ def _end(services: Services) -> None:
 
 def _counted(services: Services, *, unreadable: int) -> Sent:
     left = services.outbox.count("waiting")
-    accounts = services.accounting.accounts(waiting=left)
+    settled = services.accounting.settled
     return Sent(
-        accounts.accepted,
-        accounts.lost_reports,
-        accounts.parked + unreadable,
+        settled[Settlement.ACCEPTED] + settled[Settlement.UNCONFIRMED],
+        settled[Settlement.LOST],
+        settled[Settlement.PARKED] + unreadable,
         left,
         sum(services.outbox.elsewhere().values()),
-        accounts.faults(),
+        services.accounting.faults(waiting=left),
     )

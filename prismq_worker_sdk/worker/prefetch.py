@@ -1,11 +1,11 @@
-"""Tasks that are claimed before a slot is free for them: how many, and when they go back untouched (R4, R7)."""
+"""Tasks that were claimed before a slot was free for them: they begin in one, or go back untouched (R4, R7)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf
 
-from prismq_worker_sdk.decide import claims
+from prismq_worker_sdk.decide.claims import LONG
 from prismq_worker_sdk.model.outcome import Released
 from prismq_worker_sdk.model.protocol import WorkerCommand
 from prismq_worker_sdk.worker.attempt import Attempt, Ending, Prefetched
@@ -13,23 +13,6 @@ from prismq_worker_sdk.worker.services import Services
 
 LONGEST_WAIT = 0.5
 """Seconds that a task waits for a slot before it goes back; looked for once a second, and when that is over."""
-
-
-def ahead(services: Services) -> int:
-    """How many tasks may wait for a slot: none where giving one back costs it an attempt, or their results no disk."""
-    can, config, shared = services.can, services.config, services.shared
-    if config.prefetch == "off" or not (can.releases and can.renews):
-        return 0
-    wanted = claims.prefetch(
-        config.concurrency, handler_seconds=shared.handler_seconds, exchange_seconds=shared.exchange_seconds
-    )
-    if not wanted:
-        return 0
-    try:
-        results = services.disk.look().free // can.max_result_bytes
-    except OSError:
-        return 0
-    return min(wanted, max(0, results - config.concurrency))
 
 
 def begins(services: Services, attempt: Attempt) -> bool:
@@ -59,7 +42,7 @@ def _overdue(services: Services, attempt: Attempt, now: float) -> str | None:
     if (why := _obstacle(services, attempt, now)) is not None:
         return why
     if isinstance(attempt.state, Prefetched) and now >= attempt.state.since + LONGEST_WAIT:
-        services.shared.handler_seconds = claims.LONG
+        services.shared.handler_seconds = LONG
         return "no slot was free in time"
     return None
 

@@ -1,18 +1,13 @@
-"""What loops and slots work with: services, and the few facts that loops tell each other."""
+"""What loops and slots work with: their services, and how they are put together."""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, fields, replace
-from math import inf
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, fields, replace
 from random import Random
 from typing import Protocol
 
-from prismq_worker_sdk.decide.claims import LONG
-from prismq_worker_sdk.decide.leases import first_renewal
+from prismq_worker_sdk.decide.leases import CONFIRM_WITHIN
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.decide.retries import can_be_held
 from prismq_worker_sdk.handlers.handler import Handler
@@ -22,7 +17,6 @@ from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Emit, Notice
 from prismq_worker_sdk.model.protocol import (
-    ClaimWork,
     ExchangeReply,
     ExchangeRequest,
     ExchangeResponse,
@@ -43,31 +37,12 @@ from prismq_worker_sdk.worker.driver import Call, Effect, Reply
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.room import Disk
 from prismq_worker_sdk.worker.server_status import ServerStatus
+from prismq_worker_sdk.worker.shared import Shared, Wakeups
 from prismq_worker_sdk.worker.slots import SlotPool
 from prismq_worker_sdk.worker.stale_claims import StaleClaimGuard
 
 UNKNOWN_PAUSE = 60.0
 """Seconds before a type that the server does not know is asked for again."""
-
-
-def _nobody() -> None:
-    """Nobody sleeps yet."""
-
-
-@dataclass(slots=True)
-class Wakeups:
-    """How each loop is told that something changed."""
-
-    claim: Callable[[], None] = _nobody
-    lease: Callable[[], None] = _nobody
-    commit: Callable[[], None] = _nobody
-    deliver: Callable[[], None] = _nobody
-    supervise: Callable[[], None] = _nobody
-
-    def notify_all(self) -> None:
-        """Look again, all of you."""
-        for wake in (self.claim, self.lease, self.commit, self.deliver, self.supervise):
-            wake()
 
 
 class Children(Protocol):
@@ -92,77 +67,6 @@ class Children(Protocol):
     def close(self, seconds: float) -> None:
         """Ends them, those that are idle within so many seconds."""
         ...
-
-
-@dataclass(slots=True, eq=False)
-class ClaimRequest:
-    """A claim that is sent, and sent again until its answer is known (R6), and the slots kept for its tasks (R4).
-
-    One that waits on the server is ended by a repeat, from another loop: two answers, maybe with the same tasks.
-
-    Attributes:
-        sent_at: Clock reading at its first sending (R5).
-        slots_left: Slots that no task took yet.
-        part: Whether it leaves out types that have less room; another claim asks for them next.
-        maybe_seen: Whether it was sent before without an answer.
-        open: Whether its own answer is still to come.
-        tokens: Of the tasks that came with its answers so far.
-        lock: Held while an answer is dealt with.
-    """
-
-    work: ClaimWork
-    request_id: str
-    sent_at: float
-    slots_left: int
-    part: bool = False
-    maybe_seen: bool = False
-    open: bool = True
-    tokens: set[str] = field(default_factory=set)
-    lock: AbstractContextManager[object] = field(default_factory=threading.RLock)
-
-
-@dataclass(slots=True)
-class Shared:
-    """The facts that loops tell each other; each is one value, written whole.
-
-    Attributes:
-        command: What the server wants of this worker (R40).
-        delivering: Whether reports go out now, so that claims go along with them and the claim loop rests. The commit
-            loop says so before it frees slots, the delivery loop takes it back when nothing is due any more.
-        waiting: The claim that waits on the server now, so that a stop can end its wait (R6).
-        claim_window: How many claims may be under way at once, where a claim brings one task.
-        planning: Held while a claim is planned and its slots are reserved (R4).
-        handler_seconds: What handlers took of late; long until they are seen to be short.
-        exchange_seconds: What a claim took of late that did not wait on the server, from its sending to its tasks.
-        offered: Attempts whose outcomes the disk refuses, with the clock reading of their next try (R12).
-        finished: Attempts whose handlers have ended, with how: the commit loop stores them.
-        threads: The last attempt of each thread, by its number.
-        lease_looks_at: Clock reading at which the lease loop looks next by itself.
-        claims_hold: Whether claims last as long as they are taken to; False once a task came again too early.
-        stored_sent: Whether the reports of earlier processes were sent once (R27).
-        flushed: Whether the last sending before the exit is over (R36).
-        closed: Whether nothing more is to be stored: the worker has stopped.
-        disk_trouble: Why the disk keeps the worker from claiming, if it does.
-        parked: Reports that earlier processes parked, whichever server they are for.
-    """
-
-    command: WorkerCommand = WorkerCommand.RUN
-    delivering: bool = False
-    waiting: ClaimRequest | None = None
-    claim_window: int = 1
-    planning: threading.Lock = field(default_factory=threading.Lock)
-    handler_seconds: float = LONG
-    exchange_seconds: float = 0.0
-    offered: dict[Attempt, float] = field(default_factory=dict)
-    finished: deque[tuple[Attempt, Ending]] = field(default_factory=deque)
-    threads: dict[int, Attempt] = field(default_factory=dict)
-    lease_looks_at: float = inf
-    claims_hold: bool = True
-    stored_sent: bool = False
-    flushed: bool = False
-    closed: bool = False
-    disk_trouble: str | None = None
-    parked: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -250,8 +154,8 @@ class Services(Environment):
 
     def watch(self, attempts: Iterable[Attempt]) -> None:
         """New attempts are to be watched: wakes the lease loop where it would look too late by itself (R7, R16)."""
-        first = first_renewal(self.clock.monotonic())
-        if self.shared.lease_looks_at > min(first, *(attempt.limit_at for attempt in attempts)):
+        first = self.clock.monotonic() + CONFIRM_WITHIN
+        if self.shared.lease_looks_at > min(first, *[attempt.limit_at for attempt in attempts]):
             self.wakeups.lease()
 
     def deliver_with_claims(self, *, now: bool) -> None:

@@ -11,6 +11,7 @@ from prismq_worker_sdk.errors import PrismqError, SettingsError
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.events import Notice, WorkerStarted, WorkerStopped
 from prismq_worker_sdk.model.protocol import ServerInfo, WorkerCommand
+from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.connections import Connections, Connects
@@ -118,9 +119,9 @@ class Supervisor:
             reasons.append(trouble)
         closed = self._here.availability.closed(self._here.clock.monotonic())
         reasons.extend(f"{name}: {why}" for name, why in closed.items())
-        parked = (
-            0 if self._services is None else self._services.shared.parked + self._services.accounting.parked
-        )
+        parked = 0
+        if (services := self._services) is not None:
+            parked = services.shared.parked + services.accounting.settled[Settlement.PARKED]
         return Health(live=not dead, ready=not reasons, reasons=tuple(reasons), parked=parked)
 
     def _run(self, state: State, done: Callable[[int], None]) -> None:

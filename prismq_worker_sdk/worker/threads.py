@@ -11,7 +11,7 @@ from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.commit_loop import commit_loop
 from prismq_worker_sdk.worker.connections import Connects
 from prismq_worker_sdk.worker.delivery_loop import Delivery, delivery_lane, delivery_loop
-from prismq_worker_sdk.worker.driver import Loop, LoopThread
+from prismq_worker_sdk.worker.driver import Loop, LoopThread, wake_all
 from prismq_worker_sdk.worker.interpreter_watch import InterpreterWatch
 from prismq_worker_sdk.worker.lease_loop import lease_loop
 from prismq_worker_sdk.worker.readiness import Readiness
@@ -25,7 +25,7 @@ class WorkerThreads:
     """Starts and ends the threads of one worker, and says how they do.
 
     Args:
-        wake: Wakeups whoever watches.
+        wake: Wakes whoever watches.
         owns_process: Whether what a process has only once may be used.
     """
 
@@ -61,7 +61,8 @@ class WorkerThreads:
         self._services = services
         self._watch = InterpreterWatch(services, stacks=owns_process)
         wakes = services.wakeups
-        wakes.deliver, wakes.claim = partial(_wake, self._deliveries), partial(_wake, self._claims)
+        wakes.deliver = partial(wake_all, [one.waker for one in self._deliveries])
+        wakes.claim = partial(wake_all, [one.waker for one in self._claims])
         wakes.lease, wakes.supervise = self._lease.waker.wake, wake
         wakes.commit = self._commit.waker.wake
 
@@ -119,8 +120,3 @@ class WorkerThreads:
     def _loops(self) -> tuple[LoopThread, ...]:
         """In the order of their ends: what finishes is stored till last."""
         return *self._deliveries, *self._claims, self._lease, self._commit
-
-
-def _wake(loops: list[LoopThread]) -> None:
-    for loop in loops:
-        loop.waker.wake()

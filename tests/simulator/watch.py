@@ -190,7 +190,7 @@ class Watch:
         if services is None:
             return
         waiting, left = self._waiting(process), len(services.attempts.all())
-        faults = services.accounting.accounts(waiting=waiting).faults()
+        faults = services.accounting.faults(waiting=waiting)
         if faults and not process.host.disk_is_full:
             self.find("R38", f"{process.worker_id}: {'; '.join(faults)}")
         if code == 0 and (waiting or left):

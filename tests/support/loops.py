@@ -214,7 +214,7 @@ class Workplace:
         return [(event.ref.task_id, event.end) for event in self.of(ClaimEnded)]
 
     def faults(self):
-        return self.services.accounting.accounts(waiting=self.outbox.count("waiting")).faults()
+        return self.services.accounting.faults(waiting=self.outbox.count("waiting"))
 
     def supervised(self):
         """The supervising loop, stepped by hand."""

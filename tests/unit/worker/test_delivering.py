@@ -286,7 +286,7 @@ def test_r26_a_conflict_after_an_unanswered_try_is_accepted_unconfirmed(workplac
     loop.verdict(Verdict.CONFLICT)
 
     assert settlements(place) == [("t1", Settlement.UNCONFIRMED)]
-    assert place.services.accounting.accounts(waiting=0).unconfirmed == 1
+    assert place.services.accounting.settled[Settlement.UNCONFIRMED] == 1
     assert place.faults() == ()
 
 

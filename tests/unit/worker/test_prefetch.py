@@ -9,8 +9,9 @@ from prismq_worker_sdk.model.events import End
 from prismq_worker_sdk.model.outcome import Released
 from prismq_worker_sdk.model.protocol import WorkerCommand
 from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.claim_loop import ahead
 from prismq_worker_sdk.worker.lease_renewer import LeaseRenewer
-from prismq_worker_sdk.worker.prefetch import LONGEST_WAIT, ahead, give_back
+from prismq_worker_sdk.worker.prefetch import LONGEST_WAIT, give_back
 from prismq_worker_sdk.worker.room import Space
 from prismq_worker_sdk.worker.slots import SlotPool
 from prismq_worker_sdk.worker.task_path import accept, arrive
