@@ -8,10 +8,10 @@ from datetime import timedelta
 
 import pytest
 
+from prismq_youtube_shorts.cache import MAX_PER_VIDEO, MAX_SECONDS, Cache, Page, Snapshot
 from prismq_youtube_shorts.resources import VIDEOS, Video
 from prismq_youtube_shorts.search import SearchQuery
-from prismq_youtube_shorts.state.cache import MAX_PER_VIDEO, MAX_SECONDS, Cache, Page, Snapshot
-from prismq_youtube_shorts.state.file import StateFile
+from prismq_youtube_shorts.state_file import StateFile
 
 DAY = 86_400.0
 VIDEO = {
@@ -24,9 +24,7 @@ VIDEO = {
 
 @pytest.fixture
 def file(tmp_path):
-    opened = StateFile(tmp_path)
-    yield opened
-    opened.close()
+    return StateFile(tmp_path)
 
 
 @pytest.fixture
@@ -164,7 +162,7 @@ def test_what_another_version_asked_less_of_is_asked_anew(file, clock, monkeypat
     assert snapshots.videos(["vid"])
 
     less = replace(VIDEOS, fields="items(id,player)")
-    monkeypatch.setattr("prismq_youtube_shorts.state.cache.VIDEOS", less)
+    monkeypatch.setattr("prismq_youtube_shorts.cache.VIDEOS", less)
     monkeypatch.setattr("prismq_youtube_shorts.search.VIDEOS", less)
     assert snapshots.videos(["vid"]) == {}
     assert query.digest("e") != before

@@ -216,7 +216,7 @@ def test_a_call_that_was_never_sent_is_not_counted(make_client):
 
     with pytest.raises(YouTubeTrouble, match="ConnectionRefusedError"):
         client.find()
-    assert client.youtube.ledger.used(Bucket.SEARCH) == 0
+    assert client.youtube.ledger.quota(Bucket.SEARCH).used == 0
 
 
 @pytest.mark.parametrize("fault", ["reset", "stall", "http_503"])
@@ -225,7 +225,7 @@ def test_a_call_that_youtube_may_have_seen_is_counted(sandbox, client, fault):
 
     with pytest.raises(YouTubeTrouble):
         client.find(timeout=0.2 if fault == "stall" else 20)
-    assert client.youtube.ledger.used(Bucket.SEARCH) == 1
+    assert client.youtube.ledger.quota(Bucket.SEARCH).used == 1
 
 
 @pytest.mark.parametrize("variable", [name for name in CA_VARIABLES if name != "HTTPLIB2_CA_CERTS"])
@@ -253,7 +253,7 @@ def test_a_certificate_that_is_not_trusted_must_be_fixed_and_costs_nothing(make_
             client.find()
 
     assert caught.value.__context__ is None
-    assert client.youtube.ledger.used(Bucket.SEARCH) == 0
+    assert client.youtube.ledger.quota(Bucket.SEARCH).used == 0
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
@@ -266,7 +266,7 @@ def test_a_bundle_that_cannot_be_read_is_named(sandbox, make_client, monkeypatch
 
     with pytest.raises(Misconfigured, match=r"REQUESTS_CA_BUNDLE names .*ca\.pem"):
         client.find()
-    assert (client.youtube.ledger.used(Bucket.SEARCH), sandbox.requests) == (0, [])
+    assert (client.youtube.ledger.quota(Bucket.SEARCH).used, sandbox.requests) == (0, [])
 
 
 def test_an_answer_that_is_nested_too_deep_is_no_usable_answer(client, monkeypatch):

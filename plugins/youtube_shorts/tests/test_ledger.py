@@ -11,23 +11,18 @@ import pytest
 
 from prismq_worker_sdk.compat import UTC
 from prismq_youtube_shorts.errors import DayQuotaUsedUp, YouTubeTrouble, uncharged
+from prismq_youtube_shorts.ledger import Ledger
 from prismq_youtube_shorts.quota import Bucket
-from prismq_youtube_shorts.state.file import StateFile
-from prismq_youtube_shorts.state.ledger import Ledger
+from prismq_youtube_shorts.state_file import StateFile
 
 
 @pytest.fixture
 def make_ledger(tmp_path, clock):
-    files = []
-
     def make(project="one", **budgets):
-        files.append(StateFile(tmp_path / "state"))
         given = {bucket: budgets.get(bucket.value, 100) for bucket in Bucket}
-        return Ledger(files[-1], project, given, clock)
+        return Ledger(StateFile(tmp_path / "state"), project, given, clock)
 
-    yield make
-    for file in files:
-        file.close()
+    return make
 
 
 def spend(ledger, bucket, times):
@@ -56,7 +51,7 @@ def test_a_call_beyond_the_budget_is_refused_before_it_is_made_and_not_counted(m
             DayQuotaUsedUp, match=r"\(YOUTUBE_DAILY_SEARCH_BUDGET=2\); .* 2026-11-24 08:01 UTC"
         ):
             ledger.spend(Bucket.SEARCH)
-    assert ledger.used(Bucket.SEARCH) == 2
+    assert ledger.quota(Bucket.SEARCH).used == 2
     assert "YOUTUBE_DAILY_SEARCH_BUDGET=2" in ledger.used_up(Bucket.SEARCH)
     assert ledger.used_up(Bucket.UNITS) is None
 
@@ -109,15 +104,15 @@ def test_a_new_day_begins_at_midnight_in_los_angeles(make_ledger, clock, before,
 
     clock.now = datetime.fromisoformat(after).replace(tzinfo=UTC)
     ledger.spend(Bucket.SEARCH)
-    assert ledger.used(Bucket.SEARCH) == 1
+    assert ledger.quota(Bucket.SEARCH).used == 1
 
 
 def test_a_project_that_is_named_is_shared_by_its_keys_and_another_is_not(make_ledger):
     spend(make_ledger("one"), Bucket.SEARCH, 2)
     spend(make_ledger("one"), Bucket.SEARCH, 1)
 
-    assert make_ledger("one").used(Bucket.SEARCH) == 3
-    assert make_ledger("two").used(Bucket.SEARCH) == 0
+    assert make_ledger("one").quota(Bucket.SEARCH).used == 3
+    assert make_ledger("two").quota(Bucket.SEARCH).used == 0
 
 
 def test_no_call_is_lost_when_many_threads_and_files_count(make_ledger):
@@ -125,7 +120,7 @@ def test_no_call_is_lost_when_many_threads_and_files_count(make_ledger):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: ledgers[n % 4].spend(Bucket.UNITS), range(200)))
 
-    assert make_ledger().used(Bucket.UNITS) == 200
+    assert make_ledger().quota(Bucket.UNITS).used == 200
 
 
 def test_processes_share_the_budget_and_never_go_beyond_it(tmp_path):
@@ -134,8 +129,8 @@ from pathlib import Path
 from datetime import datetime, timezone
 from prismq_youtube_shorts.errors import DayQuotaUsedUp
 from prismq_youtube_shorts.quota import Bucket
-from prismq_youtube_shorts.state.file import StateFile
-from prismq_youtube_shorts.state.ledger import Ledger
+from prismq_youtube_shorts.state_file import StateFile
+from prismq_youtube_shorts.ledger import Ledger
 now = datetime(2026, 11, 23, 20, tzinfo=timezone.utc)
 ledger = Ledger(StateFile(Path({str(tmp_path)!r})), "p", dict.fromkeys(Bucket, 50), lambda: now)
 spent = 0

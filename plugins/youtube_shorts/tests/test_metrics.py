@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prismq_worker_sdk.compat import UTC
-from prismq_youtube_shorts.result import Short
-from prismq_youtube_shorts.state.cache import Snapshot
-from prismq_youtube_shorts.trends.metrics import (
+from prismq_youtube_shorts.cache import Snapshot
+from prismq_youtube_shorts.metrics import (
     Measured,
     age_hours,
     engagement_rate,
@@ -22,6 +21,7 @@ from prismq_youtube_shorts.trends.metrics import (
     robust_z,
     velocity,
 )
+from prismq_youtube_shorts.result import Short
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MARCH_BREAK = datetime(2025, 3, 31, tzinfo=UTC)

@@ -223,7 +223,7 @@ def test_keys_of_a_named_project_share_its_quota(sandbox, make_youtube):
     alone = make_youtube(sandbox, key="one")
     one.ledger.spend(Bucket.SEARCH)
 
-    assert (other.ledger.used(Bucket.SEARCH), alone.ledger.used(Bucket.SEARCH)) == (1, 0)
+    assert (other.ledger.quota(Bucket.SEARCH).used, alone.ledger.quota(Bucket.SEARCH).used) == (1, 0)
 
 
 def test_every_setting_is_on_the_plugins_page():

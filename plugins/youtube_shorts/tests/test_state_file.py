@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from prismq_youtube_shorts.ledger import Ledger
 from prismq_youtube_shorts.quota import Bucket
-from prismq_youtube_shorts.state.file import VERSION, StateFile
-from prismq_youtube_shorts.state.ledger import Ledger
+from prismq_youtube_shorts.state_file import VERSION, StateFile
 
 
 def ledger_of(file, clock):
@@ -53,14 +53,12 @@ def test_a_damaged_file_is_set_aside_and_a_fresh_one_is_begun(tmp_path, clock, c
     ledger = ledger_of(file, clock)
     ledger.spend(Bucket.SEARCH)
     ledger.spend(Bucket.SEARCH)
-    file.close()
 
-    assert ledger.used(Bucket.SEARCH) == 2
+    assert ledger.quota(Bucket.SEARCH).used == 2
     assert [path.name.split("-")[0] for path in sorted(tmp_path.glob("youtube.db.*"))] == [
         "youtube.db.damaged"
     ]
     assert "it was set aside as youtube.db.damaged-" in caplog.text
-    file.close()
 
 
 def test_a_file_of_a_newer_plugin_is_left_alone(tmp_path, clock, caplog):
@@ -84,7 +82,6 @@ def test_what_one_transaction_could_not_finish_is_undone(tmp_path):
     with pytest.raises(ZeroDivisionError):
         file.run(half, None)
     assert file.run(lambda db: db.execute("SELECT count(*) FROM usage").fetchone()[0], None) == 0
-    file.close()
 
 
 def test_a_file_that_is_deleted_under_a_worker_is_begun_anew(tmp_path, clock):
@@ -94,9 +91,8 @@ def test_a_file_that_is_deleted_under_a_worker_is_begun_anew(tmp_path, clock):
     file.path.unlink()
     ledger.spend(Bucket.SEARCH)
 
-    assert ledger.used(Bucket.SEARCH) == 1
+    assert ledger.quota(Bucket.SEARCH).used == 1
     assert file.path.exists()
-    file.close()
 
 
 def test_of_two_processes_that_find_one_file_damaged_the_second_uses_what_the_first_began(tmp_path, clock):
@@ -110,7 +106,5 @@ def test_of_two_processes_that_find_one_file_damaged_the_second_uses_what_the_fi
     other.spend(Bucket.SEARCH)
     mine.spend(Bucket.SEARCH)
 
-    assert mine.used(Bucket.SEARCH) == other.used(Bucket.SEARCH) == 3
+    assert mine.quota(Bucket.SEARCH).used == other.quota(Bucket.SEARCH).used == 3
     assert len(list(tmp_path.glob("*.damaged-*"))) == 1
-    first.close()
-    second.close()

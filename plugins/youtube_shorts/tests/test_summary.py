@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prismq_worker_sdk.compat import UTC
+from prismq_youtube_shorts import metrics
+from prismq_youtube_shorts.metrics import Measured, lift, summary_of
 from prismq_youtube_shorts.result import ChannelTotal, Short
-from prismq_youtube_shorts.trends import metrics
-from prismq_youtube_shorts.trends.metrics import Measured, lift, summary_of
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 RATES = st.floats(0.001, 1e9)

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prismq_youtube_shorts.trends.tokens import hashtags_of, keywords_of
+from prismq_youtube_shorts.tokens import hashtags_of, keywords_of
 
 STOP_WORDS = {
     language: set(words.split())
     for language, words in json.loads(
-        files("prismq_youtube_shorts.trends").joinpath("stop_words.json").read_text("utf-8")
+        files("prismq_youtube_shorts").joinpath("stop_words.json").read_text("utf-8")
     ).items()
 }
 FULL_WIDTH_CATS = "\uff23\uff41\uff54\uff53"

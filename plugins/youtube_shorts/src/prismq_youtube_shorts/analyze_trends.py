@@ -12,9 +12,12 @@ from pydantic import Field, model_validator
 from prismq_worker_sdk import Defer, TaskContext, TaskParams
 from prismq_worker_sdk.compat import UTC, Self
 from prismq_worker_sdk.errors import HandlerSignal
+from prismq_youtube_shorts import metrics, sources
+from prismq_youtube_shorts.cache import Page, Snapshot
 from prismq_youtube_shorts.client import PAGE_SIZE, Calls
 from prismq_youtube_shorts.errors import DayQuotaUsedUp, NotThere
 from prismq_youtube_shorts.handler import YouTubeHandler, naming_parameters
+from prismq_youtube_shorts.metrics import Measured
 from prismq_youtube_shorts.quota import Bucket
 from prismq_youtube_shorts.result import (
     AnalyzeTrendsResult,
@@ -28,9 +31,6 @@ from prismq_youtube_shorts.result import (
 from prismq_youtube_shorts.search import ChannelId, Language, Region, Search, SearchQuery
 from prismq_youtube_shorts.selection import Selection, reason_of, select_shorts
 from prismq_youtube_shorts.shorts_rule import ShortsCheck, check
-from prismq_youtube_shorts.state.cache import Page, Snapshot
-from prismq_youtube_shorts.trends import metrics, sources
-from prismq_youtube_shorts.trends.metrics import Measured
 from prismq_youtube_shorts.truncation import truncated
 
 RESERVE = 45.0

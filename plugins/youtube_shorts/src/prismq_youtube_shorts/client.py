@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from prismq_worker_sdk import TaskContext
 from prismq_worker_sdk.errors import HandlerSignal
 from prismq_youtube_shorts import resources
+from prismq_youtube_shorts.cache import Cache
 from prismq_youtube_shorts.errors import (
     CREDENTIALS_PAGE,
     LIBRARY_PAGE,
@@ -22,12 +23,11 @@ from prismq_youtube_shorts.errors import (
     YouTubeTrouble,
     uncharged,
 )
+from prismq_youtube_shorts.ledger import BUDGET_SETTINGS, Ledger
 from prismq_youtube_shorts.quota import Bucket, Clock, utc_now
 from prismq_youtube_shorts.resources import Channel, Endpoint, ItemT, Listing, Video
 from prismq_youtube_shorts.settings import GOOGLE, YouTubeSettings
-from prismq_youtube_shorts.state.cache import Cache
-from prismq_youtube_shorts.state.file import StateFile
-from prismq_youtube_shorts.state.ledger import BUDGET_SETTINGS, Ledger
+from prismq_youtube_shorts.state_file import StateFile
 
 if TYPE_CHECKING:
     from prismq_youtube_shorts.transport import GoogleTransport
@@ -96,10 +96,9 @@ class YouTube:
         return _parsed(endpoint, answer)
 
     def close(self) -> None:
-        """Closes connections and the state file; a later call opens them again."""
+        """Closes connections; a later call opens them again."""
         with self._lock:
             self._transport = None
-        self.file.close()
 
     def _google(self) -> GoogleTransport:
         with self._lock:

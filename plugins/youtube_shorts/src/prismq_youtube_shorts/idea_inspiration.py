@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from prismq_youtube_shorts.metrics import age_hours, engagement_rate
 from prismq_youtube_shorts.resources import known_instant
-from prismq_youtube_shorts.trends.metrics import age_hours, engagement_rate
 
 SOURCE_TYPE = "video"
 

@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from prismq_youtube_shorts.cache import MAX_SECONDS
 from prismq_youtube_shorts.resources import Channel, Video
 from prismq_youtube_shorts.shorts_rule import ShortsCheck, aspect_ratio
-from prismq_youtube_shorts.state.cache import MAX_SECONDS
-from prismq_youtube_shorts.trends.tokens import hashtags_of
+from prismq_youtube_shorts.tokens import hashtags_of
 
 StopReason = Literal["enough", "exhausted", "page_cap", "page_token", "quota", "rate_limit", "trouble"]
 Label = Literal["verified", "unverified", "not_a_short", "unavailable"]

@@ -17,10 +17,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from prismq_worker_sdk import Permanent
+from prismq_youtube_shorts.cache import Page, adapter
 from prismq_youtube_shorts.client import PAGE_SIZE, Calls
 from prismq_youtube_shorts.errors import LanguageRefused, PageTokenRefused
 from prismq_youtube_shorts.resources import VIDEOS
-from prismq_youtube_shorts.state.cache import Page, adapter
 
 Order = Literal["relevance", "date", "viewCount", "rating", "title"]
 SafeSearch = Literal["moderate", "none", "strict"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from prismq_worker_sdk.errors import HandlerSignal
+from prismq_youtube_shorts.cache import Page
 from prismq_youtube_shorts.client import Calls
 from prismq_youtube_shorts.errors import DayQuotaUsedUp, MinuteLimitReached, PageTokenRefused
 from prismq_youtube_shorts.quota import Bucket, next_reset
@@ -21,7 +22,6 @@ from prismq_youtube_shorts.result import (
     instant,
 )
 from prismq_youtube_shorts.shorts_rule import ShortsCheck, check
-from prismq_youtube_shorts.state.cache import Page
 
 _STOP_REASONS: dict[type[HandlerSignal], StopReason] = {
     PageTokenRefused: "page_token",
@@ -130,7 +130,7 @@ class Selection:
                 units=spent[Bucket.UNITS],
                 stats_calls=spent[Bucket.STATS],
                 from_cache=not spent.total(),
-                search_calls_today=youtube.ledger.used(Bucket.SEARCH),
+                search_calls_today=youtube.ledger.quota(Bucket.SEARCH).used,
                 resets_at=instant(next_reset(youtube.now())),
             ),
         }

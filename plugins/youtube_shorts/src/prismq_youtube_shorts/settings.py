@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from prismq_worker_sdk import PluginSettings
 from prismq_worker_sdk.plugin_settings import Duration
 from prismq_worker_sdk.settings import plugin_state_dir
-from prismq_youtube_shorts.state.cache import MAX_SECONDS
+from prismq_youtube_shorts.cache import MAX_SECONDS
 
 GOOGLE = "https://youtube.googleapis.com/"
 

@@ -1,9 +1,6 @@
-"""Derived metrics: figures of one Short among others, and what Shorts have in common.
+"""Derived metrics: figures of one Short among others, and what Shorts have in common; the formulas are on the README.
 
-YouTube API Services Developer Policies III.E.4.h let an API client make new or derived metrics, sums and counts over
-videos among them, only after an audit. Nothing here is YouTube's own figure: whoever shows one says so, and makes it
-only where the operator says YOUTUBE_DERIVED_METRICS.
-
+Developer Policies III.E.4.h let an API client make them, sums and counts over videos among them, only after an audit.
 A figure is None when it cannot be told, never 0: a count that is hidden is no count of nothing.
 """
 
@@ -13,15 +10,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from statistics import median
 from typing import Literal
 
 from prismq_worker_sdk.compat import UTC
+from prismq_youtube_shorts.cache import Snapshot
 from prismq_youtube_shorts.resources import known_instant
 from prismq_youtube_shorts.result import ChannelTotal, Derived, Lift, Short, TrendSummary, instant
 from prismq_youtube_shorts.shorts_rule import LIMIT_SECONDS, ROUNDING_SECONDS
-from prismq_youtube_shorts.state.cache import Snapshot
-from prismq_youtube_shorts.trends.tokens import keywords_of
+from prismq_youtube_shorts.tokens import keywords_of
 
 MIN_AGE_HOURS = 1.0
 """A video of some minutes counts as one hour old: a rate over less is mostly noise."""
@@ -74,7 +72,7 @@ class Measured:
 
     @property
     def views_per_hour(self) -> float | None:
-        """Average over the whole life: views / age_hours; None when either is unknown."""
+        """Average over the whole life; None when it is unknown."""
         views, age = self.short.view_count, self.age_hours
         return None if views is None or age is None else views / age
 
@@ -88,12 +86,13 @@ def age_hours(published: datetime | None, at: datetime) -> float | None:
     return None if published is None else max(MIN_AGE_HOURS, _hours(published, at))
 
 
-def velocity(m: Measured, earlier: Snapshot | None) -> float | None:
-    """Growth between two looks: (views now - views before) / hours between, in views per hour.
+def _hours(start: datetime, end: datetime) -> float:
+    # Within one time zone Python subtracts what the clocks on the wall show, an hour off where they were changed.
+    return (end.astimezone(UTC) - start.astimezone(UTC)).total_seconds() / 3600
 
-    None when the views are unknown or there is no earlier look at this video, when the looks lie less than 15 minutes
-    or more than 30 days apart, and when YouTube's way of counting changed between them.
-    """
+
+def velocity(m: Measured, earlier: Snapshot | None) -> float | None:
+    """Views per hour between two looks; None when they are too close or too far, or were not counted alike."""
     views = m.short.view_count
     if earlier is None or earlier.video_id != m.video_id or views is None:
         return None
@@ -117,10 +116,8 @@ def ratio(count: int | None, views: int | None) -> float | None:
 def outlier_score(
     m: Measured, peers: Sequence[Measured], subscribers: int | None
 ) -> tuple[float, Basis] | None:
-    """How far it stands out: views_per_hour / median(views_per_hour of the channel's other Shorts of similar age).
+    """How far it stands out of its channel's other Shorts of similar age, else how many views its subscribers are.
 
-    Of similar age are those between a quarter and four times as old, both included, the 30 latest at most. With
-    fewer than 5, or with a median of 0: views / max(subscribers, 1000). None when neither can be told.
     Peers may hold this video and other channels' too: they are passed over. Of a video given twice, the last.
     """
     similar = _rates_of_similar_age(m, peers)
@@ -133,12 +130,23 @@ def outlier_score(
     return views / max(subscribers, MIN_SUBSCRIBERS), "subscribers"
 
 
-def robust_z(value: float | None, values: Sequence[float]) -> float | None:
-    """Distance from the middle in robust deviations: (value - median) / (1.4826 * MAD).
+def _rates_of_similar_age(m: Measured, peers: Sequence[Measured]) -> list[float]:
+    """Views per hour of its channel's other Shorts, the latest first."""
+    age, channel = m.age_hours, m.short.channel_id
+    if age is None or channel is None:
+        return []
+    aged = (
+        (peer_age, rate)
+        for peer in {peer.video_id: peer for peer in peers}.values()
+        if peer.video_id != m.video_id and peer.short.channel_id == channel
+        if (peer_age := peer.age_hours) is not None and (rate := peer.views_per_hour) is not None
+        if age / SIMILAR_AGE <= peer_age <= age * SIMILAR_AGE
+    )
+    return [rate for _, rate in sorted(aged, key=itemgetter(0))[:MAX_PEERS]]
 
-    MAD is the median of the distances of `values` from their median, so that one viral video moves neither. None when
-    the value is unknown, with fewer than 5 values, and when MAD is 0.
-    """
+
+def robust_z(value: float | None, values: Sequence[float]) -> float | None:
+    """Distance from the median in robust deviations, which one viral video does not move."""
     if value is None or len(values) < MIN_VALUES:
         return None
     middle = median(values)
@@ -147,10 +155,7 @@ def robust_z(value: float | None, values: Sequence[float]) -> float | None:
 
 
 def percentile(value: float | None, values: Sequence[float]) -> float | None:
-    """Share of the others that lie below, equal ones counted half: (below + equal / 2) / others * 100, in percent.
-
-    None when the value is unknown or there are no others; of `values` one that equals it is its own and no other.
-    """
+    """Share of the others that lie below, percent; of `values` one that equals it is its own and no other."""
     if value is None:
         return None
     below = sum(each < value for each in values)
@@ -158,27 +163,6 @@ def percentile(value: float | None, values: Sequence[float]) -> float | None:
     equal = sum(each == value for each in values) - itself
     others = len(values) - itself
     return 100 * (below + equal / 2) / others if others else None
-
-
-def _rates_of_similar_age(m: Measured, peers: Sequence[Measured]) -> list[float]:
-    """Views per hour of its channel's other Shorts, the latest first."""
-    age, channel = m.age_hours, m.short.channel_id
-    rates: list[tuple[float, float]] = []
-    for peer in {peer.video_id: peer for peer in peers}.values():
-        if peer.video_id == m.video_id or peer.short.channel_id != channel or channel is None:
-            continue
-        peer_age, rate = peer.age_hours, peer.views_per_hour
-        if age is None or peer_age is None or rate is None:
-            continue
-        if age / SIMILAR_AGE <= peer_age <= age * SIMILAR_AGE:
-            rates.append((peer_age, rate))
-    youngest_first = sorted(rates, key=lambda aged: aged[0])
-    return [rate for _, rate in youngest_first[:MAX_PEERS]]
-
-
-def _hours(start: datetime, end: datetime) -> float:
-    # Within one time zone Python subtracts what the clocks on the wall show, an hour off where they were changed.
-    return (end.astimezone(UTC) - start.astimezone(UTC)).total_seconds() / 3600
 
 
 def derived_of(
@@ -238,10 +222,9 @@ def summary_of(videos: Sequence[Measured]) -> TrendSummary:
 
 
 def lift(tokens_of: Mapping[str, Iterable[str]], rate_of: Mapping[str, float | None]) -> tuple[Lift, ...]:
-    """The words that go with many views: median(views per hour with the word) / median(views per hour of all).
+    """The words that go with many views, highest lift first, then most support, then by the alphabet.
 
-    Highest lift first, then most support, then by the alphabet. Videos with unknown views per hour are passed over;
-    empty when the median of all is not above 0 or cannot be told. Both are by video id.
+    Both are by video id; videos of unknown rate are passed over. Empty when the median of all is not above 0.
     """
     known = {video: rate for video, rate in rate_of.items() if rate is not None}
     overall = median(known.values()) if known else 0

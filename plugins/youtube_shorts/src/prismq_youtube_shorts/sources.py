@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from prismq_youtube_shorts.cache import Page
 from prismq_youtube_shorts.client import Calls
 from prismq_youtube_shorts.errors import DayQuotaUsedUp, NotAccessible, NotThere
 from prismq_youtube_shorts.resources import Video, known_instant
 from prismq_youtube_shorts.result import LeftOut
-from prismq_youtube_shorts.state.cache import Page
 
 CHART_PAGES = 4
 """The chart ends at 200 videos."""

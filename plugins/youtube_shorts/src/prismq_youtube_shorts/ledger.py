@@ -13,7 +13,7 @@ from datetime import datetime
 from prismq_worker_sdk import Quota
 from prismq_youtube_shorts.errors import DayQuotaUsedUp
 from prismq_youtube_shorts.quota import Bucket, Clock, asked_again_at, next_reset, quota_day
-from prismq_youtube_shorts.state.file import StateFile
+from prismq_youtube_shorts.state_file import StateFile
 
 DAYS_KEPT = "-8 days"
 NAMES = {Bucket.SEARCH: "search calls", Bucket.UNITS: "units", Bucket.STATS: "batchGetStats calls"}
@@ -46,11 +46,11 @@ class Ledger:
         now = self._now()
 
         def count(db: sqlite3.Connection) -> str | None:
-            used, blocked = self._state(db, bucket, now)
-            if reason := self._refusal(bucket, used, blocked):
+            quota = self._quota(bucket, now, db)
+            if reason := _refusal(bucket, quota):
                 return reason
             day = quota_day(now).isoformat()
-            row = (self._project, bucket.value, day, used + 1)
+            row = (self._project, bucket.value, day, quota.used + 1)
             db.execute("INSERT OR REPLACE INTO usage VALUES (?, ?, ?, ?)", row)
             db.execute("DELETE FROM usage WHERE day < date(?, ?)", (day, DAYS_KEPT))
             return None
@@ -73,37 +73,33 @@ class Ledger:
 
     def used_up(self, bucket: Bucket) -> str | None:
         """Why no call of this bucket may be made now, None when one may."""
-        now = self._now()
-        reason = self._refusal(bucket, *self._looked_up(bucket, now))
-        return reason and str(DayQuotaUsedUp(bucket, now=now, reason=reason))
+        reason = _refusal(bucket, self.quota(bucket))
+        return reason and str(DayQuotaUsedUp(bucket, now=self._now(), reason=reason))
 
-    def used(self, bucket: Bucket) -> int:
-        """How many calls of this bucket this machine made today."""
-        return self._looked_up(bucket, self._now())[0]
-
-    def quotas(self) -> tuple[Quota, ...]:
-        """What is left of each bucket, as far as this machine knows."""
+    def quota(self, bucket: Bucket) -> Quota:
+        """What is left of a bucket, as far as this machine knows."""
         now = self._now()
-        found = {bucket: self._looked_up(bucket, now) for bucket in Bucket}
-        resets_at = next_reset(now)
-        return tuple(
-            Quota(name=NAMES[one], used=used, limit=self._budgets[one], resets_at=resets_at, blocked=blocked)
-            for one, (used, blocked) in found.items()
+        nothing = self._quota(bucket, now)
+        return (
+            self._file.run(lambda db: self._quota(bucket, now, db), nothing)
+            if self._file.exists()
+            else nothing
         )
 
-    def _looked_up(self, bucket: Bucket, now: datetime) -> tuple[int, str]:
-        if not self._file.exists():
-            return 0, ""
-        return self._file.run(lambda db: self._state(db, bucket, now), (0, ""))
+    def quotas(self) -> tuple[Quota, ...]:
+        """What is left of each bucket."""
+        return tuple(map(self.quota, Bucket))
 
-    def _state(self, db: sqlite3.Connection, bucket: Bucket, now: datetime) -> tuple[int, str]:
-        """The calls of this day, and why YouTube allows no more; "" where it does."""
+    def _quota(self, bucket: Bucket, now: datetime, db: sqlite3.Connection | None = None) -> Quota:
         place = {"project": self._project, "bucket": bucket.value, "day": quota_day(now).isoformat()}
-        used, blocked = db.execute(STATE, {**place, "now": now.timestamp()}).fetchone()
-        return used or 0, blocked or ""
+        used, blocked = db.execute(STATE, {**place, "now": now.timestamp()}).fetchone() if db else (0, "")
+        limit, resets_at = self._budgets[bucket], next_reset(now)
+        return Quota(
+            name=NAMES[bucket], used=used or 0, limit=limit, resets_at=resets_at, blocked=blocked or ""
+        )
 
-    def _refusal(self, bucket: Bucket, used: int, blocked: str) -> str | None:
-        if blocked or used < self._budgets[bucket]:
-            return blocked or None
-        setting = f"{BUDGET_SETTINGS[bucket]}={self._budgets[bucket]}"
-        return f"the day's budget of {NAMES[bucket]} is used up ({setting})"
+
+def _refusal(bucket: Bucket, quota: Quota) -> str | None:
+    if quota.blocked or quota.used < quota.limit:
+        return quota.blocked or None
+    return f"the day's budget of {quota.name} is used up ({BUDGET_SETTINGS[bucket]}={quota.limit})"

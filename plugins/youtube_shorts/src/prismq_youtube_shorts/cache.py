@@ -1,6 +1,6 @@
 """What was read of YouTube: pages of searches, videos, and how many views a video had when.
 
-YouTube API Services Developer Policies III.E.4.d: data that came by an API key is stored for 30 days at most.
+Developer Policies III.E.4.d: data that came by an API key is stored for 30 days at most.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from pydantic import TypeAdapter, ValidationError
 from prismq_worker_sdk.compat import UTC
 from prismq_youtube_shorts.quota import Clock
 from prismq_youtube_shorts.resources import VIDEOS, Video
-from prismq_youtube_shorts.state.file import StateFile
+from prismq_youtube_shorts.state_file import StateFile
 
 T = TypeVar("T")
 
 MAX_SECONDS = 30 * 86_400.0
 PURGE_SECONDS = 3_600.0
 CHECK_SECONDS = 0.1
+KEPT = {"videos": "read_at", "looks": "at", "languages": "refused_at"}
+"""For 30 days, from the instant in this column."""
 MAX_PER_VIDEO = 100
 """Snapshots of one video that are kept; the newest."""
 
@@ -111,7 +113,7 @@ class Cache:
         found = self._file.read(
             "SELECT body FROM pages WHERE search = ? AND number = ? AND EXISTS"
             " (SELECT 1 FROM pages WHERE search = ? AND number = 1 AND read_at > ?)",
-            (search, number, search, self._now().timestamp() - self._lifetime),
+            (search, number, search, self._before(self._lifetime)),
         )
         try:
             return adapter(Page).validate_json(found[0][0]) if found else None
@@ -138,31 +140,30 @@ class Cache:
 
     def refuse_language(self, language: str) -> None:
         """YouTube does not know this language: nobody pays to be told so again, for as long as anything is kept."""
-        row = (language, self._now().timestamp())
-        self._file.write("INSERT OR REPLACE INTO languages VALUES (?, ?)", row)
+        self._file.write("INSERT OR REPLACE INTO languages VALUES (?, ?)", (language, self._before(0)))
 
     def refused_language(self, language: str) -> bool:
         """Whether YouTube said that it does not know a language."""
-        row = (language, self._now().timestamp() - MAX_SECONDS)
+        row = (language, self._before(MAX_SECONDS))
         return bool(self._file.read("SELECT 1 FROM languages WHERE language = ? AND refused_at > ?", row))
 
     def purge(self) -> None:
         """Forgets everything that is past its time, whatever it is kept for; at most once an hour."""
-        now = self._now().timestamp()
+        now = self._before(0)
         if abs(now - self._purged_at) < PURGE_SECONDS or not self._file.exists():
             return
         self._purged_at = now
         self._file.write("DELETE FROM pages WHERE read_at <= ?", (now - self._lifetime,))
-        for table, column in (("videos", "read_at"), ("looks", "at"), ("languages", "refused_at")):
+        for table, column in KEPT.items():
             self._file.write(f"DELETE FROM {table} WHERE {column} <= ?", (now - MAX_SECONDS,))  # noqa: S608
 
     def videos(self, ids: Iterable[str]) -> dict[str, tuple[Video, datetime]]:
         """What is known of videos from the last 30 days, and since when."""
-        wanted, since = list(ids), self._now().timestamp() - MAX_SECONDS
+        wanted = list(ids)
         marks = ", ".join("?" * len(wanted))
         statement = f"SELECT body, read_at FROM videos WHERE read_at > ? AND video_id IN ({marks})"  # noqa: S608
         known = {}
-        for body, read_at in self._file.read(statement, (since, *wanted)):
+        for body, read_at in self._file.read(statement, (self._before(MAX_SECONDS), *wanted)):
             try:
                 found = adapter(_Known).validate_json(body)
             except ValidationError:
@@ -183,7 +184,7 @@ class Cache:
         """The latest snapshot of a video that was made until then."""
         found = self._file.read(
             "SELECT at, views FROM looks WHERE video_id = ? AND at > ? AND at <= ? ORDER BY at DESC LIMIT 1",
-            (video_id, self._now().timestamp() - MAX_SECONDS, moment.timestamp()),
+            (video_id, self._before(MAX_SECONDS), moment.timestamp()),
         )
         return Snapshot(video_id, datetime.fromtimestamp(found[0][0], UTC), found[0][1]) if found else None
 
@@ -196,3 +197,7 @@ class Cache:
             " (SELECT at FROM looks WHERE video_id = ? ORDER BY at DESC LIMIT ?)",
             *((video_id, video_id, MAX_PER_VIDEO) for video_id, _at, _views in rows),
         )
+
+    def _before(self, seconds: float) -> float:
+        """The instant that many seconds ago."""
+        return self._now().timestamp() - seconds
