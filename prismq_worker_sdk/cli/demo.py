@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
+from prismq_worker_sdk.cli.handlers import ready_handlers
 from prismq_worker_sdk.cli.output import json_text
-from prismq_worker_sdk.cli.run import ready_handlers
 from prismq_worker_sdk.cli.taskmanager import need_extra
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import PluginError
@@ -41,7 +41,6 @@ def demo(names: tuple[str, ...]) -> int:
     Everything happens in a temporary folder on this machine. The exit code is 0 when every task completed.
     """
     need_extra()
-
     redactor = Redactor()
     screen = Screen(redactor=redactor)
     plugins = load(names)
@@ -81,13 +80,14 @@ def _run(
 ) -> list[tuple[Task, Demo]]:
     """The sample tasks once they are finished."""
     from prismq_worker_sdk.observe.logs import set_up_logging
-    from prismq_worker_sdk.settings import WorkerSettings
     from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
     from prismq_worker_sdk.taskmanager.server import RunningServer
     from prismq_worker_sdk.wire.producer import TaskManagerClient
+    from prismq_worker_sdk.worker.config import WorkerConfig
     from prismq_worker_sdk.worker.worker import Worker
 
-    handlers, secrets = ready_handlers(plugins)
+    secrets: list[str] = []
+    handlers = ready_handlers(plugins.loaded, secrets.append)
     redactor.learn(*secrets)
     set_up_logging(log_format="console", level="ERROR", redactor=redactor)
     folder = Path(
@@ -96,23 +96,12 @@ def _run(
     config = TaskManagerConfig(database=str(folder / "taskmanager.db"), port=0)
     server = stack.enter_context(RunningServer(config))
     screen.say(f"TaskManager at {server.url}, SQLite at {config.database}")
-    settings = WorkerSettings(
-        api_url=server.url,
-        api_key=None,
-        api_key_file=None,
-        worker_id="",
-        state_dir=folder / "state",
-        max_runs=0,
-        poll_interval=0.5,
-        dialect="auto",
-        instance=None,
-        health_port=None,
+    settings = WorkerConfig(
+        api_url=server.url, state_dir=folder / "state", poll_interval=0.5, secrets=tuple(secrets)
     )
     client = TaskManagerClient(server.url)
     stack.callback(client.close)
-    worker = Worker(
-        handlers, settings=settings.config(secrets=secrets), listeners=[screen, *plugins.listeners()]
-    )
+    worker = Worker(handlers, settings=settings, listeners=[screen, *plugins.listeners()])
     samples = [(client.submit(task.type, task.params), one) for one in demos for task in one.tasks]
     for handle, _one in samples:
         screen.say(f"POST /api/tasks -> task {handle.id[:8]}  {handle.task.type} {_json(handle.task)}")

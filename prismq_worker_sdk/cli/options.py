@@ -38,25 +38,35 @@ def params_argument(command: C) -> C:
     )
 
 
-def setting_options(*names: str) -> Callable[[C], C]:
-    """Adds these settings of a worker as options, or all; unset ones come from the environment or the config file."""
-    known = settings_of(Settings)
+def options(*given: Callable[[C], C]) -> Callable[[C], C]:
+    """Adds these options to a command, in this order."""
 
     def add(command: C) -> C:
-        for name in reversed(names or tuple(known)):
-            command = _option(name, known[name])(command)
+        for option in reversed(given):
+            command = option(command)
         return command
 
     return add
 
 
-def _option(name: str, setting: Setting) -> Callable[[C], C]:
+def setting_options(*names: str, **attributes: Any) -> Callable[[C], C]:
+    """Adds these settings of a worker as options, or all; unset ones come from the environment or the config file.
+
+    Args:
+        attributes: What else click is to know of each.
+    """
+    known = settings_of(Settings)
+    return options(*(_option(name, known[name], attributes) for name in names or known))
+
+
+def _option(name: str, setting: Setting, attributes: dict[str, Any]) -> Callable[[C], C]:
     about = f"{setting.about}, {MISSION_NAMES[name]}" if name in MISSION_NAMES else setting.about
     flag = f"--{name.replace('_', '-')}"
     if not setting.metavar:
-        return click.option(flag, is_flag=True, default=None, help=about)
+        return click.option(flag, is_flag=True, default=None, help=about, **attributes)
     zero = f": {setting.unset}" if setting.default == 0 else ""
-    return click.option(flag, metavar=setting.metavar, help=f"{about} [{setting.default_text}{zero}]")
+    text = f"{about} [{setting.default_text}{zero}]"
+    return click.option(flag, metavar=setting.metavar, help=text, **attributes)
 
 
 def duration_option(*names: str, over: float | None = None, **attributes: Any) -> Callable[[C], C]:

@@ -10,9 +10,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
@@ -63,6 +63,25 @@ def json_text(value: object, *, indent: int | None = None) -> str:
     except UnicodeEncodeError:
         return json.dumps(value, indent=indent)
     return text
+
+
+def answer(value: object, lines: Iterable[str], *, as_json: bool) -> None:
+    """Prints a value as JSON, or these lines of it for people."""
+    if as_json:
+        tell_json(value)
+    else:
+        for line in lines:
+            tell(line)
+
+
+def fields(value: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each field that says something."""
+    from prismq_worker_sdk.observe.logs import one_line
+
+    for name, content in value.items():
+        if content is not None:
+            text = content if isinstance(content, str) else json_text(content)
+            yield f"{name:<14}{one_line(text)}"
 
 
 def note(text: str) -> None:

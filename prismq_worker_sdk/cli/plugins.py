@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from prismq_worker_sdk.cli.handlers import ready_handlers, why_unready
 from prismq_worker_sdk.cli.options import plugin_option, setting_options
 from prismq_worker_sdk.cli.output import note, only_answers, tell, tell_json
-from prismq_worker_sdk.cli.run import why_unready, with_settings
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.environment import keep_places
@@ -107,7 +107,7 @@ def _note_broken(broken: Sequence[Mapping[str, str]]) -> None:
 def _shown(plugin: LoadedPlugin, twice: Mapping[str, str]) -> dict[str, Any]:
     trouble, handlers, redact = None, list(plugin.handlers), Redactor()
     try:
-        handlers = with_settings(plugin, redact.learn)
+        handlers = ready_handlers([plugin], redact.learn)
     except SettingsError as error:
         trouble = str(error)
     return {

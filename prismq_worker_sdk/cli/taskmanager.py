@@ -3,54 +3,51 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 from click.core import ParameterSource
 
 from prismq_worker_sdk.cli.options import duration_option
+from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import SettingsError, missing_extra
 from prismq_worker_sdk.files import place
+from prismq_worker_sdk.observe.logs import set_up_logging
 
 V1, PRISMQ_CLIENT = "v1", "prismq-client"
 DATABASES = {V1: "taskmanager.db", PRISMQ_CLIENT: "prismq-client.db"}
-ONLY = {
-    V1: {"lease_seconds": "--lease"},
-    PRISMQ_CLIENT: {
-        "rate_limit": "--rate-limit",
-        "repaired": "--repaired",
-        "deadlocks": "--deadlocks",
-        "half_failures": "--half-failures",
-    },
-}
+OWNERS = {"lease_seconds": V1} | dict.fromkeys(
+    ("rate_limit", "repaired", "deadlocks", "half_failures"), PRISMQ_CLIENT
+)
 """The options that one dialect has and the other has not."""
 
-TIME: dict[str, Any] = {"over": 0, "show_default": True}
-SHARE: dict[str, Any] = {"type": click.FloatRange(0, 1), "default": 0.0, "metavar": "SHARE"}
+SHARE: dict[str, Any] = {
+    "type": click.FloatRange(0, 1),
+    "default": 0.0,
+    "metavar": "SHARE",
+    "show_default": False,
+}
 
 
-@click.command
+@click.command(context_settings={"show_default": True})
 @click.option(
     "--dialect",
     type=click.Choice([V1, PRISMQ_CLIENT]),
     default=V1,
-    show_default=True,
     help="prismq-client behaves as the server in production, faults and all.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Anything but loopback needs --keys.")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 for any free one."
-)
+@click.option("--host", default="127.0.0.1", help="Anything but loopback needs --keys.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0 for any free one.")
 @click.option(
     "--database",
     show_default=" or ".join(DATABASES.values()),
     help="SQLite file; v1 also takes an SQLAlchemy URL.",
 )
-@duration_option("--claim-timeout", default="5m", help="When a claim runs out.", **TIME)
+@duration_option("--claim-timeout", default="5m", over=0, help="When a claim runs out.")
 @duration_option(
-    "--lease", "lease_seconds", default="1m", help="How long a renewed claim lasts (v1).", **TIME
+    "--lease", "lease_seconds", default="1m", over=0, help="How long a renewed claim lasts (v1)."
 )
-@click.option("--max-attempts", type=click.IntRange(1, 1000), default=3, show_default=True)
+@click.option("--max-attempts", type=click.IntRange(1, 1000), default=3)
 @click.option(
     "--keys",
     type=click.Path(path_type=Path),
@@ -60,6 +57,7 @@ SHARE: dict[str, Any] = {"type": click.FloatRange(0, 1), "default": 0.0, "metava
     "--rate-limit",
     type=click.IntRange(0),
     default=0,
+    show_default=False,
     metavar="N",
     help="Requests per minute and path (prismq-client); 0 is off.",
 )
@@ -74,29 +72,37 @@ SHARE: dict[str, Any] = {"type": click.FloatRange(0, 1), "default": 0.0, "metava
     help="Part of failures that a deadlock stops half-way, so that they are final (prismq-client).",
     **SHARE,
 )
-@click.option("--log-format", type=click.Choice(["console", "json"]), default="console", show_default=True)
+@click.option("--log-format", type=click.Choice(["console", "json"]), default="console")
 @click.option("--debug", is_flag=True, help="Log everything.")
 @click.pass_context
 def taskmanager(
-    context: click.Context, /, *, dialect: str, host: str, port: int, keys: Path | None, **given: Any
+    context: click.Context,
+    /,
+    *,
+    dialect: str,
+    host: str,
+    port: int,
+    keys: Path | None,
+    log_format: Literal["console", "json"],
+    debug: bool,
+    **given: Any,
 ) -> None:
     """Run a TaskManager until SIGTERM, Ctrl-C, or the end of its terminal.
 
     It keeps its tasks in a SQLite file, speaks the documented protocol, and creates tasks at POST /api/tasks.
     With --dialect prismq-client it answers as the server in production does.
     """
-    for owner, options in ONLY.items():
-        for name, option in options.items():
-            source = context.get_parameter_source(name)
-            if owner != dialect and source is ParameterSource.COMMANDLINE:
-                raise SettingsError(f"{option} belongs to --dialect {owner}; this is {dialect}")
-            if owner != dialect:
-                del given[name]
+    for option in context.command.params:
+        name = option.name or ""
+        if (owner := OWNERS.get(name, dialect)) != dialect:
+            if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                raise SettingsError(f"{option.opts[0]} belongs to --dialect {owner}; this is {dialect}")
+            del given[name]
     if dialect == V1:
         need_extra()
     given["database"] = _database(given["database"] or DATABASES[dialect])
     keys = None if keys is None else place(keys, "--keys")
-    _log(given.pop("log_format"), debug=given.pop("debug"))
+    set_up_logging(log_format=log_format, level="DEBUG" if debug else "INFO", redactor=Redactor())
     serve = _serve_v1 if dialect == V1 else _serve_prismq_client
     serve(host, port, keys, **given)
 
@@ -127,17 +133,6 @@ def _database(given: str) -> str:
     if not path.parent.is_dir():
         raise SettingsError(f"--database {given}: there is no folder {path.parent}; make it, or name another")
     return str(path)
-
-
-def _log(log_format: str, *, debug: bool) -> None:
-    from prismq_worker_sdk.decide.redaction import Redactor
-    from prismq_worker_sdk.observe.logs import set_up_logging
-
-    set_up_logging(
-        log_format="json" if log_format == "json" else "console",
-        level="DEBUG" if debug else "INFO",
-        redactor=Redactor(),
-    )
 
 
 def need_extra() -> None:

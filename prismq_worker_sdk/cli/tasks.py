@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -12,8 +11,14 @@ from urllib.parse import urlsplit
 import click
 
 from prismq_worker_sdk.cli.group import SuggestingGroup
-from prismq_worker_sdk.cli.options import duration_option, json_option, params_argument, setting_options
-from prismq_worker_sdk.cli.output import json_text, note, tell, tell_json
+from prismq_worker_sdk.cli.options import (
+    duration_option,
+    json_option,
+    options,
+    params_argument,
+    setting_options,
+)
+from prismq_worker_sdk.cli.output import answer, fields, note, tell, tell_json
 from prismq_worker_sdk.errors import NotSupported, RequestRefused, ServerError
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.observe.logs import one_line
@@ -29,8 +34,20 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 COLUMNS = 80
 WORKED_ON = ("processing", "completed", "failed")
 
-api_url_option = setting_options("api_url")
+api_url_option = setting_options("api_url", callback=lambda ctx, _option, value: value or ctx.obj)
+"""What `prismq-worker tasks` was given counts for its commands too."""
+
 id_argument = click.argument("task_id", metavar="ID")
+list_options = options(
+    click.option("--status", type=click.Choice(["pending", "processing", "completed", "failed"])),
+    click.option("--type", "task_type", metavar="TYPE"),
+    click.option("--worker", "worker_id", metavar="ID"),
+    click.option("--search", "q", metavar="TEXT", help="In id, type, params or error"),
+    click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True),
+    click.option("--cursor", metavar="CURSOR", help="The page behind the last one"),
+    json_option,
+    api_url_option,
+)
 
 
 @click.command
@@ -76,10 +93,7 @@ def submit(
     elif (unserved := _unserved(client, task_type)) is not None:
         note(unserved)
     if not wait:
-        if as_json:
-            _tell_task(handle.task, as_json=True)
-        else:
-            tell(handle.id)
+        answer(_shown(handle.task, "result"), [handle.id], as_json=as_json)
         return 0
     if handle.created:
         note(f"task {handle.id}")
@@ -87,89 +101,72 @@ def submit(
         task = handle.wait(timeout)
     except TimeoutError as error:
         raise ServerError(str(error)) from None
-    _tell_task(task, as_json=as_json)
+    answer(_shown(task, "result"), [_line(task)], as_json=as_json)
+    if task.result is not None and not as_json:
+        tell_json(task.result)
     return 0 if task.status is TaskStatus.COMPLETED else 1
 
 
-def _list_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds what narrows a list of tasks."""
-    options = (
-        click.option("--status", type=click.Choice(["pending", "processing", "completed", "failed"])),
-        click.option("--type", "task_type", metavar="TYPE"),
-        click.option("--worker", "worker_id", metavar="ID"),
-        click.option("--search", "q", metavar="TEXT", help="In id, type, params or error"),
-        click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True),
-        click.option("--cursor", metavar="CURSOR", help="The page behind the last one"),
-        json_option,
-        api_url_option,
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 @click.group(cls=SuggestingGroup, invoke_without_command=True)
-@_list_options
+@list_options
 @click.pass_context
-def tasks(ctx: click.Context, /, *, api_url: str | None, **wanted: Any) -> None:
+def tasks(ctx: click.Context, /, **wanted: Any) -> None:
     """List tasks, newest first.
 
     \b
         prismq-worker tasks --status failed
         prismq-worker tasks show ID --json
     """
-    ctx.obj = api_url
+    ctx.obj = wanted["api_url"]
     if ctx.invoked_subcommand is None:
-        _list(api_url, **wanted)
+        ctx.invoke(list_, **wanted)
 
 
 @tasks.command("list", short_help="List tasks; so does no command at all.")
-@_list_options
-@click.pass_context
-def list_(ctx: click.Context, /, *, api_url: str | None, **wanted: Any) -> None:
+@list_options
+def list_(*, api_url: str | None, as_json: bool, **wanted: Any) -> None:
     """List tasks, newest first."""
-    _list(api_url or ctx.obj, **wanted)
+    page = client_of(api_url).tasks(**wanted)
+    shown = {"tasks": [_shown(task) for task in page.tasks], "next_cursor": page.next_cursor}
+    answer(shown, map(_line, page.tasks), as_json=as_json)
+    if page.next_cursor is not None and not as_json:
+        note(f"more: --cursor {page.next_cursor}")
+    if not page.tasks and not as_json:
+        note("no task")
 
 
 @tasks.command(short_help="Everything about one task.")
 @id_argument
 @json_option
 @api_url_option
-@click.pass_context
-def show(ctx: click.Context, task_id: str, *, as_json: bool, api_url: str | None) -> None:
+def show(task_id: str, *, as_json: bool, api_url: str | None) -> None:
     """Show a task: params, result or error, and each attempt."""
-    found = client_of(api_url or ctx.obj).show(task_id)
-    if as_json:
-        tell_json(found)
-        return
-    for name, value in found.items():
-        if value is not None and name != "history":
-            tell(f"{name:<14}{value if isinstance(value, str) else json_text(value)}")
-    for claim in found.get("history", []):
-        end = claim["verdict"] or "running"
-        tell(f"attempt {claim['attempt']:<6}{end} by {claim['worker_id']} at {claim['claimed_at']}")
+    found = client_of(api_url).show(task_id)
+    attempts = [
+        f"attempt {claim['attempt']:<6}{claim['verdict'] or 'running'} by {claim['worker_id']} at {claim['claimed_at']}"
+        for claim in found.get("history", [])
+    ]
+    answer(found, [*fields({**found, "history": None}), *attempts], as_json=as_json)
 
 
 @tasks.command(short_help="Cancel a task.")
 @id_argument
 @api_url_option
-@click.pass_context
-def cancel(ctx: click.Context, task_id: str, *, api_url: str | None) -> None:
+def cancel(task_id: str, *, api_url: str | None) -> None:
     """Fail a pending task at once, or ask for the end of a running one."""
-    tell(_line(client_of(api_url or ctx.obj).cancel(task_id)))
+    tell(_line(client_of(api_url).cancel(task_id)))
 
 
 @tasks.command(short_help="Try a failed task again.")
 @id_argument
 @api_url_option
-@click.pass_context
-def retry(ctx: click.Context, task_id: str, *, api_url: str | None) -> None:
+def retry(task_id: str, *, api_url: str | None) -> None:
     """Make a failed task pending again, with all its attempts.
 
     On a server of the dialect prismq-client a failed task stays so: a new one of its type and params is created, once,
     and printed.
     """
-    tell(_line(client_of(api_url or ctx.obj).retry(task_id)))
+    tell(_line(client_of(api_url).retry(task_id)))
 
 
 def client_of(api_url: str | None) -> TaskManagerClient:
@@ -237,31 +234,12 @@ def _there_already(task: Task, dedupe_key: str | None, run_key: str | None) -> s
     return f"{there}, {task.status}; give --run-key to run it again"
 
 
-def _list(api_url: str | None, *, as_json: bool, **wanted: Any) -> None:
-    page = client_of(api_url).tasks(**wanted)
-    if as_json:
-        shown = [{"id": t.id, "type": t.type, "status": t.status, "error": t.error} for t in page.tasks]
-        tell_json({"tasks": shown, "next_cursor": page.next_cursor})
-        return
-    for task in page.tasks:
-        tell(_line(task))
-    if page.next_cursor is not None:
-        note(f"more: --cursor {page.next_cursor}")
-    if not page.tasks:
-        note("no task")
-
-
 def _line(task: Task) -> str:
     """A task on one line."""
     error = f"  {task.error[:COLUMNS]}" if task.error else ""
     return one_line(f"{task.id}  {task.status:<10}  {task.type}{error}")
 
 
-def _tell_task(task: Task, *, as_json: bool) -> None:
-    """Prints a finished task: its result, or why it failed."""
-    if as_json:
-        tell_json({name: getattr(task, name) for name in ("id", "type", "status", "result", "error")})
-        return
-    tell(_line(task))
-    if task.result is not None:
-        tell_json(task.result)
+def _shown(task: Task, *more: str) -> dict[str, Any]:
+    """A task as plain values."""
+    return {name: getattr(task, name) for name in ("id", "type", "status", *more, "error")}

@@ -1,27 +1,32 @@
-"""`prismq-worker try`: one run of a handler in a worker of its own, without a server."""
+"""`prismq-worker try`: one task of a handler, worked on by a whole worker whose only server is this process."""
 
 from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 import traceback
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
 import click
 
+from prismq_worker_sdk.cli.handlers import ready_handlers, report_broken
 from prismq_worker_sdk.cli.options import params_argument, plugin_option, setting_options
 from prismq_worker_sdk.cli.output import note, only_answers, tell_json, wants_traceback
-from prismq_worker_sdk.cli.run import ready_handlers, report_broken
 from prismq_worker_sdk.compat import Self
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import PrismqError, SettingsError
 from prismq_worker_sdk.handlers.discovery import load
+from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.registry import Registry
 from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.events import (
     Event,
     HandlerOverran,
@@ -31,13 +36,37 @@ from prismq_worker_sdk.model.events import (
     TypePaused,
 )
 from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
-from prismq_worker_sdk.model.report import Report
+from prismq_worker_sdk.model.protocol import (
+    ExchangeRequest,
+    ExchangeResponse,
+    Grant,
+    LeaseAnswer,
+    LeaseVerdict,
+    Probe,
+    ReportAnswer,
+    ServerInfo,
+)
+from prismq_worker_sdk.model.report import Report, Verdict
+from prismq_worker_sdk.model.task import Task, TaskStatus
+from prismq_worker_sdk.observe.bus import EventBus
 from prismq_worker_sdk.observe.logs import message_of, set_up_logging
 from prismq_worker_sdk.settings import configured_plugins, load_settings
+from prismq_worker_sdk.system import SystemClock
+from prismq_worker_sdk.worker.config import WorkerConfig
+from prismq_worker_sdk.worker.driver import Perform
+from prismq_worker_sdk.worker.recovery import open_state
+from prismq_worker_sdk.worker.services import environment
+from prismq_worker_sdk.worker.supervisor import Supervisor
 
-_LOG = logging.getLogger("prismq.task")
+LEASE = 300.0
+CAN = Capabilities(renews=True, releases=True, creates=True, fences=True, lease_seconds=LEASE)
+LAST_WORDS = 2.0
+"""Seconds for a worker whose handler does not end."""
+
 PROGRESS_EVERY = 0.5
 """Seconds between two lines of progress; the last word is always shown."""
+
+_LOG = logging.getLogger("prismq.task")
 
 
 @click.command("try")
@@ -61,17 +90,13 @@ def try_(
     It runs under its time limit, in a thread or a process as it says; what else it says is shown on stderr.
     The exit code is 0 for completed, 1 for failed or given back.
     """
-    from prismq_worker_sdk.cli.trial import run_once
-
     redact = Redactor()
     level = "DEBUG" if debug or wants_traceback([]) else "WARNING"
     set_up_logging(log_format="console", level=level, redactor=redact)
     with only_answers():
         plugins = load(names or configured_plugins())
         report_broken(plugins)
-        handlers, secrets = ready_handlers(plugins)
-        redact.learn(*secrets)
-        handler = Registry(handlers).get(task_type)
+        handler = Registry(ready_handlers(plugins.loaded, redact.learn)).get(task_type)
         if handler.isolation is None:
             settings = load_settings({"isolation": isolation}, only={"isolation"})
             handler = replace(handler, isolation=settings.isolation)
@@ -87,6 +112,105 @@ def try_(
             return 1
         tell_json(json.loads(outcome.result))
         return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What became of the one task.
+
+    Attributes:
+        report: As a server would have got it; None where there is none.
+        unready: Why a worker would not have claimed it.
+        seconds: Handler time, None when none ran.
+    """
+
+    report: Report | None
+    unready: str | None
+    seconds: float | None
+
+
+def run_once(
+    handler: Handler, params: Mapping[str, Any], redactor: Redactor, listen: Callable[[Event], None]
+) -> Trial:
+    """Lets a worker claim and run one task of this handler, with its time limit, in its kind of slot.
+
+    Args:
+        listen: Told every event of the worker, redacted, on the thread where it happens.
+
+    Raises:
+        StateFolderError: There is no room for the outbox of that worker.
+    """
+    server, clock, ended = _OneTaskServer(handler.task_type, params), SystemClock(), threading.Event()
+    seen: dict[str, Any] = {"unready": None, "seconds": None}
+
+    def hear(event: Event) -> None:
+        match event:
+            case OutcomeCommitted(seconds=seconds):
+                seen["seconds"] = seconds
+            case TypePaused(reason=reason, seconds=None):
+                seen["unready"] = reason
+                worker.ask_stop("its handler is not ready")
+            case HandlerOverran():
+                worker.ask_stop("its handler does not end", LAST_WORDS)
+
+    with TemporaryDirectory(prefix="prismq-try-", ignore_cleanup_errors=True) as folder:
+        here = environment(
+            WorkerConfig(api_url="http://try.invalid/api", state_dir=Path(folder), max_runs=1, concurrency=1),
+            Registry([handler]),
+            clock=clock,
+            redactor=redactor,
+            emit=EventBus([hear, listen], redactor).emit,
+            worker_id="try",
+        )
+        worker = Supervisor(here, server)
+        state = open_state(Path(folder), None, clock)
+        worker.start(state, lambda _code: ended.set(), owns_process=False)
+        try:
+            ended.wait()
+        finally:  # Ctrl-C
+            worker.ask_stop("it is interrupted", 0.0)
+            ended.wait(LAST_WORDS)
+    return Trial(server.report, **seen)
+
+
+class _OneTaskServer:
+    """Implements `worker.connections.Connects`: hands one task out, and accepts its report."""
+
+    def __init__(self, task_type: str, params: Mapping[str, Any]) -> None:
+        self.report: Report | None = None
+        self._lock = threading.Lock()
+        task = Task(
+            id="00000000-0000-4000-8000-000000000001",
+            type=task_type,
+            params=dict(params),
+            status=TaskStatus.PROCESSING,
+            attempt=1,
+        )
+        self._waiting = [Grant(task, "token", LEASE)]
+
+    def probe(self) -> Perform:
+        return self._answer
+
+    def open(self, found: ServerInfo) -> Perform:  # noqa: ARG002 - there is one way only
+        return self._answer
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _answer(self, request: ExchangeRequest | Probe) -> ServerInfo | ExchangeResponse:
+        if isinstance(request, Probe):
+            return ServerInfo("v1", CAN)
+        with self._lock:
+            granted: tuple[Grant, ...] = ()
+            if request.claim is not None:
+                granted, self._waiting = tuple(self._waiting), []
+            for report in request.reports:
+                self.report = report
+        return ExchangeResponse(
+            reports=tuple(ReportAnswer(Verdict.ACCEPTED) for _ in request.reports),
+            tasks=granted,
+            renewals=tuple(LeaseAnswer(LeaseVerdict.RENEWED, LEASE) for _ in request.renewals),
+        )
 
 
 class Screen(logging.Handler):

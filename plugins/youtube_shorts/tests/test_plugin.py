@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from prismq_worker_sdk.cli.run import ready_handlers
+from prismq_worker_sdk.cli.handlers import ready_handlers
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.handlers.discovery import load
@@ -311,8 +311,7 @@ def test_a_key_that_is_changed_in_its_file_is_used_by_the_next_task(sandbox, mon
     key.write_text("a-wrong-key-to-begin-with")
     monkeypatch.setenv("YOUTUBE_API_KEY_FILE", str(key))
     monkeypatch.setenv("YOUTUBE_API_ENDPOINT", sandbox.url)
-    handlers, _secrets = ready_handlers(load(["youtube_shorts"]))
-    scrape, *_ = handlers
+    scrape, *_ = ready_handlers(load(["youtube_shorts"]).loaded, [].append)
 
     refused = HandlerHarness(scrape).run({"search_query": "cooking"})
     assert isinstance(refused.error, Misconfigured)

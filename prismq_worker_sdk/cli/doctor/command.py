@@ -9,12 +9,11 @@ from typing import Any
 
 import click
 
-from prismq_worker_sdk.cli.doctor.context import Doctor
 from prismq_worker_sdk.cli.doctor.here import check_here
-from prismq_worker_sdk.cli.doctor.server import check_limits, check_server
+from prismq_worker_sdk.cli.doctor.server import Doctor, check_limits, check_server
+from prismq_worker_sdk.cli.handlers import ready_handlers, why_unready
 from prismq_worker_sdk.cli.options import json_option, plugin_option, setting_options
 from prismq_worker_sdk.cli.output import only_answers, tell, tell_json
-from prismq_worker_sdk.cli.run import ready_handlers, why_unready
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.environment import keep_places, misdirected
 from prismq_worker_sdk.errors import UsageError
@@ -122,9 +121,7 @@ def _handlers(names: Sequence[str], redactor: Redactor) -> tuple[list[Handler], 
     try:
         names = names or configured_plugins()
         plugins = load(names)
-        handlers, secrets = ready_handlers(plugins)
-        redactor.learn(*secrets)
-        handlers = list(Registry(handlers).handlers)
+        handlers = list(Registry(ready_handlers(plugins.loaded, redactor.learn)).handlers)
     except UsageError as error:
         remedy = TRACEBACKS if "Traceback" in str(error) else ""
         return [], list(names), [fail("plugins", _gist(str(error)), remedy)]

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from prismq_worker_sdk.cli.doctor.context import Doctor
+from prismq_worker_sdk.cli.doctor.server import Doctor
 from prismq_worker_sdk.errors import StateFolderError
 from prismq_worker_sdk.model.capabilities import BASE
 from prismq_worker_sdk.mounts import network_file_system

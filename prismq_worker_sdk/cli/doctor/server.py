@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import urljoin, urlsplit
 
-from prismq_worker_sdk.cli.doctor.context import Doctor
 from prismq_worker_sdk.decide.api_key import weakness
 from prismq_worker_sdk.decide.claims import longest_wait
 from prismq_worker_sdk.decide.leases import time_limit
 from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.protocol import (
     Failure,
+    ProbeReply,
     ServerInfo,
     Throttled,
     Unauthorised,
     UnrecognisedServer,
 )
 from prismq_worker_sdk.wire.address import normalise
-from prismq_worker_sdk.wire.checks import CheckResult, Record, Recorder, fail, ok, skip, warn
-from prismq_worker_sdk.wire.dialects import HEALTH, dialect_named, recognise
+from prismq_worker_sdk.wire.checks import (
+    CheckContext,
+    CheckResult,
+    Record,
+    Recorder,
+    body_of,
+    fail,
+    ok,
+    skip,
+    warn,
+)
+from prismq_worker_sdk.wire.dialects import AUTO, HEALTH, dialect_named, recognise
 from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply
 from prismq_worker_sdk.wire.rate_limits import USUAL_WINDOW, count, window_left
+from prismq_worker_sdk.worker.config import WorkerConfig
 
 MEAN_WAIT = 0.75
 """Of a poll interval: an idle worker waits a half of it to all of it (decide.claims)."""
@@ -48,6 +62,57 @@ REMEDIES = (
     ("", "check --api-url (TASKMANAGER_API_URL)"),
 )
 """What stands in the reason for no answer → what to do; the first that fits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doctor:
+    """What is looked at for one worker.
+
+    Attributes:
+        plugins: Names of its plugins, as `--plugin` takes them.
+        probe: Whether a task may be created and worked on.
+        address_given: Whether somebody said where the server is.
+    """
+
+    config: WorkerConfig
+    handlers: Sequence[Handler]
+    plugins: Sequence[str]
+    server: Recorder
+    probe: bool = False
+    address_given: bool = True
+
+    @cached_property
+    def health(self) -> HttpAnswer:
+        """What the server's health answers; without the key where it refuses that, whose own check tells then."""
+        reply = self.server.ask(HEALTH)
+        if isinstance(recognise(reply), Unauthorised) and self.config.key() is not None:
+            return self.server.ask(HEALTH, with_key=False)
+        return reply
+
+    @cached_property
+    def found(self) -> ProbeReply:
+        """What that tells."""
+        return recognise(self.health)
+
+    @property
+    def met(self) -> ServerInfo | None:
+        """The server, where it is one that the worker can work with."""
+        found, wanted = self.found, self.config.dialect
+        return found if isinstance(found, ServerInfo) and wanted in {AUTO, found.dialect} else None
+
+    def check_context(self, found: ServerInfo) -> CheckContext:
+        """What the checks of a dialect may know."""
+        named = [word for name in self.plugins for word in ("--plugin", name)]
+        return CheckContext(
+            server=self.server,
+            found=found,
+            health=body_of(self.health),
+            has_key=self.config.key() is not None,
+            task_types={handler.task_type: handler.params.schema for handler in self.handlers},
+            publish=shlex.join(["prismq-worker", "plugins", "--publish", *named]),
+            probe=self.probe,
+            claim_timeout=self.config.server_claim_timeout,
+        )
 
 
 def check_server(doctor: Doctor) -> Iterator[CheckResult]:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from prismq_worker_sdk.cli.doctor.command import results_of
-from prismq_worker_sdk.cli.doctor.context import Doctor
+from prismq_worker_sdk.cli.doctor.server import Doctor
 from prismq_worker_sdk.handlers.discovery import load
 from prismq_worker_sdk.taskmanager.config import ApiKey, Scope
 from prismq_worker_sdk.wire.checks import Recorder

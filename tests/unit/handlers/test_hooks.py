@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from prismq_worker_sdk import Demo, DemoTask, PluginSettings
-from prismq_worker_sdk.cli.run import ready_handlers
+from prismq_worker_sdk.cli.handlers import ready_handlers
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers import hookspecs
 from prismq_worker_sdk.handlers.discovery import HOOKS, Plugins, load
@@ -106,7 +106,8 @@ def test_prismq_task_handlers_gives_functions_and_classes(plugins):
 
 def test_prismq_plugin_settings_reach_every_handler_of_the_plugin_and_their_secrets_are_known(plugins):
     found = plugins()
-    handlers, secrets = ready_handlers(good(found))
+    secrets = []
+    handlers = ready_handlers(good(found).loaded, secrets.append)
 
     assert issubclass(found.loaded[0].settings_classes[0], PluginSettings)
     assert [HandlerHarness(handler).run({}).result for handler in handlers] == [3, 3, 3, 3]

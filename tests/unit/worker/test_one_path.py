@@ -2,7 +2,7 @@
 
 import pytest
 
-from prismq_worker_sdk.cli.trial import run_once
+from prismq_worker_sdk.cli.try_ import run_once
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities

@@ -8,7 +8,7 @@ import pytest
 
 from prismq_worker_sdk import TaskManagerClient, Worker, WorkerSettings, task_handler
 from prismq_worker_sdk.cli.doctor.command import results_of
-from prismq_worker_sdk.cli.doctor.context import Doctor
+from prismq_worker_sdk.cli.doctor.server import Doctor
 from prismq_worker_sdk.errors import NotATaskManager, NotSupported, SettingsError
 from prismq_worker_sdk.model.protocol import ExchangeResponse, Grant, ReportAnswer, ServerInfo, Unreachable
 from prismq_worker_sdk.model.report import Verdict
