@@ -117,18 +117,14 @@ class HandlerHarness:
             cancel: Tell the handler to end, for this reason.
             cancel_after: After so many calls of `ctx`; 0 for before the first.
         """
-        attempt = _HarnessAttempt(self._handler, self._task(params or {}), self._clock)
-        ctx = _HarnessContext(
-            _HarnessBacking(attempt, self._clock, self._can),
-            cancel=cancel,
-            after=cancel_after,
-        )
+        attempt = _HarnessAttempt(self._handler, self._task(params or {}), self._clock, self._can)
+        ctx = _HarnessContext(attempt, cancel=cancel, after=cancel_after)
         ending = _without_a_loop(partial(_run, self._handler, attempt, ctx, self._clock))
         return HarnessResult(
             outcome=ending.outcome,
             error=ending.error,
-            progress=tuple(ctx.backing.progress),
-            checkpoints=tuple(ctx.backing.checkpoints),
+            progress=tuple(attempt.said),
+            checkpoints=tuple(attempt.checkpoints),
             children=ending.children,
             logs=tuple(ctx.lines),
             slept=attempt.slept,
@@ -169,18 +165,14 @@ def _run(handler: Handler, attempt: _HarnessAttempt, ctx: _HarnessContext, clock
 
 def _without_a_loop(run: Callable[[], Ending]) -> Ending:
     """Runs it in this thread, or in another one where an event loop runs in this one, as slots do."""
-    if not _a_loop_runs_here():
-        return run()
-    with ThreadPoolExecutor(1, "prismq-harness") as thread:
-        return thread.submit(copy_context().run, run).result()
-
-
-def _a_loop_runs_here() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return False
-    return True
+        pass
+    else:
+        with ThreadPoolExecutor(1, "prismq-harness") as thread:
+            return thread.submit(copy_context().run, run).result()
+    return run()
 
 
 class _FullPause(Random):
@@ -201,16 +193,26 @@ class _Surroundings:
 
 
 class _HarnessAttempt(Attempt):
-    """An attempt whose time passes only when its handler sleeps, or its clock is turned."""
+    """An attempt whose time passes only when its handler sleeps, or its clock is turned; keeps what the handler said.
 
-    def __init__(self, handler: Handler, task: Task, clock: FakeClock) -> None:
+    Implements `context.ContextBackend`.
+    """
+
+    def __init__(self, handler: Handler, task: Task, clock: FakeClock, can: Capabilities) -> None:
         now = clock.monotonic()
         identity = Identity("", "v1", task.id, task.type, "", "harness")
         claim = Claim(identity, task, now, handler.time_limit)
         super().__init__(claim, handler, checkpoint=None, limit_at=now + handler.time_limit)
         self.started_at = now
+        self.task, self.can = task, can
         self.slept = 0.0
+        self.said: list[tuple[float, str]] = []
+        self.checkpoints: list[Any] = []
         self._clock = clock
+
+    @property
+    def token(self) -> _HarnessAttempt:
+        return self
 
     @property
     def cancelled(self) -> CancelReason | None:
@@ -221,63 +223,45 @@ class _HarnessAttempt(Attempt):
 
     def wait(self, seconds: float) -> CancelReason | None:
         """Turns the clock instead of waiting, at most to the time limit."""
-        slept = min(seconds, max(0.0, self.limit_at - self._clock.monotonic()))
+        slept = min(seconds, max(0.0, self.time_left))
         self._clock.turn(slept)
         self.slept += slept
         return self.cancelled
 
-
-class _HarnessBacking:
-    """Implements `context.ContextBackend`: keeps what the handler said."""
-
-    def __init__(self, attempt: _HarnessAttempt, clock: FakeClock, can: Capabilities) -> None:
-        self.token = attempt
-        self.task = attempt.claim.task
-        self.can = can
-        self.progress: list[tuple[float, str]] = []
-        self.checkpoints: list[Any] = []
-        self._clock = clock
-
     @property
     def settings(self) -> Any:
-        """The settings of the handler's plugin."""
-        return self.token.handler.renewed().settings
+        return self.handler.renewed().settings
 
     @property
     def checkpoint_text(self) -> str | None:
-        """The last checkpoint of this run."""
-        return self.token.checkpoint
+        return self.checkpoint
 
     @property
     def time_left(self) -> float:
-        """Seconds to the limit."""
-        return self.token.limit_at - self._clock.monotonic()
+        return self.limit_at - self._clock.monotonic()
 
     @property
     def stopping(self) -> bool:
-        """Whether the handler was told that the worker stops."""
-        return self.token.cancelled is CancelReason.STOPPING
+        return self.cancelled is CancelReason.STOPPING
 
     def progressed(self, percent: float, message: str) -> None:
-        """Keeps it."""
-        self.progress.append((percent, message))
+        self.said.append((percent, message))
 
     def store(self, checkpoint: str) -> None:
-        """Keeps it."""
-        self.token.checkpoint = checkpoint
+        self.checkpoint = checkpoint
         self.checkpoints.append(json.loads(checkpoint))
 
 
 class _HarnessContext(RunningContext):
     """A context that tells the handler to end after so many calls."""
 
-    def __init__(self, backing: _HarnessBacking, *, cancel: CancelReason | None, after: int) -> None:
-        super().__init__(backing)
-        self.backing = backing
+    def __init__(self, attempt: _HarnessAttempt, *, cancel: CancelReason | None, after: int) -> None:
+        super().__init__(attempt)
         self.lines: list[tuple[str, str, dict[str, Any]]] = []
         own = logging.Logger("prismq.task", logging.DEBUG)  # noqa: LOG001 - of this run alone
         own.addHandler(_Capture(self.lines))
         self.log = TaskLog(own)
+        self._attempt = attempt
         self._cancel = cancel
         self._left = after
         self._count(0)
@@ -290,7 +274,7 @@ class _HarnessContext(RunningContext):
     def _count(self, calls: int) -> None:
         self._left -= calls
         if self._cancel is not None and self._left <= 0:
-            self.backing.token.cancel(self._cancel)
+            self._attempt.cancel(self._cancel)
 
 
 class _Capture(logging.Handler):

@@ -13,9 +13,7 @@ from prismq_worker_sdk.model.json import first_difference
 from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.wire.checks import LISTING, CheckResult, Level, Record, fail, ok, warn
 from prismq_worker_sdk.wire.dialects import recognise
-from prismq_worker_sdk.wire.dialects.prismq_client.checks import check_type as prismq_client_type
-from prismq_worker_sdk.wire.dialects.prismq_client.schema import converted
-from prismq_worker_sdk.wire.dialects.prismq_client.zones import (
+from prismq_worker_sdk.wire.dialects.prismq_client.checks import (
     Evidence,
     evidence,
     judge_offsets,
@@ -23,6 +21,8 @@ from prismq_worker_sdk.wire.dialects.prismq_client.zones import (
     offset_of,
     zone,
 )
+from prismq_worker_sdk.wire.dialects.prismq_client.checks import check_type as prismq_client_type
+from prismq_worker_sdk.wire.dialects.prismq_client.schema import converted
 from prismq_worker_sdk.wire.dialects.v1.checks import check_type as v1_type
 from tests.support.dialect import reply
 

@@ -102,7 +102,7 @@ class PrismqClientProducer:
         for name in ("worker_id", "q"):
             if getattr(wanted, name) is not None:
                 raise self._lacks(f"cannot look for tasks by {name}; ask for a status or a type")
-        limit, offset, status = _limit(wanted.limit), _offset(wanted.cursor), _status(wanted.status)
+        limit, offset, status = _page_of(wanted)
         page = tasks.list_tasks(status=status, type=wanted.task_type, limit=limit, offset=offset)
         listed = items(self._data((yield from page)))
         if listed is None:
@@ -187,28 +187,20 @@ def _create(wanted: Submission, params: str) -> Steps[Answer]:
     return tasks.create(wanted.task_type, params)
 
 
-def _limit(given: int | None) -> int:
-    if given is None:
-        return USUAL_LIMIT
-    if given < 1:
-        raise RequestRefused(f"limit={given} gives no page; give 1 or more", status=400)
-    return given
-
-
-def _offset(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
+def _page_of(wanted: TaskFilter) -> tuple[int, int, str | None]:
+    """The limit, the offset and the status that are asked for, in the server's words."""
+    limit = USUAL_LIMIT if wanted.limit is None else wanted.limit
+    cursor = "0" if wanted.cursor is None else wanted.cursor
+    if limit < 1:
+        raise RequestRefused(f"limit={limit} gives no page; give 1 or more", status=400)
     if not tasks.is_number(cursor) or len(cursor) > MAX_OFFSET_DIGITS:
         raise RequestRefused(f"cursor={cursor!r} is none; give the next_cursor of a page", status=400)
-    return int(cursor)
-
-
-def _status(given: str | None) -> str | None:
-    if given is None:
-        return None
-    if given not in STATUS_WORDS:
-        raise RequestRefused(f"status={given!r} is none; give one of {', '.join(STATUS_WORDS)}", status=400)
-    return STATUS_WORDS[given]
+    if wanted.status is None:
+        return limit, int(cursor), None
+    if wanted.status not in STATUS_WORDS:
+        text = f"status={wanted.status!r} is none; give one of {', '.join(STATUS_WORDS)}"
+        raise RequestRefused(text, status=400)
+    return limit, int(cursor), STATUS_WORDS[wanted.status]
 
 
 def _would_overwrite(why: str) -> RequestRefused:
