@@ -154,11 +154,15 @@ class Claimer:
         """A claim that was not sent yet, its slots reserved; None when there is no room."""
         services = self._services
         with services.shared.planning:
+            rooms, free, reserved = self.rooms(), services.slots.free, services.slots.reserved
+            longest = 0.0
+            if waits:
+                longest = longest_wait(services.can, services.config.poll_interval, services.rng.random())
             plan = next_claim(
-                rooms=self.rooms(),
-                free=services.slots.free,
+                free=free,
+                rooms=rooms,
                 max_tasks=services.can.max_tasks,
-                claimed=services.accounting.claimed + services.slots.reserved,
+                claimed=services.accounting.claimed + reserved,
                 max_runs=services.config.max_runs,
                 whole=self._partial_asked,
                 ahead=0 if waits else ahead(services),
@@ -167,14 +171,11 @@ class Claimer:
                 return None
             services.slots.reserve(plan.types, plan.max_tasks)
             self._partial_asked = plan.part
-        seconds = 0.0
-        if waits and not plan.part:
-            seconds = longest_wait(services.can, services.config.poll_interval, services.rng.random())
         work = ClaimWork(
             services.worker_id,
             plan.types,
             max_tasks=plan.max_tasks,
-            wait_seconds=seconds,
+            wait_seconds=0.0 if plan.part else longest,
             order=services.config.claim_order,
         )
         request_id = uuid.uuid4().hex if services.can.finds_claims else ""

@@ -135,7 +135,9 @@ def _obstacle(services: Services, claim: Claim) -> str | None:
         return STOPS
     if now >= claim.expires_at:
         return "its claim had run out when it came: the machine slept, or the answer was late"
-    if services.stale_claims.since(claim.identity.task_key, claim.sent_at, now):
+    if claim.identity.token is None and services.stale_claims.since(
+        claim.identity.task_key, claim.sent_at, now
+    ):
         return "a report of this task went out while this claim was on its way, and may have ended it"
     return None
 
