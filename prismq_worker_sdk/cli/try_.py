@@ -54,9 +54,9 @@ from prismq_worker_sdk.settings import configured_plugins, load_settings
 from prismq_worker_sdk.system import SystemClock
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.driver import Perform
-from prismq_worker_sdk.worker.recovery import open_state
 from prismq_worker_sdk.worker.services import environment
-from prismq_worker_sdk.worker.supervisor import Supervisor
+from prismq_worker_sdk.worker.supervision.recovery import open_state
+from prismq_worker_sdk.worker.supervision.supervisor import Supervisor
 
 LEASE = 300.0
 CAN = Capabilities(renews=True, releases=True, creates=True, fences=True, lease_seconds=LEASE)

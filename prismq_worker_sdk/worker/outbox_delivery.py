@@ -17,7 +17,7 @@ from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.room import Space
 from prismq_worker_sdk.worker.services import Environment, Services, build
 from prismq_worker_sdk.worker.slots import SlotPool
-from prismq_worker_sdk.worker.startup import find_server
+from prismq_worker_sdk.worker.supervision.startup import find_server
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,9 @@ from prismq_worker_sdk.observe.metrics import available_metrics
 from prismq_worker_sdk.observe.statistics import Statistics, Summary
 from prismq_worker_sdk.system import SignalInbox, SystemClock, resident_memory, signals
 from prismq_worker_sdk.worker.config import ProvidesConfig, WorkerConfig
-from prismq_worker_sdk.worker.recovery import open_state
 from prismq_worker_sdk.worker.services import environment
-from prismq_worker_sdk.worker.supervisor import Supervisor
+from prismq_worker_sdk.worker.supervision.recovery import open_state
+from prismq_worker_sdk.worker.supervision.supervisor import Supervisor
 
 
 class Worker:

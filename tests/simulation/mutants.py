@@ -353,7 +353,7 @@ MUTANTS = (
     Mutant(
         "R36",
         "what still runs is told to end before the deadline",
-        "worker.supervise_loop:_end_handlers",
+        "worker.supervision.supervise_loop:_end_handlers",
         "now >= life.cancel_at",
         "False",
     ),

@@ -30,16 +30,16 @@ from prismq_worker_sdk.wire.dialect import Exchange
 from prismq_worker_sdk.wire.dialects import DIALECTS, dialect_named
 from prismq_worker_sdk.wire.messages import Steps
 from prismq_worker_sdk.worker.claim_loop import claim_loop
-from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.commit_loop import commit_loop
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.delivery_loop import Delivery, delivery_lane, delivery_loop
 from prismq_worker_sdk.worker.driver import Reply
 from prismq_worker_sdk.worker.lease_loop import lease_loop
-from prismq_worker_sdk.worker.recovery import recover
 from prismq_worker_sdk.worker.services import Services, build, environment
-from prismq_worker_sdk.worker.startup import find_server
-from prismq_worker_sdk.worker.supervise_loop import ask_stop, supervise
+from prismq_worker_sdk.worker.supervision.closing import close_books, never_begun
+from prismq_worker_sdk.worker.supervision.recovery import recover
+from prismq_worker_sdk.worker.supervision.startup import find_server
+from prismq_worker_sdk.worker.supervision.supervise_loop import ask_stop, supervise
 from tests.simulator.actor import Actor, Crashed
 from tests.simulator.disk import SimulatedOutbox, SimulatedRoom
 from tests.simulator.handling import SimulatedSlots

@@ -31,7 +31,7 @@ from prismq_worker_sdk.worker.handler_run import run
 from prismq_worker_sdk.worker.room import Space
 from prismq_worker_sdk.worker.services import build, environment
 from prismq_worker_sdk.worker.slots import SlotPool, SlotThreads
-from prismq_worker_sdk.worker.supervise_loop import supervise
+from prismq_worker_sdk.worker.supervision.supervise_loop import supervise
 from tests.support.processes import wait_until
 
 SERVER = "http://server.invalid/api"

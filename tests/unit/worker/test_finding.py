@@ -20,11 +20,11 @@ from prismq_worker_sdk.model.protocol import (
 )
 from prismq_worker_sdk.model.protocol import Unauthorised as Refused
 from prismq_worker_sdk.system import SystemClock
-from prismq_worker_sdk.worker import startup
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.driver import Waker
 from prismq_worker_sdk.worker.services import environment
-from prismq_worker_sdk.worker.startup import find_server
+from prismq_worker_sdk.worker.supervision import startup
+from prismq_worker_sdk.worker.supervision.startup import find_server
 from tests.support.loops import SERVER, Stepped
 from tests.support.processes import wait_until
 

@@ -10,8 +10,8 @@ import pytest
 from prismq_worker_sdk.decide.redaction import MARK
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.events import Notice
-from prismq_worker_sdk.worker import interpreter_watch
-from prismq_worker_sdk.worker.interpreter_watch import InterpreterWatch
+from prismq_worker_sdk.worker.supervision import interpreter_watch
+from prismq_worker_sdk.worker.supervision.interpreter_watch import InterpreterWatch
 from tests.support.children import SECRET, Probes, children
 from tests.support.loops import grant
 from tests.support.processes import wait_until

@@ -21,8 +21,8 @@ from prismq_worker_sdk.wire.dialects.prismq_client.envelope import CAPABILITIES
 from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.delivery_loop import delivery_loop
 from prismq_worker_sdk.worker.lease_loop import lease_loop
-from prismq_worker_sdk.worker.recovery import recover
-from prismq_worker_sdk.worker.supervisor import announce
+from prismq_worker_sdk.worker.supervision.recovery import recover
+from prismq_worker_sdk.worker.supervision.supervisor import announce
 from tests.support.loops import TYPE, Stepped, Work
 from tests.support.loops import grant as base_grant
 from tests.support.processes import wait_until

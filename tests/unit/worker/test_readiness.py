@@ -8,9 +8,9 @@ import pytest
 from prismq_worker_sdk import TaskHandler
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model.events import Notice, TypePaused, TypeResumed
-from prismq_worker_sdk.worker import readiness
 from prismq_worker_sdk.worker.availability import TypeAvailability
-from prismq_worker_sdk.worker.readiness import Readiness
+from prismq_worker_sdk.worker.supervision import readiness
+from prismq_worker_sdk.worker.supervision.readiness import Readiness
 from tests.support.processes import wait_until
 
 

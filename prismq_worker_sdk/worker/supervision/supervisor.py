@@ -13,16 +13,16 @@ from prismq_worker_sdk.model.events import Notice, WorkerStarted, WorkerStopped
 from prismq_worker_sdk.model.protocol import ServerInfo, WorkerCommand
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.observe.health import Health
-from prismq_worker_sdk.worker.closing import close_books, never_begun
 from prismq_worker_sdk.worker.connections import Connections, Connects
 from prismq_worker_sdk.worker.driver import Waker, drive, no_calls
 from prismq_worker_sdk.worker.handler_run import run
-from prismq_worker_sdk.worker.recovery import State, recover
 from prismq_worker_sdk.worker.services import Children, Environment, Services, build
 from prismq_worker_sdk.worker.slots import SlotPool, SlotThreads
-from prismq_worker_sdk.worker.startup import find_server, search
-from prismq_worker_sdk.worker.supervise_loop import ask_stop, seconds_left, supervise
-from prismq_worker_sdk.worker.threads import WorkerThreads
+from prismq_worker_sdk.worker.supervision.closing import close_books, never_begun
+from prismq_worker_sdk.worker.supervision.recovery import State, recover
+from prismq_worker_sdk.worker.supervision.startup import find_server, search
+from prismq_worker_sdk.worker.supervision.supervise_loop import ask_stop, seconds_left, supervise
+from prismq_worker_sdk.worker.supervision.threads import WorkerThreads
 
 
 def announce(services: Services, *, state_dir: str, recovered: int) -> None:

@@ -12,10 +12,10 @@ from prismq_worker_sdk.worker.commit_loop import commit_loop
 from prismq_worker_sdk.worker.connections import Connects
 from prismq_worker_sdk.worker.delivery_loop import Delivery, delivery_lane, delivery_loop
 from prismq_worker_sdk.worker.driver import Loop, LoopThread, wake_all
-from prismq_worker_sdk.worker.interpreter_watch import InterpreterWatch
 from prismq_worker_sdk.worker.lease_loop import lease_loop
-from prismq_worker_sdk.worker.readiness import Readiness
 from prismq_worker_sdk.worker.services import Services
+from prismq_worker_sdk.worker.supervision.interpreter_watch import InterpreterWatch
+from prismq_worker_sdk.worker.supervision.readiness import Readiness
 
 LAST_JOIN = 0.5
 """Seconds given to the loops, and to teardown at the least, once the worker has stopped."""
