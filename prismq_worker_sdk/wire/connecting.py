@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -38,7 +38,7 @@ def connect(
         OSError: There is none: why the last address did not do.
     """
     trouble: OSError = OSError(f"{host} has no address")
-    for family, kind, protocol, _name, address in _LOOK_UPS.find(host.strip("[]"), port, left()):
+    for family, kind, protocol, _name, address in _addresses(host.strip("[]"), port, left()):
         try:
             connection = socket.socket(family, kind, protocol)
         except OSError as error:  # the system may know addresses of a kind that it cannot talk to
@@ -111,8 +111,7 @@ def in_time(work: Callable[[], T], seconds: float, *, late: Callable[[T], object
     Raises:
         TimeoutError: It takes longer.
     """
-    done: Future[T] = Future()
-    _begin(work, done)
+    done = _begin(work)
     wait([done], seconds)
     if done.done():
         return done.result()
@@ -120,7 +119,9 @@ def in_time(work: Callable[[], T], seconds: float, *, late: Callable[[T], object
     raise TimeoutError("the answer did not come in time")
 
 
-def _begin(work: Callable[[], T], done: Future[T]) -> None:
+def _begin(work: Callable[[], T]) -> Future[T]:
+    done: Future[T] = Future()
+
     def run() -> None:
         try:
             found = work()
@@ -130,58 +131,43 @@ def _begin(work: Callable[[], T], done: Future[T]) -> None:
             done.set_result(found)
 
     threading.Thread(target=run, name="prismq-connect", daemon=True).start()
+    return done
 
 
-class _LookUps:
-    """One look-up at a time for each name; one that nobody could wait for serves whoever asks next."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._under_way: dict[tuple[str, int], Future[list[Any]]] = {}
-
-    def find(self, host: str, port: int, seconds: float) -> list[Any]:
-        """The addresses of a host, as `socket.getaddrinfo` gives them.
-
-        Raises:
-            NameNotResolvedInTimeError: The seconds are over.
-            socket.gaierror: There are none.
-        """
-        if _is_address(host):
-            return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
-        with self._lock:
-            found = self._under_way.get((host, port))
-            if found is None:
-                found = self._under_way[host, port] = Future()
-                self._begin(host, port, found)
-        wait([found], seconds)
-        if found.done():
-            return found.result()
-        raise NameNotResolvedInTimeError(f"the name {host} was not resolved in time")
-
-    def _begin(self, host: str, port: int, found: Future[list[Any]]) -> None:
-        def look() -> list[Any]:
-            try:
-                return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
-            except UnicodeError:
-                raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is no name of a host") from None
-            finally:
-                with self._lock:
-                    del self._under_way[host, port]
-
-        try:
-            _begin(look, found)
-        except RuntimeError:  # no more threads
-            del self._under_way[host, port]
-            raise
+_LOOK_UPS: dict[tuple[str, int], Future[list[Any]]] = {}
+_LOOK_UPS_LOCK = threading.Lock()
+"""Those that are under way, for the whole process, like the resolver itself."""
 
 
-def _is_address(host: str) -> bool:
+def _addresses(host: str, port: int, seconds: float) -> list[Any]:
+    """The addresses of a host, as `socket.getaddrinfo` gives them.
+
+    A look-up that nobody could wait for serves whoever asks next.
+
+    Raises:
+        NameNotResolvedInTimeError: The seconds are over.
+        socket.gaierror: There are none.
+    """
     try:
         ip_address(host)
     except ValueError:
-        return False
-    return True
+        pass
+    else:
+        return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    with _LOOK_UPS_LOCK:  # a look-up that ends takes itself out after it was put in
+        found = _LOOK_UPS.get((host, port)) or _begin(partial(_look_up, host, port))
+        _LOOK_UPS[host, port] = found
+    wait([found], seconds)
+    if found.done():
+        return found.result()
+    raise NameNotResolvedInTimeError(f"the name {host} was not resolved in time")
 
 
-_LOOK_UPS = _LookUps()
-"""For the whole process, like the resolver itself."""
+def _look_up(host: str, port: int) -> list[Any]:
+    try:
+        return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    except UnicodeError:
+        raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is no name of a host") from None
+    finally:
+        with _LOOK_UPS_LOCK:
+            del _LOOK_UPS[host, port]

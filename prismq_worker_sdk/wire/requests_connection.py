@@ -138,28 +138,6 @@ class _Adapter(HTTPAdapter):
         }
 
 
-class _TimedReader(io.RawIOBase):
-    """Reads from a socket, never beyond the deadline."""
-
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        self._sock = sock
-        self._raw: Any = sock.makefile("rb", buffering=0)
-        self._deadline = deadline
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._deadline.left())
-        read: int | None = self._raw.readinto(buffer)
-        return read
-
-    def close(self) -> None:
-        if not self.closed:
-            self._raw.close()
-        super().close()
-
-
 class _TimedSocket:
     """A socket as http.client uses it: bounded writes, bounded reads, the rest as it is."""
 
@@ -173,10 +151,17 @@ class _TimedSocket:
     def sendall(self, data: Any) -> None:
         self._deadline.send(self._sock, data)
 
-    def makefile(self, mode: str = "rb", **_: Any) -> io.BufferedReader:
-        if mode != "rb":
-            raise ValueError(f"only reading is bounded, not {mode!r}")
-        return io.BufferedReader(_TimedReader(self._sock, self._deadline), 64 * 1024)
+    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
+        file = self._sock.makefile("rb", buffering=0)
+        read = file.readinto
+
+        def readinto(buffer: Any) -> int | None:
+            self._sock.settimeout(self._deadline.left())
+            found: int | None = read(buffer)
+            return found
+
+        file.readinto = readinto
+        return io.BufferedReader(file, 64 * 1024)
 
 
 class _Response(http.client.HTTPResponse):

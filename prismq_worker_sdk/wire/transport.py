@@ -167,15 +167,15 @@ def _opened(
     base: str, deadline: Deadline, proxies: dict[str, str] | None, ca_bundle: str | None
 ) -> HttpConnection | RequestsConnection:
     """What carries the requests from now on; requests is imported where it may be needed only."""
-    straight = not proxies if proxies is not None else _goes_straight(base)
-    if straight and is_plain(base):
-        return HttpConnection(base, deadline, ca_bundle=ca_bundle)
-    from prismq_worker_sdk.wire import requests_connection as odd  # noqa: PLC0415 - see there
+    if proxies is None and _goes_straight(base):
+        proxies = {}
+    if proxies != {} or not is_plain(base):
+        from prismq_worker_sdk.wire import requests_connection as odd  # noqa: PLC0415 - see there
 
-    proxies = {} if straight else odd.proxies_for(base, proxies)
-    if not proxies and is_plain(base):
-        return HttpConnection(base, deadline, ca_bundle=ca_bundle)
-    return odd.RequestsConnection(base, deadline, proxies=proxies, ca_bundle=ca_bundle)
+        proxies = odd.proxies_for(base, proxies)
+        if proxies or not is_plain(base):
+            return odd.RequestsConnection(base, deadline, proxies=proxies, ca_bundle=ca_bundle)
+    return HttpConnection(base, deadline, ca_bundle=ca_bundle)
 
 
 def _goes_straight(base: str) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from prismq_worker_sdk.model.protocol import ClaimWork, ExchangeRequest, Probe, ServerInfo, Unreachable
 from prismq_worker_sdk.wire.client import WireClient
-from prismq_worker_sdk.wire.dialects.v1.base import MAX_TASKS, MAX_WAIT, read_bundle
+from prismq_worker_sdk.wire.dialects.v1.base import read_bundle
 from prismq_worker_sdk.wire.messages import HttpRequest
 from prismq_worker_sdk.wire.transport import Timeouts, Transport
 from tests.support.raw_server import answer, raw_server, says
@@ -42,8 +42,8 @@ def test_sane_capabilities_are_taken_as_they_are():
 def test_absurd_capabilities_are_believed_up_to_a_bound():
     found = read_bundle(dict.fromkeys(SANE, 10**30))
 
-    assert (found.max_tasks, found.max_reports) == (MAX_TASKS, MAX_TASKS)
-    assert found.max_wait_seconds == MAX_WAIT
+    assert (found.max_tasks, found.max_reports) == (1024, 1024)
+    assert (found.max_wait_seconds, found.lease_seconds) == (60.0, 86400.0)
     assert found.max_request_bytes == 2**31
 
 

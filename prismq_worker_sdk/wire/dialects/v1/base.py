@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from math import ulp
 from reprlib import repr as short
 from typing import Any
 
 from prismq_worker_sdk.model.capabilities import BASE, Capabilities
-from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
+from prismq_worker_sdk.model.outcome import Completed, Failed, Released
 from prismq_worker_sdk.model.protocol import (
     BadGrant,
-    ClaimWork,
     Conflict,
     ExchangeReply,
     ExchangeRequest,
@@ -57,11 +57,9 @@ READERS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
 AS_THEY_ARE = ("worker_id", "result", "error", "checkpoint", "message", "parent_id")
 """The fields of a task beside its id, type, params and status."""
 
-MAX_TASKS = 1024
-MAX_WAIT = 60.0
-MAX_LEASE = 86400.0
-MAX_REQUEST_BYTES = 2**31
-"""What is believed of a server's numbers."""
+BATCH = {"max_tasks": (1, 1024), "max_bytes": (1, 2**31)}
+EXCHANGE = {**BATCH, "max_wait_seconds": (0, 60.0), "lease_seconds": (ulp(0.0), 86400.0)}
+"""The numbers of the extensions: the least that can be meant, and the most that is believed."""
 
 
 def read_health(reply: HttpReply) -> ServerInfo | None:
@@ -78,46 +76,39 @@ def read_health(reply: HttpReply) -> ServerInfo | None:
     announced = body.get("capabilities")
     bundles = announced if isinstance(announced, dict) else {}
     can = read_bundle(bundles.get("exchange")) or BASE
-    if bundles.get("manage") is True:
-        can = _with_batch(can, bundles.get("batch"))
+    batch = _numbers(bundles.get("batch"), BATCH) if bundles.get("manage") is True else None
+    if batch is not None:
+        can = replace(can, max_submits=int(batch["max_tasks"]), max_submit_bytes=int(batch["max_bytes"]))
     return ServerInfo(NAME, can, instance=instance, described=f"{name} {version}".strip())
-
-
-def _with_batch(can: Capabilities, announced: Any) -> Capabilities:
-    """What the extension `batch` allows as well; nothing when it is not announced whole."""
-    bounds = announced if isinstance(announced, dict) else {}
-    max_tasks, max_bytes = number(bounds.get("max_tasks")), number(bounds.get("max_bytes"))
-    if max_tasks is None or max_bytes is None or max_tasks < 1 or max_bytes < 1:
-        return can
-    return replace(
-        can,
-        max_submits=int(min(max_tasks, MAX_TASKS)),
-        max_submit_bytes=int(min(max_bytes, MAX_REQUEST_BYTES)),
-    )
 
 
 def read_bundle(announced: Any) -> Capabilities | None:
     """What the extension `exchange` allows; None when it is not announced whole, since it counts only then."""
-    if not isinstance(announced, dict):
-        return None
-    max_tasks, max_bytes = number(announced.get("max_tasks")), number(announced.get("max_bytes"))
-    max_wait, lease = number(announced.get("max_wait_seconds")), number(announced.get("lease_seconds"))
-    if max_tasks is None or max_bytes is None or max_wait is None or lease is None:
-        return None
-    if max_tasks < 1 or max_bytes < 1 or max_wait < 0 or lease <= 0:
+    found = _numbers(announced, EXCHANGE)
+    if found is None:
         return None
     return Capabilities(
-        max_tasks=int(min(max_tasks, MAX_TASKS)),
-        max_reports=int(min(max_tasks, MAX_TASKS)),
-        max_wait_seconds=min(max_wait, MAX_WAIT),
-        lease_seconds=min(lease, MAX_LEASE),
-        max_request_bytes=int(min(max_bytes, MAX_REQUEST_BYTES)),
+        max_tasks=int(found["max_tasks"]),
+        max_reports=int(found["max_tasks"]),
+        max_wait_seconds=found["max_wait_seconds"],
+        lease_seconds=found["lease_seconds"],
+        max_request_bytes=int(found["max_bytes"]),
         renews=True,
         releases=True,
         creates=True,
         fences=True,
         finds_claims=True,
     )
+
+
+def _numbers(announced: Any, bounds: Mapping[str, tuple[float, float]]) -> dict[str, float] | None:
+    found: dict[str, float] = {}
+    for name, (least, most) in bounds.items():
+        value = number(announced.get(name)) if isinstance(announced, dict) else None
+        if value is None or value < least:
+            return None
+        found[name] = min(value, most)
+    return found
 
 
 def finds_no_task(reply: HttpReply) -> bool:
@@ -140,7 +131,9 @@ def exchange(call: ExchangeRequest) -> Steps[ExchangeReply]:
     tasks: tuple[Grant | BadGrant, ...] | Failure = ()
     if call.claim is not None:
         trouble = next((reply for reply in replies if isinstance(reply, Unreachable)), None)
-        tasks = trouble if trouble is not None else _claim_reply((yield _claim_request(call.claim)))
+        body = {"worker_id": call.claim.worker_id, "task_types": list(call.claim.task_types)}
+        request = HttpRequest("claim", "POST", ("tasks", "claim"), compact_json(body))
+        tasks = trouble if trouble is not None else _claim_reply((yield request))
     return ExchangeResponse(tuple(replies), tasks)
 
 
@@ -173,11 +166,6 @@ def read_task(raw: Any) -> Task:
     return Task(id=raw["id"], type=raw["type"], params=params, status=STATUSES[status], **read)
 
 
-def _claim_request(claim: ClaimWork) -> HttpRequest:
-    body = {"worker_id": claim.worker_id, "task_types": list(claim.task_types)}
-    return HttpRequest("claim", "POST", ("tasks", "claim"), compact_json(body))
-
-
 def _claim_reply(answer: HttpAnswer) -> tuple[Grant | BadGrant, ...] | Failure:
     if isinstance(answer, Unreachable):
         return answer
@@ -208,21 +196,17 @@ def _grant(raw: dict[str, Any]) -> Grant | BadGrant:
 
 
 def _report_request(report: Report) -> HttpRequest:
+    """A result is JSON text already and goes as it is."""
     identity = report.identity
-    name, content = _content(report.outcome)
-    body = f'{{"worker_id":{compact_json(identity.worker_id)},{content}}}'
-    return HttpRequest(name, "POST", ("tasks", identity.task_id, name), body)
-
-
-def _content(outcome: Outcome) -> tuple[str, str]:
-    """The call and its part of the body; a result is JSON text already and goes as it is."""
-    match outcome:
+    match report.outcome:
         case Completed(result=result):
-            return "complete", f'"result":{result}'
+            name, content = "complete", f'"result":{result}'
         case Failed(error=error):
-            return "fail", f'"error":{compact_json(truncate_utf8(error, BASE.max_error_bytes))}'
+            name, content = "fail", f'"error":{compact_json(truncate_utf8(error, BASE.max_error_bytes))}'
         case Released():
             raise ValueError("a base server takes nothing back: let the claim lapse")
+    body = f'{{"worker_id":{compact_json(identity.worker_id)},{content}}}'
+    return HttpRequest(name, "POST", ("tasks", identity.task_id, name), body)
 
 
 def _report_reply(answer: HttpAnswer) -> ReportReply:
