@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from prismq_worker_sdk.environment import MISSION_NAMES, environment_value, user_state_dir, variable
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.files import place, read_config, read_secret
-from prismq_worker_sdk.model.setting import Setting, as_written, optional, path, setting, settings_of, text
+from prismq_worker_sdk.model.setting import Setting, as_written, path, setting, settings_of, text
 from prismq_worker_sdk.worker.config import Settings, WorkerConfig
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ class WorkerSettings(Settings):
     """
 
     # no options: everybody on the machine can read a command line
-    api_key: SecretStr | None = setting(None, optional(_secret), "KEY", "Sent as `X-API-Key`", unset="none")
+    api_key: SecretStr | None = setting(None, _secret, "KEY", "Sent as `X-API-Key`", unset="none")
     api_key_file: Path | None = setting(
         None,
-        optional(path),
+        path,
         "FILE",
         "A file with the key, instead",
         "; read again when the key is refused",
@@ -171,8 +171,9 @@ def _read(given: Mapping[str, object]) -> dict[str, Any]:
 
 
 def _value(name: str, written: Mapping[str, object]) -> Any:
-    if name not in written:
-        return user_state_dir() if name == "state_dir" else SETTINGS[name].default
+    default = SETTINGS[name].default
+    if name not in written or written[name] is default is None:
+        return user_state_dir() if name == "state_dir" else default
     try:
         value = SETTINGS[name].read(written[name])
     except SettingsError as error:  # of an address: it says itself what is wrong with which

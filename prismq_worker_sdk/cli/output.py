@@ -96,19 +96,12 @@ def only_answers() -> Iterator[None]:
     That holds for the descriptor, too: C code and programs that are started write to it. In a process that ends with
     its command it holds to its end.
     """
-    with _aside(for_good=bool(_OWNS_PROCESS)) as answers:
+    with aside(for_good=bool(_OWNS_PROCESS)) as answers:
         _ANSWERS.append(answers)
         try:
             yield
         finally:
             _ANSWERS.pop()
-
-
-@contextmanager
-def prints_aside() -> Iterator[None]:
-    """What is printed inside goes to stderr, by C code and programs too; after it stdout is as before."""
-    with _aside(for_good=False):
-        yield
 
 
 def main_of_process(command: click.Command) -> int:
@@ -198,7 +191,12 @@ def end_process(code: int) -> int:
 
 
 @contextmanager
-def _aside(*, for_good: bool) -> Iterator[TextIO]:
+def aside(*, for_good: bool = False) -> Iterator[TextIO]:
+    """What is printed inside goes to stderr, by C code and programs too; gives the stdout of before.
+
+    Args:
+        for_good: Whether that holds after it, too.
+    """
     before = sys.stdout
     with suppress(AttributeError, OSError, ValueError):
         before.flush()

@@ -7,11 +7,11 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
 from typing import Any
 
 import click
@@ -19,7 +19,6 @@ import click
 from prismq_worker_sdk.cli.handlers import ready_handlers, report_broken
 from prismq_worker_sdk.cli.options import params_argument, plugin_option, setting_options
 from prismq_worker_sdk.cli.output import note, only_answers, tell_json, wants_traceback
-from prismq_worker_sdk.compat import Self
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import PrismqError, SettingsError
 from prismq_worker_sdk.handlers.discovery import load
@@ -100,7 +99,8 @@ def try_(
         if handler.isolation is None:
             settings = load_settings({"isolation": isolation}, only={"isolation"})
             handler = replace(handler, isolation=settings.isolation)
-        with Screen(redact) as screen:
+        screen = Screen(redact)
+        with screen.shown():
             trial = run_once(handler, params, redact, screen.hear)
             if trial.unready is not None:
                 raise SettingsError(f"{task_type} is not ready: {trial.unready}")
@@ -214,7 +214,7 @@ class _OneTaskServer:
 
 
 class Screen(logging.Handler):
-    """Shows a handler's run on stderr while it is entered, without secrets."""
+    """Shows a handler's run on stderr, without secrets."""
 
     def __init__(self, redactor: Redactor) -> None:
         super().__init__()
@@ -222,19 +222,19 @@ class Screen(logging.Handler):
         self._progress = ""
         self._shown_at = -PROGRESS_EVERY
 
-    def __enter__(self) -> Self:
-        self._before = (_LOG.level, _LOG.propagate)
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Shows what handlers log, and nothing else does, while it lasts."""
+        level, propagate = _LOG.level, _LOG.propagate
         _LOG.addHandler(self)
         _LOG.setLevel(logging.DEBUG)
         _LOG.propagate = False
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        _LOG.removeHandler(self)
-        level, _LOG.propagate = self._before
-        _LOG.setLevel(level)
+        try:
+            yield
+        finally:
+            _LOG.removeHandler(self)
+            _LOG.setLevel(level)
+            _LOG.propagate = propagate
 
     def emit(self, record: logging.LogRecord) -> None:
         """Shows a line of `ctx.log`, or one that the process of a handler printed."""

@@ -123,11 +123,6 @@ def one_of(*choices: str, fold: Callable[[str], str] = str) -> Read:
     return read
 
 
-def optional(read: Read) -> Read:
-    """Reads what may be left out."""
-    return lambda value: None if value is None else read(value)
-
-
 def switch(value: object) -> bool:
     """Reads a truth value."""
     word = str(value).lower()

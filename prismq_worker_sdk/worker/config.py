@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from prismq_worker_sdk.model import size
 from prismq_worker_sdk.model.protocol import ClaimOrder
-from prismq_worker_sdk.model.setting import one_of, optional, path, seconds, setting, switch, text, whole
+from prismq_worker_sdk.model.setting import one_of, path, seconds, setting, switch, text, whole
 from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.wire.dialects import AUTO, dialect_choice, dialect_names, dialects_where
 
@@ -68,7 +68,7 @@ class Settings:
         MISSING, path, "DIR", "Where results wait for delivery; a local folder", unset="the user's"
     )
     instance: str | None = setting(
-        None, optional(text()), "NAME", "Part of the state folder", unset="lowest free number"
+        None, text(), "NAME", "Part of the state folder", unset="lowest free number"
     )
     grace_period: float = setting(25.0, seconds(most=86400), "TIME", "From the stop signal to the exit")
     startup_timeout: float = setting(
@@ -87,7 +87,7 @@ class Settings:
     )
     claim_order: ClaimOrder | None = setting(
         None,
-        optional(one_of("fifo", "lifo", "priority", fold=str.lower)),
+        one_of("fifo", "lifo", "priority", fold=str.lower),
         "ORDER",
         f"Which task of a type comes first: fifo, lifo or priority ({ORDERING})",
         "; it does `fifo` by itself; no effect elsewhere, which is said at the start",
@@ -106,7 +106,7 @@ class Settings:
     )
     health_port: int | None = setting(
         None,
-        optional(whole(most=65535)),
+        whole(most=65535),
         "PORT",
         "Serve /healthz, /readyz, /metrics",
         "; 0 is any free port",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -43,17 +44,16 @@ from prismq_worker_sdk.worker.config import WorkerConfig
 MEAN_WAIT = 0.75
 """Of a poll interval: an idle worker waits a half of it to all of it (decide.claims)."""
 
+UNSEEN = skip("key", "it, the task types and the limits cannot be looked at without the server")
 GIVE = "give --api-url, or set TASKMANAGER_API_URL"
 
 REMEDIES = (
-    ("pip install", ""),  # it says so itself
-    ("descriptor", ""),
+    ("pip install|descriptor", ""),  # it says so itself
     ("resolved", "check the host of --api-url (TASKMANAGER_API_URL), or this machine's DNS"),
     ("refused", "start the TaskManager, or check the port of --api-url (TASKMANAGER_API_URL)"),
     ("in time", "check the address, and firewalls on the way"),
     ("speaks http,", "write http:// in --api-url (TASKMANAGER_API_URL)"),
-    ("ssl", "check https or http in --api-url; for a CA of your own set REQUESTS_CA_BUNDLE"),
-    ("certificate", "check https or http in --api-url; for a CA of your own set REQUESTS_CA_BUNDLE"),
+    ("ssl|certificate", "check https or http in --api-url; for a CA of your own set REQUESTS_CA_BUNDLE"),
     (
         "no connection",
         "check this machine's network and what it may reach, and --api-url (TASKMANAGER_API_URL)",
@@ -119,23 +119,23 @@ def check_server(doctor: Doctor) -> Iterator[CheckResult]:
     """Whether a TaskManager of the wanted dialect is there, and what can be seen of it."""
     url, config = doctor.config.api_url, doctor.config
     found = doctor.found
-    if isinstance(found, ServerInfo):
-        who = f", {found.described}" if found.described else ""
-        yield ok("server", f"{url} answers in {duration.text(doctor.server.records[0].seconds)}{who}")
-        if doctor.met is not None:
-            yield ok("dialect", f"{found.dialect}: {can_do(found.capabilities)}")
-            key = config.key()
-            if key and (weak := weakness(key)) is not None:
-                yield warn("key", weak, "use a long random one")
-            yield from dialect_named(found.dialect).check(doctor.check_context(found))
-            return
-        text = f"the server speaks {found.dialect}, --dialect asks for {config.dialect}"
-        yield fail("dialect", text, "leave --dialect at auto")
-    else:
+    if not isinstance(found, ServerInfo):
         yield unreached(url, found, reply=doctor.health, better=_better(doctor, found))
         if not doctor.address_given:
             yield warn("server", "no address was given, so that it is the default", GIVE)
-    yield skip("key", "it, the task types and the limits cannot be looked at without the server")
+        yield UNSEEN
+        return
+    who = f", {found.described}" if found.described else ""
+    yield ok("server", f"{url} answers in {duration.text(doctor.server.records[0].seconds)}{who}")
+    if doctor.met is None:
+        text = f"the server speaks {found.dialect}, --dialect asks for {config.dialect}"
+        yield fail("dialect", text, "leave --dialect at auto")
+        yield UNSEEN
+        return
+    yield ok("dialect", f"{found.dialect}: {can_do(found.capabilities)}")
+    if (key := config.key()) and (weak := weakness(key)) is not None:
+        yield warn("key", weak, "use a long random one")
+    yield from dialect_named(found.dialect).check(doctor.check_context(found))
 
 
 def unreached(api_url: str, failure: Failure, *, reply: HttpAnswer, better: str | None = None) -> CheckResult:
@@ -145,23 +145,22 @@ def unreached(api_url: str, failure: Failure, *, reply: HttpAnswer, better: str 
         better: An address near this one where a TaskManager answers.
     """
     if better is not None:
-        text = f"{api_url} is no TaskManager's address, but one answers at {better}"
-        return fail("server", text, f"give --api-url {better} (TASKMANAGER_API_URL)")
-    match failure:
-        case UnrecognisedServer() if (moved := new_address(api_url, reply)) is not None:
-            text = f"{api_url} redirects, and redirects are not followed"
-            return fail("server", text, f"give --api-url {moved}")
-        case UnrecognisedServer(reason=reason):
-            text = f"{api_url} is no TaskManager: {reason}"
-            return fail("server", text, "check the host and the path of --api-url")
-        case Unauthorised(reason=reason):
-            text = f"{api_url} refuses even to tell its health ({reason})"
-            return fail("server", text, "it is about this machine's address or a proxy: let it in there")
-        case Throttled(reason=reason, retry_after=wait):
-            remedy = "wait" if wait is None else f"ask again in {duration.text(wait) or 'a moment'}"
-            return fail("server", f"{api_url} takes no more requests now ({reason})", remedy)
-    remedy = next(what for word, what in REMEDIES if word in failure.reason.lower())
-    return fail("server", f"{api_url} does not work: {failure.reason}", remedy)
+        text = f"is no TaskManager's address, but one answers at {better}"
+        remedy = f"give --api-url {better} (TASKMANAGER_API_URL)"
+    elif isinstance(failure, UnrecognisedServer) and (moved := new_address(api_url, reply)) is not None:
+        text, remedy = "redirects, and redirects are not followed", f"give --api-url {moved}"
+    elif isinstance(failure, UnrecognisedServer):
+        text, remedy = f"is no TaskManager: {failure.reason}", "check the host and the path of --api-url"
+    elif isinstance(failure, Unauthorised):
+        text = f"refuses even to tell its health ({failure.reason})"
+        remedy = "it is about this machine's address or a proxy: let it in there"
+    elif isinstance(failure, Throttled):
+        text, wait = f"takes no more requests now ({failure.reason})", failure.retry_after
+        remedy = "wait" if wait is None else f"ask again in {duration.text(wait) or 'a moment'}"
+    else:
+        text = f"does not work: {failure.reason}"
+        remedy = next(what for words, what in REMEDIES if re.search(words, failure.reason.lower()))
+    return fail("server", f"{api_url} {text}", remedy)
 
 
 def new_address(api_url: str, reply: HttpAnswer) -> str | None:
