@@ -47,14 +47,14 @@ class LazyGroup(click.Group):
         self._lazy = dict(commands)
         self._default = default
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
         """The names, in the order they were given."""
-        return [*self._lazy, *(name for name in super().list_commands(ctx) if name not in self._lazy)]
+        return list(self._lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, imported now; None when there is none of this name."""
         if cmd_name not in self._lazy:
-            return super().get_command(ctx, cmd_name) or self._of_a_plugin(ctx, cmd_name)
+            return self._of_a_plugin(ctx, cmd_name)
         pass_over_damaged_packages(ctx.meta.get(ARGUMENTS, []))
         module, attribute = self._lazy[cmd_name][0].split(":")
         gc.disable()  # to look for garbage in what is being imported takes a tenth of the time
@@ -83,11 +83,10 @@ class LazyGroup(click.Group):
         ctx.meta[ARGUMENTS] = list(args)
         return super().parse_args(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
         """Lists the commands without importing them."""
-        rows = [(name, self._lazy[name][1]) for name in self.list_commands(ctx) if name in self._lazy]
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl([(name, about) for name, (_place, about) in self._lazy.items()])
 
 
 def no_such_command(name: str, known: Iterable[str], more: str = "") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +20,6 @@ from prismq_worker_sdk.handlers.discovery import BrokenPlugin, LoadedPlugin, Plu
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.registry import contested
-from prismq_worker_sdk.model.quota import Quota
 from prismq_worker_sdk.observe.logs import one_line
 from prismq_worker_sdk.settings import configured_plugins
 
@@ -69,15 +69,18 @@ def plugins(
         from prismq_worker_sdk.cli.tasks import client_of
 
         published = _publish(found.loaded, client_of(given["api_url"]), allow_breaking=allow_breaking)
-        _note_broken([_broken(one) for one in found.broken])
+        _note_broken(found.broken)
         return 0 if published and not found.broken else 1
 
 
 def _list(found: Plugins, *, as_json: bool, with_quotas: bool) -> None:
     twice = contested(found.handlers)
     shown = [_shown(plugin, twice) for plugin in found.loaded]
-    broken = [_broken(one) for one in found.broken]
     if as_json:
+        broken = [
+            {"name": one.name, "source": one.source, "traceback": Redactor().text(one.traceback)}
+            for one in found.broken
+        ]
         tell_json({"plugins": shown, "broken": broken})
         return
     for plugin in shown:
@@ -90,18 +93,14 @@ def _list(found: Plugins, *, as_json: bool, with_quotas: bool) -> None:
             tell(
                 f"  {one['task_type']}  {'ready' if one['unready'] is None else 'not ready: ' + one['unready']}"
             )
-    _note_broken(broken)
-    if not shown and not broken:
+    _note_broken(found.broken)
+    if not shown and not found.broken:
         tell("no plugin is installed; pip install one, or name a module or a .py file with --plugin")
 
 
-def _broken(one: BrokenPlugin) -> dict[str, str]:
-    return {"name": one.name, "source": one.source, "traceback": Redactor().text(one.traceback)}
-
-
-def _note_broken(broken: Sequence[Mapping[str, str]]) -> None:
-    for plugin in broken:
-        note(f"{plugin['name']}  ({plugin['source']})  does not load:\n{plugin['traceback']}")
+def _note_broken(broken: Sequence[BrokenPlugin]) -> None:
+    for one in broken:
+        note(f"{one.name}  ({one.source})  does not load:\n{Redactor().text(one.traceback)}")
 
 
 def _shown(plugin: LoadedPlugin, twice: Mapping[str, str]) -> dict[str, Any]:
@@ -126,17 +125,18 @@ def _quotas(handlers: Sequence[Handler], redact: Redactor) -> list[dict[str, Any
     for handler in handlers:
         try:
             with plugin_code(f"quotas() of {handler.task_type}"):
-                shown = [_quota(quota) for quota in handler.quotas()]
+                shown = [
+                    {**asdict(quota), "left": quota.left, "resets_at": _instant(quota.resets_at)}
+                    for quota in handler.quotas()
+                ]
         except PluginRaised as error:  # one plugin must not hide the others
             shown = [{"error": str(error)}]
         found += [one for one in redact.value(shown) if one not in found]
     return found
 
 
-def _quota(quota: Quota) -> dict[str, Any]:
-    at = quota.resets_at
-    resets_at = None if at is None else f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    return {**asdict(quota), "left": quota.left, "resets_at": resets_at}
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _list_quotas(quotas: Sequence[Mapping[str, Any]]) -> None:

@@ -69,7 +69,8 @@ def doctor(names: tuple[str, ...], *, as_json: bool, probe: bool, **given: Any) 
             address_given=given["api_url"] is not None or raw_value("api_url") is not None,
         )
         shown = []
-        for result in chain(_about_settings(), about_plugins, results_of(examined)):
+        about_settings = (warn("settings", reason) for reason in misdirected(SETTINGS))
+        for result in chain(about_settings, about_plugins, results_of(examined)):
             text, remedy = redactor.text(result.text), redactor.text(result.remedy)
             shown.append(replace(result, text=text, remedy=remedy))
             if not as_json:
@@ -110,10 +111,6 @@ def summary(results: Sequence[CheckResult]) -> str:
     if fails:
         return f"a worker would not run as it should: {fails} check{'s' * (fails != 1)} failed{also}"
     return f"a worker would run{also}"
-
-
-def _about_settings() -> list[CheckResult]:
-    return [warn("settings", reason) for reason in misdirected(SETTINGS)]
 
 
 def _handlers(names: Sequence[str], redactor: Redactor) -> tuple[list[Handler], list[str], list[CheckResult]]:
