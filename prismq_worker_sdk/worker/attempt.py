@@ -13,7 +13,7 @@ from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import TaskRef
 from prismq_worker_sdk.model.outcome import Child, Outcome
 from prismq_worker_sdk.model.report import Report, Settlement
-from prismq_worker_sdk.worker.cancellation import CancelToken
+from prismq_worker_sdk.worker.context import CancelToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,7 @@ class Attempt(CancelToken):
 
     Attributes:
         claim: The right it works under; a later claim of the same task may take its place (R9).
+        ref: How events speak of it.
         state: Changed by whoever holds `binding`.
         binding: Held while the claim is changed, and while an end is committed under it.
         limit_at: Clock reading at which its time is used up.
@@ -112,6 +113,7 @@ class Attempt(CancelToken):
     def __init__(self, claim: Claim, handler: Handler, *, checkpoint: str | None, limit_at: float) -> None:
         super().__init__()
         self.claim = claim
+        self.ref = TaskRef(claim.task.id, claim.task.type, claim.task.attempt)
         self.handler = handler
         self.checkpoint = checkpoint
         self.limit_at = limit_at
@@ -125,12 +127,6 @@ class Attempt(CancelToken):
         self.progress: tuple[float | None, str] = (None, "")
         self._killing = threading.Lock()
         self._kill: Callable[[], None] | None = None
-
-    @property
-    def ref(self) -> TaskRef:
-        """How events speak of it."""
-        task = self.claim.task
-        return TaskRef(task.id, task.type, task.attempt)
 
     @property
     def prefetched(self) -> bool:

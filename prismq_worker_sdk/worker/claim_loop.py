@@ -267,13 +267,13 @@ class Claimer:
             most = request.slots_left if services.lifecycle.running else len(new)
         if len(new) > most:
             refuse(services, new[most:], request.sent_at)
-        return arrive(services, new[:most], request.sent_at)
+        return arrive(services, new[:most], request.sent_at) if new else []
 
     def _take_on(
         self, request: ClaimRequest, arrivals: Sequence[Arrival], held: Sequence[HoldResult] | None = None
     ) -> int:
         """Starts tasks in the slots that are kept for them; how many were taken on."""
-        started, settled = accept(self._services, arrivals, held)
+        started, settled = accept(self._services, arrivals, held) if arrivals else (0, 0)
         request.slots_left -= started
         return started + settled
 

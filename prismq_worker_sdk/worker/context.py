@@ -1,8 +1,10 @@
-"""`ctx`: what a handler sees of its task and of the worker around it; it never touches the network."""
+"""`ctx`: what a handler sees of its task and of the worker, and hears when it must end; never touches the network."""
 
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from prismq_worker_sdk.errors import NotSupported, TaskCancelled
@@ -13,10 +15,77 @@ from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.outcome import Child
 from prismq_worker_sdk.model.task import Task
-from prismq_worker_sdk.worker.cancellation import CancelToken
 
 MAX_CHECKPOINT_BYTES = 64 * 1024
 """docs/rules.md, limits."""
+
+
+class CancelToken:
+    """What can be told to end; may be used from any thread.
+
+    Attributes:
+        cancelled_at: Clock reading when it was told, if it was.
+    """
+
+    def __init__(self) -> None:
+        self.cancelled_at: float | None = None
+        self._changed: threading.Event | None = None
+        self._lock = threading.Lock()
+        self._cancelled: CancelReason | None = None
+        self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def changed(self) -> threading.Event:
+        """Set when it is told; wakes whoever waits. Made when somebody asks: hardly any task is ever waited for."""
+        with self._lock:
+            if self._changed is None:
+                self._changed = threading.Event()
+                if self._cancelled is not None:
+                    self._changed.set()
+            return self._changed
+
+    @property
+    def cancelled(self) -> CancelReason | None:
+        """Why it was told to end, None when it was not; the first reason stays."""
+        return self._cancelled
+
+    def cancel(self, reason: CancelReason, now: float | None = None) -> bool:
+        """Tells the handler to end; whether this was the first time.
+
+        Args:
+            now: Clock reading.
+        """
+        with self._lock:
+            if self._cancelled is not None:
+                return False
+            self._cancelled, self.cancelled_at = reason, now
+            listeners = tuple(self._listeners)
+            if self._changed is not None:
+                self._changed.set()
+        for listener in listeners:
+            listener()
+        return True
+
+    def wait(self, seconds: float) -> CancelReason | None:
+        """Waits until it is told to end, at most so long; why it must end, None while it may go on."""
+        self.changed.wait(seconds)
+        return self.cancelled
+
+    def on_cancel(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Calls the listener when the handler is told to end, at once if it was; the result takes it back."""
+        with self._lock:
+            told = self._cancelled is not None
+            if not told:
+                self._listeners.append(listener)
+        if told:
+            listener()
+
+        def forget() -> None:
+            with self._lock:
+                if listener in self._listeners:
+                    self._listeners.remove(listener)
+
+        return forget
 
 
 class ContextBackend(Protocol):
@@ -67,13 +136,17 @@ class ContextBackend(Protocol):
 
 
 class RunningContext:
-    """The `ctx` of a task that runs; implements `handlers.context.TaskContext` for every kind of slot."""
+    """The `ctx` of a task that runs; implements `handlers.context.TaskContext` for every kind of slot.
+
+    Attributes:
+        children: What was submitted in this try.
+    """
 
     log = TaskLog()
 
     def __init__(self, backing: ContextBackend) -> None:
         self._backing = backing
-        self._children: tuple[Child, ...] = ()
+        self.children: tuple[Child, ...] = ()
 
     @property
     def task(self) -> Task:
@@ -121,11 +194,6 @@ class RunningContext:
         """The largest result that the server stores, in bytes of compact JSON as UTF-8."""
         return self._backing.can.max_result_bytes
 
-    @property
-    def children(self) -> tuple[Child, ...]:
-        """What was submitted in this try."""
-        return self._children
-
     def check(self) -> None:
         """Raises TaskCancelled when the task must end."""
         reason = self._backing.token.cancelled
@@ -162,8 +230,8 @@ class RunningContext:
             )
         self.check()
         limit = self._backing.can.max_params_bytes
-        child = child_of(len(self._children), task_type, params, priority, max_bytes=limit)
-        self._children = (*self._children, child)
+        child = child_of(len(self.children), task_type, params, priority, max_bytes=limit)
+        self.children = (*self.children, child)
 
     def sleep(self, seconds: float) -> None:
         """Waits, and raises TaskCancelled as soon as the task must end."""
@@ -171,7 +239,3 @@ class RunningContext:
         reason = self._backing.token.wait(max(0.0, seconds))
         if reason is not None:
             raise TaskCancelled(reason)
-
-    def replace_children(self, children: tuple[Child, ...] = ()) -> None:
-        """What was submitted elsewhere counts; with nothing, another try inside the claim begins (R13)."""
-        self._children = children

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import replace
 
+from prismq_worker_sdk.decide.delivery import Again, Settle
 from prismq_worker_sdk.errors import OutboxError
-from prismq_worker_sdk.model.events import Notice, Phase
+from prismq_worker_sdk.model.events import Notice, Phase, ReportDelayed, ReportSettled
 from prismq_worker_sdk.model.protocol import ExchangeRequest, ExchangeResponse, Failure
-from prismq_worker_sdk.model.report import Report
+from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.claim_loop import Claimer, still_unknown
 from prismq_worker_sdk.worker.driver import Effect, Loop, Reply, Wait
-from prismq_worker_sdk.worker.report_sender import DISK_PAUSE, ReportSender
+from prismq_worker_sdk.worker.report_sender import (
+    DISK_PAUSE,
+    LARGEST_BATCH,
+    TIDY_BYTES,
+    ReportSender,
+    replies_of,
+)
 from prismq_worker_sdk.worker.services import Services
 from prismq_worker_sdk.worker.shared import ClaimRequest
 
@@ -21,6 +28,9 @@ END_WAIT_PAUSE = 0.25
 
 TIDY_PAUSE = 0.05
 """Seconds between two steps of giving disk space back: commits come first."""
+
+TIDY_EVERY = 600.0
+"""Seconds after which the outbox is tidied, however little was delivered."""
 
 
 def delivery_loop(services: Services, shared: Delivery | None = None) -> Loop:
@@ -71,6 +81,8 @@ class Delivery:
         self._claimer = Claimer(services)
         self._last_called: int | None = None
         self._unanswered: ClaimRequest | None = None
+        self._types = frozenset(services.registry.types)
+        self._tidied_at = services.clock.monotonic()
 
     def step(self) -> Loop:
         """Sends the oldest reports that are due, a claim along with them where the server takes both, or waits."""
@@ -82,11 +94,10 @@ class Delivery:
         elif self._unanswered is not None:
             yield from self._rest_after((yield from self._end_wait(self._unanswered)))
         if services.shared.offered and (offered := self._due_offered()) is not None:
-            yield from sender.send_offered(offered)
+            yield from self._send_offered(offered)
             return
         try:
-            most = sender.most
-            due = sender.take(lambda: services.outbox.due(most + len(sender.in_flight)), most)
+            due = sender.take_due(LARGEST_BATCH)
             wait = None if due or sender.in_flight else services.outbox.seconds_to_next()
         except OutboxError as error:
             services.emit(Notice("error", str(error)))
@@ -95,8 +106,7 @@ class Delivery:
         if not due and claimer.in_doubt is None:
             if services.shared.delivering:
                 services.deliver_with_claims(now=False)
-            more = sender.untidy and self._tidy()
-            yield Wait(TIDY_PAUSE if more else self._until_next(wait, outlived=outlived))
+            yield Wait(TIDY_PAUSE if self._tidy() else self._until_next(wait, outlived=outlived))
             return
         if sender.apart and claimer.in_doubt is not None:
             sender.land(due)
@@ -118,7 +128,7 @@ class Delivery:
         due: tuple[Report, ...] = ()
         if not idle and not sender.failures and services.shared.stored_sent:
             try:
-                due = sender.take(lambda: services.outbox.due(1 + len(sender.in_flight)), 1)
+                due = sender.take_due(1)
             except OutboxError:
                 due = ()  # the delivery loop tells
         if due:
@@ -135,6 +145,35 @@ class Delivery:
                 del offered[attempt]
         return next((attempt for attempt, at in [*offered.items()] if at <= now), None)
 
+    def _send_offered(self, attempt: Attempt) -> Loop:
+        """Sends an outcome that the disk refuses, straight from memory, unless its task is being reported now (R12)."""
+        report = attempt.report()
+        if report is None:
+            return
+        if not self.sender.take(lambda: [report]):
+            yield Wait(DISK_PAUSE)
+            return
+        try:
+            yield from self._send_from_memory(attempt, report)
+        finally:
+            self.sender.land([report])
+
+    def _send_from_memory(self, attempt: Attempt, report: Report) -> Loop:
+        services, sender = self._services, self.sender
+        attempt.seen(maybe_seen=True)
+        services.stale_claims.committed(attempt.claim)
+        (reply,) = replies_of((yield from sender.exchange(ExchangeRequest(reports=(report,)))), 1)
+        judgement, retry_in = sender.judge(report, reply)
+        if isinstance(judgement, Again):
+            attempt.seen(maybe_seen=report.maybe_seen or judgement.maybe_seen)
+            services.shared.offered[attempt] = services.clock.monotonic() + retry_in
+            services.emit(ReportDelayed(attempt.ref, judgement.reason, retry_in, 1))
+            return
+        settlement = judgement.settlement if isinstance(judgement, Settle) else Settlement.PARKED
+        if attempt.settle(settlement):
+            services.emit(ReportSettled(attempt.ref, settlement, judgement.detail))
+            services.wakeups.commit()
+
     def _until_next(self, wait: float | None, *, outlived: bool) -> float | None:
         """Seconds to rest when nothing is due now.
 
@@ -148,19 +187,26 @@ class Delivery:
             waits.append(DISK_PAUSE)
         if outlived or self._unanswered is not None:
             waits.append(END_WAIT_PAUSE)
-        elif services.shared.waiting is not None:
+        elif (waiting := services.shared.waiting) is not None and not self._types <= {
+            *waiting.work.task_types
+        }:
             change = services.next_room()
             waits += [change] if change else []
         return min(waits, default=None)
 
     def _tidy(self) -> bool:
         """Gives the disk back what delivered reports held; whether there is more to give."""
+        services, sender, now = self._services, self.sender, self._services.clock.monotonic()
+        if sender.freed < TIDY_BYTES and now < self._tidied_at + TIDY_EVERY:
+            return False
+        self._tidied_at = now
         try:
-            self.sender.untidy = self._services.outbox.tidy()
+            more = services.outbox.tidy()
         except OutboxError as error:
-            self._services.emit(Notice("error", str(error)))
-            self.sender.untidy = False
-        return self.sender.untidy
+            services.emit(Notice("error", str(error)))
+            more = False
+        sender.freed = TIDY_BYTES if more else 0
+        return more
 
     def last_call_due(self) -> bool:
         """Whether the worker is about to exit, and what waits was not sent once more yet."""
@@ -196,7 +242,9 @@ class Delivery:
     def _outlived(self, waiting: ClaimRequest) -> bool:
         """Whether a claim that waits has had its time: the worker stops, or may claim types it did not ask for."""
         asked = set(waiting.work.task_types)
-        return not (self._services.lifecycle.running and set(self._claimer.rooms()) <= asked)
+        return not self._services.lifecycle.running or not (
+            asked >= self._types or asked >= self._claimer.rooms().keys()
+        )
 
     def _end_wait(self, waiting: ClaimRequest) -> Generator[Effect, Reply, Failure | None]:
         """Ends a claim that waits on the server: a repeat of it does (R6). Both loops get the answer.

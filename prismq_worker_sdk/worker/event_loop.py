@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from prismq_worker_sdk.errors import TaskCancelled
-from prismq_worker_sdk.worker.cancellation import CancelToken
+from prismq_worker_sdk.worker.context import CancelToken
 
 LEFT_OVER = 1.0
 """Seconds for what an async handler has left running: its end is known, and nothing may hold it up."""

@@ -9,8 +9,7 @@ from prismq_worker_sdk.errors import SettingsError, Unavailable
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.results import encode_result
-from prismq_worker_sdk.worker.cancellation import CancelToken
-from prismq_worker_sdk.worker.context import RunningContext
+from prismq_worker_sdk.worker.context import CancelToken, RunningContext
 from prismq_worker_sdk.worker.traces import handler_trace, trace_elsewhere
 
 SETUP_AGAIN = 15.0

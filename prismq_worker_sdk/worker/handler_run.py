@@ -29,10 +29,10 @@ from prismq_worker_sdk.model.outcome import Completed, Outcome
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.observe.logs import TASK
 from prismq_worker_sdk.processes import end_fork_of
-from prismq_worker_sdk.worker.attempt import Attempt, Ending
+from prismq_worker_sdk.worker.attempt import Attempt, Ending, Prefetched
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.handler_call import call
-from prismq_worker_sdk.worker.prefetch import begins
+from prismq_worker_sdk.worker.prefetch import may_begin
 from prismq_worker_sdk.worker.services import Services
 
 LONGEST_MESSAGE = 2000
@@ -49,7 +49,7 @@ def run(services: Services, attempt: Attempt) -> None:
     task = TASK.set(attempt.ref)
     try:
         try:
-            if not begins(services, attempt):
+            if not begin(services, attempt):
                 return
             services.shared.threads[attempt.thread_id] = attempt
             services.emit(TaskStarted(attempt.ref))
@@ -57,13 +57,25 @@ def run(services: Services, attempt: Attempt) -> None:
             ending = worked(services, attempt, ctx, place_of(services, attempt, ctx))
         except BaseException as error:  # noqa: BLE001 - no memory, for one: the claim must have an end all the same
             ending = Ending(outcome_of_error(error, redact=services.redactor.text), error)
-        end_fork_of(process)
+        if os.getpid() != process:
+            end_fork_of(process)
         if ending.error is not None:
             with suppress(Exception):  # whatever was done to logging, the claim must have an end
                 _LOG.debug("the handler raised", exc_info=ending.error)
     finally:
         TASK.reset(task)
     services.finish(attempt, ending)
+
+
+def begin(services: Services, attempt: Attempt) -> bool:
+    """Begins an attempt in its slot; False where it has waited for that and goes back instead."""
+    waited = isinstance(attempt.state, Prefetched)
+    if waited and not may_begin(services, attempt):
+        return False
+    attempt.begin(services.clock.monotonic())
+    if waited:
+        services.watch((attempt,))
+    return True
 
 
 class Surroundings(Protocol):
@@ -145,7 +157,7 @@ def _tries(here: Surroundings, attempt: Attempt, ctx: RunningContext, place: Pla
         pause = retry_pause(retry, tries, here.rng.random(), asked=error.retry_in)
         if pause is None or pause >= ctx.time_left or ctx.stopping:
             return error
-        ctx.replace_children()
+        ctx.children = ()  # another try begins (R13)
         ctx.log.warning(
             "a try failed and is repeated", tries=tries, retry_in=round(pause, 1), error=shown(error)
         )

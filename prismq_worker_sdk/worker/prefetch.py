@@ -15,17 +15,12 @@ LONGEST_WAIT = 0.5
 """Seconds that a task waits for a slot before it goes back; looked for once a second, and when that is over."""
 
 
-def begins(services: Services, attempt: Attempt) -> bool:
-    """Begins an attempt in its slot; False where it has waited for that and goes back instead."""
-    now = services.clock.monotonic()
-    waited = attempt.prefetched
-    if waited and (why := _obstacle(services, attempt, now)) is not None:
+def may_begin(services: Services, attempt: Attempt) -> bool:
+    """Whether an attempt that has waited for its slot begins now; where not, it goes back."""
+    why = _obstacle(services, attempt, services.clock.monotonic())
+    if why is not None:
         _give_back(services, attempt, why)
-        return False
-    attempt.begin(now)
-    if waited:
-        services.watch((attempt,))
-    return True
+    return why is None
 
 
 def give_back(services: Services) -> float:

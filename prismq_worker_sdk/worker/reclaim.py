@@ -6,7 +6,7 @@ from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.commit_loop import count_and_tell, lapsed
+from prismq_worker_sdk.worker.commit_loop import count_and_tell, lapsed, ref_of
 from prismq_worker_sdk.worker.services import Services
 
 EARLY = 0.1
@@ -28,7 +28,7 @@ def taken_over(services: Services, live: Attempt, claim: Claim, limit_at: float)
             return False
         begun = live.claim.sent_at if live.started_at is None else live.started_at
         live.limit_at = min(limit_at, begun + live.handler.time_limit)
-        live.claim = claim
+        live.claim, live.ref = claim, ref_of(claim)
     why = "handed out again while it still runs here; it goes on under the new claim"
     count_and_tell(services, [lapsed(before, why)])
     services.wakeups.lease()

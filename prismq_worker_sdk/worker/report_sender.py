@@ -8,8 +8,9 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+from prismq_worker_sdk.decide import delivery
 from prismq_worker_sdk.decide.backoff import REPORTS, SERVER, after_failure, as_asked
-from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle, judge
+from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle
 from prismq_worker_sdk.decide.retries import failed_early
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.model.claim import Claim, TaskKey
@@ -38,9 +39,8 @@ from prismq_worker_sdk.model.protocol import (
 )
 from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.outbox.store import HoldResult
-from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.claim_loop import Claimer
-from prismq_worker_sdk.worker.driver import Effect, Loop, Reply, Wait
+from prismq_worker_sdk.worker.driver import Effect, Reply, Wait
 from prismq_worker_sdk.worker.services import Services
 from prismq_worker_sdk.worker.task_path import Arrival, look
 
@@ -51,6 +51,9 @@ LARGEST_BATCH = 128
 
 BATCH_BYTES = 1024 * 1024
 """Bytes in one call, or one report (R23)."""
+
+TIDY_BYTES = 1024 * 1024
+"""Bytes of delivered reports that are worth a look at the disk space they leave."""
 
 Judged: TypeAlias = tuple[Report, Judgement, float]
 """A report as it was sent, what becomes of it, and the seconds to its next try where there was no verdict."""
@@ -66,7 +69,7 @@ class ReportSender:
         in_flight: The tasks whose reports are being sent now: none is reported by two loops at once (R26).
         failures: Replies in a row that were no verdict.
         apart: Whether claims go their own way: reports that do not pass must not keep tasks from coming (R23).
-        untidy: Whether delivered reports may have left disk space to give back.
+        freed: Bytes of delivered reports whose disk space was not given back yet.
     """
 
     def __init__(self, services: Services) -> None:
@@ -79,12 +82,17 @@ class ReportSender:
         self.in_flight: set[str] = set()
         self.failures = 0
         self.apart = False
-        self.untidy = True
+        self.freed = TIDY_BYTES  # what earlier processes left is not known
 
     @property
     def most(self) -> int:
         """Reports in one call: all the server takes, fewer after a batch that did not pass (R23)."""
         return max(1, min(self._batch, self._services.can.max_reports))
+
+    def take_due(self, most: int) -> tuple[Report, ...]:
+        """The oldest reports that are due and that nobody sends now; as many as go into one call, at most so many."""
+        most = min(most, self.most)
+        return self.take(lambda: self._services.outbox.due(most + len(self.in_flight)), most)
 
     def take(self, find: Callable[[], Sequence[Report]], most: int = LARGEST_BATCH) -> tuple[Report, ...]:
         """Reports that go into one call now; they are the caller's until it has sent or landed them.
@@ -121,16 +129,17 @@ class ReportSender:
         if request is not None:
             call = replace(call, claim=request.work, request_id=request.request_id)
         failures = self.failures
-        whole = yield from self._exchange(call)
-        replies = _replies(whole, len(reports))
+        whole = yield from self.exchange(call)
+        replies = replies_of(whole, len(reports))
         tasks = whole.tasks if isinstance(whole, ExchangeResponse) else whole
         arrivals: list[Arrival] = []
+        arrived = request is not None and isinstance(tasks, tuple)
         if claimer is not None and request is not None and isinstance(tasks, tuple):
             arrivals = claimer.arrived(request, tasks)
             arrivals = look(self._services, arrivals) if arrivals else []
         with self._judging:  # what fails at once in several loops is one failure of the server
             self.failures = min(failures, self.failures)
-            judged = self._judged(reports, replies)
+            judged = self._judged(reports, replies, answered=arrived)
         held = yield from self._settle(judged, [one.claim for one in arrivals if one.holds])
         if claimer is not None and request is not None:
             if isinstance(tasks, tuple):
@@ -144,35 +153,6 @@ class ReportSender:
             return None if isinstance(whole, ExchangeResponse) else whole
         return next((reply for reply in replies if not isinstance(reply, ReportAnswer)), None)
 
-    def send_offered(self, attempt: Attempt) -> Loop:
-        """Sends an outcome that the disk refuses, straight from memory, unless its task is being reported now (R12)."""
-        report = attempt.report()
-        if report is None:
-            return
-        if not self.take(lambda: [report]):
-            yield Wait(DISK_PAUSE)
-            return
-        try:
-            yield from self._send_from_memory(attempt, report)
-        finally:
-            self.land([report])
-
-    def _send_from_memory(self, attempt: Attempt, report: Report) -> Loop:
-        services = self._services
-        attempt.seen(maybe_seen=True)
-        services.stale_claims.committed(attempt.claim)
-        (reply,) = _replies((yield from self._exchange(ExchangeRequest(reports=(report,)))), 1)
-        judgement, retry_in = self._judge(report, reply)
-        if isinstance(judgement, Again):
-            attempt.seen(maybe_seen=report.maybe_seen or judgement.maybe_seen)
-            services.shared.offered[attempt] = services.clock.monotonic() + retry_in
-            services.emit(ReportDelayed(attempt.ref, judgement.reason, retry_in, 1))
-            return
-        settlement = judgement.settlement if isinstance(judgement, Settle) else Settlement.PARKED
-        if attempt.settle(settlement):
-            services.emit(ReportSettled(attempt.ref, settlement, judgement.detail))
-            services.wakeups.commit()
-
     def rest_seconds(self, failure: Failure) -> float:
         """How long the whole line rests after a failure; a limit is that of one report's path, not of the line."""
         jitter = self._services.rng.random()
@@ -180,7 +160,8 @@ class ReportSender:
             return SERVER.seconds(self.failures, jitter)
         return after_failure(failure, self.failures, jitter)
 
-    def _exchange(self, call: ExchangeRequest) -> Generator[Effect, Reply, ExchangeReply]:
+    def exchange(self, call: ExchangeRequest) -> Generator[Effect, Reply, ExchangeReply]:
+        """The reply to a call with reports; their claims are over meanwhile where a server knows them by worker id."""
         services, by_worker_id = self._services, [one for one in call.reports if one.identity.token is None]
         if not by_worker_id:
             return (yield from services.exchange(call))
@@ -189,8 +170,14 @@ class ReportSender:
         services.stale_claims.answered(by_worker_id, services.clock.monotonic())
         return whole
 
-    def _judged(self, reports: tuple[Report, ...], replies: tuple[ReportReply, ...]) -> list[Judged]:
-        """What became of each report."""
+    def _judged(
+        self, reports: tuple[Report, ...], replies: tuple[ReportReply, ...], *, answered: bool
+    ) -> list[Judged]:
+        """What became of each report.
+
+        Args:
+            answered: Whether the answer has told already that the server is there.
+        """
         batch = len(reports) > 1
         if replies:
             self.apart = any(not isinstance(reply, ReportAnswer) for reply in replies)
@@ -201,7 +188,8 @@ class ReportSender:
             self._batch = min(LARGEST_BATCH, 2 * self._batch)
         judged, failures = [], self.failures
         for report, reply in zip(reports, replies, strict=True):
-            judgement, retry_in = self._judge(report, reply, alone=not batch)
+            judgement, retry_in = self.judge(report, reply, alone=not batch, told=answered)
+            answered = isinstance(reply, ReportAnswer | Rejected)
             passed = report.passed if batch else self._passed(report, judgement)
             if not isinstance(judgement, Settle):
                 report = replace(report, tries=report.tries + 1, passed=passed)  # noqa: PLW2901 - as it was sent
@@ -210,15 +198,19 @@ class ReportSender:
             self._services.wakeups.deliver()
         return judged
 
-    def _judge(self, report: Report, reply: ReportReply, *, alone: bool = True) -> tuple[Judgement, float]:
+    def judge(
+        self, report: Report, reply: ReportReply, *, alone: bool = True, told: bool = False
+    ) -> tuple[Judgement, float]:
         """What a reply means, and the seconds to the next try where it is no verdict.
 
         Args:
             alone: Whether the report was the only one of its call.
+            told: Whether it is known already that the server has answered.
         """
-        status, judgement = self._services.server_status, judge(report, reply)
+        status, judgement = self._services.server_status, delivery.judge(report, reply)
         if isinstance(reply, ReportAnswer):
-            self._tell(report, reply)
+            if reply.notice or reply.failed_at is not None:
+                self._tell(report, reply)
             self.failures = 0
             self._given += 1
         else:
@@ -228,10 +220,10 @@ class ReportSender:
             if not alone:  # among many, nobody knows whose trouble it is (R23)
                 judgement = replace(judgement, alone=False)
             retry_in = self._retry_in(report, reply, judgement)
-        if isinstance(reply, ReportAnswer | Rejected):
-            status.answered()  # where it is this report that does not pass, the server is not away
-        else:
+        if not isinstance(reply, ReportAnswer | Rejected):
             status.failed(reply, retry_in)
+        elif not told:
+            status.answered()  # where it is this report that does not pass, the server is not away
         return judgement, retry_in
 
     def _retry_in(self, report: Report, reply: ReportReply, again: Again) -> float:
@@ -279,7 +271,6 @@ class ReportSender:
         None is given for them all.
         """
         services = self._services
-        self.untidy = self.untidy or bool(judged)
         while judged or claims:
             try:
                 stored, held = services.outbox.settle_and_hold(judged, claims)
@@ -290,6 +281,7 @@ class ReportSender:
                 claims = []
                 yield Wait(DISK_PAUSE)
             else:
+                self.freed += sum(_bytes(report) for report, _, _ in judged)
                 self._book([one for one, changed in zip(judged, stored, strict=True) if changed])
                 return held if claims else None
         return None
@@ -324,7 +316,7 @@ class ReportSender:
             services.emit(*events)
 
 
-def _replies(whole: ExchangeReply, number: int) -> tuple[ReportReply, ...]:
+def replies_of(whole: ExchangeReply, number: int) -> tuple[ReportReply, ...]:
     """One reply for each report, whatever came."""
     if not isinstance(whole, ExchangeResponse):
         return (whole,) * number
@@ -336,11 +328,15 @@ def _within_bytes(reports: Sequence[Report]) -> tuple[Report, ...]:
     """The first reports of a line that fit into one call; at least one (R23)."""
     room = BATCH_BYTES
     for place, report in enumerate(reports):
-        result = len(report.outcome.result) if isinstance(report.outcome, Completed) else 1024
-        room -= result + sum(len(child.params) for child in report.children) + 512
+        room -= _bytes(report)
         if room < 0 and place:
             return tuple(reports[:place])
     return tuple(reports)
+
+
+def _bytes(report: Report) -> int:
+    size = len(report.outcome.result) if isinstance(report.outcome, Completed) else 1024
+    return size + sum(len(child.params) for child in report.children) + 512
 
 
 def _limited(reply: ReportReply) -> bool:

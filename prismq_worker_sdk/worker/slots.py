@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from prismq_worker_sdk.decide.rates import Bucket
 from prismq_worker_sdk.handlers.handler import Handler
-from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.attempt import Abandoned, Attempt
 
 
 class SlotThreads:
@@ -49,7 +49,7 @@ class SlotThreads:
     def _run(self) -> None:
         while (attempt := self._queue.get()) is not None:
             self.work(attempt)
-            if attempt.stray:
+            if isinstance(attempt.state, Abandoned):
                 return  # its slot is lost: there is another thread for the next one
 
 
@@ -196,7 +196,7 @@ class SlotPool:
     def returned(self, attempt: Attempt) -> None:
         """A handler has ended: the next task that waits begins; the slot is free once the end is stored (R12)."""
         with self._lock:
-            if attempt in self._running and not attempt.stray:
+            if attempt in self._running and not isinstance(attempt.state, Abandoned):
                 self._running.remove(attempt)
                 self._ended.add(attempt)
                 self._begin_next()

@@ -10,8 +10,7 @@ from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.schema import ParamsSpec
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.context import RunningContext
-from prismq_worker_sdk.worker.handler_run import AttemptBackend, place_of, worked
-from prismq_worker_sdk.worker.prefetch import begins
+from prismq_worker_sdk.worker.handler_run import AttemptBackend, begin, place_of, worked
 from prismq_worker_sdk.worker.slots import SlotPool
 from tests.simulator.host import Worker
 from tests.simulator.plan import Work
@@ -100,7 +99,7 @@ class _Run:
 
     def begin(self) -> None:
         process, attempt, work = self._process, self._attempt, self._work
-        if not begins(self._services, attempt):
+        if not begin(self._services, attempt):
             return
         self._watch.started(process, attempt, self._ctx.last_checkpoint)
         process.later(work.seconds, self._end)

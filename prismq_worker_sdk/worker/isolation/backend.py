@@ -10,7 +10,7 @@ from typing import Any
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.worker.cancellation import CancelToken
+from prismq_worker_sdk.worker.context import CancelToken
 from prismq_worker_sdk.worker.isolation.channel import Channel
 from prismq_worker_sdk.worker.isolation.protocol import Cancel, Progressed, Run, StateUpdate, Store, Stored
 

@@ -68,7 +68,7 @@ class HandlerProcesses(ChildPool):
             self.retire(child)
         else:
             self.give_back(child)
-        ctx.replace_children(ended.children)
+        ctx.children = ended.children
         if ended.failure is not None:
             raise error_of(ended.failure)
         return ended.result or "null"

@@ -1,20 +1,24 @@
 """The delivery loop: oldest first, until the server gives a verdict."""
 
+from dataclasses import replace
+
 import pytest
 
 from prismq_worker_sdk.decide.delivery import PARK_AFTER
+from prismq_worker_sdk.model.capabilities import BASE
 from prismq_worker_sdk.model.events import End, Notice, ReportDelayed, ReportSettled
 from prismq_worker_sdk.model.outcome import Completed, Failed
 from prismq_worker_sdk.model.protocol import (
     ExchangeResponse,
     Rejected,
+    ReportAnswer,
     Throttled,
     Unauthorised,
     Unreachable,
     UnrecognisedServer,
 )
 from prismq_worker_sdk.model.report import Settlement, Verdict
-from prismq_worker_sdk.worker.delivery_loop import delivery_loop
+from prismq_worker_sdk.worker.delivery_loop import TIDY_EVERY, delivery_loop
 from tests.support.loops import Stepped, Work, grant
 
 DAY = 24 * 3600.0
@@ -354,3 +358,33 @@ def test_a_verdict_that_the_disk_does_not_take_is_stored_when_it_can_be(workplac
 
     assert settlements(place) == [("t1", Settlement.LOST)]
     assert loop.wait is None
+
+
+def test_disk_space_is_looked_at_once_much_was_delivered_or_ten_minutes_have_passed(workplace, monkeypatch):
+    place = workplace(Work(lambda _ctx: "x" * 600_000))
+    loop = delivering(place)
+    looks = []
+    monkeypatch.setattr(place.outbox, "tidy", lambda: bool(looks.append(place.clock.monotonic())))
+
+    def delivers(task_id):
+        place.run(task_id)
+        loop.go_on()
+        loop.verdict(Verdict.ACCEPTED)
+        return len(looks)
+
+    assert [delivers("t1"), delivers("t2"), delivers("t3")] == [0, 1, 1]
+    place.clock.turn(TIDY_EVERY)
+    loop.go_on()
+    assert len(looks) == 2
+
+
+def test_a_server_that_answers_a_batch_has_answered_once(workplace):
+    place = workplace(concurrency=4, capabilities=replace(BASE, max_reports=8))
+    loop = delivering(place)
+    place.run("t1", "t2", "t3")
+    before = place.services.server_status.answers
+    loop.go_on()
+    loop.answer(ExchangeResponse(reports=(ReportAnswer(Verdict.ACCEPTED),) * 3))
+
+    assert place.waiting() == []
+    assert place.services.server_status.answers == before + 1

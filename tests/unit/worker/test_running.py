@@ -13,8 +13,8 @@ from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.events import ClaimEnded, End, OutcomeCommitted, TypePaused, TypeResumed
 from prismq_worker_sdk.model.outcome import Completed, Failed, Released
 from prismq_worker_sdk.worker import handler_run
-from prismq_worker_sdk.worker.cancellation import CancelToken
 from prismq_worker_sdk.worker.claim_loop import claim_loop
+from prismq_worker_sdk.worker.context import CancelToken
 from prismq_worker_sdk.worker.handler_call import call
 from tests.support.loops import TYPE, Stepped, Work, grant
 
