@@ -74,7 +74,7 @@ class SimulatedSlots(SlotPool):
     def start(self, attempts: Sequence[Attempt], now: float) -> None:
         """Attempts begin, or wait for a slot."""
         super().start(attempts, now)
-        self._watch.prefetches(self.prefetched)
+        self._watch.prefetched.wait(self.prefetched)
 
     def finished(self, attempts: Sequence[Attempt]) -> None:
         """Attempts left their slots."""

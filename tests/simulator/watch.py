@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from prismq_worker_sdk.decide.delivery import Judgement, Park, Settle
@@ -18,22 +18,17 @@ from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.outbox import store
 from prismq_worker_sdk.outbox.bounds import CHECKPOINT_SECONDS
 from prismq_worker_sdk.outbox.store import Held, HoldResult
-from prismq_worker_sdk.worker.attempt import Attempt, Finished, Prefetched
-from prismq_worker_sdk.worker.prefetch import LONGEST_WAIT
-from prismq_worker_sdk.worker.services import Services
+from prismq_worker_sdk.worker.attempt import Attempt, Finished
 from tests.simulator.closed import ClosedTypes
 from tests.simulator.host import Worker
 from tests.simulator.plan import Steered
+from tests.simulator.prefetched import PrefetchedTasks
 from tests.simulator.scene import Scene
 from tests.simulator.trouble import Trouble
 
 SLACK = 6.0
 """Seconds that a loop may rest before it looks again."""
 
-SECOND = 1.1
-"""A second between two looks at what waits for a slot, and a moment."""
-
-A_MOMENT = 0.1
 AT_ONCE = 1.5
 LONGEST_LINE = 45.0
 CALM = 20.0
@@ -53,7 +48,7 @@ class Watch:
         given_back: Its claims that had to go back without losing an attempt.
         failed_early: Tasks of which it was told that the server failed them before their attempts were used up.
         offered: Tasks of which a result was sent to a server that creates children before it takes the report.
-        prefetched: Attempts that waited for a slot.
+        prefetched: What waited for a slot.
         trace: What happened, for people.
     """
 
@@ -66,7 +61,7 @@ class Watch:
         self.given_back: defaultdict[str, set[Identity]] = defaultdict(set)
         self.failed_early: set[str] = set()
         self.offered: set[str] = set()
-        self.prefetched: set[Attempt] = set()
+        self.prefetched = PrefetchedTasks(scene)
         self._completed: dict[tuple[int, str], tuple[float, int, Worker]] = {}
         self._checkpoints: dict[tuple[int, str], float] = {}
         self._running: dict[tuple[Worker, str], tuple[float, int, Attempt]] = {}
@@ -78,7 +73,6 @@ class Watch:
         self._lapsed: set[tuple[Worker, str]] = set()
         self._closed = ClosedTypes()
         self._trouble = Trouble(scene)
-        self._stopped_at: dict[Worker, float] = {}
 
     def find(self, rule: str, what: str) -> None:
         """Something that must not be."""
@@ -96,34 +90,10 @@ class Watch:
         services = process.services
         if services is None:
             return
-        self._check_prefetched(process, services)
+        for breach in self.prefetched.step(process, services):
+            self.find(*breach)
         for attempt in services.attempts.live():
             self._check_lease(process, attempt)
-
-    def _check_prefetched(self, process: Worker, services: Services) -> None:
-        """What waits for a slot is little, for short, and only while it may begin (R4, R7, R36)."""
-        slots, now = services.slots, self._scene.schedule.now
-        most = process.config.concurrency if self._scene.server.exchange else 0
-        if slots.free < -most or len(slots.prefetched) > most:
-            self.find("R4", f"{process.worker_id} has claimed more than it has slots for")
-        for attempt in slots.prefetched:
-            since = attempt.state.since if isinstance(attempt.state, Prefetched) else now
-            late = now - since > LONGEST_WAIT + SECOND and not any(
-                at >= since for at in process.host.troubles
-            )
-            if late:
-                self.find(
-                    "R4", f"{attempt.ref.task_id} waits in {process.worker_id} for a slot, and not briefly"
-                )
-            if (
-                now - self._stopped_at.get(process, now) > A_MOMENT
-                and not process.host.suspended_until > now - 1
-            ):
-                self.find("R36", f"{attempt.ref.task_id} waits in {process.worker_id}, which is stopped")
-
-    def prefetches(self, attempts: Iterable[Attempt]) -> None:
-        """Tasks wait for a slot."""
-        self.prefetched.update(attempts)
 
     def event(self, process: Worker, event: Event) -> None:
         """Something happened in a worker."""
@@ -157,7 +127,7 @@ class Watch:
     def stopped(self, process: Worker, grace: float) -> None:
         """A worker is told to stop."""
         services = process.services
-        self._stopped_at.setdefault(process, self._scene.schedule.now)
+        self.prefetched.stopped(process)
         since, seen = self._scene.schedule.now, self._scene.network.disturbed[process.host.number]
         calm = not self._trouble.may_excuse(
             process, since - CALM, seen, most=0
@@ -223,12 +193,8 @@ class Watch:
         now = self._scene.schedule.now
         self.starts[task] += 1
         self.note(process, f"starts {task}")
-        if attempt in self.prefetched and process in self._stopped_at:
-            self.find(
-                "R36", f"{task} waited for a slot and is begun by {process.worker_id}, which is stopped"
-            )
-        if attempt in self.prefetched and now >= attempt.claim.expires_at:
-            self.find("R5", f"{task} is begun after its claim ran out, which it waited for")
+        for breach in self.prefetched.begins(process, attempt):
+            self.find(*breach)
         if (process, task) in self._here:
             self.find("R9", f"{task} runs twice at a time in {process.worker_id}")
         if last_checkpoint is None and self._keeps_checkpoint(process, task):

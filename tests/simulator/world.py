@@ -60,7 +60,7 @@ def simulate(plan: Plan, *, traced: bool = False) -> Simulated:
         seconds=scene.schedule.now,
         requests=scene.network.carried,
         starts=sum(watch.starts.values()),
-        prefetched=len(watch.prefetched),
+        prefetched=len(watch.prefetched.seen),
         trace=tuple(watch.trace),
     )
 
