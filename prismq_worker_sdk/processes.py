@@ -1,4 +1,4 @@
-"""What the operating system gives for processes: starting and ending them, and telling them apart."""
+"""What the operating system gives for processes: starting, ending, and telling them apart, and leading a container."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ PR_SET_PDEATHSIG = 1
 FORKED = 70
 """Exit code of a fork that comes back from a plugin's code."""
 _STARTED_BY: list[int] = []
+FIRST = 1
+"""The number of the first process of a container."""
 TICKS_PER_SECOND = 100
 """Of the times in /proc; Linux has no other value."""
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
@@ -142,6 +144,45 @@ def _more_signals() -> Iterator[signal.Signals]:
         yield signal.SIGBREAK
     else:
         yield signal.SIGUSR1
+
+
+def lead_as_init() -> None:
+    """As the first process of a container, goes on in a child, and stays behind as its init; else does nothing.
+
+    Whatever loses its parent becomes a child of the first process, which has to wait for it. A worker cannot: it would
+    take the ends of the programs that its handlers wait for. For a process that has no threads yet.
+    """
+    if sys.platform != "win32" and os.getpid() == FIRST:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _passed_on() | {signal.SIGCHLD})
+        child = os.fork()
+        if child:
+            os._exit(_watch_over(child))
+        os.setpgid(0, 0)  # what is sent to the group of the first process comes once, from there
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+if sys.platform != "win32":
+
+    def _passed_on() -> set[signal.Signals]:
+        return {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2}
+
+    def _watch_over(child: int) -> int:
+        """Passes signals on and waits for whatever ends, until the child does; its exit code, as a shell tells it."""
+        while True:
+            number = signal.sigwait(_passed_on() | {signal.SIGCHLD})
+            if number != signal.SIGCHLD:
+                os.kill(child, number)
+            elif (code := _bury(child)) is not None:
+                return code if code >= 0 else 128 - code
+
+    def _bury(child: int) -> int | None:
+        """Waits for every process that has ended; the exit code of the child where it is among them."""
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == child:
+                return os.waitstatus_to_exitcode(status)
+            if pid == 0:
+                return None
 
 
 def oom_kills(group: str | None = None) -> int | None:

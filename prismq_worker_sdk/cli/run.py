@@ -13,8 +13,8 @@ from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.environment import keep_places, misdirected
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.discovery import load
-from prismq_worker_sdk.init import lead_as_init
 from prismq_worker_sdk.observe.logs import set_up_logging
+from prismq_worker_sdk.processes import lead_as_init
 from prismq_worker_sdk.settings import SETTINGS, configured_plugins, load_settings
 from prismq_worker_sdk.system import ignore_stop_signals
 from prismq_worker_sdk.worker.worker import Worker

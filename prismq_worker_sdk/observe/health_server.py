@@ -13,9 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
 
-from prismq_worker_sdk.descriptors import RESERVE, is_exhaustion
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.observe.health import Health
+from prismq_worker_sdk.system import RESERVE, is_exhaustion
 
 _LOG = logging.getLogger("prismq.health")
 

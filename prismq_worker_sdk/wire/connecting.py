@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from prismq_worker_sdk.descriptors import RESERVE, is_exhaustion
+from prismq_worker_sdk.system import RESERVE, is_exhaustion
 from prismq_worker_sdk.wire.reasons import NameNotResolvedInTimeError, NoAnswerError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from prismq_worker_sdk.descriptors import is_exhaustion
+from prismq_worker_sdk.system import is_exhaustion
 
 CUT_OFF = "the answer was cut off"
 

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from prismq_worker_sdk import descriptors
-from prismq_worker_sdk.descriptors import Reserve
+from prismq_worker_sdk import system
+from prismq_worker_sdk.system import Reserve
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def limit(monkeypatch):
         closes(descriptor)
         left[0] += 1
 
-    monkeypatch.setattr(descriptors.os, "open", opening)
-    monkeypatch.setattr(descriptors.os, "close", closing)
+    monkeypatch.setattr(system.os, "open", opening)
+    monkeypatch.setattr(system.os, "close", closing)
     return left
 
 

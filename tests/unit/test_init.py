@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from prismq_worker_sdk.init import lead_as_init
+from prismq_worker_sdk.processes import lead_as_init
 from tests.support.processes import ROOT, wait_until
 
 FIRST = """
 import ctypes, os, signal, subprocess, sys, time
 from pathlib import Path
-from prismq_worker_sdk import init
+from prismq_worker_sdk import processes
 
-init.FIRST = os.getpid()
+processes.FIRST = os.getpid()
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # what loses its parent comes here, as to the first process of a container
 """
-LEADS = "init.lead_as_init()\n"
+LEADS = "processes.lead_as_init()\n"
 LEAVES_ORPHANS = """
 def children(of):
     for stat in Path("/proc").glob("[0-9]*/stat"):

@@ -13,7 +13,6 @@ import traceback
 from contextlib import suppress
 
 from prismq_worker_sdk.decide.exceptions import single, tell
-from prismq_worker_sdk.descriptors import none_left
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.reference import find
@@ -25,7 +24,7 @@ from prismq_worker_sdk.processes import (
     parent_channel,
     show_stacks_when_asked,
 )
-from prismq_worker_sdk.system import FileLock, SystemClock, resident_memory
+from prismq_worker_sdk.system import FileLock, SystemClock, none_left, resident_memory
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.handler_call import call, set_up
 from prismq_worker_sdk.worker.isolation.backend import ChildBackend
