@@ -20,11 +20,10 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from prismq_worker_sdk.handlers.context import TaskContext
-    from prismq_worker_sdk.handlers.decorator import task_handler
     from prismq_worker_sdk.handlers.handler import Handler
     from prismq_worker_sdk.handlers.hookspecs import Demo, DemoTask, hookimpl
-    from prismq_worker_sdk.handlers.params import TaskParams
-    from prismq_worker_sdk.handlers.task_handler import TaskHandler
+    from prismq_worker_sdk.handlers.model_schema import TaskParams
+    from prismq_worker_sdk.handlers.task_handler import TaskHandler, task_handler
     from prismq_worker_sdk.model.cancel import CancelReason
     from prismq_worker_sdk.model.quota import Quota
     from prismq_worker_sdk.model.retry import RetryPolicy
@@ -46,11 +45,10 @@ _PLACES = {
         "Unavailable",
     ),
     "handlers.context": ("TaskContext",),
-    "handlers.decorator": ("task_handler",),
     "handlers.handler": ("Handler",),
     "handlers.hookspecs": ("Demo", "DemoTask", "hookimpl"),
-    "handlers.params": ("TaskParams",),
-    "handlers.task_handler": ("TaskHandler",),
+    "handlers.model_schema": ("TaskParams",),
+    "handlers.task_handler": ("TaskHandler", "task_handler"),
     "model.cancel": ("CancelReason",),
     "model.quota": ("Quota",),
     "model.retry": ("RetryPolicy",),

@@ -1,12 +1,42 @@
-"""`ctx`: what a handler may ask and say while its task runs."""
+"""`ctx`: what a handler may ask and say while its task runs; `ctx.log`, whose fields stay fields."""
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Protocol
 
-from prismq_worker_sdk.handlers.log import TaskLog
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.task import Task
+
+
+class TaskLog:
+    """Writes to the logger `prismq.task`: `ctx.log.info("page read", shorts=25)`."""
+
+    def __init__(self, logger: logging.Logger | None = None) -> None:
+        self._logger = logger or logging.getLogger("prismq.task")
+
+    def debug(self, message: str, /, **fields: Any) -> None:
+        """For the author."""
+        self._write(logging.DEBUG, message, fields)
+
+    def info(self, message: str, /, **fields: Any) -> None:
+        """For the operator, when all is well."""
+        self._write(logging.INFO, message, fields)
+
+    def warning(self, message: str, /, **fields: Any) -> None:
+        """For the operator, when something may need a look."""
+        self._write(logging.WARNING, message, fields)
+
+    def error(self, message: str, /, **fields: Any) -> None:
+        """For the operator, when something needs a look."""
+        self._write(logging.ERROR, message, fields)
+
+    def exception(self, message: str, /, **fields: Any) -> None:
+        """An error with the traceback of the exception being handled."""
+        self._write(logging.ERROR, message, fields, trace=True)
+
+    def _write(self, level: int, message: str, fields: dict[str, Any], *, trace: bool = False) -> None:
+        self._logger.log(level, "%s", message, exc_info=trace, extra={"fields": fields}, stacklevel=3)
 
 
 class TaskContext(Protocol):
@@ -22,68 +52,60 @@ class TaskContext(Protocol):
     @property
     def task(self) -> Task:
         """The task as it was claimed."""
-        ...
 
     @property
     def attempt(self) -> int:
         """Which attempt this is, from 1; for people, never an identity."""
-        ...
 
     @property
     def settings(self) -> Any:
         """The settings of the plugin, as `prismq_plugin_settings` declared them; None when it declared none."""
-        ...
 
     @property
     def idempotency_key(self) -> str:
         """The same text for every attempt of this task, and for no other task; for services that take one."""
-        ...
 
     @property
     def last_checkpoint(self) -> Any:
         """What the last `checkpoint` of this task stored, in this or an earlier attempt; None when nothing."""
-        ...
 
     @property
     def time_left(self) -> float:
         """Seconds until the task is told to end, 0 when its time is over."""
-        ...
 
     @property
     def stopping(self) -> bool:
         """Whether the worker stops: end soon, or store a checkpoint."""
-        ...
 
     @property
     def cancelled(self) -> CancelReason | None:
         """Why the task must end, None while it may go on."""
-        ...
 
     @property
     def max_result_bytes(self) -> int:
         """The largest result that the server stores, in bytes of compact JSON as UTF-8; a larger one fails the task."""
-        ...
 
     def check(self) -> None:
         """Raises TaskCancelled when the task must end."""
-        ...
 
     def progress(self, percent: float, message: str = "") -> None:
         """Tells how far the work is, 0 to 100; the last one wins. Also a cancellation point."""
-        ...
 
     def checkpoint(self, value: Any) -> None:
-        """Stores where the work stands, at most 64 KiB of JSON; survives this attempt (R30)."""
-        ...
+        """Stores where the work stands, at most 64 KiB of JSON; survives this attempt (R30).
+
+        Raises:
+            UnfitResult: It is not JSON, or larger.
+        """
 
     def submit(self, task_type: str, params: dict[str, Any], *, priority: int | None = None) -> None:
         """Creates a task, committed together with the result of this one (R22).
 
         Raises:
             NotSupported: The server has only the base protocol.
+            PluginError: The type is no task type.
+            UnfitResult: The params are no JSON object, or too large.
         """
-        ...
 
     def sleep(self, seconds: float) -> None:
         """Waits, and raises TaskCancelled as soon as the task must end."""
-        ...

@@ -27,20 +27,6 @@ _RATE = re.compile(r"(\d+)\s*/\s*(\d*)\s*(s|sec|m|min|h|hour|d|day)\Z", re.ASCII
 _UNITS = {"sec": "s", "min": "m", "hour": "h", "day": "d"}
 
 
-def nothing() -> None:
-    """For handlers that need no set-up."""
-
-
-def always_ready() -> str | None:
-    """For handlers that can always work."""
-    return None
-
-
-def no_quotas() -> Sequence[Quota]:
-    """For handlers that use up nothing that is counted."""
-    return ()
-
-
 @dataclass(frozen=True, slots=True)
 class Rate:
     """At most `count` starts in `period` seconds."""
@@ -72,11 +58,11 @@ class Handler:
     params: ParamsSpec
     run: Callable[[Any, Any], Any]
     origin: str
-    ready: Callable[[], str | None] = always_ready
-    quotas: Callable[[], Sequence[Quota]] = no_quotas
+    ready: Callable[[], str | None] = lambda: None
+    quotas: Callable[[], Sequence[Quota]] = lambda: ()
     result_schema: dict[str, Any] | None = field(default=None, compare=False)
-    setup: Callable[[], None] = nothing
-    teardown: Callable[[], None] = nothing
+    setup: Callable[[], None] = lambda: None
+    teardown: Callable[[], None] = lambda: None
     time_limit: float = DEFAULT_TIME_LIMIT
     max_concurrent: int | None = None
     rate: Rate | None = None

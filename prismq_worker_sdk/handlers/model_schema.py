@@ -1,4 +1,4 @@
-"""The JSON Schema of a model, so that it takes what the model takes: by every name, and with the flags of patterns."""
+"""Models of parameters, and their JSON Schema, which takes what they take: every name, and the flags of patterns."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import AliasChoices, AliasPath, BaseModel
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
 from prismq_worker_sdk.handlers.linear import parsed
 
 FLAGS = {re.ASCII: "a", re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s", re.VERBOSE: "x"}
+
+
+class TaskParams(BaseModel):
+    """The base of parameter models: unknown keys are refused, values are not coerced, instances are frozen."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 def schema_of_model(model: type[BaseModel]) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -44,14 +44,12 @@ def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def result_schema(returned: object) -> dict[str, Any] | None:
-    """The JSON Schema of results that are instances of a pydantic model; None for any other type.
+def result_schema(returned: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema of results that are instances of a pydantic model.
 
     Raises:
         SchemaError: The model has none.
     """
-    if not isinstance(returned, type) or not issubclass(returned, BaseModel):
-        return None
     try:
         return checked_schema({"$schema": DRAFT, **returned.model_json_schema(mode="serialization")})
     except PydanticUserError as error:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
-import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from prismq_worker_sdk.errors import Fault, InvalidParams, SchemaError
+from prismq_worker_sdk.errors import InvalidParams, SchemaError
 from prismq_worker_sdk.handlers.mission_form import json_schema_of
-from prismq_worker_sdk.handlers.results import MAX_BITS, MAX_DEPTH
-from prismq_worker_sdk.model.json import DRAFT, escape
+from prismq_worker_sdk.handlers.strict_json import faults_of_json, is_strict
+from prismq_worker_sdk.model.json import DRAFT
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -84,7 +83,7 @@ class ParamsSpec:
         Raises:
             InvalidParams: They do not fit, or that could not be decided in time; names every field.
         """
-        faults = tuple(_faults_of_json(params))
+        faults = () if is_strict(params) else tuple(faults_of_json(params))
         if not faults and not (self.validator is None and isinstance(params, dict)):
             from prismq_worker_sdk.handlers.published import faults_of_params
 
@@ -129,43 +128,3 @@ def _handed(schema: Mapping[str, Any], value: Any) -> Any:
     if isinstance(value, list) and isinstance(schema.get("items"), Mapping):
         return [_handed(schema["items"], item) for item in value]
     return int(value) if isinstance(value, float) and schema.get("type") == "integer" else value
-
-
-def _faults_of_json(value: object, place: str = "", depth: int = MAX_DEPTH) -> Iterator[Fault]:
-    """Where a value is no strict JSON: NaN, a lone surrogate, a key that is no text, too deep, another type."""
-    if not isinstance(value, Mapping | list):
-        trouble = _unfit(value)
-        if trouble is not None:
-            yield Fault(place, trouble)
-        return
-    if depth == 0:
-        yield Fault("", f"is nested deeper than {MAX_DEPTH} levels")
-        return
-    for step, item in value.items() if isinstance(value, Mapping) else enumerate(value):
-        if isinstance(value, Mapping) and (not isinstance(step, str) or _unfit(step)):
-            yield Fault(place, f"has the key {step!r}; JSON keys are texts")
-        else:
-            yield from _faults_of_json(item, f"{place}/{escape(step)}", depth - 1)
-
-
-def _unfit(value: object) -> str | None:
-    """Why a plain value is no JSON, None when it is."""
-    match value:
-        case str() if not _encodes(value):
-            return "has a lone surrogate, which no UTF-8 text can carry"
-        case float() if not math.isfinite(value):
-            return f"is {value}, which JSON does not know"
-        case int() if value.bit_length() > MAX_BITS:
-            return "is a number of more digits than JSON readers take"
-        case None | str() | float() | int():
-            return None
-        case _:
-            return f"is of type {type(value).__name__}, which JSON does not know"
-
-
-def _encodes(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -1,17 +1,71 @@
-"""TaskHandler: a handler that owns resources."""
+"""The two ways to write a handler: `@task_handler` for a function, TaskHandler for what owns resources."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, ClassVar, Literal, get_type_hints
 
-from prismq_worker_sdk.errors import PluginError
+from prismq_worker_sdk.compat import signature
+from prismq_worker_sdk.errors import PluginError, SchemaError
 from prismq_worker_sdk.handlers.context import TaskContext
-from prismq_worker_sdk.handlers.decorator import limit_of, result_schema_of, spec_of
-from prismq_worker_sdk.handlers.handler import Handler, parse_rate, takes_params_and_ctx
+from prismq_worker_sdk.handlers.handler import DEFAULT_TIME_LIMIT, Handler, parse_rate, takes_params_and_ctx
+from prismq_worker_sdk.handlers.schema import ParamsSpec, is_model
+from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.quota import Quota
 from prismq_worker_sdk.model.retry import RetryPolicy
+
+
+def task_handler(
+    task_type: str,
+    *,
+    params: object = None,
+    time_limit: float | str | None = None,
+    max_concurrent: int | None = None,
+    rate: str | None = None,
+    retry: RetryPolicy | None = None,
+    isolation: Literal["thread", "process"] | None = None,
+) -> Callable[[Callable[..., Any]], Handler]:
+    """Makes a function `(params, ctx)` the handler of a task type; it may be `async`.
+
+    Where it is annotated to return a pydantic model, the JSON Schema of that is published beside the params'.
+
+    Args:
+        task_type: Dotted names, such as `PrismQ.YouTube.ScrapeShorts`.
+        params: A TaskParams model, a JSON Schema, the mission's form, or `dict`; the annotation of the
+            function's first parameter unless given.
+        time_limit: Seconds, or `"2m"`; one hour unless given.
+        max_concurrent: Tasks of this type at the same time in one worker.
+        rate: Starts in a stretch of time, `"30/min"`.
+        retry: Tries inside one claim after Transient; none unless given.
+        isolation: Where it runs, `"thread"` or `"process"`; the worker's setting unless given. In a process of its
+            own it can be killed, may crash, and holds nobody up; it must stand at the top of a module or come from
+            a plugin.
+
+    Raises:
+        PluginError: An argument cannot be used; names it and the function.
+        SchemaError: The parameters, or the model that it returns, are declared wrongly.
+    """
+    if not isinstance(task_type, str):
+        raise PluginError(f'@task_handler({task_type!r}): write @task_handler("PrismQ.YouTube.ScrapeShorts")')
+
+    def make(function: Callable[..., Any]) -> Handler:
+        if not (inspect.isroutine(function) and hasattr(function, "__qualname__")):
+            raise PluginError(f"{function!r} is no function; decorate one, or subclass TaskHandler")
+        return _handler(
+            function,
+            f"{function.__module__}:{function.__qualname__}",
+            task_type=task_type,
+            params=params,
+            time_limit=time_limit,
+            rate=rate,
+            max_concurrent=max_concurrent,
+            retry=retry,
+            isolation=isolation,
+        )
+
+    return make
 
 
 class TaskHandler:
@@ -69,30 +123,89 @@ class TaskHandler:
         origin = f"{cls.__module__}:{cls.__qualname__}"
         if cls.process is TaskHandler.process:
             raise PluginError(f"{origin} has no process(self, params, ctx); write it")
-        takes_params_and_ctx(self.process, origin)
         for name in ("ready", "setup", "teardown", "quotas"):
             if inspect.iscoroutinefunction(inspect.unwrap(getattr(self, name))):
                 raise PluginError(
                     f"{origin}: {name}() is async, and nobody would await it; only process() may be"
                 )
-        return Handler(
+        declared = ("params", "time_limit", "rate", "max_concurrent", "retry", "isolation")
+        return _handler(
+            self.process,
+            origin,
             task_type=getattr(cls, "task_type", ""),
-            params=spec_of(self.process if cls.params is None else None, cls.params, origin),
-            run=self.process,
-            origin=origin,
             ready=self.ready,
             quotas=self.quotas,
-            result_schema=result_schema_of(self.process, origin),
             setup=self.setup,
             teardown=self.teardown,
-            time_limit=limit_of(cls.time_limit, origin),
-            max_concurrent=cls.max_concurrent,
-            rate=parse_rate(cls.rate, origin),
-            retry=cls.retry,
-            isolation=cls.isolation,
             settings=self.settings,
             bind=self._bind,
+            **{name: getattr(cls, name) for name in declared},
         )
 
     def _bind(self, settings: Any) -> None:
         self.settings = settings
+
+
+def _handler(
+    function: Callable[..., Any],
+    origin: str,
+    *,
+    params: object,
+    time_limit: float | str | None,
+    rate: str | None,
+    **more: Any,
+) -> Handler:
+    takes_params_and_ctx(function, origin)
+    try:
+        limit = DEFAULT_TIME_LIMIT if time_limit is None else duration.seconds(time_limit)
+    except ValueError as error:
+        raise PluginError(f"{origin}: time_limit: {error}") from None
+    try:
+        spec = ParamsSpec.of(_annotated(function) if params is None else params)
+        result_schema = _result_schema(function)
+    except SchemaError as error:
+        raise SchemaError(f"{origin}: {error}") from None
+    return Handler(
+        params=spec,
+        run=function,
+        origin=origin,
+        result_schema=result_schema,
+        time_limit=limit,
+        rate=parse_rate(rate, origin),
+        **more,
+    )
+
+
+def _result_schema(function: Callable[..., Any]) -> dict[str, Any] | None:
+    """The JSON Schema of the pydantic model that a function is annotated to return; None for anything else."""
+    try:
+        returned = _hint(function, signature(function).return_annotation)
+    except NameError:
+        return None  # a name for type checkers only
+    if not is_model(returned):
+        return None
+    from prismq_worker_sdk.handlers.published import result_schema
+
+    return result_schema(returned)
+
+
+def _annotated(function: Callable[..., Any]) -> object:
+    """What the annotation of the first parameter declares; `dict` when there is none."""
+    first = next(iter(signature(function).parameters.values()))
+    if first.annotation is first.empty:
+        return dict
+    try:
+        annotation = _hint(function, first.annotation)
+    except NameError:
+        name = getattr(first.annotation, "__forward_arg__", first.annotation)
+        raise SchemaError(
+            f"the annotation {name!r} is not known where the module is imported; import it there, or give params=…"
+        ) from None
+    origin = getattr(annotation, "__origin__", annotation)
+    return dict if origin in (dict, Mapping, Any) else annotation
+
+
+def _hint(function: Callable[..., Any], annotation: object) -> object:
+    """The type that an annotation of a function means."""
+    alone = SimpleNamespace(__annotations__={"it": annotation})
+    return get_type_hints(alone, globalns=getattr(inspect.unwrap(function), "__globals__", {}))["it"]

@@ -11,8 +11,6 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds since some fixed moment; goes on while the machine sleeps (R5)."""
-        ...
 
     def utc(self) -> datetime:
         """The instant now, with time zone UTC."""
-        ...

@@ -252,4 +252,3 @@ class Emit(Protocol):
 
     def __call__(self, *events: Event) -> None:
         """Raises nothing."""
-        ...

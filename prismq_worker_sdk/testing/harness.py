@@ -14,8 +14,8 @@ from random import Random
 from typing import Any
 
 from prismq_worker_sdk.decide.redaction import Redactor
+from prismq_worker_sdk.handlers.context import TaskLog
 from prismq_worker_sdk.handlers.handler import Handler
-from prismq_worker_sdk.handlers.log import TaskLog
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.registry import as_handler
 from prismq_worker_sdk.model.cancel import CancelReason

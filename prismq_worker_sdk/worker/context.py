@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from prismq_worker_sdk.errors import NotSupported, TaskCancelled
-from prismq_worker_sdk.handlers.children import child_of
-from prismq_worker_sdk.handlers.log import TaskLog
-from prismq_worker_sdk.handlers.results import encode_result
+from prismq_worker_sdk.errors import NotSupported, TaskCancelled, UnfitResult
+from prismq_worker_sdk.handlers.context import TaskLog
+from prismq_worker_sdk.handlers.handler import check_task_type
+from prismq_worker_sdk.handlers.strict_json import encode_result
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.outcome import Child
@@ -94,45 +94,36 @@ class ContextBackend(Protocol):
     @property
     def task(self) -> Task:
         """The task as it was claimed."""
-        ...
 
     @property
     def token(self) -> CancelToken:
         """Whether the task must end."""
-        ...
 
     @property
     def settings(self) -> Any:
         """The settings of the handler's plugin."""
-        ...
 
     @property
     def checkpoint_text(self) -> str | None:
         """The last checkpoint of this attempt, JSON text."""
-        ...
 
     @property
     def time_left(self) -> float:
         """Seconds to the limit; negative when it is over."""
-        ...
 
     @property
     def stopping(self) -> bool:
         """Whether the worker stops."""
-        ...
 
     @property
     def can(self) -> Capabilities:
         """What the server at hand can do."""
-        ...
 
     def progressed(self, percent: float, message: str) -> None:
         """The handler told how far the work is."""
-        ...
 
     def store(self, checkpoint: str) -> None:
         """Stores a checkpoint, JSON text; returns once it is stored."""
-        ...
 
 
 class RunningContext:
@@ -150,79 +141,56 @@ class RunningContext:
 
     @property
     def task(self) -> Task:
-        """The task as it was claimed."""
         return self._backing.task
 
     @property
     def attempt(self) -> int:
-        """Which attempt this is, from 1; 1 where the server does not tell."""
         return self.task.attempt or 1
 
     @property
     def settings(self) -> Any:
-        """The settings of the handler's plugin, None when it has none."""
         return self._backing.settings
 
     @property
     def idempotency_key(self) -> str:
-        """The same text for every attempt of this task, and for no other task."""
         return f"{self.task.type}:{self.task.id}"
 
     @property
     def last_checkpoint(self) -> Any:
-        """What the last `checkpoint` of this task stored, None when there was none."""
         kept = self._backing.checkpoint_text
         return self.task.checkpoint if kept is None else json.loads(kept)
 
     @property
     def time_left(self) -> float:
-        """Seconds until the task is told to end, 0 when its time is over."""
         return max(0.0, self._backing.time_left)
 
     @property
     def stopping(self) -> bool:
-        """Whether the worker stops: end soon, or give the task back."""
         return self._backing.stopping
 
     @property
     def cancelled(self) -> CancelReason | None:
-        """Why the task must end, None while it may go on."""
         return self._backing.token.cancelled
 
     @property
     def max_result_bytes(self) -> int:
-        """The largest result that the server stores, in bytes of compact JSON as UTF-8."""
         return self._backing.can.max_result_bytes
 
     def check(self) -> None:
-        """Raises TaskCancelled when the task must end."""
         reason = self._backing.token.cancelled
         if reason is not None:
             raise TaskCancelled(reason)
 
     def progress(self, percent: float, message: str = "") -> None:
-        """Tells how far the work is, 0 to 100; cheap, the last one wins."""
         self.check()
         self._backing.progressed(min(100.0, max(0.0, float(percent))), message)
 
     def checkpoint(self, value: Any) -> None:
-        """Stores where the work stands, for the next attempt; stores first, then checks (R30).
-
-        Raises:
-            UnfitResult: It is not JSON, or larger than 64 KiB.
-        """
         text = encode_result(value, max_bytes=MAX_CHECKPOINT_BYTES, name="checkpoint")
         self._backing.store(text)
         self.check()
 
     def submit(self, task_type: str, params: dict[str, Any], *, priority: int | None = None) -> None:
-        """Creates a task together with the result of this one.
-
-        Raises:
-            NotSupported: The server cannot (the base protocol has no way to create tasks) (R22).
-            PluginError: The type is no task type.
-            UnfitResult: The params are no JSON object, or too large.
-        """
         if not self._backing.can.creates:
             raise NotSupported(
                 f"ctx.submit({task_type!r}, …) needs a TaskManager with the exchange extension; this one has "
@@ -234,8 +202,23 @@ class RunningContext:
         self.children = (*self.children, child)
 
     def sleep(self, seconds: float) -> None:
-        """Waits, and raises TaskCancelled as soon as the task must end."""
         self.check()
         reason = self._backing.token.wait(max(0.0, seconds))
         if reason is not None:
             raise TaskCancelled(reason)
+
+
+def child_of(
+    number: int, task_type: str, params: dict[str, Any], priority: int | None, *, max_bytes: int
+) -> Child:
+    """The task that the `number`-th `ctx.submit` of a try creates.
+
+    Raises:
+        PluginError: The type is no task type.
+        UnfitResult: The params are no JSON object, or too large.
+    """
+    check_task_type(task_type, "ctx.submit")
+    text = encode_result(params, max_bytes=max_bytes, name="child")
+    if not text.startswith("{"):
+        raise UnfitResult(f"the params of {task_type} are {text[:80]}; params are always an object")
+    return Child(str(number), task_type, text, priority)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from prismq_worker_sdk.decide.crashes import crashed
 from prismq_worker_sdk.errors import Defer, HandlerCrashed, PluginError, Unavailable
-from prismq_worker_sdk.handlers.handler import Handler, nothing
+from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.reference import packed_settings, reference_of
 from prismq_worker_sdk.processes import hold_back_stop_signals, is_child, oom_kills
 from prismq_worker_sdk.worker.isolation.child_log import levels
@@ -95,7 +95,7 @@ class ChildPool:
         """The handler as it is asked in this process: it is set up once a child has loaded it."""
         if not self.has(handler.task_type):
             return handler
-        return replace(handler, setup=self._until_one_is_ready, teardown=nothing)
+        return replace(handler, setup=self._until_one_is_ready, teardown=lambda: None)
 
     def take(self, *, ended: Callable[[], bool] = lambda: False) -> ChildProcess | None:
         """A child that has loaded its handlers; None when `ended` came true while none was ready.

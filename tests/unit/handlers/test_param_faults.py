@@ -199,7 +199,7 @@ FORMS = {
     [
         (math.nan, "/x", "is nan, which JSON does not know"),
         ([1, math.inf], "/x/1", "is inf, which JSON does not know"),
-        ({"a": "\ud800"}, "/x/a", "has a lone surrogate, which no UTF-8 text can carry"),
+        ({"a": "\ud800"}, "/x/a", "has a lone surrogate at character 0, which UTF-8 cannot carry"),
         ({"\udfff": 1}, "/x", "has the key '\\udfff'; JSON keys are texts"),
         ({1: 2}, "/x", "has the key 1; JSON keys are texts"),
         ((1, 2), "/x", "is of type tuple, which JSON does not know"),

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from prismq_worker_sdk.handlers.log import TaskLog
+from prismq_worker_sdk.handlers.context import TaskLog
 
 
 class Kept(logging.Handler):

@@ -3,7 +3,7 @@
 import logging
 import re
 
-from prismq_worker_sdk.handlers.log import TaskLog
+from prismq_worker_sdk.handlers.context import TaskLog
 from tests.support.task_scope import task_scope
 
 

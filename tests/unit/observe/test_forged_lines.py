@@ -3,7 +3,7 @@
 import json
 import logging
 
-from prismq_worker_sdk.handlers.log import TaskLog
+from prismq_worker_sdk.handlers.context import TaskLog
 from prismq_worker_sdk.model.events import End, Notice, OutcomeCommitted, TaskRef
 from prismq_worker_sdk.observe.event_log import EventLog
 from prismq_worker_sdk.observe.logs import one_line

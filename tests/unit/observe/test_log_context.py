@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from prismq_worker_sdk.handlers.log import TaskLog
+from prismq_worker_sdk.handlers.context import TaskLog
 from prismq_worker_sdk.model.events import TaskRef
 from tests.support.task_scope import task_scope
 

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from prismq_worker_sdk.decide.redaction import MARK, Redactor
-from prismq_worker_sdk.handlers.log import TaskLog
+from prismq_worker_sdk.handlers.context import TaskLog
 from prismq_worker_sdk.observe.bus import EventBus
 from prismq_worker_sdk.observe.event_log import EventLog
 from prismq_worker_sdk.observe.metrics import PrometheusMetrics

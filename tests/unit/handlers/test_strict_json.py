@@ -12,8 +12,8 @@ import pytest
 from pydantic import BaseModel, field_serializer
 
 from prismq_worker_sdk.errors import PluginError, UnfitResult
-from prismq_worker_sdk.handlers.children import child_of
-from prismq_worker_sdk.handlers.results import MAX_DEPTH, encode_result
+from prismq_worker_sdk.handlers.strict_json import MAX_DEPTH, encode_result
+from prismq_worker_sdk.worker.context import child_of
 
 ENOUGH = 8 * 1024 * 1024
 
@@ -230,7 +230,7 @@ def test_a_value_of_another_name_is_refused_under_that_name():
 
 
 def test_a_child_carries_its_params_as_json():
-    child = child_of(2, "Test.Child", {"n": 1}, 5)
+    child = child_of(2, "Test.Child", {"n": 1}, 5, max_bytes=1024)
 
     assert (child.key, child.type, child.params, child.priority) == ("2", "Test.Child", '{"n":1}', 5)
 
@@ -246,6 +246,6 @@ def test_a_child_carries_its_params_as_json():
 )
 def test_a_child_that_no_server_takes_is_refused_at_once(task_type, params, error, said):
     with pytest.raises(error) as refused:
-        child_of(0, task_type, params, None)
+        child_of(0, task_type, params, None, max_bytes=1024 * 1024)
 
     assert str(refused.value).startswith(said)
