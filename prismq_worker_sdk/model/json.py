@@ -1,15 +1,10 @@
-"""JSON as a type, its one canonical text, the digest of that text, and where two values differ."""
+"""JSON: its one canonical text, the digest of that text, and where two values differ."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any, TypeAlias
-
-JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
-JsonObject: TypeAlias = "Mapping[str, JsonValue]"
-
+from typing import Any
 
 MAX_DEPTH = 128
 

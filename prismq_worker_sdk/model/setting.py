@@ -14,6 +14,10 @@ from prismq_worker_sdk.model import duration
 Read: TypeAlias = Callable[[object], Any]
 """The value of what a command line, a variable, a file or a program says; a ValueError says what is wrong with it."""
 
+SIZES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+LARGEST = 1 << 50
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?", re.ASCII | re.IGNORECASE)
+
 ON, OFF = {"1", "true", "t", "yes", "y", "on"}, {"0", "false", "f", "no", "n", "off"}
 
 
@@ -104,6 +108,23 @@ def whole(*, least: int = 0, most: int | None = None) -> Read:
 def seconds(*, over: float | None = None, most: float | None = None) -> Read:
     """Reads a duration."""
     return lambda value: _within(duration.seconds(value), over=over, most=most)
+
+
+def size(value: object) -> int:
+    """Reads a size: the bytes of `512M`, `"1.5G"`, `"64 KiB"` or `1048576`; a K is 1024.
+
+    Raises:
+        ValueError: It is no size; negative ones are none.
+    """
+    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    number: float = -1
+    if found is not None:
+        number = float(found[1]) * SIZES[found[2].upper()]
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    if not 0 <= number <= LARGEST:
+        raise ValueError(f"{value!r} is not a size; write for example 512M or 1.5G")
+    return int(number)
 
 
 def one_of(*choices: str, fold: Callable[[str], str] = str) -> Read:

@@ -18,8 +18,11 @@ from prismq_worker_sdk.processes import end_fork_of
 TEXTS = ("reason", "detail", "error", "message", "api_url", "stack", "trace")
 """The fields of events that may carry words of others: of servers, handlers, settings."""
 
+EVERY: frozenset[type] = frozenset(get_args(Event))
+"""The classes of all events."""
+
 _TEXTS_OF: dict[type, tuple[str, ...]] = {
-    kind: tuple(name for name in TEXTS if hasattr(kind, name)) for kind in get_args(Event)
+    kind: tuple(name for name in TEXTS if hasattr(kind, name)) for kind in EVERY
 }
 
 _LOG = logging.getLogger("prismq.events")
@@ -32,7 +35,7 @@ class BatchListener:
         kinds: The classes of events that it hears.
     """
 
-    kinds: frozenset[type[Event]]
+    kinds: frozenset[type] = EVERY
 
     def __call__(self, *events: Event) -> None:
         """Hears the events, in order."""

@@ -8,31 +8,10 @@ from logging import DEBUG, ERROR, INFO, WARNING
 from typing import Any
 
 from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.model import events as ev
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.model.events import (
-    ClaimEnded,
-    End,
-    Event,
-    HandlerOverran,
-    Notice,
-    OutcomeCommitted,
-    PhaseChanged,
-    ReportDelayed,
-    ReportSettled,
-    ServerLost,
-    ServerRegained,
-    TaskClaimed,
-    TaskFailedEarly,
-    TaskProgressed,
-    TaskRef,
-    TaskStarted,
-    TypePaused,
-    TypeResumed,
-    WorkerStarted,
-    WorkerStopped,
-)
 from prismq_worker_sdk.model.report import Settlement
-from prismq_worker_sdk.observe.bus import BatchListener
+from prismq_worker_sdk.observe.bus import EVERY, BatchListener
 from prismq_worker_sdk.observe.log_guard import LogGuard
 
 _LOG = logging.getLogger("prismq.worker")
@@ -68,38 +47,39 @@ class EventLog(BatchListener):
         guard: Sees to it that the lines appear, where the worker has set logging up; None where somebody else has.
     """
 
+    kinds = EVERY - {ev.ApiCalled}
+
     def __init__(self, clock: Clock, guard: LogGuard | None = None) -> None:
         self.guard = guard
         self._clock = clock
         self._told: dict[str, float] = {}
         self._unsaid = 0
-        self._given_back: dict[TaskRef, str] = {}
+        self._given_back: dict[ev.TaskRef, str] = {}
         # with the highest level that its lines may have
-        self._writers: dict[type[Event], tuple[int, Callable[[Any], None]]] = {
-            WorkerStarted: (INFO, self._started),
-            PhaseChanged: (INFO, self._phase),
-            TaskClaimed: (DEBUG, lambda e: self._write(DEBUG, "claimed", "claimed", e.ref)),
-            TaskStarted: (INFO, lambda e: self._write(INFO, "task_started", "started", e.ref)),
-            TaskProgressed: (DEBUG, self._progress),
-            OutcomeCommitted: (WARNING, self._committed),
-            ClaimEnded: (INFO, self._ended),
-            ReportSettled: (ERROR, self._settled),
-            ReportDelayed: (WARNING, self._delayed),
-            TaskFailedEarly: (WARNING, self._failed_early),
-            ServerLost: (WARNING, self._lost),
-            ServerRegained: (INFO, self._regained),
-            TypePaused: (WARNING, self._paused),
-            TypeResumed: (
+        self._writers: dict[type[ev.Event], tuple[int, Callable[[Any], None]]] = {
+            ev.WorkerStarted: (INFO, self._started),
+            ev.PhaseChanged: (INFO, self._phase),
+            ev.TaskClaimed: (DEBUG, lambda e: self._write(DEBUG, "claimed", "claimed", e.ref)),
+            ev.TaskStarted: (INFO, lambda e: self._write(INFO, "task_started", "started", e.ref)),
+            ev.TaskProgressed: (DEBUG, self._progress),
+            ev.OutcomeCommitted: (WARNING, self._committed),
+            ev.ClaimEnded: (INFO, self._ended),
+            ev.ReportSettled: (ERROR, self._settled),
+            ev.ReportDelayed: (WARNING, self._delayed),
+            ev.TaskFailedEarly: (WARNING, self._failed_early),
+            ev.ServerLost: (WARNING, self._lost),
+            ev.ServerRegained: (INFO, self._regained),
+            ev.TypePaused: (WARNING, self._paused),
+            ev.TypeResumed: (
                 INFO,
                 lambda e: self._write(INFO, "type_resumed", f"{e.task_type} is claimed again"),
             ),
-            HandlerOverran: (ERROR, self._overran),
-            Notice: (ERROR, lambda e: self._write(LEVELS[e.level], "notice", e.message)),
-            WorkerStopped: (ERROR, self._stopped),
+            ev.HandlerOverran: (ERROR, self._overran),
+            ev.Notice: (ERROR, lambda e: self._write(LEVELS[e.level], "notice", e.message)),
+            ev.WorkerStopped: (ERROR, self._stopped),
         }
-        self.kinds = frozenset(self._writers)
 
-    def __call__(self, *events: Event) -> None:
+    def __call__(self, *events: ev.Event) -> None:
         """Writes the lines of events; one that cannot be written, as a handler of somebody's raises, stops no other."""
         failed: Exception | None = None
         for event in events:
@@ -112,7 +92,7 @@ class EventLog(BatchListener):
         if failed is not None:
             raise failed
 
-    def _started(self, event: WorkerStarted) -> None:
+    def _started(self, event: ev.WorkerStarted) -> None:
         text = (
             f"worker started: {event.api_url} ({event.dialect}), {event.concurrency} slots, "
             f"types {', '.join(event.task_types)}"
@@ -124,44 +104,44 @@ class EventLog(BatchListener):
         grace = duration.text(event.grace_seconds)
         self._write(INFO, "worker_started", text, state_dir=event.state_dir, grace=grace)
 
-    def _phase(self, event: PhaseChanged) -> None:
+    def _phase(self, event: ev.PhaseChanged) -> None:
         left = "" if event.seconds_left is None else f", {duration.text(event.seconds_left)} left"
         what = PHASES.get(event.phase, str(event.phase))
         self._write(INFO, f"phase_{event.phase}", f"{event.reason}: {what}{left}")
 
-    def _progress(self, event: TaskProgressed) -> None:
+    def _progress(self, event: ev.TaskProgressed) -> None:
         self._write(DEBUG, "progress", f"{event.percent:.0f} % {event.message}".rstrip(), event.ref)
 
-    def _committed(self, event: OutcomeCommitted) -> None:
-        level = WARNING if event.end is End.FAILED else INFO
+    def _committed(self, event: ev.OutcomeCommitted) -> None:
+        level = WARNING if event.end is ev.End.FAILED else INFO
         if not self._is_on(level):
             return
         took = "" if event.seconds is None else f" after {duration.text(event.seconds)}"
-        if event.end is End.RELEASED:
+        if event.end is ev.End.RELEASED:
             self._given_back[event.ref] = took  # the end of the claim, which comes next, says the rest
             return
         if event.answered:
             text = "completed with the result that was still here; it is reported again, not computed again"
-        elif event.end is End.COMPLETED:
+        elif event.end is ev.End.COMPLETED:
             text = f"completed{took}; the result is stored"
         else:
             text = f"{event.end}{took}: {event.error}"
         fields = {"error_type": event.error_type} if event.error_type else {}
         self._write(level, "committed", text, event.ref, event.trace, end=str(event.end), **fields)
 
-    def _ended(self, event: ClaimEnded) -> None:
-        if event.end in {End.RELEASED, End.LAPSED, End.LOST}:
+    def _ended(self, event: ev.ClaimEnded) -> None:
+        if event.end in {ev.End.RELEASED, ev.End.LAPSED, ev.End.LOST}:
             took = self._given_back.pop(event.ref, "")
             why = f": {event.detail}" if event.detail else ""
             self._write(INFO, "claim_ended", f"{event.end}{took}{why}", event.ref, end=str(event.end))
 
-    def _settled(self, event: ReportSettled) -> None:
+    def _settled(self, event: ev.ReportSettled) -> None:
         if event.settlement in SETTLED:
             level, text = SETTLED[event.settlement]
             text, verdict = text.replace("{detail}", event.detail), str(event.settlement)
             self._write(level, "report_settled", text, event.ref, verdict=verdict)
 
-    def _delayed(self, event: ReportDelayed) -> None:
+    def _delayed(self, event: ev.ReportDelayed) -> None:
         now = self._clock.monotonic()
         if now - self._told.get(event.reason, -QUIET_SECONDS) < QUIET_SECONDS:
             self._unsaid += 1
@@ -173,7 +153,7 @@ class EventLog(BatchListener):
         text = f"a report was not taken ({event.reason}); it is kept and sent again in {duration.text(event.retry_in)}"
         self._write(WARNING, "report_delayed", text + more, event.ref, tries=event.tries)
 
-    def _failed_early(self, event: TaskFailedEarly) -> None:
+    def _failed_early(self, event: ev.TaskFailedEarly) -> None:
         ref = event.ref
         text = (
             f"task {ref.task_id} ({ref.task_type}) is failed for good at attempt {ref.attempt} though it has more: a "
@@ -181,25 +161,25 @@ class EventLog(BatchListener):
         )
         self._write(WARNING, "task_failed_early", text, ref)
 
-    def _lost(self, event: ServerLost) -> None:
+    def _lost(self, event: ev.ServerLost) -> None:
         text = f"the server does not answer ({event.reason}); results are kept, next try in "
         self._write(WARNING, "server_lost", text + duration.text(event.retry_in))
 
-    def _regained(self, event: ServerRegained) -> None:
+    def _regained(self, event: ev.ServerRegained) -> None:
         away = duration.text(event.away_seconds)
         self._write(INFO, "server_regained", f"the server answers again after {away}")
 
-    def _paused(self, event: TypePaused) -> None:
+    def _paused(self, event: ev.TypePaused) -> None:
         until = "until that changes" if event.seconds is None else f"for {duration.text(event.seconds)}"
         text = f"{event.task_type} is not claimed {until}: {event.reason}"
         self._write(WARNING, "type_paused", text, trace=event.trace)
 
-    def _overran(self, event: HandlerOverran) -> None:
+    def _overran(self, event: ev.HandlerOverran) -> None:
         limit = duration.text(event.seconds)
         text = f"the handler does not end after {limit}; its slot is lost, it is here:\n{event.stack}"
         self._write(ERROR, "handler_overran", text, event.ref)
 
-    def _stopped(self, event: WorkerStopped) -> None:
+    def _stopped(self, event: ev.WorkerStopped) -> None:
         meaning = f" ({EXITS[event.exit_code]})" if event.exit_code in EXITS else ""
         level = INFO if event.exit_code == 0 else ERROR
         text = f"worker stopped, exit code {event.exit_code}{meaning}: {event.reason}"
@@ -209,7 +189,7 @@ class EventLog(BatchListener):
         return _LOG.isEnabledFor(level) if self.guard is None else level >= self.guard.level
 
     def _write(
-        self, level: int, event: str, text: str, ref: TaskRef | None = None, trace: str = "", **fields: Any
+        self, level: int, event: str, text: str, ref: ev.TaskRef | None = None, trace: str = "", **fields: Any
     ) -> None:
         if not self._is_on(level):
             return

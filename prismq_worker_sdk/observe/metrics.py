@@ -6,23 +6,12 @@ import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 from importlib.util import find_spec
+from typing import Any
 
 from prismq_worker_sdk.errors import missing_extra
-from prismq_worker_sdk.model.events import (
-    ApiCalled,
-    ClaimEnded,
-    End,
-    Event,
-    OutcomeCommitted,
-    ReportSettled,
-    TaskClaimed,
-    TaskFailedEarly,
-    TypePaused,
-    TypeResumed,
-    WorkerStarted,
-)
+from prismq_worker_sdk.model import events as ev
 from prismq_worker_sdk.model.report import Settlement
-from prismq_worker_sdk.observe.bus import BatchListener
+from prismq_worker_sdk.observe.bus import EVERY, BatchListener
 
 UNREACHABLE = "unreachable"
 """The error of a call that has no answer; others are `http_` and the status."""
@@ -31,29 +20,20 @@ HANDLER_BUCKETS = (0.01, 0.05, 0.25, 1, 5, 15, 60, 300, 900, 3600)
 
 
 class PrometheusMetrics(BatchListener):
-    """Listens to events; `expose` gives the text that Prometheus scrapes.
+    """Listens to events.
 
     Args:
         task_types: Whose series stand at 0 from the start: the first event of a series that was not there is none
             to `increase()`.
 
+    Attributes:
+        expose: Gives the metrics now, in Prometheus' text format.
+
     Raises:
         SettingsError: The extra is not installed, or does not work.
     """
 
-    kinds = frozenset(
-        {
-            ApiCalled,
-            ClaimEnded,
-            OutcomeCommitted,
-            ReportSettled,
-            TaskClaimed,
-            TaskFailedEarly,
-            TypePaused,
-            TypeResumed,
-            WorkerStarted,
-        }
-    )
+    kinds = EVERY - {ev.TaskStarted, ev.TaskProgressed}
 
     def __init__(self, task_types: Iterable[str] = ()) -> None:
         try:
@@ -61,34 +41,25 @@ class PrometheusMetrics(BatchListener):
         except ImportError as error:
             raise missing_extra(error, "/metrics", "metrics", "prometheus_client") from None
         registry = prometheus.CollectorRegistry()
-        self._expose: Callable[[], bytes] = partial(prometheus.generate_latest, registry)
+        self.expose: Callable[[], bytes] = partial(prometheus.generate_latest, registry)
+
+        def made(kind: Any, name: str, about: str, *labels: str, **more: Any) -> Any:
+            return kind(f"prismq_worker_{name}", about, labels, registry=registry, **more)
+
         counter, gauge, histogram = prometheus.Counter, prometheus.Gauge, prometheus.Histogram
-        prefix = "prismq_worker"
-        self._claims = counter(f"{prefix}_claims", "Tasks claimed", ["type"], registry=registry)
-        self._ends = counter(f"{prefix}_claim_ends", "How claims ended", ["type", "end"], registry=registry)
-        self._running = gauge(f"{prefix}_running", "Claims without an end", ["type"], registry=registry)
-        self._reports = counter(
-            f"{prefix}_reports", "How reports left the line", ["settlement"], registry=registry
-        )
-        self._failed_early = counter(
-            f"{prefix}_failed_early", "Tasks failed with attempts left", ["type"], registry=registry
-        )
+        self._claims = made(counter, "claims", "Tasks claimed", "type")
+        self._ends = made(counter, "claim_ends", "How claims ended", "type", "end")
+        self._running = made(gauge, "running", "Claims without an end", "type")
+        self._reports = made(counter, "reports", "How reports left the line", "settlement")
+        self._failed_early = made(counter, "failed_early", "Tasks failed with attempts left", "type")
         self._lock = threading.Lock()
         self._left = 0
-        self._waiting = gauge(f"{prefix}_reports_waiting", "Reports without a verdict", registry=registry)
-        self._parked = gauge(
-            f"{prefix}_reports_parked", "Reports kept in the state folder and not sent", registry=registry
-        )
-        self._handler = histogram(
-            f"{prefix}_handler_seconds", "Handler time", ["type"], buckets=HANDLER_BUCKETS, registry=registry
-        )
-        self._api = histogram(f"{prefix}_api_seconds", "API calls", ["call"], registry=registry)
-        self._api_errors = counter(
-            f"{prefix}_api_errors", "API calls that failed", ["call", "error"], registry=registry
-        )
-        self._paused = gauge(
-            f"{prefix}_type_paused", "1 while a type is not claimed", ["type"], registry=registry
-        )
+        self._waiting = made(gauge, "reports_waiting", "Reports without a verdict")
+        self._parked = made(gauge, "reports_parked", "Reports kept in the state folder and not sent")
+        self._handler = made(histogram, "handler_seconds", "Handler time", "type", buckets=HANDLER_BUCKETS)
+        self._api = made(histogram, "api_seconds", "API calls", "call")
+        self._api_errors = made(counter, "api_errors", "API calls that failed", "call", "error")
+        self._paused = made(gauge, "type_paused", "1 while a type is not claimed", "type")
         self._begin_at_zero(task_types)
 
     def _begin_at_zero(self, task_types: Iterable[str]) -> None:
@@ -97,41 +68,41 @@ class PrometheusMetrics(BatchListener):
         for task_type in task_types:
             for series in (self._claims, self._running, self._failed_early, self._handler, self._paused):
                 series.labels(task_type)
-            for end in End:
+            for end in ev.End:
                 self._ends.labels(task_type, str(end))
 
-    def __call__(self, *events: Event) -> None:  # noqa: C901, PLR0912 - one short case for each kind of event
+    def __call__(self, *events: ev.Event) -> None:  # noqa: C901, PLR0912 - one short case for each kind of event
         """Counts the events."""
         for event in events:
             match event:
-                case WorkerStarted(recovered=recovered, parked=parked):
+                case ev.WorkerStarted(recovered=recovered, parked=parked):
                     self._wait(recovered)
                     self._parked.set(parked)
-                case TaskClaimed(ref=ref):
+                case ev.TaskClaimed(ref=ref):
                     self._claims.labels(ref.task_type).inc()
                     self._running.labels(ref.task_type).inc()
-                case ClaimEnded(ref=ref, end=end):
+                case ev.ClaimEnded(ref=ref, end=end):
                     self._ends.labels(ref.task_type, str(end)).inc()
                     self._running.labels(ref.task_type).dec()
-                case OutcomeCommitted(ref=ref, seconds=seconds):
+                case ev.OutcomeCommitted(ref=ref, seconds=seconds):
                     self._wait(1)
                     if seconds is not None:
                         self._handler.labels(ref.task_type).observe(seconds)
-                case ReportSettled(settlement=settlement):
+                case ev.ReportSettled(settlement=settlement):
                     self._reports.labels(str(settlement)).inc()
                     self._wait(-1)
                     if settlement is Settlement.PARKED:
                         self._parked.inc()
-                case TaskFailedEarly(ref=ref):
+                case ev.TaskFailedEarly(ref=ref):
                     self._failed_early.labels(ref.task_type).inc()
-                case ApiCalled(call=call, seconds=seconds, error=error):
+                case ev.ApiCalled(call=call, seconds=seconds, error=error):
                     self._api.labels(call).observe(seconds)
                     self._api_errors.labels(call, UNREACHABLE)
                     if error:
                         self._api_errors.labels(call, error).inc()
-                case TypePaused(task_type=task_type):
+                case ev.TypePaused(task_type=task_type):
                     self._paused.labels(task_type).set(1)
-                case TypeResumed(task_type=task_type):
+                case ev.TypeResumed(task_type=task_type):
                     self._paused.labels(task_type).set(0)
 
     def _wait(self, more: int) -> None:
@@ -139,10 +110,6 @@ class PrometheusMetrics(BatchListener):
         with self._lock:
             self._left += more
             self._waiting.set(max(0, self._left))
-
-    def expose(self) -> bytes:
-        """The metrics now, in Prometheus' text format."""
-        return self._expose()
 
 
 def available_metrics(task_types: Iterable[str]) -> PrometheusMetrics | None:

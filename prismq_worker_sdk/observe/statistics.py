@@ -10,20 +10,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.model import events as ev
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.model.events import (
-    ApiCalled,
-    ClaimEnded,
-    End,
-    Event,
-    OutcomeCommitted,
-    ReportSettled,
-    TaskClaimed,
-    TaskFailedEarly,
-    WorkerStarted,
-)
 from prismq_worker_sdk.model.report import Settlement
-from prismq_worker_sdk.observe.bus import BatchListener
+from prismq_worker_sdk.observe.bus import EVERY, BatchListener
 
 _BOUNDS = tuple(0.0005 * 1.25**step for step in range(80))
 """Upper ends of the buckets of durations, seconds: 0.5 ms to 7 hours, each a quarter more than the last."""
@@ -161,17 +151,7 @@ class Statistics(BatchListener):
         memory: Bytes that the process occupies now.
     """
 
-    kinds = frozenset(
-        {
-            ApiCalled,
-            ClaimEnded,
-            OutcomeCommitted,
-            ReportSettled,
-            TaskClaimed,
-            TaskFailedEarly,
-            WorkerStarted,
-        }
-    )
+    kinds = EVERY - {ev.TaskStarted, ev.TaskProgressed}
 
     def __init__(self, clock: Clock, *, memory: Callable[[], int] = lambda: 0) -> None:
         self._clock = clock
@@ -190,27 +170,27 @@ class Statistics(BatchListener):
         self._looked_at = -MEMORY_EVERY
         self._failed_early = 0
 
-    def __call__(self, *events: Event) -> None:
+    def __call__(self, *events: ev.Event) -> None:
         """Counts the events."""
         with self._lock:
             for event in events:
-                if isinstance(event, TaskClaimed):
+                if isinstance(event, ev.TaskClaimed):
                     self._claimed += 1
-                elif isinstance(event, OutcomeCommitted):
+                elif isinstance(event, ev.OutcomeCommitted):
                     self._committed += 1
                     if event.seconds is not None:
                         self._handler.add(event.seconds)
-                elif isinstance(event, ClaimEnded):
+                elif isinstance(event, ev.ClaimEnded):
                     self._ends[event.end] += 1
                     self._look_at_memory()
-                elif isinstance(event, ReportSettled):
+                elif isinstance(event, ev.ReportSettled):
                     self._settled[event.settlement] += 1
-                elif isinstance(event, ApiCalled):
+                elif isinstance(event, ev.ApiCalled):
                     self._calls[event.call].add(event.seconds)
                     self._errors[event.call] += bool(event.error)
-                elif isinstance(event, TaskFailedEarly):
+                elif isinstance(event, ev.TaskFailedEarly):
                     self._failed_early += 1
-                elif isinstance(event, WorkerStarted):
+                elif isinstance(event, ev.WorkerStarted):
                     self._recovered = event.recovered
                     self._begun = self._clock.monotonic()
 
@@ -224,19 +204,19 @@ class Statistics(BatchListener):
         """The numbers now."""
         with self._lock:
             seconds = max(0.0, self._clock.monotonic() - self._begun)
-            done = self._ends[End.COMPLETED] + self._ends[End.FAILED]
+            done = self._ends[ev.End.COMPLETED] + self._ends[ev.End.FAILED]
             memory = self._memory()
             self._peak = max(self._peak, memory)
             settled = sum(self._settled.values())
             return Summary(
                 seconds=seconds,
                 claimed=self._claimed,
-                ends={str(end): self._ends[end] for end in End},
+                ends={str(end): self._ends[end] for end in ev.End},
                 committed=self._committed,
                 recovered=self._recovered,
                 settled={str(settlement): self._settled[settlement] for settlement in Settlement},
                 waiting=max(0, self._committed + self._recovered - settled),
-                success_rate=self._ends[End.COMPLETED] / done if done else None,
+                success_rate=self._ends[ev.End.COMPLETED] / done if done else None,
                 tasks_per_hour=done * 3600 / seconds if seconds > 0 else 0.0,
                 handler_mean=self._handler.mean,
                 handler_p50=self._handler.quantile(0.5),

@@ -11,19 +11,7 @@ from rich.text import Text
 
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.events import (
-    End,
-    Event,
-    Notice,
-    OutcomeCommitted,
-    ReportSettled,
-    TaskClaimed,
-    TaskProgressed,
-    TaskRef,
-    TypePaused,
-    WorkerStarted,
-    WorkerStopped,
-)
+from prismq_worker_sdk.model import events as ev
 
 SHORT_ID = 8
 WIDEST = 44
@@ -41,27 +29,27 @@ class Screen:
             highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH
         )
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: ev.Event) -> None:
         """Prints the event, if it is worth a line."""
         match event:
-            case WorkerStarted(worker_id=worker_id, task_types=types):
+            case ev.WorkerStarted(worker_id=worker_id, task_types=types):
                 self._line("worker", f"{worker_id} claims {', '.join(types)}")
-            case TaskClaimed(ref=ref):
+            case ev.TaskClaimed(ref=ref):
                 self._task(ref, "claimed")
-            case TaskProgressed(ref=ref, percent=percent, message=message):
+            case ev.TaskProgressed(ref=ref, percent=percent, message=message):
                 self._task(ref, f"{percent:3.0f} %  {message}".rstrip())
-            case OutcomeCommitted(ref=ref, end=End.COMPLETED, seconds=seconds):
+            case ev.OutcomeCommitted(ref=ref, end=ev.End.COMPLETED, seconds=seconds):
                 took = "" if seconds is None else f" in {duration.text(seconds)}"
                 self._task(ref, f"completed{took}", "green")
-            case OutcomeCommitted(ref=ref, end=end, error=error):
+            case ev.OutcomeCommitted(ref=ref, end=end, error=error):
                 self._task(ref, f"{end}: {error}", "red")
-            case ReportSettled(ref=ref, settlement=settlement):
+            case ev.ReportSettled(ref=ref, settlement=settlement):
                 self._task(ref, f"report {settlement}")
-            case TypePaused(task_type=task_type, reason=reason):
+            case ev.TypePaused(task_type=task_type, reason=reason):
                 self._line("worker", f"{task_type} is not claimed: {reason}", "yellow")
-            case Notice(level="error" | "warning", message=message):
+            case ev.Notice(level="error" | "warning", message=message):
                 self._line("worker", message, "yellow")
-            case WorkerStopped(exit_code=code, reason=reason):
+            case ev.WorkerStopped(exit_code=code, reason=reason):
                 self._line("worker", f"stopped with exit code {code}: {reason}")
 
     def say(self, text: str) -> None:
@@ -96,7 +84,7 @@ class Screen:
             table.add_row(*(Text(cell) for cell in row.values()))
         self._console.print(table)
 
-    def _task(self, ref: TaskRef, text: str, style: str = "") -> None:
+    def _task(self, ref: ev.TaskRef, text: str, style: str = "") -> None:
         self._line(f"task {ref.task_id[:SHORT_ID]}", text, style)
 
     def _line(self, who: str, text: str, style: str = "") -> None:

@@ -7,9 +7,8 @@ from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from prismq_worker_sdk.model import size
 from prismq_worker_sdk.model.protocol import ClaimOrder
-from prismq_worker_sdk.model.setting import one_of, path, seconds, setting, switch, text, whole
+from prismq_worker_sdk.model.setting import one_of, path, seconds, setting, size, switch, text, whole
 from prismq_worker_sdk.wire.address import normalise
 from prismq_worker_sdk.wire.dialects import AUTO, dialect_choice, dialect_names, dialects_where
 
@@ -62,7 +61,7 @@ class Settings:
         "Where handlers run that do not say it: thread or process",
     )
     max_memory_per_child: int = setting(
-        0, size.of_text, "SIZE", "Replace a process that has more after a task, 512M", unset="never"
+        0, size, "SIZE", "Replace a process that has more after a task, 512M", unset="never"
     )
     state_dir: Path = setting(
         MISSING, path, "DIR", "Where results wait for delivery; a local folder", unset="the user's"

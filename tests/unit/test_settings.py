@@ -7,7 +7,8 @@ import pytest
 from prismq_worker_sdk.cli.run import run
 from prismq_worker_sdk.environment import MISSION_NAMES, misdirected, variable
 from prismq_worker_sdk.errors import SettingsError
-from prismq_worker_sdk.model import duration, size
+from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.model.setting import size
 from prismq_worker_sdk.settings import (
     CONFIG_FILE,
     NOT_ON_THE_COMMAND_LINE,
@@ -37,7 +38,7 @@ SAID = {
     "concurrency": (int, "1", "2", "3"),
     "state_dir": (Path, "/from/cli", "/from/env", "/from/toml"),
     "instance": (SAME, "cli", "env", "toml"),
-    "max_memory_per_child": (size.of_text, "64M", "1.5G", "1048576"),
+    "max_memory_per_child": (size, "64M", "1.5G", "1048576"),
     "grace_period": (duration.seconds, "1h", "2h", "3h"),
     "startup_timeout": (duration.seconds, "1s", "2s", "3s"),
     "unreachable_timeout": (duration.seconds, "1", "2", "3"),

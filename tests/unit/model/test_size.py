@@ -1,6 +1,6 @@
 import pytest
 
-from prismq_worker_sdk.model import size
+from prismq_worker_sdk.model.setting import size
 
 
 @pytest.mark.parametrize(
@@ -17,10 +17,10 @@ from prismq_worker_sdk.model import size
     ],
 )
 def test_sizes_are_read_as_people_write_them(text, number):
-    assert size.of_text(text) == number
+    assert size(text) == number
 
 
 @pytest.mark.parametrize("text", ["", "much", "-1", -1, "1T", "1 2", "nan", None, True, 1.5, "99999999G"])
 def test_what_is_no_size_is_refused_with_an_example(text):
     with pytest.raises(ValueError, match=r"is not a size; write for example 512M or 1\.5G"):
-        size.of_text(text)
+        size(text)
