@@ -9,7 +9,7 @@ import pytest
 
 from prismq_worker_sdk.errors import HandlerSignal
 from prismq_youtube_shorts.sandbox import FAULTS
-from prismq_youtube_shorts.sandbox.faults import ANSWERS
+from prismq_youtube_shorts.sandbox.api import ANSWERS
 from prismq_youtube_shorts.transport import redact_client_logs
 
 CANARY = "canary-key-that-nobody-may-see"

@@ -17,7 +17,7 @@ import pytest
 from plugins.youtube_shorts.tests.entries import entry
 from prismq_worker_sdk.compat import UTC
 from prismq_youtube_shorts.sandbox import FAULTS, SANDBOX_KEY, Sandbox, fake_catalogue
-from prismq_youtube_shorts.sandbox.faults import ANSWERS, CALLS
+from prismq_youtube_shorts.sandbox.api import ANSWERS, CALLS
 
 CHANNEL = "UC" + "c" * 22
 ERRORS = {

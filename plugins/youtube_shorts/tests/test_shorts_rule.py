@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from prismq_worker_sdk.compat import UTC
-from prismq_youtube_shorts.resources import UPRIGHT, Video, duration_seconds
+from prismq_youtube_shorts.resources import UPRIGHT, Video
 from prismq_youtube_shorts.shorts_rule import ShortsCheck, aspect_ratio, check
 
 YES, NO, UNKNOWN = ShortsCheck.VERIFIED, ShortsCheck.NOT_A_SHORT, ShortsCheck.UNVERIFIED
@@ -55,7 +55,7 @@ def video(seconds, published, *, live=False, width=None, height=None, shorts_thu
     ],
 )
 def test_a_duration_is_read_whole_or_not_at_all(text, seconds):
-    assert duration_seconds(text) == seconds
+    assert Video.model_validate({"contentDetails": {"duration": text}}).seconds == seconds
 
 
 @pytest.mark.parametrize("published", [BEFORE, CHANGE - timedelta(seconds=1), CHANGE, AFTER, None])

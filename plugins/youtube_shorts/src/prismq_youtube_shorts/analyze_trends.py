@@ -132,30 +132,27 @@ class _Task:
 
     def _gather(self) -> Selection:
         """What the source holds, as far as it is needed."""
-        params, calls = self.params, self.calls
-        youtube = calls.youtube
+        params, calls, now = self.params, self.calls, self.calls.youtube.now()
         match params.source:
             case "query":
-                most = youtube.settings.youtube_max_pages
-                search = Search(calls, params.query(youtube.now()), most)
+                most = calls.youtube.settings.youtube_max_pages
+                search = Search(calls, params.query(now), most)
                 found = self._select(search.pages(), params.max_results, most)
                 self.language = search.query.language
-                return found
             case "chart":
                 pages = sources.chart(params.region_code, params.category_id, calls)
-                return self._select(pages, params.max_results, sources.CHART_PAGES)
+                found = self._select(pages, params.max_results, sources.CHART_PAGES)
             case "video_ids":
                 pages = sources.known_videos(params.video_ids, calls)
-                return self._select(pages, len(params.video_ids), 1)
+                found = self._select(pages, len(params.video_ids), 1)
             case "channels":
-                most = len(params.channels)
-                since = params.published_since(youtube.now())
+                most, since = len(params.channels), params.published_since(now)
                 pages = sources.latest_of_channels(params.channels, since, calls, self.left_out)
                 # the most viewed of all channels are wanted, so all of them are read
                 found = self._select(pages, most * PAGE_SIZE + 1, most)
                 if self.left_out:
                     found.cut_short("trouble")
-                return found
+        return found
 
     def _select(self, pages: Iterable[Page], wanted: int, most_pages: int) -> Selection:
         region = self.params.region_code

@@ -7,7 +7,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -32,6 +32,8 @@ from prismq_youtube_shorts.state_file import StateFile
 if TYPE_CHECKING:
     from prismq_youtube_shorts.transport import GoogleTransport
 
+NamedT = TypeVar("NamedT", Video, Channel)
+
 NO_KEY = (
     "set YOUTUBE_API_KEY (or YOUTUBE_API_KEY_FILE) to a key of the YouTube Data API v3: enable that API in a Google "
     f"project at {LIBRARY_PAGE}, then create an API key at {CREDENTIALS_PAGE}"
@@ -46,9 +48,7 @@ PLAYER_HEIGHT = 1920
 
 
 class YouTube:
-    """The API through Google's own client, and what is kept about it on disk; for any thread.
-
-    Nothing is opened or imported before the first call. The key appears in no error and no log.
+    """The API through Google's own client, opened at the first call, and what is kept about it; for any thread.
 
     Raises:
         Misconfigured: There is no key.
@@ -64,8 +64,13 @@ class YouTube:
         self.endpoint = settings.youtube_api_endpoint
         self.now = now
         self.file = StateFile(settings.youtube_state_dir)
+        project = settings.youtube_project
+        if not project:  # a digest from which the key cannot be read
+            project = hashlib.sha256(f"{self.endpoint} {self._key}".encode()).hexdigest()[:16]
+        elif self.endpoint != GOOGLE:
+            project = f"{project} at {self.endpoint}"
         budgets = {bucket: getattr(settings, BUDGET_SETTINGS[bucket].lower()) for bucket in Bucket}
-        self.ledger = Ledger(self.file, self._project(), budgets, now)
+        self.ledger = Ledger(self.file, project, budgets, now)
         self.cache = Cache(self.file, settings.youtube_cache_lifetime, now)
 
     def call(self, endpoint: Endpoint[ItemT], params: dict[str, Any], *, timeout: float) -> Listing[ItemT]:
@@ -78,15 +83,11 @@ class YouTube:
         Raises:
             HandlerSignal: One of the errors of `prismq_youtube_shorts.errors`.
         """
-        given = {name: value for name, value in params.items() if value is not None}
+        asked = {"part": endpoint.part, "fields": endpoint.fields, **params}
+        given = {name: value for name, value in asked.items() if value is not None}
         transport = self._google()
         self.ledger.spend(endpoint.bucket)
-        answer = transport.call(
-            endpoint.name,
-            {"part": endpoint.part, "fields": endpoint.fields, **given},
-            timeout=timeout,
-            now=self.now(),
-        )
+        answer = transport.call(endpoint.name, given, timeout=timeout, now=self.now())
         if isinstance(answer, DayQuotaUsedUp):
             self.ledger.block(answer.bucket)
         if not getattr(answer, "charged", True):
@@ -110,12 +111,6 @@ class YouTube:
                 self._transport = GoogleTransport(self._key, self.endpoint)
             return self._transport
 
-    def _project(self) -> str:
-        """What the ledger calls a project; where nobody named it, a digest from which the key cannot be read."""
-        if name := self.settings.youtube_project:
-            return name if self.endpoint == GOOGLE else f"{name} at {self.endpoint}"
-        return hashlib.sha256(f"{self.endpoint} {self._key}".encode()).hexdigest()[:16]
-
 
 class Calls:
     """The calls of one task: between two of them it may be cancelled, none outlasts it, and each is counted for it.
@@ -135,29 +130,30 @@ class Calls:
 
     def videos(self, ids: Sequence[str]) -> dict[str, Video]:
         """Videos by id, deleted ones missing; a unit for 50."""
-        return {one.id: one for one in self._by_id(resources.VIDEOS, ids, maxHeight=PLAYER_HEIGHT)}
+        return self._by_id(resources.VIDEOS, ids, maxHeight=PLAYER_HEIGHT)
 
     def stats(self, ids: Sequence[str]) -> dict[str, Video]:
         """Videos by id with their counts alone; a call of batchGetStats for 50."""
-        return {one.id: one for one in self._by_id(resources.STATS, ids)}
+        return self._by_id(resources.STATS, ids)
 
     def channels(self, ids: Sequence[str]) -> dict[str, Channel]:
         """Channels by id; a unit for 50."""
-        return {one.id: one for one in self._by_id(resources.CHANNELS, ids, maxResults=PAGE_SIZE)}
+        return self._by_id(resources.CHANNELS, ids, maxResults=PAGE_SIZE)
 
     def chart(self, region: str | None, category_id: str | None, page_token: str | None) -> Listing[Video]:
         """A page of the most popular videos: since 2025-07-21 of music, films and games only; a unit."""
+        asked = {"chart": "mostPopular", "maxResults": PAGE_SIZE, "maxHeight": PLAYER_HEIGHT}
         of_whom = {"regionCode": region, "videoCategoryId": category_id, "pageToken": page_token}
-        sizes = {"maxResults": PAGE_SIZE, "maxHeight": PLAYER_HEIGHT}
-        return self._call(resources.VIDEOS, chart="mostPopular", **of_whom, **sizes)
+        return self._call(resources.VIDEOS, **asked, **of_whom)
 
     def playlist(self, playlist_id: str) -> Listing[resources.PlaylistItem]:
         """The first page of a playlist, the newest first where it is a channel's; a unit."""
         return self._call(resources.PLAYLIST_ITEMS, playlistId=playlist_id, maxResults=PAGE_SIZE)
 
-    def _by_id(self, endpoint: Endpoint[ItemT], ids: Sequence[str], **params: Any) -> list[ItemT]:
+    def _by_id(self, endpoint: Endpoint[NamedT], ids: Sequence[str], **params: Any) -> dict[str, NamedT]:
         some = (ids[start : start + PAGE_SIZE] for start in range(0, len(ids), PAGE_SIZE))
-        return [item for part in some for item in self._call(endpoint, id=",".join(part), **params).items]
+        found = (item for part in some for item in self._call(endpoint, id=",".join(part), **params).items)
+        return {item.id: item for item in found}
 
     def _call(self, endpoint: Endpoint[ItemT], **params: Any) -> Listing[ItemT]:
         self.ctx.check()

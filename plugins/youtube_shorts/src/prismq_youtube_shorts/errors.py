@@ -1,18 +1,5 @@
 """What can go wrong with the YouTube API, by how the task ends, and how an answer is read as one of these.
 
-Unavailable             the task is given back and its type paused
-├── DayQuotaUsedUp          until midnight in Los Angeles
-└── Misconfigured           key, project or address must be fixed
-Transient               the task failed and is worth another try
-├── MinuteLimitReached      in a minute
-└── YouTubeTrouble          5xx, network, an answer that cannot be read
-Permanent               the task failed for good
-└── RequestRefused          YouTube does not take these parameters
-    ├── LanguageRefused         the search goes on without the hint
-    ├── NotThere                no such playlist, chart, channel or video
-    │   └── NotAccessible           there is one, and it may not be read
-    └── PageTokenRefused        the search cannot be continued here
-
 No message carries the API key, and none of these errors has an error of Google's client as its cause or
 context: those name the URL, and the URL holds the key.
 """
@@ -154,13 +141,7 @@ _REFUSED: dict[type[RequestRefused], str] = {
     NotThere: "(playlist|videoChart|channel|video)NotFound",
     NotAccessible: "playlistItemsNotAccessible|(playlist|channel|video)Forbidden|channel(Suspended|Closed)",
 }
-_REFUSED_BY_STATUS = {
-    400: RequestRefused,
-    401: NotAccessible,
-    403: NotAccessible,
-    404: NotThere,
-    410: NotThere,
-}
+_BY_STATUS = {400: RequestRefused, 401: NotAccessible, 403: NotAccessible, 404: NotThere, 410: NotThere}
 """Where YouTube gives a reason that is not known here."""
 
 
@@ -182,7 +163,7 @@ def from_answer(call: str, status: int, body: str, *, now: datetime) -> HandlerS
         return MinuteLimitReached(f"{message}: too many calls in a minute", retry_in=MINUTE_LIMIT_SECONDS)
     if advice := _advice(status, error):
         return Misconfigured(f"{message}: {advice}")
-    refused = error.refused or _REFUSED_BY_STATUS.get(status)
+    refused = error.refused or _BY_STATUS.get(status)
     return refused(message, parameter=error.parameter) if refused else YouTubeTrouble(message)
 
 
@@ -215,9 +196,7 @@ class _ErrorBody:
         old, new = _objects(error.get("errors")), _objects(error.get("details"))
         quotas = _objects([detail.get("metadata") for detail in new])
         self.message = _text(error, "message") or next((_text(item, "message") for item in old), "")
-        self.reasons = [
-            _text(item, "reason") for item in (*old, *new)
-        ]  # Google's client shows only one of them
+        self.reasons = [_text(item, "reason") for item in (*old, *new)]  # Google's client shows only one
         self.from_youtube = any(_YOUTUBE.match(_text(item, "domain")) for item in old)
         self.places = [_text(item, "location") for item in old]
         self.limits = [_text(one, f"quota_{name}") for one in quotas for name in ("limit", "unit", "metric")]
@@ -239,10 +218,8 @@ class _ErrorBody:
 
     def bucket(self, call: str) -> Bucket:
         """Which day's quota is used up: the one that is named, else the call's own."""
-        for bucket, pattern in _BUCKETS.items():
-            if any(map(pattern.search, self.limits)):
-                return bucket
-        return Bucket.UNITS if self.says(_DAY_QUOTA) else _BUCKET_OF_CALL.get(call, Bucket.UNITS)
+        usual = Bucket.UNITS if self.says(_DAY_QUOTA) else _BUCKET_OF_CALL.get(call, Bucket.UNITS)
+        return next((one for one, of in _BUCKETS.items() if any(map(of.search, self.limits))), usual)
 
     def is_daily(self, status: int) -> bool:
         """Whether a day's quota is meant: of searches only the details or the message of a 429 say so."""

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from prismq_worker_sdk import Quota, TaskHandler, TaskParams
 from prismq_worker_sdk.model.retry import RetryPolicy
-from prismq_youtube_shorts.client import NO_KEY, YouTube
-from prismq_youtube_shorts.errors import RequestRefused
+from prismq_youtube_shorts.client import YouTube
+from prismq_youtube_shorts.errors import Misconfigured, RequestRefused
 from prismq_youtube_shorts.quota import Bucket
 from prismq_youtube_shorts.settings import YouTubeSettings
 
@@ -32,20 +32,20 @@ class SharedYouTube:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._made: list[YouTube] = []
+        self._youtube: YouTube | None = None
 
     def of(self, settings: YouTubeSettings) -> YouTube:
         """The YouTube of these settings."""
         with self._lock:
-            if not self._made or self._made[-1].settings != settings:
-                self._made.append(YouTube(settings))
-            return self._made[-1]
+            if self._youtube is None or self._youtube.settings != settings:
+                self._youtube = YouTube(settings)
+            return self._youtube
 
     def close(self) -> None:
-        """Closes whatever was made."""
+        """Closes its connections; a later call opens them again."""
         with self._lock:
-            for youtube in self._made:
-                youtube.close()
+            if self._youtube is not None:
+                self._youtube.close()
 
 
 class YouTubeHandler(TaskHandler):
@@ -62,32 +62,34 @@ class YouTubeHandler(TaskHandler):
     def __init__(self, shared: SharedYouTube | None = None) -> None:
         self._shared = shared or SharedYouTube()
 
+    @property
+    def youtube(self) -> YouTube:
+        """The API by the settings given; in an embedding program that gave none, by those of the environment.
+
+        Raises:
+            Misconfigured: There is no key.
+        """
+        return self._shared.of(self.settings or YouTubeSettings())
+
     def ready(self) -> str | None:
         """None with a key and quota, else which variable to set, or until when there is no quota."""
-        settings = self._settings()
-        if settings.youtube_api_key is None:
-            return NO_KEY
-        youtube = self._shared.of(settings)
+        try:
+            youtube = self.youtube
+        except Misconfigured as error:
+            return str(error)
         youtube.cache.purge()
         return next((why for bucket in self.needs if (why := youtube.ledger.used_up(bucket))), None)
 
     def quotas(self) -> Sequence[Quota]:
         """What is left of the project's day, as far as this machine knows."""
-        settings = self._settings()
-        return self._shared.of(settings).ledger.quotas() if settings.youtube_api_key is not None else ()
+        try:
+            return self.youtube.ledger.quotas()
+        except Misconfigured:
+            return ()
 
     def teardown(self) -> None:
-        """Closes connections and files."""
+        """Closes connections."""
         self._shared.close()
-
-    @property
-    def youtube(self) -> YouTube:
-        """The API, with what is kept about it."""
-        return self._shared.of(self._settings())
-
-    def _settings(self) -> YouTubeSettings:
-        """The settings given, or, in an embedding program that gave none, those of the environment."""
-        return self.settings or YouTubeSettings()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -12,12 +13,13 @@ from prismq_youtube_shorts.handler import SharedYouTube
 from prismq_youtube_shorts.scrape_shorts import ScrapeShorts
 from prismq_youtube_shorts.settings import YouTubeSettings
 
-DEMO_TASKS = (
-    DemoTask(ScrapeShorts.task_type, {"search_query": "cooking tips", "max_results": 5}),
-    DemoTask(
-        ScrapeShorts.task_type, {"search_query": "science experiment", "max_results": 5, "language": "de"}
-    ),
-    DemoTask(ScrapeShorts.task_type, {"search_query": "startup ideas"}),
+DEMO_TASKS = tuple(
+    DemoTask(ScrapeShorts.task_type, params)
+    for params in (
+        {"search_query": "cooking tips", "max_results": 5},
+        {"search_query": "science experiment", "max_results": 5, "language": "de"},
+        {"search_query": "startup ideas"},
+    )
 )
 COLUMNS = {"Short": "title", "Channel": "channel", "Seconds": "duration_seconds", "Link": "url"}
 
@@ -48,22 +50,18 @@ def prismq_demo() -> Demo:
 
     from prismq_youtube_shorts.sandbox import Sandbox  # noqa: PLC0415 - the stand-in is for the demo alone
 
-    sandbox = Sandbox().start()
-    state = TemporaryDirectory(prefix="prismq-youtube-", ignore_cleanup_errors=True)
-
-    def close() -> None:
-        sandbox.close()
-        state.cleanup()
-
+    ends = ExitStack()
+    folder = ends.enter_context(TemporaryDirectory(prefix="prismq-youtube-", ignore_cleanup_errors=True))
+    sandbox = ends.enter_context(Sandbox())
     return Demo(
         environment={
             "YOUTUBE_API_KEY": sandbox.key,
             "YOUTUBE_API_ENDPOINT": sandbox.url,
-            "YOUTUBE_STATE_DIR": state.name,
+            "YOUTUBE_STATE_DIR": folder,
         },
         tasks=DEMO_TASKS,
         rows=_rows,
-        close=close,
+        close=ends.close,
         note=(
             f"YOUTUBE_API_KEY is not set, so a local stand-in of the YouTube API is asked at {sandbox.url}: "
             "Google's client, real HTTP, invented videos. Set YOUTUBE_API_KEY to ask the real YouTube."

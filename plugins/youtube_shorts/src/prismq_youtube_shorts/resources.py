@@ -22,12 +22,8 @@ Count = Annotated[int, Field(ge=0, lt=2**63)]
 FIRST_YEAR = 1970
 UPRIGHT = "shortsAspectRatio"
 """The 9:16 picture, which Shorts alone have."""
-USUAL_WIDTHS = {"default": 120, "medium": 320, "high": 480, "standard": 640} | {
-    "maxres": 1280,
-    "fhd": 1920,
-    "qhd": 2560,
-    "uhd": 3840,
-}
+_SIZES = ("default", "medium", "high", "standard", "maxres", "fhd", "qhd", "uhd")
+USUAL_WIDTHS = dict(zip(_SIZES, (120, 320, 480, 640, 1280, 1920, 2560, 3840), strict=True))
 """Pixels, for pictures whose width is not told."""
 
 _DURATION = re.compile(
@@ -121,16 +117,17 @@ class Video(Resource):
 
     def watchable_in(self, region: str | None) -> bool:
         """Whether it is not kept from a region, two capitals; None is everywhere."""
-        if region is None:
-            return True
-        if self.allowed_regions is not None:
-            return region in self.allowed_regions
-        return region not in self.blocked_regions
+        if region is None or self.allowed_regions is None:
+            return region not in self.blocked_regions
+        return region in self.allowed_regions
 
     @property
     def seconds(self) -> int | None:
-        """How long it is; 0 for a stream and for what is still processed, None when unknown."""
-        return duration_seconds(self.duration)
+        """How long it is, whole; 0 for a stream and for what is still processed, None when unknown."""
+        match = _DURATION.fullmatch(self.duration or "")
+        if match is None:
+            return None
+        return sum(int(number) * _UNIT_SECONDS[unit] for unit, number in match.groupdict(default="0").items())
 
     @property
     def published(self) -> datetime | None:
@@ -196,13 +193,8 @@ class Endpoint(Generic[ItemT]):
     fields: str
 
 
-SEARCH = Endpoint(
-    "search.list",
-    Bucket.SEARCH,
-    Listing[SearchResult],
-    "snippet",
-    "nextPageToken,pageInfo/totalResults,items/id/videoId",
-)
+_SEARCHED = "nextPageToken,pageInfo/totalResults,items/id/videoId"
+SEARCH = Endpoint("search.list", Bucket.SEARCH, Listing[SearchResult], "snippet", _SEARCHED)
 VIDEOS = Endpoint(
     "videos.list",
     Bucket.UNITS,
@@ -226,13 +218,8 @@ CHANNELS = Endpoint(
     "items(id,snippet(title,customUrl,country,thumbnails),"
     "statistics(subscriberCount,hiddenSubscriberCount,videoCount,viewCount))",
 )
-PLAYLIST_ITEMS = Endpoint(
-    "playlistItems.list",
-    Bucket.UNITS,
-    Listing[PlaylistItem],
-    "contentDetails",
-    "nextPageToken,items/contentDetails(videoId,videoPublishedAt)",
-)
+_ROWS = "nextPageToken,items/contentDetails(videoId,videoPublishedAt)"
+PLAYLIST_ITEMS = Endpoint("playlistItems.list", Bucket.UNITS, Listing[PlaylistItem], "contentDetails", _ROWS)
 
 
 def _best(thumbnails: Mapping[str, Thumbnail]) -> str | None:
@@ -252,11 +239,3 @@ def known_instant(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo and moment.year >= FIRST_YEAR else None
-
-
-def duration_seconds(text: str | None) -> int | None:
-    """Whole seconds of an ISO 8601 duration (`PT1M5S`, `P1DT2H`); None for none or for no duration."""
-    match = _DURATION.fullmatch(text or "")
-    if match is None:
-        return None
-    return sum(int(number) * _UNIT_SECONDS[unit] for unit, number in match.groupdict(default="0").items())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from prismq_worker_sdk import TaskContext, TaskParams
 from prismq_worker_sdk.compat import UTC, Self
@@ -19,6 +20,16 @@ from prismq_youtube_shorts.truncation import truncated
 FIRST_YEAR, LAST_YEAR = 2000, 2200
 
 
+def _whole_second(moment: datetime) -> datetime:
+    """An instant as YouTube is told: in UTC, without fractions of a second."""
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"{moment.isoformat()} must lie between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_whole_second)]
+
+
 class ScrapeShortsParams(TaskParams):
     """What to search for, and how much of it."""
 
@@ -29,8 +40,8 @@ class ScrapeShortsParams(TaskParams):
     )
     region_code: Region | None = Field(None, description="ISO 3166-1; only what can be watched there")
     order: Order = Field("relevance", description="As YouTube sorts; all but relevance match worse")
-    published_after: AwareDatetime | None = Field(None, description="RFC 3339, with time zone")
-    published_before: AwareDatetime | None = Field(None, description="RFC 3339, with time zone")
+    published_after: Instant | None = Field(None, description="RFC 3339, with time zone")
+    published_before: Instant | None = Field(None, description="RFC 3339, with time zone")
     safe_search: SafeSearch = Field("moderate", description="What YouTube leaves out")
     channel_id: ChannelId | None = Field(None, description="Only this channel's videos")
     include_unverified: bool = Field(
@@ -40,14 +51,14 @@ class ScrapeShortsParams(TaskParams):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        after, before = self._days()
+        after, before = self.published_after, self.published_before
         if after and before and after >= before:
             raise ValueError("published_after must be before published_before, by a second at least")
         return self
 
     def query(self) -> SearchQuery:
         """The question to YouTube."""
-        after, before = self._days()
+        after, before = self.published_after, self.published_before
         return SearchQuery(
             words=self.search_query,
             language=self.language,
@@ -58,18 +69,6 @@ class ScrapeShortsParams(TaskParams):
             safe_search=self.safe_search,
             channel_id=self.channel_id,
         )
-
-    def _days(self) -> tuple[datetime | None, datetime | None]:
-        return _whole_second(self.published_after), _whole_second(self.published_before)
-
-
-def _whole_second(moment: datetime | None) -> datetime | None:
-    """An instant as YouTube is told: in UTC, without fractions of a second."""
-    if moment is None:
-        return None
-    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise ValueError(f"{moment.isoformat()} must lie between the years {FIRST_YEAR} and {LAST_YEAR}")
-    return moment.astimezone(UTC).replace(microsecond=0)
 
 
 class ScrapeShorts(YouTubeHandler):
@@ -86,13 +85,10 @@ class ScrapeShorts(YouTubeHandler):
 
 
 def _found(params: ScrapeShortsParams, calls: Calls) -> ScrapeShortsResult:
-    settings, wanted = calls.youtube.settings, params.max_results
-    most_pages = settings.youtube_max_pages
+    settings, wanted, region = calls.youtube.settings, params.max_results, params.region_code
+    most_pages, most_chars = settings.youtube_max_pages, settings.youtube_max_description_chars
     search = Search(calls, params.query(), most_pages)
-    found = select_shorts(
-        search.pages(), calls, wanted=wanted, most_pages=most_pages, region=params.region_code
-    )
-    most_chars = settings.youtube_max_description_chars
+    found = select_shorts(search.pages(), calls, wanted=wanted, most_pages=most_pages, region=region)
     shorts = found.shorts(wanted, most_chars=most_chars, unverified=params.include_unverified)
     if params.include_channels:
         shorts = found.with_channels(shorts, calls)

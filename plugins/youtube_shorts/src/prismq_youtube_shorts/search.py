@@ -122,13 +122,13 @@ class Search:
 
     def _read(self, number: int, token: str | None) -> Page:
         """A page whose videos are known: those that no page before had, deleted ones missing."""
-        page = self._page(number, token)
+        youtube, page = self.calls.youtube, self._page(number, token)
         fresh = [video_id for video_id in dict.fromkeys(page.ids) if video_id not in self._seen]
         self._seen.update(fresh)
         if page.videos is None:
             videos = tuple(self.calls.videos(fresh).values())
-            page = replace(page, videos=videos, looked_at=self.calls.youtube.now())
-            self.calls.youtube.cache.keep_page(self._name, number, page)
+            page = replace(page, videos=videos, looked_at=youtube.now())
+            youtube.cache.keep_page(self._name, number, page)
         return page
 
     @property
@@ -137,10 +137,10 @@ class Search:
 
     def _page(self, number: int, token: str | None) -> Page:
         """A page that is kept, or was paid for by an earlier attempt, or is bought now."""
-        language = self.query.language
-        if language is not None and self.calls.youtube.cache.refused_language(language):
+        language, cache = self.query.language, self.calls.youtube.cache
+        if language is not None and cache.refused_language(language):
             self.query = replace(self.query, language=None)
-        for page in (self.calls.youtube.cache.page(self._name, number), self._paid.get(number)):
+        for page in (cache.page(self._name, number), self._paid.get(number)):
             if page is not None and page.token == token:
                 return page
         page = self._bought(token)
@@ -153,18 +153,17 @@ class Search:
 
     def _bought(self, token: str | None) -> Page | None:
         """A page of YouTube's; None where it does not know the language, and is to be asked without."""
+        cache = self.calls.youtube.cache
         try:
             answer = self.calls.search(self.query.parameters(), token)
         except PageTokenRefused:
-            self.calls.youtube.cache.drop_pages(
-                self._name
-            )  # or the next task would ask for the same dead page
+            cache.drop_pages(self._name)  # or the next task would ask for the same dead page
             raise
         except LanguageRefused as refused:
             if self.query.language is None:
                 raise
             self.calls.ctx.log.warning("the search goes on without the language", reason=str(refused))
-            self.calls.youtube.cache.refuse_language(self.query.language)
+            cache.refuse_language(self.query.language)
             self.query = replace(self.query, language=None)
             return None
         return Page(

@@ -59,8 +59,9 @@ class Selection:
         fresh = [video_id for video_id in dict.fromkeys(page.ids) if video_id not in known]
         for rank, video_id in enumerate(fresh, len(known) + 1):
             video = videos.get(video_id)
-            there = video is not None and video.watchable and video.watchable_in(self.region)
-            verdict = check(video) if video is not None and there else None
+            verdict = None
+            if video is not None and video.watchable and video.watchable_in(self.region):
+                verdict = check(video)
             self.candidates.append(Candidate(video_id, rank, page, video, verdict))
         return len(fresh)
 

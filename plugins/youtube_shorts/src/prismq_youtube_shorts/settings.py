@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -25,14 +26,11 @@ def _stripped(value: object) -> object:
 
 
 def _address(value: str) -> str:
-    try:
+    with suppress(ValueError):
         parts = urlsplit(value)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ValueError("is no address; write for example https://youtube.googleapis.com/")
-    return value
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return value
+    raise ValueError(f"is no address; write for example {GOOGLE}")
 
 
 class YouTubeSettings(PluginSettings):

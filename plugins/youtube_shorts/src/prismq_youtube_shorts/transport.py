@@ -24,6 +24,7 @@ from googleapiclient.discovery import build
 from googleapiclient.errors import Error, HttpError
 
 from prismq_worker_sdk.decide.redaction import Redactor
+from prismq_worker_sdk.wire.http_connection import Deadline
 from prismq_youtube_shorts.errors import Misconfigured, YouTubeTrouble, from_answer, uncharged
 
 CA_VARIABLES = ("HTTPLIB2_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
@@ -65,7 +66,8 @@ class GoogleTransport:
         """
         resource, method = name.split(".")
         request = getattr(getattr(self._service, resource)(), method)(**params)
-        _call.sent, _call.ends = False, time.monotonic() + timeout
+        deadline = _of_thread.call
+        deadline.set(timeout)
         try:
             return request.execute(http=self._http(), num_retries=0)
         except HttpError as error:
@@ -88,7 +90,7 @@ class GoogleTransport:
         except _NO_ANSWER as error:
             reason = _redactor.text(f"{type(error).__name__}: {error}")
             message = f"no usable answer from YouTube to {name} ({reason})"
-        return YouTubeTrouble(message) if _call.sent else uncharged(YouTubeTrouble(message))
+        return YouTubeTrouble(message) if deadline.sent else uncharged(YouTubeTrouble(message))
 
     def _http(self) -> _Http:
         http: _Http | None = getattr(self._of_thread, "http", None)
@@ -101,7 +103,7 @@ class GoogleTransport:
 
 
 def redact_client_logs() -> None:
-    """Redacts whatever Google's client logs: with DEBUG on it logs each URL, key included. Repeatable."""
+    """Redacts whatever Google's client logs: with DEBUG on it logs each URL, key included."""
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_redacted)
 
@@ -111,20 +113,14 @@ def _redacted(record: logging.LogRecord) -> bool:
     return True
 
 
-class _Call(threading.local):
-    """The call of this thread: when it must be over, and whether any of it went out and may have been seen."""
+class _OfThread(threading.local):
+    """When the call of this thread must be over, and whether any of it went out and may have been seen."""
 
-    ends = 0.0
-    sent = False
-
-    def left(self) -> float:
-        left = self.ends - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
+    def __init__(self) -> None:
+        self.call = Deadline()
 
 
-_call = _Call()
+_of_thread = _OfThread()
 
 
 class _Http(httplib2.Http):  # type: ignore[misc]  # httplib2 has no types
@@ -162,7 +158,7 @@ class _Bounded(RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(_call.left())
+        self._sock.settimeout(_of_thread.call.left())
         read: int | None = self._raw.readinto(buffer)
         return read
 
@@ -192,12 +188,10 @@ class _BoundedConnection:
 
     response_class = _Response
     sock: Any
-    timeout = property(lambda _self: _call.left(), lambda _self, _value: None)
+    timeout = property(lambda _self: _of_thread.call.left(), lambda _self, _value: None)
 
     def send(self, data: Any) -> None:
-        self.sock.settimeout(_call.left())
-        _call.sent = True
-        super().send(data)  # type: ignore[misc]  # of http.client
+        _of_thread.call.send(self.sock, data)
 
 
 class _Connection(_BoundedConnection, httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
@@ -220,8 +214,6 @@ def _trusted() -> ssl.SSLContext | None:
     try:
         context.load_verify_locations(**{"capath" if Path(path).is_dir() else "cafile": path})
     except OSError as error:
-        message = (
-            f"{name} names {path}, which holds no certificates that can be read ({error}); fix it or unset it"
-        )
-        raise uncharged(Misconfigured(message)) from None
+        fault = f"{name} names {path}, which holds no certificates that can be read ({error})"
+        raise uncharged(Misconfigured(f"{fault}; fix it or unset it")) from None
     return context

@@ -72,24 +72,21 @@ def stored_size(plain: Plain) -> int:
 
 def _length(plain: Plain, name: str) -> int:
     """How much there is to cut."""
-    items = plain[_list_of(plain)]
+    items, (part, _, field) = plain[_list_of(plain)], name.partition(".")
     if name == "items":
         return len(items)
-    if name.startswith("derived."):
-        return len((plain.get("derived") or {}).get(name.removeprefix("derived."), ()))
-    return max((len(item[name]) for item in items if item[name]), default=0)
+    holders = [plain.get(part) or {}] if field else items
+    return max((len(one.get(field or name) or ()) for one in holders), default=0)
 
 
 def _cut(plain: Plain, name: str, left: int) -> Plain:
     """What is left when so much of it may stay."""
-    items = _list_of(plain)
+    items, (part, _, field) = _list_of(plain), name.partition(".")
     if name == "items":
-        kept = plain[items][:left]
         shortened = {**plain["shortened"], "left_out": len(plain[items]) - left}
-        return {**plain, items: kept, "total_found": left, "shortened": shortened}
-    if name.startswith("derived."):
-        field = name.removeprefix("derived.")
-        return {**plain, "derived": {**plain["derived"], field: plain["derived"][field][:left]}}
+        return {**plain, items: plain[items][:left], "total_found": left, "shortened": shortened}
+    if field:
+        return {**plain, part: {**plain[part], field: plain[part][field][:left]}}
     return {**plain, items: [{**item, name: _shorter(item[name], left)} for item in plain[items]]}
 
 

@@ -5,7 +5,6 @@ It shares no code with the plugin, so that a mistake of one does not hide in the
 """
 
 from prismq_youtube_shorts.sandbox.catalogue import Entry, fake_catalogue
-from prismq_youtube_shorts.sandbox.faults import FAULTS
-from prismq_youtube_shorts.sandbox.server import SANDBOX_KEY, Request, Sandbox
+from prismq_youtube_shorts.sandbox.server import FAULTS, SANDBOX_KEY, Request, Sandbox
 
 __all__ = ["FAULTS", "SANDBOX_KEY", "Entry", "Request", "Sandbox", "fake_catalogue"]

@@ -8,8 +8,8 @@ import sys
 import threading
 from contextlib import suppress
 
-from prismq_youtube_shorts.sandbox.faults import CALLS, FAULTS
-from prismq_youtube_shorts.sandbox.server import Request, Sandbox
+from prismq_youtube_shorts.sandbox.api import CALLS
+from prismq_youtube_shorts.sandbox.server import FAULTS, Request, Sandbox
 
 _SHOWN = ("q", "chart", "id", "playlistId", "channelId", "pageToken")
 _ORDER = re.compile(r"(\w+)(?:@(\w+))?(?:\*(\d+))?")

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from prismq_youtube_shorts.sandbox.catalogue import Entry, Resource, thumbnails
-from prismq_youtube_shorts.sandbox.faults import ANSWERS, CALLS, Body
 
+Body = dict[str, Any]
 Params = Mapping[str, Sequence[str]]
 """The query of a request: each name with all its values."""
 
+CALLS = {
+    f"/youtube/v3/{path}": path.rpartition(":")[2]
+    for path in ("search", "videos", "videos:batchGetStats", "channels", "playlistItems")
+}
+"""The name of a call, under which it is counted and disturbed, by its path."""
+ANSWERS: dict[str, tuple[int, Body | str]] = json.loads(
+    files(__package__).joinpath("answers.json").read_text("utf-8")
+)
+"""By name: the status, and JSON or a text in Latin-1."""
 REACHABLE = 500
 """No search gives more, whatever its tokens say."""
 LEFT_OUT_EVERY = 23

@@ -8,27 +8,64 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
+from itertools import chain, repeat
 from socketserver import ThreadingTCPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from prismq_worker_sdk.compat import UTC, Self
-from prismq_youtube_shorts.sandbox.api import FakeApi
+from prismq_youtube_shorts.sandbox.api import ANSWERS, CALLS, FakeApi
 from prismq_youtube_shorts.sandbox.catalogue import Entry, fake_catalogue
-from prismq_youtube_shorts.sandbox.faults import ANSWERS, CALLS, WIRE, FaultPlan
 
 SANDBOX_KEY = "stand-in-key-that-google-does-not-know"
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.02
 _utc_now = partial(datetime.now, UTC)
 _RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+
+
+WIRE = ("hang_up", "reset", "stall", "truncated")
+"""What ends the connection: closed without an answer, RST, silence, half a body."""
+FAULTS: tuple[str, ...] = tuple(sorted((*ANSWERS, *WIRE)))
+
+
+class FaultPlan:
+    """Faults in waiting, oldest first; safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[str, Iterator[str]]] = []
+        self._lock = threading.Lock()
+
+    def add(self, name: str, call: str = "", times: int | None = 1, *, after: int = 0) -> None:
+        """Let this fault befall a call, "" for any, so many times, None for always, after some that pass.
+
+        Raises:
+            ValueError: There is no such fault or call.
+        """
+        if name not in FAULTS:
+            raise ValueError(f"there is no fault {name!r}; there are: {', '.join(FAULTS)}")
+        if call not in {"", *CALLS.values()}:
+            raise ValueError(f"a fault befalls one of {', '.join(CALLS.values())}, not {call!r}")
+        names = repeat(name) if times is None else repeat(name, times)
+        with self._lock:
+            self._waiting.append((call, chain(repeat("", after), names)))
+
+    def clear(self) -> None:
+        """Nothing more goes wrong."""
+        self._waiting.clear()
+
+    def take(self, call: str) -> str:
+        """The fault that this call meets, "" for none."""
+        with self._lock:
+            due = (next(names, "") for of, names in self._waiting if of in {"", call})
+            return next(filter(None, due), "")
 
 
 @dataclass(frozen=True, slots=True)
