@@ -42,6 +42,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?: [\t -~\x80-\xff]*)?")
 _NAME = re.compile(r"[!#$%&'+*\-.^_`|~0-9A-Za-z]+")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t -~\x80-\xff]*)?[ \t]*")
 _ALLOWED = bytes({*b"\t\n", *range(32, 127), *range(128, 256)})
+JSON_FIELD = "Content-Type: application/json\r\n"
 _AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 _TARGET = re.compile(r"/[!-~]*")
 _FIELD = re.compile(r"[A-Za-z-]+: [\t -~\x80-\xff]*")
@@ -107,6 +108,7 @@ class HttpConnection:
         self._host = parts.hostname or ""
         self._port = parts.port or DEFAULT_PORTS[parts.scheme]
         self._fields = self._host_field = f"Host: {parts.netloc}\r\n"
+        self._body_field = JSON_FIELD
         self._is_secure = parts.scheme == "https"
         self._ca_bundle = ca_bundle
         self._deadline = deadline
@@ -117,7 +119,7 @@ class HttpConnection:
         self.close()
 
     def use(self, headers: Mapping[str, str]) -> None:
-        """From now on these go with each request.
+        """From now on these go with each request; a body is JSON unless they say otherwise.
 
         Raises:
             ValueError: One of them would not stay on its line.
@@ -126,6 +128,7 @@ class HttpConnection:
         if not all(map(_FIELD.fullmatch, lines)):
             raise ValueError("a header holds what none can carry")
         self._fields = self._host_field + "".join(f"{line}\r\n" for line in lines)
+        self._body_field = "" if "content-type" in map(str.lower, headers) else JSON_FIELD
 
     def exchange(
         self, method: str, target: str, body: bytes | None, *, connect_in: float, limit: int
@@ -167,7 +170,7 @@ class HttpConnection:
             raise ValueError("a path holds what none can carry")
         fields = self._fields
         if body is not None:
-            fields += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            fields += f"{self._body_field}Content-Length: {len(body)}\r\n"
         elif method != "GET":
             fields += "Content-Length: 0\r\n"
         return f"{method} {target} HTTP/1.1\r\n{fields}\r\n".encode("latin-1")

@@ -63,7 +63,7 @@ class RequestsConnection:
         self._headers: dict[str, str] = {}
 
     def use(self, headers: Mapping[str, str]) -> None:
-        """From now on these go with each request."""
+        """From now on these go with each request; a body is JSON unless they say otherwise."""
         self._headers = dict(headers)
 
     def exchange(
@@ -76,7 +76,7 @@ class RequestsConnection:
         prepared.headers = requests.structures.CaseInsensitiveDict(self._headers)
         if body is not None:
             prepared.body = body
-            prepared.headers["Content-Type"] = "application/json"
+            prepared.headers.setdefault("Content-Type", "application/json")
             prepared.headers["Content-Length"] = str(len(body))
         try:
             return self._sent(prepared, connect_in, limit)

@@ -91,7 +91,7 @@ class Transport:
         self._secret_known = False
         self._timeouts = timeouts or Timeouts()
         self._deadline = Deadline()
-        self._connection = _opened(base, self._deadline, proxies, ca_bundle or _environment_ca_bundle())
+        self._connection = opened(base, self._deadline, proxies, ca_bundle or _environment_ca_bundle())
         self._used_at = time.monotonic()
 
     def send(self, request: HttpRequest) -> HttpReply | Unreachable:
@@ -163,7 +163,7 @@ def checked_key(key: str | None) -> str | None:
     raise SettingsError("the API key holds a line break or a character that no HTTP header can carry")
 
 
-def _opened(
+def opened(
     base: str, deadline: Deadline, proxies: dict[str, str] | None, ca_bundle: str | None
 ) -> HttpConnection | RequestsConnection:
     """What carries the requests from now on; requests is imported where it may be needed only."""

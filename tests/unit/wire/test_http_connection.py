@@ -7,6 +7,8 @@ import ssl
 import subprocess
 import sys
 import threading
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.wire import http_connection
 from prismq_worker_sdk.wire.http_connection import Deadline, HttpConnection
 from prismq_worker_sdk.wire.messages import HttpRequest
+from prismq_worker_sdk.wire.requests_connection import RequestsConnection
 from prismq_worker_sdk.wire.transport import Timeouts, Transport
 from tests.support.raw_server import answer, raw_server, says
 from tests.support.surroundings import clean_environment
@@ -293,3 +296,19 @@ def test_what_no_call_needs_is_not_imported(variables, needed):
 
     assert [name for name in found if name in {"requests", "urllib3"}] == needed
     assert needed or found == []
+
+
+@pytest.mark.parametrize("kind", [HttpConnection, partial(RequestsConnection, proxies={})])
+def test_a_body_is_json_unless_the_headers_say_otherwise(kind):
+    deadline = Deadline()
+    deadline.set(10.0)
+    with (
+        raw_server(says(answer(), answer())) as server,
+        closing(kind(server.url, deadline, ca_bundle=None)) as connection,
+    ):
+        for headers in ({}, {"content-type": "application/x-www-form-urlencoded"}):
+            connection.use(headers)
+            connection.exchange("POST", "/api", b"q=1", connect_in=5.0, limit=1000)
+
+    kinds = [one.headers["content-type"] for one in server.asked]
+    assert kinds == ["application/json", "application/x-www-form-urlencoded"]

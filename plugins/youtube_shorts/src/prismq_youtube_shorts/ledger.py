@@ -1,7 +1,7 @@
 """The quota ledger: what this machine has spent of a project's day, and which bucket YouTube said is empty.
 
-Advisory before a call: other machines, people and Google's own client (it resends a request whose connection was
-closed) spend as well. Authoritative is YouTube's error alone; it blocks the bucket until the day is over.
+Advisory before a call: other machines and people spend as well. Authoritative is YouTube's error alone; it blocks the
+bucket until the day is over.
 """
 
 from __future__ import annotations

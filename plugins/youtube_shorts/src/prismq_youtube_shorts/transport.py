@@ -1,7 +1,6 @@
-"""Google's client and httplib2 as this plugin uses them: each call bounded as a whole, and errors told without the key.
+"""Google's client over the worker's own connections: each call bounded as a whole, and errors told without the key.
 
-Imported at the first call only: it takes 0.3 s and 30 MB. httplib2 counts its timeout from byte to byte, so a body
-that trickles in would be waited for without end, and two threads in one Http get each other's answers.
+Imported at the first call only: it takes 0.3 s and 30 MB.
 """
 
 from __future__ import annotations
@@ -11,10 +10,8 @@ import os
 import ssl
 import threading
 import time
+from collections.abc import Mapping
 from datetime import datetime
-from http import HTTPStatus
-from http.client import HTTPException, HTTPResponse
-from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,18 +21,20 @@ from googleapiclient.discovery import build
 from googleapiclient.errors import Error, HttpError
 
 from prismq_worker_sdk.decide.redaction import Redactor
+from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.wire.http_connection import Deadline
+from prismq_worker_sdk.wire.reasons import NoAnswerError, sentence
+from prismq_worker_sdk.wire.transport import MAX_ANSWER, MAX_IDLE, opened
 from prismq_youtube_shorts.errors import Misconfigured, YouTubeTrouble, from_answer, uncharged
 
 CA_VARIABLES = ("HTTPLIB2_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 """Where the certificates that are trusted stand, the first that is set: httplib2's own, requests', OpenSSL's."""
-_NO_ANSWER = (OSError, HTTPException, httplib2.HttpLib2Error, Error, UnicodeDecodeError, RecursionError)
+CONNECT_SECONDS = 5.0
+"""For each address of the host."""
+_NO_ANSWER = (OSError, NoAnswerError, httplib2.HttpLib2Error, Error, UnicodeDecodeError, RecursionError)
 _LOGGERS = ("googleapiclient.discovery", "googleapiclient.http", "googleapiclient.model")
 _redactor = Redactor()
 """Knows every key of this process: Google's client puts them into the URLs that it mentions."""
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-MAX_IDLE = 4.0
-"""Seconds after which a resting connection is not used again, as the worker's own: a NAT forgets one without a word."""
 
 
 class GoogleTransport:
@@ -66,40 +65,66 @@ class GoogleTransport:
         """
         resource, method = name.split(".")
         request = getattr(getattr(self._service, resource)(), method)(**params)
-        deadline = _of_thread.call
-        deadline.set(timeout)
+        sent = False
         try:
-            return request.execute(http=self._http(), num_retries=0)
+            http = self._http()
+            http.deadline.set(timeout)
+            try:
+                return request.execute(http=http, num_retries=0)
+            finally:
+                sent = http.deadline.sent
         except HttpError as error:
             body = _redactor.text(error.content.decode("utf-8", "replace"))
             return from_answer(name, error.resp.status, body, now=now)
-        except httplib2.ProxiesUnavailableError:
-            message = f"{name} needs PySocks for the proxy of the environment: pip install PySocks"
-            return uncharged(Misconfigured(message))
-        except Misconfigured as error:
-            return error
-        except ssl.SSLCertVerificationError as error:
-            message = (
-                f"the certificate at {self._endpoint} is not trusted ({error.verify_message}); look at "
-                "YOUTUBE_API_ENDPOINT, and where a proxy of your own signs for it, name the file of its CA in "
-                "REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
-            )
-            return uncharged(Misconfigured(message))
+        except SettingsError as error:
+            return uncharged(Misconfigured(str(error)))
         except TimeoutError:
             message = f"YouTube had not answered {name} after {timeout:.3g} s"
         except _NO_ANSWER as error:
-            reason = _redactor.text(f"{type(error).__name__}: {error}")
-            message = f"no usable answer from YouTube to {name} ({reason})"
-        return YouTubeTrouble(message) if deadline.sent else uncharged(YouTubeTrouble(message))
+            if (untrusted := _untrusted(error)) is not None:
+                message = (
+                    f"the certificate at {self._endpoint} is not trusted ({untrusted.verify_message}); look at "
+                    "YOUTUBE_API_ENDPOINT, and where a proxy of your own signs for it, name the file of its CA in "
+                    "REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
+                )
+                return uncharged(Misconfigured(message))
+            message = f"no usable answer from YouTube to {name} ({_redactor.text(sentence(error))})"
+        return YouTubeTrouble(message) if sent else uncharged(YouTubeTrouble(message))
 
     def _http(self) -> _Http:
         http: _Http | None = getattr(self._of_thread, "http", None)
         if http is None:
-            direct = urlsplit(self._endpoint).hostname in LOOPBACK
-            http = self._of_thread.http = _Http(
-                None if direct else httplib2.proxy_info_from_environment, ca_certs=_trusted()
-            )
+            http = self._of_thread.http = _Http(self._endpoint)
         return http
+
+
+class _Http:
+    """What Google's client takes for an httplib2.Http: a connection of the worker's, for one thread.
+
+    Raises:
+        SettingsError: A SOCKS proxy is set and nothing here can talk to it, or no certificates can be read.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        self.deadline = Deadline()
+        self._connection = opened(endpoint.rstrip("/"), self.deadline, None, _trusted())
+        self._used_at = time.monotonic()
+
+    def request(
+        self, uri: str, method: str = "GET", body: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[httplib2.Response, bytes]:
+        """The answer to one request, which is sent once."""
+        if time.monotonic() - self._used_at > MAX_IDLE:
+            self._connection.close()
+        given = {name: value for name, value in (headers or {}).items() if name != "content-length"}
+        self._connection.use(given)
+        address, content = urlsplit(uri), None if body is None else body.encode()
+        target = f"{address.path}?{address.query}" if address.query else address.path
+        reply = self._connection.exchange(
+            method, target, content, connect_in=CONNECT_SECONDS, limit=MAX_ANSWER
+        )
+        self._used_at = time.monotonic()
+        return httplib2.Response({"status": str(reply.status)}), reply.body
 
 
 def redact_client_logs() -> None:
@@ -113,107 +138,24 @@ def _redacted(record: logging.LogRecord) -> bool:
     return True
 
 
-class _OfThread(threading.local):
-    """When the call of this thread must be over, and whether any of it went out and may have been seen."""
-
-    def __init__(self) -> None:
-        self.call = Deadline()
-
-
-_of_thread = _OfThread()
+def _untrusted(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """The refusal of a certificate that an error comes from."""
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
-class _Http(httplib2.Http):  # type: ignore[misc]  # httplib2 has no types
-    """The connection of one thread, closed with it."""
-
-    def __init__(self, proxy_info: Any, *, ca_certs: ssl.SSLContext | None) -> None:
-        super().__init__(proxy_info=proxy_info, ca_certs=ca_certs)
-        self.follow_redirects = False
-        self._used_at = time.monotonic()
-
-    def request(self, uri: str, *args: Any, **options: Any) -> Any:
-        """One request, as httplib2 makes it."""
-        if time.monotonic() - self._used_at > MAX_IDLE:
-            self.close()
-        kind = _SecureConnection if uri.startswith("https") else _Connection
-        try:
-            return super().request(uri, *args, **{**options, "connection_type": kind})
-        except BaseException:
-            self.close()
-            raise
-        finally:
-            self._used_at = time.monotonic()
-
-    def __del__(self) -> None:
-        self.close()
-
-
-class _Bounded(RawIOBase):
-    """Reads from a socket, never beyond the end of the call."""
-
-    def __init__(self, sock: Any, raw: Any) -> None:
-        self._sock, self._raw = sock, raw
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(_of_thread.call.left())
-        read: int | None = self._raw.readinto(buffer)
-        return read
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _Response(HTTPResponse):
-    """Reads on after every answer that only says that another will follow: 100, and 102, 103 and their like.
-
-    Taken for the answer itself it would leave the real one to the next call on this connection.
-    """
-
-    def __init__(self, sock: Any, *args: Any, **options: Any) -> None:
-        super().__init__(sock, *args, **options)
-        self.fp = BufferedReader(_Bounded(sock, self.fp.detach()))
-
-    def _read_status(self) -> tuple[str, int, str]:
-        version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed leaves it out
-        follows = status < HTTPStatus.OK and status != HTTPStatus.SWITCHING_PROTOCOLS
-        return version, HTTPStatus.CONTINUE if follows else status, reason
-
-
-class _BoundedConnection:
-    """What is left of the call is the timeout of every step, and what goes out is noted."""
-
-    response_class = _Response
-    sock: Any
-    timeout = property(lambda _self: _of_thread.call.left(), lambda _self, _value: None)
-
-    def send(self, data: Any) -> None:
-        _of_thread.call.send(self.sock, data)
-
-
-class _Connection(_BoundedConnection, httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
-    pass
-
-
-class _SecureConnection(_BoundedConnection, httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
-    def __init__(self, *args: Any, ca_certs: ssl.SSLContext | None, **options: Any) -> None:
-        super().__init__(*args, **options)
-        if ca_certs is not None:  # as its Http was given it: httplib2 itself takes no folder
-            self._context = ca_certs
-
-
-def _trusted() -> ssl.SSLContext | None:
-    """What the environment says is trusted, a file or a folder; None for the certificates that came with httplib2."""
+def _trusted() -> str | None:
+    """Where the environment says that the certificates to trust are, a file or a folder."""
     name = next((name for name in CA_VARIABLES if os.environ.get(name)), None)
     if name is None:
         return None
-    path, context = os.environ[name], ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    path = os.environ[name]
     try:
-        context.load_verify_locations(**{"capath" if Path(path).is_dir() else "cafile": path})
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(
+            **{"capath" if Path(path).is_dir() else "cafile": path}
+        )
     except OSError as error:
         fault = f"{name} names {path}, which holds no certificates that can be read ({error})"
-        raise uncharged(Misconfigured(f"{fault}; fix it or unset it")) from None
-    return context
+        raise SettingsError(f"{fault}; fix it or unset it") from None
+    return path
