@@ -9,7 +9,6 @@ from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.handler_call import renewed
 from prismq_worker_sdk.worker.handler_run import AttemptBackend
-from prismq_worker_sdk.worker.isolation.exceptions import error_of
 from prismq_worker_sdk.worker.isolation.pool import ChildPool
 from prismq_worker_sdk.worker.isolation.process import ChildEnded, ChildProcess
 from prismq_worker_sdk.worker.isolation.protocol import (
@@ -21,6 +20,7 @@ from prismq_worker_sdk.worker.isolation.protocol import (
     StateUpdate,
     Store,
     Stored,
+    error_of,
 )
 from prismq_worker_sdk.worker.services import Services
 

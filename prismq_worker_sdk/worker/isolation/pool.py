@@ -13,7 +13,7 @@ from prismq_worker_sdk.errors import Defer, HandlerCrashed, PluginError, Unavail
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.reference import packed_settings, reference_of
 from prismq_worker_sdk.processes import hold_back_stop_signals, is_child, oom_kills
-from prismq_worker_sdk.worker.isolation.child_log import levels
+from prismq_worker_sdk.worker.isolation.child_output import levels
 from prismq_worker_sdk.worker.isolation.process import ChildProcess, NotReady, ended_by
 from prismq_worker_sdk.worker.isolation.protocol import Init
 

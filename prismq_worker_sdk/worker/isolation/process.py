@@ -14,10 +14,8 @@ from typing import Any
 
 from prismq_worker_sdk.model.events import TaskRef
 from prismq_worker_sdk.processes import ask_for_stacks, socket_pair, start_child
-from prismq_worker_sdk.worker.isolation.channel import Channel
-from prismq_worker_sdk.worker.isolation.child_log import replay
-from prismq_worker_sdk.worker.isolation.child_output import log_output
-from prismq_worker_sdk.worker.isolation.protocol import Init, LoadFailed, Logged, Ready, Shutdown
+from prismq_worker_sdk.worker.isolation.child_output import log_output, replay
+from prismq_worker_sdk.worker.isolation.protocol import Channel, Init, LoadFailed, Logged, Ready, Shutdown
 
 BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "

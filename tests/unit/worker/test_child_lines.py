@@ -22,11 +22,18 @@ from prismq_worker_sdk.errors import (
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import BASE
 from prismq_worker_sdk.model.task import Task
-from prismq_worker_sdk.worker.isolation.backend import ChildBackend
-from prismq_worker_sdk.worker.isolation.channel import HEAD, Channel
-from prismq_worker_sdk.worker.isolation.child_log import plain
-from prismq_worker_sdk.worker.isolation.exceptions import error_of, failure_of
-from prismq_worker_sdk.worker.isolation.protocol import Cancel, Progressed, Run, StateUpdate
+from prismq_worker_sdk.worker.isolation.child_main import ChildBackend
+from prismq_worker_sdk.worker.isolation.child_output import plain
+from prismq_worker_sdk.worker.isolation.protocol import (
+    HEAD,
+    Cancel,
+    Channel,
+    Progressed,
+    Run,
+    StateUpdate,
+    error_of,
+    failure_of,
+)
 
 
 @pytest.fixture
