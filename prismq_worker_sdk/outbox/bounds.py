@@ -63,15 +63,14 @@ def _bound(db: Connection, table: str, instant: str, most: int) -> None:
 
 def shrink(db: Connection) -> bool:
     """Gives some free pages back to the disk; whether more are left to give."""
-    free = _pragma(db, "freelist_count")
+    free = free_pages(db)
     if free <= FREE_PAGES:
         return False
     for _ in range(min(PAGES_AT_ONCE, free - FREE_PAGES)):
         db.execute(
             "PRAGMA incremental_vacuum(1)"
         )  # Python's sqlite3 takes one step of it, whatever it is asked for
-    left = _pragma(db, "freelist_count")
-    return FREE_PAGES < left < free
+    return FREE_PAGES < free_pages(db) < free
 
 
 def log_bytes(path: Path) -> int:
@@ -107,9 +106,10 @@ def _log_of(path: Path) -> Path:
 
 def used_bytes(db: Connection) -> int:
     """Bytes of the file that hold something."""
-    pages = _pragma(db, "page_count") - _pragma(db, "freelist_count")
-    return pages * _pragma(db, "page_size")
+    (pages,), (size,) = (db.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size"))
+    return int((pages - free_pages(db)) * size)
 
 
-def _pragma(db: Connection, name: str) -> int:
-    return int(db.execute(f"PRAGMA {name}").fetchone()[0])
+def free_pages(db: Connection) -> int:
+    """Pages of the file that hold nothing."""
+    return int(db.execute("PRAGMA freelist_count").fetchone()[0])

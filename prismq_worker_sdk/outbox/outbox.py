@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
 from prismq_worker_sdk.decide.crashes import orphaned
-from prismq_worker_sdk.decide.delivery import Again, Judgement, Settle
+from prismq_worker_sdk.decide.delivery import Again, Settle
 from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.outcome import Outcome
 from prismq_worker_sdk.model.report import Report
-from prismq_worker_sdk.outbox import bounds, bulk, store
+from prismq_worker_sdk.outbox import bounds, store
 from prismq_worker_sdk.outbox import parked as shelf
-from prismq_worker_sdk.outbox.claim_ends import ClaimEnd, Commit
-from prismq_worker_sdk.outbox.line import Line
 from prismq_worker_sdk.outbox.parked import Parked, Unreadable
 from prismq_worker_sdk.outbox.schema import open_database
+from prismq_worker_sdk.outbox.store import Answered, ClaimEnd, Commit, Drop, HoldResult, Judged
 from prismq_worker_sdk.outbox.transactions import GroupCommit, Transactions
+
+LONGEST = 1_024
+LARGEST = 8 * 1024 * 1024
+"""What is kept in memory at most, in reports and in characters of their results; beyond that the disk is asked."""
+
+FOREVER = 3600.0
+"""A next try further away than this comes from a clock that was set back: it is due."""
 
 LOOK_LIMIT = 1.0
 """Seconds that who looks for claims to renew waits for it: a lease does not wait for a disk."""
@@ -28,19 +36,29 @@ LOOK_LIMIT = 1.0
 PRUNE_EVERY = 3600.0
 """Seconds between two looks for what is past its time."""
 
+_WAITS = "state = 'waiting' AND (?1 IS NULL OR server = ?1)"
+
 
 class Outbox:
     """Holds claims, outcomes and what is known of tasks, durably.
 
     Every method is one transaction and returns once it is on disk; it raises OutboxError when it cannot be.
     All may be called from any thread.
+
+    The line of waiting reports is kept in memory as long as it is short, so that what is due costs no look at the
+    disk: whole, oldest first, each with the clock reading at which it is due, so that a clock that is set back makes
+    no report wait longer. It is changed between transactions, in their order; whatever it does not follow exactly
+    ends it, and the disk is asked until nothing waits.
     """
 
     def __init__(self, transactions: Transactions, clock: Clock, server: str | None = None) -> None:
         self._transactions = transactions
         self._clock = clock
         self._server = server
-        self._line = Line()
+        self._line: dict[int, tuple[Report, float]] | None = None
+        self._line_size = 0
+        self._line_lock = threading.Lock()
+        self._free_pages: float = inf
         self._pruned_at = self._now()
 
     @classmethod
@@ -62,10 +80,27 @@ class Outbox:
 
     # claims
 
-    def hold(self, claim: Claim) -> store.HoldResult:
+    def hold(self, claim: Claim) -> HoldResult:
         """Writes a claim down, or answers it with a completed outcome that is still here (R25)."""
         _, (found,) = self.settle_and_hold((), (claim,))
         return found
+
+    def settle_and_hold(
+        self, judged: Sequence[Judged], claims: Sequence[Claim]
+    ) -> tuple[list[bool], list[HoldResult]]:
+        """Stores the verdicts of an answer and then holds its tasks, all or nothing (R25).
+
+        So a task that is handed out again is answered with the result whose verdict came with it.
+
+        Returns:
+            For each report whether it was in the line still; for each claim whether its task is to be run.
+        """
+        now = self._now()
+        done, held, self._free_pages = self._transactions.run(
+            lambda db: (store.settle(db, judged, now), store.hold(db, claims, now), bounds.free_pages(db)),
+            then=lambda found: self._follow(judged, found[1]),
+        )
+        return done, held
 
     def rehold(self, old: Identity, new: Claim) -> bool:
         """Binds a running attempt to its new claim; False when it has ended meanwhile (R9)."""
@@ -76,107 +111,85 @@ class Outbox:
         """Ends claims, in one transaction; for each whether this end was its first (R10)."""
         now = self._now()
         ended = self._transactions.run(
-            lambda db: bulk.end_claims(db, ends, now), then=lambda found: self._lined_up(ends, found)
+            lambda db: store.end_claims(db, ends, now), then=lambda found: self._line_up(ends, found)
         )
         return [found is not False for found in ended]
-
-    def _lined_up(self, ends: Sequence[ClaimEnd], found: Sequence[Report | bool]) -> None:
-        now = self._clock.monotonic()
-        for end, report in zip(ends, found, strict=True):
-            if isinstance(report, Report):
-                self._line.add((report,), now + (end.wait if isinstance(end, Commit) else 0.0))
-
-    def commit(self, identity: Identity, outcome: Outcome, **more: Any) -> bool:
-        """The commit point; False when the claim had another end before (R10).
-
-        Args:
-            more: Of `bulk.Commit`.
-        """
-        (first,) = self.end(Commit(identity, outcome, **more))
-        return first
 
     # reports
 
     def due(self, limit: int) -> list[Report]:
         """The reports whose next try has come, oldest first."""
-        if (known := self._line.due(self._clock.monotonic(), limit)) is not None:
-            return list(known)
+        with self._line_lock:
+            if self._line is not None:
+                now = self._clock.monotonic()
+                found = []
+                for report, due_at in self._line.values():
+                    if due_at <= now:
+                        found.append(report)
+                        if len(found) >= limit:
+                            break
+                return found
         now = self._now()
+        come = f"{_WAITS} AND (next_try <= ?2 OR next_try > ?2 + {FOREVER})"
 
         def look(db: Connection) -> tuple[list[Report], bool]:
-            found = store.due(db, self._server, now, limit)
-            return found, not found and store.next_due(db, self._server) is None
+            found = self._reports(db, come, now, limit)
+            return found, not found and self._earliest(db) is None
 
-        found, _ = self._transactions.run(look, then=lambda seen: self._line.begin() if seen[1] else None)
-        return found
+        return self._transactions.run(look, then=lambda seen: self._forget(empty=seen[1]))[0]
 
     def after(self, number: int, limit: int) -> list[Report]:
         """Waiting reports behind a place in the line, whatever their next try (R36)."""
-        return self._transactions.run(lambda db: store.after(db, self._server, number, limit))
+        return self._transactions.run(
+            lambda db: self._reports(db, f"{_WAITS} AND number > ?2", number, limit)
+        )
+
+    def _reports(self, db: Connection, which: str, value: float, limit: int) -> list[Report]:
+        rows = db.execute(
+            f"SELECT {store.REPORT_COLUMNS} FROM outcomes WHERE {which} ORDER BY number LIMIT ?3",
+            (self._server, value, limit),
+        )
+        return [store.with_checkpoint(db, store.report_of(row)) for row in rows]
 
     def seconds_to_next(self) -> float | None:
         """Seconds until the next report is due, None when nothing waits."""
-        if self._line.whole:
-            earliest, now = self._line.next_due(), self._clock.monotonic()
-        else:
-            earliest = self._transactions.run(lambda db: store.next_due(db, self._server))
-            now = self._now()
+        with self._line_lock:
+            if (line := self._line) is not None:
+                now = self._clock.monotonic()
+                earliest = min([due_at for _, due_at in line.values()]) if line else None
+        if line is None:
+            earliest, now = self._transactions.run(self._earliest), self._now()
         return None if earliest is None else max(0.0, earliest - now)
 
-    def apply(self, report: Report, judgement: Judgement, *, retry_in: float = 0.0) -> bool:
-        """Stores what became of a report; False when it was not in the line any more.
-
-        Args:
-            report: A stored report, counted as sent.
-            retry_in: Seconds until its next try, where the judgement is Again.
-        """
-        (done,), _ = self.settle_and_hold(((report, judgement, retry_in),), ())
-        return done
-
-    def settle_and_hold(
-        self, judged: Sequence[tuple[Report, Judgement, float]], claims: Sequence[Claim]
-    ) -> tuple[list[bool], list[store.HoldResult]]:
-        """Stores the verdicts of an answer and then holds its tasks, all or nothing (R25).
-
-        So a task that is handed out again is answered with the result whose verdict came with it.
-
-        Args:
-            judged: Reports that were sent, each with its judgement and the seconds to its next try.
-            claims: To be held.
-        """
-        now = self._now()
-        return self._transactions.run(
-            lambda db: (
-                bulk.settle_all(db, judged, now) if judged else [],
-                bulk.hold_all(db, claims, now) if claims else [],
-            ),
-            then=lambda found: self._settled(judged, found[1]),
-        )
-
-    def _settled(
-        self, judged: Sequence[tuple[Report, Judgement, float]], held: Sequence[store.HoldResult]
-    ) -> None:
-        now = self._clock.monotonic()
-        if any(isinstance(one, store.Answered) or one.superseded for one in held):
-            self._line.end()
-        for report, judgement, retry_in in judged:
-            match judgement:
-                case Settle():
-                    self._line.remove((report,))
-                case Again(maybe_seen=maybe_seen):
-                    seen = report.maybe_seen or maybe_seen
-                    self._line.again(replace(report, maybe_seen=seen), now + retry_in)
-                case _:
-                    self._line.end()
+    def _earliest(self, db: Connection) -> float | None:
+        found: float | None = db.execute(
+            f"SELECT min(next_try) FROM outcomes WHERE {_WAITS}", (self._server,)
+        ).fetchone()[0]
+        return found
 
     def count(self, state: str) -> int:
         """How many reports are `waiting` or `parked`."""
-        return self._transactions.run(lambda db: store.count(db, self._server, state))
+        return self._transactions.run(lambda db: self._count(db, state))
+
+    def _count(self, db: Connection, state: str) -> int:
+        counted = "SELECT count(*) FROM outcomes WHERE (?1 IS NULL OR server = ?1) AND state = ?2"
+        return int(db.execute(counted, (self._server, state)).fetchone()[0])
 
     def elsewhere(self) -> dict[str, int]:
         """Waiting reports that go to other servers: server → how many (R1)."""
-        server = self._server
-        return {} if server is None else self._transactions.run(lambda db: store.elsewhere(db, server))
+        counted = (
+            "SELECT server, count(*) FROM outcomes WHERE state = 'waiting' AND server <> ? GROUP BY server"
+        )
+        return self._transactions.run(lambda db: dict(db.execute(counted, (self._server,)).fetchall()))
+
+    def claims_waiting(self, limit: int) -> list[Identity]:
+        """The claims of waiting reports that a token proves: they are renewed until their verdict (R21)."""
+        proven = f"{_WAITS} AND token <> '' ORDER BY number LIMIT ?2"
+        asked = f"SELECT {store.IDENTITY_COLUMNS} FROM outcomes WHERE {proven}"
+        return self._transactions.run(
+            lambda db: [store.identity_of(row) for row in db.execute(asked, (self._server, limit))],
+            within=LOOK_LIMIT,
+        )
 
     def parked(self) -> list[Parked]:
         """What is parked in this file, of every server: how many reports for each reason."""
@@ -199,11 +212,43 @@ class Outbox:
         """
         return self._transactions.run(lambda db: shelf.delete(db, number), then=self._forget)
 
-    def claims_waiting(self, limit: int) -> list[Identity]:
-        """The claims of waiting reports that a token proves: they are renewed until their verdict (R21)."""
-        return self._transactions.run(
-            lambda db: store.claims_waiting(db, self._server, limit), within=LOOK_LIMIT
-        )
+    # the line in memory
+
+    def _forget(self, _found: object = None, *, empty: bool = False) -> None:
+        """Ends what is known of the line, or begins it where nothing waits."""
+        with self._line_lock:
+            self._line, self._line_size = {} if empty else None, 0
+
+    def _line_up(self, ends: Sequence[ClaimEnd], found: Sequence[Report | bool]) -> None:
+        """What was committed waits behind all others."""
+        now = self._clock.monotonic()
+        with self._line_lock:
+            for end, report in zip(ends, found, strict=True):
+                if self._line is None:
+                    return
+                if isinstance(end, Commit) and isinstance(report, Report) and report.number is not None:
+                    self._line[report.number] = report, now + end.wait
+                    self._line_size += _size(report)
+                    if len(self._line) > LONGEST or self._line_size > LARGEST:
+                        self._line = None
+
+    def _follow(self, judged: Sequence[Judged], held: Sequence[HoldResult]) -> None:
+        """Verdicts take reports out of the line, or make them wait; what takes their places it does not know."""
+        if any(isinstance(one, Answered) or one.superseded for one in held):
+            self._forget()
+        now = self._clock.monotonic()
+        with self._line_lock:
+            for report, judgement, retry_in in judged:
+                if self._line is None or (number := report.number) not in self._line or number is None:
+                    continue
+                match judgement:
+                    case Settle():
+                        self._line_size -= _size(self._line.pop(number)[0])
+                    case Again(maybe_seen=maybe_seen):
+                        seen = report.maybe_seen or maybe_seen
+                        self._line[number] = replace(report, maybe_seen=seen), now + retry_in
+                    case _:
+                        self._line = None
 
     # room
 
@@ -211,6 +256,8 @@ class Outbox:
         """Forgets what is past its time once an hour, and gives free pages back; whether more are left to give."""
         now = self._now()
         due = abs(now - self._pruned_at) > PRUNE_EVERY
+        if not due and self._free_pages <= bounds.FREE_PAGES:
+            return False
         self._pruned_at = now if due else self._pruned_at
 
         def tidying(db: Connection) -> bool:
@@ -218,7 +265,9 @@ class Outbox:
                 bounds.prune(db, now)
             return bounds.shrink(db)
 
-        return self._transactions.run(tidying)
+        more = self._transactions.run(tidying)
+        self._free_pages = inf if more else 0
+        return more
 
     def used_bytes(self) -> int:
         """Bytes of the file that hold something."""
@@ -257,12 +306,17 @@ class Outbox:
         return self._transactions.run(lambda db: shelf.forget(db, now))
 
     def recover(self) -> int:
-        """Makes the stored reports of an earlier process due; how many there are."""
+        """Makes the stored reports of an earlier process due, each of which it may have sent; how many there are (R26).
+
+        Rows that say so already are left alone: SQLite writes a whole row anew, its result with it.
+        """
         now = self._now()
+        late = f"{_WAITS} AND (maybe_seen = 0 OR next_try > ?2)"
 
         def recovering(db: Connection) -> int:
             bounds.prune(db, now)
-            return store.recover_waiting(db, self._server, now)
+            db.execute(f"UPDATE outcomes SET next_try = ?2, maybe_seen = 1 WHERE {late}", (self._server, now))
+            return self._count(db, "waiting")
 
         return self._transactions.run(recovering, then=self._forget)
 
@@ -279,12 +333,10 @@ class Outbox:
         def resolving(db: Connection) -> list[tuple[Identity, Outcome | None]]:
             ended: list[tuple[Identity, Outcome | None]] = []
             for identity, attempt in store.holds(db, self._server):
-                crashes = store.crashed(db, identity.task_key, now)
+                crashes = store.count_one(db, "crashes", identity.task_key, now)
                 outcome = orphaned(crashes=crashes, retried=retried(attempt))
-                if outcome is None:
-                    store.drop_hold(db, identity)
-                else:
-                    store.commit(db, Commit(identity, outcome, attempt=attempt), now)
+                end = Drop(identity) if outcome is None else Commit(identity, outcome, attempt=attempt)
+                store.end_claims(db, (end,), now)
                 ended.append((identity, outcome))
             return ended
 
@@ -293,30 +345,37 @@ class Outbox:
     # what is known of tasks and types
 
     def checkpoint(self, key: TaskKey, value: str) -> None:
-        """Stores the last checkpoint of a task, JSON text (R30)."""
+        """Stores the last checkpoint of a task, JSON text, which a report of it takes along (R30)."""
         now = self._now()
-        self._transactions.run(
-            lambda db: store.store_checkpoint(db, key, value, now),
-            then=lambda _: self._line.checkpointed(key, value),
-        )
+
+        def follow(_: None) -> None:
+            with self._line_lock:
+                line = self._line or {}
+                for number, (report, due_at) in line.items():
+                    if report.checkpoint is not None and report.identity.task_key == key:
+                        line[number] = replace(report, checkpoint=value), due_at
+
+        self._transactions.run(lambda db: store.store_checkpoint(db, key, value, now), then=follow)
 
     def pause(self, task_type: str, seconds: float, reason: str) -> None:
         """Stores that a type is not to be claimed for a while (R18)."""
-        now = self._now()
-        self._transactions.run(lambda db: store.pause(db, task_type, seconds, reason, now))
-
-    def resume(self, task_type: str) -> None:
-        """Ends a pause."""
-        self._transactions.run(lambda db: store.resume(db, task_type))
+        row = (task_type, self._now() + seconds, reason, seconds)
+        self._transactions.run(
+            lambda db: db.execute("INSERT OR REPLACE INTO pauses VALUES (?, ?, ?, ?)", row)
+        )
 
     def pauses(self) -> dict[str, tuple[float, str]]:
         """Every pause that still lasts: type → (seconds left, reason)."""
         now = self._now()
-        return self._transactions.run(lambda db: store.pauses(db, now))
-
-    def _forget(self, _found: object) -> None:
-        """What waits was changed as the line in memory does not follow."""
-        self._line.end()
+        lasting = "SELECT task_type, min(until - ?1, seconds), reason FROM pauses WHERE until > ?1"
+        rows = self._transactions.run(lambda db: db.execute(lasting, (now,)).fetchall())
+        return {name: (left, reason) for name, left, reason in rows}
 
     def _now(self) -> float:
         return self._clock.utc().timestamp()
+
+
+def _size(report: Report) -> int:
+    """Characters that a report takes in memory, but for what every report does."""
+    children = sum([len(child.params) for child in report.children])
+    return children + len(getattr(report.outcome, "result", ""))

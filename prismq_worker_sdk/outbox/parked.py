@@ -8,13 +8,11 @@ from sqlite3 import Connection, Error
 from typing import Any
 
 from prismq_worker_sdk.errors import UsageError
-from prismq_worker_sdk.outbox.rows import IDENTITY_COLUMNS, REPORT_COLUMNS, report_of
+from prismq_worker_sdk.outbox.store import IDENTITY_COLUMNS, REPORT_COLUMNS, park, report_of
 
 KEPT_SECONDS = 90 * 24 * 3600.0
 KEPT_REPORTS = 10_000
 """Parked reports are kept so long, and so many of them; a start deletes older ones and says so."""
-
-LONGEST_DETAIL = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +31,6 @@ class Unreadable:
     number: int
     task_id: str
     detail: str
-
-
-def park(db: Connection, number: int, detail: str, now: float) -> bool:
-    """Takes a report out of the line and keeps it, to be shown."""
-    changed = db.execute(
-        "UPDATE outcomes SET state = 'parked', detail = ?, parked_at = ? WHERE number = ? AND state = 'waiting'",
-        (detail[:LONGEST_DETAIL], now, number),
-    )
-    return changed.rowcount == 1
-
-
-def replace_parked(db: Connection, number: int, replacement: int) -> None:
-    """Stores which report took the place of a parked one (R24)."""
-    db.execute(
-        "UPDATE outcomes SET replacement = (SELECT uid FROM outcomes WHERE number = ?) WHERE number = ?",
-        (replacement, number),
-    )
 
 
 def park_unreadable(db: Connection, server: str | None, now: float) -> list[Unreadable]:

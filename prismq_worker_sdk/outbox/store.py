@@ -1,4 +1,4 @@
-"""Every change and every question to the outbox, as functions of a connection inside a transaction.
+"""What is written of claims and reports: a whole batch at a time, in the transaction of a connection.
 
 Instants are seconds since 1970, UTC (R5). Nothing here begins, commits or waits: see `transactions`.
 """
@@ -7,35 +7,33 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from operator import attrgetter
 from sqlite3 import Connection
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle
 from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
-from prismq_worker_sdk.model.outcome import Child, Completed, Outcome, Released
-from prismq_worker_sdk.model.report import Report
+from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Outcome, Released
+from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.outbox.bounds import prune_recent
-from prismq_worker_sdk.outbox.claim_ends import Commit
-from prismq_worker_sdk.outbox.rows import (
-    IDENTITY_COLUMNS,
-    REPORT_COLUMNS,
-    TASK_COLUMNS,
-    children_text,
-    encode,
-    identity_of,
-    identity_row,
-    report_of,
-    task_row,
-)
 
-FOREVER = 3600.0
-"""A next try further away than this comes from a clock that was set back: it is due."""
+TASK_COLUMNS = "server, task_id, task_type, digest"
+IDENTITY_COLUMNS = "server, dialect, task_id, task_type, digest, worker_id, token"
+REPORT_COLUMNS = f"number, {IDENTITY_COLUMNS}, attempt, kind, body, children, tries, maybe_seen, passed"
 
-_IDENTITY_IS = " AND ".join(f"{column} = ?" for column in IDENTITY_COLUMNS.split(", "))
+LONGEST_DETAIL = 2_000
+
+_named = attrgetter(*IDENTITY_COLUMNS.split(", ")[:-1])
 _TASK_IS = " AND ".join(f"{column} = ?" for column in TASK_COLUMNS.split(", "))
-_SERVER_IS = "(? IS NULL OR server = ?)"
-_MARKS = ", ".join("?" for _ in IDENTITY_COLUMNS.split(", "))
+_IDENTITY_IS = " AND ".join(f"{column} = ?" for column in IDENTITY_COLUMNS.split(", "))
+_KNOWN = " UNION ".join(
+    f"SELECT task_id FROM {table} WHERE server = ?1 AND task_id IN (SELECT value FROM json_each(?2))"
+    for table in ("outcomes", "recent", "checkpoints", "lapses")
+)
+_COUNTS = ("checkpoints", "crashes", "lapses")
+_HAS_COUNTS = "SELECT " + " OR ".join(f"EXISTS (SELECT 1 FROM {table})" for table in _COUNTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +66,62 @@ class Answered:
 HoldResult: TypeAlias = Held | Answered
 
 
-def hold(db: Connection, claim: Claim, now: float) -> HoldResult:
-    """Writes a claim down before anything is done about it, or answers it from what is here (R25)."""
-    key = task_row(claim.identity.task_key)
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A claim ends with an outcome that is reported (R10).
+
+    Attributes:
+        maybe_seen: Whether the server may have it already, reported from memory (R12, R26).
+        wait: Seconds before it is due for the first time.
+        held: Whether the claim was written down; one that was not is given back, and its first end is this.
+    """
+
+    identity: Identity
+    outcome: Outcome
+    children: tuple[Child, ...] = ()
+    attempt: int | None = None
+    maybe_seen: bool = False
+    wait: float = 0.0
+    held: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A held claim ends with nothing to report."""
+
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """A held claim is given back by letting it lapse, and that is counted (R18)."""
+
+    identity: Identity
+
+
+ClaimEnd: TypeAlias = Commit | Drop | Lapse
+
+Judged: TypeAlias = tuple[Report, Judgement, float]
+"""A stored report that was sent, counted as sent; what that came to; the seconds to its next try."""
+
+
+# claims
+
+
+def hold(db: Connection, claims: Sequence[Claim], now: float) -> list[HoldResult]:
+    """Writes claims down before anything is done about them, or answers them from what is here (R25)."""
+    if not claims:
+        return []
+    ids = json.dumps([claim.task.id for claim in claims])
+    known = {name for (name,) in db.execute(_KNOWN, (claims[0].identity.server, ids))}
+    _write_down(db, [claim for claim in claims if claim.task.id not in known], now)
+    new = Held()
+    return [_hold_known(db, claim, now) if claim.task.id in known else new for claim in claims]
+
+
+def _hold_known(db: Connection, claim: Claim, now: float) -> HoldResult:
+    """Holds a claim of a task that something is known of."""
+    key = claim.identity.task_key
     waiting = f"FROM outcomes WHERE {_TASK_IS} AND state = 'waiting'"
     found = db.execute(
         f"SELECT body, children, passed {waiting} AND kind = 'completed' ORDER BY number DESC LIMIT 1", key
@@ -80,134 +131,156 @@ def hold(db: Connection, claim: Claim, now: float) -> HoldResult:
     superseded = db.execute(f"DELETE {waiting}", key).rowcount
     if found is not None:
         completed = Completed(found[0])
-        number = insert_outcome(db, claim.identity, completed, found[1], claim.task.attempt, now)
-        if (
-            superseded
-        ):  # a report of it may be on its way (R26), and the same result did not pass before (R23)
-            take_over(db, number, maybe_seen=True, passed=found[2])
+        (report,) = _insert(db, [Commit(claim.identity, completed, attempt=claim.task.attempt)], now)
+        # a report of it may be on its way (R26), and the same result may not have passed before (R23)
+        known = (found[1], superseded > 0, found[2], report.number)
+        db.execute("UPDATE outcomes SET children = ?, maybe_seen = ?, passed = ? WHERE number = ?", known)
         db.execute(f"DELETE FROM recent WHERE {_TASK_IS}", key)
         return Answered(completed, superseded)
-    db.execute(
-        f"INSERT OR REPLACE INTO holds ({IDENTITY_COLUMNS}, attempt, held_at) VALUES ({_MARKS}, ?, ?)",
-        (*identity_row(claim.identity), claim.task.attempt, now),
-    )
+    _write_down(db, [claim], now)
     lapsed = db.execute(f"SELECT times FROM lapses WHERE {_TASK_IS}", key).fetchone()
     lapses = 0 if lapsed is None else int(lapsed[0])
     return Held(superseded, last_checkpoint(db, claim.identity.task_key), lapses)
 
 
-def known_tasks(db: Connection, server: str, task_ids: Sequence[str]) -> set[str]:
-    """Those of these tasks of which a report, a kept result, a checkpoint or a lapse is here."""
-    ids = json.dumps(task_ids)
-    some = "SELECT task_id FROM {} WHERE server = ?1 AND task_id IN (SELECT value FROM json_each(?2))"
-    asked = " UNION ".join(some.format(table) for table in ("outcomes", "recent", "checkpoints", "lapses"))
-    return {name for (name,) in db.execute(asked, (server, ids))}
-
-
-def keeps_counts(db: Connection) -> bool:
-    """Whether there is a checkpoint, a crash or a lapse of any task."""
-    some = " OR ".join(f"EXISTS (SELECT 1 FROM {table})" for table in ("checkpoints", "crashes", "lapses"))
-    (found,) = db.execute(f"SELECT {some}").fetchone()
-    return bool(found)
+def _write_down(db: Connection, claims: Iterable[Claim], now: float) -> None:
+    db.executemany(
+        f"INSERT OR REPLACE INTO holds ({IDENTITY_COLUMNS}, attempt, held_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(*_identity_row(claim.identity), claim.task.attempt, now) for claim in claims],
+    )
 
 
 def rehold(db: Connection, old: Identity, new: Claim, now: float) -> bool:
     """Binds a running attempt to its new claim; False when it has ended meanwhile (R9)."""
     if not drop_hold(db, old):
         return False
-    db.execute(
-        f"INSERT OR REPLACE INTO holds ({IDENTITY_COLUMNS}, attempt, held_at) VALUES ({_MARKS}, ?, ?)",
-        (*identity_row(new.identity), new.task.attempt, now),
-    )
+    _write_down(db, [new], now)
     return True
 
 
 def drop_hold(db: Connection, identity: Identity) -> bool:
     """Ends a hold without an outcome; False when it was not there any more."""
-    return db.execute(f"DELETE FROM holds WHERE {_IDENTITY_IS}", identity_row(identity)).rowcount == 1
+    return db.execute(f"DELETE FROM holds WHERE {_IDENTITY_IS}", _identity_row(identity)).rowcount == 1
 
 
-def lapse(db: Connection, identity: Identity, now: float) -> bool:
-    """Ends a hold whose claim is left to lapse, and counts that; False when it was not there any more."""
-    if not drop_hold(db, identity):
-        return False
-    _count(db, "lapses", identity.task_key, now)
-    return True
+def holds(db: Connection, server: str | None) -> list[tuple[Identity, int | None]]:
+    """Every claim without an outcome, with its attempt; of one server, or of all."""
+    rows = db.execute(
+        f"SELECT {IDENTITY_COLUMNS}, attempt FROM holds WHERE ?1 IS NULL OR server = ?1 ORDER BY held_at",
+        (server,),
+    ).fetchall()
+    return [(identity_of(row[:7]), row[7]) for row in rows]
 
 
-def commit(db: Connection, commit: Commit, now: float) -> int | None:
-    """The commit point: the hold goes, the outcome comes; its place in the line, None where an end was first (R10)."""
-    identity, outcome = commit.identity, commit.outcome
-    if not drop_hold(db, identity):
-        return None
-    children = children_text(commit.children)
-    number = insert_outcome(db, identity, outcome, children, commit.attempt, now, wait=commit.wait)
-    take_over(db, number, maybe_seen=commit.maybe_seen)
-    if isinstance(outcome, Released):
-        _count(db, "lapses", identity.task_key, now)
-    return number
+def end_claims(db: Connection, ends: Sequence[ClaimEnd], now: float) -> list[Report | bool]:
+    """The commit point: holds go, outcomes come; a second end of a claim is dropped (R10).
 
-
-def insert_outcome(
-    db: Connection,
-    identity: Identity,
-    outcome: Outcome,
-    children: str,
-    attempt: int | None,
-    now: float,
-    *,
-    wait: float = 0.0,
-) -> int:
-    """Puts an outcome at the end of the line; its place there."""
-    kind, body = encode(outcome)
-    inserted = db.execute(
-        f"INSERT INTO outcomes (uid, {IDENTITY_COLUMNS}, attempt, kind, body, children, committed_at, next_try)"
-        f" VALUES (?, {_MARKS}, ?, ?, ?, ?, ?, ?)",
-        (secrets.token_hex(16), *identity_row(identity), attempt, kind, body, children, now, now + wait),
-    )
-    return inserted.lastrowid or 0
-
-
-def take_over(db: Connection, number: int, *, maybe_seen: bool, passed: int = 0) -> None:
-    """What is known of an earlier report goes on with the one that takes its place."""
-    if maybe_seen or passed:
-        db.execute(
-            "UPDATE outcomes SET maybe_seen = ?, passed = ? WHERE number = ?", (maybe_seen, passed, number)
-        )
-
-
-def due(db: Connection, server: str | None, now: float, limit: int) -> list[Report]:
-    """The waiting reports whose next try has come, oldest first.
-
-    Args:
-        server: Only those that go there (R1), here and below; None for all.
+    For each end the report that waits now, True where none does, False where the claim had an end before.
     """
-    rows = db.execute(
-        f"SELECT {REPORT_COLUMNS} FROM outcomes WHERE state = 'waiting' AND {_SERVER_IS}"
-        f" AND (next_try <= ? OR next_try > ? + {FOREVER}) ORDER BY number LIMIT ?",
-        (server, server, now, now, limit),
+    first = [(isinstance(end, Commit) and not end.held) or drop_hold(db, end.identity) for end in ends]
+    found: list[Report | bool] = [*first]
+    commits = [(at, end) for at, end in enumerate(ends) if first[at] and isinstance(end, Commit)]
+    for (at, _), report in zip(commits, _insert(db, [end for _, end in commits], now), strict=True):
+        found[at] = with_checkpoint(db, report)
+    for end, is_first in zip(ends, first, strict=True):
+        released = isinstance(end, Commit) and isinstance(end.outcome, Released) and end.held
+        if is_first and (released or isinstance(end, Lapse)):
+            count_one(db, "lapses", end.identity.task_key, now)
+    return found
+
+
+def _insert(db: Connection, commits: Sequence[Commit], now: float) -> list[Report]:
+    """Puts outcomes at the end of the line."""
+    if not commits:
+        return []
+    db.executemany(
+        f"INSERT INTO outcomes (uid, {IDENTITY_COLUMNS}, attempt, kind, body, children, committed_at, next_try,"
+        " maybe_seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                secrets.token_hex(16),
+                *_identity_row(one.identity),
+                one.attempt,
+                *_encode(one.outcome),
+                _children_text(one.children),
+                now,
+                now + one.wait,
+                one.maybe_seen,
+            )
+            for one in commits
+        ],
     )
-    return [with_checkpoint(db, report_of(row)) for row in rows]
+    (last,) = db.execute("SELECT last_insert_rowid()").fetchone()
+    return [
+        Report(number, one.identity, one.outcome, one.children, one.attempt, maybe_seen=one.maybe_seen)
+        for number, one in enumerate(commits, last - len(commits) + 1)
+    ]
 
 
-def after(db: Connection, server: str | None, number: int, limit: int) -> list[Report]:
-    """The waiting reports behind a place in the line, whatever their next try, oldest first."""
-    rows = db.execute(
-        f"SELECT {REPORT_COLUMNS} FROM outcomes WHERE state = 'waiting' AND {_SERVER_IS} AND number > ?"
-        " ORDER BY number LIMIT ?",
-        (server, server, number, limit),
+# reports
+
+
+def settle(db: Connection, judged: Sequence[Judged], now: float) -> list[bool]:
+    """Stores what became of reports; False for each that was not in the line any more."""
+    done = [_settle(db, *one, now) for one in judged]
+    accepted = [
+        report.identity.task_key
+        for (report, judgement, _), is_done in zip(judged, done, strict=True)
+        if is_done
+        and isinstance(report.outcome, Completed)
+        and isinstance(judgement, Settle)
+        and judgement.settlement is Settlement.ACCEPTED
+    ]
+    if accepted and db.execute(_HAS_COUNTS).fetchone()[0]:  # nothing of a task that is done is needed again
+        for table in _COUNTS:
+            db.executemany(f"DELETE FROM {table} WHERE {_TASK_IS}", accepted)
+    return done
+
+
+def _settle(db: Connection, report: Report, judgement: Judgement, retry_in: float, now: float) -> bool:
+    number = report.number
+    if number is None:
+        raise ValueError("only a stored report can be settled in the outbox")
+    match judgement:
+        case Settle(keep=keep):
+            done = db.execute("DELETE FROM outcomes WHERE number = ?", (number,)).rowcount == 1
+            if done and keep and isinstance(report.outcome, Completed):
+                _keep(db, report, report.outcome, now)
+            return done
+        case Again(maybe_seen=maybe_seen):
+            db.execute(
+                "UPDATE outcomes SET next_try = ?, tries = ?, maybe_seen = ?, passed = ? WHERE number = ?",
+                (now + retry_in, report.tries, report.maybe_seen or maybe_seen, report.passed, number),
+            )
+            return True
+        case Park(detail=detail, replacement=failure, maybe_seen=seen):
+            done = park(db, number, detail, now)
+            if done and failure is not None:
+                instead = Commit(report.identity, failure, attempt=report.attempt, maybe_seen=seen)
+                (own,) = _insert(db, [instead], now)
+                db.execute(
+                    "UPDATE outcomes SET replacement = (SELECT uid FROM outcomes WHERE number = ?) WHERE number = ?",
+                    (own.number, number),
+                )
+            return done
+
+
+def park(db: Connection, number: int, detail: str, now: float) -> bool:
+    """Takes a report out of the line and keeps it, to be shown."""
+    changed = db.execute(
+        "UPDATE outcomes SET state = 'parked', detail = ?, parked_at = ? WHERE number = ? AND state = 'waiting'",
+        (detail[:LONGEST_DETAIL], now, number),
     )
-    return [with_checkpoint(db, report_of(row)) for row in rows]
+    return changed.rowcount == 1
 
 
-def claims_waiting(db: Connection, server: str | None, limit: int) -> list[Identity]:
-    """The claims of waiting reports that a token proves, oldest first."""
-    rows = db.execute(
-        f"SELECT {IDENTITY_COLUMNS} FROM outcomes WHERE state = 'waiting' AND token <> '' AND {_SERVER_IS}"
-        " ORDER BY number LIMIT ?",
-        (server, server, limit),
+def _keep(db: Connection, report: Report, completed: Completed, now: float) -> None:
+    """Keeps a result whose fate is uncertain, should its task come again (R25)."""
+    db.execute(
+        f"INSERT OR REPLACE INTO recent ({TASK_COLUMNS}, result, children, kept_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (*report.identity.task_key, completed.result, _children_text(report.children), now),
     )
-    return [identity_of(row) for row in rows]
+    prune_recent(db, now)
 
 
 def with_checkpoint(db: Connection, report: Report) -> Report:
@@ -217,127 +290,69 @@ def with_checkpoint(db: Connection, report: Report) -> Report:
     return replace(report, checkpoint=last_checkpoint(db, report.identity.task_key))
 
 
-def next_due(db: Connection, server: str | None) -> float | None:
-    """The instant of the earliest next try, None when nothing waits."""
-    (earliest,) = db.execute(
-        f"SELECT min(next_try) FROM outcomes WHERE state = 'waiting' AND {_SERVER_IS}", (server, server)
-    ).fetchone()
-    return None if earliest is None else float(earliest)
-
-
-def again(db: Connection, report: Report, next_try: float) -> None:
-    """Stores that a report was sent without a verdict."""
-    db.execute(
-        "UPDATE outcomes SET next_try = ?, tries = ?, maybe_seen = ?, passed = ? WHERE number = ?",
-        (next_try, report.tries, report.maybe_seen, report.passed, report.number),
-    )
-
-
-def remove(db: Connection, number: int) -> bool:
-    """Takes a settled report out of the line."""
-    return db.execute("DELETE FROM outcomes WHERE number = ?", (number,)).rowcount == 1
-
-
-def keep_recent(
-    db: Connection, key: TaskKey, completed: Completed, children: tuple[Child, ...], now: float
-) -> None:
-    """Keeps a result whose fate is uncertain, should its task come again (R25)."""
-    db.execute(
-        f"INSERT OR REPLACE INTO recent ({TASK_COLUMNS}, result, children, kept_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (*task_row(key), completed.result, children_text(children), now),
-    )
-    prune_recent(db, now)
-
-
-def recover_waiting(db: Connection, server: str | None, now: float) -> int:
-    """Makes every stored report due, and counts them; each may have been sent by the process that died (R26).
-
-    Rows that say so already are left alone: SQLite writes a whole row anew, its result with it.
-    """
-    db.execute(
-        f"UPDATE outcomes SET next_try = ?, maybe_seen = 1 WHERE state = 'waiting' AND {_SERVER_IS}"
-        " AND (maybe_seen = 0 OR next_try > ?)",
-        (now, server, server, now),
-    )
-    return count(db, server, "waiting")
-
-
-def holds(db: Connection, server: str | None) -> list[tuple[Identity, int | None]]:
-    """Every claim without an outcome, with its attempt."""
-    rows = db.execute(
-        f"SELECT {IDENTITY_COLUMNS}, attempt FROM holds WHERE {_SERVER_IS} ORDER BY held_at", (server, server)
-    ).fetchall()
-    return [(identity_of(row[:7]), row[7]) for row in rows]
-
-
-def crashed(db: Connection, key: TaskKey, now: float) -> int:
-    """Counts one more crash of this task here, and how many that makes (R27)."""
-    return _count(db, "crashes", key, now)
-
-
-def _count(db: Connection, table: str, key: TaskKey, now: float) -> int:
-    """Counts one more of a task's crashes or lapses, and how many that makes."""
-    row = db.execute(
-        f"INSERT INTO {table} ({TASK_COLUMNS}, times, last_at) VALUES (?, ?, ?, ?, 1, ?)"
-        f" ON CONFLICT ({TASK_COLUMNS}) DO UPDATE SET times = times + 1, last_at = excluded.last_at"
-        " RETURNING times",
-        (*task_row(key), now),
-    ).fetchone()
-    return int(row[0])
+# what is known of tasks
 
 
 def store_checkpoint(db: Connection, key: TaskKey, value: str, now: float) -> None:
     """Stores the last checkpoint of a task, JSON text (R30)."""
     db.execute(
         f"INSERT OR REPLACE INTO checkpoints ({TASK_COLUMNS}, value, stored_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (*task_row(key), value, now),
+        (*key, value, now),
     )
 
 
 def last_checkpoint(db: Connection, key: TaskKey) -> str | None:
     """What the last attempt here stored, JSON text."""
-    row = db.execute(f"SELECT value FROM checkpoints WHERE {_TASK_IS}", task_row(key)).fetchone()
+    row = db.execute(f"SELECT value FROM checkpoints WHERE {_TASK_IS}", key).fetchone()
     return None if row is None else str(row[0])
 
 
-def clear_checkpoint(db: Connection, key: TaskKey) -> None:
-    """Forgets checkpoints, crashes and lapses of a task that is done."""
-    for table in ("checkpoints", "crashes", "lapses"):
-        db.execute(f"DELETE FROM {table} WHERE {_TASK_IS}", task_row(key))
-
-
-def pause(db: Connection, task_type: str, seconds: float, reason: str, now: float) -> None:
-    """Stores that a type is not to be claimed for a while (R18)."""
-    db.execute(
-        "INSERT OR REPLACE INTO pauses VALUES (?, ?, ?, ?)", (task_type, now + seconds, reason, seconds)
-    )
-
-
-def resume(db: Connection, task_type: str) -> None:
-    """Ends a pause."""
-    db.execute("DELETE FROM pauses WHERE task_type = ?", (task_type,))
-
-
-def pauses(db: Connection, now: float) -> dict[str, tuple[float, str]]:
-    """Every pause that still lasts: type → (seconds left, reason)."""
-    rows = db.execute(
-        "SELECT task_type, min(until - ?, seconds), reason FROM pauses WHERE until > ?", (now, now)
-    )
-    return {name: (left, reason) for name, left, reason in rows}
-
-
-def count(db: Connection, server: str | None, state: str) -> int:
-    """How many reports are `waiting` or `parked`."""
-    (number,) = db.execute(
-        f"SELECT count(*) FROM outcomes WHERE state = ? AND {_SERVER_IS}", (state, server, server)
+def count_one(db: Connection, table: str, key: TaskKey, now: float) -> int:
+    """Counts one more of a task's `crashes` (R27) or `lapses`, and how many that makes."""
+    row = db.execute(
+        f"INSERT INTO {table} ({TASK_COLUMNS}, times, last_at) VALUES (?, ?, ?, ?, 1, ?)"
+        f" ON CONFLICT ({TASK_COLUMNS}) DO UPDATE SET times = times + 1, last_at = excluded.last_at"
+        " RETURNING times",
+        (*key, now),
     ).fetchone()
-    return int(number)
+    return int(row[0])
 
 
-def elsewhere(db: Connection, server: str) -> dict[str, int]:
-    """Waiting reports that go to other servers: server → how many (R1)."""
-    rows = db.execute(
-        "SELECT server, count(*) FROM outcomes WHERE state = 'waiting' AND server <> ? GROUP BY server",
-        (server,),
-    )
-    return dict(rows.fetchall())
+# values and rows
+
+
+def _identity_row(one: Identity) -> tuple[str, ...]:
+    """The columns of an identity; "no token" is the empty text, so that it can be part of a key."""
+    return (*_named(one), one.token or "")
+
+
+def identity_of(row: Sequence[Any]) -> Identity:
+    """The identity in a row of IDENTITY_COLUMNS."""
+    server, dialect, task_id, task_type, digest, worker_id, token = row
+    return Identity(server, dialect, task_id, task_type, digest, worker_id, token or None)
+
+
+def _encode(outcome: Outcome) -> tuple[str, str]:
+    """The kind and the body of an outcome; the body of a completed one is its result as it is."""
+    match outcome:
+        case Completed(result=result):
+            return "completed", result
+        case Failed():
+            return "failed", json.dumps(asdict(outcome))
+        case Released():
+            return "released", json.dumps(asdict(outcome))
+
+
+def _children_text(children: tuple[Child, ...]) -> str:
+    return json.dumps([asdict(child) for child in children]) if children else "[]"
+
+
+def report_of(row: Sequence[Any]) -> Report:
+    """The report in a row of REPORT_COLUMNS."""
+    attempt, kind, body, children, tries, maybe_seen, passed = row[8:]
+    outcome = Completed(body) if kind == "completed" else _UNFINISHED[kind](**json.loads(body))
+    told = tuple(Child(**child) for child in json.loads(children))
+    return Report(row[0], identity_of(row[1:8]), outcome, told, attempt, tries, bool(maybe_seen), passed)
+
+
+_UNFINISHED: dict[str, type[Failed | Released]] = {"failed": Failed, "released": Released}

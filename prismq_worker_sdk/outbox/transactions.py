@@ -1,14 +1,13 @@
-"""How operations become transactions: one writer thread with group commit, or at once."""
+"""How operations become transactions: one writer thread with group commit."""
 
 from __future__ import annotations
 
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from concurrent.futures import Future
-from contextlib import suppress
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from prismq_worker_sdk.errors import OutboxError
@@ -17,6 +16,7 @@ from prismq_worker_sdk.outbox.damage import is_damage
 T = TypeVar("T")
 Operation: TypeAlias = Callable[[sqlite3.Connection], T]
 Then: TypeAlias = Callable[[T], None]
+_Asked: TypeAlias = tuple[Operation[Any], Then[Any] | None, Future[Any]]
 
 BATCH = 256
 """Operations in one transaction at most."""
@@ -49,38 +49,6 @@ class Transactions(Protocol):
         ...
 
 
-class Immediate:
-    """Each operation at once, in a transaction of its own, on the calling thread; for tools and simulations."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.damage: str | None = None
-        self.trouble: str | None = None
-        self._connection = connection
-
-    def run(
-        self,
-        operation: Operation[T],
-        *,
-        within: float | None = None,  # noqa: ARG002 - it is done at once
-        then: Then[T] | None = None,
-    ) -> T:
-        """The operation's result, after its commit; raises OutboxError when it could not be stored."""
-        try:
-            found = _transaction(self._connection, operation)
-        except sqlite3.Error as error:
-            self.damage = damage_of(error) or self.damage
-            self.trouble = _trouble(error)
-            raise OutboxError(self.trouble) from error
-        self.trouble = None
-        if then is not None:
-            then(found)
-        return found
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._connection.close()
-
-
 class GroupCommit:
     """One writer thread; whatever waits shares a transaction, so a full sync is paid once for all (R11)."""
 
@@ -88,7 +56,7 @@ class GroupCommit:
         self.damage: str | None = None
         self.trouble: str | None = None
         self._connection = connection
-        self._queue: queue.SimpleQueue[tuple[Operation[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._closed = False
         self._door = threading.Lock()
         self._thread = threading.Thread(target=self._write, name="prismq-outbox", daemon=True)
@@ -102,22 +70,15 @@ class GroupCommit:
             then: Is told the result before any later operation begins.
         """
         future: Future[T] = Future()
-        if then is not None:
-            future.add_done_callback(
-                lambda done: None if done.cancelled() or done.exception() else then(done.result())
-            )
-        self._put(operation, future)
+        with self._door:
+            if self._closed:
+                raise OutboxError("the outbox is closed; the worker has stopped")
+            self._queue.put((operation, then, future))
         try:
             return future.result(within)
         except futures.TimeoutError:
             future.cancel()
             raise OutboxError(self.trouble or f"the outbox has not answered within {within:g} s") from None
-
-    def _put(self, operation: Operation[T], future: Future[T]) -> None:
-        with self._door:
-            if self._closed:
-                raise OutboxError("the outbox is closed; the worker has stopped")
-            self._queue.put((operation, future))
 
     def close(self) -> None:
         """Ends after what was begun, and closes the file."""
@@ -131,68 +92,51 @@ class GroupCommit:
             self._connection.close()
 
     def _write(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch = [first]
-            last = False
-            with suppress(queue.Empty):
-                while len(batch) < BATCH:
-                    item = self._queue.get_nowait()
-                    if item is None:
-                        last = True
-                        break
-                    batch.append(item)
-            if wanted := [one for one in batch if one[1].set_running_or_notify_cancel()]:
+        last = False
+        while not last:
+            batch = [self._queue.get()]
+            while len(batch) < BATCH and not self._queue.empty():  # nobody else takes from it
+                batch.append(self._queue.get())
+            last = batch[-1] is None
+            wanted = [one for one in batch if one is not None and one[2].set_running_or_notify_cancel()]
+            if wanted:
                 self._commit(wanted)
-            if last:
-                return
 
-    def _commit(self, batch: list[tuple[Operation[Any], Future[Any]]]) -> None:
+    def _commit(self, batch: Sequence[_Asked]) -> None:
         try:
-            results = _transaction(
-                self._connection, lambda db: [operation(db) for operation, _future in batch]
-            )
+            results = transaction(self._connection, [operation for operation, _, _ in batch])
         except Exception as error:  # noqa: BLE001 - one bad operation must not spoil its neighbours: each alone now
-            if isinstance(error, sqlite3.Error) and _is_locked(error):
-                self._refuse(batch, _trouble(error))  # each alone would wait as long, and for the same
-            else:
-                self._one_by_one(batch)
+            if len(batch) > 1 and not _is_locked(error):  # for a lock each alone would wait as long
+                for asked in batch:
+                    self._commit([asked])
+                return
+            if isinstance(error, sqlite3.Error):
+                self.damage = damage_of(error) or self.damage
+                self.trouble = trouble_of(error)
+            for _, _, future in batch:
+                future.set_exception(OutboxError(self.trouble) if isinstance(error, sqlite3.Error) else error)
             return
         self.trouble = None
-        for (_operation, future), result in zip(batch, results, strict=True):
+        for (_, then, future), result in zip(batch, results, strict=True):
+            if then is not None:
+                then(result)
             future.set_result(result)
 
-    def _refuse(self, batch: list[tuple[Operation[Any], Future[Any]]], trouble: str) -> None:
-        self.trouble = trouble
-        for _operation, future in batch:
-            future.set_exception(OutboxError(trouble))
 
-    def _one_by_one(self, batch: list[tuple[Operation[Any], Future[Any]]]) -> None:
-        for operation, future in batch:
-            try:
-                found = _transaction(self._connection, operation)
-                self.trouble = None
-                future.set_result(found)
-            except sqlite3.Error as error:
-                self.damage = damage_of(error) or self.damage
-                self.trouble = _trouble(error)
-                future.set_exception(OutboxError(self.trouble))
-            except Exception as error:  # noqa: BLE001 - it is raised where the operation was asked for
-                future.set_exception(error)
-
-
-def _transaction(connection: sqlite3.Connection, operation: Operation[T]) -> T:
+def transaction(connection: sqlite3.Connection, operations: Sequence[Operation[Any]]) -> list[Any]:
+    """What operations give, all stored in one transaction; nothing of them where one of them raises."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        result = operation(connection)
+        results = [operation(connection) for operation in operations]
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:  # a full disk ends the transaction by itself
             connection.execute("ROLLBACK")
         raise
-    return result
+    return results
 
 
-def _trouble(error: sqlite3.Error) -> str:
+def trouble_of(error: sqlite3.Error) -> str:
     """What happened, and what to do about it."""
     if (damage := damage_of(error)) is not None:
         return damage
@@ -204,8 +148,8 @@ def _trouble(error: sqlite3.Error) -> str:
     return f"the outbox could not be written ({error}); free disk space or mend the state folder"
 
 
-def _is_locked(error: sqlite3.Error) -> bool:
-    return "is locked" in str(error)
+def _is_locked(error: Exception) -> bool:
+    return isinstance(error, sqlite3.Error) and "is locked" in str(error)
 
 
 def damage_of(error: sqlite3.Error) -> str | None:

@@ -28,7 +28,7 @@ from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import ClaimEnded, End, Event, Notice, OutcomeCommitted, TaskRef
 from prismq_worker_sdk.model.outcome import Failed, Outcome, Released
 from prismq_worker_sdk.model.report import Settlement
-from prismq_worker_sdk.outbox.claim_ends import ClaimEnd, Commit, Drop, GiveBack, Lapse
+from prismq_worker_sdk.outbox.store import ClaimEnd, Commit, Drop, Lapse
 from prismq_worker_sdk.worker.attempt import Abandoned, Attempt, Ending, Offered, Settled
 from prismq_worker_sdk.worker.driver import Loop, Wait
 from prismq_worker_sdk.worker.services import Services
@@ -294,9 +294,7 @@ def released(claim: Claim, outcome: Released, *, held: bool) -> Ended:
     Args:
         held: Whether it is in the outbox.
     """
-    stored: ClaimEnd = (
-        Commit(claim.identity, outcome, attempt=claim.task.attempt) if held else GiveBack(claim, outcome)
-    )
+    stored = Commit(claim.identity, outcome, attempt=claim.task.attempt, held=held)
     return Ended(ref_of(claim), End.RELEASED, stored, outcome.reason, reported=True)
 
 

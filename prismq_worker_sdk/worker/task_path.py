@@ -22,8 +22,7 @@ from prismq_worker_sdk.model.outcome import Failed, Released
 from prismq_worker_sdk.model.protocol import BadGrant, Grant
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.model.task import Task
-from prismq_worker_sdk.outbox.claim_ends import Drop
-from prismq_worker_sdk.outbox.store import Answered, HoldResult
+from prismq_worker_sdk.outbox.store import Answered, Drop, HoldResult
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.commit_loop import (
     answered,

@@ -14,6 +14,7 @@ from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.system import SystemClock
 from tests.bench.figures import Row, Table, interleaved
+from tests.support.outbox import commit
 
 RESULT = '{"words":3}'
 
@@ -91,7 +92,7 @@ def outbox(threads):
 def pair(opened, task_id):
     identity = Identity("http://s/api", "v1", task_id, "T", "d", "w1")
     opened.hold(Claim(identity, Task(id=task_id, type="T"), 0.0, 300.0))
-    if not opened.commit(identity, Completed(RESULT)):
+    if not commit(opened, identity, Completed(RESULT)):
         raise RuntimeError("the commit was not taken")
 
 

@@ -121,9 +121,9 @@ MUTANTS = (
     Mutant(
         "R5",
         "a pause lasts no longer than it was to, whatever the clock says",
-        "outbox.store:pauses",
-        '"min(until - ?, seconds)"',
-        '"until - ?"',
+        "outbox.outbox:Outbox.pauses",
+        '"SELECT task_type, min(until - ?1, seconds), reason FROM pauses WHERE until > ?1"',
+        '"SELECT task_type, until - ?1, reason FROM pauses WHERE until > ?1"',
         plan="a_pause_lasted_a_day_after_the_clock_was_set_back",
     ),
     Mutant(
@@ -207,9 +207,9 @@ MUTANTS = (
     Mutant(
         "R10",
         "the first end of a claim wins",
-        "outbox.store:commit",
-        "drop_hold(db, identity)",
-        "drop_hold(db, identity) or True",
+        "outbox.store:end_claims",
+        "drop_hold(db, end.identity)",
+        "drop_hold(db, end.identity) or True",
     ),
     Mutant(
         "R12",
@@ -278,8 +278,8 @@ MUTANTS = (
     Mutant(
         "R22",
         "children are committed with their result",
-        "outbox.store:commit",
-        "children_text(commit.children)",
+        "outbox.store:_insert",
+        "_children_text(one.children)",
         '"[]"',
     ),
     Mutant(
@@ -299,11 +299,11 @@ MUTANTS = (
     Mutant(
         "R25",
         "a result that is still here answers its task",
-        "outbox.store:hold",
+        "outbox.store:_hold_known",
         "found is not None",
         "False",
     ),
-    Mutant("R25", "a result of uncertain fate is kept", "outbox.bulk:_leave", "judgement.keep", "False"),
+    Mutant("R25", "a result of uncertain fate is kept", "outbox.store:_settle", "keep", "False"),
     Mutant(
         "R26",
         "a conflict after an unanswered try may mean accepted",
@@ -339,7 +339,7 @@ MUTANTS = (
     Mutant(
         "R30",
         "the last checkpoint is there for the next attempt",
-        "outbox.store:hold",
+        "outbox.store:_hold_known",
         "last_checkpoint(db, claim.identity.task_key)",
         "None",
     ),

@@ -9,9 +9,8 @@ from prismq_worker_sdk.decide.delivery import Judgement
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.report import Report
 from prismq_worker_sdk.outbox import store
-from prismq_worker_sdk.outbox.claim_ends import ClaimEnd, Commit
 from prismq_worker_sdk.outbox.outbox import Outbox
-from prismq_worker_sdk.outbox.store import HoldResult
+from prismq_worker_sdk.outbox.store import ClaimEnd, Commit, HoldResult
 from prismq_worker_sdk.outbox.transactions import Operation, Then
 from prismq_worker_sdk.worker.room import Space
 from tests.simulator.actor import Crashed
@@ -73,7 +72,7 @@ class SimulatedOutbox(Outbox):
         """Ends claims."""
         first = super().end(*ends)
         for end, is_first in zip(ends, first, strict=True):
-            if isinstance(end, Commit) and is_first:
+            if isinstance(end, Commit) and end.held and is_first:
                 self._watch.committed(self._process, end.identity, end.outcome)
         return first
 

@@ -10,14 +10,16 @@ from typing import Protocol, TypeVar
 
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.handlers.handler import Handler
+from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.schema import prepare
-from prismq_worker_sdk.outbox.transactions import Immediate, Operation
+from prismq_worker_sdk.outbox.transactions import Operation
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.services import Services
 from tests.simulator.actor import Crashed, Stage
 from tests.simulator.plan import Crash, FullDisk, Jump, Stop, Suspend, Unready
 from tests.simulator.scene import Scene
 from tests.simulator.schedule import LocalClock
+from tests.support.outbox import Immediate
 
 T = TypeVar("T")
 
@@ -52,6 +54,7 @@ class Host:
     """One machine with one worker process at a time; what is on its disk outlives every process.
 
     Attributes:
+        outbox: What is on its disk, for whoever looks at it from outside.
         troubles: When something happened to it that may cost it its claims.
     """
 
@@ -60,6 +63,7 @@ class Host:
         self.number = number
         self.clock = LocalClock(scene.schedule)
         self.disk = Immediate(empty_disk())
+        self.outbox = Outbox(self.disk, self.clock)
         self.process: Worker | None = None
         self.lives = 0
         self.steps = 0

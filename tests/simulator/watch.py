@@ -15,7 +15,6 @@ from prismq_worker_sdk.model.events import End as EndOfClaim
 from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
 from prismq_worker_sdk.model.protocol import ExchangeRequest
 from prismq_worker_sdk.model.report import Report, Settlement
-from prismq_worker_sdk.outbox import store
 from prismq_worker_sdk.outbox.bounds import CHECKPOINT_SECONDS
 from prismq_worker_sdk.outbox.store import Held, HoldResult
 from prismq_worker_sdk.worker.attempt import Attempt, Finished
@@ -121,7 +120,7 @@ class Watch:
     def recovered(self, process: Worker) -> None:
         """A worker has made whole what it found on its disk."""
         self._workers[process.worker_id] = process
-        found = process.host.disk.run(lambda db: store.after(db, None, 0, 1000))
+        found = process.host.outbox.after(0, 1000)
         self._stored[process] = {report.identity for report in found}
 
     def stopped(self, process: Worker, grace: float) -> None:
@@ -362,9 +361,7 @@ class Watch:
         since, seen = self._scene.schedule.now, self._scene.network.disturbed[process.host.number]
 
         def look() -> None:
-            waiting = process.host.disk.run(
-                lambda db: [one.identity for one in store.after(db, None, 0, 1000)]
-            )
+            waiting = [one.identity for one in process.host.outbox.after(0, 1000)]
             well = not self._trouble.may_excuse(
                 process, since, seen, most=0
             ) and self._scene.network.takes_reports(since - CALM)
@@ -389,4 +386,4 @@ class Watch:
         return process.services is not None and bool(process.services.attempts.all())
 
     def _waiting(self, process: Worker) -> int:
-        return process.host.disk.run(lambda db: store.count(db, None, "waiting"))
+        return process.host.outbox.count("waiting")

@@ -132,13 +132,13 @@ class World:
     def _done(self) -> bool:
         tasks = self._scene.server.tasks.values()
         return all(task.status in {"completed", "failed"} for task in tasks) and not any(
-            host.disk.run(lambda db: store.count(db, None, "waiting") + len(store.holds(db, None)))
+            host.outbox.count("waiting") + host.disk.run(lambda db: len(store.holds(db, None)))
             for host in self.hosts
         )
 
     def _left(self) -> str:
         tasks = [f"{task.id} is {task.status}" for task in self._scene.server.tasks.values()]
-        disks = [host.disk.run(lambda db: store.count(db, None, "waiting")) for host in self.hosts]
+        disks = [host.outbox.count("waiting") for host in self.hosts]
         return f"{', '.join(tasks)}; reports waiting: {disks}"
 
     def _schedule_wishes(self) -> None:

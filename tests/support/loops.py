@@ -253,7 +253,7 @@ class Workplace:
 
 def refuse(batch):
     """What a writer does whose disk takes nothing."""
-    for _operation, future in batch:
+    for _operation, _then, future in batch:
         future.set_exception(
             OutboxError("the outbox could not be written (attempt to write a readonly database)")
         )

@@ -13,7 +13,9 @@ from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.outbox.folder import take_instance
 from prismq_worker_sdk.outbox.outbox import Outbox
+from prismq_worker_sdk.outbox.store import Commit
 from prismq_worker_sdk.system import SystemClock
+from tests.support.outbox import settled
 
 SERVER = "http://s.invalid/api"
 SHORT = Failed("the server refused the result", "refused", retryable=False)
@@ -45,9 +47,8 @@ def store(folder):
 
         def commit(task_id, outcome=None, children=()):
             one = claim(task_id)
-            box.commit(
-                one.identity, outcome or Completed(f'{{"of": "{task_id}"}}'), children=children, attempt=2
-            )
+            outcome = outcome or Completed(f'{{"of": "{task_id}"}}')
+            box.end(Commit(one.identity, outcome, children, attempt=2))
             return box.after(0, 99)[-1]
 
         return SimpleNamespace(box=box, claim=claim, commit=commit, close=box.close)
@@ -59,8 +60,8 @@ def store(folder):
 def filled(store):
     """One parked report with the failure in its place, one that waits, one claim that is held."""
     place = store()
-    place.box.apply(place.commit("big"), Park("HTTP 413: too large\nforged line", SHORT))
-    place.box.apply(place.commit("slow"), Again("503", maybe_seen=True), retry_in=3600.0)
+    settled(place.box, place.commit("big"), Park("HTTP 413: too large\nforged line", SHORT))
+    settled(place.box, place.commit("slow"), Again("503", maybe_seen=True), retry_in=3600.0)
     place.claim("running")
     place.close()
 
@@ -157,7 +158,7 @@ def test_looking_changes_nothing_even_beside_a_log_without_its_file(outbox, fold
 def test_show_tells_claim_outcome_children_and_reason_with_the_token_shortened(outbox, store):
     place = store("blue")
     report = place.commit("t1", Completed('{"n": "ü"}'), children=(Child("0", "Test.Next", '{"a": 1}'),))
-    place.box.apply(report, Park("HTTP 413"))
+    settled(place.box, report, Park("HTTP 413"))
     place.close()
     shown = outbox("show", "blue/1")
 
@@ -207,8 +208,8 @@ def test_r24_retry_puts_a_parked_report_back_and_withdraws_the_failure_in_its_pl
 
 def test_r24_a_claim_that_has_ended_on_the_server_is_not_reported_again(outbox, store):
     place = store()
-    place.box.apply(place.commit("big"), Park("HTTP 413", SHORT))
-    place.box.apply(place.box.after(0, 9)[-1], Settle(Settlement.ACCEPTED))
+    settled(place.box, place.commit("big"), Park("HTTP 413", SHORT))
+    settled(place.box, place.box.after(0, 9)[-1], Settle(Settlement.ACCEPTED))
     place.close()
     shown = outbox("retry", "instance-0/1")
 
@@ -219,9 +220,9 @@ def test_r24_a_claim_that_has_ended_on_the_server_is_not_reported_again(outbox, 
 
 def test_retry_all_goes_on_after_a_report_that_cannot_be_sent_again(outbox, store):
     place = store()
-    place.box.apply(place.commit("over"), Park("HTTP 413", SHORT))
-    place.box.apply(place.box.after(0, 9)[-1], Settle(Settlement.ACCEPTED))
-    place.box.apply(place.commit("good"), Park("no such task"))
+    settled(place.box, place.commit("over"), Park("HTTP 413", SHORT))
+    settled(place.box, place.box.after(0, 9)[-1], Settle(Settlement.ACCEPTED))
+    settled(place.box, place.commit("good"), Park("no such task"))
     place.close()
     shown = outbox("retry", "--all")
 

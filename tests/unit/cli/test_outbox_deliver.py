@@ -15,6 +15,7 @@ from prismq_worker_sdk.outbox.folder import take_instance
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.system import SystemClock
 from tests.support.base_server import BaseServer
+from tests.support.outbox import commit, settled
 
 TYPE = "Test.Some"
 
@@ -39,7 +40,7 @@ def left(folder):
         box = Outbox.open(folder / instance / "outbox.db", SystemClock())
         identity = Identity(server, "v1", task_id, TYPE, "d", worker, token)
         box.hold(Claim(identity, Task(id=task_id, type=TYPE), 0.0, 300.0))
-        assert box.commit(identity, outcome, children=children)
+        assert commit(box, identity, outcome, children=children)
         box.close()
 
     return leave
@@ -196,7 +197,7 @@ def test_a_parked_report_is_delivered_once_it_is_retried(base, left, deliver, cl
     (task_id,) = claimed(base, "w1")
     left(base.url, task_id, Completed("1"))
     box = Outbox.open(folder / "instance-0" / "outbox.db", SystemClock())
-    box.apply(box.due(1)[0], Park("HTTP 413", Failed("refused", "refused", retryable=False)))
+    settled(box, box.due(1)[0], Park("HTTP 413", Failed("refused", "refused", retryable=False)))
     box.close()
     assert cli("outbox", "retry", "--all", "--state-dir", folder).code == 0
 

@@ -6,6 +6,7 @@ from prismq_worker_sdk.model.claim import Claim, Identity
 from prismq_worker_sdk.model.outcome import Completed
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.outbox.outbox import Outbox
+from prismq_worker_sdk.outbox.store import Commit
 from prismq_worker_sdk.testing import FakeClock
 
 SERVER = "http://s/api"
@@ -30,7 +31,7 @@ def line(clock):
         for number, outcome in enumerate(outcomes):
             one = claim(f"t{number}", **identity)
             outbox.hold(one)
-            assert outbox.commit(one.identity, outcome, attempt=2)
+            assert outbox.end(Commit(one.identity, outcome, attempt=2)) == [True]
         for task_id in held:
             outbox.hold(claim(task_id, **identity))
         outbox.close()

@@ -10,8 +10,9 @@ from prismq_worker_sdk.model.claim import TaskKey
 from prismq_worker_sdk.model.outcome import Completed, Released
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.outbox import bounds
-from prismq_worker_sdk.outbox.claim_ends import Drop
 from prismq_worker_sdk.outbox.outbox import Outbox
+from prismq_worker_sdk.outbox.store import Drop
+from tests.support.outbox import commit
 
 MIB = 1024 * 1024
 DAY = 86_400.0
@@ -37,7 +38,7 @@ def store(outbox, line, number, size, first=0):
     for place in range(first, first + number):
         claim = line.claim(f"t{place}")
         outbox.hold(claim)
-        outbox.commit(claim.identity, Completed(f'"{"x" * size}"'))
+        commit(outbox, claim.identity, Completed(f'"{"x" * size}"'))
 
 
 def deliver(outbox, *, keep=False):
@@ -130,7 +131,7 @@ def test_r30_a_clock_that_jumps_takes_no_checkpoint_that_is_still_needed(outbox,
         outbox.hold(claim)
         outbox.checkpoint(claim.identity.task_key, "1")
     outbox.checkpoint(TaskKey("s", "elsewhere", "T", "d"), "1")
-    outbox.commit(reported.identity, Released("later"))
+    commit(outbox, reported.identity, Released("later"))
     clock.turn(8 * DAY)
     outbox.tidy()
 

@@ -8,11 +8,10 @@ import pytest
 from prismq_worker_sdk.decide.delivery import Again, Park, Settle
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
 from prismq_worker_sdk.model.report import Settlement
-from prismq_worker_sdk.outbox.claim_ends import Commit, Drop, GiveBack, Lapse
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.schema import TABLES, open_database
-from prismq_worker_sdk.outbox.store import Answered, Held
-from prismq_worker_sdk.outbox.transactions import Immediate
+from prismq_worker_sdk.outbox.store import Answered, Commit, Drop, Held, Lapse
+from tests.support.outbox import Immediate, commit, settled
 
 
 @pytest.fixture
@@ -83,7 +82,7 @@ def test_every_kind_of_end_may_stand_in_one_batch(place, line):
         Commit(claims[0].identity, released),
         Drop(claims[1].identity),
         Lapse(claims[2].identity),
-        GiveBack(claims[3], released),
+        Commit(claims[3].identity, released, attempt=2, held=False),
     ]
     assert here.outbox.end(*ends) == [True, True, True, True]
     assert here.rows()["holds"] == []
@@ -97,7 +96,7 @@ def test_r25_claims_of_a_batch_are_held_as_one_by_one(place, line, clock):
         for task, outcome in {"t1": Completed("[1]"), "t2": Failed("no", "E")}.items():
             before = line.claim(task, worker="before")
             here.outbox.hold(before)
-            here.outbox.commit(before.identity, outcome)
+            commit(here.outbox, before.identity, outcome)
         here.outbox.checkpoint(line.claim("t3").identity.task_key, '{"page": 2}')
         return here
 
@@ -122,7 +121,7 @@ def test_verdicts_of_a_batch_are_stored_as_one_by_one(place, line):
             claim = line.claim(f"t{number}")
             here.outbox.hold(claim)
             here.outbox.checkpoint(claim.identity.task_key, "1")
-            here.outbox.commit(claim.identity, Completed("[]"))
+            commit(here.outbox, claim.identity, Completed("[]"))
         return here
 
     accepted = Settle(Settlement.ACCEPTED)
@@ -139,7 +138,7 @@ def test_verdicts_of_a_batch_are_stored_as_one_by_one(place, line):
         ]
         assert whole.outbox.settle_and_hold(judged, ())[0] == [True] * 4
         assert all(
-            single.outbox.apply(report, judgement, retry_in=wait) for report, judgement, wait in judged
+            settled(single.outbox, report, judgement, retry_in=wait) for report, judgement, wait in judged
         )
         assert whole.rows() == single.rows()
         assert whole.outbox.settle_and_hold(judged[:1], ())[0] == [
@@ -152,10 +151,10 @@ def test_a_report_that_has_left_the_line_spoils_no_verdict_of_its_batch(place, l
     for number in range(3):
         claim = line.claim(f"t{number}")
         here.outbox.hold(claim)
-        here.outbox.commit(claim.identity, Completed("[]"))
+        commit(here.outbox, claim.identity, Completed("[]"))
     reports = here.outbox.due(9)
     accepted = Settle(Settlement.ACCEPTED)
-    assert here.outbox.apply(reports[1], accepted)
+    assert settled(here.outbox, reports[1], accepted)
     assert here.outbox.settle_and_hold([(one, accepted, 0.0) for one in reports], ())[0] == [
         True,
         False,
@@ -175,12 +174,12 @@ class TestTheLineInMemory:
 
     @pytest.fixture
     def commit(self, here, line):
-        def commit(task_id, outcome=None, **more):
+        def commit_one(task_id, outcome=None, **more):
             claim = line.claim(task_id, token=f"k-{task_id}")
             here.outbox.hold(claim)
-            here.outbox.commit(claim.identity, outcome or Completed("[]"), **more)
+            commit(here.outbox, claim.identity, outcome or Completed("[]"), **more)
 
-        return commit
+        return commit_one
 
     @pytest.fixture
     def agrees(self, place, here, clock):
@@ -200,8 +199,8 @@ class TestTheLineInMemory:
         commit("t3", wait=30.0)
         assert agrees() == ["t1", "t2"]
         first, second = here.outbox.due(9)
-        here.outbox.apply(replace(first, tries=1, passed=2), Again("away", maybe_seen=True), retry_in=60.0)
-        here.outbox.apply(second, Settle(Settlement.ACCEPTED))
+        settled(here.outbox, replace(first, tries=1, passed=2), Again("away", maybe_seen=True), retry_in=60.0)
+        settled(here.outbox, second, Settle(Settlement.ACCEPTED))
         assert agrees() == []
         clock.turn(30.0)
         assert agrees() == ["t3"]
@@ -230,16 +229,16 @@ class TestTheLineInMemory:
         commit("t2")
         here.outbox.hold(line.claim("t1", worker="later"))
         assert agrees() == ["t2", "t1"]
-        here.outbox.apply(here.outbox.due(1)[0], Park("too large", Failed("too large", "refused")))
+        settled(here.outbox, here.outbox.due(1)[0], Park("too large", Failed("too large", "refused")))
         assert agrees() == ["t1", "t2"]
 
     def test_a_long_line_is_left_to_the_disk(self, here, commit, agrees, monkeypatch):
-        monkeypatch.setattr("prismq_worker_sdk.outbox.line.LONGEST", 3)
+        monkeypatch.setattr("prismq_worker_sdk.outbox.outbox.LONGEST", 3)
         for number in range(5):
             commit(f"t{number}")
         assert agrees() == ["t0", "t1", "t2", "t3", "t4"]
         for report in here.outbox.due(9):
-            here.outbox.apply(report, Settle(Settlement.ACCEPTED))
+            settled(here.outbox, report, Settle(Settlement.ACCEPTED))
         assert agrees() == []
         commit("t9")
         assert agrees() == ["t9"]

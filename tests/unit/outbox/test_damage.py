@@ -9,10 +9,10 @@ import pytest
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.errors import StateFolderError
 from prismq_worker_sdk.model.outcome import Failed
-from prismq_worker_sdk.outbox.claim_ends import Lapse
 from prismq_worker_sdk.outbox.damage import mend
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.schema import STEPS, VERSION, open_database
+from prismq_worker_sdk.outbox.store import Lapse
 
 NOW = datetime(2026, 11, 24, 12, 30, 5, tzinfo=UTC)
 ASIDE = "outbox.db.damaged-20261124T123005Z"

@@ -13,13 +13,13 @@ from prismq_worker_sdk.model.claim import Claim, Identity
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.model.task import Task
-from prismq_worker_sdk.outbox.claim_ends import Drop, Lapse
 from prismq_worker_sdk.outbox.folder import free_siblings, take_instance
 from prismq_worker_sdk.outbox.inherit import inherit
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.schema import TABLES, open_database
-from prismq_worker_sdk.outbox.store import Answered, Held
+from prismq_worker_sdk.outbox.store import Answered, Drop, Held, Lapse
 from prismq_worker_sdk.testing import FakeClock
+from tests.support.outbox import commit, settled
 from tests.support.processes import wait_until
 
 
@@ -42,7 +42,7 @@ def claim_of(task_id="t1", *, worker="w1", digest="d", token=None):
 
 def committed(outbox, claim, outcome):
     outbox.hold(claim)
-    assert outbox.commit(claim.identity, outcome, attempt=2)
+    assert commit(outbox, claim.identity, outcome, attempt=2)
     return outbox.due(100)[-1]
 
 
@@ -50,14 +50,14 @@ def test_r10_the_first_end_of_a_claim_wins_and_the_second_is_dropped(outbox):
     claim = claim_of()
     outbox.hold(claim)
 
-    assert outbox.commit(claim.identity, Completed("1"))
-    assert not outbox.commit(claim.identity, Failed("late"))
+    assert commit(outbox, claim.identity, Completed("1"))
+    assert not commit(outbox, claim.identity, Failed("late"))
     assert outbox.end(Drop(claim.identity)) == [False]
     assert [report.outcome for report in outbox.due(9)] == [Completed("1")]
 
 
 def test_r10_an_outcome_without_a_hold_is_not_taken(outbox):
-    assert not outbox.commit(claim_of().identity, Completed("1"))
+    assert not commit(outbox, claim_of().identity, Completed("1"))
     assert outbox.count("waiting") == 0
 
 
@@ -68,7 +68,7 @@ def test_what_is_committed_comes_back_as_it_was(outbox, outcome):
     claim = claim_of(token="lease")
     children = (Child("0", "C", "{}", 5),)
     outbox.hold(claim)
-    outbox.commit(claim.identity, outcome, children=children, attempt=2)
+    commit(outbox, claim.identity, outcome, children=children, attempt=2)
     report = outbox.due(1)[0]
 
     assert (report.identity, report.outcome, report.children) == (claim.identity, outcome, children)
@@ -78,7 +78,7 @@ def test_what_is_committed_comes_back_as_it_was(outbox, outcome):
 def test_reports_come_oldest_first_and_each_has_its_own_next_try(outbox, clock):
     first = committed(outbox, claim_of("a"), Completed("1"))
     committed(outbox, claim_of("b"), Completed("2"))
-    outbox.apply(replace(first, tries=1), Again("503", maybe_seen=True), retry_in=60.0)
+    settled(outbox, replace(first, tries=1), Again("503", maybe_seen=True), retry_in=60.0)
 
     assert [report.identity.task_id for report in outbox.due(9)] == ["b"]
     assert outbox.seconds_to_next() == 0.0
@@ -90,7 +90,7 @@ def test_reports_come_oldest_first_and_each_has_its_own_next_try(outbox, clock):
 
 def test_r36_a_sweep_sees_every_report_whatever_its_next_try(outbox):
     first = committed(outbox, claim_of("a"), Completed("1"))
-    outbox.apply(first, Again("503", maybe_seen=True), retry_in=60.0)
+    settled(outbox, first, Again("503", maybe_seen=True), retry_in=60.0)
 
     swept = outbox.after(0, 1)
     assert [report.identity.task_id for report in swept] == ["a"]
@@ -99,7 +99,7 @@ def test_r36_a_sweep_sees_every_report_whatever_its_next_try(outbox):
 
 def test_r05_a_clock_that_was_set_back_does_not_hold_reports_up(outbox, clock):
     first = committed(outbox, claim_of("a"), Completed("1"))
-    outbox.apply(first, Again("503", maybe_seen=True), retry_in=60.0)
+    settled(outbox, first, Again("503", maybe_seen=True), retry_in=60.0)
     clock.jump(-86_400)
 
     assert len(outbox.due(1)) == 1
@@ -108,14 +108,14 @@ def test_r05_a_clock_that_was_set_back_does_not_hold_reports_up(outbox, clock):
 def test_a_settled_report_is_gone_and_cannot_be_settled_twice(outbox):
     report = committed(outbox, claim_of(), Completed("1"))
 
-    assert outbox.apply(report, Settle(Settlement.ACCEPTED))
-    assert not outbox.apply(report, Settle(Settlement.ACCEPTED))
+    assert settled(outbox, report, Settle(Settlement.ACCEPTED))
+    assert not settled(outbox, report, Settle(Settlement.ACCEPTED))
     assert outbox.count("waiting") == 0
 
 
 def test_r25_a_lost_result_answers_the_same_task_when_it_comes_again(outbox):
     report = committed(outbox, claim_of(worker="w1"), Completed("[1]"))
-    outbox.apply(report, Settle(Settlement.LOST, keep=True))
+    settled(outbox, report, Settle(Settlement.LOST, keep=True))
     again = claim_of(worker="w2")
 
     assert outbox.hold(again) == Answered(Completed("[1]"), superseded=0)
@@ -125,8 +125,8 @@ def test_r25_a_lost_result_answers_the_same_task_when_it_comes_again(outbox):
 def test_r22_a_kept_result_keeps_its_children(outbox):
     children = (Child("0", "C", "{}"),)
     outbox.hold(claim_of(token="first"))
-    outbox.commit(claim_of(token="first").identity, Completed("1"), children=children)
-    outbox.apply(replace(outbox.due(1)[0], tries=1), Settle(Settlement.LOST, keep=True))
+    commit(outbox, claim_of(token="first").identity, Completed("1"), children=children)
+    settled(outbox, replace(outbox.due(1)[0], tries=1), Settle(Settlement.LOST, keep=True))
     outbox.hold(claim_of(token="second"))
 
     assert [(report.identity.token, report.children) for report in outbox.due(9)] == [("second", children)]
@@ -141,7 +141,7 @@ def test_r25_a_waiting_result_is_bound_to_the_new_claim(outbox):
 
 def test_r23_a_result_that_does_not_pass_is_the_same_one_under_its_next_claim(outbox):
     report = committed(outbox, claim_of(worker="w1"), Completed("[1]"))
-    outbox.apply(replace(report, tries=9, passed=7), Again("reset", maybe_seen=True), retry_in=60.0)
+    settled(outbox, replace(report, tries=9, passed=7), Again("reset", maybe_seen=True), retry_in=60.0)
     outbox.hold(claim_of(worker="w2"))
 
     (again,) = outbox.due(9)
@@ -151,14 +151,14 @@ def test_r23_a_result_that_does_not_pass_is_the_same_one_under_its_next_claim(ou
 @pytest.mark.parametrize("maybe_seen", [True, False])
 def test_r26_what_stands_in_for_a_report_that_may_have_been_seen_knows_it(outbox, maybe_seen):
     report = committed(outbox, claim_of(), Completed("[1]"))
-    outbox.apply(report, Park("reset", Failed("short", "refused", retryable=False), maybe_seen=maybe_seen))
+    settled(outbox, report, Park("reset", Failed("short", "refused", retryable=False), maybe_seen=maybe_seen))
 
     assert [one.maybe_seen for one in outbox.due(9)] == [maybe_seen]
 
 
 def test_r25_other_params_are_another_task(outbox):
     report = committed(outbox, claim_of(digest="d1"), Completed("[1]"))
-    outbox.apply(report, Settle(Settlement.LOST, keep=True))
+    settled(outbox, report, Settle(Settlement.LOST, keep=True))
 
     assert outbox.hold(claim_of(digest="d2")) == Held()
 
@@ -174,7 +174,7 @@ def test_r25_a_result_is_kept_for_a_day(tmp_path, clock):
     outbox = Outbox.open(tmp_path / "o.db", clock)
     for days, expected in ((0.9, Answered), (1.1, Held)):
         report = committed(outbox, claim_of(str(days)), Completed("1"))
-        outbox.apply(report, Settle(Settlement.LOST, keep=True))
+        settled(outbox, report, Settle(Settlement.LOST, keep=True))
         clock.turn(days * 86_400)
         outbox.recover()
         assert isinstance(outbox.hold(claim_of(str(days))), expected)
@@ -184,7 +184,7 @@ def test_r25_a_result_is_kept_for_a_day(tmp_path, clock):
 def test_r24_a_parked_report_is_kept_and_its_replacement_takes_its_place(outbox):
     report = committed(outbox, claim_of(), Completed("1"))
     short = Failed("the server refused the result", "refused", retryable=False)
-    outbox.apply(report, Park("too large", short))
+    settled(outbox, report, Park("too large", short))
 
     assert outbox.count("parked") == 1
     assert [r.outcome for r in outbox.due(9)] == [short]
@@ -203,7 +203,7 @@ def test_r27_orphans_lapse_twice_and_are_reported_at_the_third_crash(outbox):
 def test_r26_a_report_of_an_earlier_process_may_have_been_seen_and_is_due_at_once(tmp_path, clock):
     before = Outbox.open(tmp_path / "o.db", clock)
     report = committed(before, claim_of(), Completed("1"))
-    before.apply(report, Again("503", maybe_seen=False), retry_in=60)
+    settled(before, report, Again("503", maybe_seen=False), retry_in=60)
     before.close()
 
     after = Outbox.open(tmp_path / "o.db", clock)
@@ -229,8 +229,8 @@ def test_r09_a_running_attempt_takes_over_the_new_claim_unless_it_has_ended(outb
     outbox.hold(old)
 
     assert outbox.rehold(old.identity, new)
-    assert not outbox.commit(old.identity, Completed("1"))
-    assert outbox.commit(new.identity, Completed("1"))
+    assert not commit(outbox, old.identity, Completed("1"))
+    assert commit(outbox, new.identity, Completed("1"))
     assert not outbox.rehold(new.identity, claim_of(token="c"))
 
 
@@ -242,8 +242,8 @@ def test_r30_the_last_checkpoint_comes_with_the_next_claim_until_the_task_is_don
     second = claim_of(worker="w2")
 
     assert outbox.hold(second) == Held(checkpoint='{"page":1}')
-    outbox.commit(second.identity, Completed("1"))
-    outbox.apply(outbox.due(1)[0], Settle(Settlement.ACCEPTED))
+    commit(outbox, second.identity, Completed("1"))
+    settled(outbox, outbox.due(1)[0], Settle(Settlement.ACCEPTED))
     assert outbox.hold(claim_of(worker="w3")) == Held()
 
 
@@ -276,7 +276,7 @@ def test_r11_many_threads_share_transactions_and_every_commit_is_there(outbox):
         for task in range(20):
             claim = claim_of(f"{number}-{task}")
             outbox.hold(claim)
-            assert outbox.commit(claim.identity, Completed("1"))
+            assert commit(outbox, claim.identity, Completed("1"))
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
     for thread in threads:
@@ -581,7 +581,7 @@ def test_r01_reports_and_claims_of_another_server_stay_as_they_are(outbox):
         [],
     )
     assert here.elsewhere() == {"http://other/api": 1}
-    assert here.apply(here.due(1)[0], Settle(Settlement.ACCEPTED))
+    assert settled(here, here.due(1)[0], Settle(Settlement.ACCEPTED))
     assert here.seconds_to_next() is None
     assert [report.identity.task_id for report in outbox.of("http://other/api").due(9)] == ["t2"]
 

@@ -12,6 +12,7 @@ from prismq_worker_sdk.model.outcome import Completed, Failed, Released
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.parked import KEPT_REPORTS, Parked
+from tests.support.outbox import settled
 
 SHORT = Failed("the server refused the result", "refused", retryable=False)
 
@@ -46,8 +47,8 @@ def outcomes(outbox):
 
 def test_a_parked_report_goes_back_into_the_line_as_if_it_had_never_failed(outbox, clock):
     first = replace(outbox.due(1)[0], tries=13, passed=12)
-    outbox.apply(first, Again("503", maybe_seen=True), retry_in=60.0)
-    outbox.apply(first, Park("failed 13 times"))
+    settled(outbox, first, Again("503", maybe_seen=True), retry_in=60.0)
+    settled(outbox, first, Park("failed 13 times"))
     assert outbox.retry(first.number) is False
 
     back = outbox.due(1)[0]
@@ -57,7 +58,7 @@ def test_a_parked_report_goes_back_into_the_line_as_if_it_had_never_failed(outbo
 
 def test_r24_the_failure_that_stood_in_for_it_is_withdrawn_in_the_same_step(outbox):
     first = outbox.due(1)[0]
-    outbox.apply(first, Park("HTTP 413", SHORT))
+    settled(outbox, first, Park("HTTP 413", SHORT))
     assert outcomes(outbox) == [Completed('"x1"'), SHORT]
 
     assert outbox.retry(first.number) is True
@@ -66,8 +67,8 @@ def test_r24_the_failure_that_stood_in_for_it_is_withdrawn_in_the_same_step(outb
 
 def test_r24_once_that_failure_has_reached_the_server_the_claim_is_over(outbox):
     first = outbox.due(1)[0]
-    outbox.apply(first, Park("HTTP 413", SHORT))
-    outbox.apply(outbox.after(0, 9)[-1], Settle(Settlement.ACCEPTED))
+    settled(outbox, first, Park("HTTP 413", SHORT))
+    settled(outbox, outbox.after(0, 9)[-1], Settle(Settlement.ACCEPTED))
 
     with pytest.raises(UsageError, match="this claim is over: retry the task on the server"):
         outbox.retry(first.number)
@@ -76,8 +77,8 @@ def test_r24_once_that_failure_has_reached_the_server_the_claim_is_over(outbox):
 
 def test_a_failure_that_was_parked_as_well_does_not_hinder_its_report(outbox):
     first = outbox.due(1)[0]
-    outbox.apply(first, Park("HTTP 413", SHORT))
-    outbox.apply(outbox.after(0, 9)[-1], Park("HTTP 413 again"))
+    settled(outbox, first, Park("HTTP 413", SHORT))
+    settled(outbox, outbox.after(0, 9)[-1], Park("HTTP 413 again"))
 
     assert outbox.retry(first.number) is False
     assert outcomes(outbox) == [Completed('"x0"'), Completed('"x1"')]
@@ -105,7 +106,7 @@ def test_reasons_are_counted_over_all_servers(path, line, opened):
     line.commit(path, Failed("c"), server="http://other/api")
     outbox = opened()
     for report, detail in zip(outbox.after(0, 9), ("HTTP 413", "HTTP 413", "no such task"), strict=True):
-        outbox.apply(report, Park(detail))
+        settled(outbox, report, Park(detail))
 
     assert outbox.of("http://s/api").parked() == [
         Parked("http://s/api", "HTTP 413", 2),
@@ -114,7 +115,7 @@ def test_reasons_are_counted_over_all_servers(path, line, opened):
 
 
 def test_parked_reports_are_kept_for_90_days_and_then_deleted(outbox, clock):
-    outbox.apply(outbox.due(1)[0], Park("HTTP 413"))
+    settled(outbox, outbox.due(1)[0], Park("HTTP 413"))
     clock.turn(89 * 86_400)
     assert outbox.forget_parked() == 0
     clock.turn(2 * 86_400)
@@ -125,7 +126,7 @@ def test_parked_reports_are_kept_for_90_days_and_then_deleted(outbox, clock):
 
 def test_of_too_many_parked_reports_the_oldest_go(outbox, path):
     for report in outbox.due(9):
-        outbox.apply(report, Park("HTTP 413"))
+        settled(outbox, report, Park("HTTP 413"))
     columns = "server, dialect, task_id, task_type, digest, worker_id, token, kind, body, state, parked_at"
     outbox._transactions.run(
         lambda db: db.execute(

@@ -23,6 +23,7 @@ from prismq_worker_sdk.worker.supervision.closing import close_books
 from prismq_worker_sdk.worker.supervision.recovery import open_state, recover
 from prismq_worker_sdk.worker.supervision.supervisor import announce
 from tests.support.loops import Stepped, Work, Workplace, grant
+from tests.support.outbox import settled
 
 
 def crashed(place, task_id="t1"):
@@ -271,7 +272,7 @@ def test_a_folder_that_was_replaced_while_in_use_is_noticed(tmp_path, clock):
 def parked(place, *details):
     for number, detail in enumerate(details):
         place.run(f"p{number}")
-        place.outbox.apply(place.outbox.after(0, 99)[-1], Park(detail))
+        settled(place.outbox, place.outbox.after(0, 99)[-1], Park(detail))
 
 
 def test_what_is_parked_is_told_at_the_start_and_at_the_end_for_every_server(workplace):

@@ -93,8 +93,8 @@ def test_r09_a_handler_that_ends_in_the_middle_of_taking_over_is_reported_under_
             committed.wait(0.2)
             return changed
 
-        def commit(self, *arguments, **options):
-            first = place.outbox.commit(*arguments, **options)
+        def end(self, *ends):
+            first = place.outbox.end(*ends)
             committed.set()
             return first
 

@@ -41,6 +41,7 @@ from prismq_worker_sdk.worker import claim_loop, driver, lease_loop, room
 from prismq_worker_sdk.worker.config import WorkerConfig
 from tests.support.base_server import BaseServer
 from tests.support.loops import TYPE, Work
+from tests.support.outbox import commit
 from tests.support.processes import wait_until
 
 SOON = 10.0
@@ -524,7 +525,7 @@ def test_r37_a_worker_that_is_kept_from_the_results_of_a_dead_one_exits_with_75(
     outbox = Outbox.open(dead.database, SystemClock())
     identity = Identity("http://some.server/api", "v1", "t1", TYPE, "d", "w1")
     outbox.hold(Claim(identity, Task(id="t1", type=TYPE), 0.0, 300.0))
-    outbox.commit(identity, Completed("1"))
+    commit(outbox, identity, Completed("1"))
     outbox.close()
     (dead.path / "lock").write_text(str(2**22 - 3))
     running = start()
