@@ -25,8 +25,8 @@ from prismq_worker_sdk.handlers.installed import InstalledPlugin, installed
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.plugin_files import import_file
 from prismq_worker_sdk.handlers.registry import as_handler
-from prismq_worker_sdk.handlers.schema import is_model
 from prismq_worker_sdk.handlers.task_handler import TaskHandler
+from prismq_worker_sdk.handlers.values import is_model
 
 _LOG = logging.getLogger("prismq.plugins")
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("prismq_"))

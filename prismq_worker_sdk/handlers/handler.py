@@ -15,8 +15,8 @@ from prismq_worker_sdk.model.quota import Quota
 from prismq_worker_sdk.model.retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from prismq_worker_sdk.handlers.schema import ParamsSpec
     from prismq_worker_sdk.handlers.settings_source import SettingsSource
+    from prismq_worker_sdk.handlers.values import ParamsSpec
 
 DEFAULT_TIME_LIMIT = 3600.0
 """Seconds that a handler has unless it says otherwise (R16)."""

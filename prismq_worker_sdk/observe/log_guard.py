@@ -7,6 +7,7 @@ import sys
 import threading
 
 OWN = "prismq"
+_LOG = logging.getLogger(OWN)
 TAKEN = (
     "something in this process set logging up anew (logging.config or basicConfig with their defaults do) and took it "
     "from the worker; its lines go on, and those of others go through it again"
@@ -49,7 +50,7 @@ class LogGuard:
     def keep(self) -> None:
         """Puts the handler back where it was, in the place of what writes to the console past it."""
         with self._lock:
-            root = logging.getLogger()
+            root = logging.root
             self._handler.setFormatter(self._formatter)  # it takes the secrets out
             self._handler.setLevel(logging.NOTSET)
             if self._handler not in root.handlers:
@@ -61,16 +62,16 @@ class LogGuard:
                 if isinstance(logger, logging.Logger) and (name == OWN or name.startswith(f"{OWN}.")):
                     logger.disabled = False
                     logger.propagate = True
-            if logging.getLogger(OWN).level != self.level:
-                logging.getLogger(OWN).setLevel(self.level)
+            if _LOG.level != self.level:
+                _LOG.setLevel(self.level)
 
     def _reached_by(self, logger: logging.Logger, level: int) -> bool:
         return (
             not logger.disabled
             and logger.isEnabledFor(level)
             and logger.propagate
-            and logging.getLogger(OWN).propagate
-            and self._handler in logging.getLogger().handlers
+            and _LOG.propagate
+            and self._handler in logging.root.handlers
             and self._handler.level <= level
             and self._handler.formatter is self._formatter
         )

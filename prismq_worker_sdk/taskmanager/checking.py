@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from prismq_worker_sdk.errors import Fault, InvalidParams
 from prismq_worker_sdk.handlers.patterns import Matcher, NeedsTime
-from prismq_worker_sdk.handlers.schema import ParamsSpec
+from prismq_worker_sdk.handlers.values import ParamsSpec
 from prismq_worker_sdk.model.json import DRAFT
 from prismq_worker_sdk.taskmanager.http import Problem
 

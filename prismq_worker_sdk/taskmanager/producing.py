@@ -13,7 +13,7 @@ from sqlalchemy import bindparam
 
 from prismq_worker_sdk.errors import SchemaError
 from prismq_worker_sdk.handlers.published import checked_schema
-from prismq_worker_sdk.handlers.schema import ParamsSpec
+from prismq_worker_sdk.handlers.values import ParamsSpec
 from prismq_worker_sdk.model.json import DRAFT
 from prismq_worker_sdk.taskmanager.breaking import breaking_changes
 from prismq_worker_sdk.taskmanager.checking import LongChecks, faults_of

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from prismq_worker_sdk.errors import NotSupported, TaskCancelled, UnfitResult
 from prismq_worker_sdk.handlers.context import TaskLog
 from prismq_worker_sdk.handlers.handler import check_task_type
-from prismq_worker_sdk.handlers.strict_json import encode_result
+from prismq_worker_sdk.handlers.values import encode_result
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.outcome import Child

@@ -8,7 +8,7 @@ from typing import Any
 from prismq_worker_sdk.errors import SettingsError, Unavailable
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
-from prismq_worker_sdk.handlers.strict_json import encode_result
+from prismq_worker_sdk.handlers.values import encode_result
 from prismq_worker_sdk.worker.context import CancelToken, RunningContext
 from prismq_worker_sdk.worker.traces import handler_trace, trace_elsewhere
 

@@ -28,7 +28,7 @@ from pydantic import Field, create_model, field_validator
 
 from prismq_worker_sdk import TaskParams
 from prismq_worker_sdk.errors import InvalidParams
-from prismq_worker_sdk.handlers.schema import ParamsSpec
+from prismq_worker_sdk.handlers.values import ParamsSpec
 from tests.property.params import JSON, KINDS, form_of, model_of, named, near, parameters, schema_of
 
 MORE = settings(max_examples=60, deadline=None)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from prismq_worker_sdk.errors import InvalidParams
-from prismq_worker_sdk.handlers.schema import ParamsSpec
+from prismq_worker_sdk.handlers.values import ParamsSpec
 from prismq_worker_sdk.testing.prismq_client import php
 from prismq_worker_sdk.testing.prismq_client.task_types import violations
 from prismq_worker_sdk.wire.dialects.prismq_client.schema import converted

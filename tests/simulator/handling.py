@@ -7,7 +7,7 @@ from typing import Any
 
 from prismq_worker_sdk.errors import Defer, OutboxError, Permanent, TaskCancelled, Transient, Unavailable
 from prismq_worker_sdk.handlers.handler import Handler
-from prismq_worker_sdk.handlers.schema import ParamsSpec
+from prismq_worker_sdk.handlers.values import ParamsSpec
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.handler_run import AttemptBackend, begin, place_of, worked

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plugins.youtube_shorts.tests.entries import entry
-from prismq_worker_sdk.handlers.strict_json import encode_result
+from prismq_worker_sdk.handlers.values import encode_result
 from prismq_worker_sdk.testing import HandlerHarness
 from prismq_worker_sdk.wire.dialects.prismq_client.values import MAX_TEXT_BYTES, stored_bytes
 from prismq_youtube_shorts.analyze_trends import AnalyzeTrends

@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from prismq_worker_sdk import TaskParams
 from prismq_worker_sdk.errors import InvalidParams
 from prismq_worker_sdk.handlers.discovery import load
-from prismq_worker_sdk.handlers.schema import ParamsSpec
+from prismq_worker_sdk.handlers.values import ParamsSpec
 
 
 class Place(TaskParams):

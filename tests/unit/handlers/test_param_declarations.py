@@ -10,7 +10,7 @@ from pydantic import BaseModel, RootModel, create_model
 
 from prismq_worker_sdk import TaskParams
 from prismq_worker_sdk.errors import InvalidParams, SchemaError
-from prismq_worker_sdk.handlers.schema import ParamsSpec
+from prismq_worker_sdk.handlers.values import ParamsSpec
 from prismq_worker_sdk.model.json import DRAFT
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, RootModel, SecretStr, field_validator, mo
 
 from prismq_worker_sdk import TaskParams
 from prismq_worker_sdk.errors import InvalidParams
-from prismq_worker_sdk.handlers.schema import ParamsSpec
+from prismq_worker_sdk.handlers.values import ParamsSpec
 
 
 class Place(TaskParams):

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from prismq_worker_sdk import TaskContext, TaskParams, task_handler
 from prismq_worker_sdk.errors import InvalidParams
-from prismq_worker_sdk.handlers.schema import ParamsSpec
+from prismq_worker_sdk.handlers.values import ParamsSpec
 from prismq_worker_sdk.model.json import DRAFT
 
 

@@ -14,7 +14,7 @@ from prismq_worker_sdk.handlers import patterns
 from prismq_worker_sdk.handlers.linear import linear
 from prismq_worker_sdk.handlers.match_process import MatchProcesses, command
 from prismq_worker_sdk.handlers.patterns import CheckTimeout, Matcher, NeedsTime
-from prismq_worker_sdk.handlers.schema import ParamsSpec
+from prismq_worker_sdk.handlers.values import ParamsSpec
 
 SILENT = """
 import os, pathlib, socket, sys

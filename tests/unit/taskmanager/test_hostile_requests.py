@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from prismq_worker_sdk.handlers.strict_json import MAX_DEPTH
+from prismq_worker_sdk.handlers.values import MAX_DEPTH
 from prismq_worker_sdk.taskmanager import queries
 from tests.support.api import TYPE, running_api
 from tests.support.processes import wait_until

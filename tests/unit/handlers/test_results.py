@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, field_serializer
 
 from prismq_worker_sdk.errors import PluginError, UnfitResult
-from prismq_worker_sdk.handlers.strict_json import MAX_DEPTH, encode_result
+from prismq_worker_sdk.handlers.values import MAX_DEPTH, encode_result
 from prismq_worker_sdk.worker.context import child_of
 
 ENOUGH = 8 * 1024 * 1024
