@@ -30,9 +30,9 @@ from prismq_worker_sdk.wire.reasons import CUT_OFF, NoAnswerError, sentence, too
 BY_PROXY = "by way of the proxy of the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY)"
 
 
-def proxies_for(base: str, proxies: dict[str, str] | None) -> dict[str, str]:
-    """Scheme → proxy: those given, else those of the environment or the system; none where none is for this address."""
-    known = dict(get_environ_proxies(base)) if proxies is None else proxies
+def proxies_for(base: str) -> dict[str, str]:
+    """Scheme → proxy, of the environment or the system; none where none is for this address."""
+    known: dict[str, str] = get_environ_proxies(base)
     return known if select_proxy(base, known) else {}
 
 

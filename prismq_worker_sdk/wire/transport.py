@@ -65,8 +65,6 @@ class Transport:
     Args:
         api_url: Where the TaskManager is.
         key: The API key now; asked at the first call and after each `forget_key`.
-        proxies: Scheme → proxy; the environment's unless given. Resolved once.
-        ca_bundle: File or folder of the certificates to trust; the environment's, else certifi's, unless given.
 
     Attributes:
         secret: The key that is sent; what is told of an answer must not repeat it.
@@ -81,8 +79,6 @@ class Transport:
         *,
         key: Callable[[], str | None],
         timeouts: Timeouts | None = None,
-        proxies: dict[str, str] | None = None,
-        ca_bundle: str | None = None,
     ) -> None:
         base = normalise(api_url)
         self._path = urlsplit(base).path
@@ -91,7 +87,7 @@ class Transport:
         self._secret_known = False
         self._timeouts = timeouts or Timeouts()
         self._deadline = Deadline()
-        self._connection = opened(base, self._deadline, proxies, ca_bundle or _environment_ca_bundle())
+        self._connection = opened(base, self._deadline, _environment_ca_bundle())
         self._used_at = time.monotonic()
 
     def send(self, request: HttpRequest) -> HttpReply | Unreachable:
@@ -163,17 +159,14 @@ def checked_key(key: str | None) -> str | None:
     raise SettingsError("the API key holds a line break or a character that no HTTP header can carry")
 
 
-def opened(
-    base: str, deadline: Deadline, proxies: dict[str, str] | None, ca_bundle: str | None
-) -> HttpConnection | RequestsConnection:
+def opened(base: str, deadline: Deadline, ca_bundle: str | None) -> HttpConnection | RequestsConnection:
     """What carries the requests from now on; requests is imported where it may be needed only."""
-    if proxies is None and _goes_straight(base):
-        proxies = {}
-    if proxies != {} or not is_plain(base):
+    straight, plain = _goes_straight(base), is_plain(base)
+    if not straight or not plain:
         from prismq_worker_sdk.wire import requests_connection as odd  # noqa: PLC0415 - see there
 
-        proxies = odd.proxies_for(base, proxies)
-        if proxies or not is_plain(base):
+        proxies = {} if straight else odd.proxies_for(base)
+        if proxies or not plain:
             return odd.RequestsConnection(base, deadline, proxies=proxies, ca_bundle=ca_bundle)
     return HttpConnection(base, deadline, ca_bundle=ca_bundle)
 

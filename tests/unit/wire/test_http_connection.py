@@ -205,8 +205,9 @@ def test_a_client_that_nobody_closed_leaves_no_connection_behind():
         server.threads_end(1)
 
 
-def test_r31_a_server_that_reads_in_sips_is_bounded_over_tls_as_well():
+def test_r31_a_server_that_reads_in_sips_is_bounded_over_tls_as_well(monkeypatch):
     """There each record has a time-out for itself."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
     large = HttpRequest("complete", "POST", ("tasks", "1", "complete"), " " * (8 * 2**20))
 
     def sips(peer):
@@ -216,7 +217,7 @@ def test_r31_a_server_that_reads_in_sips_is_bounded_over_tls_as_well():
 
     with raw_server(sips, tls=tls()) as server:
         timeouts = Timeouts(default=0.5, calls={})
-        found = Transport(server.url, key=no_key, timeouts=timeouts, ca_bundle=str(CERTIFICATE)).send(large)
+        found = Transport(server.url, key=no_key, timeouts=timeouts).send(large)
 
     assert found == Unreachable("the answer did not come in time", maybe_seen=True)
 
@@ -242,12 +243,13 @@ def test_the_certificates_of_the_environment_are_trusted(monkeypatch, name):
     assert found.status == 200
 
 
-def test_certificates_that_were_replaced_are_read_again(tmp_path):
+def test_certificates_that_were_replaced_are_read_again(monkeypatch, tmp_path):
     bundle = tmp_path / "ca.pem"
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     bundle.write_bytes(b"nothing yet")
     os.utime(bundle, (1, 1))
     with raw_server(says(answer()), tls=tls()) as server:
-        transport = Transport(server.url, key=no_key, ca_bundle=str(bundle))
+        transport = Transport(server.url, key=no_key)
         before = transport.send(HEALTH)
         bundle.write_bytes(CERTIFICATE.read_bytes())
         after = transport.send(HEALTH)
@@ -258,10 +260,11 @@ def test_certificates_that_were_replaced_are_read_again(tmp_path):
     assert after.status == 200
 
 
-def test_certificates_that_are_not_there_are_named(tmp_path):
+def test_certificates_that_are_not_there_are_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
     with raw_server(lambda peer: peer.hang()) as server:
         url = server.url.replace("http:", "https:")
-        found = Transport(url, key=no_key, ca_bundle=str(tmp_path / "none.pem")).send(COMPLETE)
+        found = Transport(url, key=no_key).send(COMPLETE)
 
     assert found.reason.startswith(f"the CA bundle {tmp_path / 'none.pem'} cannot be used (No such file")
     assert "REQUESTS_CA_BUNDLE" in found.reason

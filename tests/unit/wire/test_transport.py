@@ -317,8 +317,9 @@ def test_r26_an_unanswered_request_may_have_been_seen():
     assert found.maybe_seen
 
 
-def test_a_tls_server_is_talked_to_when_its_certificate_is_known():
-    assert sent(raw_server(says(answer()), tls=tls()), ca_bundle=str(CERTIFICATE)).status == 200
+def test_a_tls_server_is_talked_to_when_its_certificate_is_known(monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
+    assert sent(raw_server(says(answer()), tls=tls())).status == 200
 
 
 def test_r26_a_certificate_that_is_not_known_has_shown_the_server_nothing():
@@ -330,13 +331,15 @@ def test_r26_a_certificate_that_is_not_known_has_shown_the_server_nothing():
     assert "certificate" in found.reason
 
 
-def test_r26_a_request_over_tls_that_is_cut_off_may_have_been_seen():
+def test_r26_a_request_over_tls_that_is_cut_off_may_have_been_seen(monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
+
     def cuts(peer):
         peer.read()
         peer.tear()
 
     server = raw_server(cuts, tls=tls())
-    found = sent(server, COMPLETE, ca_bundle=str(CERTIFICATE))
+    found = sent(server, COMPLETE)
 
     assert isinstance(found, Unreachable)
     assert (found.maybe_seen, len(server.asked)) == (True, 1)

@@ -107,7 +107,7 @@ class _Http:
 
     def __init__(self, endpoint: str) -> None:
         self.deadline = Deadline()
-        self._connection = opened(endpoint.rstrip("/"), self.deadline, None, _trusted())
+        self._connection = opened(endpoint.rstrip("/"), self.deadline, _trusted())
         self._used_at = time.monotonic()
 
     def request(

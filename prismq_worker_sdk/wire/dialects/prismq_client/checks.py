@@ -18,9 +18,13 @@ from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.protocol import Conflict, Failure
 from prismq_worker_sdk.wire.checks import (
     NO_TYPES,
+    PROBE_TYPE,
+    RESULT,
     CheckContext,
     CheckResult,
+    Held,
     Level,
+    Probe,
     Record,
     body_of,
     check_key,
@@ -28,6 +32,7 @@ from prismq_worker_sdk.wire.checks import (
     fail,
     not_registered,
     ok,
+    probed,
     skip,
     warn,
 )
@@ -38,7 +43,6 @@ from prismq_worker_sdk.wire.dialects.prismq_client.schema import broken_pattern,
 from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
 from prismq_worker_sdk.wire.dialects.prismq_client.values import MAX_TEXT_BYTES
 from prismq_worker_sdk.wire.messages import HttpAnswer, HttpRequest, Steps, compact_json
-from prismq_worker_sdk.wire.probe import PROBE_TYPE, RESULT, Held, Probe, probed
 
 CHARACTER = "\U0001f3ac"
 """Four bytes in UTF-8, as every emoji has."""

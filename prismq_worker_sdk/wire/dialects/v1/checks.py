@@ -10,18 +10,19 @@ from prismq_worker_sdk.wire.checks import (
     CheckContext,
     CheckResult,
     Level,
+    Probe,
     body_of,
     check_key,
     compare_type,
     fail,
     not_registered,
+    probed,
     skip,
     warn,
 )
 from prismq_worker_sdk.wire.dialects.v1 import base
 from prismq_worker_sdk.wire.dialects.v1.producer import V1Producer
 from prismq_worker_sdk.wire.messages import HttpAnswer, HttpRequest
-from prismq_worker_sdk.wire.probe import Probe, probed
 from prismq_worker_sdk.wire.reading import detail_of
 
 NO_WORKER = HttpRequest("exchange", "POST", ("tasks", "exchange"), "{}")
