@@ -31,8 +31,7 @@ from prismq_worker_sdk.model.protocol import (
     Unreachable,
 )
 from prismq_worker_sdk.model.report import Report, Verdict
-from prismq_worker_sdk.wire.client import perform
-from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, compact_json
+from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, compact_json, perform
 from prismq_worker_sdk.wire.producer_backend import ProducerBackend, Submission
 from prismq_worker_sdk.wire.reading import KEY_REFUSED, detail_of, strip_surrogates
 from prismq_worker_sdk.wire.transport import Timeouts, Transport

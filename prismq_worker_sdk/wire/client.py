@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from typing import TypeVar
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.capabilities import BASE
@@ -29,8 +27,6 @@ from prismq_worker_sdk.wire.messages import NOT_JSON, HttpAnswer, HttpRequest, S
 from prismq_worker_sdk.wire.rate_limits import RateLimits, rate_limits_of
 from prismq_worker_sdk.wire.reading import KEY_REFUSED
 from prismq_worker_sdk.wire.transport import Timeouts, Transport
-
-T = TypeVar("T")
 
 MAX_CALL = 90.0
 """Seconds that the requests of one call may take together; one that has begun may take its own time."""
@@ -90,9 +86,15 @@ class WireClient:
             steps = self._exchange(call, self._capabilities)
         until = time.monotonic() + (MAX_CALL if call.within is None else min(MAX_CALL, call.within))
         try:
-            answer = perform(steps, partial(self._send, until=until))
+            request = next(steps)
+            while True:
+                request = steps.send(self._send(request, until))
+        except StopIteration as end:
+            answer: ProbeReply | ExchangeReply = end.value
         except _NotSent as why:
             return why.failure
+        finally:
+            steps.close()
         if isinstance(answer, ServerInfo):
             self.use(answer)
         secret = self._transport.secret
@@ -127,19 +129,6 @@ class WireClient:
                 word = f"http_{answer.status}"
         self._on_call(ApiCalled(request.call, seconds, word))
         return answer
-
-
-def perform(steps: Steps[T], send: Callable[[HttpRequest], HttpAnswer]) -> T:
-    """What a call of a dialect comes to, its requests sent one after the other; what `send` raises ends it."""
-    try:
-        request = next(steps)
-        while True:
-            request = steps.send(send(request))
-    except StopIteration as end:
-        result: T = end.value
-        return result
-    finally:
-        steps.close()
 
 
 def health(wanted: str = AUTO, within: float | None = None) -> Steps[ProbeReply]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
@@ -70,3 +70,16 @@ HttpAnswer: TypeAlias = HttpReply | Unreachable
 
 Steps: TypeAlias = Generator[HttpRequest, HttpAnswer, T]
 """A call: yields each HTTP request, is sent what came of it, and returns what the call comes to."""
+
+
+def perform(steps: Steps[T], send: Callable[[HttpRequest], HttpAnswer]) -> T:
+    """What a call of a dialect comes to, its requests sent one after the other; what `send` raises ends it."""
+    try:
+        request = next(steps)
+        while True:
+            request = steps.send(send(request))
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        steps.close()

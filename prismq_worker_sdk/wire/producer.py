@@ -13,11 +13,10 @@ from prismq_worker_sdk.errors import PrismqError, RequestRefused, ServerUnreacha
 from prismq_worker_sdk.model.capabilities import BASE, Capabilities
 from prismq_worker_sdk.model.protocol import ServerInfo, Throttled, Unreachable, UnrecognisedServer
 from prismq_worker_sdk.model.task import Task
-from prismq_worker_sdk.wire.client import perform
 from prismq_worker_sdk.wire.dialect import Dialect
 from prismq_worker_sdk.wire.dialects import AUTO, DIALECTS, HEALTH, dialect_named, recognise
 from prismq_worker_sdk.wire.key_redaction import clean_error
-from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps
+from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, perform
 from prismq_worker_sdk.wire.producer_backend import (
     ProducerBackend,
     Submission,

@@ -5,10 +5,9 @@ import json
 from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.protocol import ClaimWork, ExchangeRequest, Renewal, Unreachable
 from prismq_worker_sdk.model.report import Report
-from prismq_worker_sdk.wire.client import perform
 from prismq_worker_sdk.wire.dialects.prismq_client.reports import exchange
 from prismq_worker_sdk.wire.dialects.prismq_client.session import Session
-from prismq_worker_sdk.wire.messages import HttpReply
+from prismq_worker_sdk.wire.messages import HttpReply, perform
 
 OWNER = "w/1"
 """The wire worker id of a claim."""

@@ -9,8 +9,8 @@ from prismq_worker_sdk.errors import (
     ServerUnreachable,
     Unauthorised,
 )
-from prismq_worker_sdk.wire.client import perform
 from prismq_worker_sdk.wire.dialects.prismq_client.producer import PrismqClientProducer, faults_of
+from prismq_worker_sdk.wire.messages import perform
 from prismq_worker_sdk.wire.producer_backend import Submission, TaskFilter, TypeSchema
 from tests.support.prismq_talk import DEADLOCK, NOTHING, SILENCE, TOO_LONG, raw, refused, said, shown, task
 
