@@ -174,7 +174,7 @@ def deliver(*, timeout: float, **given: Any) -> int:
     \b
     Exit codes: 0 nothing is left · 75 something is left · 1 the server cannot be reached · 2 wrong use
     """
-    from prismq_worker_sdk.handlers.registry import Registry
+    from prismq_worker_sdk.handlers.handler import Registry
     from prismq_worker_sdk.observe.bus import EventBus
     from prismq_worker_sdk.observe.event_log import EventLog
     from prismq_worker_sdk.worker.outbox_delivery import Sent, send_stored

@@ -17,9 +17,8 @@ from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.environment import keep_places
 from prismq_worker_sdk.errors import NotSupported, RequestRefused, SettingsError
 from prismq_worker_sdk.handlers.discovery import BrokenPlugin, LoadedPlugin, Plugins, load
-from prismq_worker_sdk.handlers.handler import Handler
+from prismq_worker_sdk.handlers.handler import Handler, contested
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
-from prismq_worker_sdk.handlers.registry import contested
 from prismq_worker_sdk.observe.logs import one_line
 from prismq_worker_sdk.settings import configured_plugins
 

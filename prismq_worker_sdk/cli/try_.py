@@ -22,8 +22,7 @@ from prismq_worker_sdk.cli.output import note, only_answers, tell_json, wants_tr
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import PrismqError, SettingsError
 from prismq_worker_sdk.handlers.discovery import load
-from prismq_worker_sdk.handlers.handler import Handler
-from prismq_worker_sdk.handlers.registry import Registry
+from prismq_worker_sdk.handlers.handler import Handler, Registry
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.events import (

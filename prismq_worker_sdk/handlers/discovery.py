@@ -24,8 +24,7 @@ from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.installed import InstalledPlugin, installed
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.plugin_files import import_file
-from prismq_worker_sdk.handlers.registry import as_handler
-from prismq_worker_sdk.handlers.task_handler import TaskHandler
+from prismq_worker_sdk.handlers.task_handler import TaskHandler, as_handler
 from prismq_worker_sdk.handlers.values import is_model
 
 _LOG = logging.getLogger("prismq.plugins")

@@ -1,10 +1,10 @@
-"""A handler: what runs for one task type, and how."""
+"""A handler: what runs for one task type, and how; and the handlers of a worker, by type."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -165,3 +165,75 @@ def takes_params_and_ctx(function: Callable[..., Any], origin: str) -> None:
         signature(function).bind(object(), object())
     except TypeError:
         raise PluginError(f"{origin}: a handler takes two arguments, (params, ctx)") from None
+
+
+class Registry:
+    """The handlers of a worker, by task type.
+
+    Attributes:
+        find: The handler of a type, None when there is none.
+
+    Raises:
+        PluginError: Two handlers are for one task type; names both.
+    """
+
+    def __init__(self, handlers: Iterable[Handler]) -> None:
+        self._handlers: dict[str, Handler] = {}
+        self.find: Callable[[str], Handler | None] = self._handlers.get
+        for handler in handlers:
+            other = self._handlers.get(handler.task_type)
+            if other is None or other == handler or _imported(other, handler):
+                self._handlers[handler.task_type] = handler
+            elif not _imported(handler, other):
+                raise PluginError(
+                    f"two handlers are for {handler.task_type}: {other.origin} and {handler.origin}; "
+                    f"{_remedy(other, handler)}"
+                )
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The task types, in the order of registration."""
+        return tuple(self._handlers)
+
+    @property
+    def handlers(self) -> tuple[Handler, ...]:
+        """The handlers, in the order of registration."""
+        return tuple(self._handlers.values())
+
+    def get(self, task_type: str) -> Handler:
+        """The handler of a type.
+
+        Raises:
+            PluginError: There is none; names those that exist.
+        """
+        found = self.find(task_type)
+        if found is None:
+            known = ", ".join(self.types) or "none"
+            raise PluginError(f"no handler is for {task_type!r}; there are handlers for: {known}")
+        return found
+
+
+def contested(handlers: Iterable[Handler]) -> dict[str, str]:
+    """The types that several handlers are for, and the sentence that refuses them."""
+    by_type: dict[str, list[Handler]] = {}
+    for handler in handlers:
+        by_type.setdefault(handler.task_type, []).append(handler)
+    found = {}
+    for task_type, several in by_type.items():
+        try:
+            Registry(several)
+        except PluginError as error:
+            found[task_type] = str(error)
+    return found
+
+
+def _imported(one: Handler, home: Handler) -> bool:
+    """Whether a plugin has imported one from the plugin whose own it is."""
+    same = one.run == home.run or (one.made_from is not None and one.made_from is home.made_from)
+    return same and one.plugin != home.plugin == home.origin.partition(":")[0]
+
+
+def _remedy(one: Handler, other: Handler) -> str:
+    if one.plugin == other.plugin:
+        return "give one of them another type"
+    return "load only one of their plugins (--plugin)"

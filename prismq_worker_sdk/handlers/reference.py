@@ -15,8 +15,7 @@ from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.discovery import handlers_of
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_files import load_file
-from prismq_worker_sdk.handlers.registry import as_handler
-from prismq_worker_sdk.handlers.task_handler import TaskHandler
+from prismq_worker_sdk.handlers.task_handler import TaskHandler, as_handler
 
 MAIN = "__main__"
 IMPORTED_MAIN = "__mp_main__"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, ClassVar, Literal, get_type_hints
 
@@ -144,6 +145,32 @@ class TaskHandler:
 
     def _bind(self, settings: Any) -> None:
         self.settings = settings
+
+
+def as_handler(thing: object) -> Handler:
+    """The Handler that this is, or that it can be made into: a Handler, a TaskHandler or a TaskHandler class.
+
+    Raises:
+        PluginError: It is none of them, or a class whose instances cannot be made without arguments.
+    """
+    if isinstance(thing, Handler):
+        return thing
+    if isinstance(thing, type) and issubclass(thing, TaskHandler):
+        _takes_nothing(thing)
+        return replace(thing().as_handler(), made_from=thing)
+    if isinstance(thing, TaskHandler):
+        return thing.as_handler()
+    raise PluginError(f"{thing!r} is no handler; decorate it with @task_handler, or subclass TaskHandler")
+
+
+def _takes_nothing(cls: type[Any]) -> None:
+    """Raises PluginError unless an instance can be made without arguments."""
+    try:
+        signature(cls).bind()
+    except TypeError as error:
+        raise PluginError(
+            f"{cls.__module__}:{cls.__qualname__} cannot be made without arguments ({error}); give an instance"
+        ) from None
 
 
 def _handler(

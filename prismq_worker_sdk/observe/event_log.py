@@ -12,7 +12,7 @@ from prismq_worker_sdk.model import events as ev
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.observe.bus import EVERY, BatchListener
-from prismq_worker_sdk.observe.log_guard import LogGuard
+from prismq_worker_sdk.observe.log_lines import LogGuard
 
 _LOG = logging.getLogger("prismq.worker")
 QUIET_SECONDS = 60.0

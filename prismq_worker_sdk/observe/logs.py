@@ -15,8 +15,7 @@ from typing import Any, Literal, TextIO
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model.events import TaskRef
-from prismq_worker_sdk.observe.line_handler import LineHandler
-from prismq_worker_sdk.observe.log_guard import LogGuard
+from prismq_worker_sdk.observe.log_lines import LineHandler, LogGuard
 
 TASK: ContextVar[TaskRef | None] = ContextVar("prismq_task", default=None)
 """The task at hand: every record emitted meanwhile, those of other libraries too, carries it."""

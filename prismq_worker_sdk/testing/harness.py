@@ -17,7 +17,7 @@ from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.handlers.context import TaskLog
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
-from prismq_worker_sdk.handlers.registry import as_handler
+from prismq_worker_sdk.handlers.task_handler import as_handler
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import BASE, Capabilities
 from prismq_worker_sdk.model.claim import Claim, Identity

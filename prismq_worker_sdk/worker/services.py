@@ -10,8 +10,7 @@ from typing import Protocol
 from prismq_worker_sdk.decide.leases import CONFIRM_WITHIN
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.decide.retries import can_be_held
-from prismq_worker_sdk.handlers.handler import Handler
-from prismq_worker_sdk.handlers.registry import Registry
+from prismq_worker_sdk.handlers.handler import Handler, Registry
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.clock import Clock

@@ -12,9 +12,8 @@ from prismq_worker_sdk.decide.api_key import weakness
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.decide.shutdown import ExitCode
 from prismq_worker_sdk.errors import UsageError
-from prismq_worker_sdk.handlers.handler import Handler
-from prismq_worker_sdk.handlers.registry import Registry, as_handler
-from prismq_worker_sdk.handlers.task_handler import TaskHandler
+from prismq_worker_sdk.handlers.handler import Handler, Registry
+from prismq_worker_sdk.handlers.task_handler import TaskHandler, as_handler
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice, WorkerStopped
 from prismq_worker_sdk.observe.bus import EventBus

@@ -11,8 +11,7 @@ from random import Random
 from prismq_worker_sdk.decide.claims import lanes
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import PrismqError
-from prismq_worker_sdk.handlers.handler import Handler
-from prismq_worker_sdk.handlers.registry import Registry
+from prismq_worker_sdk.handlers.handler import Handler, Registry
 from prismq_worker_sdk.model.capabilities import BASE
 from prismq_worker_sdk.model.claim import TaskKey
 from prismq_worker_sdk.model.events import Event

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from prismq_worker_sdk import task_handler
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import OutboxError
-from prismq_worker_sdk.handlers.registry import Registry
+from prismq_worker_sdk.handlers.handler import Registry
 from prismq_worker_sdk.model.capabilities import BASE
 from prismq_worker_sdk.model.events import ClaimEnded
 from prismq_worker_sdk.model.protocol import (

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from prismq_worker_sdk import Handler, RetryPolicy, TaskHandler, TaskParams, task_handler
 from prismq_worker_sdk.errors import PluginError, SchemaError
 from prismq_worker_sdk.handlers.handler import Rate
-from prismq_worker_sdk.handlers.registry import as_handler
+from prismq_worker_sdk.handlers.task_handler import as_handler
 
 if TYPE_CHECKING:
     from nowhere import Unseen

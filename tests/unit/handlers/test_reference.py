@@ -11,7 +11,7 @@ from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.discovery import load
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.reference import find, packed_settings, reference_of
-from prismq_worker_sdk.handlers.registry import as_handler
+from prismq_worker_sdk.handlers.task_handler import as_handler
 from tests.support.processes import ROOT
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from prismq_worker_sdk import TaskHandler, task_handler
 from prismq_worker_sdk.errors import PluginError
-from prismq_worker_sdk.handlers.registry import Registry, as_handler
+from prismq_worker_sdk.handlers.handler import Registry
+from prismq_worker_sdk.handlers.task_handler import as_handler
 
 
 @task_handler("Test.One")

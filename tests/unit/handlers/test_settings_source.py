@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from prismq_worker_sdk import PluginSettings, TaskHandler
-from prismq_worker_sdk.handlers.registry import as_handler
+from prismq_worker_sdk.handlers.task_handler import as_handler
 from prismq_worker_sdk.plugin_settings import plugin_settings_source
 from prismq_worker_sdk.testing import HandlerHarness
 

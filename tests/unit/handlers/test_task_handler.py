@@ -7,7 +7,7 @@ import pytest
 from prismq_worker_sdk import RetryPolicy, TaskHandler, TaskParams
 from prismq_worker_sdk.errors import PluginError, SchemaError
 from prismq_worker_sdk.handlers.handler import Rate
-from prismq_worker_sdk.handlers.registry import as_handler
+from prismq_worker_sdk.handlers.task_handler import as_handler
 
 
 class Params(TaskParams):

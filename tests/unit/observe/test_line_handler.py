@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from prismq_worker_sdk.observe import line_handler
-from prismq_worker_sdk.observe.line_handler import MOST_LINES, TOGETHER, LineHandler
+from prismq_worker_sdk.observe import log_lines
+from prismq_worker_sdk.observe.log_lines import MOST_LINES, TOGETHER, LineHandler
 
 
 class Slow(io.StringIO):
@@ -36,14 +36,14 @@ def test_lines_are_written_in_order():
 
 
 def test_a_reader_that_stands_still_costs_lines_and_not_the_worker(monkeypatch):
-    monkeypatch.setattr(line_handler, "FLUSH_SECONDS", 0.01)
+    monkeypatch.setattr(log_lines, "FLUSH_SECONDS", 0.01)
     out = Slow()
     handler = LineHandler(out)
     for number in range(MOST_LINES + 2 * TOGETHER):
         handler.emit(record(f"line {number}"))
     handler.flush()
     out.gate.set()
-    monkeypatch.setattr(line_handler, "FLUSH_SECONDS", 10.0)
+    monkeypatch.setattr(log_lines, "FLUSH_SECONDS", 10.0)
     handler.flush()
 
     lines = out.getvalue().splitlines()

@@ -9,7 +9,7 @@ import pytest
 
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.observe.event_log import EventLog
-from prismq_worker_sdk.observe.log_guard import SILENCED, TAKEN
+from prismq_worker_sdk.observe.log_lines import SILENCED, TAKEN
 from prismq_worker_sdk.testing import FakeClock
 
 INI = """

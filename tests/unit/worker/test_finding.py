@@ -7,7 +7,7 @@ import pytest
 
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import NotATaskManager, ServerUnreachable, Unauthorised
-from prismq_worker_sdk.handlers.registry import Registry
+from prismq_worker_sdk.handlers.handler import Registry
 from prismq_worker_sdk.model.capabilities import BASE
 from prismq_worker_sdk.model.events import ServerLost, ServerRegained
 from prismq_worker_sdk.model.protocol import (

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from prismq_worker_sdk import PluginSettings, TaskHandler, Worker
 from prismq_worker_sdk.errors import OutboxError, SettingsError, UsageError
-from prismq_worker_sdk.handlers.registry import as_handler
+from prismq_worker_sdk.handlers.task_handler import as_handler
 from prismq_worker_sdk.model.claim import Claim, Identity
 from prismq_worker_sdk.model.events import (
     ClaimEnded,
