@@ -63,22 +63,14 @@ def _bound(db: Connection, table: str, instant: str, most: int) -> None:
 
 def shrink(db: Connection) -> bool:
     """Gives some free pages back to the disk; whether more are left to give."""
-    free = free_pages(db)
+    free = _free_pages(db)
     if free <= FREE_PAGES:
         return False
     for _ in range(min(PAGES_AT_ONCE, free - FREE_PAGES)):
         db.execute(
             "PRAGMA incremental_vacuum(1)"
         )  # Python's sqlite3 takes one step of it, whatever it is asked for
-    return FREE_PAGES < free_pages(db) < free
-
-
-def log_bytes(path: Path) -> int:
-    """How large the write-ahead log of an outbox file is, 0 when it cannot be looked at."""
-    try:
-        return _log_of(path).stat().st_size
-    except OSError:
-        return 0
+    return FREE_PAGES < _free_pages(db) < free
 
 
 def empty_log(path: Path) -> str | None:
@@ -89,27 +81,26 @@ def empty_log(path: Path) -> str | None:
     address = f"{path.absolute().as_uri()}?mode=rw"  # a file that somebody took away is not made anew beside its log
     with suppress(Error), closing(connect(address, uri=True, timeout=0.0, isolation_level=None)) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    left = log_bytes(path)
+    log = path.with_name(f"{path.name}-wal")
+    try:
+        left = log.stat().st_size
+    except OSError:
+        return None
     if left <= JOURNAL_BYTES:
         return None
     users = users_of(path)
     by = f" (process {', '.join(users)})" if users else ""
     return (
-        f"{left // 2**20} MiB are the log {_log_of(path).name}, which cannot be emptied while another program{by} "
+        f"{left // 2**20} MiB are the log {log.name}, which cannot be emptied while another program{by} "
         "reads the outbox; end it"
     )
-
-
-def _log_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
 
 
 def used_bytes(db: Connection) -> int:
     """Bytes of the file that hold something."""
     (pages,), (size,) = (db.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size"))
-    return int((pages - free_pages(db)) * size)
+    return int((pages - _free_pages(db)) * size)
 
 
-def free_pages(db: Connection) -> int:
-    """Pages of the file that hold nothing."""
+def _free_pages(db: Connection) -> int:
     return int(db.execute("PRAGMA freelist_count").fetchone()[0])

@@ -5,22 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import inf
+from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
-from prismq_worker_sdk.decide.crashes import orphaned
 from prismq_worker_sdk.decide.delivery import Again, Settle
 from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.outcome import Outcome
 from prismq_worker_sdk.model.report import Report
-from prismq_worker_sdk.outbox import bounds, store
+from prismq_worker_sdk.outbox import bounds, recovery, store
 from prismq_worker_sdk.outbox import parked as shelf
-from prismq_worker_sdk.outbox.parked import Parked, Unreadable
+from prismq_worker_sdk.outbox.parked import Parked
+from prismq_worker_sdk.outbox.recovery import Unreadable
 from prismq_worker_sdk.outbox.schema import open_database
-from prismq_worker_sdk.outbox.store import Answered, ClaimEnd, Commit, Drop, HoldResult, Judged
+from prismq_worker_sdk.outbox.store import Answered, ClaimEnd, Commit, HoldResult, Judged
 from prismq_worker_sdk.outbox.transactions import GroupCommit, Transactions
 
 LONGEST = 1_024
@@ -32,11 +32,9 @@ FOREVER = 3600.0
 
 LOOK_LIMIT = 1.0
 """Seconds that who looks for claims to renew waits for it: a lease does not wait for a disk."""
-
 PRUNE_EVERY = 3600.0
-"""Seconds between two looks for what is past its time."""
 
-_WAITS = "state = 'waiting' AND (?1 IS NULL OR server = ?1)"
+_WAITS = f"state = 'waiting' AND {store.OF_SERVER}"
 
 
 class Outbox:
@@ -58,7 +56,6 @@ class Outbox:
         self._line: dict[int, tuple[Report, float]] | None = None
         self._line_size = 0
         self._line_lock = threading.Lock()
-        self._free_pages: float = inf
         self._pruned_at = self._now()
 
     @classmethod
@@ -95,12 +92,11 @@ class Outbox:
         Returns:
             For each report whether it was in the line still; for each claim whether its task is to be run.
         """
-        now = self._now()
-        done, held, self._free_pages = self._transactions.run(
-            lambda db: (store.settle(db, judged, now), store.hold(db, claims, now), bounds.free_pages(db)),
-            then=lambda found: self._follow(judged, found[1]),
+        stored: tuple[list[bool], list[HoldResult]] = self._transactions.run(
+            partial(store.settle_and_hold, judged=judged, claims=claims, now=self._now()),
+            then=partial(self._follow, judged),
         )
-        return done, held
+        return stored
 
     def rehold(self, old: Identity, new: Claim) -> bool:
         """Binds a running attempt to its new claim; False when it has ended meanwhile (R9)."""
@@ -109,9 +105,8 @@ class Outbox:
 
     def end(self, *ends: ClaimEnd) -> list[bool]:
         """Ends claims, in one transaction; for each whether this end was its first (R10)."""
-        now = self._now()
         ended = self._transactions.run(
-            lambda db: store.end_claims(db, ends, now), then=lambda found: self._line_up(ends, found)
+            partial(store.end_claims, ends=ends, now=self._now()), then=partial(self._line_up, ends)
         )
         return [found is not False for found in ended]
 
@@ -169,11 +164,10 @@ class Outbox:
 
     def count(self, state: str) -> int:
         """How many reports are `waiting` or `parked`."""
-        return self._transactions.run(lambda db: self._count(db, state))
-
-    def _count(self, db: Connection, state: str) -> int:
-        counted = "SELECT count(*) FROM outcomes WHERE (?1 IS NULL OR server = ?1) AND state = ?2"
-        return int(db.execute(counted, (self._server, state)).fetchone()[0])
+        counted = f"SELECT count(*) FROM outcomes WHERE {store.OF_SERVER} AND state = ?2"
+        return self._transactions.run(
+            lambda db: int(db.execute(counted, (self._server, state)).fetchone()[0])
+        )
 
     def elsewhere(self) -> dict[str, int]:
         """Waiting reports that go to other servers: server → how many (R1)."""
@@ -232,10 +226,11 @@ class Outbox:
                     if len(self._line) > LONGEST or self._line_size > LARGEST:
                         self._line = None
 
-    def _follow(self, judged: Sequence[Judged], held: Sequence[HoldResult]) -> None:
+    def _follow(self, judged: Sequence[Judged], found: tuple[object, Sequence[HoldResult]]) -> None:
         """Verdicts take reports out of the line, or make them wait; what takes their places it does not know."""
-        if any(isinstance(one, Answered) or one.superseded for one in held):
-            self._forget()
+        for held in found[1]:
+            if isinstance(held, Answered) or held.superseded:
+                self._forget()
         now = self._clock.monotonic()
         with self._line_lock:
             for report, judgement, retry_in in judged:
@@ -256,8 +251,6 @@ class Outbox:
         """Forgets what is past its time once an hour, and gives free pages back; whether more are left to give."""
         now = self._now()
         due = abs(now - self._pruned_at) > PRUNE_EVERY
-        if not due and self._free_pages <= bounds.FREE_PAGES:
-            return False
         self._pruned_at = now if due else self._pruned_at
 
         def tidying(db: Connection) -> bool:
@@ -265,9 +258,7 @@ class Outbox:
                 bounds.prune(db, now)
             return bounds.shrink(db)
 
-        more = self._transactions.run(tidying)
-        self._free_pages = inf if more else 0
-        return more
+        return self._transactions.run(tidying)
 
     def used_bytes(self) -> int:
         """Bytes of the file that hold something."""
@@ -291,34 +282,23 @@ class Outbox:
 
     def park_unreadable(self) -> list[Unreadable]:
         """Parks the waiting reports whose rows cannot be read, before they are counted or sent."""
-        now = self._now()
         return self._transactions.run(
-            lambda db: shelf.park_unreadable(db, self._server, now), then=self._forget
+            partial(recovery.park_unreadable, server=self._server, now=self._now()), then=self._forget
         )
 
     def drop_unreadable_claims(self) -> int:
         """Deletes held claims that cannot be read: they lapse; how many that were."""
-        return self._transactions.run(shelf.drop_unreadable_claims)
+        return self._transactions.run(recovery.drop_unreadable_claims)
 
     def forget_parked(self) -> int:
         """Deletes parked reports beyond their 90 days or their number (10,000); how many that were."""
-        now = self._now()
-        return self._transactions.run(lambda db: shelf.forget(db, now))
+        return self._transactions.run(partial(shelf.forget, now=self._now()))
 
     def recover(self) -> int:
-        """Makes the stored reports of an earlier process due, each of which it may have sent; how many there are (R26).
-
-        Rows that say so already are left alone: SQLite writes a whole row anew, its result with it.
-        """
-        now = self._now()
-        late = f"{_WAITS} AND (maybe_seen = 0 OR next_try > ?2)"
-
-        def recovering(db: Connection) -> int:
-            bounds.prune(db, now)
-            db.execute(f"UPDATE outcomes SET next_try = ?2, maybe_seen = 1 WHERE {late}", (self._server, now))
-            return self._count(db, "waiting")
-
-        return self._transactions.run(recovering, then=self._forget)
+        """Makes the stored reports of an earlier process due; how many there are."""
+        return self._transactions.run(
+            partial(recovery.make_due, server=self._server, now=self._now()), then=self._forget
+        )
 
     def resolve_orphans(
         self, *, retried: Callable[[int | None], bool]
@@ -328,18 +308,7 @@ class Outbox:
         Args:
             retried: Whether the server tries a task again whose attempt of this number is reported as failed.
         """
-        now = self._now()
-
-        def resolving(db: Connection) -> list[tuple[Identity, Outcome | None]]:
-            ended: list[tuple[Identity, Outcome | None]] = []
-            for identity, attempt in store.holds(db, self._server):
-                crashes = store.count_one(db, "crashes", identity.task_key, now)
-                outcome = orphaned(crashes=crashes, retried=retried(attempt))
-                end = Drop(identity) if outcome is None else Commit(identity, outcome, attempt=attempt)
-                store.end_claims(db, (end,), now)
-                ended.append((identity, outcome))
-            return ended
-
+        resolving = partial(recovery.resolve_orphans, server=self._server, retried=retried, now=self._now())
         return self._transactions.run(resolving, then=self._forget)
 
     # what is known of tasks and types

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from sqlite3 import Connection, Error
+from sqlite3 import Connection
 from typing import Any
 
 from prismq_worker_sdk.errors import UsageError
-from prismq_worker_sdk.outbox.store import IDENTITY_COLUMNS, REPORT_COLUMNS, park, report_of
 
 KEPT_SECONDS = 90 * 24 * 3600.0
 KEPT_REPORTS = 10_000
@@ -22,66 +20,6 @@ class Parked:
     server: str
     detail: str
     reports: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A stored report that was parked because it cannot be read."""
-
-    number: int
-    task_id: str
-    detail: str
-
-
-def park_unreadable(db: Connection, server: str | None, now: float) -> list[Unreadable]:
-    """Parks every waiting report whose row makes no report, so that it does not stop the others."""
-    numbers = db.execute(
-        "SELECT number FROM outcomes WHERE state = 'waiting' AND (? IS NULL OR server = ?) ORDER BY number",
-        (server, server),
-    ).fetchall()
-    found = []
-    for (number,) in numbers:
-        fault = _fault(db, number)
-        if fault is not None:
-            detail = f"the stored report cannot be read: {fault}"
-            park(db, number, detail, now)
-            (task,) = db.execute(
-                "SELECT CAST(task_id AS BLOB) FROM outcomes WHERE number = ?", (number,)
-            ).fetchone()
-            found.append(Unreadable(number, bytes(task).decode(errors="replace"), detail))
-    return found
-
-
-def _fault(db: Connection, number: int) -> str | None:
-    """Why a row makes no report, None when it does."""
-    try:
-        row = db.execute(f"SELECT {REPORT_COLUMNS}, kind, body FROM outcomes WHERE number = ?", (number,))
-        *columns, kind, body = row.fetchone()
-        report_of(tuple(columns))
-        if kind == "completed":
-            json.loads(body)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        return f"{type(error).__name__}: {error}"
-    except Error as error:
-        if "decode" not in str(error).lower():  # anything but a text that is none is the disk's trouble
-            raise
-        return str(error)
-    return None
-
-
-def drop_unreadable_claims(db: Connection) -> int:
-    """Deletes held claims whose text is none: they could not be proved to any server; how many that were."""
-    names = IDENTITY_COLUMNS.split(", ")
-    as_bytes = [f"CAST({name} AS BLOB)" for name in names]
-    dropped = 0
-    for row in db.execute(f"SELECT {', '.join(as_bytes)} FROM holds").fetchall():
-        try:
-            for value in row:
-                bytes(value).decode()
-        except UnicodeDecodeError:
-            same = " AND ".join(f"{name} = ?" for name in as_bytes)
-            dropped += db.execute(f"DELETE FROM holds WHERE {same}", row).rowcount
-    return dropped
 
 
 def reasons(db: Connection) -> list[Parked]:

@@ -23,6 +23,9 @@ TASK_COLUMNS = "server, task_id, task_type, digest"
 IDENTITY_COLUMNS = "server, dialect, task_id, task_type, digest, worker_id, token"
 REPORT_COLUMNS = f"number, {IDENTITY_COLUMNS}, attempt, kind, body, children, tries, maybe_seen, passed"
 
+OF_SERVER = "(?1 IS NULL OR server = ?1)"
+"""Only what goes to one server (R1), or all."""
+
 LONGEST_DETAIL = 2_000
 
 _named = attrgetter(*IDENTITY_COLUMNS.split(", ")[:-1])
@@ -105,13 +108,15 @@ Judged: TypeAlias = tuple[Report, Judgement, float]
 """A stored report that was sent, counted as sent; what that came to; the seconds to its next try."""
 
 
-# claims
+def settle_and_hold(
+    db: Connection, judged: Sequence[Judged], claims: Sequence[Claim], now: float
+) -> tuple[list[bool], list[HoldResult]]:
+    """Stores what became of reports, and then holds claims: their results may answer them (R25)."""
+    return (settle(db, judged, now) if judged else [], hold(db, claims, now) if claims else [])
 
 
 def hold(db: Connection, claims: Sequence[Claim], now: float) -> list[HoldResult]:
     """Writes claims down before anything is done about them, or answers them from what is here (R25)."""
-    if not claims:
-        return []
     ids = json.dumps([claim.task.id for claim in claims])
     known = {name for (name,) in db.execute(_KNOWN, (claims[0].identity.server, ids))}
     _write_down(db, [claim for claim in claims if claim.task.id not in known], now)
@@ -163,15 +168,6 @@ def drop_hold(db: Connection, identity: Identity) -> bool:
     return db.execute(f"DELETE FROM holds WHERE {_IDENTITY_IS}", _identity_row(identity)).rowcount == 1
 
 
-def holds(db: Connection, server: str | None) -> list[tuple[Identity, int | None]]:
-    """Every claim without an outcome, with its attempt; of one server, or of all."""
-    rows = db.execute(
-        f"SELECT {IDENTITY_COLUMNS}, attempt FROM holds WHERE ?1 IS NULL OR server = ?1 ORDER BY held_at",
-        (server,),
-    ).fetchall()
-    return [(identity_of(row[:7]), row[7]) for row in rows]
-
-
 def end_claims(db: Connection, ends: Sequence[ClaimEnd], now: float) -> list[Report | bool]:
     """The commit point: holds go, outcomes come; a second end of a claim is dropped (R10).
 
@@ -215,9 +211,6 @@ def _insert(db: Connection, commits: Sequence[Commit], now: float) -> list[Repor
         Report(number, one.identity, one.outcome, one.children, one.attempt, maybe_seen=one.maybe_seen)
         for number, one in enumerate(commits, last - len(commits) + 1)
     ]
-
-
-# reports
 
 
 def settle(db: Connection, judged: Sequence[Judged], now: float) -> list[bool]:
@@ -290,9 +283,6 @@ def with_checkpoint(db: Connection, report: Report) -> Report:
     return replace(report, checkpoint=last_checkpoint(db, report.identity.task_key))
 
 
-# what is known of tasks
-
-
 def store_checkpoint(db: Connection, key: TaskKey, value: str, now: float) -> None:
     """Stores the last checkpoint of a task, JSON text (R30)."""
     db.execute(
@@ -316,9 +306,6 @@ def count_one(db: Connection, table: str, key: TaskKey, now: float) -> int:
         (*key, now),
     ).fetchone()
     return int(row[0])
-
-
-# values and rows
 
 
 def _identity_row(one: Identity) -> tuple[str, ...]:
