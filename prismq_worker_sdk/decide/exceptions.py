@@ -1,4 +1,4 @@
-"""How an exception is told in one sentence: what it is, where it was raised, and what caused it."""
+"""How an exception is told in one sentence: what it is, where it was raised, what caused it; and its traceback."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import dropwhile
 from pathlib import Path
-from traceback import FrameSummary
+from traceback import FrameSummary, extract_tb, format_list
 from types import TracebackType
 
 from prismq_worker_sdk.compat import BaseExceptionGroup
@@ -24,6 +24,17 @@ LONGEST_PART = 500
 
 MOST_PARTS = 5
 MOST_CAUSES = 3
+MOST_FRAMES = 20
+LONGEST_SHOWN = 2_000
+LONGEST_TRACE = 64 * 1024
+LONGEST_LOGGED = 8_000
+"""Of a traceback: frames of each exception, and characters of its words, of the whole, and of what is logged."""
+
+JOINED = {
+    "caused by": "The above exception was the direct cause of the following exception:",
+    "while handling": "During handling of the above exception, another exception occurred:",
+}
+
 PLAIN = (HandlerSignal, InvalidParams, UnfitResult, HandlerCrashed)
 """Their words are for people, and say all."""
 
@@ -31,6 +42,7 @@ SDK = Path(__file__).parents[1]
 STDLIB = sysconfig.get_path("stdlib")
 SITES = ("site-packages", "dist-packages")
 _ELSEWHERE = "__prismq_told__"
+_TRACED_ELSEWHERE = "__prismq_trace__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,3 +191,45 @@ def _site(file: str) -> str:
 
 def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
+
+
+def handler_trace(error: BaseException) -> str:
+    """The traceback as Python shows it, its causes first; "" for what a handler raises on purpose.
+
+    It holds secrets, and is bounded to 64 KiB; raises nothing.
+    """
+    try:
+        known = vars(error).get(_TRACED_ELSEWHERE)
+        if known is not None or not is_unexpected(error):
+            return str(known or "")
+        blocks = [_trace_of(error), *_traces_of_parts(error)]
+        for how, cause in causes(error):
+            blocks.insert(0, f"{_trace_of(cause)}\n\n{JOINED[how]}\n")
+        return "\n".join(blocks)[-LONGEST_TRACE:]
+    except Exception:  # noqa: BLE001 - an exception whose parts cannot be shown is named all the same
+        return ""
+
+
+def logged_trace(error: BaseException | None, redact: Callable[[str], str]) -> str:
+    """The same as it is logged: without secrets, and at most some 8,000 characters."""
+    trace = "" if error is None else redact(handler_trace(error))
+    if len(trace) <= LONGEST_LOGGED:
+        return trace
+    return f"{trace[: LONGEST_LOGGED // 4]}\n… ({len(trace)} characters)\n{trace[-LONGEST_LOGGED * 3 // 4 :]}"
+
+
+def trace_elsewhere(error: BaseException, trace: str) -> None:
+    """From now on this is the traceback of an exception that stands for one of another process."""
+    vars(error)[_TRACED_ELSEWHERE] = trace
+
+
+def _traces_of_parts(error: BaseException) -> Iterator[str]:
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions[:MOST_PARTS]:
+            yield "\n".join(f"  | {line}" for line in _trace_of(one).splitlines())
+
+
+def _trace_of(error: BaseException) -> str:
+    frames = own_frames(extract_tb(error.__traceback__))[-MOST_FRAMES:]
+    head = "Traceback (most recent call last):\n" if frames else ""
+    return f"{head}{''.join(format_list(frames))}{tell(error).main[:LONGEST_SHOWN]}"

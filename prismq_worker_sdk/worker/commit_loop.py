@@ -13,7 +13,7 @@ from typing import TypeAlias
 from prismq_worker_sdk.decide.backoff import Backoff
 from prismq_worker_sdk.decide.claims import recent
 from prismq_worker_sdk.decide.ends import end_of
-from prismq_worker_sdk.decide.exceptions import sentence, shown, tell
+from prismq_worker_sdk.decide.exceptions import logged_trace, sentence, shown, tell
 from prismq_worker_sdk.decide.retries import held_back
 from prismq_worker_sdk.errors import (
     Defer,
@@ -32,7 +32,6 @@ from prismq_worker_sdk.outbox.store import ClaimEnd, Commit, Drop, Lapse
 from prismq_worker_sdk.worker.attempt import Abandoned, Attempt, Ending, Offered, Settled
 from prismq_worker_sdk.worker.driver import Loop, Wait
 from prismq_worker_sdk.worker.services import Services
-from prismq_worker_sdk.worker.traces import logged_trace
 
 DISK = Backoff(initial=0.5, ceiling=10.0, floor=0.5)
 """How long to wait before a commit that the disk refused is tried again (R12)."""
@@ -136,7 +135,7 @@ def _ended(services: Services, attempt: Attempt, ending: Ending) -> Ended:
     error, error_type = _detail_of(outcome)
     told = ending.error if end is End.FAILED and attempt.cancelled is None else None
     return Ended(
-        ref_of(claim),
+        attempt.ref,
         end,
         stored,
         error,

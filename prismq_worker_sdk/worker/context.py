@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from prismq_worker_sdk.errors import NotSupported, TaskCancelled, UnfitResult
-from prismq_worker_sdk.handlers.context import TaskLog
+from prismq_worker_sdk.handlers.context import TaskContext, TaskLog
 from prismq_worker_sdk.handlers.handler import check_task_type
 from prismq_worker_sdk.handlers.values import encode_result
 from prismq_worker_sdk.model.cancel import CancelReason
@@ -126,8 +126,8 @@ class ContextBackend(Protocol):
         """Stores a checkpoint, JSON text; returns once it is stored."""
 
 
-class RunningContext:
-    """The `ctx` of a task that runs; implements `handlers.context.TaskContext` for every kind of slot.
+class RunningContext(TaskContext):
+    """The `ctx` of a task that runs, for every kind of slot.
 
     Attributes:
         children: What was submitted in this try.

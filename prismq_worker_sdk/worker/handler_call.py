@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from prismq_worker_sdk.decide.exceptions import handler_trace, trace_elsewhere
 from prismq_worker_sdk.errors import SettingsError, Unavailable
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.values import encode_result
 from prismq_worker_sdk.worker.context import CancelToken, RunningContext
-from prismq_worker_sdk.worker.traces import handler_trace, trace_elsewhere
 
 SETUP_AGAIN = 15.0
 """Seconds until a type whose `setup()` raised is claimed again; as often as a worker asks `ready()`."""

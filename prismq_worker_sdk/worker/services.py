@@ -28,7 +28,7 @@ from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.system import generated_worker_id
 from prismq_worker_sdk.wire.address import server_identity
 from prismq_worker_sdk.worker.accounting import Accounting
-from prismq_worker_sdk.worker.attempt import Attempt, AttemptTable, Ending
+from prismq_worker_sdk.worker.attempt import Attempt, Ending
 from prismq_worker_sdk.worker.availability import TypeAvailability
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.context import RunningContext
@@ -37,7 +37,7 @@ from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.room import Disk
 from prismq_worker_sdk.worker.server_status import ServerStatus
 from prismq_worker_sdk.worker.shared import Shared, Wakeups
-from prismq_worker_sdk.worker.slots import SlotPool
+from prismq_worker_sdk.worker.slots import AttemptTable, SlotPool
 from prismq_worker_sdk.worker.stale_claims import StaleClaimGuard
 
 UNKNOWN_PAUSE = 60.0

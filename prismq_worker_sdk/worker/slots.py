@@ -1,4 +1,4 @@
-"""Slots: how many tasks run at a time, in all and of a type that has a limit, and the threads that run them."""
+"""Slots: how many tasks run at a time, in all and of a type that has a limit, their threads, and the table of them."""
 
 from __future__ import annotations
 
@@ -51,6 +51,39 @@ class SlotThreads:
             self.work(attempt)
             if isinstance(attempt.state, Abandoned):
                 return  # its slot is lost: there is another thread for the next one
+
+
+class AttemptTable:
+    """Every attempt whose thread has not ended, strays included; may be used from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._attempts: dict[tuple[str, str], Attempt] = {}
+
+    def add(self, attempts: Iterable[Attempt]) -> None:
+        """From now on they are watched."""
+        with self._lock:
+            self._attempts.update((_key(attempt), attempt) for attempt in attempts)
+
+    def remove(self, attempts: Iterable[Attempt]) -> None:
+        """Their threads have ended."""
+        with self._lock:
+            for attempt in attempts:
+                if self._attempts.get(_key(attempt)) is attempt:
+                    del self._attempts[_key(attempt)]
+
+    def all(self) -> tuple[Attempt, ...]:
+        """Every attempt, strays included."""
+        with self._lock:
+            return tuple(self._attempts.values())
+
+    def live(self) -> tuple[Attempt, ...]:
+        """The attempts that may still end by themselves."""
+        return tuple(attempt for attempt in self.all() if not isinstance(attempt.state, Abandoned))
+
+    def of_task(self, server: str, task_id: str) -> Attempt | None:
+        """The attempt that works on this task here, None when there is none (R9)."""
+        return self._attempts.get((server, task_id))
 
 
 @dataclass(slots=True)
@@ -239,3 +272,8 @@ def _bucket(handler: Handler) -> Bucket | None:
     if handler.rate is None:
         return None
     return Bucket(handler.rate.count, handler.rate.period, float(handler.rate.count), 0.0)
+
+
+def _key(attempt: Attempt) -> tuple[str, str]:
+    identity = attempt.claim.identity
+    return identity.server, identity.task_id

@@ -13,7 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from prismq_worker_sdk.decide.exceptions import Told, shown, tell, told_elsewhere
+from prismq_worker_sdk.decide.exceptions import (
+    Told,
+    handler_trace,
+    shown,
+    tell,
+    told_elsewhere,
+    trace_elsewhere,
+)
 from prismq_worker_sdk.errors import (
     Defer,
     HandlerCrashed,
@@ -29,7 +36,6 @@ from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.outcome import Child
 from prismq_worker_sdk.model.task import Task
-from prismq_worker_sdk.worker.traces import handler_trace, trace_elsewhere
 
 
 @dataclass(frozen=True, slots=True)

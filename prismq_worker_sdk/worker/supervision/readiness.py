@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
+from prismq_worker_sdk.decide.exceptions import logged_trace
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.model.events import Event, Notice
 from prismq_worker_sdk.worker.availability import TypeAvailability
-from prismq_worker_sdk.worker.traces import logged_trace
 
 LOOK_EVERY = 15.0
 """Seconds between two questions to a handler's `ready()`."""
