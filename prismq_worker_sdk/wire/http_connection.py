@@ -7,12 +7,12 @@ import select
 import socket
 import sys
 import time
-import zlib
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from prismq_worker_sdk.wire.address import DEFAULT_PORTS
 from prismq_worker_sdk.wire.connecting import connect, secured, with_reserve
+from prismq_worker_sdk.wire.http_codings import joined_chunks, shown, unpacked
 from prismq_worker_sdk.wire.messages import HttpReply
 from prismq_worker_sdk.wire.reasons import CUT_OFF, NoAnswerError, too_large
 
@@ -26,21 +26,15 @@ QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 """Only Linux has it."""
 
 MOST_HEAD = 64 * 1024
-"""Bytes of a status line with its fields, and of the fields behind the last chunk."""
+"""Bytes of a status line with its fields."""
 MOST_FIELDS = 100
-MOST_SIZE_LINE = 4 * 1024
-"""Bytes of the line before a chunk, with what it may tell beside the size."""
 MOST_DIGITS = 18
 
 SWITCHING_PROTOCOLS, FINAL, BODILESS = 101, 200, {204, 304}
 
-WINDOWS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
-"""How zlib is told what it unpacks; some servers mean bare deflate by that name."""
-
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?: [\t -~\x80-\xff]*)?")
 _NAME = re.compile(r"[!#$%&'+*\-.^_`|~0-9A-Za-z]+")
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t -~\x80-\xff]*)?[ \t]*")
 _ALLOWED = bytes({*b"\t\n", *range(32, 127), *range(128, 256)})
 JSON_FIELD = "Content-Type: application/json\r\n"
 _AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
@@ -260,14 +254,15 @@ class ResponseReader:
         if method == "HEAD" or status in BODILESS:
             body = b""
         elif (coding := fields.get("transfer-encoding")) is not None:
-            body = self._chunks(coding)
+            body, trailers = joined_chunks(coding, self._exactly, self._line)
+            _fields(trailers)
             reusable = reusable and not _number(fields.get("content-length", "0"))
         elif (length := fields.get("content-length")) is not None:
             body = self._exactly(_number(length))
         else:
             body, reusable = self._everything(), False
         if body and "content-encoding" in fields:
-            body = _unpacked(body, fields["content-encoding"], self._limit)
+            body = unpacked(body, fields["content-encoding"], self._limit)
         return HttpReply(status, body, fields), reusable and not self._data
 
     def _head(self) -> tuple[int, int, dict[str, str]]:
@@ -283,7 +278,7 @@ class ResponseReader:
         first, _, rest = data[:end].replace(b"\r\n", b"\n").rstrip(b"\n").partition(b"\n")
         line = _STATUS_LINE.fullmatch(first)
         if line is None:
-            raise NoAnswerError(f"what came is no HTTP: {_shown(first)}")
+            raise NoAnswerError(f"what came is no HTTP: {shown(first)}")
         if blank is None or end > MOST_HEAD:
             raise NoAnswerError(f"the head of the answer is larger than {MOST_HEAD // 1024} KiB")
         del data[:end]
@@ -306,28 +301,6 @@ class ResponseReader:
         while len(self._data) <= self._limit and (came := self._receive()):
             self._data += came
         return self._exactly(len(self._data))
-
-    def _chunks(self, coding: str) -> bytes:
-        if coding.lower() != "chunked":
-            raise NoAnswerError(f"the answer comes as {coding[:60]!r}, which nobody asked for")
-        body = bytearray()
-        while size := self._chunk_size():
-            body += self._exactly(size, len(body))
-            if self._exactly(2) != b"\r\n":
-                raise NoAnswerError("a chunk of the answer is longer than its size")
-        trailers, left = bytearray(), MOST_HEAD
-        while trailer := self._line(left):
-            left -= len(trailer)
-            trailers += trailer + b"\n"
-        _fields(trailers[:-1])
-        return bytes(body)
-
-    def _chunk_size(self) -> int:
-        line = self._line(MOST_SIZE_LINE)
-        found = _CHUNK_SIZE.fullmatch(line)
-        if found is None:
-            raise NoAnswerError(f"a chunk of the answer has no such size as {_shown(line)}")
-        return int(found[1], 16)
 
     def _line(self, most: int) -> bytes:
         data = self._data
@@ -361,10 +334,6 @@ def _fields(block: bytes | bytearray) -> dict[str, str]:
     return fields
 
 
-def _shown(line: bytes | bytearray) -> str:
-    return repr(line[:60].decode("latin-1"))
-
-
 def _number(text: str) -> int:
     number, *others = {part.strip() for part in text.split(",")} if "," in text else (text,)
     if others or not (number.isascii() and number.isdecimal() and len(number) <= MOST_DIGITS):
@@ -372,33 +341,9 @@ def _number(text: str) -> int:
     return int(number)
 
 
-def _unpacked(body: bytes, coding: str, limit: int) -> bytes:
-    """Nobody asked for it, but a proxy may pack all the same; what is packed otherwise stays, and is no JSON."""
-    windows = WINDOWS.get(coding.lower(), ())
-    for window in windows:
-        unpacking = zlib.decompressobj(window)
-        try:
-            unpacked = unpacking.decompress(body, limit + 1)
-        except zlib.error:
-            continue
-        if len(unpacked) > limit:
-            raise NoAnswerError(too_large(limit))
-        if not unpacking.eof or unpacking.unused_data:
-            raise NoAnswerError(CUT_OFF)
-        return unpacked
-    if windows:
-        raise NoAnswerError(f"the answer is not packed as {coding!r}, as it says")
-    return body
-
-
-if sys.platform == "win32":
-
-    def _is_readable(sock: socket.socket) -> bool:
+def _is_readable(sock: socket.socket) -> bool:
+    if sys.platform == "win32":
         return bool(select.select([sock], [], [], 0)[0])
-
-else:
-
-    def _is_readable(sock: socket.socket) -> bool:
-        poll = select.poll()  # `select` cannot look at descriptors from 1024 on
-        poll.register(sock, select.POLLIN)
-        return bool(poll.poll(0))
+    poll = select.poll()  # `select` cannot look at descriptors from 1024 on
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
