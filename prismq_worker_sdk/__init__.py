@@ -20,12 +20,11 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from prismq_worker_sdk.handlers.context import TaskContext
-    from prismq_worker_sdk.handlers.handler import Handler
+    from prismq_worker_sdk.handlers.handler import Handler, Quota
     from prismq_worker_sdk.handlers.hookspecs import Demo, DemoTask, hookimpl
     from prismq_worker_sdk.handlers.model_schema import TaskParams
     from prismq_worker_sdk.handlers.task_handler import TaskHandler, task_handler
     from prismq_worker_sdk.model.cancel import CancelReason
-    from prismq_worker_sdk.model.quota import Quota
     from prismq_worker_sdk.model.retry import RetryPolicy
     from prismq_worker_sdk.model.task import Task, TaskStatus
     from prismq_worker_sdk.plugin_settings import PluginSettings
@@ -45,12 +44,11 @@ _PLACES = {
         "Unavailable",
     ),
     "handlers.context": ("TaskContext",),
-    "handlers.handler": ("Handler",),
+    "handlers.handler": ("Handler", "Quota"),
     "handlers.hookspecs": ("Demo", "DemoTask", "hookimpl"),
     "handlers.model_schema": ("TaskParams",),
     "handlers.task_handler": ("TaskHandler", "task_handler"),
     "model.cancel": ("CancelReason",),
-    "model.quota": ("Quota",),
     "model.retry": ("RetryPolicy",),
     "model.task": ("Task", "TaskStatus"),
     "plugin_settings": ("PluginSettings",),

@@ -6,12 +6,12 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from prismq_worker_sdk.compat import signature
 from prismq_worker_sdk.errors import PluginError, SecretFileError
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.quota import Quota
 from prismq_worker_sdk.model.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -25,6 +25,30 @@ TASK_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*\Z")
 LONGEST_TYPE = 255
 _RATE = re.compile(r"(\d+)\s*/\s*(\d*)\s*(s|sec|m|min|h|hour|d|day)\Z", re.ASCII)
 _UNITS = {"sec": "s", "min": "m", "hour": "h", "day": "d"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """What is left of something that an outside service gives out.
+
+    Attributes:
+        name: What is counted, for people: `search calls`.
+        used: How much of it is used up, as far as is known here.
+        limit: How much there is until `resets_at`.
+        resets_at: When it is given anew, with time zone; None when nobody knows.
+        blocked: Why nothing of it can be had now, "" when it can.
+    """
+
+    name: str
+    used: int
+    limit: int
+    resets_at: datetime | None = None
+    blocked: str = ""
+
+    @property
+    def left(self) -> int:
+        """How much may still be used; 0 while it is blocked."""
+        return 0 if self.blocked else max(0, self.limit - self.used)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,23 +62,25 @@ class MatchProcesses:
             TimeoutError: It took longer.
             OSError: There is no room for a process.
         """
-        with self._lock:
-            process = self._idle.pop() if self._idle else None
         while True:
-            fresh = process is None
-            process = process or _Process(self._start())
+            with self._lock:
+                idle = self._idle.pop() if self._idle else None
+            process = idle or _Process(self._start())
             try:
                 found = process.search(pattern, text, seconds)
-            except EOFError:  # somebody has ended it while it was idle
+            except EOFError:
                 process.close()
-                if fresh:
+                if idle is None:
                     raise OSError("a process that matches patterns ended by itself") from None
-                process = None
-                continue
+                continue  # somebody has ended it while it was idle
             except BaseException:
                 process.close()
                 raise
-            self._keep(process)
+            with self._lock:
+                if len(self._idle) < IDLE:
+                    self._idle.append(process)
+                    return found
+            process.close()
             return found
 
     def close(self) -> None:
@@ -87,13 +89,6 @@ class MatchProcesses:
             idle, self._idle = self._idle, []
         for process in idle:
             process.close()
-
-    def _keep(self, process: _Process) -> None:
-        with self._lock:
-            if len(self._idle) < IDLE:
-                self._idle.append(process)
-                return
-        process.close()
 
 
 class _Process:

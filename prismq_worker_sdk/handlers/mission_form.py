@@ -52,25 +52,18 @@ def _property(name: str, said: object) -> dict[str, Any]:
         raise SchemaError(f"parameter {name!r} has type {kind!r}; choose one of {', '.join(TYPES)}")
     if ("min" in said or "max" in said) and kind not in BOUNDS:
         raise SchemaError(f"parameter {name!r} of type {kind} cannot have min or max")
-    found = {key: value for key, value in said.items() if key not in {"required", "min", "max"}}
-    found |= _bounds(said)
-    if isinstance(said.get("items"), Mapping):
-        found["items"] = _items(said["items"])
-    return found
+    return _bounded({key: value for key, value in said.items() if key != "required"})
 
 
-def _items(said: Mapping[str, Any]) -> dict[str, Any]:
-    """What a list holds: JSON Schema, in which `min` and `max` mean what they mean for a parameter."""
-    found = {key: value for key, value in said.items() if key not in {"min", "max"}} | _bounds(said)
-    if isinstance(said.get("items"), Mapping):
-        found["items"] = _items(said["items"])
-    return found
-
-
-def _bounds(said: Mapping[str, Any]) -> dict[str, Any]:
+def _bounded(said: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON Schema, in which `min` and `max` mean the same for what a list holds as for a parameter."""
+    found = {key: value for key, value in said.items() if key not in {"min", "max"}}
     kind = said.get("type")
     bounds = BOUNDS.get(kind, ()) if isinstance(kind, str) else ()
-    return {bound: said[key] for key, bound in zip(("min", "max"), bounds, strict=False) if key in said}
+    found |= {bound: said[key] for key, bound in zip(("min", "max"), bounds, strict=False) if key in said}
+    if isinstance(said.get("items"), Mapping):
+        found["items"] = _bounded(said["items"])
+    return found
 
 
 def _required(name: str, said: Mapping[str, Any]) -> bool:

@@ -30,17 +30,19 @@ def checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """
     try:
         jsonschema.Draft202012Validator.check_schema(schema)
-        resource = DRAFT202012.create_resource(schema)
-        for pattern in _patterns(resource):
-            check_pattern(pattern)
+        parts = list(_parts(schema))
+        for part, _resolver in parts:
+            for pattern in (*part.get("patternProperties", ()), part.get("pattern", "")):
+                check_pattern(pattern)
     except jsonschema.SchemaError as error:
         raise SchemaError(f"the schema is no JSON Schema: {error.message} at {error.json_path}") from None
     except ValueError as error:
         raise SchemaError(f"the schema has {error}") from None
     except (OverflowError, RecursionError) as error:  # of the modules that read patterns, and of deep schemas
         raise SchemaError(f"the schema cannot be read: {error}") from None
-    for reference in _unresolved(resource, REGISTRY.resolver_with_root(resource)):
-        raise SchemaError(f"the schema refers to {reference!r}, which is not in it; give it whole")
+    for part, resolver in parts:
+        for reference in _unresolved(part, resolver):
+            raise SchemaError(f"the schema refers to {reference!r}, which is not in it; give it whole")
     return schema
 
 
@@ -56,17 +58,26 @@ def result_schema(returned: type[BaseModel]) -> dict[str, Any]:
         raise SchemaError(f"{returned.__name__} has no JSON Schema: {error.message}") from None
 
 
-def _unresolved(resource: Any, resolver: Any) -> Iterator[str]:
-    if isinstance(resource.contents, Mapping):
-        for keyword in ("$ref", "$dynamicRef"):
-            reference = resource.contents.get(keyword)
-            if isinstance(reference, str):
-                try:
-                    resolver.lookup(reference)
-                except Unresolvable:
-                    yield reference
+def _parts(schema: dict[str, Any]) -> Iterator[tuple[Mapping[str, Any], Any]]:
+    """A schema and every schema inside it, each with what resolves its references."""
+    root = DRAFT202012.create_resource(schema)
+    return _inside(root, REGISTRY.resolver_with_root(root))
+
+
+def _inside(resource: Any, resolver: Any) -> Iterator[tuple[Mapping[str, Any], Any]]:
+    yield resource.contents if isinstance(resource.contents, Mapping) else {}, resolver
     for part in resource.subresources():
-        yield from _unresolved(part, resolver.in_subresource(part))
+        yield from _inside(part, resolver.in_subresource(part))
+
+
+def _unresolved(schema: Mapping[str, Any], resolver: Any) -> Iterator[str]:
+    for keyword in ("$ref", "$dynamicRef"):
+        reference = schema.get(keyword)
+        if isinstance(reference, str):
+            try:
+                resolver.lookup(reference)
+            except Unresolvable:
+                yield reference
 
 
 def published(declared: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,8 +93,8 @@ def published(declared: Mapping[str, Any]) -> dict[str, Any]:
         raise SchemaError(
             f"the parameter schema is of type {schema['type']!r}; parameters are always an object"
         )
-    for name, own in _properties(schema):
-        if "default" in own:
+    for part, _resolver in _parts(schema):
+        for name, own in part.get("properties", {}).items():
             for fault in _default_faults(schema, own):
                 raise SchemaError(
                     f"the default of parameter {name!r} does not fit its own schema: {fault.message}"
@@ -91,18 +102,9 @@ def published(declared: Mapping[str, Any]) -> dict[str, Any]:
     return {**schema, "$schema": DRAFT}
 
 
-def _properties(schema: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every property of an object schema and of the schemas inside it."""
-    if not isinstance(schema, Mapping):
+def _default_faults(schema: Mapping[str, Any], own: object) -> Iterator[Fault]:
+    if not isinstance(own, Mapping) or "default" not in own:
         return
-    for name, own in schema.get("properties", {}).items():
-        if isinstance(own, Mapping):
-            yield name, own
-    for part in DRAFT202012.create_resource(schema).subresources():
-        yield from _properties(part.contents)
-
-
-def _default_faults(schema: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[Fault]:
     try:
         for violation in validator(schema).descend(own["default"], own):
             yield from faults_of_violation(violation)
@@ -110,15 +112,6 @@ def _default_faults(schema: Mapping[str, Any], own: Mapping[str, Any]) -> Iterat
         yield Fault("", "it refers to itself without end")
     except CheckTimeout as timeout:
         yield Fault("", timeout.told)
-
-
-def _patterns(resource: Any) -> Iterator[str]:
-    if isinstance(resource.contents, Mapping):
-        yield from resource.contents.get("patternProperties", ())
-        if "pattern" in resource.contents:
-            yield resource.contents["pattern"]
-    for part in resource.subresources():
-        yield from _patterns(part)
 
 
 def validator(schema: Mapping[str, Any]) -> Any:

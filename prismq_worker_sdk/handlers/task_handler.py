@@ -11,10 +11,15 @@ from typing import Any, ClassVar, Literal, get_type_hints
 from prismq_worker_sdk.compat import signature
 from prismq_worker_sdk.errors import PluginError, SchemaError
 from prismq_worker_sdk.handlers.context import TaskContext
-from prismq_worker_sdk.handlers.handler import DEFAULT_TIME_LIMIT, Handler, parse_rate, takes_params_and_ctx
+from prismq_worker_sdk.handlers.handler import (
+    DEFAULT_TIME_LIMIT,
+    Handler,
+    Quota,
+    parse_rate,
+    takes_params_and_ctx,
+)
 from prismq_worker_sdk.handlers.values import ParamsSpec, is_model
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.quota import Quota
 from prismq_worker_sdk.model.retry import RetryPolicy
 
 

@@ -8,8 +8,6 @@ import sys
 import threading
 from contextvars import ContextVar
 from datetime import datetime
-from functools import partial
-from types import TracebackType
 from typing import Any, Literal, TextIO
 
 from prismq_worker_sdk.compat import UTC
@@ -222,32 +220,24 @@ def set_up_logging(
     for noisy in ("urllib3", "asyncio"):
         logging.getLogger(noisy).setLevel("INFO" if level == "DEBUG" else "WARNING")
     logging.captureWarnings(capture=True)
-    sys.excepthook = partial(_fatal, guard)
-    threading.excepthook = partial(_fatal_in_thread, guard)
-    sys.unraisablehook = partial(_unraisable, guard)
+
+    def told(level: int, text: str, error: Any) -> None:
+        guard.write(logging.LogRecord("prismq", level, "", 0, text, None, error))
+
+    def fatal(*error: Any) -> None:
+        told(logging.CRITICAL, "a fatal error ends the process", error)
+
+    def fatal_in_thread(found: threading.ExceptHookArgs) -> None:
+        if found.exc_value is not None:
+            name = found.thread.name if found.thread else "?"
+            told(logging.ERROR, f"thread {name} ended by an error", found[:3])
+
+    def unraisable(found: Any) -> None:
+        if found.exc_value is not None:
+            error = found.exc_type, found.exc_value, found.exc_traceback
+            told(logging.ERROR, f"an error was ignored by the interpreter in {found.object!r}", error)
+
+    sys.excepthook = fatal
+    threading.excepthook = fatal_in_thread
+    sys.unraisablehook = unraisable
     return guard
-
-
-def _fatal(
-    guard: LogGuard, kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
-    _write(guard, logging.CRITICAL, "a fatal error ends the process", (kind, error, trace))
-
-
-def _fatal_in_thread(guard: LogGuard, arguments: threading.ExceptHookArgs) -> None:
-    name = arguments.thread.name if arguments.thread else "?"
-    found = arguments.exc_type, arguments.exc_value, arguments.exc_traceback
-    if arguments.exc_value is not None:
-        _write(guard, logging.ERROR, f"thread {name} ended by an error", found)
-
-
-def _unraisable(guard: LogGuard, arguments: Any) -> None:
-    found = arguments.exc_type, arguments.exc_value, arguments.exc_traceback
-    if arguments.exc_value is not None:
-        _write(
-            guard, logging.ERROR, f"an error was ignored by the interpreter in {arguments.object!r}", found
-        )
-
-
-def _write(guard: LogGuard, level: int, text: str, found: Any) -> None:
-    guard.write(logging.LogRecord("prismq", level, "", 0, text, None, found))
