@@ -156,15 +156,18 @@ def lanes(can: Capabilities, slots: int) -> int:
     return 1 if can.max_tasks > 1 else min(slots, MOST_LANES)
 
 
-def window_after(window: int, answer: int | Failure) -> int:
+def window_after(window: int, answer: int | Failure, most: int) -> int:
     """How many claims may be under way at once after one more answer.
 
     Each that brings work lets one more go along; the first without leaves one, so that an idle worker asks as seldom as
     with a single loop, and a server in trouble is asked by one.
+
+    Args:
+        most: How many loops there are.
     """
     match answer:
         case int() if answer:
-            return min(MOST_LANES, window + 1)
+            return min(most, window + 1)
         case Conflict():
             return window
         case _:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
@@ -264,10 +265,10 @@ class Outbox:
         """Bytes of the file that hold something."""
         return self._transactions.run(bounds.used_bytes)
 
-    @property
-    def trouble(self) -> str | None:
-        """Why the last try to store something failed; None once one did not."""
-        return self._transactions.trouble
+    trouble = property(
+        attrgetter("_transactions.trouble"),  # in C: it is asked for with every claim
+        doc="Why the last try to store something failed; None once one did not.",
+    )
 
     def look(self) -> None:
         """Does nothing, durably: finds out whether something can be stored again."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from prismq_worker_sdk.decide.claims import (
     Pace,
+    lanes,
     longest_wait,
     next_claim,
     pace_after,
@@ -100,7 +101,8 @@ def _claim(services: Services, claimer: Claimer, request: ClaimRequest, pace: Pa
     if answer == 0 and request.work.wait_seconds and services.clock.monotonic() - begun > QUICK_ANSWER:
         return Pace()
     window = services.shared.claim_window
-    services.shared.claim_window = window_after(window, answer)
+    most = lanes(services.can, services.config.concurrency)
+    services.shared.claim_window = window_after(window, answer, most)
     pace = pace_after(pace, answer, poll_interval=services.config.poll_interval, jitter=services.rng.random())
     if services.shared.claim_window > window:
         services.wakeups.claim()

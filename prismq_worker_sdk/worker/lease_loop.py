@@ -13,8 +13,7 @@ from prismq_worker_sdk.model.outcome import Failed
 from prismq_worker_sdk.worker.attempt import Attempt, Ending
 from prismq_worker_sdk.worker.commit_loop import commit
 from prismq_worker_sdk.worker.driver import Loop, Wait
-from prismq_worker_sdk.worker.lease_renewer import LeaseRenewer
-from prismq_worker_sdk.worker.progress_reporter import ProgressReporter
+from prismq_worker_sdk.worker.lease_renewer import LeaseRenewer, ProgressReporter
 from prismq_worker_sdk.worker.services import Services
 
 LOOK_EVERY = 5.0

@@ -1,4 +1,4 @@
-"""Keeps claims alive on servers with leases: those that run, and those whose report waits (R5, R7, R21)."""
+"""What a server is told of claims: renewals, which keep them alive, or how far the work is (R5, R7, R15, R21)."""
 
 from __future__ import annotations
 
@@ -42,6 +42,15 @@ TELL_EVERY = 2.0
 MOST_WAITING = 10_000
 """Claims of waiting reports that are kept alive, the oldest first."""
 
+WORD_EVERY = 5.0
+"""Seconds between two words about the same task, and after one that was not answered."""
+
+WORD_PAUSE = 0.05
+"""Seconds between two words: the loop that says them has handlers to watch."""
+
+WORD_SECONDS = 5.0
+"""Seconds that one word may take."""
+
 
 @dataclass(slots=True)
 class _Lease:
@@ -60,7 +69,10 @@ class _Lease:
 
 
 class LeaseRenewer:
-    """What the lease loop remembers of the claims it keeps alive; lost in a crash without harm."""
+    """Keeps claims alive on servers with leases: those that run, and those whose report waits (R5, R7, R21).
+
+    What it remembers of them is lost in a crash without harm.
+    """
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -195,3 +207,58 @@ def _replies(whole: ExchangeReply, number: int) -> tuple[LeaseReply, ...]:
         return (whole,) * number
     silent = Unreachable("the server did not say what became of the lease")
     return (*whole.renewals[:number], *(silent,) * (number - len(whole.renewals)))
+
+
+class ProgressReporter:
+    """Tells a server without renewals how far the work is: it extends no claim, but shows which are lost (R15).
+
+    What was said of each running task is lost in a crash without harm.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._said: dict[Identity, tuple[float, tuple[object, ...]]] = {}
+        self._silent_until = services.clock.monotonic()
+
+    def next_due(self) -> float | None:
+        """The clock reading at which the next word is due, None when there is nothing new to say."""
+        self._forget()
+        due = [self._due_at(attempt) for attempt in self._news()]
+        return max(self._silent_until, min(due)) if due else None
+
+    def renew(self) -> Loop:
+        """Says what is new of one task."""
+        services = self._services
+        now = services.clock.monotonic()
+        attempt = next((one for one in self._news() if self._due_at(one) <= now), None)
+        if attempt is None:
+            return
+        identity, progress = attempt.claim.identity, attempt.progress
+        renewal = Renewal(identity, *progress)
+        whole = yield from services.exchange(ExchangeRequest(renewals=(renewal,), within=WORD_SECONDS))
+        reply = whole.renewals[0] if isinstance(whole, ExchangeResponse) and whole.renewals else None
+        answered, now = isinstance(reply, LeaseAnswer), services.clock.monotonic()
+        self._silent_until = now + (WORD_PAUSE if answered else WORD_EVERY)
+        if answered:
+            self._said[identity] = now, progress
+        lost = isinstance(reply, LeaseAnswer) and reply.verdict is LeaseVerdict.LOST
+        same = attempt.claim.identity == identity  # it may go on under a new claim (R9)
+        if lost and same and not attempt.committed:
+            attempt.cancel(CancelReason.LOST, now)
+
+    def _news(self) -> list[Attempt]:
+        return [
+            attempt
+            for attempt in self._services.attempts.live()
+            if attempt.cancelled is None
+            and attempt.progress[0] is not None
+            and attempt.progress != self._said.get(attempt.claim.identity, (0.0, ()))[1]
+        ]
+
+    def _due_at(self, attempt: Attempt) -> float:
+        said = self._said.get(attempt.claim.identity)
+        return self._silent_until if said is None else said[0] + WORD_EVERY
+
+    def _forget(self) -> None:
+        live = {attempt.claim.identity for attempt in self._services.attempts.live()}
+        self._said = {identity: said for identity, said in self._said.items() if identity in live}

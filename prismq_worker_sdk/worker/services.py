@@ -29,13 +29,12 @@ from prismq_worker_sdk.system import generated_worker_id
 from prismq_worker_sdk.wire.address import server_identity
 from prismq_worker_sdk.worker.accounting import Accounting
 from prismq_worker_sdk.worker.attempt import Attempt, Ending
-from prismq_worker_sdk.worker.availability import TypeAvailability
+from prismq_worker_sdk.worker.availability import ServerStatus, TypeAvailability
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.driver import Call, Effect, Reply
 from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.room import Disk
-from prismq_worker_sdk.worker.server_status import ServerStatus
 from prismq_worker_sdk.worker.shared import Shared, Wakeups
 from prismq_worker_sdk.worker.slots import AttemptTable, SlotPool
 from prismq_worker_sdk.worker.stale_claims import StaleClaimGuard

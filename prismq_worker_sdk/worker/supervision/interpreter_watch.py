@@ -8,7 +8,6 @@ import re
 import tempfile
 import threading
 import time
-from pathlib import Path
 from typing import IO
 
 from prismq_worker_sdk.model import duration
@@ -17,9 +16,6 @@ from prismq_worker_sdk.processes import thread_seconds
 from prismq_worker_sdk.worker import handler_call
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.services import Services
-
-CALLERS = (handler_call.__file__, str(Path(handler_call.__file__).with_name("event_loop.py")))
-"""What calls handlers."""
 
 EVERY = 1.0
 """Seconds between two looks."""
@@ -130,9 +126,7 @@ def _file() -> IO[bytes] | None:
 def _of_handler(stack: str) -> str:
     """The part of a stack that is not ours, most recent call first."""
     lines = stack.splitlines()
-    ours = next(
-        (number for number, line in enumerate(lines) if any(one in line for one in CALLERS)), len(lines)
-    )
+    ours = next((number for number, line in enumerate(lines) if handler_call.__file__ in line), len(lines))
     return "\n".join(lines[:ours])
 
 

@@ -26,7 +26,7 @@ from prismq_worker_sdk.errors import InvalidParams, PluginError, UnfitResult
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
 from prismq_worker_sdk.model.task import TaskStatus
 from prismq_worker_sdk.testing import FakeClock, HandlerHarness
-from prismq_worker_sdk.worker import event_loop
+from prismq_worker_sdk.worker import handler_call
 
 
 class Params(TaskParams):
@@ -72,7 +72,7 @@ def test_an_async_handler_runs_too():
 def test_what_an_async_handler_has_left_running_and_cannot_be_ended_is_never_taken_away_amid_something_else(
     monkeypatch,
 ):
-    monkeypatch.setattr(event_loop, "LEFT_OVER", 0.01)
+    monkeypatch.setattr(handler_call, "LEFT_OVER", 0.01)
     raised = []
 
     async def obstinate():

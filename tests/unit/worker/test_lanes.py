@@ -25,12 +25,23 @@ def test_only_a_server_that_gives_one_task_a_call_is_asked_by_several_loops():
 
 
 def test_each_claim_that_brings_work_lets_one_more_go_along_and_the_first_without_leaves_one():
-    assert window_after(1, 1) == 2
-    assert window_after(MOST_LANES, 1) == MOST_LANES
-    assert window_after(5, 0) == 1
-    assert window_after(5, Conflict()) == 5
-    assert window_after(5, Throttled("too many", 30.0, limited=True)) == 1
-    assert window_after(5, Unreachable("connection refused")) == 1
+    assert window_after(1, 1, MOST_LANES) == 2
+    assert window_after(MOST_LANES, 1, MOST_LANES) == MOST_LANES
+    assert window_after(5, 0, MOST_LANES) == 1
+    assert window_after(5, Conflict(), MOST_LANES) == 5
+    assert window_after(5, Throttled("too many", 30.0, limited=True), MOST_LANES) == 1
+    assert window_after(5, Unreachable("connection refused"), MOST_LANES) == 1
+
+
+def test_a_loop_that_claims_alone_is_woken_by_none_of_its_own_claims(workplace):
+    here = workplace(capabilities=replace(X, max_tasks=8))
+    first, woken = Stepped(claim_loop(here.services)), []
+    here.services.wakeups.claim = lambda: woken.append(True)
+
+    first.hand_out(grant("t1"))
+
+    assert here.services.shared.claim_window == 1
+    assert not woken
 
 
 @pytest.fixture
