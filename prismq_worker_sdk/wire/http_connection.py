@@ -27,8 +27,7 @@ QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 MOST_HEAD = 64 * 1024
 """Bytes of a status line with its fields."""
-MOST_FIELDS = 100
-MOST_DIGITS = 18
+MOST_FIELDS, MOST_DIGITS = 100, 18
 
 SWITCHING_PROTOCOLS, FINAL, BODILESS = 101, 200, {204, 304}
 
@@ -36,7 +35,7 @@ _BLANK_LINE = re.compile(rb"\n\r?\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?: [\t -~\x80-\xff]*)?")
 _NAME = re.compile(r"[!#$%&'+*\-.^_`|~0-9A-Za-z]+")
 _ALLOWED = bytes({*b"\t\n", *range(32, 127), *range(128, 256)})
-JSON_FIELD = "Content-Type: application/json\r\n"
+_JSON_FIELD = "Content-Type: application/json\r\n"
 _AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 _TARGET = re.compile(r"/[!-~]*")
 _FIELD = re.compile(r"[A-Za-z-]+: [\t -~\x80-\xff]*")
@@ -79,14 +78,11 @@ class Deadline:
         Raises:
             OSError: It did not go out; TimeoutError: not in time.
         """
-        sock.settimeout(self.left())
-        self.sent = True
-        sent = sock.send(data)
-        if sent < len(data):
-            rest = memoryview(data)[sent:]
-            while rest:
-                sock.settimeout(self.left())
-                rest = rest[sock.send(rest) :]
+        rest = memoryview(data)
+        while rest:
+            sock.settimeout(self.left())
+            self.sent = True
+            rest = rest[sock.send(rest) :]
 
 
 class HttpConnection:
@@ -102,7 +98,7 @@ class HttpConnection:
         self._host = parts.hostname or ""
         self._port = parts.port or DEFAULT_PORTS[parts.scheme]
         self._fields = self._host_field = f"Host: {parts.netloc}\r\n"
-        self._body_field = JSON_FIELD
+        self._body_field = _JSON_FIELD
         self._is_secure = parts.scheme == "https"
         self._ca_bundle = ca_bundle
         self._deadline = deadline
@@ -122,7 +118,7 @@ class HttpConnection:
         if not all(map(_FIELD.fullmatch, lines)):
             raise ValueError("a header holds what none can carry")
         self._fields = self._host_field + "".join(f"{line}\r\n" for line in lines)
-        self._body_field = "" if "content-type" in map(str.lower, headers) else JSON_FIELD
+        self._body_field = "" if "content-type" in map(str.lower, headers) else _JSON_FIELD
 
     def exchange(
         self, method: str, target: str, body: bytes | None, *, connect_in: float, limit: int
@@ -341,9 +337,14 @@ def _number(text: str) -> int:
     return int(number)
 
 
-def _is_readable(sock: socket.socket) -> bool:
-    if sys.platform == "win32":
+if sys.platform == "win32":
+
+    def _is_readable(sock: socket.socket) -> bool:
         return bool(select.select([sock], [], [], 0)[0])
-    poll = select.poll()  # `select` cannot look at descriptors from 1024 on
-    poll.register(sock, select.POLLIN)
-    return bool(poll.poll(0))
+
+else:
+
+    def _is_readable(sock: socket.socket) -> bool:
+        poll = select.poll()  # `select` cannot look at descriptors from 1024 on
+        poll.register(sock, select.POLLIN)
+        return bool(poll.poll(0))
