@@ -97,9 +97,10 @@ class YouTube:
         return _parsed(endpoint, answer)
 
     def close(self) -> None:
-        """Closes connections; a later call opens them again."""
+        """Closes connections and the state file; a later call opens them again."""
         with self._lock:
             self._transport = None
+        self.file.close()
 
     def _google(self) -> GoogleTransport:
         with self._lock:

@@ -78,13 +78,10 @@ class Ledger:
 
     def quota(self, bucket: Bucket) -> Quota:
         """What is left of a bucket, as far as this machine knows."""
-        now = self._now()
-        nothing = self._quota(bucket, now)
-        return (
-            self._file.run(lambda db: self._quota(bucket, now, db), nothing)
-            if self._file.exists()
-            else nothing
-        )
+        now, found = self._now(), None
+        if self._file.exists():
+            found = self._file.run(lambda db: self._quota(bucket, now, db), None)
+        return found or self._quota(bucket, now)
 
     def quotas(self) -> tuple[Quota, ...]:
         """What is left of each bucket."""

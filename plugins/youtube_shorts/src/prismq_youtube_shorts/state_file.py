@@ -11,7 +11,6 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,7 +36,7 @@ _log = logging.getLogger("prismq.youtube")
 
 
 class StateFile:
-    """An SQLite file, opened for each transaction; may be used from any thread and by several processes.
+    """An SQLite file, opened when it is first needed; may be used from any thread and by several processes.
 
     Args:
         folder: Where it lies; made when it is missing.
@@ -47,6 +46,16 @@ class StateFile:
         self.path = folder / NAME
         self._lock = threading.Lock()
         self._warned = False
+        self._db: sqlite3.Connection | None = None
+        self._known: tuple[int, int] | None = None
+
+    def __del__(self) -> None:
+        self._close()
+
+    def close(self) -> None:
+        """Closes it; a later call opens it again."""
+        with self._lock:
+            self._close()
 
     def run(self, work: Callable[[sqlite3.Connection], T], otherwise: U) -> T | U:
         """What one transaction gives; `otherwise` where the file cannot be used, which is logged once."""
@@ -58,12 +67,12 @@ class StateFile:
                 except (sqlite3.OperationalError, sqlite3.ProgrammingError):
                     raise
                 except sqlite3.DatabaseError as error:
-                    if (
-                        looked_into == self._identity()
-                    ):  # else another process was faster, and its fresh one stays
+                    self._close()
+                    if self._identity() == looked_into:  # else the fresh one of a faster process stays
                         self._set_aside(error)
                 return self._transact(work)
             except (sqlite3.Error, OSError) as error:
+                self._close()
                 self._warn(error)
             return otherwise
 
@@ -84,19 +93,33 @@ class StateFile:
             return False
 
     def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)) as db:
-            db.execute("BEGIN IMMEDIATE")  # what is not committed when it is closed is undone
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version > VERSION:
-                raise sqlite3.OperationalError(f"it is of version {version}, this plugin knows {VERSION}")
-            for table in TABLES:
-                db.execute(f"CREATE TABLE IF NOT EXISTS {table}")
-            if version < VERSION:
+        with self._connected() as db:  # it commits, or undoes
+            db.execute("BEGIN IMMEDIATE")
+            return work(db)
+
+    def _connected(self) -> sqlite3.Connection:
+        """The connection; another one where the file was deleted or replaced under it."""
+        if self._db is None or self._known != self._identity():
+            self._close()
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._db = sqlite3.connect(
+                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            with self._db as db:
+                db.execute("BEGIN IMMEDIATE")
+                (version,) = db.execute("PRAGMA user_version").fetchone()
+                if version > VERSION:
+                    raise sqlite3.OperationalError(f"it is of version {version}, this plugin knows {VERSION}")
+                for table in TABLES:
+                    db.execute(f"CREATE TABLE IF NOT EXISTS {table}")
                 db.execute(f"PRAGMA user_version = {VERSION}")
-            found = work(db)
-            db.execute("COMMIT")
-            return found
+            self._known = self._identity()
+        return self._db
+
+    def _close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
 
     def _identity(self) -> tuple[int, int] | None:
         """Which file lies there now."""

@@ -106,8 +106,9 @@ class FakeApi:
         """Videos by id, those that anybody may see; or a page of the chart."""
         if "chart" in params:
             return _paged(params, [self._video(entry, params) for entry in self._chart(params)])
-        known = {entry.id: self._video(entry, params) for entry in self._entries if _is_public(entry)}
-        return {"items": [known[video_id] for video_id in _listed(params, "id") if video_id in known]}
+        known = {entry.id: entry for entry in self._entries if _is_public(entry)}
+        found = [known[video_id] for video_id in _listed(params, "id") if video_id in known]
+        return {"items": [self._video(entry, params) for entry in found]}
 
     _batchGetStats = _videos  # noqa: N815 - Google's word
 
