@@ -1,4 +1,4 @@
-"""How long to wait before the next try."""
+"""How long to wait before the next try, and how long a type of tasks rests that keeps failing."""
 
 from __future__ import annotations
 
@@ -47,6 +47,8 @@ SERVER = Backoff(initial=0.2, ceiling=30.0, floor=0.25)
 REPORTS = Backoff(initial=0.5, ceiling=60.0, floor=0.25)
 """One report that fails while the server answers others (R23)."""
 
+PAUSES = Backoff(initial=10.0, ceiling=300.0, floor=0.5)
+"""A type that keeps failing: up to five minutes (R19)."""
 
 LONGEST_ASKED = 3600.0
 """However long a server wants us to wait, seconds: it may have meant somebody else, or be mended by then."""
@@ -97,3 +99,35 @@ def retry_pause(
         return None
     backoff = Backoff(policy.initial, policy.ceiling, policy.factor)
     return None if asked is not None and asked > backoff.longest(tries) else backoff.seconds(tries, jitter)
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """The tasks of one type that failed unexpectedly in a row, without a good one between (R19).
+
+    Attributes:
+        tasks: Their ids, each once: a task that is tried again does not count twice.
+        pauses: How often the type was paused since its last good task.
+    """
+
+    tasks: frozenset[str] = frozenset()
+    pauses: int = 0
+
+
+def extend(streak: Streak, task_id: str, *, limit: int) -> tuple[Streak, bool]:
+    """The streak with one more failed task, and whether the type must pause now.
+
+    Args:
+        limit: Distinct tasks in a row, 0 for no limit. After a pause one more failure is enough.
+    """
+    if limit == 0:
+        return streak, False
+    tasks = streak.tasks if len(streak.tasks) >= limit else streak.tasks | {task_id}
+    if len(tasks) < limit:
+        return Streak(tasks, streak.pauses), False
+    return Streak(tasks, streak.pauses + 1), True
+
+
+def pause_of(streak: Streak, jitter: float) -> float:
+    """How long the type rests, seconds."""
+    return PAUSES.seconds(streak.pauses, jitter)

@@ -1,4 +1,7 @@
-"""Takes secrets out of texts and values: by key name, by known value, by shape."""
+"""Takes secrets out of texts and values: by key name, by known value, by shape.
+
+Every pattern is linear in the text: a part that may be long is followed by nothing that it could have taken itself.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,6 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from prismq_worker_sdk.decide.api_key import weakness
-from prismq_worker_sdk.decide.token_shapes import LINK_SHAPES, TOKEN_SHAPES
-
 MARK = "[redacted]"
 SHORTEST = 4
 """Known values that are shorter would redact half the language."""
@@ -25,6 +25,69 @@ REMEMBERED = 256
 """Short texts that are remembered at the same time."""
 DEEPEST = 50
 """Levels of a structure that are looked at; what lies below is left out."""
+SHORTEST_GOOD = 8
+LONGEST_WORD = 20
+"""Characters of a key that may be told from the words around it, and of an ordinary word."""
+
+TOKENS = {
+    "Google": (
+        r"AIza[0-9A-Za-z_\-]{30,}",
+        r"ya29\.[0-9A-Za-z_\-.]{20,}",
+        r"1//0[0-9A-Za-z_\-]{20,}",
+        r"GOCSPX-[0-9A-Za-z_\-]{20,}",
+    ),
+    "Amazon": (r"A(?:KIA|SIA|BIA|CCA)[0-9A-Z]{16}(?![0-9A-Za-z])",),
+    "GitHub": (r"gh[pousr]_[0-9A-Za-z]{20,}", r"github_pat_[0-9A-Za-z_]{20,}"),
+    "GitLab": (r"gl(?:pat|ptt|dt|rt|cbt|ft|soat|agent)-[0-9A-Za-z_\-.]{16,}",),
+    "Slack": (r"xox[abeposr]-[0-9A-Za-z\-.]{10,}", r"xapp-[0-9A-Za-z\-]{10,}"),
+    "Stripe": (r"[srp]k_(?:live|test)_[0-9A-Za-z]{16,}", r"whsec_[0-9A-Za-z+/=]{16,}"),
+    "OpenAI, Anthropic": (r"(?:sk|pk|rk)-[0-9A-Za-z_\-]{16,}",),
+    "Hugging Face": (r"hf_[0-9A-Za-z]{20,}",),
+    "npm": (r"npm_[0-9A-Za-z]{30,}",),
+    "PyPI": (r"pypi-[0-9A-Za-z_\-]{40,}",),
+    "Docker": (r"dckr_(?:pat|oat)_[0-9A-Za-z_\-]{20,}",),
+    "SendGrid": (r"SG\.[0-9A-Za-z_\-]{16,}\.[0-9A-Za-z_\-]{16,}",),
+    "Mailgun": (r"key-[0-9a-f]{32}(?![0-9A-Za-z])",),
+    "DigitalOcean": (r"do[opr]_v1_[0-9a-f]{40,}",),
+    "Shopify": (r"shp(?:at|ca|pa|ss)_[0-9A-Za-z]{24,}",),
+    "Databricks": (r"dapi[0-9a-f]{32}",),
+    "HashiCorp Vault": (r"hv[sbr]\.[0-9A-Za-z_\-]{20,}",),
+    "Atlassian": (r"AT[AC]TT3[0-9A-Za-z_\-=]{20,}",),
+    "Notion": (r"ntn_[0-9A-Za-z]{40,}",),
+    "Linear": (r"lin_(?:api|oauth)_[0-9A-Za-z]{30,}",),
+    "Groq": (r"gsk_[0-9A-Za-z]{40,}",),
+    "Replicate": (r"r8_[0-9A-Za-z]{30,}",),
+    "Telegram": (r"bot[0-9]{6,12}:[0-9A-Za-z_\-]{30,}", r"[0-9]{8,12}:AA[0-9A-Za-z_\-]{30,}"),
+    "JWT": (r"eyJ[0-9A-Za-z_\-]{8,1000}\.[0-9A-Za-z_\-]{8,}\.[0-9A-Za-z_\-]*",),
+}
+"""Whose tokens are known → how they look."""
+
+_TOKENS = re.compile(
+    r"(?<![0-9A-Za-z])(?:" + "|".join(one for shapes in TOKENS.values() for one in shapes) + ")"
+)
+"""Any of them, at the beginning of a word."""
+
+_LINKS = (
+    # what proves the right to a link: signatures, shared access, codes of a sign-in; an error's code stays
+    re.compile(
+        r"""((?:[?&;]|%3F|%26|\\u0026)
+        (?:x-amz-(?:signature|security-token|credential)|x-goog-(?:signature|credential)|signature|sig|oauth_verifier
+          |code(?=(?:=|%3D)[^\s"'&;]{0,300}[0-9]))
+        (?:=|%3D))[^\s"'&;<>)\]}\\]{12,}""",
+        re.IGNORECASE | re.VERBOSE,
+    ),
+    re.compile(r"((?:Account|SharedAccess|Shared)Key=)[^\s\"'&;<>]{12,}", re.IGNORECASE),
+    # incoming webhooks, whose path is the secret
+    re.compile(r"(/services/T[0-9A-Za-z]{6,20}/B[0-9A-Za-z]{6,20}/)[0-9A-Za-z]{16,}"),
+    re.compile(r"(/webhooks/[0-9]{10,25}/)[0-9A-Za-z_\-]{20,}"),
+    re.compile(r"(/IncomingWebhook/)[0-9a-f]{32}[0-9A-Za-z/\-]*"),
+    # a private key, to its end or as far as it is there
+    re.compile(
+        r"(-----BEGIN [0-9A-Z ]{0,40}KEY(?: BLOCK)?-----)(?:[0-9A-Za-z+/=\s\\:,.()]|-(?!-))+"
+        r"(?:-----END [0-9A-Z ]{0,40}-----)?"
+    ),
+)
+"""Where the first group stays and the rest is secret."""
 
 _SECRET_NAME = re.compile(
     r"(?:^|[_\-. ])(?:api[_\-]?key|apikey|access[_\-]?key|private[_\-]?key|secret(?:[_\-]?key)?|client[_\-]?secret"
@@ -78,9 +141,20 @@ _SHAPES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...
         ),
         _with(f"{MARK}@"),
     ),
-    *((shape, _with(MARK)) for shape in LINK_SHAPES),
-    (TOKEN_SHAPES, MARK),
+    *((shape, _with(MARK)) for shape in _LINKS),
+    (_TOKENS, MARK),
 )
+
+
+def weakness(key: str) -> str | None:
+    """What is wrong with a key that may be an ordinary word, None for a good one; never shows it."""
+    if len(key) < SHORTEST_GOOD:
+        what = f"is shorter than {SHORTEST_GOOD} characters"
+    elif key.isalpha() and len(key) <= LONGEST_WORD and (key.islower() or key.isupper() or key.istitle()):
+        what = "is made like an ordinary word"
+    else:
+        return None
+    return f"the API key {what}: easy to guess, and taken out of every line that holds it as a word"
 
 
 @lru_cache(maxsize=256)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from prismq_worker_sdk.decide.streaks import Streak, extend, pause_of
+from prismq_worker_sdk.decide.backoff import Streak, extend, pause_of
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice, ServerLost, ServerRegained, TypePaused, TypeResumed

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from prismq_worker_sdk.decide.rates import Bucket
+from prismq_worker_sdk.decide.rate_limits import Bucket
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.worker.attempt import Abandoned, Attempt
 

@@ -8,8 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 
 from prismq_worker_sdk.compat import Self
-from prismq_worker_sdk.decide.api_key import weakness
-from prismq_worker_sdk.decide.redaction import Redactor
+from prismq_worker_sdk.decide.redaction import Redactor, weakness
 from prismq_worker_sdk.decide.shutdown import ExitCode
 from prismq_worker_sdk.errors import UsageError
 from prismq_worker_sdk.handlers.handler import Handler, Registry

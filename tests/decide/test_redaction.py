@@ -12,10 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prismq_worker_sdk.decide.api_key import weakness
 from prismq_worker_sdk.decide.ends import outcome_of_error
-from prismq_worker_sdk.decide.redaction import MARK, Redactor, is_secret_name
-from prismq_worker_sdk.decide.token_shapes import TOKENS
+from prismq_worker_sdk.decide.redaction import MARK, TOKENS, Redactor, is_secret_name, weakness
 from prismq_worker_sdk.errors import Permanent
 
 CANARY = 'kan"arie\\ 4711/+é=?'

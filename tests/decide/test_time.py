@@ -4,12 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prismq_worker_sdk.decide.backoff import SERVER, Backoff, after_failure, retry_pause
+from prismq_worker_sdk.decide.backoff import (
+    SERVER,
+    Backoff,
+    Streak,
+    after_failure,
+    extend,
+    pause_of,
+    retry_pause,
+)
 from prismq_worker_sdk.decide.crashes import orphaned
 from prismq_worker_sdk.decide.leases import ABANDON_AFTER, Abandon, Cancel, Look, time_limit, watch
-from prismq_worker_sdk.decide.rates import Bucket
+from prismq_worker_sdk.decide.rate_limits import Bucket
 from prismq_worker_sdk.decide.shutdown import exit_code, grace_of, next_phase, stop_plan
-from prismq_worker_sdk.decide.streaks import Streak, extend, pause_of
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.events import Phase
 from prismq_worker_sdk.model.outcome import Failed

@@ -263,7 +263,7 @@ MUTANTS = (
     Mutant(
         "R19",
         "a type whose handler fails one task after the other is paused",
-        "decide.streaks:extend",
+        "decide.backoff:extend",
         "Streak(tasks, streak.pauses + 1), True",
         "Streak(tasks, streak.pauses + 1), False",
     ),

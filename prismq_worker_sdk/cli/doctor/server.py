@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import urljoin, urlsplit
 
-from prismq_worker_sdk.decide.api_key import weakness
 from prismq_worker_sdk.decide.claims import longest_wait
 from prismq_worker_sdk.decide.leases import time_limit
+from prismq_worker_sdk.decide.redaction import weakness
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.model import duration
