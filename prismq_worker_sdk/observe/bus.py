@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from itertools import compress
 from typing import Any, get_args
 
 from prismq_worker_sdk.decide.redaction import Redactor
@@ -68,7 +67,8 @@ class EventBus:
         for listener in self._listeners:
             if isinstance(listener, BatchListener):
                 kinds = listener.kinds
-                heard = list(compress(told, map(kinds.__contains__, map(type, told))))
+                all_of_it = kinds.issuperset(map(type, told))
+                heard = told if all_of_it else [event for event in told if type(event) in kinds]
                 batches = [heard] if heard else []
             else:
                 batches = [[event] for event in told]
