@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from prismq_worker_sdk.errors import StateFolderError
-from prismq_worker_sdk.outbox.schema import TABLES, VERSION, open_database, tables
+from prismq_worker_sdk.outbox.schema import TABLES, VERSION, open_database, read_only, tables
 from prismq_worker_sdk.processes import keep_owner
 
 CORRUPT, NO_DATABASE = 11, 26
@@ -80,7 +80,7 @@ def _damage(path: Path) -> str | None:
         wal = _size(path.with_name(path.name + "-wal"))
         return "the file is empty, but its write-ahead log is not" if wal else None
     try:
-        with closing(_read_only(path)) as db:
+        with closing(read_only(path)) as db:
             (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
             return str(found).replace("\n", " ") if found != "ok" else _odd_tables(db)
     except sqlite3.Error as error:
@@ -175,10 +175,6 @@ def _copy(new: sqlite3.Connection, table: str, rows: Iterator[dict[str, object]]
             into = f"INSERT OR IGNORE INTO {table} ({', '.join(row)}) VALUES ({marks})"
             copied += new.execute(into, tuple(row.values())).rowcount
     return copied
-
-
-def _read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
 
 
 def _size(path: Path) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from prismq_worker_sdk.errors import StateFolderError
 from prismq_worker_sdk.outbox.folder import DATABASE, not_ours
-from prismq_worker_sdk.outbox.schema import VERSION
+from prismq_worker_sdk.outbox.schema import VERSION, read_only
 
 KNOWN = "server, dialect, task_id, task_type, worker_id, token, attempt"
 REPORTS = f"SELECT number, state, kind, {KNOWN}, committed_at, tries, next_try, detail"
@@ -23,9 +23,8 @@ class Entry:
     """A stored report, or a claim that has no outcome yet.
 
     Attributes:
-        instance: The part of the state folder it lies in.
         number: Of a report, None of a claim.
-        state: `waiting`, `parked` or `held`.
+        state: Of a report `waiting` or `parked`, else `held`.
         kind: `completed`, `failed` or `released` for a report, `claim` for a claim.
         since: When it was committed or held, seconds since 1970.
         next_try: The same, for a report.
@@ -91,8 +90,7 @@ def _read(instance: Path, read: Callable[[sqlite3.Connection], list[tuple[Any, .
     try:
         if not path.stat().st_size:  # nothing yet; SQLite would throw away a log that lies beside it
             return []
-        address = f"{path.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=5.0, isolation_level=None)) as db:
+        with closing(read_only(path)) as db:
             db.text_factory = lambda text: text.decode("utf-8", "replace")
             db.execute("BEGIN")
             (version,) = db.execute("PRAGMA user_version").fetchone()

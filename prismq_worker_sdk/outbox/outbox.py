@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from operator import attrgetter
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
@@ -16,10 +15,10 @@ from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.outcome import Outcome
 from prismq_worker_sdk.model.report import Report
-from prismq_worker_sdk.outbox import bounds, recovery, store
+from prismq_worker_sdk.outbox import bounds, left_behind, store
 from prismq_worker_sdk.outbox import parked as shelf
+from prismq_worker_sdk.outbox.left_behind import Unreadable
 from prismq_worker_sdk.outbox.parked import Parked
-from prismq_worker_sdk.outbox.recovery import Unreadable
 from prismq_worker_sdk.outbox.schema import open_database
 from prismq_worker_sdk.outbox.store import Answered, ClaimEnd, Commit, HoldResult, Judged
 from prismq_worker_sdk.outbox.transactions import GroupCommit, Transactions
@@ -44,6 +43,9 @@ class Outbox:
     Every method is one transaction and returns once it is on disk; it raises OutboxError when it cannot be.
     All may be called from any thread.
 
+    Attributes:
+        transactions: Tells what was found of the file and its disk.
+
     The line of waiting reports is kept in memory as long as it is short, so that what is due costs no look at the
     disk: whole, oldest first, each with the clock reading at which it is due, so that a clock that is set back makes
     no report wait longer. It is changed between transactions, in their order; whatever it does not follow exactly
@@ -51,7 +53,7 @@ class Outbox:
     """
 
     def __init__(self, transactions: Transactions, clock: Clock, server: str | None = None) -> None:
-        self._transactions = transactions
+        self.transactions = transactions
         self._clock = clock
         self._server = server
         self._line: dict[int, tuple[Report, float]] | None = None
@@ -70,11 +72,11 @@ class Outbox:
 
     def of(self, server: str) -> Outbox:
         """The same outbox, seen by a worker of this server: reports and claims of others stay as they are (R1)."""
-        return Outbox(self._transactions, self._clock, server)
+        return Outbox(self.transactions, self._clock, server)
 
     def close(self) -> None:
         """Ends after what was begun; later calls raise OutboxError."""
-        self._transactions.close()
+        self.transactions.close()
 
     # claims
 
@@ -93,7 +95,7 @@ class Outbox:
         Returns:
             For each report whether it was in the line still; for each claim whether its task is to be run.
         """
-        stored: tuple[list[bool], list[HoldResult]] = self._transactions.run(
+        stored: tuple[list[bool], list[HoldResult]] = self.transactions.run(
             partial(store.settle_and_hold, judged=judged, claims=claims, now=self._now()),
             then=partial(self._follow, judged),
         )
@@ -102,11 +104,11 @@ class Outbox:
     def rehold(self, old: Identity, new: Claim) -> bool:
         """Binds a running attempt to its new claim; False when it has ended meanwhile (R9)."""
         now = self._now()
-        return self._transactions.run(lambda db: store.rehold(db, old, new, now))
+        return self.transactions.run(lambda db: store.rehold(db, old, new, now))
 
     def end(self, *ends: ClaimEnd) -> list[bool]:
         """Ends claims, in one transaction; for each whether this end was its first (R10)."""
-        ended = self._transactions.run(
+        ended = self.transactions.run(
             partial(store.end_claims, ends=ends, now=self._now()), then=partial(self._line_up, ends)
         )
         return [found is not False for found in ended]
@@ -132,13 +134,11 @@ class Outbox:
             found = self._reports(db, come, now, limit)
             return found, not found and self._earliest(db) is None
 
-        return self._transactions.run(look, then=lambda seen: self._forget(empty=seen[1]))[0]
+        return self.transactions.run(look, then=lambda seen: self._forget(empty=seen[1]))[0]
 
     def after(self, number: int, limit: int) -> list[Report]:
         """Waiting reports behind a place in the line, whatever their next try (R36)."""
-        return self._transactions.run(
-            lambda db: self._reports(db, f"{_WAITS} AND number > ?2", number, limit)
-        )
+        return self.transactions.run(lambda db: self._reports(db, f"{_WAITS} AND number > ?2", number, limit))
 
     def _reports(self, db: Connection, which: str, value: float, limit: int) -> list[Report]:
         rows = db.execute(
@@ -154,7 +154,7 @@ class Outbox:
                 now = self._clock.monotonic()
                 earliest = min([due_at for _, due_at in line.values()]) if line else None
         if line is None:
-            earliest, now = self._transactions.run(self._earliest), self._now()
+            earliest, now = self.transactions.run(self._earliest), self._now()
         return None if earliest is None else max(0.0, earliest - now)
 
     def _earliest(self, db: Connection) -> float | None:
@@ -166,29 +166,27 @@ class Outbox:
     def count(self, state: str) -> int:
         """How many reports are `waiting` or `parked`."""
         counted = f"SELECT count(*) FROM outcomes WHERE {store.OF_SERVER} AND state = ?2"
-        return self._transactions.run(
-            lambda db: int(db.execute(counted, (self._server, state)).fetchone()[0])
-        )
+        return self.transactions.run(lambda db: int(db.execute(counted, (self._server, state)).fetchone()[0]))
 
     def elsewhere(self) -> dict[str, int]:
         """Waiting reports that go to other servers: server → how many (R1)."""
         counted = (
             "SELECT server, count(*) FROM outcomes WHERE state = 'waiting' AND server <> ? GROUP BY server"
         )
-        return self._transactions.run(lambda db: dict(db.execute(counted, (self._server,)).fetchall()))
+        return self.transactions.run(lambda db: dict(db.execute(counted, (self._server,)).fetchall()))
 
     def claims_waiting(self, limit: int) -> list[Identity]:
         """The claims of waiting reports that a token proves: they are renewed until their verdict (R21)."""
         proven = f"{_WAITS} AND token <> '' ORDER BY number LIMIT ?2"
         asked = f"SELECT {store.IDENTITY_COLUMNS} FROM outcomes WHERE {proven}"
-        return self._transactions.run(
+        return self.transactions.run(
             lambda db: [store.identity_of(row) for row in db.execute(asked, (self._server, limit))],
             within=LOOK_LIMIT,
         )
 
     def parked(self) -> list[Parked]:
         """What is parked in this file, of every server: how many reports for each reason."""
-        return self._transactions.run(shelf.reasons)
+        return self.transactions.run(shelf.reasons)
 
     def retry(self, number: int) -> bool:
         """Puts a parked report back into the line; whether the failure that stood in for it was withdrawn.
@@ -197,7 +195,7 @@ class Outbox:
             UsageError: It is not parked, or its claim has another end already.
         """
         now = self._now()
-        return self._transactions.run(lambda db: shelf.retry(db, number, now), then=self._forget)
+        return self.transactions.run(lambda db: shelf.retry(db, number, now), then=self._forget)
 
     def delete(self, number: int) -> dict[str, Any]:
         """Deletes a report, waiting or parked; what it was, column by column.
@@ -205,7 +203,7 @@ class Outbox:
         Raises:
             UsageError: There is none.
         """
-        return self._transactions.run(lambda db: shelf.delete(db, number), then=self._forget)
+        return self.transactions.run(lambda db: shelf.delete(db, number), then=self._forget)
 
     # the line in memory
 
@@ -259,46 +257,36 @@ class Outbox:
                 bounds.prune(db, now)
             return bounds.shrink(db)
 
-        return self._transactions.run(tidying)
+        return self.transactions.run(tidying)
 
     def used_bytes(self) -> int:
         """Bytes of the file that hold something."""
-        return self._transactions.run(bounds.used_bytes)
-
-    trouble = property(
-        attrgetter("_transactions.trouble"),  # in C: it is asked for with every claim
-        doc="Why the last try to store something failed; None once one did not.",
-    )
+        return self.transactions.run(bounds.used_bytes)
 
     def look(self) -> None:
         """Does nothing, durably: finds out whether something can be stored again."""
-        self._transactions.run(lambda _db: None)
-
-    @property
-    def damage(self) -> str | None:
-        """What the file was found to suffer from since it was opened; nothing can be stored any more."""
-        return self._transactions.damage
+        self.transactions.run(lambda _db: None)
 
     # after a crash
 
     def park_unreadable(self) -> list[Unreadable]:
         """Parks the waiting reports whose rows cannot be read, before they are counted or sent."""
-        return self._transactions.run(
-            partial(recovery.park_unreadable, server=self._server, now=self._now()), then=self._forget
+        return self.transactions.run(
+            partial(left_behind.park_unreadable, server=self._server, now=self._now()), then=self._forget
         )
 
     def drop_unreadable_claims(self) -> int:
         """Deletes held claims that cannot be read: they lapse; how many that were."""
-        return self._transactions.run(recovery.drop_unreadable_claims)
+        return self.transactions.run(left_behind.drop_unreadable_claims)
 
     def forget_parked(self) -> int:
         """Deletes parked reports beyond their 90 days or their number (10,000); how many that were."""
-        return self._transactions.run(partial(shelf.forget, now=self._now()))
+        return self.transactions.run(partial(shelf.forget, now=self._now()))
 
     def recover(self) -> int:
         """Makes the stored reports of an earlier process due; how many there are."""
-        return self._transactions.run(
-            partial(recovery.make_due, server=self._server, now=self._now()), then=self._forget
+        return self.transactions.run(
+            partial(left_behind.make_due, server=self._server, now=self._now()), then=self._forget
         )
 
     def resolve_orphans(
@@ -309,8 +297,10 @@ class Outbox:
         Args:
             retried: Whether the server tries a task again whose attempt of this number is reported as failed.
         """
-        resolving = partial(recovery.resolve_orphans, server=self._server, retried=retried, now=self._now())
-        return self._transactions.run(resolving, then=self._forget)
+        resolving = partial(
+            left_behind.resolve_orphans, server=self._server, retried=retried, now=self._now()
+        )
+        return self.transactions.run(resolving, then=self._forget)
 
     # what is known of tasks and types
 
@@ -325,20 +315,18 @@ class Outbox:
                     if report.checkpoint is not None and report.identity.task_key == key:
                         line[number] = replace(report, checkpoint=value), due_at
 
-        self._transactions.run(lambda db: store.store_checkpoint(db, key, value, now), then=follow)
+        self.transactions.run(lambda db: store.store_checkpoint(db, key, value, now), then=follow)
 
     def pause(self, task_type: str, seconds: float, reason: str) -> None:
         """Stores that a type is not to be claimed for a while (R18)."""
         row = (task_type, self._now() + seconds, reason, seconds)
-        self._transactions.run(
-            lambda db: db.execute("INSERT OR REPLACE INTO pauses VALUES (?, ?, ?, ?)", row)
-        )
+        self.transactions.run(lambda db: db.execute("INSERT OR REPLACE INTO pauses VALUES (?, ?, ?, ?)", row))
 
     def pauses(self) -> dict[str, tuple[float, str]]:
         """Every pause that still lasts: type → (seconds left, reason)."""
         now = self._now()
         lasting = "SELECT task_type, min(until - ?1, seconds), reason FROM pauses WHERE until > ?1"
-        rows = self._transactions.run(lambda db: db.execute(lasting, (now,)).fetchall())
+        rows = self.transactions.run(lambda db: db.execute(lasting, (now,)).fetchall())
         return {name: (left, reason) for name, left, reason in rows}
 
     def _now(self) -> float:

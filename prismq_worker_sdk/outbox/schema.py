@@ -149,6 +149,12 @@ def open_database(path: Path | str) -> sqlite3.Connection:
     return connection
 
 
+def read_only(path: Path) -> sqlite3.Connection:
+    """An outbox file as it is, to look at."""
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    return sqlite3.connect(address, uri=True, timeout=5.0, isolation_level=None)
+
+
 def prepare(connection: sqlite3.Connection) -> None:
     """Sets the connection up, and makes the tables or brings them to this version.
 

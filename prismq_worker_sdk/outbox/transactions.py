@@ -45,7 +45,7 @@ class Transactions(Protocol):
         ...
 
     def close(self) -> None:
-        """Ends after what was begun."""
+        """Ends after what was begun, and closes the file."""
         ...
 
 
@@ -63,12 +63,7 @@ class GroupCommit:
         self._thread.start()
 
     def run(self, operation: Operation[T], *, within: float | None = None, then: Then[T] | None = None) -> T:
-        """The operation's result, after its commit; raises OutboxError when it could not be stored.
-
-        Args:
-            within: Seconds after which nobody waits for the result any more, where nothing is stored by it.
-            then: Is told the result before any later operation begins.
-        """
+        """The operation's result, as `Transactions` says."""
         future: Future[T] = Future()
         with self._door:
             if self._closed:

@@ -99,7 +99,7 @@ def why_full(disk: Disk, outbox: Outbox, *, waiting: int, needed: int) -> str | 
 
 def _outbox_refuses(outbox: Outbox) -> str | None:
     """Why a claim could not be held, where the last try to store something failed; None while nothing speaks for it."""
-    if outbox.trouble is None:
+    if outbox.transactions.trouble is None:
         return None
     try:
         outbox.look()

@@ -8,7 +8,7 @@ from typing import TypeVar
 from prismq_worker_sdk.decide.delivery import Judgement
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.report import Report
-from prismq_worker_sdk.outbox import recovery
+from prismq_worker_sdk.outbox import left_behind
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.store import ClaimEnd, Commit, HoldResult
 from prismq_worker_sdk.outbox.transactions import Operation, Then
@@ -94,6 +94,6 @@ class SimulatedOutbox(Outbox):
 
     def _count_holds(self, claims: Sequence[Claim]) -> None:
         """The process ended just after its transaction: what it held counts all the same."""
-        on_disk = {held for held, _ in self._process.host.disk.run(lambda db: recovery.holds(db, None))}
+        on_disk = {held for held, _ in self._process.host.disk.run(lambda db: left_behind.holds(db, None))}
         for claim in claims:
             self._watch.holds[claim.task.id] += claim.identity in on_disk

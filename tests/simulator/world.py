@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from prismq_worker_sdk.outbox import recovery
+from prismq_worker_sdk.outbox import left_behind
 from tests.simulator.handling import make_handlers
 from tests.simulator.host import Host
 from tests.simulator.plan import Cancelled, Plan, Steered
@@ -132,7 +132,7 @@ class World:
     def _done(self) -> bool:
         tasks = self._scene.server.tasks.values()
         return all(task.status in {"completed", "failed"} for task in tasks) and not any(
-            host.outbox.count("waiting") + host.disk.run(lambda db: len(recovery.holds(db, None)))
+            host.outbox.count("waiting") + host.disk.run(lambda db: len(left_behind.holds(db, None)))
             for host in self.hosts
         )
 

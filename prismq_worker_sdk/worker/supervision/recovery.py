@@ -19,7 +19,7 @@ from prismq_worker_sdk.outbox.folder import (
     instances,
     take_instance,
 )
-from prismq_worker_sdk.outbox.inherit import inherit
+from prismq_worker_sdk.outbox.left_behind import inherit
 from prismq_worker_sdk.outbox.looking import look
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.parked import Parked

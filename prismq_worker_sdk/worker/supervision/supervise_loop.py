@@ -98,7 +98,7 @@ def _stop_if_due(services: Services, threads: Watched) -> None:
         _stop(services, "; ".join(dead), failed=True)
     if (hopeless := services.availability.all_failing(services.clock.monotonic())) is not None:
         _stop(services, f"every task type is paused by errors: {hopeless}", failed=True)
-    if (damage := services.outbox.damage) is not None:
+    if (damage := services.outbox.transactions.damage) is not None:
         _stop(services, damage, failed=True)
     if services.slots.all_lost:
         _stop(services, "every slot is lost to a handler that does not end")

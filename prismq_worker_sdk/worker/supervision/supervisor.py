@@ -109,7 +109,9 @@ class Supervisor:
         reasons = list(dead)
         if self._services is None:
             reasons.append("the server has not been found yet")
-        elif (disk := self._services.shared.disk_trouble or self._services.outbox.trouble) is not None:
+        elif (
+            disk := self._services.shared.disk_trouble or self._services.outbox.transactions.trouble
+        ) is not None:
             reasons.append(disk)
         if self._services is not None and self._services.shared.command is WorkerCommand.QUIET:
             reasons.append("the server wants this worker quiet")

@@ -31,7 +31,7 @@ def outbox(path, clock):
 
 
 def rows(outbox, table):
-    return outbox._transactions.run(lambda db: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+    return outbox.transactions.run(lambda db: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 
 def store(outbox, line, number, size, first=0):
@@ -98,7 +98,7 @@ def test_some_free_pages_stay_for_the_next_reports(outbox, line):
     deliver(outbox)
 
     assert outbox.tidy() is False
-    assert outbox._transactions.run(lambda db: db.execute("PRAGMA freelist_count").fetchone()[0]) > 512
+    assert outbox.transactions.run(lambda db: db.execute("PRAGMA freelist_count").fetchone()[0]) > 512
 
 
 def test_nothing_is_written_where_nothing_is_to_be_tidied(outbox, path, line):
@@ -158,7 +158,7 @@ def test_of_too_many_the_oldest_are_forgotten(outbox, line, clock, monkeypatch, 
             outbox.resolve_orphans(retried=lambda _attempt: False)
     outbox.recover()
 
-    left = outbox._transactions.run(lambda db: db.execute(f"SELECT task_id FROM {table}").fetchall())
+    left = outbox.transactions.run(lambda db: db.execute(f"SELECT task_id FROM {table}").fetchall())
     assert sorted(left) == [(f"t{place}",) for place in range(3, 8)]
 
 

@@ -9,7 +9,7 @@ from prismq_worker_sdk.errors import StateFolderError, UsageError
 from prismq_worker_sdk.model.outcome import Completed, Failed
 from prismq_worker_sdk.outbox import schema
 from prismq_worker_sdk.outbox.folder import take_instance
-from prismq_worker_sdk.outbox.inherit import inherit
+from prismq_worker_sdk.outbox.left_behind import inherit
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.schema import STEPS, TABLES, VERSION, open_database, tables
 

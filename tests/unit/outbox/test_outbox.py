@@ -14,7 +14,7 @@ from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.outbox.folder import free_siblings, take_instance
-from prismq_worker_sdk.outbox.inherit import inherit
+from prismq_worker_sdk.outbox.left_behind import inherit
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.outbox.schema import TABLES, open_database
 from prismq_worker_sdk.outbox.store import Answered, Drop, Held, Lapse
@@ -217,7 +217,7 @@ def test_a_start_writes_no_stored_result_anew_that_says_already_what_it_must(out
     assert outbox.recover() == 1
 
     def changes():
-        return outbox._transactions.run(lambda db: db.execute("SELECT total_changes()").fetchone()[0])
+        return outbox.transactions.run(lambda db: db.execute("SELECT total_changes()").fetchone()[0])
 
     before = changes()
     assert outbox.recover() == 1
@@ -310,15 +310,17 @@ def test_an_outbox_is_opened_beside_somebody_who_reads_it(tmp_path):
 
 def test_what_is_locked_by_another_program_is_told_from_a_full_disk_and_found_free_again(tmp_path, clock):
     outbox = Outbox.open(tmp_path / "o.db", clock)
-    outbox._transactions.run(lambda db: db.execute("PRAGMA busy_timeout = 0").fetchone())
+    outbox.transactions.run(lambda db: db.execute("PRAGMA busy_timeout = 0").fetchone())
     with closing(sqlite3.connect(tmp_path / "o.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(OutboxError, match="another program holds the outbox locked"):
             outbox.hold(claim_of())
-        assert outbox.trouble.startswith("another program holds the outbox locked (database is locked)")
+        assert outbox.transactions.trouble.startswith(
+            "another program holds the outbox locked (database is locked)"
+        )
     outbox.look()
 
-    assert outbox.trouble is None
+    assert outbox.transactions.trouble is None
     outbox.close()
 
 
@@ -336,14 +338,14 @@ def test_all_that_waits_for_a_locked_outbox_waits_once(tmp_path, clock):
 
     def run(operation):
         with suppress(OutboxError):
-            outbox._transactions.run(operation)
+            outbox.transactions.run(operation)
 
     threads = [threading.Thread(target=run, args=(one,)) for one in (blocked, locked, locked, locked)]
     threads[0].start()
     begun.wait(10)
     for thread in threads[1:]:
         thread.start()
-    wait_until(lambda: outbox._transactions._queue.qsize() == 3, "all of them in the queue")
+    wait_until(lambda: outbox.transactions._queue.qsize() == 3, "all of them in the queue")
     gate.set()
     for thread in threads:
         thread.join()
@@ -356,7 +358,7 @@ def test_r21_who_renews_claims_does_not_wait_for_the_disk(tmp_path, clock, monke
     monkeypatch.setattr("prismq_worker_sdk.outbox.outbox.LOOK_LIMIT", 0.01)
     outbox = Outbox.open(tmp_path / "o.db", clock)
     gate = threading.Event()
-    writing = threading.Thread(target=outbox._transactions.run, args=(lambda _db: gate.wait(10),))
+    writing = threading.Thread(target=outbox.transactions.run, args=(lambda _db: gate.wait(10),))
     writing.start()
     with pytest.raises(OutboxError, match="has not answered within"):
         outbox.claims_waiting(9)
@@ -378,7 +380,7 @@ def test_one_bad_operation_does_not_spoil_its_neighbours(tmp_path, clock):
 
     def run(name, operation):
         try:
-            results[name] = outbox._transactions.run(operation)
+            results[name] = outbox.transactions.run(operation)
         except OutboxError as error:
             results[name] = str(error)
 

@@ -128,7 +128,7 @@ def test_of_too_many_parked_reports_the_oldest_go(outbox, path):
     for report in outbox.due(9):
         settled(outbox, report, Park("HTTP 413"))
     columns = "server, dialect, task_id, task_type, digest, worker_id, token, kind, body, state, parked_at"
-    outbox._transactions.run(
+    outbox.transactions.run(
         lambda db: db.execute(
             f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {KEPT_REPORTS - 1})"
             f" INSERT INTO outcomes (uid, {columns}, committed_at, next_try)"

@@ -239,7 +239,7 @@ def test_r39_a_damaged_outbox_does_not_stop_the_start_and_is_kept(whose, tmp_pat
 def test_an_outbox_that_breaks_while_it_is_in_use_says_so_and_what_to_do(tmp_path, clock):
     open_state(tmp_path, None, clock).close()
     state = open_state(tmp_path, None, clock)
-    assert state.outbox.damage is None
+    assert state.outbox.transactions.damage is None
     size = state.instance.database.stat().st_size
     with state.instance.database.open("r+b") as file:
         file.seek(4096)
@@ -250,7 +250,7 @@ def test_an_outbox_that_breaks_while_it_is_in_use_says_so_and_what_to_do(tmp_pat
             OutboxError, match=r"is damaged .*; start the worker again: it sets the file aside"
         ):
             state.outbox.due(9)
-        assert "is damaged" in state.outbox.damage
+        assert "is damaged" in state.outbox.transactions.damage
     finally:
         state.close()
 

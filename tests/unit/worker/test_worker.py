@@ -504,7 +504,7 @@ def test_r12_a_worker_whose_only_slot_waits_for_a_locked_outbox_is_not_ready_and
     worker = start(work, concurrency=1).worker
     add(server)
     wait_until(work.begun.is_set, "the start of the task", deadline=SOON)
-    transactions = worker._supervisor._services.outbox._transactions
+    transactions = worker._supervisor._services.outbox.transactions
     transactions.run(lambda db: db.execute("PRAGMA busy_timeout = 0").fetchone())
     assert worker.health().ready
     with closing(sqlite3.connect(tmp_path / "state/instance-0/outbox.db", isolation_level=None)) as other:
@@ -540,7 +540,7 @@ def test_r37_a_worker_that_is_kept_from_the_results_of_a_dead_one_exits_with_75(
 def test_an_outbox_that_breaks_while_the_worker_runs_ends_it_with_what_to_do(start):
     running = start()
     running.seen(WorkerStarted)
-    transactions = running.worker._supervisor._services.outbox._transactions
+    transactions = running.worker._supervisor._services.outbox.transactions
 
     def broken(_db):
         error = sqlite3.DatabaseError("database disk image is malformed")
