@@ -84,7 +84,7 @@ def commit(services: Services, finished: Sequence[Finished]) -> list[Finished]:
     _note(services, finished)
     if services.can.renews and any(one.reported for one in ends):
         # before the slots are free, so that the next claim goes along with these reports
-        services.deliver_with_claims(now=True)
+        services.shared.delivering = True
     told = [end for end, is_first in zip(ends, first, strict=True) if is_first]
     count_and_tell(services, told, deliver=not all(attempt.returned for attempt, _ in finished))
     for (attempt, ending), end, is_first in zip(finished, ends, first, strict=True):
@@ -275,7 +275,7 @@ def count_and_tell(services: Services, ends: Sequence[Ended], *, deliver: bool =
     services.emit(*events)
     if reported and deliver:
         services.wakeups.deliver()
-    if services.all_runs_done or not services.lifecycle.running:
+    if not services.lifecycle.running or services.all_runs_done:
         services.wakeups.supervise()
 
 
