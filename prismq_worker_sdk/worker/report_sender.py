@@ -102,7 +102,9 @@ class ReportSender:
                 not dealt with by another loop meanwhile.
         """
         with self._taking:
-            free = [one for one in find() if one.identity.task_id not in self.in_flight]
+            if not (found := find()):
+                return ()
+            free = [one for one in found if one.identity.task_id not in self.in_flight]
             taken = _within_bytes(free[:most])
             self.in_flight.update(one.identity.task_id for one in taken)
             return taken

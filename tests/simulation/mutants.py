@@ -315,8 +315,8 @@ MUTANTS = (
         "R26",
         "no task is reported by two loops at once",
         "worker.report_sender:ReportSender.take",
-        "[one for one in find() if one.identity.task_id not in self.in_flight]",
-        "list(find())",
+        "[one for one in found if one.identity.task_id not in self.in_flight]",
+        "list(found)",
         "base",
     ),
     Mutant(
