@@ -169,7 +169,15 @@ class Claimer:
                 whole=self._partial_asked,
                 ahead=0 if waits else ahead(services),
             )
-            if plan is None or not self._disk_has_room():
+            if plan is None:
+                return None
+            shared, told = services.shared, services.shared.disk_trouble is not None
+            needed = services.config.concurrency * services.can.max_result_bytes
+            waiting = services.accounting.waiting
+            shared.disk_trouble = why_full(services.disk, services.outbox, waiting=waiting, needed=needed)
+            if shared.disk_trouble is not None:
+                if not told:
+                    services.emit(Notice("error", shared.disk_trouble))
                 return None
             services.slots.reserve(plan.types, plan.max_tasks)
             self._partial_asked = plan.part
@@ -191,16 +199,6 @@ class Claimer:
             return {}
         now = services.clock.monotonic()
         return services.slots.rooms(services.availability.open(now), now)
-
-    def _disk_has_room(self) -> bool:
-        """Whether every result that may come finds room; tells why not, once (R12)."""
-        services, shared = self._services, self._services.shared
-        needed = services.config.concurrency * services.can.max_result_bytes
-        lacking = why_full(services.disk, services.outbox, waiting=services.accounting.waiting, needed=needed)
-        before, shared.disk_trouble = shared.disk_trouble, lacking
-        if lacking is not None and before is None:
-            services.emit(Notice("error", lacking))
-        return lacking is None
 
     def failed(self, request: ClaimRequest, failure: Failure) -> Failure:
         """There was no answer: the same claim is sent again where the server knows its request (R6)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.model.protocol import ServerInfo
@@ -13,9 +13,9 @@ from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.connections import Connections
 from prismq_worker_sdk.worker.delivery_loop import delivery_loop
 from prismq_worker_sdk.worker.driver import Loop, Reply, Wait, Waker, drive
-from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.room import Space
 from prismq_worker_sdk.worker.services import Environment, Services, build
+from prismq_worker_sdk.worker.shared import Lifecycle
 from prismq_worker_sdk.worker.slots import SlotPool
 from prismq_worker_sdk.worker.supervision.startup import find_server
 
@@ -41,14 +41,7 @@ class Sent:
 
     def __add__(self, other: Sent) -> Sent:
         """Both together."""
-        return Sent(
-            self.accepted + other.accepted,
-            self.lost + other.lost,
-            self.parked + other.parked,
-            self.left + other.left,
-            self.elsewhere + other.elsewhere,
-            self.faults + other.faults,
-        )
+        return Sent(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 
 
 def send_stored(here: Environment, outboxes: Iterable[Outbox], *, timeout: float) -> Sent:

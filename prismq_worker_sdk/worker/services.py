@@ -33,9 +33,8 @@ from prismq_worker_sdk.worker.availability import ServerStatus, TypeAvailability
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.driver import Call, Effect, Reply
-from prismq_worker_sdk.worker.lifecycle import Lifecycle
 from prismq_worker_sdk.worker.room import Disk
-from prismq_worker_sdk.worker.shared import Shared, Wakeups
+from prismq_worker_sdk.worker.shared import Lifecycle, Shared, Wakeups
 from prismq_worker_sdk.worker.slots import AttemptTable, SlotPool
 from prismq_worker_sdk.worker.stale_claims import StaleClaimGuard
 
@@ -44,7 +43,7 @@ UNKNOWN_PAUSE = 60.0
 
 
 class Children(Protocol):
-    """The processes of handlers that have their own; `isolation.pool.ChildPool`, which is imported only for them."""
+    """The processes of handlers that have their own: `isolation.call.HandlerProcesses`, imported only for them."""
 
     def start(self, *, lock: int | None = None) -> None:
         """Begins; the children inherit this descriptor."""

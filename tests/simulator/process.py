@@ -35,10 +35,10 @@ from prismq_worker_sdk.worker.delivery_loop import Delivery, delivery_lane, deli
 from prismq_worker_sdk.worker.driver import Reply
 from prismq_worker_sdk.worker.lease_loop import lease_loop
 from prismq_worker_sdk.worker.services import Services, build, environment
-from prismq_worker_sdk.worker.supervision.closing import close_books, never_begun
 from prismq_worker_sdk.worker.supervision.recovery import recover
 from prismq_worker_sdk.worker.supervision.startup import find_server
 from prismq_worker_sdk.worker.supervision.supervise_loop import ask_stop, supervise
+from prismq_worker_sdk.worker.supervision.supervisor import close_books, never_begun
 from tests.simulator.actor import Actor, Crashed
 from tests.simulator.disk import SimulatedOutbox, SimulatedRoom
 from tests.simulator.handling import SimulatedSlots

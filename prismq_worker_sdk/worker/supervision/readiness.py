@@ -6,11 +6,10 @@ import threading
 from collections.abc import Callable, Iterable
 
 from prismq_worker_sdk.decide.exceptions import logged_trace
-from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
-from prismq_worker_sdk.model.events import Event, Notice
-from prismq_worker_sdk.worker.availability import TypeAvailability
+from prismq_worker_sdk.model.events import Notice
+from prismq_worker_sdk.worker.services import Services
 
 LOOK_EVERY = 15.0
 """Seconds between two questions to a handler's `ready()`."""
@@ -19,28 +18,19 @@ LOOK_EVERY = 15.0
 class Readiness:
     """Asks on a thread of its own, so that a slow `ready()` or `setup()` hurts only its own type."""
 
-    def __init__(
-        self,
-        handlers: Iterable[Handler],
-        gate: TypeAvailability,
-        *,
-        redactor: Redactor,
-        emit: Callable[[Event], None],
-        changed: Callable[[], None],
-        stopping: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self._handlers = tuple(handlers)
-        self._gate = gate
-        self._redactor = redactor
-        self._emit = emit
-        self._changed = changed
-        self._stopping = stopping
+    def __init__(self, services: Services) -> None:
+        self._services = services
         self._set_up: list[Handler] = []
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(target=self._watch, args=(handler,), name=f"prismq-ready-{number}", daemon=True)
-            for number, handler in enumerate(self._handlers)
+            for number, handler in enumerate(self._handlers())
         ]
+
+    def _handlers(self) -> Iterable[Handler]:
+        """The handlers as they are asked in this process."""
+        handlers, children = self._services.registry.handlers, self._services.children
+        return handlers if children is None else map(children.for_readiness, handlers)
 
     def start(self) -> None:
         """Begins to ask."""
@@ -55,7 +45,7 @@ class Readiness:
         thread.join(max(0.0, seconds))
 
     def _watch(self, handler: Handler) -> None:
-        is_set_up = False
+        services, is_set_up = self._services, False
         while not self._stop.is_set():
             unready, trace = self._ask(handler.unready, "ready")
             if unready is None and not is_set_up:
@@ -63,17 +53,19 @@ class Readiness:
                 is_set_up = unready is None
                 if is_set_up:
                     self._set_up.append(handler)
-            if unready is not None and self._stopping():
+            if unready is not None and not services.lifecycle.running:
                 return  # what a stop has broken says nothing of the type, and nothing more is claimed
-            self._gate.set_ready(handler.task_type, unready, trace)
-            self._changed()
+            services.availability.set_ready(handler.task_type, unready, trace)
+            # the type may be claimed now, or no more: a claim that waits may have to ask anew
+            services.wakeups.claim()
+            services.wakeups.deliver()
             self._stop.wait(LOOK_EVERY)
 
     def _ask(
         self, question: Callable[[], str | None] | Callable[[], None], name: str
     ) -> tuple[str | None, str]:
         """What the handler answers, and the traceback where it raised instead."""
-        redact = self._redactor.text
+        redact = self._services.redactor.text
         try:
             with plugin_code(f"{name}()"):
                 answer = question()
@@ -85,4 +77,4 @@ class Readiness:
         for handler in reversed(self._set_up):
             trouble, _trace = self._ask(handler.teardown, "teardown")
             if trouble is not None:
-                self._emit(Notice("warning", f"{handler.task_type}: {trouble}"))
+                self._services.emit(Notice("warning", f"{handler.task_type}: {trouble}"))

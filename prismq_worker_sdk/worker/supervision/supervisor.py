@@ -1,4 +1,4 @@
-"""Leads one worker through its life: finds the server, starts the threads, closes the books."""
+"""Leads one worker through its life: finds the server, starts the threads, closes the books (R37, R38)."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from prismq_worker_sdk.decide.shutdown import ExitCode, grace_of
-from prismq_worker_sdk.errors import PrismqError, SettingsError
+from prismq_worker_sdk.decide.shutdown import ExitCode, exit_code, grace_of
+from prismq_worker_sdk.errors import OutboxError, PrismqError, SettingsError
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.events import Notice, WorkerStarted, WorkerStopped
 from prismq_worker_sdk.model.protocol import ServerInfo, WorkerCommand
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.observe.health import Health
+from prismq_worker_sdk.outbox.outbox import Outbox
+from prismq_worker_sdk.worker.commit_loop import count_and_tell, end_claims, lapsed
 from prismq_worker_sdk.worker.connections import Connections, Connects
 from prismq_worker_sdk.worker.driver import Waker, drive, no_calls
 from prismq_worker_sdk.worker.handler_run import run
 from prismq_worker_sdk.worker.services import Children, Environment, Services, build
+from prismq_worker_sdk.worker.shared import Lifecycle
 from prismq_worker_sdk.worker.slots import SlotPool, SlotThreads
-from prismq_worker_sdk.worker.supervision.closing import close_books, never_begun
 from prismq_worker_sdk.worker.supervision.recovery import State, recover
 from prismq_worker_sdk.worker.supervision.startup import find_server, search
 from prismq_worker_sdk.worker.supervision.supervise_loop import ask_stop, seconds_left, supervise
@@ -121,9 +123,7 @@ class Supervisor:
             reasons.append(trouble)
         closed = self._here.availability.closed(self._here.clock.monotonic())
         reasons.extend(f"{name}: {why}" for name, why in closed.items())
-        parked = 0
-        if (services := self._services) is not None:
-            parked = services.shared.parked + services.accounting.settled[Settlement.PARKED]
+        parked = 0 if self._services is None else _parked(self._services)
         return Health(live=not dead, ready=not reasons, reasons=tuple(reasons), parked=parked)
 
     def _run(self, state: State, done: Callable[[int], None]) -> None:
@@ -199,3 +199,75 @@ def _processes(here: Environment) -> Children | None:
     from prismq_worker_sdk.worker.isolation.call import HandlerProcesses
 
     return HandlerProcesses(apart, size=config.concurrency)
+
+
+def never_begun(life: Lifecycle, outbox: Outbox, *, elsewhere: int = 0) -> tuple[int, str]:
+    """The exit code and the reason of a worker that was stopped before it found its server.
+
+    Args:
+        elsewhere: Reports of dead workers that could not be taken over.
+    """
+    waiting = outbox.count("waiting")
+    code = exit_code(failed=life.failed, balanced=True, waiting=waiting + elsewhere, strays=0)
+    return code, f"{life.reason}; {left_behind(waiting, 0, elsewhere)}"
+
+
+def close_books(services: Services, *, elsewhere: int = 0) -> tuple[int, str]:
+    """The exit code and the reason of a worker whose loops have ended.
+
+    Args:
+        elsewhere: Reports of dead workers that could not be taken over.
+    """
+    strays = _let_lapse(services)
+    waiting = services.outbox.count("waiting")
+    faults = services.accounting.faults(waiting=waiting)
+    for fault in faults:
+        services.emit(Notice("error", f"the books are off: {fault}; please report this"))
+    code = exit_code(
+        failed=services.lifecycle.failed, balanced=not faults, waiting=waiting + elsewhere, strays=strays
+    )
+    left = left_behind(waiting, strays, elsewhere)
+    return code, f"{services.lifecycle.reason}; {left}{_kept(_parked(services))}"
+
+
+def left_behind(waiting: int, strays: int, elsewhere: int) -> str:
+    """What is left, for people."""
+    total = waiting + strays + elsewhere
+    if not total:
+        return "nothing is left"
+    parts = [
+        _count(waiting, "report"),
+        _count(strays, "handler"),
+        _count(elsewhere, "report", " of a dead worker"),
+    ]
+    left = " and ".join(part for part in parts if part)
+    verb = "is" if total == 1 else "are"
+    return f"{left} {verb} left: start me again on this state folder"
+
+
+def _parked(services: Services) -> int:
+    """Reports that are parked here, those included that earlier processes have left."""
+    return services.shared.parked + services.accounting.settled[Settlement.PARKED]
+
+
+def _kept(parked: int) -> str:
+    """What only an operator can deal with."""
+    what = f"{parked} report is" if parked == 1 else f"{parked} reports are"
+    return f"; {what} parked: see prismq-worker outbox list --state parked" if parked else ""
+
+
+def _count(number: int, noun: str, whose: str = "") -> str:
+    return "" if not number else f"{number} {noun}{'' if number == 1 else 's'}{whose}"
+
+
+def _let_lapse(services: Services) -> int:
+    """Gives up the claims of handlers that did not end; how many handlers that leaves, strays included."""
+    left = services.attempts.all()
+    for attempt in services.attempts.live():
+        ended = lapsed(attempt.ref, "its handler did not end in time", held=attempt.claim)
+        try:
+            end_claims(services, [ended])
+        except OutboxError as error:
+            services.emit(Notice("error", str(error)))
+            count_and_tell(services, [ended])
+    return len(left)

@@ -48,16 +48,7 @@ class WorkerThreads:
         ]
         self._lease = thread("lease", lease_loop(services))
         self._commit = thread("commit", commit_loop(services))
-        self._readiness = Readiness(
-            services.registry.handlers
-            if services.children is None
-            else map(services.children.for_readiness, services.registry.handlers),
-            services.availability,
-            redactor=services.redactor,
-            emit=services.emit,
-            changed=self._ready_changed,
-            stopping=lambda: not services.lifecycle.running,
-        )
+        self._readiness = Readiness(services)
         self._services = services
         self._watch = InterpreterWatch(services, stacks=owns_process)
         wakes = services.wakeups
@@ -65,11 +56,6 @@ class WorkerThreads:
         wakes.claim = partial(wake_all, [one.waker for one in self._claims])
         wakes.lease, wakes.supervise = self._lease.waker.wake, wake
         wakes.commit = self._commit.waker.wake
-
-    def _ready_changed(self) -> None:
-        """A type may be claimed now, or no more: a claim that waits may have to ask anew."""
-        self._services.wakeups.claim()
-        self._services.wakeups.deliver()
 
     @property
     def claiming(self) -> bool:

@@ -11,7 +11,7 @@ from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.commit_loop import commit
 from prismq_worker_sdk.worker.delivery_loop import delivery_loop
 from prismq_worker_sdk.worker.lease_loop import lease_loop
-from prismq_worker_sdk.worker.supervision.closing import close_books
+from prismq_worker_sdk.worker.supervision.supervisor import close_books
 from prismq_worker_sdk.worker.task_path import accept, arrive
 from tests.support.loops import Stepped, Work, grant
 from tests.support.processes import wait_until

@@ -2,13 +2,16 @@
 
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from prismq_worker_sdk import TaskHandler
 from prismq_worker_sdk.decide.redaction import Redactor
+from prismq_worker_sdk.handlers.handler import Registry
 from prismq_worker_sdk.model.events import Notice, TypePaused, TypeResumed
 from prismq_worker_sdk.worker.availability import TypeAvailability
+from prismq_worker_sdk.worker.shared import Wakeups
 from prismq_worker_sdk.worker.supervision import readiness
 from prismq_worker_sdk.worker.supervision.readiness import Readiness
 from tests.support.processes import wait_until
@@ -37,24 +40,27 @@ class Resource(TaskHandler):
         return None
 
 
-class ClaimRequest:
+class Asked:
     """Readiness over handlers, with what came of it."""
 
     def __init__(self, *resources):
         handlers = [resource.as_handler() for resource in resources]
         self.events = []
-        self.stopping = False
+        self.life = SimpleNamespace(running=True)
         self.changed = threading.Semaphore(0)
         self.gate = TypeAvailability(
             (one.task_type for one in handlers), error_limit=5, emit=self.events.append
         )
         self.asking = Readiness(
-            handlers,
-            self.gate,
-            redactor=Redactor(["hunter2hunter2"]),
-            emit=self.events.append,
-            changed=self.changed.release,
-            stopping=lambda: self.stopping,
+            SimpleNamespace(
+                registry=Registry(handlers),
+                children=None,
+                availability=self.gate,
+                redactor=Redactor(["hunter2hunter2"]),
+                emit=self.events.append,
+                lifecycle=self.life,
+                wakeups=Wakeups(claim=self.changed.release),
+            )
         )
 
     def start(self):
@@ -70,7 +76,7 @@ def asked():
     made = []
 
     def make(*resources):
-        made.append(ClaimRequest(*resources))
+        made.append(Asked(*resources))
         return made[-1]
 
     yield make
@@ -113,7 +119,7 @@ def test_what_a_stop_has_broken_closes_no_type(asked):
 
     class Killed(Resource):
         def setup(self):
-            one.stopping = True
+            one.life.running = False
             broken.set()
             raise RuntimeError("no child process can be used: it ended by SIGKILL")
 

@@ -19,9 +19,8 @@ from prismq_worker_sdk.outbox import folder as outbox_folder
 from prismq_worker_sdk.testing import FakeClock
 from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.delivery_loop import delivery_loop
-from prismq_worker_sdk.worker.supervision.closing import close_books
 from prismq_worker_sdk.worker.supervision.recovery import open_state, recover
-from prismq_worker_sdk.worker.supervision.supervisor import announce
+from prismq_worker_sdk.worker.supervision.supervisor import announce, close_books
 from tests.support.loops import Stepped, Work, Workplace, grant
 from tests.support.outbox import settled
 

@@ -6,7 +6,7 @@ from prismq_worker_sdk.model.events import End, Notice, Phase
 from prismq_worker_sdk.model.protocol import Throttled, Unreachable
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.worker.delivery_loop import delivery_loop
-from prismq_worker_sdk.worker.supervision.closing import close_books, never_begun
+from prismq_worker_sdk.worker.supervision.supervisor import close_books, never_begun
 from tests.support.loops import Stepped, Work, grant
 
 
