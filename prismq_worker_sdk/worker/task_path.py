@@ -15,6 +15,7 @@ from prismq_worker_sdk.decide.leases import time_limit
 from prismq_worker_sdk.decide.retries import too_often
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.handlers.handler import Handler
+from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.claim import Claim, Identity
 from prismq_worker_sdk.model.events import Notice, ReportSettled, TaskClaimed
 from prismq_worker_sdk.model.json import digest
@@ -33,8 +34,10 @@ from prismq_worker_sdk.worker.commit_loop import (
     ref_of,
     released,
 )
-from prismq_worker_sdk.worker.reclaim import taken_over
 from prismq_worker_sdk.worker.services import Services
+
+EARLY = 0.1
+"""The part of a claim that must be left for its task to come too early."""
 
 RELEASE_DELAY = 5.0
 """Seconds before a task that could not be taken on may be handed out again: time for whatever was in its way."""
@@ -227,7 +230,47 @@ def _join(services: Services, live: Attempt, one: Arrival, handler: Handler) -> 
         why = "an earlier attempt of this task still runs here and does not end"
         return _lapse(services, one.claim, why)
     limit_at = _limit_at(services, one.claim, handler)
-    return Admission.RUNS if taken_over(services, live, one.claim, limit_at) else None
+    return Admission.RUNS if _taken_over(services, live, one.claim, limit_at) else None
+
+
+def _taken_over(services: Services, live: Attempt, claim: Claim, limit_at: float) -> bool:
+    """Whether the attempt goes on under the new claim; not when it has ended meanwhile.
+
+    Args:
+        limit_at: Clock reading at which the new claim ends the handler; its own time limit holds as well (R16).
+
+    Raises:
+        OutboxError: The new claim cannot be held.
+    """
+    before, held_until = live.ref, live.claim.expires_at
+    with live.binding:
+        if not services.outbox.rehold(live.claim.identity, claim):
+            return False
+        begun = live.claim.sent_at if live.started_at is None else live.started_at
+        live.limit_at = min(limit_at, begun + live.handler.time_limit)
+        live.claim, live.ref = claim, ref_of(claim)
+    why = "handed out again while it still runs here; it goes on under the new claim"
+    count_and_tell(services, [lapsed(before, why)])
+    services.wakeups.lease()
+    _tell_if_early(services, claim, held_until)
+    return True
+
+
+def _tell_if_early(services: Services, claim: Claim, held_until: float) -> None:
+    """Says once that claims do not hold as long as they are taken to: others may be running these tasks too."""
+    left = held_until - services.clock.monotonic()
+    if services.can.renews or not services.shared.claims_hold or left < EARLY * claim.lease_seconds:
+        return
+    services.shared.claims_hold = False
+    taken = duration.text(claim.lease_seconds)
+    services.emit(
+        Notice(
+            "error",
+            f"task {claim.task.id} was handed out again {duration.text(left)} before its claim was over: claims hold "
+            f"shorter there than {taken} (--server-claim-timeout), or the time zones of the server and of its "
+            "database disagree; tasks may run twice; see prismq-worker doctor --probe",
+        )
+    )
 
 
 def _held(services: Services, claim: Claim, handler: Handler, held: HoldResult) -> Attempt | Admission:
