@@ -109,14 +109,10 @@ def _salvage(path: Path, copy: Path, fresh: Path) -> tuple[int, int]:
     _fill_up(copy)
     with closing(open_database(fresh)) as new, closing(sqlite3.connect(copy, isolation_level=None)) as old:
         new.execute("BEGIN IMMEDIATE")
-        found = {
-            table: _copy(new, table, _rows(old, table, columns))
-            for table in TABLES
-            if (columns := _columns(old, new, table))
-        }
+        found = {table: _copy(old, new, table) for table in TABLES}
         new.execute("COMMIT")
         new.execute("PRAGMA journal_mode = DELETE")  # one file, so that one rename puts it in its place
-    return found.get(LINE, 0), found.get("holds", 0)
+    return found[LINE], found["holds"]
 
 
 def _fill_up(copy: Path) -> None:
@@ -129,27 +125,28 @@ def _fill_up(copy: Path) -> None:
             file.truncate(told)
 
 
-def _columns(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> list[str]:
-    """What both files know of a table; nothing where the old one cannot even tell that."""
+def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> int:
+    """Inserts what can be read of a table and fits it; how many rows that is."""
     try:
         known = {row[1] for row in old.execute(f"PRAGMA table_info({table})")}
     except sqlite3.Error:
-        return []
-    return [row[1] for row in new.execute(f"PRAGMA table_info({table})") if row[1] in known]
+        return 0
+    columns = [row[1] for row in new.execute(f"PRAGMA table_info({table})") if row[1] in known]
+    if not columns:
+        return 0
+    names, marks = ", ".join(columns), ", ".join("?" for _ in columns)
+    into = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"
+    return new.executemany(into, _rows(old, table, names)).rowcount
 
 
-def _rows(old: sqlite3.Connection, table: str, columns: list[str]) -> Iterator[dict[str, object]]:
-    names = ", ".join(columns)
+def _rows(old: sqlite3.Connection, table: str, names: str) -> Iterator[tuple[object, ...]]:
     if table != LINE:
         with suppress(sqlite3.Error):
-            for row in old.execute(f"SELECT {names} FROM {table}"):
-                yield dict(zip(columns, row, strict=True))
+            yield from old.execute(f"SELECT {names} FROM {table}")
         return
     for number in sorted(_numbers(old)):
         with suppress(sqlite3.Error):
-            row = old.execute(f"SELECT {names} FROM {LINE} WHERE number = ?", (number,)).fetchone()
-            if row is not None:
-                yield dict(zip(columns, row, strict=True))
+            yield from old.execute(f"SELECT {names} FROM {LINE} WHERE number = ?", (number,))
 
 
 def _numbers(old: sqlite3.Connection) -> set[int]:
@@ -164,17 +161,6 @@ def _numbers(old: sqlite3.Connection) -> set[int]:
             for (number,) in old.execute(f"SELECT number FROM {LINE} {way}"):
                 found.add(number)
     return found
-
-
-def _copy(new: sqlite3.Connection, table: str, rows: Iterator[dict[str, object]]) -> int:
-    """Inserts what fits the table; how many rows that is."""
-    copied = 0
-    for row in rows:
-        marks = ", ".join("?" for _ in row)
-        with suppress(sqlite3.IntegrityError):
-            into = f"INSERT OR IGNORE INTO {table} ({', '.join(row)}) VALUES ({marks})"
-            copied += new.execute(into, tuple(row.values())).rowcount
-    return copied
 
 
 def _size(path: Path) -> int:

@@ -13,9 +13,8 @@ from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.outcome import Outcome
 from prismq_worker_sdk.outbox.bounds import prune
 from prismq_worker_sdk.outbox.folder import Instance
-from prismq_worker_sdk.outbox.schema import TABLES, open_database
+from prismq_worker_sdk.outbox.schema import IDENTITY_COLUMNS, TABLES, open_database
 from prismq_worker_sdk.outbox.store import (
-    IDENTITY_COLUMNS,
     OF_SERVER,
     REPORT_COLUMNS,
     Commit,

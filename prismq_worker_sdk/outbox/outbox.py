@@ -19,7 +19,7 @@ from prismq_worker_sdk.outbox import bounds, left_behind, store
 from prismq_worker_sdk.outbox import parked as shelf
 from prismq_worker_sdk.outbox.left_behind import Unreadable
 from prismq_worker_sdk.outbox.parked import Parked
-from prismq_worker_sdk.outbox.schema import open_database
+from prismq_worker_sdk.outbox.schema import IDENTITY_COLUMNS, open_database
 from prismq_worker_sdk.outbox.store import Answered, ClaimEnd, Commit, HoldResult, Judged
 from prismq_worker_sdk.outbox.transactions import GroupCommit, Transactions
 
@@ -178,7 +178,7 @@ class Outbox:
     def claims_waiting(self, limit: int) -> list[Identity]:
         """The claims of waiting reports that a token proves: they are renewed until their verdict (R21)."""
         proven = f"{_WAITS} AND token <> '' ORDER BY number LIMIT ?2"
-        asked = f"SELECT {store.IDENTITY_COLUMNS} FROM outcomes WHERE {proven}"
+        asked = f"SELECT {IDENTITY_COLUMNS} FROM outcomes WHERE {proven}"
         return self.transactions.run(
             lambda db: [store.identity_of(row) for row in db.execute(asked, (self._server, limit))],
             within=LOOK_LIMIT,

@@ -13,31 +13,23 @@ from prismq_worker_sdk.processes import keep_owner
 JOURNAL_BYTES = 16 * 1024 * 1024
 """What the write-ahead log may keep of the disk once its pages are in the file."""
 
-IDENTITY = """
-    server     TEXT NOT NULL,
-    dialect    TEXT NOT NULL,
-    task_id    TEXT NOT NULL,
-    task_type  TEXT NOT NULL,
-    digest     TEXT NOT NULL,
-    worker_id  TEXT NOT NULL,
-    token      TEXT NOT NULL"""
-
-TASK_KEY = """
-    server     TEXT NOT NULL,
-    task_id    TEXT NOT NULL,
-    task_type  TEXT NOT NULL,
-    digest     TEXT NOT NULL"""
+TASK_COLUMNS = "server, task_id, task_type, digest"
+IDENTITY_COLUMNS = "server, dialect, task_id, task_type, digest, worker_id, token"
+TASK_KEY, IDENTITY = (
+    "".join(f"\n    {column} TEXT NOT NULL," for column in columns.split(", "))
+    for columns in (TASK_COLUMNS, IDENTITY_COLUMNS)
+)
 
 FIRST = f"""
-CREATE TABLE holds ({IDENTITY},
+CREATE TABLE holds ({IDENTITY}
     attempt    INTEGER,
     held_at    REAL NOT NULL,
-    PRIMARY KEY (server, dialect, task_id, task_type, digest, worker_id, token)
+    PRIMARY KEY ({IDENTITY_COLUMNS})
 ) WITHOUT ROWID;
 
 CREATE TABLE outcomes (
     number     INTEGER PRIMARY KEY AUTOINCREMENT,
-    uid        TEXT NOT NULL UNIQUE,{IDENTITY},
+    uid        TEXT NOT NULL UNIQUE,{IDENTITY}
     attempt    INTEGER,
     kind       TEXT NOT NULL CHECK (kind IN ('completed', 'failed', 'released')),
     body       TEXT NOT NULL,
@@ -53,22 +45,22 @@ CREATE TABLE outcomes (
 CREATE INDEX outcomes_line ON outcomes (state, next_try, number);
 CREATE INDEX outcomes_task ON outcomes (server, task_id, state);
 
-CREATE TABLE recent ({TASK_KEY},
+CREATE TABLE recent ({TASK_KEY}
     result     TEXT NOT NULL,
     kept_at    REAL NOT NULL,
-    PRIMARY KEY (server, task_id, task_type, digest)
+    PRIMARY KEY ({TASK_COLUMNS})
 );
 
-CREATE TABLE crashes ({TASK_KEY},
+CREATE TABLE crashes ({TASK_KEY}
     times      INTEGER NOT NULL,
     last_at    REAL NOT NULL,
-    PRIMARY KEY (server, task_id, task_type, digest)
+    PRIMARY KEY ({TASK_COLUMNS})
 ) WITHOUT ROWID;
 
-CREATE TABLE checkpoints ({TASK_KEY},
+CREATE TABLE checkpoints ({TASK_KEY}
     value      TEXT NOT NULL,
     stored_at  REAL NOT NULL,
-    PRIMARY KEY (server, task_id, task_type, digest)
+    PRIMARY KEY ({TASK_COLUMNS})
 );
 
 CREATE TABLE pauses (
@@ -79,10 +71,7 @@ CREATE TABLE pauses (
 """
 
 
-SAME_CLAIM = " AND ".join(
-    f"later.{name} = outcomes.{name}"
-    for name in ("server", "dialect", "task_id", "task_type", "digest", "worker_id", "token")
-)
+SAME_CLAIM = " AND ".join(f"later.{name} = outcomes.{name}" for name in IDENTITY_COLUMNS.split(", "))
 
 SECOND = f"""
 ALTER TABLE recent ADD COLUMN children TEXT NOT NULL DEFAULT '[]';
@@ -97,10 +86,10 @@ UPDATE outcomes SET parked_at = committed_at, replacement = coalesce((
 its place (R24)."""
 
 THIRD = f"""
-CREATE TABLE lapses ({TASK_KEY},
+CREATE TABLE lapses ({TASK_KEY}
     times      INTEGER NOT NULL,
     last_at    REAL NOT NULL,
-    PRIMARY KEY (server, task_id, task_type, digest)
+    PRIMARY KEY ({TASK_COLUMNS})
 ) WITHOUT ROWID;
 """
 """How often a task was given back here by letting its claim lapse: such claims are not held against it (R18)."""

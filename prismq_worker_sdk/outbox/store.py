@@ -18,9 +18,8 @@ from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Outcome, Released
 from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.outbox.bounds import prune_recent
+from prismq_worker_sdk.outbox.schema import IDENTITY_COLUMNS, TASK_COLUMNS
 
-TASK_COLUMNS = "server, task_id, task_type, digest"
-IDENTITY_COLUMNS = "server, dialect, task_id, task_type, digest, worker_id, token"
 REPORT_COLUMNS = f"number, {IDENTITY_COLUMNS}, attempt, kind, body, children, tries, maybe_seen, passed"
 
 OF_SERVER = "(?1 IS NULL OR server = ?1)"
