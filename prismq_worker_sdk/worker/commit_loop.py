@@ -108,7 +108,11 @@ def leave(services: Services, attempts: Sequence[Attempt]) -> None:
         return
     services.attempts.remove(attempts)
     services.slots.finished(attempts)
-    services.slots_freed()
+    if not services.shared.delivering:  # else claims go along with reports
+        services.wakeups.claim()
+    services.wakeups.deliver()
+    if not services.lifecycle.running:
+        services.wakeups.supervise()
 
 
 def _ended(services: Services, attempt: Attempt, ending: Ending) -> Ended:

@@ -104,16 +104,17 @@ class Delivery:
             yield Wait(DISK_PAUSE)
             return
         if not due and claimer.in_doubt is None:
-            if services.shared.delivering:
-                services.deliver_with_claims(now=False)
+            services.claim_apart()
             yield Wait(TIDY_PAUSE if self._tidy() else self._until_next(wait, outlived=outlived))
             return
         if sender.apart and claimer.in_doubt is not None:
             sender.land(due)
             due = ()
         along = (services.can.renews or claimer.in_doubt is not None) and not (sender.apart and due)
-        if along and services.shared.delivering != bool(due):
-            services.deliver_with_claims(now=bool(due))
+        if along and due:
+            services.shared.delivering = True
+        elif along:
+            services.claim_apart()
         yield from self._rest_after((yield from sender.send(due, claimer if along else None)))
 
     def assist(self) -> Loop:

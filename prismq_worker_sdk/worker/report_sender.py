@@ -184,7 +184,7 @@ class ReportSender:
         if replies:
             self.apart = any(not isinstance(reply, ReportAnswer) for reply in replies)
         if self.apart:
-            self._services.deliver_with_claims(now=False)
+            self._services.claim_apart()
             self._batch = max(1, len(reports) // 2)
         elif batch:
             self._batch = min(LARGEST_BATCH, 2 * self._batch)

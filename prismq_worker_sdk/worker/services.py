@@ -141,24 +141,16 @@ class Services(Environment):
         self.wakeups.commit()
         self.slots.returned(attempt)
 
-    def slots_freed(self) -> None:
-        """Tasks have left their slots: others may be claimed, unless claims go along with reports just now."""
-        if not self.shared.delivering:
-            self.wakeups.claim()
-        self.wakeups.deliver()
-        if not self.lifecycle.running:
-            self.wakeups.supervise()
-
     def watch(self, attempts: Iterable[Attempt]) -> None:
         """New attempts are to be watched: wakes the lease loop where it would look too late by itself (R7, R16)."""
         first = self.clock.monotonic() + CONFIRM_WITHIN
         if self.shared.lease_looks_at > min(first, *[attempt.limit_at for attempt in attempts]):
             self.wakeups.lease()
 
-    def deliver_with_claims(self, *, now: bool) -> None:
-        """Whether reports go out now; when they do no more, the claim loop claims by itself again."""
-        before, self.shared.delivering = self.shared.delivering, now
-        if before and not now:
+    def claim_apart(self) -> None:
+        """Claims go along with reports no more: the claim loop claims by itself again."""
+        if self.shared.delivering:
+            self.shared.delivering = False
             self.wakeups.claim()
 
     def exchange(self, request: ExchangeRequest) -> Generator[Effect, Reply, ExchangeReply]:
