@@ -196,6 +196,7 @@ MUTANTS = (
         "worker.task_path:_admit",
         "(live := one.live or started) is not None",
         "False",
+        plan="a_task_that_outlived_its_claim_was_begun_a_second_time",
     ),
     Mutant(
         "R9",
