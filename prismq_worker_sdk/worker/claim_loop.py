@@ -211,10 +211,10 @@ class Claimer:
 
     def arrived(self, request: ClaimRequest, tasks: tuple[Grant | BadGrant, ...]) -> list[Arrival]:
         """The tasks of an answer that are new and have a slot; those that have none are given back (R4)."""
-        services = self._services
-        if services.server_status.answered():
-            services.wakeups.deliver()
-        return self._arrivals(request, tasks)
+        arrivals = self._arrivals(request, tasks)
+        if self._services.server_status.answered():
+            self._services.wakeups.deliver()
+        return arrivals
 
     def accepted(
         self, request: ClaimRequest, arrivals: Sequence[Arrival], held: Sequence[HoldResult] | None = None

@@ -154,7 +154,7 @@ def accept(
             of their answer (R25).
     """
     services.accounting.claim(len(arrivals))
-    services.emit(*(TaskClaimed(ref_of(one.claim)) for one in arrivals))
+    services.emit(*[TaskClaimed(ref_of(one.claim)) for one in arrivals])
     if held is None:
         arrivals = look(services, arrivals)
     found: Iterator[HoldResult | OutboxError] = iter(_hold(services, arrivals) if held is None else held)
