@@ -31,7 +31,7 @@ from prismq_worker_sdk.model.protocol import (
     WorkerCommand,
 )
 from prismq_worker_sdk.outbox.store import HoldResult
-from prismq_worker_sdk.worker.driver import Loop, Wait
+from prismq_worker_sdk.worker.driver import Loop, Wait, exchange
 from prismq_worker_sdk.worker.room import why_full
 from prismq_worker_sdk.worker.services import Services
 from prismq_worker_sdk.worker.shared import ClaimRequest
@@ -86,7 +86,7 @@ def _claim(services: Services, claimer: Claimer, request: ClaimRequest, pace: Pa
     if request.work.wait_seconds:
         services.shared.waiting = request
     try:
-        reply = yield from services.exchange(call)
+        reply = yield from exchange(services, call)
     except BaseException:
         claimer.release(request)
         raise
@@ -113,7 +113,7 @@ def _claim(services: Services, claimer: Claimer, request: ClaimRequest, pace: Pa
 
 def _listen(services: Services) -> Loop:
     """Asks the server whether it still wants this worker quiet (R40)."""
-    reply = yield from services.exchange(ExchangeRequest())
+    reply = yield from exchange(services, ExchangeRequest())
     if isinstance(reply, ExchangeResponse):
         services.server_status.answered()
     if services.shared.command is WorkerCommand.QUIET:
@@ -125,6 +125,13 @@ def _rest(services: Services, seconds: float) -> Loop:
     until = services.clock.monotonic() + seconds
     while services.lifecycle.running and (left := until - services.clock.monotonic()) > 0:
         yield Wait(left)
+
+
+def claim_apart(services: Services) -> None:
+    """Claims go along with reports no more: the claim loop claims by itself again."""
+    if services.shared.delivering:
+        services.shared.delivering = False
+        services.wakeups.claim()
 
 
 class Claimer:

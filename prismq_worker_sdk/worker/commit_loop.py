@@ -60,6 +60,14 @@ def commit_loop(services: Services) -> Loop:
             yield Wait(None)
 
 
+def finish(services: Services, attempt: Attempt, ending: Ending) -> None:
+    """Leaves the end of a task to the commit loop; its place stays taken until it is stored (R12)."""
+    attempt.finish()
+    services.shared.finished.append((attempt, ending))
+    services.wakeups.commit()
+    services.slots.returned(attempt)
+
+
 def commit(services: Services, finished: Sequence[Finished]) -> list[Finished]:
     """Stores the ends of attempts, together where that works, else each by itself; gives those that the disk refuses.
 
@@ -279,8 +287,14 @@ def count_and_tell(services: Services, ends: Sequence[Ended], *, deliver: bool =
     services.emit(*events)
     if reported and deliver:
         services.wakeups.deliver()
-    if not services.lifecycle.running or services.all_runs_done:
+    if not services.lifecycle.running or all_runs_done(services):
         services.wakeups.supervise()
+
+
+def all_runs_done(services: Services) -> bool:
+    """Whether the worker has ended as many tasks as it was to."""
+    most = services.config.max_runs
+    return bool(most) and services.accounting.ended >= most
 
 
 def failed(claim: Claim, outcome: Failed) -> Ended:

@@ -11,8 +11,8 @@ from prismq_worker_sdk.model.events import Notice, Phase, ReportDelayed, ReportS
 from prismq_worker_sdk.model.protocol import ExchangeRequest, ExchangeResponse, Failure
 from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.claim_loop import Claimer, still_unknown
-from prismq_worker_sdk.worker.driver import Effect, Loop, Reply, Wait
+from prismq_worker_sdk.worker.claim_loop import Claimer, claim_apart, still_unknown
+from prismq_worker_sdk.worker.driver import Effect, Loop, Reply, Wait, exchange
 from prismq_worker_sdk.worker.report_sender import (
     DISK_PAUSE,
     LARGEST_BATCH,
@@ -104,7 +104,7 @@ class Delivery:
             yield Wait(DISK_PAUSE)
             return
         if not due and claimer.in_doubt is None:
-            services.claim_apart()
+            claim_apart(services)
             yield Wait(TIDY_PAUSE if self._tidy() else self._until_next(wait, outlived=outlived))
             return
         if sender.apart and claimer.in_doubt is not None:
@@ -114,7 +114,7 @@ class Delivery:
         if along and due:
             services.shared.delivering = True
         elif along:
-            services.claim_apart()
+            claim_apart(services)
         yield from self._rest_after((yield from sender.send(due, claimer if along else None)))
 
     def assist(self) -> Loop:
@@ -256,7 +256,9 @@ class Delivery:
         the end of the wait, and is given tasks of its own: so one without an answer is sent again even then.
         """
         work = replace(waiting.work, wait_seconds=0.0)
-        reply = yield from self._services.exchange(ExchangeRequest(claim=work, request_id=waiting.request_id))
+        reply = yield from exchange(
+            self._services, ExchangeRequest(claim=work, request_id=waiting.request_id)
+        )
         answer = reply.tasks if isinstance(reply, ExchangeResponse) else reply
         if isinstance(answer, tuple):
             self._unanswered = None

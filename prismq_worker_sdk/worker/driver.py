@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.model.protocol import (
     ExchangeReply,
     ExchangeRequest,
     ExchangeResponse,
+    ExtensionGone,
     Failure,
     Probe,
     ProbeReply,
     ServerInfo,
 )
+from prismq_worker_sdk.worker.services import Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,9 @@ Loop: TypeAlias = Generator[Effect, Reply, Any]
 
 Perform = Callable[[ExchangeRequest | Probe], ServerInfo | ExchangeResponse | Failure]
 
+UNKNOWN_PAUSE = 60.0
+"""Seconds before a type that the server does not know is asked for again."""
+
 STEP_LIMIT = 120.0
 """Seconds after which a step counts as stuck (R31): more than any call with all its requests may take."""
 
@@ -49,6 +55,37 @@ LONGEST_LOOK = 5.0
 
 LONGEST_SLEEP = 3600.0
 """Seconds; loops look again anyway, and no lock takes every number."""
+
+
+def exchange(services: Services, request: ExchangeRequest) -> Generator[Effect, Reply, ExchangeReply]:
+    """The reply to an exchange; the server's order is obeyed, a vanished extension is looked for again (R35, R40).
+
+    Types that the server does not know are asked for again later: somebody may register them.
+    """
+    reply = yield Call(replace(request, worker_id=services.worker_id))
+    if reply is None or isinstance(reply, ServerInfo):
+        raise TypeError(f"an exchange was answered with {reply!r}")
+    if isinstance(reply, ExchangeResponse):
+        if reply.command is not services.shared.command:
+            services.apply_command(reply.command)
+        if reply.unknown_types:
+            _pause(services, reply.unknown_types)
+    elif isinstance(reply, ExtensionGone):
+        found = yield Call(Probe(within=request.within))
+        if isinstance(found, ServerInfo):
+            services.can = found.capabilities
+            services.emit(Notice("warning", f"{reply.reason}; going on with what it has"))
+    return reply
+
+
+def _pause(services: Services, unknown_types: Iterable[str]) -> None:
+    now = services.clock.monotonic()
+    # another loop's claim, under way at the same time, may have been told it too
+    closed = services.availability.closed(now)
+    reason = "the TaskManager does not know this type; register it (prismq-worker plugins --publish)"
+    for name in unknown_types:
+        if name not in closed:
+            services.availability.pause(name, UNKNOWN_PAUSE, reason, now=now)
 
 
 class Waker:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -19,6 +19,7 @@ from prismq_worker_sdk.decide.ends import (
     outcome_when_cancelled,
 )
 from prismq_worker_sdk.decide.exceptions import shown, single
+from prismq_worker_sdk.decide.leases import CONFIRM_WITHIN
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import InvalidParams, TaskCancelled, Transient
 from prismq_worker_sdk.model.cancel import CancelReason
@@ -30,6 +31,7 @@ from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.observe.logs import TASK
 from prismq_worker_sdk.processes import end_fork_of
 from prismq_worker_sdk.worker.attempt import Attempt, Ending, Prefetched
+from prismq_worker_sdk.worker.commit_loop import finish
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.handler_call import call
 from prismq_worker_sdk.worker.prefetch import may_begin
@@ -64,7 +66,7 @@ def run(services: Services, attempt: Attempt) -> None:
                 _LOG.debug("the handler raised", exc_info=ending.error)
     finally:
         TASK.reset(task)
-    services.finish(attempt, ending)
+    finish(services, attempt, ending)
 
 
 def begin(services: Services, attempt: Attempt) -> bool:
@@ -74,8 +76,15 @@ def begin(services: Services, attempt: Attempt) -> bool:
         return False
     attempt.begin(services.clock.monotonic())
     if waited:
-        services.watch((attempt,))
+        watch(services, (attempt,))
     return True
+
+
+def watch(services: Services, attempts: Iterable[Attempt]) -> None:
+    """New attempts are to be watched: wakes the lease loop where it would look too late by itself (R7, R16)."""
+    first = services.clock.monotonic() + CONFIRM_WITHIN
+    if services.shared.lease_looks_at > min(first, *[attempt.limit_at for attempt in attempts]):
+        services.wakeups.lease()
 
 
 class Surroundings(Protocol):

@@ -27,7 +27,7 @@ from prismq_worker_sdk.model.protocol import (
     Unreachable,
 )
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.driver import Loop
+from prismq_worker_sdk.worker.driver import Loop, exchange
 from prismq_worker_sdk.worker.services import Services
 
 UNTOLD_LEASE = 30.0
@@ -107,7 +107,7 @@ class LeaseRenewer:
         if any(renewal.progress is not None for renewal in batch):
             self._told_at = now
         shortest = min(self._leases[renewal.identity].seconds for renewal in batch)
-        whole = yield from services.exchange(ExchangeRequest(renewals=batch, within=deadline(shortest)))
+        whole = yield from exchange(services, ExchangeRequest(renewals=batch, within=deadline(shortest)))
         if isinstance(whole, ExchangeResponse):
             services.server_status.answered()
             self._failures = 0
@@ -235,7 +235,7 @@ class ProgressReporter:
             return
         identity, progress = attempt.claim.identity, attempt.progress
         renewal = Renewal(identity, *progress)
-        whole = yield from services.exchange(ExchangeRequest(renewals=(renewal,), within=WORD_SECONDS))
+        whole = yield from exchange(services, ExchangeRequest(renewals=(renewal,), within=WORD_SECONDS))
         reply = whole.renewals[0] if isinstance(whole, ExchangeResponse) and whole.renewals else None
         answered, now = isinstance(reply, LeaseAnswer), services.clock.monotonic()
         self._silent_until = now + (WORD_PAUSE if answered else WORD_EVERY)

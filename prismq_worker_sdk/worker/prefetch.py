@@ -9,6 +9,7 @@ from prismq_worker_sdk.decide.claims import LONG
 from prismq_worker_sdk.model.outcome import Released
 from prismq_worker_sdk.model.protocol import WorkerCommand
 from prismq_worker_sdk.worker.attempt import Attempt, Ending, Prefetched
+from prismq_worker_sdk.worker.commit_loop import finish
 from prismq_worker_sdk.worker.services import Services
 
 LONGEST_WAIT = 0.5
@@ -63,4 +64,4 @@ def _obstacle(services: Services, attempt: Attempt, now: float) -> str | None:
 
 def _give_back(services: Services, attempt: Attempt, why: str) -> None:
     services.accounting.untouched()
-    services.finish(attempt, Ending(Released(why)))
+    finish(services, attempt, Ending(Released(why)))

@@ -39,8 +39,8 @@ from prismq_worker_sdk.model.protocol import (
 )
 from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.outbox.store import HoldResult
-from prismq_worker_sdk.worker.claim_loop import Claimer
-from prismq_worker_sdk.worker.driver import Effect, Reply, Wait
+from prismq_worker_sdk.worker.claim_loop import Claimer, claim_apart
+from prismq_worker_sdk.worker.driver import Effect, Reply, Wait, exchange
 from prismq_worker_sdk.worker.services import Services
 from prismq_worker_sdk.worker.task_path import Arrival, look
 
@@ -166,9 +166,9 @@ class ReportSender:
         """The reply to a call with reports; their claims are over meanwhile where a server knows them by worker id."""
         services, by_worker_id = self._services, [one for one in call.reports if one.identity.token is None]
         if not by_worker_id:
-            return (yield from services.exchange(call))
+            return (yield from exchange(services, call))
         services.stale_claims.sending(by_worker_id)
-        whole = yield from services.exchange(call)
+        whole = yield from exchange(services, call)
         services.stale_claims.answered(by_worker_id, services.clock.monotonic())
         return whole
 
@@ -184,7 +184,7 @@ class ReportSender:
         if replies:
             self.apart = any(not isinstance(reply, ReportAnswer) for reply in replies)
         if self.apart:
-            self._services.claim_apart()
+            claim_apart(self._services)
             self._batch = max(1, len(reports) // 2)
         elif batch:
             self._batch = min(LARGEST_BATCH, 2 * self._batch)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from random import Random
 from typing import Protocol
 
-from prismq_worker_sdk.decide.leases import CONFIRM_WITHIN
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.decide.retries import can_be_held
 from prismq_worker_sdk.handlers.handler import Handler, Registry
@@ -16,11 +14,6 @@ from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Emit, Notice
 from prismq_worker_sdk.model.protocol import (
-    ExchangeReply,
-    ExchangeRequest,
-    ExchangeResponse,
-    ExtensionGone,
-    Probe,
     ServerInfo,
     WorkerCommand,
 )
@@ -28,18 +21,14 @@ from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.system import generated_worker_id
 from prismq_worker_sdk.wire.address import server_identity
 from prismq_worker_sdk.worker.accounting import Accounting
-from prismq_worker_sdk.worker.attempt import Attempt, Ending
+from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.availability import ServerStatus, TypeAvailability
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.context import RunningContext
-from prismq_worker_sdk.worker.driver import Call, Effect, Reply
 from prismq_worker_sdk.worker.room import Disk
 from prismq_worker_sdk.worker.shared import Lifecycle, Shared, Wakeups
 from prismq_worker_sdk.worker.slots import AttemptTable, SlotPool
 from prismq_worker_sdk.worker.stale_claims import StaleClaimGuard
-
-UNKNOWN_PAUSE = 60.0
-"""Seconds before a type that the server does not know is asked for again."""
 
 
 class Children(Protocol):
@@ -123,64 +112,10 @@ class Services(Environment):
         can, most = self.can, self.config.server_max_attempts
         return can.releases or (can.retries_at_once and attempt is not None and attempt < most)
 
-    @property
-    def all_runs_done(self) -> bool:
-        """Whether the worker has ended as many tasks as it was to."""
-        most = self.config.max_runs
-        return bool(most) and self.accounting.ended >= most
-
     def next_room(self) -> float | None:
         """Seconds until tasks of another type may be claimed, None when only an event can change that."""
         now = self.clock.monotonic()
         return self.slots.next_room(self.availability.reopens(now), now)
-
-    def finish(self, attempt: Attempt, ending: Ending) -> None:
-        """Leaves the end of a task to the commit loop; its place stays taken until it is stored (R12)."""
-        attempt.finish()
-        self.shared.finished.append((attempt, ending))
-        self.wakeups.commit()
-        self.slots.returned(attempt)
-
-    def watch(self, attempts: Iterable[Attempt]) -> None:
-        """New attempts are to be watched: wakes the lease loop where it would look too late by itself (R7, R16)."""
-        first = self.clock.monotonic() + CONFIRM_WITHIN
-        if self.shared.lease_looks_at > min(first, *[attempt.limit_at for attempt in attempts]):
-            self.wakeups.lease()
-
-    def claim_apart(self) -> None:
-        """Claims go along with reports no more: the claim loop claims by itself again."""
-        if self.shared.delivering:
-            self.shared.delivering = False
-            self.wakeups.claim()
-
-    def exchange(self, request: ExchangeRequest) -> Generator[Effect, Reply, ExchangeReply]:
-        """The reply to an exchange; the server's order is obeyed, a vanished extension is looked for again (R35, R40).
-
-        Types that the server does not know are asked for again later: somebody may register them.
-        """
-        reply = yield Call(replace(request, worker_id=self.worker_id))
-        if reply is None or isinstance(reply, ServerInfo):
-            raise TypeError(f"an exchange was answered with {reply!r}")
-        if isinstance(reply, ExchangeResponse):
-            if reply.command is not self.shared.command:
-                self.apply_command(reply.command)
-            if reply.unknown_types:
-                self._pause(reply.unknown_types)
-        elif isinstance(reply, ExtensionGone):
-            found = yield Call(Probe(within=request.within))
-            if isinstance(found, ServerInfo):
-                self.can = found.capabilities
-                self.emit(Notice("warning", f"{reply.reason}; going on with what it has"))
-        return reply
-
-    def _pause(self, unknown_types: Iterable[str]) -> None:
-        now = self.clock.monotonic()
-        # another loop's claim, under way at the same time, may have been told it too
-        closed = self.availability.closed(now)
-        reason = "the TaskManager does not know this type; register it (prismq-worker plugins --publish)"
-        for name in unknown_types:
-            if name not in closed:
-                self.availability.pause(name, UNKNOWN_PAUSE, reason, now=now)
 
     def apply_command(self, command: WorkerCommand) -> None:
         """The server says something else than before of what it wants of this worker."""

@@ -34,6 +34,7 @@ from prismq_worker_sdk.worker.commit_loop import (
     ref_of,
     released,
 )
+from prismq_worker_sdk.worker.handler_run import watch
 from prismq_worker_sdk.worker.services import Services
 
 EARLY = 0.1
@@ -176,7 +177,7 @@ def begin(services: Services, attempts: Sequence[Attempt]) -> None:
     services.attempts.add(attempts)
     now = services.clock.monotonic()
     services.slots.start(attempts, now)
-    services.watch(attempts)
+    watch(services, attempts)
 
 
 def refuse(services: Services, tasks: Sequence[Grant | BadGrant], sent_at: float) -> None:

@@ -370,7 +370,7 @@ MUTANTS = (
         "R40",
         "a quiet worker keeps asking, so that it hears `run`",
         "worker.claim_loop:_listen",
-        "yield from services.exchange(ExchangeRequest())",
+        "yield from exchange(services, ExchangeRequest())",
         "yield Wait(1.0)",
     ),
 )

@@ -9,6 +9,7 @@ from prismq_worker_sdk.errors import Defer, OutboxError, Permanent, TaskCancelle
 from prismq_worker_sdk.handlers.handler import Handler
 from prismq_worker_sdk.handlers.values import ParamsSpec
 from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.commit_loop import finish
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.handler_run import AttemptBackend, begin, place_of, worked
 from prismq_worker_sdk.worker.slots import SlotPool
@@ -130,4 +131,4 @@ class _Run:
         self._over = True
         place = place_of(self._services, self._attempt, self._ctx)
         ending = worked(self._services, self._attempt, self._ctx, place)
-        self._services.finish(self._attempt, ending)
+        finish(self._services, self._attempt, ending)

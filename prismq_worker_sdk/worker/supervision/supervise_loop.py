@@ -8,6 +8,7 @@ from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.events import Phase, PhaseChanged
 from prismq_worker_sdk.model.protocol import WorkerCommand
+from prismq_worker_sdk.worker.commit_loop import all_runs_done
 from prismq_worker_sdk.worker.driver import Loop, Wait
 from prismq_worker_sdk.worker.prefetch import give_back
 from prismq_worker_sdk.worker.services import Environment, Services
@@ -90,7 +91,7 @@ def _seconds_to_next_step(services: Services) -> float:
 
 def _stop_if_due(services: Services, threads: Watched) -> None:
     """Stops the worker when it has done its runs, or cannot go on."""
-    if services.all_runs_done:
+    if all_runs_done(services):
         _stop(services, f"--max-runs {services.config.max_runs} is reached")
     if services.shared.command is WorkerCommand.TERMINATE:
         _stop(services, "the server wants this worker to end")

@@ -17,7 +17,7 @@ from prismq_worker_sdk.model.protocol import (
     Unreachable,
 )
 from prismq_worker_sdk.model.report import Settlement, Verdict
-from prismq_worker_sdk.worker.claim_loop import claim_loop
+from prismq_worker_sdk.worker.claim_loop import claim_apart, claim_loop
 from prismq_worker_sdk.worker.delivery_loop import delivery_loop
 from prismq_worker_sdk.worker.lease_loop import lease_loop
 from tests.support.loops import TYPE, Stepped, Work
@@ -241,7 +241,7 @@ def test_r25_a_task_that_comes_while_the_worker_drains_is_answered_with_the_resu
     here = place()
     here.give(grant("t1"))
     here.idle()
-    here.services.claim_apart()
+    claim_apart(here.services)
     loop = Stepped(claim_loop(here.services))
     here.stop()
     loop.hand_out(replace(grant("t1"), token="later"))
@@ -268,7 +268,7 @@ def test_r21_more_waiting_claims_than_one_call_takes_are_all_renewed(place):
     here.services.can = replace(LEASED, max_tasks=2)
     here.give(*(grant(f"t{number}") for number in range(2)))
     here.idle()
-    here.services.claim_apart()
+    claim_apart(here.services)
     here.give(*(grant(f"t{number}") for number in range(2, 4)))
     here.idle()
     loop = Stepped(lease_loop(here.services))
