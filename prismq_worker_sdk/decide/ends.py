@@ -19,8 +19,7 @@ from prismq_worker_sdk.errors import (
     UnfitResult,
 )
 from prismq_worker_sdk.model.cancel import CancelReason
-from prismq_worker_sdk.model.events import End
-from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
+from prismq_worker_sdk.model.outcome import Failed, Outcome, Released
 
 SIGNALS = "signal only works in main thread"
 SIGNALS_HINT = 'a handler with isolation="process" runs in a main thread'
@@ -93,24 +92,6 @@ def outcome_when_cancelled(
     if stands and reason is not CancelReason.LOST:
         return outcome_of_error(error, redact=redact, now=now)
     return outcome_of_cancel(reason, detail=detail)
-
-
-def end_of(outcome: Outcome | None, *, releases: bool) -> End:
-    """Which end a claim has that leaves this outcome (R38).
-
-    Args:
-        outcome: None when the claim was lost while the handler ran.
-        releases: Whether the server takes tasks back; where it does not, they lapse (R18).
-    """
-    match outcome:
-        case None:
-            return End.LOST
-        case Completed():
-            return End.COMPLETED
-        case Failed():
-            return End.FAILED
-        case Released():
-            return End.RELEASED if releases else End.LAPSED
 
 
 def _delay(error: Defer, now: datetime | None) -> float:

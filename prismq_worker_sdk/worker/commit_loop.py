@@ -12,7 +12,6 @@ from typing import TypeAlias
 
 from prismq_worker_sdk.decide.backoff import Backoff
 from prismq_worker_sdk.decide.claims import recent
-from prismq_worker_sdk.decide.ends import end_of
 from prismq_worker_sdk.decide.exceptions import logged_trace, sentence, shown, tell
 from prismq_worker_sdk.decide.retries import held_back
 from prismq_worker_sdk.errors import (
@@ -26,7 +25,7 @@ from prismq_worker_sdk.errors import (
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import ClaimEnded, End, Event, Notice, OutcomeCommitted, TaskRef
-from prismq_worker_sdk.model.outcome import Failed, Outcome, Released
+from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.outbox.store import ClaimEnd, Commit, Drop, Lapse
 from prismq_worker_sdk.worker.attempt import Abandoned, Attempt, Ending, Offered, Settled
@@ -138,13 +137,12 @@ def _ended(services: Services, attempt: Attempt, ending: Ending) -> Ended:
             pass
         case Abandoned(settlement=settled):
             pass
-    end = _end_of(services, claim, outcome)
+    end, error, error_type = _end_of(services, claim, outcome)
     reported = outcome is not None and end is not End.LAPSED
     stored: ClaimEnd = Lapse(claim.identity) if isinstance(outcome, Released) else Drop(claim.identity)
     if outcome is not None and reported and settled is None:
         wait = _held_back(services, claim, outcome)
         stored = Commit(claim.identity, outcome, children, claim.task.attempt, seen, wait)
-    error, error_type = _detail_of(outcome)
     told = ending.error if end is End.FAILED and attempt.cancelled is None else None
     return Ended(
         attempt.ref,
@@ -159,9 +157,17 @@ def _ended(services: Services, attempt: Attempt, ending: Ending) -> Ended:
     )
 
 
-def _end_of(services: Services, claim: Claim, outcome: Outcome | None) -> End:
-    releases = not isinstance(outcome, Released) or services.gives_back(claim, outcome.delay_seconds)
-    return end_of(outcome, releases=releases)
+def _end_of(services: Services, claim: Claim, outcome: Outcome | None) -> tuple[End, str, str]:
+    """Which end a claim has that leaves this outcome, what people are told of it, and the type of its error (R38)."""
+    match outcome:
+        case None:
+            return End.LOST, "", ""
+        case Completed():
+            return End.COMPLETED, "", ""
+        case Failed(error=error, error_type=error_type):
+            return End.FAILED, error, error_type
+        case Released(reason=reason, delay_seconds=delay):
+            return (End.RELEASED if services.gives_back(claim, delay) else End.LAPSED), reason, ""
 
 
 def _held_back(services: Services, claim: Claim, outcome: Outcome) -> float:
@@ -180,7 +186,7 @@ def _held_back(services: Services, claim: Claim, outcome: Outcome) -> float:
 def _offer(services: Services, attempt: Attempt, ending: Ending, trouble: str) -> None:
     """From now on its outcome is reported from memory, where there is one to report."""
     outcome = ending.outcome
-    lapses = _end_of(services, attempt.claim, outcome) is End.LAPSED
+    lapses = _end_of(services, attempt.claim, outcome)[0] is End.LAPSED
     if outcome is not None and not lapses and attempt.offer(outcome, ending.children):
         services.shared.offered[attempt] = services.clock.monotonic()
         text = f"{trouble}; task {attempt.ref.task_id} keeps its slot and its result is reported from memory"
@@ -333,14 +339,3 @@ def lapsed(ref: TaskRef, why: str, *, held: Claim | None = None) -> Ended:
 def ref_of(claim: Claim) -> TaskRef:
     """How events speak of a claim's task."""
     return TaskRef(claim.task.id, claim.task.type, claim.task.attempt)
-
-
-def _detail_of(outcome: Outcome | None) -> tuple[str, str]:
-    """What people are told of an outcome, and the type of its error."""
-    match outcome:
-        case Failed(error=error, error_type=error_type):
-            return error, error_type
-        case Released(reason=reason):
-            return reason, ""
-        case _:
-            return "", ""

@@ -6,7 +6,6 @@ import pytest
 
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.decide.ends import (
-    end_of,
     outcome_of_cancel,
     outcome_of_error,
     outcome_when_cancelled,
@@ -23,8 +22,7 @@ from prismq_worker_sdk.errors import (
     UnfitResult,
 )
 from prismq_worker_sdk.model.cancel import CancelReason
-from prismq_worker_sdk.model.events import End
-from prismq_worker_sdk.model.outcome import Completed, Failed, Released
+from prismq_worker_sdk.model.outcome import Failed, Released
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -124,13 +122,6 @@ def test_error_texts_are_redacted_and_bounded():
     assert isinstance(clean, Failed)
     assert "abc" not in clean.error
     assert len(clean.error) < MAX_ERROR_CHARS + 50
-
-
-def test_r18_giving_back_is_a_lapse_where_the_server_takes_nothing_back():
-    assert end_of(Released("x"), releases=True) is End.RELEASED
-    assert end_of(Released("x"), releases=False) is End.LAPSED
-    assert end_of(Completed("1"), releases=False) is End.COMPLETED
-    assert end_of(None, releases=True) is End.LOST
 
 
 def test_r18_a_task_that_is_deferred_for_longer_than_a_server_takes_comes_back_after_the_longest():
