@@ -234,7 +234,7 @@ class Claimer:
         Args:
             held: What their holds gave, where they were made already.
         """
-        if not request.work.wait_seconds and not request.maybe_seen:
+        if arrivals and not request.work.wait_seconds and not request.maybe_seen:
             shared, now = self._services.shared, self._services.clock.monotonic()
             shared.exchange_seconds = recent(shared.exchange_seconds, now - request.sent_at)
         with request.lock:

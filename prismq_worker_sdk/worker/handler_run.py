@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from random import Random
 from typing import Any, Protocol
@@ -120,9 +121,7 @@ def place_of(services: Services, attempt: Attempt, ctx: RunningContext) -> Place
         # the child makes the params: a validator of their model must hold nobody up here
         return Place(handler.params.check, lambda _params: children.call(services, attempt, ctx))
     limit = services.can.max_result_bytes
-    return Place(
-        handler.params.parse, lambda params: call(handler, params, ctx, token=attempt, max_bytes=limit)
-    )
+    return Place(handler.params.parse, partial(call, handler, ctx=ctx, token=attempt, max_bytes=limit))
 
 
 def worked(here: Surroundings, attempt: Attempt, ctx: RunningContext, place: Place) -> Ending:

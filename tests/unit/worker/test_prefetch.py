@@ -9,7 +9,7 @@ from prismq_worker_sdk.model.events import End
 from prismq_worker_sdk.model.outcome import Released
 from prismq_worker_sdk.model.protocol import WorkerCommand
 from prismq_worker_sdk.worker.attempt import Attempt
-from prismq_worker_sdk.worker.claim_loop import ahead
+from prismq_worker_sdk.worker.claim_loop import Claimer, ahead
 from prismq_worker_sdk.worker.lease_renewer import LeaseRenewer
 from prismq_worker_sdk.worker.prefetch import LONGEST_WAIT, give_back
 from prismq_worker_sdk.worker.room import Space
@@ -196,3 +196,15 @@ def test_nothing_is_prefetched_where_giving_back_costs_an_attempt(tmp_path):
     here = Workplace(tmp_path)
     assert ahead(short(here)) == 0
     here.close()
+
+
+def test_only_claims_that_brought_tasks_tell_how_long_tasks_take_to_come(place):
+    here = place(concurrency=4)
+    claimer, shared = Claimer(here.services), here.services.shared
+    for tasks in ((), (grant("t1"),)):
+        assert shared.exchange_seconds == 0.0
+        request = claimer.prepare(waits=False)
+        here.clock.turn(0.4)
+        claimer.accepted(request, claimer.arrived(request, tasks))
+
+    assert shared.exchange_seconds == pytest.approx(0.1)
