@@ -98,6 +98,7 @@ class Outbox:
         stored: tuple[list[bool], list[HoldResult]] = self.transactions.run(
             partial(store.settle_and_hold, judged=judged, claims=claims, now=self._now()),
             then=partial(self._follow, judged),
+            here=True,
         )
         return stored
 
@@ -109,7 +110,9 @@ class Outbox:
     def end(self, *ends: ClaimEnd) -> list[bool]:
         """Ends claims, in one transaction; for each whether this end was its first (R10)."""
         ended = self.transactions.run(
-            partial(store.end_claims, ends=ends, now=self._now()), then=partial(self._line_up, ends)
+            partial(store.end_claims, ends=ends, now=self._now()),
+            then=partial(self._line_up, ends),
+            here=True,
         )
         return [found is not False for found in ended]
 

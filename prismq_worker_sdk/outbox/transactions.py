@@ -1,4 +1,4 @@
-"""How operations become transactions: one writer thread with group commit."""
+"""How operations become transactions: one writer thread with group commit, or the thread of a loop."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ BATCH = 256
 """Operations in one transaction at most."""
 
 
+CLOSED = "the outbox is closed; the worker has stopped"
 CLOSE_SECONDS = 5.0
 """How long the end waits for a disk that hangs; what was committed is on it, the rest was never promised."""
 
@@ -35,12 +36,21 @@ class Transactions(Protocol):
     trouble: str | None
     """Why the last operation could not be stored, None once one could."""
 
-    def run(self, operation: Operation[T], *, within: float | None = None, then: Then[T] | None = None) -> T:
+    def run(
+        self,
+        operation: Operation[T],
+        *,
+        within: float | None = None,
+        then: Then[T] | None = None,
+        here: bool = False,
+    ) -> T:
         """The operation's result, after its commit; raises OutboxError when it could not be stored.
 
         Args:
             within: Seconds after which nobody waits for the result any more, where nothing is stored by it.
             then: Is told the result before any later operation begins; raises nothing.
+            here: Whether it may run on this thread, where nobody else writes: one of the worker's own loops, which
+                nothing interrupts.
         """
         ...
 
@@ -50,7 +60,7 @@ class Transactions(Protocol):
 
 
 class GroupCommit:
-    """One writer thread; whatever waits shares a transaction, so a full sync is paid once for all (R11)."""
+    """One writer at a time; whatever waits shares a transaction, so a full sync is paid once for all (R11)."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.damage: str | None = None
@@ -59,15 +69,33 @@ class GroupCommit:
         self._queue: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._closed = False
         self._door = threading.Lock()
+        self._asked = 0
+        self._writing = threading.Lock()
         self._thread = threading.Thread(target=self._write, name="prismq-outbox", daemon=True)
         self._thread.start()
 
-    def run(self, operation: Operation[T], *, within: float | None = None, then: Then[T] | None = None) -> T:
-        """The operation's result, as `Transactions` says."""
+    def run(
+        self,
+        operation: Operation[T],
+        *,
+        within: float | None = None,
+        then: Then[T] | None = None,
+        here: bool = False,
+    ) -> T:
+        """The operation's result, as `Transactions` says; two changes of threads cost more than a small transaction."""
         future: Future[T] = Future()
+        if here and not self._asked and self._writing.acquire(blocking=False):
+            try:
+                if self._closed:
+                    raise OutboxError(CLOSED)
+                self._commit([(operation, then, future)])
+                return future.result()
+            finally:
+                self._writing.release()
         with self._door:
             if self._closed:
-                raise OutboxError("the outbox is closed; the worker has stopped")
+                raise OutboxError(CLOSED)
+            self._asked += 1
             self._queue.put((operation, then, future))
         try:
             return future.result(within)
@@ -90,12 +118,15 @@ class GroupCommit:
         last = False
         while not last:
             batch = [self._queue.get()]
-            while len(batch) < BATCH and not self._queue.empty():  # nobody else takes from it
-                batch.append(self._queue.get())
-            last = batch[-1] is None
-            wanted = [one for one in batch if one is not None and one[2].set_running_or_notify_cancel()]
-            if wanted:
-                self._commit(wanted)
+            with self._writing:
+                while len(batch) < BATCH and not self._queue.empty():  # nobody else takes from it
+                    batch.append(self._queue.get())
+                last = batch[-1] is None
+                wanted = [one for one in batch if one is not None and one[2].set_running_or_notify_cancel()]
+                with self._door:
+                    self._asked -= len(batch) - last
+                if wanted:
+                    self._commit(wanted)
 
     def _commit(self, batch: Sequence[_Asked]) -> None:
         try:

@@ -65,6 +65,8 @@ def claim_loop(services: Services, lane: int = 0) -> Loop:
             continue
         request = claimer.prepare(waits=lane == 0)
         if request is not None:
+            if services.shared.claim_window > 1 and services.slots.free:
+                services.wakeups.claim()  # whose turn it is: this loop has enough to do
             pace = yield from _claim(services, claimer, request, pace)
             if lane:
                 services.wakeups.claim()  # the slot that was kept may be free again: the first lane asks on
@@ -124,7 +126,7 @@ def _rest(services: Services, seconds: float) -> Loop:
     """Waits the whole time, however often something else changes, unless the worker stops."""
     until = services.clock.monotonic() + seconds
     while services.lifecycle.running and (left := until - services.clock.monotonic()) > 0:
-        yield Wait(left)
+        yield Wait(left, idle=False)
 
 
 def claim_apart(services: Services) -> None:

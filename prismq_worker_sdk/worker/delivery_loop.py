@@ -115,6 +115,7 @@ class Delivery:
             services.shared.delivering = True
         elif along:
             claim_apart(services)
+        self._tell_of_more()
         yield from self._rest_after((yield from sender.send(due, claimer if along else None)))
 
     def assist(self) -> Loop:
@@ -133,10 +134,17 @@ class Delivery:
             except OutboxError:
                 due = ()  # the delivery loop tells
         if due:
+            self._tell_of_more()
             yield from sender.send(due)
             services.wakeups.deliver()  # what is still due was passed over while this one was on its way
         else:
             yield Wait(None)
+
+    def _tell_of_more(self) -> None:
+        """Wakes a loop that delivers beside this one, where more waits than is on its way."""
+        services = self._services
+        if services.can.max_tasks == 1 and services.accounting.waiting > len(self.sender.in_flight):
+            services.wakeups.deliver()
 
     def _due_offered(self) -> Attempt | None:
         """An outcome that the disk refuses and whose next try has come (R12)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Notice
@@ -31,9 +31,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Rest until something changes, or until the seconds are over (None: only a change ends it)."""
+    """Rest until something changes, or until the seconds are over (None: only a change ends it).
+
+    Attributes:
+        idle: Whether the loop would take on what comes; one that rests whatever comes is no reason to wake no other.
+    """
 
     seconds: float | None
+    idle: bool = True
 
 
 Effect: TypeAlias = Call | Wait
@@ -93,22 +98,55 @@ class Waker:
 
     Attributes:
         wake: Something changed: look again.
+        idle: Whether its sleeper rests, and would take on what comes.
     """
 
     def __init__(self) -> None:
         self._event = threading.Event()
         self.wake: Callable[[], None] = self._event.set
+        self.idle = False
 
-    def sleep(self, seconds: float | None) -> None:
+    def sleep(self, seconds: float | None, *, idle: bool = True) -> None:
         """Returns when woken, or when the seconds are over."""
+        self.idle = idle
         self._event.wait(None if seconds is None else min(LONGEST_SLEEP, max(0.0, seconds)))
+        self.idle = False
         self._event.clear()
 
 
-def wake_all(wakers: Sequence[Waker]) -> None:
+class Sleeper(Protocol):
+    """What sleeps until it is woken, as a `Waker` says."""
+
+    idle: bool
+
+    def wake(self) -> None:
+        """Something changed: look again."""
+        ...
+
+
+def wake_all(sleepers: Sequence[Sleeper]) -> None:
     """Wakes each of them."""
-    for waker in wakers:
-        waker.wake()
+    for one in sleepers:
+        one.wake()
+
+
+def wake_one(sleepers: Sequence[Sleeper]) -> None:
+    """Tells loops that take on the same work of more: the first of them, or else one that is idle.
+
+    Who takes something on wakes the next for what is left. The first looks again in any case: some things only it does.
+    Where none is idle, one may be about to rest without having seen this, so all look again.
+    """
+    first, *others = sleepers
+    enough = first.idle
+    first.wake()
+    if enough or not others:
+        return
+    for other in others:
+        if other.idle:
+            other.idle = False
+            other.wake()
+            return
+    wake_all(others)
 
 
 def drive(loop: Loop, perform: Perform, waker: Waker, watch: Callable[[Any], None] | None = None) -> Any:
@@ -128,8 +166,8 @@ def drive(loop: Loop, perform: Perform, waker: Waker, watch: Callable[[Any], Non
         match effect:
             case Call(request=request):
                 reply = perform(request)
-            case Wait(seconds=seconds):
-                waker.sleep(seconds)
+            case Wait(seconds=seconds, idle=idle):
+                waker.sleep(seconds, idle=idle)
                 reply = None
         if watch is not None:
             watch(None)

@@ -73,17 +73,24 @@ def _nobody() -> None:
 
 @dataclass(slots=True)
 class Wakeups:
-    """How each loop is told that something changed."""
+    """How each loop is told that something changed.
+
+    Attributes:
+        claim: There may be room for a task: one of the loops that claim looks.
+        deliver: A report may be due: one of the loops that deliver looks.
+        lanes: Every loop that claims or delivers looks.
+    """
 
     claim: Callable[[], None] = _nobody
     lease: Callable[[], None] = _nobody
     commit: Callable[[], None] = _nobody
     deliver: Callable[[], None] = _nobody
     supervise: Callable[[], None] = _nobody
+    lanes: Callable[[], None] = _nobody
 
     def notify_all(self) -> None:
         """Look again, all of you."""
-        for wake in (self.claim, self.lease, self.commit, self.deliver, self.supervise):
+        for wake in (self.lanes, self.claim, self.lease, self.commit, self.deliver, self.supervise):
             wake()
 
 

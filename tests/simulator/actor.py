@@ -39,6 +39,7 @@ class Actor:
 
     Attributes:
         error: What the loop died of.
+        idle: Whether it rests, and would take on what comes.
         result: What it returned.
     """
 
@@ -53,6 +54,7 @@ class Actor:
         self._woken = False
         self._sleep = 0
         self._asleep = False
+        self.idle = False
 
     def start(self) -> None:
         """Begins."""
@@ -61,7 +63,7 @@ class Actor:
     def wake(self) -> None:
         """Something changed: look again; one that comes before the sleep is not lost."""
         if self._asleep:
-            self._asleep = False
+            self._asleep = self.idle = False
             self._stage.later(0.0, lambda: self._go(None))
         else:
             self._woken = True
@@ -85,23 +87,23 @@ class Actor:
         match effect:
             case Call(request=request):
                 self._stage.perform(request, self._go)
-            case Wait(seconds=seconds):
-                self._rest(seconds)
+            case Wait(seconds=seconds, idle=idle):
+                self._rest(seconds, idle=idle)
 
-    def _rest(self, seconds: float | None) -> None:
+    def _rest(self, seconds: float | None, *, idle: bool) -> None:
         self._sleep += 1
         sleep = self._sleep
         if self._woken:
             self._woken = False
             self._stage.later(0.0, lambda: self._go(None))
             return
-        self._asleep = True
+        self._asleep, self.idle = True, idle
         if seconds is not None:
             self._stage.later(max(0.0, seconds), lambda: self._overslept(sleep))
 
     def _overslept(self, sleep: int) -> None:
         if self._asleep and sleep == self._sleep:
-            self._asleep = False
+            self._asleep = self.idle = False
             self._go(None)
 
     def _end(self) -> None:

@@ -30,7 +30,14 @@ class _Disk:
     def __init__(self, process: Worker) -> None:
         self._process = process
 
-    def run(self, operation: Operation[T], *, within: float | None = None, then: Then[T] | None = None) -> T:
+    def run(
+        self,
+        operation: Operation[T],
+        *,
+        within: float | None = None,
+        then: Then[T] | None = None,
+        here: bool = False,
+    ) -> T:
         found = self._process.host.transact(self._process, operation)
         if then is not None:
             then(found)

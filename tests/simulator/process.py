@@ -32,7 +32,7 @@ from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.commit_loop import commit_loop
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.delivery_loop import Delivery, delivery_lane, delivery_loop
-from prismq_worker_sdk.worker.driver import Reply
+from prismq_worker_sdk.worker.driver import Reply, wake_all, wake_one
 from prismq_worker_sdk.worker.lease_loop import lease_loop
 from prismq_worker_sdk.worker.services import Services, build, environment
 from prismq_worker_sdk.worker.supervision.recovery import recover
@@ -238,7 +238,8 @@ class Process:
         commit = self._actor("commit", commit_loop(services), ended)
         supervisor = self._actor("supervisor", supervise(services, self), self._over)
         self._crew = [*self._deliveries, *self._claims, lease, commit, supervisor]
-        wakes.deliver, wakes.claim = partial(_wake, self._deliveries), partial(_wake, self._claims)
+        wakes.deliver, wakes.claim = partial(wake_one, self._deliveries), partial(wake_one, self._claims)
+        wakes.lanes = partial(wake_all, [*self._deliveries, *self._claims])
         wakes.lease, wakes.commit, wakes.supervise = lease.wake, commit.wake, supervisor.wake
         for actor in self._crew:
             actor.start()
@@ -283,8 +284,3 @@ class Process:
 
     def _actor(self, name: str, loop: object, ended: Callable[[], None]) -> Actor:
         return Actor(name, loop, self, ended)  # type: ignore[arg-type]
-
-
-def _wake(actors: list[Actor]) -> None:
-    for actor in actors:
-        actor.wake()

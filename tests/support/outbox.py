@@ -31,6 +31,7 @@ class Immediate:
         *,
         within: float | None = None,
         then: Then[T] | None = None,
+        here: bool = False,
     ) -> T:
         found: T
         try:

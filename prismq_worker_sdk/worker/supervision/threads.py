@@ -11,7 +11,7 @@ from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.commit_loop import commit_loop
 from prismq_worker_sdk.worker.connections import Connects
 from prismq_worker_sdk.worker.delivery_loop import Delivery, delivery_lane, delivery_loop
-from prismq_worker_sdk.worker.driver import Loop, LoopThread, wake_all
+from prismq_worker_sdk.worker.driver import Loop, LoopThread, wake_all, wake_one
 from prismq_worker_sdk.worker.lease_loop import lease_loop
 from prismq_worker_sdk.worker.services import Services
 from prismq_worker_sdk.worker.supervision.interpreter_watch import InterpreterWatch
@@ -52,8 +52,9 @@ class WorkerThreads:
         self._services = services
         self._watch = InterpreterWatch(services, stacks=owns_process)
         wakes = services.wakeups
-        wakes.deliver = partial(wake_all, [one.waker for one in self._deliveries])
-        wakes.claim = partial(wake_all, [one.waker for one in self._claims])
+        wakes.deliver = partial(wake_one, [one.waker for one in self._deliveries])
+        wakes.claim = partial(wake_one, [one.waker for one in self._claims])
+        wakes.lanes = partial(wake_all, [one.waker for one in (*self._deliveries, *self._claims)])
         wakes.lease, wakes.supervise = self._lease.waker.wake, wake
         wakes.commit = self._commit.waker.wake
 

@@ -354,6 +354,54 @@ def test_all_that_waits_for_a_locked_outbox_waits_once(tmp_path, clock):
     outbox.close()
 
 
+def test_a_loop_stores_on_its_own_thread_where_nobody_else_writes_and_shares_a_transaction_where_somebody_does(
+    tmp_path, clock
+):
+    outbox = Outbox.open(tmp_path / "o.db", clock)
+    begun, gate, told = threading.Event(), threading.Event(), []
+
+    def here(_db):
+        told.append(threading.current_thread())
+        return len(told)
+
+    def blocked(_db):
+        begun.set()
+        gate.wait(10)
+
+    assert outbox.transactions.run(here, here=True, then=told.append) == 1
+    assert told == [threading.current_thread(), 1]
+
+    threads = [threading.Thread(target=outbox.transactions.run, args=(blocked,))]
+    threads[0].start()
+    begun.wait(10)
+    threads.append(threading.Thread(target=lambda: outbox.transactions.run(here, here=True)))
+    threads[1].start()
+    wait_until(lambda: outbox.transactions._queue.qsize() == 1, "it to wait with the others")
+    gate.set()
+    for thread in threads:
+        thread.join()
+
+    assert told[2].name == "prismq-outbox"
+    outbox.close()
+    with pytest.raises(OutboxError, match="closed"):
+        outbox.transactions.run(here, here=True)
+
+
+def test_what_a_loop_could_not_store_is_told_and_the_next_one_is_stored(tmp_path, clock):
+    outbox = Outbox.open(tmp_path / "o.db", clock)
+
+    def full(_db):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with pytest.raises(OutboxError, match="disk is full"):
+        outbox.transactions.run(full, here=True)
+    assert "disk is full" in outbox.transactions.trouble
+
+    outbox.transactions.run(lambda _db: None, here=True)
+    assert outbox.transactions.trouble is None
+    outbox.close()
+
+
 def test_r21_who_renews_claims_does_not_wait_for_the_disk(tmp_path, clock, monkeypatch):
     monkeypatch.setattr("prismq_worker_sdk.outbox.outbox.LOOK_LIMIT", 0.01)
     outbox = Outbox.open(tmp_path / "o.db", clock)

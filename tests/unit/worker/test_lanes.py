@@ -70,6 +70,30 @@ def test_the_second_loop_claims_beside_the_first_once_a_claim_has_brought_work(c
     assert second.request.claim is not None
 
 
+def test_a_loop_that_takes_the_last_slot_wakes_nobody(claiming):
+    here, first, second = claiming(concurrency=3)
+    first.hand_out(grant("t1"))
+    woken = []
+    here.services.wakeups.claim = lambda: woken.append(True)
+
+    second.go_on()
+
+    assert second.request.claim is not None
+    assert not woken
+
+
+def test_slots_that_become_free_together_are_asked_for_together(claiming):
+    here, first, second = claiming(concurrency=4)
+    first.hand_out(grant("t1"))
+    woken = []
+    here.services.wakeups.claim = lambda: woken.append(here.services.slots.free)
+
+    second.go_on()
+
+    assert second.request.claim is not None
+    assert woken == [1], "the answer is not waited for"
+
+
 def test_r04_claims_that_are_under_way_at_once_have_a_slot_each(claiming):
     here, first, second = claiming(concurrency=1)
     here.services.shared.claim_window = 2
@@ -190,6 +214,17 @@ def test_a_server_in_trouble_is_tried_by_one_loop_alone_until_it_answers(deliver
     assert woken
     beside.go_on()
     assert [loop.report.identity.task_id, beside.report.identity.task_id] == ["t2", "t3"]
+
+
+def test_a_loop_that_delivers_wakes_the_next_while_more_waits_than_is_on_its_way(delivering):
+    here, shared = delivering("t1", "t2")
+    woken = []
+    here.services.wakeups.deliver = lambda: woken.append(len(shared.sender.in_flight))
+
+    loops = [Stepped(delivery_lane(shared)) for _ in range(2)]
+
+    assert [loop.report.identity.task_id for loop in loops] == ["t1", "t2"]
+    assert woken == [1], "the second took the last of them"
 
 
 def test_what_fails_in_several_loops_at_once_is_one_failure_of_the_server(delivering):

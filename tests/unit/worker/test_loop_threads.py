@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from prismq_worker_sdk.model.protocol import ExchangeRequest, ExchangeResponse
-from prismq_worker_sdk.worker.driver import STEP_LIMIT, Call, LoopThread, Wait, Waker, drive
+from prismq_worker_sdk.worker.driver import STEP_LIMIT, Call, LoopThread, Wait, Waker, drive, wake_one
 from tests.support.processes import wait_until
 
 
@@ -42,6 +42,60 @@ def test_a_wake_up_before_the_rest_is_not_lost():
         yield Wait(None)
 
     drive(loop(), lambda request: None, waker)
+
+
+class Sleeping:
+    def __init__(self, *, idle):
+        self.idle = idle
+        self.woken = 0
+
+    def wake(self):
+        self.woken += 1
+
+
+@pytest.mark.parametrize(
+    ("idle", "woken"),
+    [
+        ((True, True, True), (1, 0, 0)),
+        ((False, False, True), (1, 0, 1)),
+        ((False, True, True), (1, 1, 0)),
+        ((False, False, False), (1, 1, 1)),
+        ((False,), (1,)),
+    ],
+    ids=["the first", "one that is idle", "only one", "all, as one may be about to rest", "the only one"],
+)
+def test_of_loops_that_do_the_same_one_that_is_idle_is_woken(idle, woken):
+    sleepers = [Sleeping(idle=one) for one in idle]
+
+    wake_one(sleepers)
+
+    assert tuple(one.woken for one in sleepers) == woken
+
+
+def test_two_changes_wake_two_loops_beside_the_first_that_is_at_work():
+    sleepers = [Sleeping(idle=False), Sleeping(idle=True), Sleeping(idle=True)]
+
+    wake_one(sleepers)
+    wake_one(sleepers)
+
+    assert [one.woken for one in sleepers[1:]] == [1, 1]
+
+
+def test_a_loop_is_idle_while_it_rests_until_something_changes():
+    waker, seen = Waker(), []
+
+    class Event:
+        def wait(self, _seconds):
+            seen.append(waker.idle)
+
+        def clear(self):
+            seen.append(waker.idle)
+
+    waker._event = Event()
+    waker.sleep(1.0)
+    waker.sleep(1.0, idle=False)
+
+    assert seen == [True, False, False, False]
 
 
 def test_r31_a_loop_that_dies_says_which_and_why(start):
