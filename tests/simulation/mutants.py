@@ -66,9 +66,9 @@ MUTANTS = (
     ),
     Mutant(
         "R4",
-        "a loop whose claim was in vain wakes the one that asks on",
-        "worker.claim_loop:claim_loop",
-        "services.wakeups.claim()",
+        "of loops that do the same the first is told of everything",
+        "worker.driver:wake_one",
+        "first.wake()",
         "None",
         "base",
     ),
