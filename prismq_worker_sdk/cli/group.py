@@ -57,11 +57,13 @@ class LazyGroup(click.Group):
             return self._of_a_plugin(ctx, cmd_name)
         pass_over_damaged_packages(ctx.meta.get(ARGUMENTS, []))
         module, attribute = self._lazy[cmd_name][0].split(":")
+        collects = gc.isenabled()
         gc.disable()  # to look for garbage in what is being imported takes a tenth of the time
         try:
             command: click.Command = getattr(importlib.import_module(module), attribute)
         finally:
-            gc.enable()
+            if collects:
+                gc.enable()
         return command
 
     def _of_a_plugin(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

@@ -7,17 +7,7 @@ from typing import Any
 
 import click
 
-from prismq_worker_sdk.cli.handlers import ready_handlers, report_broken
 from prismq_worker_sdk.cli.options import plugin_option, setting_options
-from prismq_worker_sdk.decide.redaction import Redactor
-from prismq_worker_sdk.environment import keep_places, misdirected
-from prismq_worker_sdk.errors import PluginError
-from prismq_worker_sdk.handlers.discovery import load
-from prismq_worker_sdk.observe.logs import set_up_logging
-from prismq_worker_sdk.processes import lead_as_init
-from prismq_worker_sdk.settings import SETTINGS, configured_plugins, load_settings
-from prismq_worker_sdk.system import ignore_stop_signals
-from prismq_worker_sdk.worker.worker import Worker
 
 
 @click.command
@@ -30,6 +20,17 @@ def run(names: tuple[str, ...], **given: Any) -> int:
     Exit codes: 0 nothing left · 1 API not reachable at start, or too many errors
                 2 wrong use or settings · 75 results are left: start me again
     """
+    from prismq_worker_sdk.cli.handlers import ready_handlers, report_broken
+    from prismq_worker_sdk.decide.redaction import Redactor
+    from prismq_worker_sdk.environment import keep_places, misdirected
+    from prismq_worker_sdk.errors import PluginError
+    from prismq_worker_sdk.handlers.discovery import load
+    from prismq_worker_sdk.observe.logs import set_up_logging
+    from prismq_worker_sdk.processes import lead_as_init
+    from prismq_worker_sdk.settings import SETTINGS, configured_plugins, load_settings
+    from prismq_worker_sdk.system import ignore_stop_signals
+    from prismq_worker_sdk.worker.worker import Worker
+
     lead_as_init()
     settings = load_settings(given)
     keep_places(settings.state_dir)

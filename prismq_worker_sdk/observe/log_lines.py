@@ -7,6 +7,7 @@ import queue
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TextIO
 
@@ -78,14 +79,26 @@ class LineHandler(logging.Handler):
             with suppress(queue.Empty):
                 while len(lines) < TOGETHER:
                     lines.append(self._lines.get_nowait())
-            with suppress(Exception):
+            try:
                 self._stream.write("\n".join(lines) + "\n")
                 if self._dropped and not self._lines.full():
                     dropped, self._dropped = self._dropped, 0
                     self._stream.write(f"{self._lost(dropped)}\n")
                 self._stream.flush()
+            except UnicodeError:  # one line that this stream cannot carry
+                self._write_apart(lines)
+            except Exception:  # noqa: BLE001 - there is nobody to tell but the next line
+                self._dropped += len(lines)
             for _line in lines:
                 self._lines.task_done()
+
+    def _write_apart(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            try:
+                self._stream.write(f"{line}\n")
+                self._stream.flush()
+            except Exception:  # noqa: BLE001 - as above
+                self._dropped += 1
 
     def _lost(self, number: int) -> str:
         text = f"{number} log lines were dropped: whoever reads them was too slow"

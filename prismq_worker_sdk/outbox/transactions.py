@@ -144,9 +144,13 @@ class GroupCommit:
             return
         self.trouble = None
         for (_, then, future), result in zip(batch, results, strict=True):
-            if then is not None:
-                then(result)
-            future.set_result(result)
+            try:
+                if then is not None:
+                    then(result)
+            except Exception as error:  # noqa: BLE001 - it is for the one that asked; the others go on
+                future.set_exception(error)
+            else:
+                future.set_result(result)
 
 
 def transaction(connection: sqlite3.Connection, operations: Sequence[Operation[Any]]) -> list[Any]:

@@ -1,5 +1,7 @@
 """What `--help` tells, and that every command has its own."""
 
+import gc
+
 import click
 import pytest
 
@@ -63,3 +65,15 @@ def test_options_without_a_command_belong_to_run(arguments, said, cli):
     assert (shown.code, shown.out) == (2, "")
     assert said in shown.err
     assert shown.err == cli("run", *arguments).err
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_a_command_is_imported_without_changing_whether_garbage_is_collected(monkeypatch, collects):
+    told = []
+    monkeypatch.setattr(gc, "isenabled", lambda: collects)
+    monkeypatch.setattr(gc, "disable", lambda: told.append("off"))
+    monkeypatch.setattr(gc, "enable", lambda: told.append("on"))
+
+    prismq_worker.get_command(GROUP, "demo")
+
+    assert told == (["off", "on"] if collects else ["off"])

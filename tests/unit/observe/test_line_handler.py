@@ -52,6 +52,27 @@ def test_a_reader_that_stands_still_costs_lines_and_not_the_worker(monkeypatch):
     assert len(lines) - 1 + int(told[0].split()[0]) == MOST_LINES + 2 * TOGETHER
 
 
+def test_a_line_that_the_stream_cannot_carry_costs_none_beside_it():
+    out = Slow()
+    kept, handler = io.StringIO(), LineHandler(out)
+
+    def write(text):
+        out.gate.wait(10)
+        return kept.write(text.encode("ascii").decode())
+
+    out.write = write
+    for text in ("first", "second", "thïrd", "fourth"):
+        handler.emit(record(text))
+    out.gate.set()
+    handler.flush()
+    handler.emit(record("last"))
+    handler.flush()
+
+    lines = kept.getvalue().splitlines()
+    assert [line for line in lines if "dropped" not in line] == ["first", "second", "fourth", "last"]
+    assert sum("1 log lines were dropped" in line for line in lines) == 1
+
+
 def test_lines_that_wait_are_written_in_one_go():
     out = Slow()
     writes = []

@@ -402,6 +402,22 @@ def test_what_a_loop_could_not_store_is_told_and_the_next_one_is_stored(tmp_path
     outbox.close()
 
 
+@pytest.mark.parametrize("here", [True, False])
+def test_what_is_raised_after_a_commit_is_for_the_one_that_asked_and_the_next_one_is_stored(
+    tmp_path, clock, here
+):
+    outbox = Outbox.open(tmp_path / "o.db", clock)
+
+    def then(_result):
+        raise MemoryError("no room")
+
+    with pytest.raises(MemoryError, match="no room"):
+        outbox.transactions.run(lambda _db: 1, then=then, here=here)
+
+    assert outbox.transactions.run(lambda _db: 2, here=here) == 2
+    outbox.close()
+
+
 def test_r21_who_renews_claims_does_not_wait_for_the_disk(tmp_path, clock, monkeypatch):
     monkeypatch.setattr("prismq_worker_sdk.outbox.outbox.LOOK_LIMIT", 0.01)
     outbox = Outbox.open(tmp_path / "o.db", clock)

@@ -136,14 +136,20 @@ def create(task_type: str, params: str) -> Steps[Answer]:
     if (size := stored_bytes(params)) > MAX_TEXT_BYTES:
         return ApplicationError(413, f"the params take {size} bytes there, {MAX_TEXT_BYTES} at most")
     body = f'{{"type":{json.dumps(task_type)},"params":{params}}}'
-    return (yield from sent(HttpRequest("submit", "POST", ("tasks",), body)))
+    return (yield from sent(HttpRequest("submit", "POST", ("tasks",), body), creates=True))
 
 
-def sent(request: HttpRequest) -> Steps[Answer]:
-    """The answer to a request that is sent again at once where the database would take it now."""
+def sent(request: HttpRequest, *, creates: bool = False) -> Steps[Answer]:
+    """The answer to a request that is sent again at once where the database would take it now.
+
+    Args:
+        creates: Whether it creates a task: one that met its own twin is answered with it then.
+    """
     for _ in range(QUICK_REPEATS):
         answer = read((yield request))
-        if not isinstance(answer, ApplicationError) or not (answer.deadlocked or answer.duplicate):
+        if not isinstance(answer, ApplicationError):
+            return answer
+        if not (answer.deadlocked or (creates and answer.duplicate)):
             return answer
     return read((yield request))
 

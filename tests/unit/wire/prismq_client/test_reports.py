@@ -129,6 +129,14 @@ def test_a_task_that_the_server_gives_for_another_id_is_not_believed():
     )
 
 
+def test_r26_a_report_that_met_a_double_of_something_is_looked_up_before_it_is_sent_again():
+    talk, reply = sent(report(DONE), refused(500, "SQLSTATE[23000]: Integrity constraint violation: 1062"))
+
+    assert talk.paths == ["POST /tasks/20/complete"]
+    assert isinstance(reply, Unreachable)
+    assert reply.maybe_seen
+
+
 def test_a_deadlock_is_repeated_at_once_and_after_some_of_them_later():
     talk, reply = sent(report(DONE), refused(*DEADLOCK), refused(*DEADLOCK), accepted("completed"))
     assert reply.verdict is Verdict.ACCEPTED
