@@ -85,6 +85,7 @@ def test_pages_overlap_and_come_short_and_their_tokens_are_good_for_one_question
     assert (len(first["items"]), first["items"][-1]) == (48, second["items"][0])
     assert get(sandbox, "search", q="y", pageToken=first["nextPageToken"])[0] == 400
     assert reason(get(sandbox, "search", q="x", pageToken="made-up")[1]) == "invalidPageToken"
+    assert get(sandbox, "search", q="x", maxResults="x")[0] == 400
 
 
 def test_what_has_more_of_the_words_comes_first_and_any_order_but_relevance_finds_less(make_sandbox):

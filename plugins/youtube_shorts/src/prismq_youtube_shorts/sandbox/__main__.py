@@ -34,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
             _plan(sandbox, order)
     except OSError as error:
         parser.error(f"port {options.port} cannot be used: {error.strerror}; choose another one or 0")
+    except OverflowError:
+        parser.error(f"port {options.port} cannot be used: there are 0 to 65535; choose another one or 0")
     except ValueError as error:
         parser.error(str(error))
     with sandbox, suppress(KeyboardInterrupt):

@@ -197,7 +197,10 @@ def _page(params: Params) -> tuple[int, int, Callable[[int], str]]:
     start = int(given[11:]) if given[11:].isdecimal() else 0
     if given and given != token(start):
         raise Refused("page_token")
-    return start, int(_one(params, "maxResults", "5")), token
+    size = _one(params, "maxResults", "5")
+    if not (size.isascii() and size.isdecimal()):
+        raise Refused("max_results")
+    return start, int(size), token
 
 
 def _paged(params: Params, items: Sequence[Resource]) -> Body:
