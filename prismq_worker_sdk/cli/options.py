@@ -31,6 +31,22 @@ plugin_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+def text(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """The words of an option as they were given; a shell may hand over bytes that are no text."""
+    try:
+        (value or "").encode()
+    except UnicodeEncodeError:
+        raise click.BadParameter(f"{value!r} is no UTF-8 text") from None
+    return value
+
+
+def task_id(ctx: click.Context, param: click.Parameter, value: str) -> str | None:
+    """The id of a task as it was given; it is a part of an address."""
+    if value in {"", ".", ".."}:
+        raise click.BadParameter(f"{value!r} is the id of no task")
+    return text(ctx, param, value)
+
+
 def params_argument(command: C) -> C:
     """Adds the argument PARAMS; the command gets its JSON object."""
     return click.argument("params", default="{}", callback=lambda _ctx, _arg, value: given_params(value))(

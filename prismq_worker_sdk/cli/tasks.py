@@ -17,6 +17,8 @@ from prismq_worker_sdk.cli.options import (
     options,
     params_argument,
     setting_options,
+    task_id,
+    text,
 )
 from prismq_worker_sdk.cli.output import answer, fields, note, tell, tell_json
 from prismq_worker_sdk.errors import NotSupported, RequestRefused, ServerError
@@ -37,29 +39,33 @@ WORKED_ON = ("processing", "completed", "failed")
 api_url_option = setting_options("api_url", callback=lambda ctx, _option, value: value or ctx.obj)
 """What `prismq-worker tasks` was given counts for its commands too."""
 
-id_argument = click.argument("task_id", metavar="ID")
+id_argument = click.argument("task_id", metavar="ID", callback=task_id)
 list_options = options(
     click.option("--status", type=click.Choice(["pending", "processing", "completed", "failed"])),
-    click.option("--type", "task_type", metavar="TYPE"),
-    click.option("--worker", "worker_id", metavar="ID"),
-    click.option("--search", "q", metavar="TEXT", help="In id, type, params or error"),
+    click.option("--type", "task_type", metavar="TYPE", callback=text),
+    click.option("--worker", "worker_id", metavar="ID", callback=text),
+    click.option("--search", "q", metavar="TEXT", callback=text, help="In id, type, params or error"),
     click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True),
-    click.option("--cursor", metavar="CURSOR", help="The page behind the last one"),
+    click.option("--cursor", metavar="CURSOR", callback=text, help="The page behind the last one"),
     json_option,
     api_url_option,
 )
 
 
 @click.command
-@click.argument("task_type", metavar="TYPE")
+@click.argument("task_type", metavar="TYPE", callback=text)
 @params_argument
 @click.option("--wait", is_flag=True, help="Wait until it has completed or failed, and print the result.")
 @duration_option("--timeout", help="How long to wait [for ever]")
 @click.option("--priority", type=int, metavar="N", help="Higher runs first [0]")
 @click.option("--max-attempts", type=int, metavar="N", help="[the server's]")
 @duration_option("--delay", "delay_seconds", help="Not before so long from now")
-@click.option("--dedupe-key", metavar="KEY", help="Create nothing while an unfinished task has this key")
-@click.option("--run-key", metavar="KEY", help="Tells this run from others of the same type and params")
+@click.option(
+    "--dedupe-key", metavar="KEY", callback=text, help="Create nothing while an unfinished task has this key"
+)
+@click.option(
+    "--run-key", metavar="KEY", callback=text, help="Tells this run from others of the same type and params"
+)
 @json_option
 @api_url_option
 def submit(

@@ -95,9 +95,12 @@ def single(error: BaseException) -> BaseException:
 
 
 def shown(error: BaseException) -> str:
-    """The words of an exception, cut before they are looked at: there may be megabytes, or no words at all."""
+    """The words of an exception, cut before they are looked at: there may be megabytes, or no words at all.
+
+    The name of a file may be no text: a lone surrogate stands for each such byte, and the outbox takes none.
+    """
     try:
-        return str(error)[:LONGEST_WORDS]
+        return str(error)[:LONGEST_WORDS].encode("utf-8", "backslashreplace").decode("utf-8")
     except Exception:  # noqa: BLE001 - an exception that cannot be shown still has a name
         return "(it cannot be shown)"
 

@@ -116,8 +116,8 @@ def _claim(services: Services, claimer: Claimer, request: ClaimRequest, pace: Pa
 def _listen(services: Services) -> Loop:
     """Asks the server whether it still wants this worker quiet (R40)."""
     reply = yield from exchange(services, ExchangeRequest())
-    if isinstance(reply, ExchangeResponse):
-        services.server_status.answered()
+    if isinstance(reply, ExchangeResponse) and services.server_status.answered():
+        services.wakeups.deliver()
     if services.shared.command is WorkerCommand.QUIET:
         yield from _rest(services, services.config.poll_interval)
 

@@ -109,7 +109,8 @@ class LeaseRenewer:
         shortest = min(self._leases[renewal.identity].seconds for renewal in batch)
         whole = yield from exchange(services, ExchangeRequest(renewals=batch, within=deadline(shortest)))
         if isinstance(whole, ExchangeResponse):
-            services.server_status.answered()
+            if services.server_status.answered():
+                services.wakeups.deliver()
             self._failures = 0
         for renewal, reply in zip(batch, _replies(whole, len(batch)), strict=True):
             self._judge(renewal, reply, sent_at=now)

@@ -189,9 +189,11 @@ class ReportSender:
         elif batch:
             self._batch = min(LARGEST_BATCH, 2 * self._batch)
         judged, failures = [], self.failures
+        before = failures
         for report, reply in zip(reports, replies, strict=True):
-            judgement, retry_in = self.judge(report, reply, alone=not batch, told=answered)
+            judgement, retry_in = self.judge(report, reply, before=before, alone=not batch, told=answered)
             answered = isinstance(reply, ReportAnswer | Rejected)
+            before = 0 if isinstance(reply, ReportAnswer) else before
             passed = report.passed if batch else self._passed(report, judgement)
             if not isinstance(judgement, Settle):
                 report = replace(report, tries=report.tries + 1, passed=passed)  # noqa: PLW2901 - as it was sent
@@ -201,11 +203,18 @@ class ReportSender:
         return judged
 
     def judge(
-        self, report: Report, reply: ReportReply, *, alone: bool = True, told: bool = False
+        self,
+        report: Report,
+        reply: ReportReply,
+        *,
+        before: int | None = None,
+        alone: bool = True,
+        told: bool = False,
     ) -> tuple[Judgement, float]:
         """What a reply means, and the seconds to the next try where it is no verdict.
 
         Args:
+            before: Failures in a row before its call, where it was one of several: together they are one more.
             alone: Whether the report was the only one of its call.
             told: Whether it is known already that the server has answered.
         """
@@ -216,7 +225,7 @@ class ReportSender:
             self.failures = 0
             self._given += 1
         else:
-            self.failures += 1
+            self.failures = (self.failures if before is None else before) + 1
         retry_in = 0.0
         if isinstance(judgement, Again):
             if not alone:  # among many, nobody knows whose trouble it is (R23)

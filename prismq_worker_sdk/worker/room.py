@@ -82,9 +82,11 @@ def why_full(disk: Disk, outbox: Outbox, *, waiting: int, needed: int) -> str | 
     """
     refused = _outbox_refuses(outbox)
     try:
-        space = disk.look()
-        held = disk.empty_log() if space.log > JOURNAL_BYTES else None
-        if space.log > JOURNAL_BYTES:
+        space, held = disk.look(), None
+        if space.log > JOURNAL_BYTES or (
+            space.log and space.free < needed
+        ):  # what it takes may be what is lacking
+            held = disk.empty_log()
             space = disk.look()
     except OSError as error:
         return refused or f"the state folder cannot be looked at ({error}); nothing is claimed until it can"

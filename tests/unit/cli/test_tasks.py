@@ -160,3 +160,19 @@ def test_an_error_with_line_breaks_forges_no_line_of_the_list(tasks, api):
     (line,) = tasks().out.splitlines()
 
     assert line.endswith(r"it broke\n00000000  completed  Test.One\x1b[2K")
+
+
+@pytest.mark.parametrize("command", ["show", "cancel", "retry"])
+@pytest.mark.parametrize("task_id", ["", ".", ".."])
+def test_what_cannot_be_an_id_is_wrong_use(cli, command, task_id):
+    shown = cli("tasks", command, task_id)
+
+    assert shown.code == 2
+    assert f"'{task_id}' is the id of no task" in shown.err
+
+
+def test_bytes_that_are_no_text_are_wrong_use(cli):
+    shown = cli("tasks", "--search", "\udcff")
+
+    assert shown.code == 2
+    assert "is no UTF-8 text" in shown.err

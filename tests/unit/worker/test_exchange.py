@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from prismq_worker_sdk import Defer
+from prismq_worker_sdk.decide.backoff import SERVER
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import BASE, Capabilities
 from prismq_worker_sdk.model.events import End, Notice
@@ -254,6 +255,19 @@ def test_r23_a_batch_that_does_not_pass_is_halved_and_claims_go_their_own_way(pl
     assert loop.request.claim is None
 
 
+def test_r23_a_call_that_fails_is_one_failure_however_many_reports_it_had(place):
+    here = place(concurrency=8)
+    loop = delivering(here)
+    here.give(*(grant(f"t{number}") for number in range(8)))
+    here.idle()
+    loop.go_on()
+    assert len(loop.request.reports) == 8
+
+    loop.answer(Unreachable("connection reset"))
+
+    assert loop.wait <= SERVER.seconds(1, 1.0)
+
+
 def test_each_report_of_a_batch_gets_its_own_verdict(place):
     here = place()
     loop = delivering(here)
@@ -330,6 +344,17 @@ def test_a_renewal_that_fails_is_tried_again_soon(place):
     loop.answer(Unreachable("away"))
 
     assert 0 < loop.wait <= 6
+
+
+def test_r23_the_line_goes_on_when_a_renewal_says_that_the_server_is_back(place):
+    here, loop = running(place)
+    here.services.server_status.failed(Unreachable("connection reset"), 1.0)
+    woken = []
+    here.services.wakeups.deliver = lambda: woken.append(True)
+
+    renewed(loop)
+
+    assert woken
 
 
 def test_r30_progress_and_checkpoint_go_along_once(place):

@@ -134,6 +134,18 @@ def test_r18_a_pause_lasts_over_a_restart_and_is_shown(workplace, clock):
     assert later.services.availability.closed(clock.monotonic()) == {}
 
 
+def test_r18_a_pause_whose_reason_is_no_text_is_kept_all_the_same(workplace):
+    def unavailable(ctx):
+        raise Unavailable("cannot read caf\udce9.csv", retry_in=600)
+
+    workplace(Work(unavailable)).run("t1")
+    place = workplace()
+    recover(place.services, ())
+
+    (paused,) = place.of(TypePaused)
+    assert paused.reason == "cannot read caf\\udce9.csv"
+
+
 def test_r01_reports_that_belong_to_another_server_are_told_and_kept(workplace):
     workplace(server="http://one.invalid/api").run("t1")
     place = workplace(server="http://two.invalid/api")

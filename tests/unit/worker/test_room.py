@@ -88,6 +88,18 @@ def test_a_log_that_a_reader_keeps_full_counts_is_emptied_before_anything_is_tol
     assert place.services.shared.disk_trouble is None
 
 
+def test_a_log_that_takes_the_room_that_is_needed_is_emptied_however_small_it_is(workplace):
+    place = workplace()
+
+    def empty():
+        place.disk.space = Space(ROOM)
+
+    place.disk.space, place.disk.empty_log = Space(0, log=MIB), empty
+
+    assert Stepped(claim_loop(place.services)).request.claim is not None
+    assert place.of(Notice) == []
+
+
 def test_nothing_is_claimed_while_another_program_holds_the_outbox_locked(workplace, tmp_path):
     place = workplace()
     place.transactions.run(lambda db: db.execute("PRAGMA busy_timeout = 0").fetchone())
