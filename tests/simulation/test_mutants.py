@@ -38,6 +38,17 @@ def test_a_rule_that_is_taken_out_is_found(number):
     assert json.loads(done.stdout)["plans"] is not None
 
 
+WITH_PLAN = [number for number, mutant in enumerate(ALL_MUTANTS) if mutant.plan]
+
+
+@pytest.mark.parametrize("number", WITH_PLAN, ids=lambda number: ALL_MUTANTS[number].rule)
+def test_a_rule_that_random_plans_hardly_meet_is_found_by_the_plan_that_was_kept_for_it(number):
+    command = [sys.executable, "-m", "tests.simulation.mutated", str(number), "0", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert json.loads(done.stdout)["plans"] == 1
+
+
 @pytest.mark.parametrize("mutant", ALL_MUTANTS, ids=lambda mutant: f"{mutant.rule}-{mutant.what}")
 def test_every_change_still_fits_its_function(mutant):
     source = (ROOT / f"{mutant.module.replace('.', '/')}.py").read_text("utf-8")
