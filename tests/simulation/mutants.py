@@ -146,7 +146,6 @@ MUTANTS = (
         "worker.delivery_loop:Delivery._end_wait",
         "unknown and self._claimer.worth_repeating(waiting)",
         "False",
-        plan="a_task_of_a_repeat_without_an_answer_was_asked_for_by_nobody",
     ),
     Mutant(
         "R6",
