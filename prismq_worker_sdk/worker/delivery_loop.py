@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import replace
 
+from prismq_worker_sdk.decide.claims import lanes
 from prismq_worker_sdk.decide.delivery import Again, Settle
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.model.events import Notice, Phase, ReportDelayed, ReportSettled
@@ -83,6 +84,7 @@ class Delivery:
         self._unanswered: ClaimRequest | None = None
         self._types = frozenset(services.registry.types)
         self._tidied_at = services.clock.monotonic()
+        self._beside = lanes(services.can, services.config.concurrency) > 1
 
     def step(self) -> Loop:
         """Sends the oldest reports that are due, a claim along with them where the server takes both, or waits."""
@@ -143,7 +145,7 @@ class Delivery:
     def _tell_of_more(self) -> None:
         """Wakes a loop that delivers beside this one, where more waits than is on its way."""
         services = self._services
-        if services.can.max_tasks == 1 and services.accounting.waiting > len(self.sender.in_flight):
+        if self._beside and services.accounting.waiting > len(self.sender.in_flight):
             services.wakeups.deliver()
 
     def _due_offered(self) -> Attempt | None:

@@ -227,6 +227,18 @@ def test_a_loop_that_delivers_wakes_the_next_while_more_waits_than_is_on_its_way
     assert woken == [1], "the second took the last of them"
 
 
+def test_a_loop_that_delivers_alone_wakes_nobody(workplace):
+    here = workplace(concurrency=1)
+    here.run("t1", "t2")
+    here.services.shared.stored_sent = True
+    woken = []
+    here.services.wakeups.deliver = lambda: woken.append(True)
+    loop = Stepped(Delivery(here.services).step())
+
+    assert loop.report.identity.task_id == "t1"
+    assert not woken
+
+
 def test_what_fails_in_several_loops_at_once_is_one_failure_of_the_server(delivering):
     _here, shared = delivering("t1", "t2", "t3")
     loops = [Stepped(delivery_lane(shared)) for _ in range(3)]
