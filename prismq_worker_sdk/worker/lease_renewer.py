@@ -80,7 +80,8 @@ class LeaseRenewer:
         self._attempts: dict[Identity, Attempt] = {}
         self._failures = 0
         self._told_at = -math.inf
-        self._looked_at: float | None = None
+        self._look_at = -math.inf
+        self._looked = False
         self._told = False
 
     def next_due(self) -> float | None:
@@ -89,6 +90,8 @@ class LeaseRenewer:
             return None
         self._look_around()
         due = [self._due_at(identity, lease) for identity, lease in self._leases.items()]
+        if not self._looked:  # a claim that began and ended since the last look may wait for its report
+            due.append(self._look_at)
         first = min(due, default=math.inf)
         return None if first == math.inf else first
 
@@ -138,9 +141,10 @@ class LeaseRenewer:
     def _waiting(self, now: float) -> list[Identity]:
         """The claims of waiting reports; what was known a moment ago is good enough, looking costs the disk time."""
         services = self._services
-        if self._looked_at is not None and now - self._looked_at < LOOK_EVERY:
+        self._looked = False
+        if now < self._look_at:
             return list(self._leases)
-        self._looked_at = now
+        self._look_at = now + LOOK_EVERY
         try:
             found = services.outbox.claims_waiting(MOST_WAITING)
         except OutboxError as error:
@@ -148,7 +152,7 @@ class LeaseRenewer:
                 services.emit(Notice("error", str(error)))
             self._told = True
             return list(self._leases)
-        self._told = False
+        self._looked, self._told = True, False
         return found
 
     def _due_at(self, identity: Identity, lease: _Lease) -> float:

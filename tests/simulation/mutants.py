@@ -274,6 +274,14 @@ MUTANTS = (
         "self._waiting(now)",
         "()",
     ),
+    Mutant(
+        "R21",
+        "a claim that ended between two looks is looked for again",
+        "worker.lease_renewer:LeaseRenewer.next_due",
+        "not self._looked",
+        "False",
+        plan="a_claim_that_ended_between_two_looks_was_no_longer_renewed",
+    ),
     Mutant("R21", "running claims are renewed in time", "decide.leases:next_renewal", "SHARE", "3"),
     Mutant(
         "R22",

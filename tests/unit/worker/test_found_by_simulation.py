@@ -309,3 +309,22 @@ def test_a_claim_that_waits_is_asked_anew_when_the_pause_of_a_type_is_over(place
     deliver.go_on()
 
     assert deliver.request.request_id == waiting.request.request_id
+
+
+def test_r21_a_claim_that_began_and_ended_between_two_looks_is_renewed_until_its_verdict(place):
+    here = place()
+    deliver = delivering(here)
+    here.give(grant("t1"))
+    here.idle()
+    renew = Stepped(lease_loop(here.services))
+    deliver.go_on()
+    accepted(deliver, grant("t2"))
+    here.idle()
+    here.clock.turn(renew.wait)
+    renew.go_on()
+    renew.answer(ExchangeResponse(renewals=(LeaseAnswer(LeaseVerdict.LOST, None),)))
+    for _ in range(2):  # the look, and the renewal that is due after it
+        here.clock.turn(renew.wait)
+        renew.go_on()
+
+    assert [renewal.identity.task_id for renewal in renew.request.renewals] == ["t2"]
