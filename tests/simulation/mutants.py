@@ -270,9 +270,9 @@ MUTANTS = (
     Mutant(
         "R21",
         "claims of waiting reports are renewed",
-        "worker.lease_renewer:LeaseRenewer._look_around",
-        "self._waiting(now)",
-        "()",
+        "worker.lease_renewer:LeaseRenewer._waiting",
+        "return found",
+        "return []",
     ),
     Mutant(
         "R21",
