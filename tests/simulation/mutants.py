@@ -146,6 +146,7 @@ MUTANTS = (
         "worker.delivery_loop:Delivery._end_wait",
         "unknown and self._claimer.worth_repeating(waiting)",
         "False",
+        plan="the_end_of_a_wait_that_had_no_answer_was_not_asked_again",
     ),
     Mutant(
         "R6",
