@@ -153,8 +153,9 @@ class Process:
     ) -> Callable[[Reply], None]:
         """Notes which tasks are being reported until the answer is received: none by two loops at once (R26)."""
         keys = {report.identity.task_key for report in request.reports}
-        for key in keys & self._reported:
-            self.watch.find("R26", f"{self.worker_id} reports {key.task_id} twice at a time")
+        for identity in (report.identity for report in request.reports):
+            if identity.task_key in self._reported:
+                self.watch.find("R26", f"{self.worker_id} reports {identity.task_id} twice at a time")
         self._reported |= keys
 
         def received(reply: Reply) -> None:
