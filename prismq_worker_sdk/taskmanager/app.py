@@ -7,24 +7,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from starlette.exceptions import HTTPException
 
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.system import SystemClock
-from prismq_worker_sdk.taskmanager import routes_manage, routes_worker
 from prismq_worker_sdk.taskmanager.app_state import AppState
 from prismq_worker_sdk.taskmanager.claims import extend_leases_after_restart
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
-from prismq_worker_sdk.taskmanager.database import (
-    Reader,
-    Writer,
-    connect,
-    connect_reading,
-    in_memory,
-    instance_of,
-)
+from prismq_worker_sdk.taskmanager.db.database import connect, in_memory
+from prismq_worker_sdk.taskmanager.db.migrate import instance_of
+from prismq_worker_sdk.taskmanager.db.transactions import Reader, Unsure, Writer
 from prismq_worker_sdk.taskmanager.http import Problem
+from prismq_worker_sdk.taskmanager.routes import manage, worker
 from prismq_worker_sdk.version import __version__
 
 PREFIX = "/api"
@@ -35,23 +30,23 @@ def create_app(config: TaskManagerConfig, *, clock: Clock | None = None) -> Fast
     """The application; its database is opened now, and closed when the application ends.
 
     Args:
-        clock: Time; the machine's unless given.
+        clock: Time; the machine's, or the database server's, unless given.
 
     Raises:
         SettingsError: The database cannot be used.
     """
-    engine = connect(config.url)
-    instance, writer = instance_of(engine), Writer(engine)
-    reader = writer if in_memory(config.url) else Reader(connect_reading(config.url))
-    state = AppState(config, clock or SystemClock(), writer, reader, instance)
-    with engine.begin() as db:
-        extend_leases_after_restart(db, state.now() + config.lease_seconds)
+    database = connect(config.url, None if clock is None else lambda: clock.utc().timestamp())
+    instance, writer = instance_of(database.writing), Writer(database)
+    reader = writer if in_memory(config.url) else Reader(database)
+    state = AppState(config, clock or SystemClock(), database, writer, reader, instance)
+    with database.writing.begin() as db:
+        extend_leases_after_restart(db, database.now(db) + config.lease_seconds)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         state.close()
-        engine.dispose()
+        database.close()
 
     app = FastAPI(
         title="PrismQ TaskManager",
@@ -63,9 +58,9 @@ def create_app(config: TaskManagerConfig, *, clock: Clock | None = None) -> Fast
         redirect_slashes=False,
     )
     app.state.taskmanager = state
-    app.include_router(routes_worker.router, prefix=PREFIX)
-    app.include_router(routes_manage.router, prefix=PREFIX)
-    for kind in (Problem, HTTPException, OperationalError, Exception):
+    app.include_router(worker.router, prefix=PREFIX)
+    app.include_router(manage.router, prefix=PREFIX)
+    for kind in (Problem, HTTPException, DBAPIError, Unsure, Exception):
         app.add_exception_handler(kind, _refused)
     return app
 
@@ -80,7 +75,11 @@ async def _refused(request: Request, error: Exception) -> Response:
                 405: f"{request.method} is not for {request.url.path}",
             }
             return Problem(status, detail.get(status, str(error))).answer(error.headers)
-        case OperationalError():
+        case Unsure():
+            _LOG.error("the database went away during a commit: %s", error)
+            text = "the database went away while this was stored; whether it was is not known: send it again"
+            return Problem(503, text).answer({"Retry-After": "1"})
+        case OperationalError() | InternalError() | InterfaceError():
             _LOG.error("the database failed: %s", error.orig)
             text = "the database cannot be used now; nothing was stored, try again"
             return Problem(503, text).answer({"Retry-After": "1"})

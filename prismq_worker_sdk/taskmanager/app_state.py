@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,15 +10,17 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 from fastapi import Request
+from sqlalchemy.exc import DBAPIError
 
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.taskmanager.checking import Decided, LongChecks, decide, knowing
-from prismq_worker_sdk.taskmanager.claims import expire_claims, some_are_over
+from prismq_worker_sdk.taskmanager.claims import expire_claims, some_are_over, types_to_have
 from prismq_worker_sdk.taskmanager.config import Scope, TaskManagerConfig
-from prismq_worker_sdk.taskmanager.database import Operation, Reader, Writer
-from prismq_worker_sdk.taskmanager.exchange import Answer
+from prismq_worker_sdk.taskmanager.db.database import Database
+from prismq_worker_sdk.taskmanager.db.transactions import Operation, Reader, Writer
+from prismq_worker_sdk.taskmanager.exchange import Answer, workers_to_tell
 from prismq_worker_sdk.taskmanager.http import Problem
-from prismq_worker_sdk.taskmanager.waiting import Waiting
+from prismq_worker_sdk.taskmanager.waiting import LOOK_EVERY, LOOK_EVERY_SHARED, News, Waiting
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -43,21 +44,31 @@ class AppState:
 
     config: TaskManagerConfig
     clock: Clock
+    database: Database
     writer: Writer
     reader: Reader | Writer
     instance: str
-    waiting: Waiting[Answer] = field(default_factory=Waiting)
+    waiting: Waiting[Answer] = field(init=False)
     _checkers: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(CHECKS, "taskmanager-check")
     )
-    _latest: float = 0.0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        every = LOOK_EVERY_SHARED if self.config.is_shared else LOOK_EVERY
+        self.waiting = Waiting(self._news, every)
+
+    async def _news(self, types: list[str]) -> News:
+        """What those who wait have not been told of."""
+        try:
+            return await self.reader.run(
+                lambda db, now: News(types_to_have(db, types, now), workers_to_tell(db))
+            )
+        except DBAPIError:  # the next look will tell; whoever claims meanwhile is told
+            return News()
 
     def now(self) -> float:
-        """Seconds since 1970, UTC; never runs back, whatever is done to the machine's clock."""
-        with self._lock:
-            self._latest = max(self._latest, self.clock.utc().timestamp())
-            return self._latest
+        """Seconds since 1970, UTC, by the machine's clock: for what is shown only."""
+        return self.clock.utc().timestamp()
 
     async def run(self, operation: Operation[T]) -> T:
         """The operation's result, once it is durable; checks that take long hold nobody up."""
@@ -75,17 +86,16 @@ class AppState:
 
     async def look_at_tasks(self, operation: Operation[T]) -> T:
         """What an operation reads that writes nothing; claims that are over by now are shown so."""
-        now = self.now()
 
-        def look(db: sa.Connection) -> T:
+        def look(db: sa.Connection, now: float) -> T:
             if some_are_over(db, now):
                 raise _ClaimsAreOver
-            return operation(db)
+            return operation(db, now)
 
         try:
             return await self.reader.run(look)
         except _ClaimsAreOver:
-            await self.writer.run(lambda db: expire_claims(db, now))
+            await self.writer.run(expire_claims)
             return await self.reader.run(operation)
 
     def close(self) -> None:

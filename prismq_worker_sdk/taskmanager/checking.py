@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ from prismq_worker_sdk.errors import Fault, InvalidParams
 from prismq_worker_sdk.handlers.patterns import Matcher, NeedsTime
 from prismq_worker_sdk.handlers.values import ParamsSpec
 from prismq_worker_sdk.model.json import DRAFT
+from prismq_worker_sdk.taskmanager.db.transactions import Operation
 from prismq_worker_sdk.taskmanager.http import Problem
 
 T = TypeVar("T")
@@ -29,12 +29,12 @@ class LongChecks(Exception):  # noqa: N818 - not an error by itself
         self.checks = checks
 
 
-def knowing(decided: Decided, operation: Callable[[sa.Connection], T]) -> Callable[[sa.Connection], T]:
+def knowing(decided: Decided, operation: Operation[T]) -> Operation[T]:
     """The same operation, which finds there what was decided outside."""
 
-    def run(db: sa.Connection) -> T:
+    def run(db: sa.Connection, now: float) -> T:
         db.info["decided"] = decided
-        return operation(db)
+        return operation(db, now)
 
     return run
 

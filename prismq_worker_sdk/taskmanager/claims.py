@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from prismq_worker_sdk.taskmanager import views
+from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement, insert
+from prismq_worker_sdk.taskmanager.db.tables import claims
 from prismq_worker_sdk.taskmanager.http import size_of
+from prismq_worker_sdk.taskmanager.ids import new_tokens
 from prismq_worker_sdk.taskmanager.rules import MAX_REQUEST_BYTES, UNCONFIRMED_FREE, expired_error
-from prismq_worker_sdk.taskmanager.statements import Statement, insert
-from prismq_worker_sdk.taskmanager.tables import claims, new_tokens
 
 CANCELLED = ("cancelled on request", "cancelled")
 """Error and error type of a task that was cancelled."""
@@ -24,22 +26,38 @@ ENVELOPE_BYTES = 64 * 1024
 """Of an answer, for all that is not tasks."""
 
 _PENDING = Statement(
-    "SELECT * FROM tasks WHERE status = 'pending' AND type = :type AND (not_before IS NULL OR not_before <= :now)"
+    "SELECT * FROM tasks WHERE status = 'pending' AND postponed = 0 AND type = :type AND lane = :lane"
     " ORDER BY priority DESC, seq LIMIT :most",
-    locks=True,
+    lock=Lock.SKIP,
 )
 _EXPIRED = Statement(
     "SELECT tasks.*, confirmed FROM tasks JOIN claims ON claims.id = tasks.claim"
     " WHERE status = 'processing' AND claim_expires_at <= :now AND type = :type"
     " ORDER BY priority DESC, seq LIMIT :most",
-    locks=True,
+    lock=Lock.SKIP,
 )
+_HEADS = (
+    "SELECT type, priority, seq FROM tasks WHERE status = 'pending' AND postponed = 0 AND type = :t{0} AND lane = 0"
+    " ORDER BY priority DESC, seq LIMIT :most"
+)
+_HEAD = Statement(
+    "SELECT 1 AS one FROM tasks WHERE status = 'pending' AND postponed = 0 AND type = :type LIMIT 1"
+)
+_TYPES_WAITING = Statement("SELECT DISTINCT type FROM tasks WHERE status = 'pending' AND postponed = 0")
+_FIRST_DUE = Statement("SELECT min(not_before) AS at FROM tasks WHERE status = 'pending' AND postponed = 1")
+_DUE = Statement(
+    "SELECT seq FROM tasks WHERE status = 'pending' AND postponed = 1 AND not_before <= :now"
+    " ORDER BY not_before LIMIT 1000",
+    lock=Lock.SKIP,
+)
+_QUEUE = Statement("UPDATE tasks SET postponed = 0 WHERE seq = :seq")
 _FIRST_EXPIRY = Statement("SELECT min(claim_expires_at) AS at FROM tasks WHERE status = 'processing'")
-_OVER = Statement(
-    "SELECT * FROM tasks WHERE status = 'processing' AND claim_expires_at <= :now"
-    " AND (cancel_asked = 1 OR attempts >= max_attempts)",
-    locks=True,
+_OF_THOSE_OVER = (
+    "FROM tasks WHERE status = 'processing' AND claim_expires_at <= :now"
+    " AND (cancel_asked = 1 OR attempts >= max_attempts)"
 )
+_OVER = Statement(f"SELECT * {_OF_THOSE_OVER}", lock=Lock.SKIP)
+_SOME_OVER = Statement(f"SELECT 1 AS one {_OF_THOSE_OVER} LIMIT 1")
 _STILL_HELD = Statement(
     "SELECT tasks.*, token, attempt FROM claims JOIN tasks ON tasks.id = claims.task_id AND tasks.claim = claims.id"
     " WHERE request_id = :request_id AND claims.worker_id = :worker_id"
@@ -136,7 +154,7 @@ def still_held(db: sa.Connection, worker_id: str, request_id: str, now: float) -
 
 def some_are_over(db: sa.Connection, now: float) -> bool:
     """Whether `expire_claims` has something to do."""
-    return _OVER.first(db, now=now) is not None
+    return _SOME_OVER.first(db, now=now) is not None
 
 
 def expire_claims(db: sa.Connection, now: float) -> None:
@@ -145,6 +163,25 @@ def expire_claims(db: sa.Connection, now: float) -> None:
     why = [CANCELLED if row.cancel_asked else (expired_error(row.attempts), EXPIRED) for row in over]
     _GIVE_UP.run(db, [(*said, now, row.seq) for said, row in zip(why, over, strict=True)])
     CLOSE_CLAIM.run(db, [(EXPIRED, None, now, row.claim) for row in over])
+
+
+def types_to_have(db: sa.Connection, types: Sequence[str], now: float) -> list[str]:
+    """Of which of these types there may be tasks, without a lock."""
+    for row in (_FIRST_DUE.first(db), _FIRST_EXPIRY.first(db)):
+        if row.at is not None and row.at <= now:
+            return list(types)
+    if db.dialect.name == "sqlite":
+        return [one for one in types if _HEAD.first(db, type=one) is not None]
+    return [row.type for row in _TYPES_WAITING.rows(db) if row.type in set(types)]
+
+
+def queue_due(db: sa.Connection, now: float) -> None:
+    """Puts tasks into their queue whose time has come."""
+    first_due = _FIRST_DUE.first(db).at
+    while first_due is not None and first_due <= now:
+        due = list(_DUE.rows(db, now=now))
+        _QUEUE.run(db, [(row.seq,) for row in due])
+        first_due = _FIRST_DUE.first(db).at if due else None
 
 
 def extend_leases_after_restart(db: sa.Connection, until: float) -> None:
@@ -157,16 +194,16 @@ def _candidates(db: sa.Connection, wanted: Wanted, now: float) -> Generator[Any,
 
     Each type has queries of its own: of several types in one, SQLite would sort all that wait.
     """
-    queries = [_PENDING]
+    queue_due(db, now)
+    types = list(dict.fromkeys(wanted.types))
+    shares = (
+        _shares(db, types, wanted.most) if db.dialect.name != "sqlite" else dict.fromkeys(types, wanted.most)
+    )
+    streams = [_PENDING.rows(db, type=one, lane=0, most=most) for one, most in shares.items()]
     first_expiry = _FIRST_EXPIRY.first(db).at
     if first_expiry is not None and first_expiry <= now:
         expire_claims(db, now)
-        queries.append(_EXPIRED)
-    streams = [
-        query.rows(db, type=one, now=now, most=wanted.most)
-        for one in dict.fromkeys(wanted.types)
-        for query in queries
-    ]
+        streams += [_EXPIRED.rows(db, type=one, now=now, most=wanted.most) for one in types]
     merged: Iterable[Any] = (
         streams[0] if len(streams) == 1 else merge(*streams, key=lambda row: (-row.priority, row.seq))
     )
@@ -175,6 +212,19 @@ def _candidates(db: sa.Connection, wanted: Wanted, now: float) -> Generator[Any,
     finally:
         for stream in streams:
             stream.close()
+
+
+def _shares(db: sa.Connection, types: Sequence[str], most: int) -> dict[str, int]:
+    """How many of the tasks that come first are of each type; where rows are locked, no others are to be.
+
+    Looked at in one round trip, without locks: what others take meanwhile is passed over by the locking look.
+    """
+    if len(types) == 1:
+        return {types[0]: most}
+    text = " UNION ALL ".join(f"({_HEADS.format(place)})" for place in range(len(types)))
+    named = {f"t{place}": one for place, one in enumerate(types)}
+    found = db.execute(sa.text(f"{text} ORDER BY priority DESC, seq LIMIT :most"), {**named, "most": most})
+    return Counter(row.type for row in found)
 
 
 def _counted(row: Any) -> tuple[int, int]:

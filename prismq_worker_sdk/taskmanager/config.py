@@ -42,7 +42,7 @@ class TaskManagerConfig:
     """What a TaskManager must know before it starts; durations in seconds.
 
     Attributes:
-        database: A file for SQLite, or an SQLAlchemy URL; only SQLite is tested.
+        database: A file for SQLite, or an SQLAlchemy URL; SQLite, MariaDB 10.11 and 11.8, MySQL 9 are tested.
         port: 0 for any free one.
         claim_timeout: When a claimed task may be handed out again.
         lease_seconds: How long a claim with a token lasts unless it is renewed.
@@ -50,6 +50,7 @@ class TaskManagerConfig:
         max_attempts: For tasks that do not say their own.
         backoff: The wait before the second attempt; doubles up to `backoff_ceiling`.
         keys: Without any, the server listens on loopback only.
+        workers: Processes that serve, 1 or more.
 
     Raises:
         SettingsError: A host other than loopback without keys.
@@ -65,6 +66,7 @@ class TaskManagerConfig:
     backoff: float = 5.0
     backoff_ceiling: float = 600.0
     keys: tuple[ApiKey, ...] = ()
+    workers: int = 1
 
     def __post_init__(self) -> None:
         need_keys(self.host, self.keys)
@@ -73,6 +75,11 @@ class TaskManagerConfig:
     def url(self) -> str:
         """The SQLAlchemy URL of the database."""
         return self.database if "://" in self.database else f"sqlite:///{self.database}"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several processes may serve the same database, so that a repeat may meet another one."""
+        return self.workers > 1 or not self.url.startswith("sqlite")
 
     def scopes_of(self, key: str) -> set[Scope]:
         """What this key may do, nothing where it is unknown; takes the same time whatever its text is."""

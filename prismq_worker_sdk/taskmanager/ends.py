@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from prismq_worker_sdk.taskmanager import producing
 from prismq_worker_sdk.taskmanager.claims import CANCELLED, CLOSE_CLAIM, EXPIRED
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
+from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement
 from prismq_worker_sdk.taskmanager.http import Problem, json_text, size_of
 from prismq_worker_sdk.taskmanager.messages import HeldItem, LeaseItem, ReportItem
 from prismq_worker_sdk.taskmanager.queries import find
@@ -25,13 +26,12 @@ from prismq_worker_sdk.taskmanager.rules import (
     MAX_RESULT_BYTES,
     after_failure,
 )
-from prismq_worker_sdk.taskmanager.statements import Statement
 
 _HELD = Statement(
-    "SELECT claims.id AS held, confirmed, outcome, tasks.id, seq, type, status, claim, attempts, max_attempts,"
+    "SELECT token, claims.id AS held, confirmed, outcome, tasks.id, seq, type, status, claim, attempts, max_attempts,"
     " unconfirmed, tasks.error, error_type, cancel_asked, progress, message"
     " FROM claims JOIN tasks ON tasks.id = claims.task_id WHERE token = :token",
-    locks=True,
+    lock=Lock.WAIT,
 )
 _REST = (
     "error = :error, error_type = :error_type, attempts = :attempts, unconfirmed = :unconfirmed,"
@@ -39,7 +39,8 @@ _REST = (
 )
 _FINISH = Statement(f"UPDATE tasks SET status = :status, result = :result, completed_at = :now, {_REST}")
 _TRY_AGAIN = Statement(
-    f"UPDATE tasks SET status = 'pending', worker_id = NULL, not_before = :not_before, {_REST}"
+    "UPDATE tasks SET status = 'pending', worker_id = NULL, not_before = :not_before, postponed = :postponed,"
+    f" {_REST}"
 )
 _RENEW = Statement(
     "UPDATE tasks SET status = 'processing', completed_at = NULL, claim_expires_at = :until, progress = :progress,"
@@ -122,7 +123,7 @@ def end_of_worker(
     Raises:
         Problem: 404 no such task, 409 it is not, or no longer, this worker's.
     """
-    row, writes = find(db, item.task_id), _Writes()
+    row, writes = find(db, item.task_id, Lock.WAIT), _Writes()
     if not _is_live(row) or row.worker_id != worker_id:
         raise Problem(409, f"task {row.id} is {row.status}, and not, or no longer, claimed by this worker")
     said = (item, json_text(item.result))
@@ -211,7 +212,7 @@ def _end(
     if wait is None:
         writes.finished.append(("failed", None, now, *rest))
     else:
-        writes.again.append((now + wait, *rest))
+        writes.again.append((now + wait, int(wait > 0), *rest))
         writes.freed[task.type] += not wait
     return item.outcome
 

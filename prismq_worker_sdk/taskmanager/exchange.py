@@ -10,17 +10,27 @@ import sqlalchemy as sa
 
 from prismq_worker_sdk.taskmanager.claims import Wanted, still_held, take
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
+from prismq_worker_sdk.taskmanager.db.service_tables import waits
+from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement, insert
+from prismq_worker_sdk.taskmanager.db.tables import workers
 from prismq_worker_sdk.taskmanager.ends import renew, report
 from prismq_worker_sdk.taskmanager.http import Problem, json_text
 from prismq_worker_sdk.taskmanager.messages import ExchangeRequest
 from prismq_worker_sdk.taskmanager.rules import MAX_TASKS
-from prismq_worker_sdk.taskmanager.statements import Statement, insert
-from prismq_worker_sdk.taskmanager.tables import workers
 
 RUN = "run"
 _COMMAND = Statement("SELECT wanted FROM workers WHERE worker_id = :worker_id")
+_TO_TELL = Statement("SELECT worker_id FROM workers WHERE wanted IN ('quiet', 'terminate')")
 _SEEN = Statement("UPDATE workers SET last_seen = :now WHERE worker_id = :worker_id")
 _NEW = insert(workers, ("worker_id", "first_seen", "last_seen", "wanted"))
+_WAIT = Statement(
+    "SELECT wait_id FROM waits WHERE worker_id = :worker_id AND request_id = :request_id", lock=Lock.WAIT
+)
+_NEW_WAIT = insert(waits, ("worker_id", "request_id", "wait_id", "since"))
+_AGAIN = Statement(
+    "UPDATE waits SET wait_id = :wait_id, since = :since WHERE worker_id = :worker_id AND request_id = :request_id"
+)
+_FORGET_WAIT = Statement("DELETE FROM waits WHERE wait_id = :wait_id")
 _HOLDING = Statement("SELECT seq, worker_id, id FROM tasks WHERE status = 'processing'")
 
 
@@ -46,8 +56,18 @@ class Answer:
         return f'{{{verdicts},"tasks":[{",".join(self.tasks)}],"worker":"{self.command}"}}'
 
 
-def exchange(db: sa.Connection, config: TaskManagerConfig, asked: ExchangeRequest, now: float) -> Answer:
-    """Applies everything, in this order."""
+def exchange(
+    db: sa.Connection,
+    config: TaskManagerConfig,
+    asked: ExchangeRequest,
+    now: float,
+    wait_id: str | None = None,
+) -> Answer:
+    """Applies everything, in this order.
+
+    Args:
+        wait_id: Of the wait that begins where nothing is found, and other processes may be sent its repeat.
+    """
     command = _command(db, asked.worker_id)
     if command is None:
         _NEW.run(db, [(asked.worker_id, now, now, RUN)])
@@ -56,16 +76,33 @@ def exchange(db: sa.Connection, config: TaskManagerConfig, asked: ExchangeReques
     verdicts, freed = report(db, config, asked.reports, now)
     leases = renew(db, config, asked.leases, now)
     command = command or RUN
-    return Answer(verdicts, leases, _claim(db, config, asked, command, now), command, freed)
+    found = _claim(db, config, asked, command, now)
+    if config.is_shared and asked.claim is not None and asked.request_id is not None:
+        _begin_wait(db, asked.worker_id, asked.request_id, "" if found else wait_id or "", now)
+    return Answer(verdicts, leases, found, command, freed)
 
 
 def claim_only(
-    db: sa.Connection, config: TaskManagerConfig, asked: ExchangeRequest, now: float
+    db: sa.Connection, config: TaskManagerConfig, asked: ExchangeRequest, now: float, wait_id: str | None
 ) -> Answer | None:
-    """The claim alone, None when there is still nothing to say."""
+    """The claim alone, None when there is still nothing to say; an empty answer where it was sent again (R6)."""
+    if wait_id is not None:
+        row = _WAIT.first(db, worker_id=asked.worker_id, request_id=asked.request_id)
+        if row is None or row.wait_id != wait_id:
+            return Answer()
     command = _command(db, asked.worker_id) or RUN
     found = _claim(db, config, asked, command, now)
     return None if not found and command == RUN else Answer(tasks=found, command=command)
+
+
+def forget_wait(db: sa.Connection, wait_id: str) -> None:
+    """A wait is over."""
+    _FORGET_WAIT.run(db, [(wait_id,)])
+
+
+def workers_to_tell(db: sa.Connection) -> list[str]:
+    """Workers that are to do something else than to run."""
+    return [row.worker_id for row in _TO_TELL.rows(db)]
 
 
 def listed(db: sa.Connection) -> list[tuple[Any, list[str]]]:
@@ -88,6 +125,14 @@ def steer(db: sa.Connection, worker_id: str, command: str) -> tuple[Any, list[st
     if found is None:
         raise Problem(404, f"there is no worker {worker_id}")
     return found
+
+
+def _begin_wait(db: sa.Connection, worker_id: str, request_id: str, wait_id: str, now: float) -> None:
+    """From now on only this sending of a request may wait for its answer; "" is none."""
+    if _WAIT.first(db, worker_id=worker_id, request_id=request_id) is not None:
+        _AGAIN.run(db, [(wait_id, now, worker_id, request_id)])
+    elif wait_id:
+        _NEW_WAIT.run(db, [(worker_id, request_id, wait_id, now)])
 
 
 def _command(db: sa.Connection, worker_id: str) -> str | None:

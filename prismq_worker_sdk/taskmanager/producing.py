@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +20,13 @@ from prismq_worker_sdk.taskmanager.breaking import breaking_changes
 from prismq_worker_sdk.taskmanager.checking import LongChecks, faults_of
 from prismq_worker_sdk.taskmanager.claims import CANCELLED
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
+from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement, insert
+from prismq_worker_sdk.taskmanager.db.tables import task_types, tasks
 from prismq_worker_sdk.taskmanager.http import Problem, at_most, json_text, size_of
+from prismq_worker_sdk.taskmanager.ids import new_ids
 from prismq_worker_sdk.taskmanager.messages import NewTask, NewTaskType
 from prismq_worker_sdk.taskmanager.queries import TASK_TYPE, find, type_named
 from prismq_worker_sdk.taskmanager.rules import MAX_PARAMS_BYTES
-from prismq_worker_sdk.taskmanager.statements import Statement, insert
-from prismq_worker_sdk.taskmanager.tables import new_ids, task_types, tasks
 
 _TWIN = "SELECT * FROM tasks WHERE dedupe_key = :key AND type = :type AND {} ORDER BY seq DESC LIMIT 1"
 _UNFINISHED_TWIN = Statement(_TWIN.format("status IN ('pending', 'processing')"))
@@ -36,9 +38,15 @@ _BLANK: dict[str, Any] = {
     "leased": 0,
     "unconfirmed": 0,
     "cancel_asked": 0,
+    "postponed": 0,
+    "lane": 0,
 }
 _STORED = [name for name in _BLANK if name != "seq"]
 _NEW_TASK = insert(tasks, _STORED)
+_LOCK_KEY = Statement(
+    "INSERT INTO dedupe_locks (digest, used_at) VALUES (:digest, :used_at)"
+    " ON DUPLICATE KEY UPDATE used_at = VALUES(used_at)"
+)
 _IN_STATUS = tasks.update().where(
     tasks.c.id == bindparam("the_id"), tasks.c.status == bindparam("the_status")
 )
@@ -71,6 +79,8 @@ def create(
     Raises:
         LongChecks: Checks that are not to be made in a transaction.
     """
+    keys = [(one.type, one.dedupe_key, one.parent_id) for one in wanted if one.dedupe_key is not None]
+    lock_keys(db, keys, now)
     answers: list[Created | Problem] = []
     by_key: dict[tuple[str | None, ...], Mapping[str, Any]] = {}
     schemas: dict[str, Any] = {}
@@ -100,6 +110,16 @@ def create(
     return answers
 
 
+def lock_keys(db: sa.Connection, keys: Sequence[tuple[str, str, str | None]], now: float) -> None:
+    """Lets nobody else look for tasks with these types, dedupe keys and parents until the transaction ends.
+
+    SQLite's writer has the database to itself already.
+    """
+    if keys and db.dialect.name != "sqlite":
+        digests = sorted({hashlib.sha256(json_text(key).encode()).hexdigest() for key in keys})
+        _LOCK_KEY.run(db, [(digest, now) for digest in digests])
+
+
 def cancel(db: sa.Connection, task_id: str, now: float) -> Any:
     """Fails a pending task at once; notes the wish for a running one.
 
@@ -107,7 +127,13 @@ def cancel(db: sa.Connection, task_id: str, now: float) -> Any:
         Problem: 404 no such task, 409 it is finished.
     """
     error, error_type = CANCELLED
-    failed = {"status": "failed", "completed_at": now, "error": error, "error_type": error_type}
+    failed = {
+        "status": "failed",
+        "postponed": 0,
+        "completed_at": now,
+        "error": error,
+        "error_type": error_type,
+    }
     for status, change in (("pending", failed), ("processing", {"cancel_asked": 1})):
         if db.execute(_IN_STATUS, {"the_id": task_id, "the_status": status, **change}).rowcount:
             return find(db, task_id)
@@ -115,14 +141,15 @@ def cancel(db: sa.Connection, task_id: str, now: float) -> Any:
     raise Problem(409, f"task {task_id} is {row.status} already; only unfinished tasks can be cancelled")
 
 
-def retry(db: sa.Connection, task_id: str) -> Any:
+def retry(db: sa.Connection, task_id: str, now: float) -> Any:
     """Makes a failed task pending again, with all its attempts.
 
     Raises:
         Problem: 404 no such task, 409 it has not failed, or another unfinished task has its dedupe key.
     """
-    row = find(db, task_id)
+    row = find(db, task_id, Lock.WAIT)
     if row.dedupe_key is not None and row.parent_id is None:
+        lock_keys(db, [(row.type, row.dedupe_key, None)], now)
         twin = _UNFINISHED_TWIN.first(db, key=row.dedupe_key, type=row.type)
         if twin is not None and twin.id != row.id:
             raise Problem(409, f"task {twin.id} has the dedupe key {row.dedupe_key!r} and is unfinished")
@@ -193,6 +220,7 @@ def _columns(new: NewTask, config: TaskManagerConfig, now: float) -> dict[str, A
         "priority": new.priority,
         "max_attempts": new.max_attempts or config.max_attempts,
         "not_before": now + new.delay_seconds if new.delay_seconds else None,
+        "postponed": int(bool(new.delay_seconds)),
         "created_at": now,
         "dedupe_key": new.dedupe_key,
         "parent_id": new.parent_id,

@@ -8,24 +8,24 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement
+from prismq_worker_sdk.taskmanager.db.tables import claims, task_types, tasks
 from prismq_worker_sdk.taskmanager.http import Problem
 from prismq_worker_sdk.taskmanager.messages import TaskFilter
-from prismq_worker_sdk.taskmanager.statements import Statement
-from prismq_worker_sdk.taskmanager.tables import claims, task_types, tasks
 
 Row = sa.Row[Any]
 TASK_TYPE = Statement("SELECT * FROM task_types WHERE name = :name")
-_TASK = Statement("SELECT * FROM tasks WHERE id = :id")
+_TASK = {lock: Statement("SELECT * FROM tasks WHERE id = :id", lock=lock) for lock in Lock}
 MAX_SEQ = 2**63 - 1
 
 
-def find(db: sa.Connection, task_id: str) -> Any:
-    """A task.
+def find(db: sa.Connection, task_id: str, lock: Lock = Lock.NONE) -> Any:
+    """A task, locked where it is about to be changed.
 
     Raises:
         Problem: 404 there is none.
     """
-    row = _TASK.first(db, id=task_id)
+    row = _TASK[lock].first(db, id=task_id)
     if row is None:
         raise Problem(404, f"there is no task {task_id}")
     return row

@@ -1,8 +1,8 @@
 """Claims that wait for work on the server (R6): who is woken, and by what.
 
 News of tasks wakes as many waits as it can feed, those first that came first. A wait that had no use for its news
-passes it on, and one that took all that it may tells that there may be more. What nobody tells of, a task whose time
-has come or a claim that ran out, is found by a look every half second of one wait for each type.
+passes it on, and one that took all that it may tells that there may be more. What nobody tells of here, a task whose
+time has come, a claim that ran out, what another process did, is found by a look at the database a few times a second.
 """
 
 from __future__ import annotations
@@ -13,8 +13,16 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 A = TypeVar("A")
-LOOK_EVERY = 0.5
-"""Seconds between two looks for what nobody told of."""
+LOOK_EVERY, LOOK_EVERY_SHARED = 0.5, 0.2
+"""Seconds between two looks for what nobody told of; the second where several processes serve one database."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a look at the database found: types of which there may be tasks, workers that are told something."""
+
+    types: Collection[str] = ()
+    workers: Collection[str] = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -52,13 +60,19 @@ class Wait(Generic[A]):
 
 
 class Waiting(Generic[A]):
-    """The claims that wait now; used on the event loop only."""
+    """The claims that wait now; used on the event loop only.
 
-    def __init__(self) -> None:
+    Args:
+        look: What there is of these types, and which workers there is something to say to; must not raise.
+        every: Seconds between two looks.
+    """
+
+    def __init__(self, look: Callable[[list[str]], Awaitable[News]], every: float = LOOK_EVERY) -> None:
+        self._look_at, self._every = look, every
         self._closed = False
         self._by_key: dict[tuple[str, str | None], Wait[A]] = {}
         self._by_type: dict[str, dict[Wait[A], None]] = {}
-        self._next_look: asyncio.TimerHandle | None = None
+        self._looking: asyncio.Task[None] | None = None
 
     def enter(self, key: tuple[str, str | None], types: Collection[str], most: int) -> Wait[A]:
         """A new wait; what comes from now on wakes it."""
@@ -68,8 +82,8 @@ class Waiting(Generic[A]):
             self._by_key[key] = wait
         for one in types:
             self._by_type.setdefault(one, {})[wait] = None
-        if self._next_look is None:
-            self._look_later()
+        if self._looking is None:
+            self._looking = asyncio.get_running_loop().create_task(self._look_again_and_again())
         if self._closed:
             wait.end()
         return wait
@@ -142,11 +156,15 @@ class Waiting(Generic[A]):
     def _all(self) -> set[Wait[A]]:
         return {wait for waits in self._by_type.values() for wait in waits}
 
-    def _look(self) -> None:
-        self._next_look = None
-        if self._by_type:
-            self._look_later()
-            self.notify(dict.fromkeys(self._by_type, 1))
+    async def look(self) -> None:
+        """Wakes one wait of each type of which there is something, and those whose worker is told something."""
+        news = await self._look_at(list(self._by_type))
+        self.notify(dict.fromkeys(news.types, 1))
+        for worker_id in news.workers:
+            self.notify_worker(worker_id)
 
-    def _look_later(self) -> None:
-        self._next_look = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look)
+    async def _look_again_and_again(self) -> None:
+        while self._by_type:
+            await asyncio.sleep(self._every)
+            await self.look()
+        self._looking = None

@@ -7,7 +7,7 @@ import pytest
 
 from prismq_worker_sdk.taskmanager import claims, ends, producing, queries
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
-from prismq_worker_sdk.taskmanager.database import connect
+from prismq_worker_sdk.taskmanager.db.database import connect
 from prismq_worker_sdk.taskmanager.exchange import exchange
 from prismq_worker_sdk.taskmanager.http import Problem
 from prismq_worker_sdk.taskmanager.messages import ExchangeRequest, NewTask, ReportItem
@@ -56,7 +56,8 @@ class Embedded:
         self._config = TaskManagerConfig(
             lease_seconds=LEASE, claim_timeout=TIMEOUT, backoff=1.0, backoff_ceiling=16.0
         )
-        self._db = connect("sqlite://").connect()
+        self._database = connect("sqlite://")
+        self._db = self._database.writing.connect()
         self.ids = []
         for most in tasks:
             with self._db.begin():
@@ -66,7 +67,7 @@ class Embedded:
 
     def close(self):
         self._db.close()
-        self._db.engine.dispose()
+        self._database.close()
 
     def exchange(self, body, now):
         said = ExchangeRequest.model_validate(body)

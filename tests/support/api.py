@@ -1,14 +1,19 @@
 """A TaskManager over real HTTP, on a clock that the test turns."""
 
+import hashlib
+import os
 from contextlib import contextmanager
 
 import requests
+import sqlalchemy as sa
 
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.server import RunningServer
 from prismq_worker_sdk.testing import FakeClock
 
 TYPE = "Test.Some"
+SERVER = "PRISMQ_TEST_DATABASE"
+"""URL of a database server, without a database, on which the tests make one for each folder; SQLite without it."""
 
 
 class Api:
@@ -44,10 +49,24 @@ class Api:
         return self.call("GET", f"/tasks/{task_id}").json()
 
 
+def database_of(folder):
+    """The database of a folder: the same one whenever it is asked for."""
+    server = os.environ.get(SERVER)
+    if server is None:
+        return str(folder / "tasks.db")
+    name = "t" + hashlib.sha256(str(folder).encode()).hexdigest()[:24]
+    engine = sa.create_engine(server)
+    with engine.begin() as db:
+        db.exec_driver_sql(f"CREATE DATABASE IF NOT EXISTS {name}")
+    engine.dispose()
+    return f"{server.rstrip('/')}/{name}"
+
+
 @contextmanager
 def running_api(folder, clock=None, **options):
     clock = clock or FakeClock()
-    config = TaskManagerConfig(database=str(folder / "tasks.db"), port=0, **options)
+    options = {"database": database_of(folder), **options}
+    config = TaskManagerConfig(port=0, **options)
     with RunningServer(config, clock=clock) as server:
         api = Api(server.url, clock)
         with api.session:

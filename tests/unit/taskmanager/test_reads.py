@@ -6,9 +6,9 @@ from sqlalchemy.exc import OperationalError
 
 from prismq_worker_sdk.taskmanager import exchange, queries
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
-from prismq_worker_sdk.taskmanager.database import connect, connect_reading
+from prismq_worker_sdk.taskmanager.db.database import connect
+from prismq_worker_sdk.taskmanager.db.tables import tasks
 from prismq_worker_sdk.taskmanager.server import RunningServer
-from prismq_worker_sdk.taskmanager.tables import tasks
 from prismq_worker_sdk.testing import FakeClock
 from tests.support.api import Api
 
@@ -65,11 +65,10 @@ def test_what_was_answered_is_seen_by_the_next_read(api):
 
 def test_a_connection_for_reading_cannot_write(tmp_path):
     url = f"sqlite:///{tmp_path / 'tasks.db'}"
-    engines = connect(url), connect_reading(url)
-    with engines[1].connect() as db, db.begin(), pytest.raises(OperationalError, match="readonly"):
+    database = connect(url)
+    with database.reading.connect() as db, db.begin(), pytest.raises(OperationalError, match="readonly"):
         db.execute(tasks.update().values(status="failed"))
-    for engine in engines:
-        engine.dispose()
+    database.close()
 
 
 def test_a_database_in_memory_is_read_where_it_is_written():

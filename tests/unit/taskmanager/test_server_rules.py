@@ -1,6 +1,6 @@
 import threading
 
-from prismq_worker_sdk.taskmanager import waiting
+from prismq_worker_sdk.taskmanager import app_state
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.server import RunningServer
 from prismq_worker_sdk.testing import FakeClock
@@ -94,7 +94,7 @@ def test_r28_the_same_result_with_other_children_is_another_outcome(api):
 
 
 def test_r40_a_claim_that_waits_hears_that_its_worker_is_to_be_quiet_and_takes_no_task(tmp_path, monkeypatch):
-    monkeypatch.setattr(waiting, "LOOK_EVERY", 3600.0)
+    monkeypatch.setattr(app_state, "LOOK_EVERY", 3600.0)
     clock, answers = FakeClock(), []
     with RunningServer(TaskManagerConfig(database=str(tmp_path / "tasks.db"), port=0), clock=clock) as server:
         waits = server._server.config.app.state.taskmanager.waiting

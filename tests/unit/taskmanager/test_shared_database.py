@@ -9,7 +9,8 @@ import pytest
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
-from prismq_worker_sdk.taskmanager.database import connect, instance_of
+from prismq_worker_sdk.taskmanager.db.database import connect
+from prismq_worker_sdk.taskmanager.db.migrate import instance_of
 from prismq_worker_sdk.taskmanager.server import RunningServer
 from tests.support.api import Api, running_api
 
@@ -80,11 +81,11 @@ def test_a_wish_to_cancel_at_one_server_meets_the_failure_at_the_other(pair):
 
 def test_servers_that_start_at_once_on_a_fresh_database_agree_on_its_instance(tmp_path):
     def opened(_number):
-        engine = connect(f"sqlite:///{tmp_path / 'fresh.db'}")
+        database = connect(f"sqlite:///{tmp_path / 'fresh.db'}")
         try:
-            return instance_of(engine)
+            return instance_of(database.writing)
         finally:
-            engine.dispose()
+            database.close()
 
     assert len(set(together(6, opened))) == 1
 
@@ -118,7 +119,7 @@ def test_a_database_that_is_locked_for_long_is_told_as_503_and_the_server_goes_o
     config = TaskManagerConfig(database=str(tmp_path / "tasks.db"), port=0)
     with RunningServer(config) as server, closing(Api(server.url).session) as session:
         state = server._server.config.app.state.taskmanager
-        asyncio.run(state.run(lambda db: db.exec_driver_sql("PRAGMA busy_timeout = 20").close()))
+        asyncio.run(state.run(lambda db, _now: db.exec_driver_sql("PRAGMA busy_timeout = 20").close()))
         with closing(sqlite3.connect(config.database, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             refused = session.post(f"{server.url}/tasks", json={"type": "T.T"}, timeout=20)

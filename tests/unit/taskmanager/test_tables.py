@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from prismq_worker_sdk.taskmanager import claims, ends, exchange, producing, queries
-from prismq_worker_sdk.taskmanager.database import connect
-from prismq_worker_sdk.taskmanager.statements import Statement
-from prismq_worker_sdk.taskmanager.tables import REPLACED, new_ids, new_tokens, tasks
+from prismq_worker_sdk.taskmanager.db.database import connect
+from prismq_worker_sdk.taskmanager.db.migrate import OLD_INDEXES
+from prismq_worker_sdk.taskmanager.db.statements import Statement
+from prismq_worker_sdk.taskmanager.db.tables import tasks
+from prismq_worker_sdk.taskmanager.ids import new_ids, new_tokens
 from prismq_worker_sdk.testing import FakeClock
 from tests.support.api import TYPE, running_api
 
@@ -26,7 +28,7 @@ STATEMENTS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": value
     for module in (claims, ends, exchange, producing, queries)
     for name, value in vars(module).items()
-    if isinstance(value, Statement)
+    if isinstance(value, Statement) and "DUPLICATE KEY" not in value._text
 }
 
 
@@ -74,25 +76,25 @@ def test_tasks_of_a_database_of_version_0_1_0_are_shown_handed_out_and_tried_aga
 
 def test_a_database_of_version_0_1_0_has_the_indexes_of_this_one_once_it_was_opened(old, tmp_path):
     fresh = connect("sqlite://")
-    with fresh.connect() as db:
+    with fresh.writing.connect() as db:
         wanted = set(db.exec_driver_sql("SELECT sql FROM sqlite_master WHERE type = 'index'").scalars())
     with closing(sqlite3.connect(tmp_path / "tasks.db")) as db:
         found = {row[0] for row in db.execute("SELECT sql FROM sqlite_master WHERE type = 'index'")}
         names = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
-    fresh.dispose()
+    fresh.close()
 
     assert found == wanted
-    assert names.isdisjoint(REPLACED)
+    assert names.isdisjoint(OLD_INDEXES)
     assert names >= {index.name for index in tasks.indexes}
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_no_statement_of_a_task_walks_through_a_table(name):
-    engine = connect("sqlite://")
-    with engine.connect() as db:
-        text, order = STATEMENTS[name]._for(engine.dialect)
+    database = connect("sqlite://")
+    with database.writing.connect() as db:
+        text, order = STATEMENTS[name]._for(database.writing.dialect)
         plan = db.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", (1,) * len(order)).all()
-    engine.dispose()
+    database.close()
     steps = [step[3] for step in plan]
 
     assert [step for step in steps if step.startswith("SCAN") and "INDEX" not in step] == []

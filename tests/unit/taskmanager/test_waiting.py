@@ -2,17 +2,9 @@
 
 import asyncio
 
-import pytest
-
-from prismq_worker_sdk.taskmanager import waiting
-from prismq_worker_sdk.taskmanager.waiting import Waiting
+from prismq_worker_sdk.taskmanager.waiting import News, Waiting
 
 LONG = 60.0
-
-
-@pytest.fixture(autouse=True)
-def nobody_looks_unasked(monkeypatch):
-    monkeypatch.setattr(waiting, "LOOK_EVERY", 3600.0)
 
 
 async def never():
@@ -23,9 +15,13 @@ class Shelf:
     """Tasks by type, and claims that wait for them; `looks` tells who looked."""
 
     def __init__(self):
-        self.waits = Waiting()
+        self.waits = Waiting(self.news, every=3600.0)
         self.tasks = {}
         self.looks = []
+        self.told = []
+
+    async def news(self, types):
+        return News([one for one in types if self.tasks.get(one)], self.told)
 
     def put(self, task_type, number=1):
         self.tasks[task_type] = self.tasks.get(task_type, 0) + number
@@ -171,10 +167,21 @@ async def test_what_nobody_told_of_is_found_by_one_wait_of_each_type(shelf):
     shelf.waiter("w1"), shelf.waiter("w2"), shelf.waiter("w3", ["B"])
     await settled()
     shelf.tasks = {"A": 1, "B": 1}
-    shelf.waits._look()
+    await shelf.waits.look()
     await settled()
 
     assert sorted(shelf.looks) == ["w1", "w3"]
+
+
+@story
+async def test_a_worker_that_another_process_is_asked_to_tell_something_looks(shelf):
+    shelf.waiter("w1"), shelf.waiter("w2")
+    await settled()
+    shelf.told = ["w2"]
+    await shelf.waits.look()
+    await settled()
+
+    assert shelf.looks == ["w2"]
 
 
 @story

@@ -48,7 +48,7 @@ async def create_many(request: Request) -> Response:
 async def listed(request: Request) -> Response:
     """Tasks, newest first: status, type, worker_id, q, limit, cursor."""
     wanted = read(TaskFilter, dict(request.query_params))
-    rows, cursor = await state_of(request).look_at_tasks(lambda db: queries.listed(db, wanted))
+    rows, cursor = await state_of(request).look_at_tasks(lambda db, _now: queries.listed(db, wanted))
     shown = ",".join(views.task(row._asdict()) for row in rows)
     return answer(f'{{"tasks":[{shown}],"next_cursor":{json_text(cursor)}}}')
 
@@ -57,7 +57,7 @@ async def listed(request: Request) -> Response:
 async def show(request: Request, task_id: str) -> Response:
     """A task with its history."""
 
-    def look(db: sa.Connection) -> tuple[sa.Row[Any], list[sa.Row[Any]]]:
+    def look(db: sa.Connection, _now: float) -> tuple[sa.Row[Any], list[sa.Row[Any]]]:
         return queries.find(db, task_id), queries.history(db, task_id)
 
     row, claims = await state_of(request).look_at_tasks(look)
@@ -68,8 +68,7 @@ async def show(request: Request, task_id: str) -> Response:
 async def cancel(request: Request, task_id: str) -> Response:
     """Fails a pending task at once; asks for the end of a running one."""
     state = state_of(request)
-    now = state.now()
-    row = await state.run(lambda db: producing.cancel(db, task_id, now))
+    row = await state.run(lambda db, now: producing.cancel(db, task_id, now))
     return answer(views.task(row._asdict()))
 
 
@@ -77,7 +76,7 @@ async def cancel(request: Request, task_id: str) -> Response:
 async def retry(request: Request, task_id: str) -> Response:
     """Makes a failed task pending again."""
     state = state_of(request)
-    row = await state.run(lambda db: producing.retry(db, task_id))
+    row = await state.run(lambda db, now: producing.retry(db, task_id, now))
     state.waiting.notify({row.type: 1})
     return answer(views.task(row._asdict()))
 
@@ -92,29 +91,28 @@ async def publish(request: Request, name: str) -> Response:
     state = state_of(request)
     new = await body_of(request, NewTaskType)
     await state.apart(producing.check_schemas, new)
-    now = state.now()
-    row = await state.run(lambda db: producing.publish(db, name, new, now))
+    row = await state.run(lambda db, now: producing.publish(db, name, new, now))
     return answer(json_text(views.task_type(row)))
 
 
 @router.get("/task-types", dependencies=ANY)
 async def types(request: Request) -> Response:
     """The registered task types."""
-    rows = await state_of(request).reader.run(queries.types)
+    rows = await state_of(request).reader.run(lambda db, _now: queries.types(db))
     return answer(json_text({"task_types": [views.task_type(row) for row in rows]}))
 
 
 @router.get("/task-types/{name}", dependencies=ANY)
 async def type_named(request: Request, name: str) -> Response:
     """A registered task type."""
-    row = await state_of(request).reader.run(lambda db: queries.type_named(db, name))
+    row = await state_of(request).reader.run(lambda db, _now: queries.type_named(db, name))
     return answer(json_text(views.task_type(row)))
 
 
 @router.get("/workers", dependencies=ANY)
 async def workers_listed(request: Request) -> Response:
     """Who is there, what it runs, when it was last heard of."""
-    found = await state_of(request).reader.run(exchange.listed)
+    found = await state_of(request).reader.run(lambda db, _now: exchange.listed(db))
     return answer(json_text({"workers": [views.worker(row, running) for row, running in found]}))
 
 
@@ -125,7 +123,7 @@ async def steer(request: Request, worker_id: str, action: str) -> Response:
     if command is None:
         raise Problem(404, f"a worker can be told quiet, resume or terminate, not {action}")
     state = state_of(request)
-    row, running = await state.run(lambda db: exchange.steer(db, worker_id, command))
+    row, running = await state.run(lambda db, _now: exchange.steer(db, worker_id, command))
     state.waiting.notify_worker(worker_id)
     return answer(json_text(views.worker(row, running)))
 
@@ -144,13 +142,11 @@ async def metrics(request: Request) -> Response:
 
 
 async def _stats(state: AppState) -> dict[str, dict[str, Any]]:
-    now = state.now()
-    return await state.look_at_tasks(lambda db: queries.stats(db, now))
+    return await state.look_at_tasks(queries.stats)
 
 
 async def _created(state: AppState, wanted: list[NewTask]) -> list[Created | Problem]:
-    now = state.now()
-    made = await state.run(lambda db: producing.create(db, state.config, wanted, now))
+    made = await state.run(lambda db, now: producing.create(db, state.config, wanted, now))
     new = (one.task for one in made if isinstance(one, Created) and one.is_new)
     state.waiting.notify(Counter(task["type"] for task in new if task["not_before"] is None))
     return made

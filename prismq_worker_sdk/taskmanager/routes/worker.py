@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from fastapi import APIRouter, Depends, Request, Response
 
 from prismq_worker_sdk.taskmanager import views
@@ -9,7 +11,7 @@ from prismq_worker_sdk.taskmanager.app_state import AppState, admitted, no_wrong
 from prismq_worker_sdk.taskmanager.claims import Wanted, take
 from prismq_worker_sdk.taskmanager.config import Scope
 from prismq_worker_sdk.taskmanager.ends import end_of_worker
-from prismq_worker_sdk.taskmanager.exchange import RUN, Answer, claim_only, exchange
+from prismq_worker_sdk.taskmanager.exchange import RUN, Answer, claim_only, exchange, forget_wait
 from prismq_worker_sdk.taskmanager.http import Route, answer, at_most, body_of, json_text, takes
 from prismq_worker_sdk.taskmanager.messages import (
     ClaimItem,
@@ -60,8 +62,7 @@ async def claim(request: Request) -> Response:
     state = state_of(request)
     asked = await body_of(request, ClaimRequest)
     wanted = Wanted(worker_id=asked.worker_id, types=asked.task_types, seconds=state.config.claim_timeout)
-    now = state.now()
-    tasks = await state.run(lambda db: take(db, wanted, now))
+    tasks = await state.run(lambda db, now: take(db, wanted, now))
     return answer(tasks[0] if tasks else "null")
 
 
@@ -86,8 +87,8 @@ async def fail(request: Request, task_id: str) -> Response:
 
 
 async def _ended(state: AppState, worker_id: str, report: ReportItem) -> Response:
-    now = state.now()
-    state.waiting.notify(await state.run(lambda db: end_of_worker(db, state.config, worker_id, report, now)))
+    ended = await state.run(lambda db, now: end_of_worker(db, state.config, worker_id, report, now))
+    state.waiting.notify(ended)
     return answer(SUCCESS)
 
 
@@ -103,8 +104,7 @@ async def exchanged(request: Request) -> Response:
             return answer((joined[0] or Answer()).text())
         if alone and asked.claim.wait_seconds:
             return answer((await _waited(request, state, asked, asked.claim)).text())
-    now = state.now()
-    found = await state.run(lambda db: exchange(db, state.config, asked, now))
+    found = await state.run(lambda db, now: exchange(db, state.config, asked, now))
     state.waiting.notify(found.freed)
     return answer(found.text())
 
@@ -112,16 +112,15 @@ async def exchanged(request: Request) -> Response:
 async def _waited(request: Request, state: AppState, asked: ExchangeRequest, claim: ClaimItem) -> Answer:
     """What a claim finds at once, or within the seconds that it may wait."""
     waiting, found = state.waiting, None
+    wait_id = secrets.token_hex(16) if state.config.is_shared and asked.request_id else None
 
     async def look() -> Answer | None:
-        now = state.now()
-        return await state.run(lambda db: claim_only(db, state.config, asked, now))
+        return await state.run(lambda db, now: claim_only(db, state.config, asked, now, wait_id))
 
     most = min(claim.max_tasks, MAX_TASKS)
     wait = waiting.enter((asked.worker_id, asked.request_id), claim.task_types, most)
     try:
-        now = state.now()
-        found = await state.run(lambda db: exchange(db, state.config, asked, now))
+        found = await state.run(lambda db, now: exchange(db, state.config, asked, now, wait_id))
         if not found.tasks and found.command == RUN:
             seconds = min(claim.wait_seconds, state.config.max_wait)
             found = await waiting.until(wait, seconds, look, request.is_disconnected)
@@ -129,4 +128,6 @@ async def _waited(request: Request, state: AppState, asked: ExchangeRequest, cla
             waiting.notify(dict.fromkeys(claim.task_types, 1))  # there may be more for the next one
     finally:
         waiting.leave(wait, found)
+        if wait_id is not None:
+            await state.run(lambda db, _now: forget_wait(db, wait_id))
     return found or Answer()

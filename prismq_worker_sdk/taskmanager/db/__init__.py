@@ -1,0 +1,1 @@
+"""The database of the TaskManager: its tables and their migrations, connections, transactions."""

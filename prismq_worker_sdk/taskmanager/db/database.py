@@ -1,0 +1,149 @@
+"""Connections to the database: some that write, some that only read; and its time."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.taskmanager.db.migrate import migrate
+from prismq_worker_sdk.taskmanager.db.statements import Statement, execute
+
+LOCKED_SECONDS, LOCKED_PAUSE = 10.0, 0.02
+"""How long a fresh database may be locked by others that open it, and the pause between two tries."""
+CONNECT_SECONDS, ANSWER_SECONDS = 5, 60
+"""How long a database server may take to be reached, and for one statement."""
+
+_NOW = Statement("SELECT unix_timestamp(now(6)) AS at")
+
+
+@dataclass(slots=True, eq=False)
+class Database:
+    """An open database.
+
+    Attributes:
+        writing: Its transactions on SQLite take the write lock at once: what one has read still holds when it writes.
+        reading: Cannot write; `writing` itself where nobody else can read the database.
+        clock: Time, seconds since 1970; None for the database server's.
+    """
+
+    writing: sa.Engine
+    reading: sa.Engine
+    clock: Callable[[], float] | None
+    _latest: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def many_write(self) -> bool:
+        """Whether its transactions lock rows, so that several can write at the same time."""
+        return self.writing.dialect.name != "sqlite"
+
+    def now(self, db: sa.Connection) -> float:
+        """Seconds since 1970, UTC; never runs back here. All replicas on one database server share its time."""
+        at = float(_NOW.first(db).at) if self.clock is None else self.clock()
+        with self._lock:
+            self._latest = max(self._latest, at)
+            return self._latest
+
+    def close(self) -> None:
+        """Closes what is open."""
+        self.writing.dispose()
+        self.reading.dispose()
+
+
+def connect(url: str, clock: Callable[[], float] | None = None) -> Database:
+    """The database at an SQLAlchemy URL, with the tables of this version in place.
+
+    SQLite runs in WAL with a full sync at each commit: what is answered is on disk (R11).
+
+    Args:
+        clock: Time in place of the machine's, or the database server's.
+
+    Raises:
+        SettingsError: It is no database, not one of a TaskManager, or cannot be opened.
+    """
+    try:
+        writing = _engine(url, reads=False)
+    except (SQLAlchemyError, ImportError) as error:
+        raise SettingsError(f"--database is no file and no URL that can be used: {error}") from None
+    try:
+        migrate(writing)
+    except SQLAlchemyError as error:
+        writing.dispose()
+        shown = writing.url.render_as_string(hide_password=True)
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        text = f"--database {shown} cannot be opened as that of a TaskManager: {reason}"
+        raise SettingsError(text) from None
+    if clock is None and writing.dialect.name == "sqlite":
+        clock = time.time
+    return Database(writing, writing if in_memory(url) else _engine(url, reads=True), clock)
+
+
+def in_memory(url: str) -> bool:
+    """Whether the database is one connection's own, so that nobody else can read it."""
+    return url in {"sqlite://", "sqlite:///:memory:"}
+
+
+def _engine(url: str, *, reads: bool) -> sa.Engine:
+    kind = sa.make_url(url).get_backend_name()
+    if kind in {"mysql", "mariadb"}:
+        return _mysql(url, reads=reads)
+    alone: dict[str, Any] = {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
+    engine = sa.create_engine(url, **(alone if in_memory(url) else {}))
+    if kind == "sqlite":
+        prepare = _prepare_reading if reads else _prepare_writing
+        sa.event.listen(engine, "connect", prepare)
+        begin = "BEGIN" if reads else "BEGIN IMMEDIATE"
+        sa.event.listen(engine, "begin", lambda db: execute(db, begin).close())
+    return engine
+
+
+def _mysql(url: str, *, reads: bool) -> sa.Engine:
+    """Writes at READ COMMITTED, where a look at tasks locks none that it does not take; reads at one moment."""
+    engine = sa.create_engine(
+        url,
+        isolation_level="REPEATABLE READ" if reads else "READ COMMITTED",
+        pool_pre_ping=True,
+        pool_size=8,
+        max_overflow=8,
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            "read_timeout": ANSWER_SECONDS,
+            "write_timeout": ANSWER_SECONDS,
+        },
+    )
+    sa.event.listen(engine, "connect", _prepare_mysql)
+    return engine
+
+
+def _prepare_mysql(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET time_zone = '+00:00', innodb_lock_wait_timeout = 10")
+
+
+def _prepare_writing(connection: sqlite3.Connection, _record: object) -> None:
+    give_up_at = time.monotonic() + LOCKED_SECONDS
+    while True:  # SQLite does not wait here by itself when several open a fresh file at once
+        try:
+            return _pragmas(connection, "journal_mode = WAL", "synchronous = FULL")
+        except sqlite3.OperationalError:
+            if time.monotonic() >= give_up_at:
+                raise
+            time.sleep(LOCKED_PAUSE)
+
+
+def _prepare_reading(connection: sqlite3.Connection, _record: object) -> None:
+    _pragmas(connection, "query_only = ON")
+
+
+def _pragmas(connection: sqlite3.Connection, *pragmas: str) -> None:
+    connection.isolation_level = None
+    for pragma in ("busy_timeout = 10000", *pragmas):
+        connection.execute(f"PRAGMA {pragma}").close()

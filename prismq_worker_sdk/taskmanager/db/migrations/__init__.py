@@ -1,0 +1,1 @@
+"""Alembic's place: how migrations are run, and each of them."""

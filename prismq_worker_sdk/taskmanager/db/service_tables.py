@@ -1,0 +1,219 @@
+"""The tables beside the path of a task: limits, schedules, fan-ins, logs, keys, what was done, who is told."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, Integer, Table, UniqueConstraint
+
+from prismq_worker_sdk.taskmanager.db.columns import BigId, Instant, Name, Number, Payload
+from prismq_worker_sdk.taskmanager.db.tables import metadata as metadata  # noqa: PLC0414 - all of them
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("name", Name(255), primary_key=True),
+    Column("units", Integer, doc="of a period, NULL for any number"),
+    Column("period", Number, doc="seconds"),
+    Column("at_once", Integer, doc="tasks that run at the same time, NULL for any number"),
+    Column("paused_until", Instant),
+    Column("pause_reason", Payload),
+    Column("updated_at", Instant, nullable=False),
+)
+
+limit_uses = Table(
+    "limit_uses",
+    metadata,
+    Column("name", Name(255), primary_key=True),
+    Column("slice", BigId, primary_key=True, autoincrement=False, doc="which part of which period"),
+    Column("units", Integer, nullable=False),
+)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("type", Name(255), nullable=False),
+    Column("digest", Name(64), nullable=False, doc="of its uses"),
+    Column("uses", Payload, nullable=False, doc="JSON list of [name of a limit, units]"),
+    UniqueConstraint("type", "digest", name="lanes_by_uses"),
+    sqlite_autoincrement=True,
+)
+
+type_pauses = Table(
+    "type_pauses",
+    metadata,
+    Column("type", Name(255), primary_key=True),
+    Column("until", Instant, doc="NULL for until somebody resumes it"),
+    Column("reason", Payload),
+    Column("paused_at", Instant, nullable=False),
+    Column("paused_by", Name(255), nullable=False),
+)
+
+dedupe_locks = Table(
+    "dedupe_locks",
+    metadata,
+    Column("digest", Name(64), primary_key=True, doc="of type, key and parent"),
+    Column("used_at", Instant, nullable=False),
+)
+"""Rows that are locked while it is looked whether a dedupe key is taken; only where many write at the same time."""
+
+waits = Table(
+    "waits",
+    metadata,
+    Column("worker_id", Name(255), primary_key=True),
+    Column("request_id", Name(255), primary_key=True),
+    Column(
+        "wait_id",
+        Name(36),
+        nullable=False,
+        index=True,
+        doc="of the sending that waits; the latest one counts",
+    ),
+    Column("since", Instant, nullable=False),
+)
+"""Claims that wait for work (R6); only where several processes share the database."""
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("name", Name(255), primary_key=True),
+    Column("type", Name(255), nullable=False),
+    Column("params", Payload, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("max_attempts", Integer),
+    Column("cron", Name(255)),
+    Column("zone", Name(64), nullable=False),
+    Column("every", Number, doc="seconds; either this or cron"),
+    Column("missed", Name(8), nullable=False, doc="skip, once or all"),
+    Column("overlap", Name(8), nullable=False, doc="allow or skip"),
+    Column("paused", Integer, nullable=False),
+    Column("next_at", Instant, index=True, doc="NULL when there is none any more"),
+    Column("last_at", Instant, doc="the time that it fired for"),
+    Column("last_task", Name(36)),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+fan_ins = Table(
+    "fan_ins",
+    metadata,
+    Column("parent_id", Name(36), primary_key=True),
+    Column("type", Name(255), nullable=False, doc="of the task that follows the last child"),
+    Column("params", Payload, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("open", Integer, nullable=False, doc="children that have not ended"),
+    Column("completed", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("task_id", Name(36), doc="the task that followed"),
+)
+
+task_logs = Table(
+    "task_logs",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("task_id", Name(36), nullable=False),
+    Column("claim", BigId, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("at", Instant, nullable=False, index=True),
+    Column("level", Name(16), nullable=False),
+    Column("text", Payload, nullable=False),
+    Index("task_logs_by_task", "task_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+task_log_sizes = Table(
+    "task_log_sizes",
+    metadata,
+    Column("claim", BigId, primary_key=True, autoincrement=False),
+    Column("task_id", Name(36), nullable=False, index=True),
+    Column("line_count", Integer, nullable=False),
+    Column("byte_count", Integer, nullable=False),
+    Column("dropped", Integer, nullable=False, doc="lines that were over the bounds, here or at the worker"),
+    Column(
+        "last_line",
+        Integer,
+        nullable=False,
+        doc="number of the last line that came: a repeat brings none twice",
+    ),
+)
+
+bulk_jobs = Table(
+    "bulk_jobs",
+    metadata,
+    Column("id", Name(36), primary_key=True),
+    Column("action", Name(16), nullable=False),
+    Column("filter", Payload, nullable=False),
+    Column("last_seq", BigId, nullable=False, doc="later tasks are not of the set"),
+    Column("at_seq", BigId, nullable=False, doc="how far it has come"),
+    Column("found", Integer, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("passed_over", Integer, nullable=False),
+    Column("asked_by", Name(255), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("ended_at", Instant, index=True),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False, index=True),
+    Column("who", Name(255), nullable=False, doc="the name of the key, or what acted by itself"),
+    Column("action", Name(64), nullable=False),
+    Column("kind", Name(32), nullable=False, doc="of what it was done to: task, type, worker, limit, …"),
+    Column("target", Name(255), nullable=False),
+    Column("detail", Payload),
+    Index("audit_by_target", "kind", "target", "id"),
+    sqlite_autoincrement=True,
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Name(36), primary_key=True),
+    Column("name", Name(255), nullable=False, unique=True),
+    Column("digest", Name(64), nullable=False, unique=True),
+    Column("scope", Name(16), nullable=False),
+    Column("types", Payload, doc="JSON list of task types that it is bound to, NULL for every one"),
+    Column("rate", Integer, doc="requests per minute, NULL for any number"),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+    Column("last_used_at", Instant),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("name", Name(255), primary_key=True),
+    Column("rule", Name(32), nullable=False, doc="failures, oldest or no_worker"),
+    Column("type", Name(255), doc="NULL for every type"),
+    Column("threshold", Number, doc="share of failures, or age in seconds"),
+    Column("seconds", Number, nullable=False, doc="seconds that are looked at, or that it must hold"),
+    Column("url", Payload, nullable=False),
+    Column("secret", Payload, nullable=False, doc="signs what is sent"),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+alert_states = Table(
+    "alert_states",
+    metadata,
+    Column("name", Name(255), primary_key=True),
+    Column("type", Name(255), primary_key=True),
+    Column("state", Name(16), nullable=False, doc="pending, firing or resolved"),
+    Column("since", Instant, nullable=False),
+    Column("value", Number),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Name(36), primary_key=True),
+    Column("alert", Name(255), nullable=False),
+    Column("body", Payload, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_try", Instant, index=True, doc="NULL once it is over"),
+    Column("error", Payload, doc="of the last try"),
+)
+"""What webhooks are told, until it is told."""

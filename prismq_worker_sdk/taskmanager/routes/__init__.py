@@ -1,0 +1,1 @@
+"""What is answered over HTTP, one file for each part of the protocol."""

@@ -1,0 +1,79 @@
+"""Database servers for tests: real ones, on a free port, in a temporary folder."""
+
+import shutil
+import socket
+import subprocess
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+
+from tests.support.processes import wait_until
+
+FAST = ("--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-buffer-pool-size=64M")
+"""What is stored need not outlive the machine."""
+
+
+def mariadb_is_here():
+    return shutil.which("mariadbd") is not None or shutil.which("mariadbd", path="/usr/sbin") is not None
+
+
+class MariaDb:
+    """A MariaDB server on a folder, which can be killed and started again on its port."""
+
+    def __init__(self, folder, *more):
+        self.folder, self._more = folder, more
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.url = f"mysql+pymysql://root@127.0.0.1:{self.port}"
+        install = [_program("mariadb-install-db"), "--no-defaults", "--user=root", f"--datadir={folder}/data"]
+        install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        subprocess.run(install, check=True, capture_output=True)
+        self.start()
+
+    def start(self):
+        words = [_program("mariadbd"), "--no-defaults", "--user=root", f"--datadir={self.folder}/data"]
+        words += [f"--port={self.port}", "--bind-address=127.0.0.1", f"--socket={self.folder}/socket"]
+        log = (self.folder / "log").open("ab")
+        with log:
+            self.process = subprocess.Popen(
+                [*words, *self._more],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        wait_until(self._answers, "the database server", deadline=60)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(60)
+
+    def _answers(self):
+        engine = sa.create_engine(self.url)
+        try:
+            with engine.connect():
+                return True
+        except OperationalError:
+            return False
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def running_mariadb(folder):
+    server = MariaDb(folder, *FAST)
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+def _program(name):
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/bin")
+    assert found is not None, f"{name} is not installed"
+    return found
