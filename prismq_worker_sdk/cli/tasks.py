@@ -146,13 +146,15 @@ def list_(*, api_url: str | None, as_json: bool, **wanted: Any) -> None:
 @json_option
 @api_url_option
 def show(task_id: str, *, as_json: bool, api_url: str | None) -> None:
-    """Show a task: params, result or error, and each attempt."""
+    """Show a task: params, result or error, each attempt, and who did what to it."""
     found = client_of(api_url).show(task_id)
     attempts = [
         f"attempt {claim['attempt']:<6}{claim['verdict'] or 'running'} by {claim['worker_id']} at {claim['claimed_at']}"
         for claim in found.get("history", [])
     ]
-    answer(found, [*fields({**found, "history": None}), *attempts], as_json=as_json)
+    acts = [f"{act['action']:<14}by {act['who']} at {act['at']}" for act in found.get("audit", [])]
+    shown = fields({**found, "history": None, "audit": None})
+    answer(found, [*shown, *attempts, *acts], as_json=as_json)
 
 
 @tasks.command(short_help="Cancel a task.")

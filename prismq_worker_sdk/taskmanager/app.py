@@ -19,7 +19,7 @@ from prismq_worker_sdk.taskmanager.db.database import connect, in_memory
 from prismq_worker_sdk.taskmanager.db.migrate import instance_of
 from prismq_worker_sdk.taskmanager.db.transactions import Reader, Unsure, Writer
 from prismq_worker_sdk.taskmanager.http import Problem
-from prismq_worker_sdk.taskmanager.routes import manage, worker
+from prismq_worker_sdk.taskmanager.routes import audit, manage, worker
 from prismq_worker_sdk.version import __version__
 
 PREFIX = "/api"
@@ -58,8 +58,8 @@ def create_app(config: TaskManagerConfig, *, clock: Clock | None = None) -> Fast
         redirect_slashes=False,
     )
     app.state.taskmanager = state
-    app.include_router(worker.router, prefix=PREFIX)
-    app.include_router(manage.router, prefix=PREFIX)
+    for part in (worker, manage, audit):
+        app.include_router(part.router, prefix=PREFIX)
     for kind in (Problem, HTTPException, DBAPIError, Unsure, Exception):
         app.add_exception_handler(kind, _refused)
     return app

@@ -28,6 +28,20 @@ CHECKS = 2
 """Checks that may take seconds, at the same time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks.
+
+    Attributes:
+        name: Of its key; "anonymous" where the server takes no keys.
+        types: Task types that its key is bound to, None for every one.
+    """
+
+    name: str
+    scope: Scope
+    types: frozenset[str] | None = None
+
+
 class _ClaimsAreOver(Exception):  # noqa: N818 - a look that must be taken again
     """What that makes of their tasks is not written yet."""
 
@@ -109,6 +123,16 @@ def state_of(request: Request) -> AppState:
     """The state of the application that was asked."""
     found: AppState = request.app.state.taskmanager
     return found
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks; its key was admitted."""
+    config = state_of(request).config
+    found = config.scopes_of(request.headers.get("X-API-Key", "")) if config.keys else ()
+    if not found:
+        return Caller("anonymous", Scope.ADMIN)
+    scope = Scope.ADMIN if Scope.ADMIN in found else min(found)
+    return Caller(scope, scope)
 
 
 def admitted(*scopes: Scope) -> Callable[[Request], None]:

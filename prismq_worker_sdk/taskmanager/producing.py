@@ -16,6 +16,7 @@ from prismq_worker_sdk.errors import SchemaError
 from prismq_worker_sdk.handlers.published import checked_schema
 from prismq_worker_sdk.handlers.values import ParamsSpec
 from prismq_worker_sdk.model.json import DRAFT
+from prismq_worker_sdk.taskmanager import audit
 from prismq_worker_sdk.taskmanager.breaking import breaking_changes
 from prismq_worker_sdk.taskmanager.checking import LongChecks, faults_of
 from prismq_worker_sdk.taskmanager.claims import CANCELLED
@@ -169,8 +170,8 @@ def check_schemas(new: NewTaskType) -> None:
         raise Problem(422, str(error)) from None
 
 
-def publish(db: sa.Connection, name: str, new: NewTaskType, now: float) -> Any:
-    """Registers a task type, or changes it; its schemas were checked.
+def publish(db: sa.Connection, name: str, new: NewTaskType, who: str, now: float) -> Any:
+    """Registers a task type, or changes it; its schemas were checked. What changes nothing is not written down.
 
     Raises:
         Problem: 409 the change breaks producers and is not allowed to.
@@ -190,6 +191,8 @@ def publish(db: sa.Connection, name: str, new: NewTaskType, now: float) -> Any:
         db.execute(task_types.insert().values(name=name, **values))
     else:
         db.execute(task_types.update().where(task_types.c.name == name).values(values))
+    if before is None or any(getattr(before, key) != values[key] for key in values if key != "updated_at"):
+        audit.note(db, who, "publish", "type", name, {"version": new.version}, now)
     return type_named(db, name)
 
 

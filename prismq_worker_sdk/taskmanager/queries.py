@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
 
+from prismq_worker_sdk.taskmanager.cursors import cursor_of, place_of
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement
 from prismq_worker_sdk.taskmanager.db.tables import claims, task_types, tasks
 from prismq_worker_sdk.taskmanager.http import Problem
@@ -16,7 +15,6 @@ from prismq_worker_sdk.taskmanager.messages import TaskFilter
 Row = sa.Row[Any]
 TASK_TYPE = Statement("SELECT * FROM task_types WHERE name = :name")
 _TASK = {lock: Statement("SELECT * FROM tasks WHERE id = :id", lock=lock) for lock in Lock}
-MAX_SEQ = 2**63 - 1
 
 
 def find(db: sa.Connection, task_id: str, lock: Lock = Lock.NONE) -> Any:
@@ -50,11 +48,11 @@ def listed(db: sa.Connection, wanted: TaskFilter) -> tuple[list[Row], str | None
         columns = (tasks.c.id, tasks.c.type, tasks.c.params, tasks.c.error)
         query = query.where(sa.or_(*(column.like(like, escape="!") for column in columns)))
     if wanted.cursor is not None:
-        query = query.where(tasks.c.seq < _place(wanted.cursor))
+        query = query.where(tasks.c.seq < place_of(wanted.cursor))
     rows = list(db.execute(query))
     more = len(rows) > wanted.limit
     rows = rows[: wanted.limit]
-    return rows, _cursor(rows[-1].seq) if more else None
+    return rows, cursor_of(rows[-1].seq) if more else None
 
 
 def type_named(db: sa.Connection, name: str) -> Any:
@@ -98,15 +96,3 @@ def stats(db: sa.Connection, now: float) -> dict[str, dict[str, Any]]:
 def _zeros() -> dict[str, Any]:
     counts = ("pending", "processing", "completed", "failed", "completed_last_hour", "failed_last_hour")
     return {**dict.fromkeys(counts, 0), "oldest_pending_seconds": 0.0}
-
-
-def _cursor(seq: int) -> str:
-    return base64.urlsafe_b64encode(str(seq).encode()).decode().rstrip("=")
-
-
-def _place(cursor: str) -> int:
-    with suppress(ValueError):
-        place = int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if 0 < place <= MAX_SEQ:
-            return place
-    raise Problem(422, f"cursor {cursor[:80]!r} was not made by this server; leave it out to begin anew")

@@ -42,8 +42,8 @@ def task(row: Columns, more: str = "") -> str:
     )
 
 
-def task_with_history(row: Columns, claims: Iterable[Row]) -> str:
-    """A task with its claims, oldest first."""
+def task_with_history(row: Columns, claims: Iterable[Row], acts: Iterable[Row]) -> str:
+    """A task with its claims and what was done to it, oldest first."""
     history = [
         {
             "attempt": claim.attempt,
@@ -55,7 +55,21 @@ def task_with_history(row: Columns, claims: Iterable[Row]) -> str:
         }
         for claim in claims
     ]
-    return task(row, f',"history":{json_text(history)}')
+    done = [{name: one[name] for name in ("at", "who", "action", "detail")} for one in map(act, acts)]
+    return task(row, f',"history":{json_text(history)},"audit":{json_text(done)}')
+
+
+def act(row: Row) -> dict[str, Any]:
+    """What somebody did."""
+    detail = None if row.detail is None else json.loads(row.detail)
+    return {
+        "at": instant(row.at),
+        "who": row.who,
+        "action": row.action,
+        "kind": row.kind,
+        "target": row.target,
+        "detail": detail,
+    }
 
 
 def task_type(row: Row) -> dict[str, Any]:

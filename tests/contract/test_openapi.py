@@ -156,6 +156,7 @@ def test_what_the_server_answers_through_the_life_of_a_task_is_what_the_file_say
     call("GET", "/task-types/{name}", name=TYPE)
     assert set(call("GET", "/stats")["types"]) == {TYPE}
     assert TYPE in call("GET", "/metrics")
+    assert {one["action"] for one in call("GET", "/audit")["audit"]} == {"publish", "retry", "cancel"}
 
 
 @pytest.mark.parametrize(

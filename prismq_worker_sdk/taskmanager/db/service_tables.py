@@ -163,6 +163,7 @@ audit = Table(
     Column("target", Name(255), nullable=False),
     Column("detail", Payload),
     Index("audit_by_target", "kind", "target", "id"),
+    Index("audit_by_who", "who", "id"),
     sqlite_autoincrement=True,
 )
 

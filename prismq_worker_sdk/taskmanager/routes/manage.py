@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
 
-from prismq_worker_sdk.taskmanager import exchange, producing, queries, views
-from prismq_worker_sdk.taskmanager.app_state import AppState, admitted, state_of
+from prismq_worker_sdk.taskmanager import audit, exchange, producing, queries, views
+from prismq_worker_sdk.taskmanager.app_state import AppState, admitted, caller_of, state_of
 from prismq_worker_sdk.taskmanager.config import Scope
 from prismq_worker_sdk.taskmanager.http import Problem, Route, answer, body_of, json_text, read, takes
 from prismq_worker_sdk.taskmanager.messages import NewTask, NewTasks, NewTaskType, TaskFilter
@@ -55,20 +55,23 @@ async def listed(request: Request) -> Response:
 
 @router.get("/tasks/{task_id}", dependencies=ANY)
 async def show(request: Request, task_id: str) -> Response:
-    """A task with its history."""
+    """A task with its history, and what was done to it."""
 
-    def look(db: sa.Connection, _now: float) -> tuple[sa.Row[Any], list[sa.Row[Any]]]:
-        return queries.find(db, task_id), queries.history(db, task_id)
+    def look(db: sa.Connection, _now: float) -> tuple[Any, ...]:
+        return queries.find(db, task_id), queries.history(db, task_id), audit.of_task(db, task_id)
 
-    row, claims = await state_of(request).look_at_tasks(look)
-    return answer(views.task_with_history(row._asdict(), claims))
+    row, claims, acts = await state_of(request).look_at_tasks(look)
+    return answer(views.task_with_history(row._asdict(), claims, acts))
 
 
 @router.post("/tasks/{task_id}/cancel", dependencies=ADMIN)
 async def cancel(request: Request, task_id: str) -> Response:
     """Fails a pending task at once; asks for the end of a running one."""
     state = state_of(request)
-    row = await state.run(lambda db, now: producing.cancel(db, task_id, now))
+    who, task = caller_of(request).name, ("task", task_id)
+    row = await state.run(
+        audit.noted(lambda db, now: producing.cancel(db, task_id, now), who, "cancel", *task)
+    )
     return answer(views.task(row._asdict()))
 
 
@@ -76,7 +79,8 @@ async def cancel(request: Request, task_id: str) -> Response:
 async def retry(request: Request, task_id: str) -> Response:
     """Makes a failed task pending again."""
     state = state_of(request)
-    row = await state.run(lambda db, now: producing.retry(db, task_id, now))
+    who, task = caller_of(request).name, ("task", task_id)
+    row = await state.run(audit.noted(lambda db, now: producing.retry(db, task_id, now), who, "retry", *task))
     state.waiting.notify({row.type: 1})
     return answer(views.task(row._asdict()))
 
@@ -91,7 +95,8 @@ async def publish(request: Request, name: str) -> Response:
     state = state_of(request)
     new = await body_of(request, NewTaskType)
     await state.apart(producing.check_schemas, new)
-    row = await state.run(lambda db, now: producing.publish(db, name, new, now))
+    who = caller_of(request).name
+    row = await state.run(lambda db, now: producing.publish(db, name, new, who, now))
     return answer(json_text(views.task_type(row)))
 
 
@@ -123,7 +128,9 @@ async def steer(request: Request, worker_id: str, action: str) -> Response:
     if command is None:
         raise Problem(404, f"a worker can be told quiet, resume or terminate, not {action}")
     state = state_of(request)
-    row, running = await state.run(lambda db, _now: exchange.steer(db, worker_id, command))
+    who, worker = caller_of(request).name, ("worker", worker_id)
+    steered = audit.noted(lambda db, _now: exchange.steer(db, worker_id, command), who, action, *worker)
+    row, running = await state.run(steered)
     state.waiting.notify_worker(worker_id)
     return answer(json_text(views.worker(row, running)))
 

@@ -48,6 +48,7 @@ async def health(request: Request) -> Response:
             "lease_seconds": state.config.lease_seconds,
         },
         "manage": True,
+        "audit": True,
         "batch": {"max_tasks": MAX_BATCH_TASKS, "max_bytes": MAX_REQUEST_BYTES},
     }
     server = {"name": "prismq-taskmanager", "version": __version__, "instance": state.instance}
