@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.system import SystemClock
 from prismq_worker_sdk.taskmanager.app_state import AppState
+from prismq_worker_sdk.taskmanager.chores import FORGET_OLD_LOCKS, Chore, done_by_themselves
 from prismq_worker_sdk.taskmanager.claims import extend_leases_after_restart
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.db.database import connect, in_memory
@@ -23,14 +24,18 @@ from prismq_worker_sdk.taskmanager.routes import audit, manage, worker
 from prismq_worker_sdk.version import __version__
 
 PREFIX = "/api"
+CHORES = (FORGET_OLD_LOCKS,)
 _LOG = logging.getLogger("prismq.taskmanager")
 
 
-def create_app(config: TaskManagerConfig, *, clock: Clock | None = None) -> FastAPI:
+def create_app(
+    config: TaskManagerConfig, *, clock: Clock | None = None, chores: Sequence[Chore] = CHORES
+) -> FastAPI:
     """The application; its database is opened now, and closed when the application ends.
 
     Args:
         clock: Time; the machine's, or the database server's, unless given.
+        chores: What it does by itself.
 
     Raises:
         SettingsError: The database cannot be used.
@@ -44,7 +49,8 @@ def create_app(config: TaskManagerConfig, *, clock: Clock | None = None) -> Fast
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with done_by_themselves(chores, state):
+            yield
         state.close()
         database.close()
 

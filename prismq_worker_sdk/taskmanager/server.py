@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 import uvicorn
@@ -15,7 +15,8 @@ from prismq_worker_sdk.compat import Self
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.system import signals
-from prismq_worker_sdk.taskmanager.app import PREFIX, create_app
+from prismq_worker_sdk.taskmanager.app import CHORES, PREFIX, create_app
+from prismq_worker_sdk.taskmanager.chores import Chore
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 
 _LOG = logging.getLogger("prismq.taskmanager")
@@ -40,6 +41,7 @@ class RunningServer:
 
     Args:
         clock: Time; the machine's unless given.
+        chores: What it does by itself; tests that turn the clock do so themselves.
         ended: Called when it has ended.
 
     Raises:
@@ -51,11 +53,12 @@ class RunningServer:
         config: TaskManagerConfig,
         *,
         clock: Clock | None = None,
+        chores: Sequence[Chore] = CHORES,
         ended: Callable[[], None] = lambda: None,
     ) -> None:
         self._listening = _bind(config)
         try:
-            self._server = _Server(create_app(config, clock=clock))
+            self._server = _Server(create_app(config, clock=clock, chores=chores))
         except BaseException:
             self._listening.close()
             raise

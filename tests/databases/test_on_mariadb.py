@@ -10,6 +10,7 @@ from tests.support.processes import ROOT
 FILES = (
     "audit",
     "batch",
+    "chores",
     "claims",
     "exchange",
     "expiry",

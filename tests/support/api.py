@@ -1,12 +1,15 @@
 """A TaskManager over real HTTP, on a clock that the test turns."""
 
+import asyncio
 import hashlib
 import os
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 import requests
 import sqlalchemy as sa
 
+from prismq_worker_sdk.taskmanager.chores import Chore
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.server import RunningServer
 from prismq_worker_sdk.testing import FakeClock
@@ -16,10 +19,27 @@ SERVER = "PRISMQ_TEST_DATABASE"
 """URL of a database server, without a database, on which the tests make one for each folder; SQLite without it."""
 
 
+class Inside:
+    """The way onto the loop of a server."""
+
+    def __init__(self):
+        self._known = Future()
+        self.chore = Chore("let the test in", 0.0, self._let_in)
+
+    def do(self, run):
+        state, loop = self._known.result(30)
+        return asyncio.run_coroutine_threadsafe(run(state), loop).result(30)
+
+    async def _let_in(self, state):
+        self._known.set_result((state, asyncio.get_running_loop()))
+        await asyncio.Event().wait()
+
+
 class Api:
-    def __init__(self, url, clock=None):
+    def __init__(self, url, clock=None, inside=None):
         self.url = url
         self.clock = clock
+        self._inside = inside
         self.session = requests.Session()
         self.session.trust_env = False
 
@@ -27,6 +47,10 @@ class Api:
         headers = {} if key is None else {"X-API-Key": key}
         given = {"json": body} if data is None and body is not None else {"data": data}
         return self.session.request(method, self.url + path, headers=headers, timeout=20, **given, **options)
+
+    def chore(self, run):
+        """Does once, on the server's loop, what it else does by itself."""
+        return self._inside.do(run)
 
     def submit(self, task_type=TYPE, params=None, **more):
         answer = self.call("POST", "/tasks", {"type": task_type, "params": params or {}, **more})
@@ -64,10 +88,12 @@ def database_of(folder):
 
 @contextmanager
 def running_api(folder, clock=None, **options):
+    """Does no chore by itself: `api.chore(...)` does, once the clock is where the test wants it."""
     clock = clock or FakeClock()
     options = {"database": database_of(folder), **options}
     config = TaskManagerConfig(port=0, **options)
-    with RunningServer(config, clock=clock) as server:
-        api = Api(server.url, clock)
+    inside = Inside()
+    with RunningServer(config, clock=clock, chores=(inside.chore,)) as server:
+        api = Api(server.url, clock, inside)
         with api.session:
             yield api

@@ -52,7 +52,7 @@ dedupe_locks = Table(
     "dedupe_locks",
     metadata,
     Column("digest", Name(64), primary_key=True, doc="of type, key and parent"),
-    Column("used_at", Instant, nullable=False),
+    Column("used_at", Instant, nullable=False, index=True),
 )
 """Rows that are locked while it is looked whether a dedupe key is taken; only where many write at the same time."""
 
@@ -68,7 +68,7 @@ waits = Table(
         index=True,
         doc="of the sending that waits; the latest one counts",
     ),
-    Column("since", Instant, nullable=False),
+    Column("since", Instant, nullable=False, index=True),
 )
 """Claims that wait for work (R6); only where several processes share the database."""
 
