@@ -1,4 +1,4 @@
-"""What producers and operators do to tasks and their types, inside the caller's transaction."""
+"""What producers do: new tasks, and types of tasks; inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import bindparam
 
 from prismq_worker_sdk.errors import SchemaError
 from prismq_worker_sdk.handlers.published import checked_schema
@@ -19,18 +18,17 @@ from prismq_worker_sdk.model.json import DRAFT
 from prismq_worker_sdk.taskmanager import audit
 from prismq_worker_sdk.taskmanager.breaking import breaking_changes
 from prismq_worker_sdk.taskmanager.checking import LongChecks, faults_of
-from prismq_worker_sdk.taskmanager.claims import CANCELLED
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
-from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement, insert
+from prismq_worker_sdk.taskmanager.db.statements import Statement, insert
 from prismq_worker_sdk.taskmanager.db.tables import task_types, tasks
 from prismq_worker_sdk.taskmanager.http import Problem, at_most, json_text, size_of
 from prismq_worker_sdk.taskmanager.ids import new_ids
 from prismq_worker_sdk.taskmanager.messages import NewTask, NewTaskType
-from prismq_worker_sdk.taskmanager.queries import TASK_TYPE, find, type_named
+from prismq_worker_sdk.taskmanager.queries import TASK_TYPE, type_named
 from prismq_worker_sdk.taskmanager.rules import MAX_PARAMS_BYTES
 
 _TWIN = "SELECT * FROM tasks WHERE dedupe_key = :key AND type = :type AND {} ORDER BY seq DESC LIMIT 1"
-_UNFINISHED_TWIN = Statement(_TWIN.format("status IN ('pending', 'processing')"))
+UNFINISHED_TWIN = Statement(_TWIN.format("status IN ('pending', 'processing')"))
 _TWIN_CHILD = Statement(_TWIN.format("parent_id = :parent"))
 _BLANK: dict[str, Any] = {
     **dict.fromkeys(column.name for column in tasks.columns),
@@ -47,9 +45,6 @@ _NEW_TASK = insert(tasks, _STORED)
 _LOCK_KEY = Statement(
     "INSERT INTO dedupe_locks (digest, used_at) VALUES (:digest, :used_at)"
     " ON DUPLICATE KEY UPDATE used_at = VALUES(used_at)"
-)
-_IN_STATUS = tasks.update().where(
-    tasks.c.id == bindparam("the_id"), tasks.c.status == bindparam("the_status")
 )
 _params_text = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -121,46 +116,6 @@ def lock_keys(db: sa.Connection, keys: Sequence[tuple[str, str, str | None]], no
         _LOCK_KEY.run(db, [(digest, now) for digest in digests])
 
 
-def cancel(db: sa.Connection, task_id: str, now: float) -> Any:
-    """Fails a pending task at once; notes the wish for a running one.
-
-    Raises:
-        Problem: 404 no such task, 409 it is finished.
-    """
-    error, error_type = CANCELLED
-    failed = {
-        "status": "failed",
-        "postponed": 0,
-        "completed_at": now,
-        "error": error,
-        "error_type": error_type,
-    }
-    for status, change in (("pending", failed), ("processing", {"cancel_asked": 1})):
-        if db.execute(_IN_STATUS, {"the_id": task_id, "the_status": status, **change}).rowcount:
-            return find(db, task_id)
-    row = find(db, task_id)
-    raise Problem(409, f"task {task_id} is {row.status} already; only unfinished tasks can be cancelled")
-
-
-def retry(db: sa.Connection, task_id: str, now: float) -> Any:
-    """Makes a failed task pending again, with all its attempts.
-
-    Raises:
-        Problem: 404 no such task, 409 it has not failed, or another unfinished task has its dedupe key.
-    """
-    row = find(db, task_id, Lock.WAIT)
-    if row.dedupe_key is not None and row.parent_id is None:
-        lock_keys(db, [(row.type, row.dedupe_key, None)], now)
-        twin = _UNFINISHED_TWIN.first(db, key=row.dedupe_key, type=row.type)
-        if twin is not None and twin.id != row.id:
-            raise Problem(409, f"task {twin.id} has the dedupe key {row.dedupe_key!r} and is unfinished")
-    fresh: dict[str, Any] = {"status": "pending", "attempts": 0, "cancel_asked": 0}
-    fresh |= dict.fromkeys(("not_before", "completed_at", "worker_id", "error", "error_type"))
-    if not db.execute(_IN_STATUS, {"the_id": task_id, "the_status": "failed", **fresh}).rowcount:
-        raise Problem(409, f"task {task_id} is {row.status}; only failed tasks can be tried again")
-    return find(db, task_id)
-
-
 def check_schemas(new: NewTaskType) -> None:
     """Raises Problem 422 unless they are schemas; may take seconds."""
     try:
@@ -200,7 +155,7 @@ def _twin(db: sa.Connection, new: NewTask) -> Mapping[str, Any] | None:
     """The latest task that has the dedupe key already."""
     key = {"key": new.dedupe_key, "type": new.type}
     if new.parent_id is None:
-        row = _UNFINISHED_TWIN.first(db, **key)
+        row = UNFINISHED_TWIN.first(db, **key)
     else:
         row = _TWIN_CHILD.first(db, **key, parent=new.parent_id)
     return None if row is None else row._asdict()

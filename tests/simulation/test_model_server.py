@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from prismq_worker_sdk.taskmanager import claims, ends, producing, queries
+from prismq_worker_sdk.taskmanager import claims, ends, producing, queries, steering
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.db.database import connect
 from prismq_worker_sdk.taskmanager.exchange import exchange
@@ -100,7 +100,7 @@ class Embedded:
     def cancel(self, number, now):
         try:
             with self._db.begin():
-                producing.cancel(self._db, self.ids[number], now)
+                steering.cancel(self._db, self.ids[number], now)
         except Problem:
             pass
 

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
 
-from prismq_worker_sdk.taskmanager import audit, exchange, producing, queries, views
+from prismq_worker_sdk.taskmanager import audit, exchange, producing, queries, steering, views
 from prismq_worker_sdk.taskmanager.app_state import AppState, admitted, caller_of, state_of
 from prismq_worker_sdk.taskmanager.config import Scope
 from prismq_worker_sdk.taskmanager.http import Problem, Route, answer, body_of, json_text, read, takes
@@ -70,7 +70,7 @@ async def cancel(request: Request, task_id: str) -> Response:
     state = state_of(request)
     who, task = caller_of(request).name, ("task", task_id)
     row = await state.run(
-        audit.noted(lambda db, now: producing.cancel(db, task_id, now), who, "cancel", *task)
+        audit.noted(lambda db, now: steering.cancel(db, task_id, now), who, "cancel", *task)
     )
     return answer(views.task(row._asdict()))
 
@@ -80,7 +80,7 @@ async def retry(request: Request, task_id: str) -> Response:
     """Makes a failed task pending again."""
     state = state_of(request)
     who, task = caller_of(request).name, ("task", task_id)
-    row = await state.run(audit.noted(lambda db, now: producing.retry(db, task_id, now), who, "retry", *task))
+    row = await state.run(audit.noted(lambda db, now: steering.retry(db, task_id, now), who, "retry", *task))
     state.waiting.notify({row.type: 1})
     return answer(views.task(row._asdict()))
 

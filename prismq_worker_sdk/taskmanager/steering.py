@@ -1,0 +1,59 @@
+"""What operators do to single tasks, inside the caller's transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from prismq_worker_sdk.taskmanager.claims import CANCELLED
+from prismq_worker_sdk.taskmanager.db.statements import Lock
+from prismq_worker_sdk.taskmanager.db.tables import tasks
+from prismq_worker_sdk.taskmanager.http import Problem
+from prismq_worker_sdk.taskmanager.producing import UNFINISHED_TWIN, lock_keys
+from prismq_worker_sdk.taskmanager.queries import find
+
+_IN_STATUS = tasks.update().where(
+    tasks.c.id == bindparam("the_id"), tasks.c.status == bindparam("the_status")
+)
+
+
+def cancel(db: sa.Connection, task_id: str, now: float) -> Any:
+    """Fails a pending task at once; notes the wish for a running one.
+
+    Raises:
+        Problem: 404 no such task, 409 it is finished.
+    """
+    error, error_type = CANCELLED
+    failed = {
+        "status": "failed",
+        "postponed": 0,
+        "completed_at": now,
+        "error": error,
+        "error_type": error_type,
+    }
+    for status, change in (("pending", failed), ("processing", {"cancel_asked": 1})):
+        if db.execute(_IN_STATUS, {"the_id": task_id, "the_status": status, **change}).rowcount:
+            return find(db, task_id)
+    row = find(db, task_id)
+    raise Problem(409, f"task {task_id} is {row.status} already; only unfinished tasks can be cancelled")
+
+
+def retry(db: sa.Connection, task_id: str, now: float) -> Any:
+    """Makes a failed task pending again, with all its attempts.
+
+    Raises:
+        Problem: 404 no such task, 409 it has not failed, or another unfinished task has its dedupe key.
+    """
+    row = find(db, task_id, Lock.WAIT)
+    if row.dedupe_key is not None and row.parent_id is None:
+        lock_keys(db, [(row.type, row.dedupe_key, None)], now)
+        twin = UNFINISHED_TWIN.first(db, key=row.dedupe_key, type=row.type)
+        if twin is not None and twin.id != row.id:
+            raise Problem(409, f"task {twin.id} has the dedupe key {row.dedupe_key!r} and is unfinished")
+    fresh: dict[str, Any] = {"status": "pending", "attempts": 0, "cancel_asked": 0}
+    fresh |= dict.fromkeys(("not_before", "completed_at", "worker_id", "error", "error_type"))
+    if not db.execute(_IN_STATUS, {"the_id": task_id, "the_status": "failed", **fresh}).rowcount:
+        raise Problem(409, f"task {task_id} is {row.status}; only failed tasks can be tried again")
+    return find(db, task_id)
