@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 import click
 from click.core import ParameterSource
@@ -16,7 +19,7 @@ from prismq_worker_sdk.observe.logs import set_up_logging
 
 V1, PRISMQ_CLIENT = "v1", "prismq-client"
 DATABASES = {V1: "taskmanager.db", PRISMQ_CLIENT: "prismq-client.db"}
-OWNERS = {"lease_seconds": V1} | dict.fromkeys(
+OWNERS = dict.fromkeys(("lease_seconds", "workers"), V1) | dict.fromkeys(
     ("rate_limit", "repaired", "deadlocks", "half_failures"), PRISMQ_CLIENT
 )
 """The options that one dialect has and the other has not."""
@@ -41,7 +44,15 @@ SHARE: dict[str, Any] = {
 @click.option(
     "--database",
     show_default=" or ".join(DATABASES.values()),
-    help="SQLite file; v1 also takes an SQLAlchemy URL.",
+    envvar="PRISMQ_TASKMANAGER_DATABASE",
+    help="SQLite file; v1 also takes the URL of a MariaDB or MySQL database: mysql+pymysql://USER:PASSWORD@HOST/NAME. "
+    "PRISMQ_TASKMANAGER_DATABASE gives it where nobody may read it off the process list.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    help="Processes that serve (v1); more than one are of use with MariaDB or MySQL.",
 )
 @duration_option("--claim-timeout", default="5m", over=0, help="When a claim runs out.")
 @duration_option(
@@ -102,17 +113,30 @@ def taskmanager(
         need_extra()
     given["database"] = _database(given["database"] or DATABASES[dialect])
     keys = None if keys is None else place(keys, "--keys")
-    set_up_logging(log_format=log_format, level="DEBUG" if debug else "INFO", redactor=Redactor())
-    serve = _serve_v1 if dialect == V1 else _serve_prismq_client
-    serve(host, port, keys, **given)
+    logs = partial(_set_up_logging, log_format, "DEBUG" if debug else "INFO", _password(given["database"]))
+    logs()
+    if dialect == V1:
+        _serve_v1(host, port, keys, logs, **given)
+    else:
+        _serve_prismq_client(host, port, keys, **given)
 
 
-def _serve_v1(host: str, port: int, keys: Path | None, **given: Any) -> None:
+def _set_up_logging(log_format: Literal["console", "json"], level: str, secrets: tuple[str, ...]) -> None:
+    """The same in each process that serves."""
+    set_up_logging(log_format=log_format, level=level, redactor=Redactor(secrets))
+
+
+def _password(database: str) -> tuple[str, ...]:
+    password = urlsplit(database).password if "://" in database else None
+    return () if password is None else (unquote(password),)
+
+
+def _serve_v1(host: str, port: int, keys: Path | None, logs: Callable[[], None], **given: Any) -> None:
     from prismq_worker_sdk.taskmanager.config import TaskManagerConfig, read_keys
-    from prismq_worker_sdk.taskmanager.server import serve
+    from prismq_worker_sdk.taskmanager.serving import serve
 
     known = () if keys is None else read_keys(keys)
-    serve(TaskManagerConfig(host=host, port=port, keys=known, **given))
+    serve(TaskManagerConfig(host=host, port=port, keys=known, **given), logs)
 
 
 def _serve_prismq_client(host: str, port: int, keys: Path | None, *, repaired: bool, **given: Any) -> None:

@@ -20,10 +20,10 @@ from prismq_worker_sdk.taskmanager.db.database import connect, in_memory
 from prismq_worker_sdk.taskmanager.db.migrate import instance_of
 from prismq_worker_sdk.taskmanager.db.transactions import Reader, Unsure, Writer
 from prismq_worker_sdk.taskmanager.http import Problem
+from prismq_worker_sdk.taskmanager.listening import PREFIX
 from prismq_worker_sdk.taskmanager.routes import audit, manage, worker
 from prismq_worker_sdk.version import __version__
 
-PREFIX = "/api"
 CHORES = (FORGET_OLD_LOCKS,)
 _LOG = logging.getLogger("prismq.taskmanager")
 
@@ -44,6 +44,8 @@ def create_app(
     instance, writer = instance_of(database.writing), Writer(database)
     reader = writer if in_memory(config.url) else Reader(database)
     state = AppState(config, clock or SystemClock(), database, writer, reader, instance)
+    if (danger := database.danger()) is not None:
+        _LOG.warning("%s", danger)
     with database.writing.begin() as db:
         extend_leases_after_restart(db, database.now(db) + config.lease_seconds)
 

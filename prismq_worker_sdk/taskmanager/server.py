@@ -1,8 +1,7 @@
-"""The TaskManager as a server: in the foreground, or in a thread for demos and tests."""
+"""The TaskManager as a server in a thread of this process."""
 
 from __future__ import annotations
 
-import logging
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -12,28 +11,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from prismq_worker_sdk.compat import Self
-from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.system import signals
-from prismq_worker_sdk.taskmanager.app import CHORES, PREFIX, create_app
+from prismq_worker_sdk.taskmanager.app import CHORES, create_app
 from prismq_worker_sdk.taskmanager.chores import Chore
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
+from prismq_worker_sdk.taskmanager.listening import address, bind
 
-_LOG = logging.getLogger("prismq.taskmanager")
 START_SECONDS = 30.0
-
-
-def serve(config: TaskManagerConfig) -> None:
-    """Serves until SIGTERM or Ctrl-C.
-
-    Raises:
-        SettingsError: The address is taken, or the database cannot be opened.
-    """
-    with signals() as inbox, RunningServer(config, ended=inbox.wake) as server:
-        _LOG.info("TaskManager at %s, database %s", server.url, config.database)
-        while (name := inbox.next()) == "SIGUSR1":
-            _LOG.info("SIGUSR1 has no meaning here")
-        _LOG.info("%s: the TaskManager ends", name or "it cannot go on")
 
 
 class RunningServer:
@@ -56,15 +40,15 @@ class RunningServer:
         chores: Sequence[Chore] = CHORES,
         ended: Callable[[], None] = lambda: None,
     ) -> None:
-        self._listening = _bind(config)
+        self._listening = bind(config)
         try:
-            self._server = _Server(create_app(config, clock=clock, chores=chores))
+            self._server = Server(create_app(config, clock=clock, chores=chores))
         except BaseException:
             self._listening.close()
             raise
         self._ended = ended
         self.port: int = self._listening.getsockname()[1]
-        self.url = _url(config, self.port)
+        self.url = address(config, self.port)
         self._thread = threading.Thread(target=self._run, name="taskmanager", daemon=True)
 
     def __enter__(self) -> Self:
@@ -85,7 +69,9 @@ class RunningServer:
             self._ended()
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
+    """Serves an application of `create_app`."""
+
     def __init__(self, app: FastAPI) -> None:
         super().__init__(
             uvicorn.Config(
@@ -103,24 +89,3 @@ class _Server(uvicorn.Server):
         """Lets those go that wait for work, so that it need not wait for the end of their requests."""
         self._waiting.close()
         await super().shutdown(sockets)
-
-
-def _bind(config: TaskManagerConfig) -> socket.socket:
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    # asyncio turns Nagle's delay (40 ms a call) off only where the protocol is named
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((config.host, config.port))
-        listening.listen(1024)
-    except OSError as error:
-        listening.close()
-        raise SettingsError(
-            f"{config.host}:{config.port} cannot be used ({error.strerror}); choose another --port"
-        ) from None
-    return listening
-
-
-def _url(config: TaskManagerConfig, port: int) -> str:
-    host = f"[{config.host}]" if ":" in config.host else config.host
-    return f"http://{host}:{port}{PREFIX}"

@@ -87,13 +87,20 @@ def database_of(folder):
 
 
 @contextmanager
-def running_api(folder, clock=None, **options):
-    """Does no chore by itself: `api.chore(...)` does, once the clock is where the test wants it."""
-    clock = clock or FakeClock()
+def running_api(folder, clock=None, *, own_time=False, **options):
+    """A server on the database of a folder.
+
+    It does no chore by itself: `api.chore(...)` does, once the clock is where the test wants it.
+
+    Args:
+        own_time: Whether it goes by the time of the machine or the database server, in place of a clock.
+    """
+    clock = None if own_time else clock or FakeClock()
     options = {"database": database_of(folder), **options}
     config = TaskManagerConfig(port=0, **options)
     inside = Inside()
     with RunningServer(config, clock=clock, chores=(inside.chore,)) as server:
         api = Api(server.url, clock, inside)
+        api.state = server._server.config.app.state.taskmanager
         with api.session:
             yield api

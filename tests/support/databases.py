@@ -53,6 +53,14 @@ class MariaDb:
         self.process.terminate()
         self.process.wait(60)
 
+    def sql(self, text):
+        """Runs statements as root."""
+        engine = sa.create_engine(self.url)
+        with engine.begin() as db:
+            for one in text.split(";"):
+                db.exec_driver_sql(one)
+        engine.dispose()
+
     def _answers(self):
         engine = sa.create_engine(self.url)
         try:

@@ -52,6 +52,19 @@ class Database:
             self._latest = max(self._latest, at)
             return self._latest
 
+    def danger(self) -> str | None:
+        """Why what was answered may be lost, None where it is on disk by then (R11)."""
+        if not self.many_write:
+            return None
+        with self.reading.connect() as db:
+            setting = db.exec_driver_sql("SELECT @@innodb_flush_log_at_trx_commit").scalar()
+        if setting == 1:
+            return None
+        return (
+            f"innodb_flush_log_at_trx_commit is {setting} at the database server: it answers before it has synced, "
+            "so that tasks and results are lost when it or its machine fails; set it to 1"
+        )
+
     def close(self) -> None:
         """Closes what is open."""
         self.writing.dispose()
