@@ -26,10 +26,12 @@ from prismq_worker_sdk.taskmanager.rules import (
     MAX_RESULT_BYTES,
     after_failure,
 )
+from prismq_worker_sdk.taskmanager.task_logs import NewLines
 
 _HELD = Statement(
     "SELECT token, claims.id AS held, confirmed, outcome, tasks.id, seq, type, status, claim, attempts, max_attempts,"
-    " unconfirmed, tasks.error, error_type, cancel_asked, progress, message"
+    " unconfirmed, tasks.error, error_type, cancel_asked, progress, message, created_at,"
+    " attempt, log_lines, log_bytes, log_last, log_total"
     " FROM claims JOIN tasks ON tasks.id = claims.task_id WHERE token = :token",
     lock=Lock.WAIT,
 )
@@ -67,11 +69,13 @@ class _Writes:
     ended: list[tuple[Any, ...]] = field(default_factory=list)
     freed: Counter[str] = field(default_factory=Counter)
     outcomes: dict[str, str] = field(default_factory=dict)
+    log: NewLines = field(default_factory=NewLines)
 
     def run(self, db: sa.Connection) -> None:
         _FINISH.run(db, self.finished)
         _TRY_AGAIN.run(db, self.again)
         _END_CLAIM.run(db, self.ended)
+        self.log.run(db)
 
 
 def report(
@@ -98,7 +102,7 @@ def renew(
     """A verdict on each renewal: `renewed`, `cancel` or `lost`."""
     seconds = config.lease_seconds
     verdicts: list[dict[str, Any]] = []
-    renewed, confirmed = [], []
+    renewed, confirmed, log = [], [], NewLines()
     for item, row in zip(items, _held(db, items), strict=True):
         if row is None or not _is_current(row):
             verdicts.append({"task_id": item.task_id, "verdict": "lost"})
@@ -108,10 +112,12 @@ def renew(
         checkpoint = _checkpoint(item.checkpoint)
         renewed.append((now + seconds, *told, *why, *_alive(row), checkpoint, row.seq, row.held))
         confirmed += [] if row.confirmed else [(row.held,)]
+        log.take(row, item, now)
         verdict = "cancel" if row.cancel_asked else "renewed"
         verdicts.append({"task_id": item.task_id, "verdict": verdict, "lease_seconds": seconds})
     _RENEW.run(db, renewed)
     _CONFIRM.run(db, confirmed)
+    log.run(db)
     return verdicts
 
 
@@ -162,6 +168,7 @@ def _report(
     verdict = _end(config, row, _alive(row), (item, result), writes, now)
     writes.outcomes[item.lease_token] = outcome
     writes.ended.append((verdict, outcome, item.error or None, now, row.held))
+    writes.log.take(row, item, now)
     return "accepted", None
 
 

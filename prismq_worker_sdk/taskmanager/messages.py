@@ -92,11 +92,37 @@ class ChildItem(Message):
         )
 
 
+class LogLine(Message):
+    """A line that a handler logged.
+
+    Attributes:
+        at: Seconds since 1970, UTC, by the worker's clock.
+    """
+
+    at: float
+    level: Literal["debug", "info", "warning", "error"]
+    text: str
+
+
+class LogItem(Message):
+    """Lines of a claim's log that follow each other.
+
+    Attributes:
+        first: The number of the first of them, from 1.
+        logged: How many the handler has logged so far, those included that never come.
+    """
+
+    first: int = Field(ge=1, le=1_000_000_000)
+    lines: list[LogLine] = Field(default_factory=list)
+    logged: int = Field(0, ge=0, le=1_000_000_000)
+
+
 class HeldItem(Message):
     """A claim that is proved by its token."""
 
     task_id: str
     lease_token: str
+    log: LogItem | None = None
 
 
 class ReportItem(HeldItem):

@@ -12,6 +12,10 @@ MAX_REQUEST_BYTES = 16 * 1024 * 1024
 MAX_TASKS, MAX_BATCH_TASKS = 128, 1000
 """docs/rules.md, limits; tasks of one claim, and of one batch of submits."""
 
+MAX_LOG_LINES = 1000
+MAX_LOG_BYTES = 256 * 1024
+"""Of one claim's log."""
+
 UNCONFIRMED_FREE = 10
 """Claims of a task that expire without a sign of life and do not count as attempts (R7)."""
 

@@ -19,6 +19,7 @@ FILES = (
     "schemas",
     "server_rules",
     "shared_database",
+    "task_logs",
 )
 
 

@@ -113,28 +113,12 @@ task_logs = Table(
     Column("task_id", Name(36), nullable=False),
     Column("claim", BigId, nullable=False),
     Column("attempt", Integer, nullable=False),
-    Column("at", Instant, nullable=False, index=True),
-    Column("level", Name(16), nullable=False),
-    Column("text", Payload, nullable=False),
+    Column("at", Instant, nullable=False, index=True, doc="when it came"),
+    Column("content", Payload, nullable=False, doc="JSON list of [instant, level, text]"),
     Index("task_logs_by_task", "task_id", "id"),
     sqlite_autoincrement=True,
 )
-
-task_log_sizes = Table(
-    "task_log_sizes",
-    metadata,
-    Column("claim", BigId, primary_key=True, autoincrement=False),
-    Column("task_id", Name(36), nullable=False, index=True),
-    Column("line_count", Integer, nullable=False),
-    Column("byte_count", Integer, nullable=False),
-    Column("dropped", Integer, nullable=False, doc="lines that were over the bounds, here or at the worker"),
-    Column(
-        "last_line",
-        Integer,
-        nullable=False,
-        doc="number of the last line that came: a repeat brings none twice",
-    ),
-)
+"""What handlers log: a row for the lines that came together; `claims` counts them."""
 
 bulk_jobs = Table(
     "bulk_jobs",

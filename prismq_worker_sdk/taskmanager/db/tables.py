@@ -79,6 +79,10 @@ claims = Table(
     Column("verdict", Name(16), doc="completed, failed, released, expired, cancelled; NULL while it runs"),
     Column("outcome", Name(80), doc="kind and digest of the report that ended it (R28)"),
     Column("error", Payload),
+    Column("log_lines", Integer, doc="lines of its log that are stored; NULL where nothing was logged"),
+    Column("log_bytes", Integer, doc="of their texts"),
+    Column("log_last", Integer, doc="number of the last line that came: a repeat brings none twice"),
+    Column("log_total", Integer, doc="lines that its handler logged, as far as its worker has told"),
     sqlite_autoincrement=True,
 )
 

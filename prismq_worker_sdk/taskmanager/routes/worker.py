@@ -24,6 +24,8 @@ from prismq_worker_sdk.taskmanager.messages import (
 from prismq_worker_sdk.taskmanager.rules import (
     MAX_BATCH_TASKS,
     MAX_ERROR_BYTES,
+    MAX_LOG_BYTES,
+    MAX_LOG_LINES,
     MAX_REQUEST_BYTES,
     MAX_RESULT_BYTES,
     MAX_TASKS,
@@ -48,6 +50,7 @@ async def health(request: Request) -> Response:
             "lease_seconds": state.config.lease_seconds,
         },
         "manage": True,
+        "logs": {"max_lines": MAX_LOG_LINES, "max_bytes": MAX_LOG_BYTES},
         "audit": True,
         "batch": {"max_tasks": MAX_BATCH_TASKS, "max_bytes": MAX_REQUEST_BYTES},
     }
