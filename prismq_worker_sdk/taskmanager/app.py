@@ -21,7 +21,7 @@ from prismq_worker_sdk.taskmanager.db.migrate import instance_of
 from prismq_worker_sdk.taskmanager.db.transactions import Reader, Unsure, Writer
 from prismq_worker_sdk.taskmanager.http import Problem
 from prismq_worker_sdk.taskmanager.listening import PREFIX
-from prismq_worker_sdk.taskmanager.routes import audit, manage, task_logs, worker
+from prismq_worker_sdk.taskmanager.routes import audit, manage, pauses, task_logs, worker
 from prismq_worker_sdk.version import __version__
 
 CHORES = (FORGET_OLD_LOCKS,)
@@ -66,7 +66,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.taskmanager = state
-    for part in (worker, manage, task_logs, audit):
+    for part in (worker, manage, pauses, task_logs, audit):
         app.include_router(part.router, prefix=PREFIX)
     for kind in (Problem, HTTPException, DBAPIError, Unsure, Exception):
         app.add_exception_handler(kind, _refused)

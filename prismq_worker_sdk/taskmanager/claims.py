@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prismq_worker_sdk.taskmanager import views
+from prismq_worker_sdk.taskmanager import pauses, views
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement, insert
 from prismq_worker_sdk.taskmanager.db.tables import claims
 from prismq_worker_sdk.taskmanager.http import size_of
@@ -52,6 +52,10 @@ _DUE = Statement(
 )
 _QUEUE = Statement("UPDATE tasks SET postponed = 0 WHERE seq = :seq")
 _FIRST_EXPIRY = Statement("SELECT min(claim_expires_at) AS at FROM tasks WHERE status = 'processing'")
+_STANDING = Statement(
+    "SELECT (SELECT min(claim_expires_at) FROM tasks WHERE status = 'processing') AS first_expiry,"
+    " (SELECT count(*) FROM type_pauses) AS pauses"
+)
 _OF_THOSE_OVER = (
     "FROM tasks WHERE status = 'processing' AND claim_expires_at <= :now"
     " AND (cancel_asked = 1 OR attempts >= max_attempts)"
@@ -167,6 +171,7 @@ def expire_claims(db: sa.Connection, now: float) -> None:
 
 def types_to_have(db: sa.Connection, types: Sequence[str], now: float) -> list[str]:
     """Of which of these types there may be tasks, without a lock."""
+    types = pauses.not_paused(db, types, now)
     for row in (_FIRST_DUE.first(db), _FIRST_EXPIRY.first(db)):
         if row.at is not None and row.at <= now:
             return list(types)
@@ -195,13 +200,17 @@ def _candidates(db: sa.Connection, wanted: Wanted, now: float) -> Generator[Any,
     Each type has queries of its own: of several types in one, SQLite would sort all that wait.
     """
     queue_due(db, now)
+    standing = _STANDING.first(db)
     types = list(dict.fromkeys(wanted.types))
+    if standing.pauses:
+        types = pauses.not_paused(db, types, now)
+    if not types:
+        return
     shares = (
         _shares(db, types, wanted.most) if db.dialect.name != "sqlite" else dict.fromkeys(types, wanted.most)
     )
     streams = [_PENDING.rows(db, type=one, lane=0, most=most) for one, most in shares.items()]
-    first_expiry = _FIRST_EXPIRY.first(db).at
-    if first_expiry is not None and first_expiry <= now:
+    if standing.first_expiry is not None and standing.first_expiry <= now:
         expire_claims(db, now)
         streams += [_EXPIRED.rows(db, type=one, now=now, most=wanted.most) for one in types]
     merged: Iterable[Any] = (

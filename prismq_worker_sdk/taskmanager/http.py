@@ -72,19 +72,22 @@ def answer(text: str, status: int = 200) -> Response:
     return Response(text, status, media_type="application/json")
 
 
-def takes(model: type[BaseModel]) -> dict[str, Any]:
+def takes(model: type[BaseModel], *, needed: bool = True) -> dict[str, Any]:
     """The `openapi_extra` of a route whose body is this model: what is read by hand is named by hand."""
     schema = model.model_json_schema()
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return {"requestBody": {"required": needed, "content": {"application/json": {"schema": schema}}}}
 
 
-async def body_of(request: Request, model: type[M]) -> M:
+async def body_of(request: Request, model: type[M], *, needed: bool = True) -> M:
     """The body of a request as this model.
+
+    Args:
+        needed: Whether an empty body is none; else it is `{}`.
 
     Raises:
         Problem: 413 too large, 400 no JSON, 422 it does not fit; names each field.
     """
-    text = await _text_of(request)
+    text = await _text_of(request) or ("" if needed else "{}")
     try:
         found = _decode(text)
     except (ValueError, RecursionError) as error:

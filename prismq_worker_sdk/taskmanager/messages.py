@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from prismq_worker_sdk.compat import datetime_from_iso
 from prismq_worker_sdk.taskmanager.rules import MAX_BATCH_TASKS, is_task_type, is_worker_id
 
 
@@ -21,11 +22,25 @@ def _task_type(value: str) -> str:
     return value
 
 
+def _instant(value: object) -> float:
+    try:
+        found = datetime_from_iso(value) if isinstance(value, str) else None
+        if found is not None and found.tzinfo is not None:
+            return found.timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("must be a time with its zone, such as 2026-11-29T12:00:00Z")
+
+
 WorkerId = Annotated[str, AfterValidator(_worker_id)]
 TaskTypeName = Annotated[str, AfterValidator(_task_type)]
 TaskTypes = Annotated[list[str], Field(min_length=1, max_length=1000)]
 Priority = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 Delay = Annotated[float | None, Field(ge=0, le=366 * 86400)]
+Instant = Annotated[
+    float, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+"""Seconds since 1970, written as RFC 3339."""
 
 
 class Message(BaseModel):

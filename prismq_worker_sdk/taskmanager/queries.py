@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from prismq_worker_sdk.taskmanager import pauses
 from prismq_worker_sdk.taskmanager.cursors import cursor_of, place_of
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement
 from prismq_worker_sdk.taskmanager.db.tables import claims, task_types, tasks
@@ -73,7 +74,7 @@ def types(db: sa.Connection) -> list[Row]:
 
 
 def stats(db: sa.Connection, now: float) -> dict[str, dict[str, Any]]:
-    """Numbers for each task type: depth, oldest pending age (seconds), in flight, ended, ended in the last hour."""
+    """Numbers for each type: depth, oldest pending age (seconds), in flight, ended, in the last hour too, paused."""
     found: dict[str, dict[str, Any]] = {}
     counted = sa.select(
         tasks.c.type, tasks.c.status, sa.func.count(), sa.func.min(tasks.c.created_at)
@@ -90,9 +91,11 @@ def stats(db: sa.Connection, now: float) -> dict[str, dict[str, Any]]:
     )
     for task_type, status, number in db.execute(recent):
         found[task_type][f"{status}_last_hour"] = number
+    for task_type in pauses.standing(db, now):
+        found.setdefault(task_type, _zeros())["paused"] = 1
     return found
 
 
 def _zeros() -> dict[str, Any]:
     counts = ("pending", "processing", "completed", "failed", "completed_last_hour", "failed_last_hour")
-    return {**dict.fromkeys(counts, 0), "oldest_pending_seconds": 0.0}
+    return {**dict.fromkeys(counts, 0), "oldest_pending_seconds": 0.0, "paused": 0}

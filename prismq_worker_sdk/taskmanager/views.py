@@ -72,14 +72,27 @@ def act(row: Row) -> dict[str, Any]:
     }
 
 
-def task_type(row: Row) -> dict[str, Any]:
-    """A task type."""
+def task_type(row: Row, paused: Any) -> dict[str, Any]:
+    """A task type, with the row of its pause."""
     return {
         "name": row.name,
         "version": row.version,
         "param_schema": json.loads(row.param_schema),
         "result_schema": None if row.result_schema is None else json.loads(row.result_schema),
         "updated_at": instant(row.updated_at),
+        "paused": pause(paused),
+    }
+
+
+def pause(row: Any) -> dict[str, Any] | None:
+    """The pause of a task type, None for none."""
+    if row is None:
+        return None
+    return {
+        "until": instant(row.until),
+        "reason": row.reason,
+        "paused_at": instant(row.paused_at),
+        "paused_by": row.paused_by,
     }
 
 

@@ -14,6 +14,7 @@ from prismq_worker_sdk.taskmanager.messages import (
     NewTaskType,
     TaskFilter,
 )
+from prismq_worker_sdk.taskmanager.routes.pauses import NewPause
 from tests.support.api import TYPE, running_api
 
 FILE = Path(__file__).parents[2] / "docs" / "reference" / "openapi.yaml"
@@ -28,6 +29,7 @@ BODIES = {
     ("POST", "/tasks"): NewTask,
     ("POST", "/tasks/batch"): NewTasks,
     ("PUT", "/task-types/{name}"): NewTaskType,
+    ("POST", "/task-types/{name}/pause"): NewPause,
 }
 
 
@@ -92,7 +94,7 @@ def test_the_file_and_the_server_want_the_same_fields(operation):
     said, read = body_schema(*operation), BODIES[operation].model_json_schema()
 
     assert set(said["properties"]) == set(read["properties"])
-    assert set(said["required"]) == set(read["required"])
+    assert set(said.get("required", ())) == set(read.get("required", ()))
     assert said.get("additionalProperties", True) == read.get("additionalProperties", True)
 
 
@@ -156,7 +158,10 @@ def test_what_the_server_answers_through_the_life_of_a_task_is_what_the_file_say
     call("GET", "/task-types/{name}", name=TYPE)
     assert set(call("GET", "/stats")["types"]) == {TYPE}
     assert TYPE in call("GET", "/metrics")
-    assert {one["action"] for one in call("GET", "/audit")["audit"]} == {"publish", "retry", "cancel"}
+    call("POST", "/task-types/{name}/pause", {"seconds": 5}, name=TYPE)
+    assert call("GET", "/task-types")["paused"]
+    call("POST", "/task-types/{name}/resume", name=TYPE)
+    assert {one["action"] for one in call("GET", "/audit")["audit"]} > {"publish", "retry", "cancel"}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ FILES = (
     "claims",
     "exchange",
     "expiry",
+    "pauses",
     "producing",
     "reads",
     "schemas",

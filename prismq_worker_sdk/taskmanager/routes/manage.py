@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
 
-from prismq_worker_sdk.taskmanager import audit, exchange, producing, queries, steering, views
+from prismq_worker_sdk.taskmanager import audit, exchange, pauses, producing, queries, steering, views
 from prismq_worker_sdk.taskmanager.app_state import AppState, admitted, caller_of, state_of
 from prismq_worker_sdk.taskmanager.config import Scope
 from prismq_worker_sdk.taskmanager.http import Problem, Route, answer, body_of, json_text, read, takes
@@ -96,22 +96,32 @@ async def publish(request: Request, name: str) -> Response:
     new = await body_of(request, NewTaskType)
     await state.apart(producing.check_schemas, new)
     who = caller_of(request).name
-    row = await state.run(lambda db, now: producing.publish(db, name, new, who, now))
-    return answer(json_text(views.task_type(row)))
+
+    def publish(db: sa.Connection, now: float) -> str:
+        row = producing.publish(db, name, new, who, now)
+        return json_text(views.task_type(row, pauses.standing(db, now).get(name)))
+
+    return answer(await state.run(publish))
 
 
 @router.get("/task-types", dependencies=ANY)
 async def types(request: Request) -> Response:
-    """The registered task types."""
-    rows = await state_of(request).reader.run(lambda db, _now: queries.types(db))
-    return answer(json_text({"task_types": [views.task_type(row) for row in rows]}))
+    """The registered task types, and which types are paused."""
+    rows, paused = await state_of(request).reader.run(
+        lambda db, now: (queries.types(db), pauses.standing(db, now))
+    )
+    shown = [views.task_type(row, paused.get(row.name)) for row in rows]
+    pausing = [{"name": name, "paused": views.pause(one)} for name, one in paused.items()]
+    return answer(json_text({"task_types": shown, "paused": pausing}))
 
 
 @router.get("/task-types/{name}", dependencies=ANY)
 async def type_named(request: Request, name: str) -> Response:
     """A registered task type."""
-    row = await state_of(request).reader.run(lambda db, _now: queries.type_named(db, name))
-    return answer(json_text(views.task_type(row)))
+    row, paused = await state_of(request).reader.run(
+        lambda db, now: (queries.type_named(db, name), pauses.standing(db, now))
+    )
+    return answer(json_text(views.task_type(row, paused.get(name))))
 
 
 @router.get("/workers", dependencies=ANY)

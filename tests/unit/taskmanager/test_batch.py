@@ -36,7 +36,7 @@ def test_each_task_of_a_batch_is_answered_as_if_it_had_come_alone_in_the_order_s
     assert [one["status"] for one in found] == [201, 201, 201]
     assert [one["task"]["params"]["n"] for one in found] == [0, 1, 2]
     for one in found:
-        assert {**one["task"], "history": []} == api.show(one["task"]["id"])
+        assert {**one["task"], "history": [], "audit": []} == api.show(one["task"]["id"])
     assert found[0]["task"]["priority"] == 3
     assert found[1]["task"]["not_before"] is not None
 

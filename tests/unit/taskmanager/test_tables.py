@@ -97,7 +97,8 @@ def test_no_statement_of_a_task_walks_through_a_table(name):
     database.close()
     steps = [step[3] for step in plan]
 
-    assert [step for step in steps if step.startswith("SCAN") and "INDEX" not in step] == []
+    walks = [step for step in steps if step.startswith("SCAN") and "INDEX" not in step]
+    assert [step for step in walks if step != "SCAN CONSTANT ROW"] == []
     assert name == "claims._EXPIRED" or [step for step in steps if "TEMP B-TREE" in step] == []
 
 
