@@ -106,6 +106,16 @@ def create(
     return answers
 
 
+def check(db: sa.Connection, new: NewTask) -> None:
+    """Looks whether it could be created.
+
+    Raises:
+        Problem: 413, 422 its params are too large, or do not fit the registered schema.
+        LongChecks: Checks that are not to be made in a transaction.
+    """
+    _check(db, new, _params_text(new.params), {}, bounded=True)
+
+
 def lock_keys(db: sa.Connection, keys: Sequence[tuple[str, str, str | None]], now: float) -> None:
     """Lets nobody else look for tasks with these types, dedupe keys and parents until the transaction ends.
 

@@ -107,6 +107,29 @@ def worker(row: Row, running: Iterable[str]) -> dict[str, Any]:
     }
 
 
+def schedule(row: Row) -> dict[str, Any]:
+    """A schedule; a paused one has no next time."""
+    return {
+        "name": row.name,
+        "type": row.type,
+        "params": json.loads(row.params),
+        "priority": row.priority,
+        "max_attempts": row.max_attempts,
+        "cron": row.cron,
+        "timezone": row.zone,
+        "every_seconds": row.every,
+        "missed": row.missed,
+        "overlap": row.overlap,
+        "paused": bool(row.paused),
+        "next_at": None if row.paused else instant(row.next_at),
+        "last_at": instant(row.last_at),
+        "last_task_id": row.last_task,
+        "last_error": row.last_error,
+        "created_at": instant(row.created_at),
+        "updated_at": instant(row.updated_at),
+    }
+
+
 @lru_cache(maxsize=1024)
 def instant(seconds: float | None) -> str | None:
     """RFC 3339, UTC, milliseconds."""

@@ -15,6 +15,7 @@ from prismq_worker_sdk.taskmanager.messages import (
     TaskFilter,
 )
 from prismq_worker_sdk.taskmanager.routes.pauses import NewPause
+from prismq_worker_sdk.taskmanager.schedules import NewSchedule
 from tests.support.api import TYPE, running_api
 
 FILE = Path(__file__).parents[2] / "docs" / "reference" / "openapi.yaml"
@@ -29,6 +30,7 @@ BODIES = {
     ("POST", "/tasks"): NewTask,
     ("POST", "/tasks/batch"): NewTasks,
     ("PUT", "/task-types/{name}"): NewTaskType,
+    ("PUT", "/schedules/{name}"): NewSchedule,
     ("POST", "/task-types/{name}/pause"): NewPause,
 }
 
@@ -162,6 +164,24 @@ def test_what_the_server_answers_through_the_life_of_a_task_is_what_the_file_say
     assert call("GET", "/task-types")["paused"]
     call("POST", "/task-types/{name}/resume", name=TYPE)
     assert {one["action"] for one in call("GET", "/audit")["audit"]} > {"publish", "retry", "cancel"}
+
+
+def test_what_the_server_answers_through_the_life_of_a_schedule_is_what_the_file_says(api):
+    def call(method, path, body=None):
+        place = path.format(name="nightly", action="pause")
+        return checked(path, method, api.call(method, place, body))
+
+    new = {"type": "Test.Scheduled", "cron": "30 3 * * *", "timezone": "Europe/Berlin"}
+    assert call("PUT", "/schedules/{name}", new)["paused"] is False
+    call("PUT", "/schedules/{name}", {**new, "missed": "all", "max_attempts": 1})
+    task = call("POST", "/schedules/{name}/run")
+    assert len(call("GET", "/schedules/{name}")["next_times"]) == 5
+    assert call("POST", "/schedules/{name}/{action}")["paused"] is True
+    assert call("GET", "/schedules")["schedules"][0]["last_task_id"] == task["id"]
+    assert call("POST", "/schedules/{name}/run")["status"] == 409
+    call("DELETE", "/schedules/{name}")
+    assert call("DELETE", "/schedules/{name}")["status"] == 404
+    assert call("PUT", "/schedules/{name}", {**new, "cron": "often"})["status"] == 422
 
 
 @pytest.mark.parametrize(

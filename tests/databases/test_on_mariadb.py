@@ -17,6 +17,7 @@ FILES = (
     "pauses",
     "producing",
     "reads",
+    "schedules",
     "schemas",
     "server_rules",
     "shared_database",

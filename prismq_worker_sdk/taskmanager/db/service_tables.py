@@ -86,11 +86,13 @@ schedules = Table(
     Column("missed", Name(8), nullable=False, doc="skip, once or all"),
     Column("overlap", Name(8), nullable=False, doc="allow or skip"),
     Column("paused", Integer, nullable=False),
-    Column("next_at", Instant, index=True, doc="NULL when there is none any more"),
-    Column("last_at", Instant, doc="the time that it fired for"),
-    Column("last_task", Name(36)),
+    Column("next_at", Instant, doc="NULL when there is none any more"),
+    Column("last_at", Instant, doc="the time that it fired for, or would have"),
+    Column("last_task", Name(36), doc="the last one that was made"),
+    Column("last_error", Payload, doc="why there is no task for the last time"),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Index("schedules_due", "paused", "next_at"),
 )
 
 fan_ins = Table(

@@ -52,6 +52,7 @@ async def health(request: Request) -> Response:
         "manage": True,
         "logs": {"max_lines": MAX_LOG_LINES, "max_bytes": MAX_LOG_BYTES},
         "audit": True,
+        "schedules": True,
         "batch": {"max_tasks": MAX_BATCH_TASKS, "max_bytes": MAX_REQUEST_BYTES},
     }
     server = {"name": "prismq-taskmanager", "version": __version__, "instance": state.instance}
