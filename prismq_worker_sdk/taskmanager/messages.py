@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
-from prismq_worker_sdk.compat import datetime_from_iso
+from prismq_worker_sdk.compat import UTC, datetime_from_iso
 from prismq_worker_sdk.taskmanager.rules import MAX_BATCH_TASKS, is_task_type, is_worker_id
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _worker_id(value: str) -> str:
@@ -32,13 +43,20 @@ def _instant(value: object) -> float:
     raise ValueError("must be a time with its zone, such as 2026-11-29T12:00:00Z")
 
 
+def _written(seconds: float) -> str:
+    return (EPOCH + timedelta(seconds=seconds)).isoformat()
+
+
 WorkerId = Annotated[str, AfterValidator(_worker_id)]
 TaskTypeName = Annotated[str, AfterValidator(_task_type)]
 TaskTypes = Annotated[list[str], Field(min_length=1, max_length=1000)]
 Priority = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 Delay = Annotated[float | None, Field(ge=0, le=366 * 86400)]
 Instant = Annotated[
-    float, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})
+    float,
+    BeforeValidator(_instant),
+    PlainSerializer(_written),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """Seconds since 1970, written as RFC 3339."""
 
@@ -194,14 +212,32 @@ class NewTaskType(StrictMessage):
     allow_breaking: bool = False
 
 
-class TaskFilter(BaseModel):
-    """The query of `GET /tasks`."""
+class TaskSet(StrictMessage):
+    """Which tasks are meant: those that meet everything that is said.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    Attributes:
+        error: Part of the error, letters of ASCII in either case.
+        q: The same, of id, type, params or error.
+        created_after: That instant or later; `…_before`: earlier than that.
+    """
 
     status: Annotated[str | None, Field(pattern="^(pending|processing|completed|failed)$")] = None
     type: str | None = None
     worker_id: str | None = None
+    parent_id: str | None = Field(None, max_length=36)
+    error_type: str | None = Field(None, max_length=255)
+    error: str | None = Field(None, max_length=200)
     q: str | None = Field(None, max_length=200)
+    created_after: Instant | None = None
+    created_before: Instant | None = None
+    ended_after: Instant | None = None
+    ended_before: Instant | None = None
+
+
+class TaskFilter(TaskSet):
+    """The query of `GET /tasks`."""
+
+    model_config = ConfigDict(strict=False, extra="ignore")
+
     limit: int = Field(50, ge=1, le=500)
     cursor: str | None = None

@@ -10,6 +10,7 @@ from prismq_worker_sdk.taskmanager import pauses
 from prismq_worker_sdk.taskmanager.cursors import cursor_of, place_of
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement
 from prismq_worker_sdk.taskmanager.db.tables import claims, task_types, tasks
+from prismq_worker_sdk.taskmanager.filters import matching, nearby
 from prismq_worker_sdk.taskmanager.http import Problem
 from prismq_worker_sdk.taskmanager.messages import TaskFilter
 
@@ -37,17 +38,8 @@ def history(db: sa.Connection, task_id: str) -> list[Row]:
 
 def listed(db: sa.Connection, wanted: TaskFilter) -> tuple[list[Row], str | None]:
     """Tasks, newest first, and the cursor of the next page; tasks that come meanwhile do not shift the pages."""
-    query = sa.select(tasks).order_by(tasks.c.seq.desc()).limit(wanted.limit + 1)
-    if wanted.status is not None:
-        query = query.where(tasks.c.status == sa.literal_column(f"'{wanted.status}'"))
-    if wanted.type is not None:
-        query = query.where(tasks.c.type == wanted.type)
-    if wanted.worker_id is not None:
-        query = query.where(tasks.c.worker_id == wanted.worker_id)
-    if wanted.q:
-        like = f"%{wanted.q.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
-        columns = (tasks.c.id, tasks.c.type, tasks.c.params, tasks.c.error)
-        query = query.where(sa.or_(*(column.like(like, escape="!") for column in columns)))
+    query = sa.select(tasks).where(*matching(db, wanted), *nearby(db, wanted))
+    query = query.order_by(tasks.c.seq.desc()).limit(wanted.limit + 1)
     if wanted.cursor is not None:
         query = query.where(tasks.c.seq < place_of(wanted.cursor))
     rows = list(db.execute(query))

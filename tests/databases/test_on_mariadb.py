@@ -14,6 +14,7 @@ FILES = (
     "claims",
     "exchange",
     "expiry",
+    "filters",
     "pauses",
     "producing",
     "reads",

@@ -46,7 +46,7 @@ async def create_many(request: Request) -> Response:
 
 @router.get("/tasks", dependencies=ANY)
 async def listed(request: Request) -> Response:
-    """Tasks, newest first: status, type, worker_id, q, limit, cursor."""
+    """Tasks, newest first, those of the filter; limit, cursor."""
     wanted = read(TaskFilter, dict(request.query_params))
     rows, cursor = await state_of(request).look_at_tasks(lambda db, _now: queries.listed(db, wanted))
     shown = ",".join(views.task(row._asdict()) for row in rows)

@@ -32,7 +32,7 @@ class NewPause(StrictMessage):
         if self.until is not None and self.seconds is not None:
             raise Problem(422, "until and seconds both say when the pause ends; send one of them")
         if self.until is not None and self.until <= now:
-            raise Problem(422, f"until is {views.instant(self.until)}, which is over; send a later time")
+            raise Problem(422, "until is over already; send a later time")
         return self.until if self.seconds is None else now + self.seconds
 
 

@@ -22,7 +22,6 @@ def upgrade() -> None:
     for found in sa.inspect(db).get_indexes("tasks"):
         op.drop_index(found["name"] or "", "tasks")
     op.create_index("ix_workers_wanted", "workers", ["wanted"])
-    for index in tasks.indexes:
-        if index.dialect_options["sqlite"]["where"] is not None:
-            index.create(db)
+    for index in tasks.indexes:  # those of this database
+        index.create(db)
     metadata.create_all(db)
