@@ -71,7 +71,7 @@ def test_a_process_that_is_killed_is_started_again(served):
 def test_none_of_them_outlives_a_first_process_that_is_killed(served):
     pids = wait_until(lambda: serving(served) if len(serving(served)) == 3 else None, "three processes")
     wait_until(lambda: answers(served), "an answer")
-    served.kill()
+    served.process.kill()
 
     wait_until(lambda: gone(pids), "their end")
 

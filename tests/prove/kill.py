@@ -72,10 +72,10 @@ def parts():
     return [*embedded, *base, *client]
 
 
-def run(size, seed):
+def run(size, seed, chaos=None):
     """One part: what happened, counted from outside."""
     with tempfile.TemporaryDirectory() as folder:
-        return Chaos(size, seed, Path(folder)).run()
+        return (chaos or Chaos)(size, seed, Path(folder)).run()
 
 
 class Chaos:
@@ -89,10 +89,10 @@ class Chaos:
 
     def run(self):
         size = self._size
-        self._server = SERVERS[size.server](self._folder / "server")
+        self._server = self._started()
         try:
             self._add()
-            with FaultProxy(self._server.url, FaultPlan(size.share, seed=self._seed)) as proxy:
+            with self._proxied(FaultPlan(size.share, seed=self._seed)) as proxy:
                 self._proxy = proxy
                 arguments = ("--server-claim-timeout", f"{CLAIM_SECONDS}s", "--startup-timeout", "2m")
                 self._crew = WorkerThreads(self._folder, proxy.url, size.workers, arguments)
@@ -106,6 +106,12 @@ class Chaos:
         finally:
             self._server.kill()
         return self._found(faults)
+
+    def _started(self):
+        return SERVERS[self._size.server](self._folder / "server")
+
+    def _proxied(self, plan):
+        return FaultProxy(self._server.url, plan)
 
     def _add(self):
         slow, slowest = self._size.seconds

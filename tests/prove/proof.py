@@ -9,6 +9,7 @@ PROOFS = {
     "rules": "tests.prove.rules",
     "client": "tests.prove.prismq_client",
     "kill": "tests.prove.kill",
+    "replicas": "tests.prove.replicas",
     "stop": "tests.prove.stop",
     "soak": "tests.prove.soak",
     "hold": "tests.prove.hold",

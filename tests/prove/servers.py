@@ -6,6 +6,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import requests
+import sqlalchemy as sa
+
 from tests.prove.handlers import CHILD
 from tests.support.deployed import Process
 from tests.support.processes import ServerProcess, control
@@ -74,6 +77,94 @@ class TaskManager(EmbeddedServer):
                 "SELECT parent_id, count(*) FROM tasks WHERE parent_id IS NOT NULL GROUP BY parent_id"
             )
             return Records(tasks, claims, changed, dict(rows.fetchall()))
+
+
+AUDIT_ON_A_SERVER = """
+CREATE TABLE prove_audit (what VARCHAR(8), ref VARCHAR(64), old VARCHAR(16), new VARCHAR(16))
+CREATE TRIGGER prove_claim AFTER UPDATE ON claims FOR EACH ROW IF NOT (NEW.verdict <=> OLD.verdict) THEN \
+INSERT INTO prove_audit VALUES ('claim', NEW.id, OLD.verdict, NEW.verdict); END IF
+CREATE TRIGGER prove_task AFTER UPDATE ON tasks FOR EACH ROW \
+IF OLD.status IN ('completed', 'failed') AND NEW.status <> OLD.status THEN \
+INSERT INTO prove_audit VALUES ('task', NEW.id, OLD.status, NEW.status); END IF
+"""
+"""The same for MariaDB and MySQL."""
+
+
+class Replicas:
+    """Two TaskManagers, of two processes each, on one database of a database server.
+
+    Args:
+        server: As `tests.support.databases.MariaDb`.
+    """
+
+    def __init__(self, folder, server):
+        self.database = server
+        server.sql("CREATE DATABASE tasks")
+        self._engine = sa.create_engine(f"{server.url}/tasks", poolclass=sa.NullPool)
+        more = ("--workers", 2, "--max-attempts", MAX_ATTEMPTS)
+        self.replicas = [
+            EmbeddedServer(Path(folder) / f"replica-{n}", database=f"{server.url}/tasks", more=more)
+            for n in (1, 2)
+        ]
+        self.url = self.replicas[0].url
+        with self._engine.begin() as db:
+            for statement in AUDIT_ON_A_SERVER.strip().splitlines():
+                db.exec_driver_sql(statement)
+
+    def crash(self, rng):
+        """One replica is killed, with all its processes, and started again on its port."""
+        one = rng.choice(self.replicas)
+        one.kill()
+        one.start()
+
+    def crash_database(self):
+        self.database.kill()
+        self.database.start()
+
+    def kill(self):
+        """Ends all of it; what is on record is read before."""
+        for one in self.replicas:
+            one.kill()
+        self._read = self._read_records()
+        self.database.kill()
+        self.database.forget()
+
+    def add(self, task_type, params):
+        api = f"{self.url}/tasks/batch"
+        ids = []
+        for start in range(0, len(params), 500):
+            new = [{"type": task_type, "params": one} for one in params[start : start + 500]]
+            answer = requests.post(api, json={"tasks": new}, timeout=60)
+            answer.raise_for_status()
+            ids += [one["task"]["id"] for one in answer.json()["tasks"]]
+        return ids
+
+    def finished(self):
+        counted = "SELECT count(*) FROM tasks WHERE status IN ('completed', 'failed') AND parent_id IS NULL"
+        return self._rows(counted)[0][0]
+
+    def records(self):
+        return self._read
+
+    def _read_records(self):
+        tasks = {
+            row[0]: (row[1], None if row[2] is None else json.loads(row[2]))
+            for row in self._rows("SELECT id, status, result FROM tasks ORDER BY seq")
+        }
+        rows = self._rows("SELECT task_id, worker_id, claimed_at, verdict FROM claims ORDER BY id")
+        claims = [ClaimRecord(*row) for row in rows]
+        rows = self._rows(
+            "SELECT what, ref, old, new FROM prove_audit WHERE old IS NOT NULL AND old <> 'expired'"
+        )
+        changed = [list(row) for row in rows]
+        rows = self._rows(
+            "SELECT parent_id, count(*) FROM tasks WHERE parent_id IS NOT NULL GROUP BY parent_id"
+        )
+        return Records(tasks, claims, changed, {row[0]: row[1] for row in rows})
+
+    def _rows(self, text):
+        with self._engine.connect() as db:
+            return db.exec_driver_sql(text).fetchall()
 
 
 class StrictServer:

@@ -41,14 +41,16 @@ class Tree:
 
     Attributes:
         packages: What it has beside a bare system.
+        name: Of its folder, where its suite alone is not enough.
     """
 
     suite: str
     packages: tuple[str, ...]
+    name: str = ""
 
     @property
     def root(self):
-        return TREES / self.suite
+        return TREES / (self.name or self.suite)
 
     def made(self):
         """The same, there and up to date with this machine's network settings.
@@ -61,7 +63,7 @@ class Tree:
                 raise RuntimeError(
                     "a Debian in a folder needs root and debootstrap (apt install debootstrap)"
                 )
-            fresh = self.root.with_name(f"{self.suite}.unfinished")
+            fresh = self.root.with_name(f"{self.root.name}.unfinished")
             shutil.rmtree(fresh, ignore_errors=True)
             fresh.parent.mkdir(parents=True, exist_ok=True)
             include = f"--include={','.join((*BARE, *self.packages))}"
@@ -72,7 +74,11 @@ class Tree:
         return self
 
     def does(self, command, folder, **environment):
-        """Runs a command in the tree.
+        """Runs a command in the tree."""
+        return run(self.inside(command, folder, **environment), ROOT)
+
+    def inside(self, command, folder="/", **environment):
+        """The words that run a command in the tree, as the process that is started.
 
         /proc, /dev and /sys are mounted for it alone, in a namespace that ends with it: there is nothing to unmount,
         and whoever copies or deletes the tree meanwhile does not see them.
@@ -84,7 +90,7 @@ class Tree:
         path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         inside = ["env", "-i", "-C", folder, path, *settings, *command]
         alone = ["unshare", "--mount", "--propagation", "private"]
-        return run(["nice", *alone, "sh", "-c", ENTER, "sh", str(self.root), *inside], ROOT)
+        return ["nice", *alone, "sh", "-c", ENTER, "sh", str(self.root), *inside]
 
     def _take_over(self, path):
         place = self.root / path.relative_to("/")

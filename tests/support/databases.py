@@ -18,40 +18,27 @@ def mariadb_is_here():
     return shutil.which("mariadbd") is not None or shutil.which("mariadbd", path="/usr/sbin") is not None
 
 
-class MariaDb:
-    """A MariaDB server on a folder, which can be killed and started again on its port."""
+class DatabaseServer:
+    """A database server as a process, which can be killed and started again on its port.
 
-    def __init__(self, folder, *more):
-        self.folder, self._more = folder, more
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.url = f"mysql+pymysql://root@127.0.0.1:{self.port}"
-        install = [_program("mariadb-install-db"), "--no-defaults", "--user=root", f"--datadir={folder}/data"]
-        install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
-        subprocess.run(install, check=True, capture_output=True)
+    Who derives from it gives `begin`, which starts the process.
+    """
+
+    def __init__(self, port):
+        self.port = port
+        self.url = f"mysql+pymysql://root@127.0.0.1:{port}"
         self.start()
 
     def start(self):
-        words = [_program("mariadbd"), "--no-defaults", "--user=root", f"--datadir={self.folder}/data"]
-        words += [f"--port={self.port}", "--bind-address=127.0.0.1", f"--socket={self.folder}/socket"]
-        log = (self.folder / "log").open("ab")
-        with log:
-            self.process = subprocess.Popen(
-                [*words, *self._more],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        wait_until(self._answers, "the database server", deadline=60)
+        self.process = self.begin()
+        wait_until(self._answers, "the database server", deadline=90)
 
     def kill(self):
         self.process.kill()
         self.process.wait()
 
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(60)
+    def forget(self):
+        """Removes what it stored; nothing where a temporary folder does."""
 
     def sql(self, text):
         """Runs statements as root."""
@@ -62,6 +49,8 @@ class MariaDb:
         engine.dispose()
 
     def _answers(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"the database server ended with {self.process.returncode}")
         engine = sa.create_engine(self.url)
         try:
             with engine.connect():
@@ -70,6 +59,31 @@ class MariaDb:
             return False
         finally:
             engine.dispose()
+
+
+class MariaDb(DatabaseServer):
+    """This machine's MariaDB, on a folder."""
+
+    def __init__(self, folder, *more):
+        self.folder, self._more = folder, more
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        install = [_program("mariadb-install-db"), "--no-defaults", "--user=root", f"--datadir={folder}/data"]
+        install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        subprocess.run(install, check=True, capture_output=True)
+        super().__init__(port)
+
+    def begin(self):
+        words = [_program("mariadbd"), "--no-defaults", "--user=root", f"--datadir={self.folder}/data"]
+        words += [f"--port={self.port}", "--bind-address=127.0.0.1", f"--socket={self.folder}/socket"]
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [*words, *self._more],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
 
 @contextmanager

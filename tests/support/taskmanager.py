@@ -1,12 +1,14 @@
 """The embedded TaskManager as a process of its own that can be killed and started again on its file."""
 
 import json
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
 import time
 import uuid
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from tests.support.processes import wait_until
@@ -19,12 +21,16 @@ FINISHED = ("completed", "failed")
 
 
 class TaskManager:
-    """`prismq-worker taskmanager` on a file."""
+    """`prismq-worker taskmanager` on a file, or on a database server.
 
-    def __init__(self, folder, *, lease="5s", claim_timeout="5s", dialect="v1", more=()):
+    Args:
+        database: URL; its own looks at the database are for a file only.
+    """
+
+    def __init__(self, folder, *, lease="5s", claim_timeout="5s", dialect="v1", more=(), database=None):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.database = self.folder / "tasks.db"
+        self.database = database or self.folder / "tasks.db"
         leases = ("--lease", lease) if dialect == "v1" else ()
         self._options = ("--dialect", dialect, *leases, "--claim-timeout", claim_timeout, *more)
         self._starts = 0
@@ -48,7 +54,9 @@ class TaskManager:
         self.port = int(self.url.split(":")[2].split("/")[0])
 
     def kill(self):
-        self.process.kill()
+        """Kills it, with all its processes where it has several."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def add(self, task_type, params):
