@@ -21,7 +21,7 @@ from prismq_worker_sdk.taskmanager.db.migrate import instance_of
 from prismq_worker_sdk.taskmanager.db.transactions import Reader, Unsure, Writer
 from prismq_worker_sdk.taskmanager.http import Problem
 from prismq_worker_sdk.taskmanager.listening import PREFIX
-from prismq_worker_sdk.taskmanager.routes import audit, manage, pauses, schedules, task_logs, worker
+from prismq_worker_sdk.taskmanager.routes import audit, fan_in, manage, pauses, schedules, task_logs, worker
 from prismq_worker_sdk.taskmanager.schedules import FIRE_SCHEDULES
 from prismq_worker_sdk.version import __version__
 
@@ -67,7 +67,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.taskmanager = state
-    for part in (worker, manage, pauses, schedules, task_logs, audit):
+    for part in (worker, manage, pauses, schedules, task_logs, audit, fan_in):
         app.include_router(part.router, prefix=PREFIX)
     for kind in (Problem, HTTPException, DBAPIError, Unsure, Exception):
         app.add_exception_handler(kind, _refused)

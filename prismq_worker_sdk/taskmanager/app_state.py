@@ -109,7 +109,7 @@ class AppState:
         try:
             return await self.reader.run(look)
         except _ClaimsAreOver:
-            await self.writer.run(expire_claims)
+            self.waiting.notify(await self.writer.run(expire_claims))
             return await self.reader.run(operation)
 
     def close(self) -> None:

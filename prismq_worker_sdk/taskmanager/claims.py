@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prismq_worker_sdk.taskmanager import pauses, views
+from prismq_worker_sdk.taskmanager import fan_in, pauses, views
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement, insert
 from prismq_worker_sdk.taskmanager.db.tables import claims
 from prismq_worker_sdk.taskmanager.http import size_of
@@ -161,12 +161,17 @@ def some_are_over(db: sa.Connection, now: float) -> bool:
     return _SOME_OVER.first(db, now=now) is not None
 
 
-def expire_claims(db: sa.Connection, now: float) -> None:
-    """Fails the tasks whose claim ran out and that nobody may have again: cancelled (R29), or attempts used up."""
+def expire_claims(db: sa.Connection, now: float) -> Counter[str]:
+    """Fails the tasks whose claim ran out and that nobody may have again: cancelled (R29), or attempts used up.
+
+    Returns:
+        How many tasks of which type can be had now.
+    """
     over = list(_OVER.rows(db, now=now))
     why = [CANCELLED if row.cancel_asked else (expired_error(row.attempts), EXPIRED) for row in over]
     _GIVE_UP.run(db, [(*said, now, row.seq) for said, row in zip(why, over, strict=True)])
     CLOSE_CLAIM.run(db, [(EXPIRED, None, now, row.claim) for row in over])
+    return fan_in.follow(db, [row.parent_id for row in over if row.parent_id is not None], now)
 
 
 def types_to_have(db: sa.Connection, types: Sequence[str], now: float) -> list[str]:

@@ -13,12 +13,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prismq_worker_sdk.taskmanager import producing
+from prismq_worker_sdk.taskmanager import fan_in, producing
 from prismq_worker_sdk.taskmanager.claims import CANCELLED, CLOSE_CLAIM, EXPIRED
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement
 from prismq_worker_sdk.taskmanager.http import Problem, json_text, size_of
-from prismq_worker_sdk.taskmanager.messages import HeldItem, LeaseItem, ReportItem
+from prismq_worker_sdk.taskmanager.messages import FollowerItem, HeldItem, LeaseItem, ReportItem
 from prismq_worker_sdk.taskmanager.queries import find
 from prismq_worker_sdk.taskmanager.rules import (
     MAX_CHECKPOINT_BYTES,
@@ -29,8 +29,8 @@ from prismq_worker_sdk.taskmanager.rules import (
 from prismq_worker_sdk.taskmanager.task_logs import NewLines
 
 _HELD = Statement(
-    "SELECT token, claims.id AS held, confirmed, outcome, tasks.id, seq, type, status, claim, attempts, max_attempts,"
-    " unconfirmed, tasks.error, error_type, cancel_asked, progress, message, created_at,"
+    "SELECT token, claims.id AS held, confirmed, outcome, tasks.id, seq, type, parent_id, status, claim,"
+    " attempts, max_attempts, unconfirmed, tasks.error, error_type, cancel_asked, progress, message, created_at,"
     " attempt, log_lines, log_bytes, log_last, log_total"
     " FROM claims JOIN tasks ON tasks.id = claims.task_id WHERE token = :token",
     lock=Lock.WAIT,
@@ -60,7 +60,9 @@ class _Writes:
     """What reports change, written together.
 
     Attributes:
-        freed: How many tasks of a type can be had now: to be tried again at once, or new children.
+        freed: How many tasks of a type can be had now: to be tried again at once, new children, or what follows them.
+        followed: Tasks that complete with a follower, and that.
+        parents: Those of which children have ended, or that have none to wait for.
         outcomes: What was said of a claim in this exchange already, by its token.
     """
 
@@ -68,14 +70,27 @@ class _Writes:
     again: list[tuple[Any, ...]] = field(default_factory=list)
     ended: list[tuple[Any, ...]] = field(default_factory=list)
     freed: Counter[str] = field(default_factory=Counter)
+    followed: list[tuple[Any, FollowerItem]] = field(default_factory=list)
+    parents: set[str] = field(default_factory=set)
     outcomes: dict[str, str] = field(default_factory=dict)
     log: NewLines = field(default_factory=NewLines)
 
-    def run(self, db: sa.Connection) -> None:
+    def finish(self, task: Any, *values: Any) -> None:
+        self.finished.append(values)
+        if task.parent_id is not None:
+            self.parents.add(task.parent_id)
+
+    def run(self, db: sa.Connection, config: TaskManagerConfig, now: float) -> None:
         _FINISH.run(db, self.finished)
         _TRY_AGAIN.run(db, self.again)
         _END_CLAIM.run(db, self.ended)
         self.log.run(db)
+        for task, then in self.followed:
+            fan_in.ask(db, config, task, then)
+            if task.id in self.parents:
+                fan_in.wait_for_ends(db, task.id)
+        if self.parents:
+            self.freed += fan_in.follow(db, self.parents, now)
 
 
 def report(
@@ -92,7 +107,7 @@ def report(
         verdicts.append(
             {"task_id": item.task_id, "verdict": verdict, **({"detail": detail} if detail else {})}
         )
-    writes.run(db)
+    writes.run(db, config, now)
     return verdicts, writes.freed
 
 
@@ -134,7 +149,7 @@ def end_of_worker(
         raise Problem(409, f"task {row.id} is {row.status}, and not, or no longer, claimed by this worker")
     said = (item, json_text(item.result))
     verdict = _end(config, row, (row.attempts, row.unconfirmed), said, writes, now)
-    writes.run(db)
+    writes.run(db, config, now)
     CLOSE_CLAIM.run(db, [(verdict, item.error or None, now, row.claim)])
     return writes.freed
 
@@ -161,8 +176,8 @@ def _report(
     if not _is_current(row):
         return "lost", f"the task is {row.status}, under a later claim or none"
     refusal = _unfit(item, result)
-    if refusal is None and item.children and item.outcome == "completed":
-        refusal = _create_children(db, config, item, writes, now)
+    if refusal is None and item.outcome == "completed" and (item.children or item.then):
+        refusal = _create_children(db, config, row, item, writes, now)
     if refusal is not None:
         return "refused", refusal
     verdict = _end(config, row, _alive(row), (item, result), writes, now)
@@ -198,10 +213,10 @@ def _end(
     (attempts, unconfirmed), (item, result) = counts, said
     which = (_checkpoint(item.checkpoint), task.seq, task.claim)
     if item.outcome == "completed":
-        writes.finished.append(("completed", result, now, None, None, *counts, *which))
+        writes.finish(task, "completed", result, now, None, None, *counts, *which)
         return "completed"
     if task.cancel_asked:
-        writes.finished.append(("failed", None, now, *CANCELLED, *counts, *which))
+        writes.finish(task, "failed", None, now, *CANCELLED, *counts, *which)
         return "cancelled"
     wait: float | None = item.delay_seconds or 0.0
     if item.outcome == "released":
@@ -217,7 +232,7 @@ def _end(
         )
     rest = (item.error or None, item.error_type, attempts, unconfirmed, *which)
     if wait is None:
-        writes.finished.append(("failed", None, now, *rest))
+        writes.finish(task, "failed", None, now, *rest)
     else:
         writes.again.append((now + wait, int(wait > 0), *rest))
         writes.freed[task.type] += not wait
@@ -225,14 +240,22 @@ def _end(
 
 
 def _create_children(
-    db: sa.Connection, config: TaskManagerConfig, item: ReportItem, writes: _Writes, now: float
+    db: sa.Connection, config: TaskManagerConfig, parent: Any, item: ReportItem, writes: _Writes, now: float
 ) -> str | None:
-    """Creates the children of a completed report (R22); why they cannot be, None when they are."""
+    """Creates the children of a completed report (R22), and asks for their follower; why not, None when it is done."""
+    if item.then is not None and (refusal := fan_in.why_not(db, item.then)) is not None:
+        return f"the task that is to follow does not fit: {refusal}"
     wanted = [child.task_of(item.task_id) for child in item.children]
+    some_are_new = False
     for one in producing.create(db, config, wanted, now, children=True):
         if isinstance(one, Problem):
             return f"a child task does not fit: {one.detail}"
         writes.freed[one.task["type"]] += one.is_new
+        some_are_new |= one.is_new
+    if item.then is not None:
+        writes.followed.append((parent, item.then))
+        if not some_are_new:
+            writes.parents.add(parent.id)
     return None
 
 
@@ -256,6 +279,8 @@ def _checkpoint(value: Any) -> str | None:
 
 def _digest(item: ReportItem, result: str) -> str:
     """What makes two reports the same one: outcome, result and children; hints and texts may differ."""
-    children = [(child.key, child.type, child.params) for child in item.children]
+    children: list[Any] = [(child.key, child.type, child.params) for child in item.children]
+    if item.then is not None:
+        children.append((item.then.type, item.then.params))
     text = f'["{item.outcome}",{result},{json_text(children) if children else "[]"}]'
     return hashlib.sha256(text.encode()).hexdigest()

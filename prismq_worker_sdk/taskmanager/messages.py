@@ -150,6 +150,14 @@ class LogItem(Message):
     logged: int = Field(0, ge=0, le=1_000_000_000)
 
 
+class FollowerItem(Message):
+    """A task to be created once the children of the reported one have ended, all of them."""
+
+    type: TaskTypeName
+    params: dict[str, Any] = Field(default_factory=dict)
+    priority: Priority = 0
+
+
 class HeldItem(Message):
     """A claim that is proved by its token."""
 
@@ -169,6 +177,7 @@ class ReportItem(HeldItem):
     delay_seconds: Delay = None
     checkpoint: Any = None
     children: list[ChildItem] = Field(default_factory=list, max_length=10_000)
+    then: FollowerItem | None = None
 
 
 class LeaseItem(HeldItem):

@@ -94,7 +94,7 @@ def create(
         except Problem as problem:
             answers.append(problem)
         else:
-            task = _columns(one, config, now) | {"id": task_id, "params": params}
+            task = _columns(one, config.max_attempts, now) | {"id": task_id, "params": params}
             answers.append(Created(task, is_new=True))
             if one.dedupe_key is not None:
                 by_key[one.type, one.dedupe_key] = by_key[key] = task
@@ -104,6 +104,14 @@ def create(
         new = [one.task for one in answers if isinstance(one, Created) and one.is_new]
         _NEW_TASK.run(db, list(map(itemgetter(*_STORED), new)))
     return answers
+
+
+def create_checked(db: sa.Connection, new: NewTask, max_attempts: int, now: float) -> str:
+    """Creates a task without a dedupe key whose params were checked before; its id."""
+    (task_id,) = new_ids(1)
+    task = _columns(new, max_attempts, now) | {"id": task_id, "params": _params_text(new.params)}
+    _NEW_TASK.run(db, [tuple(task[name] for name in _STORED)])
+    return task_id
 
 
 def check(db: sa.Connection, new: NewTask) -> None:
@@ -182,11 +190,11 @@ def _check(db: sa.Connection, new: NewTask, params: str, schemas: dict[str, Any]
         raise Problem(422, f"the params do not fit {new.type} (version {row.version} of its schema)", faults)
 
 
-def _columns(new: NewTask, config: TaskManagerConfig, now: float) -> dict[str, Any]:
+def _columns(new: NewTask, max_attempts: int, now: float) -> dict[str, Any]:
     return _BLANK | {
         "type": new.type,
         "priority": new.priority,
-        "max_attempts": new.max_attempts or config.max_attempts,
+        "max_attempts": new.max_attempts or max_attempts,
         "not_before": now + new.delay_seconds if new.delay_seconds else None,
         "postponed": int(bool(new.delay_seconds)),
         "created_at": now,

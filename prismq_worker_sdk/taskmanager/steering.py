@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from prismq_worker_sdk.taskmanager import fan_in
 from prismq_worker_sdk.taskmanager.claims import CANCELLED
 from prismq_worker_sdk.taskmanager.db.statements import Lock
 from prismq_worker_sdk.taskmanager.db.tables import tasks
@@ -35,7 +36,10 @@ def cancel(db: sa.Connection, task_id: str, now: float) -> Any:
     }
     for status, change in (("pending", failed), ("processing", {"cancel_asked": 1})):
         if db.execute(_IN_STATUS, {"the_id": task_id, "the_status": status, **change}).rowcount:
-            return find(db, task_id)
+            row = find(db, task_id)
+            if row.parent_id is not None and status == "pending":
+                fan_in.follow(db, [row.parent_id], now)
+            return row
     row = find(db, task_id)
     raise Problem(409, f"task {task_id} is {row.status} already; only unfinished tasks can be cancelled")
 

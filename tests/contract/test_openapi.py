@@ -156,6 +156,14 @@ def test_what_the_server_answers_through_the_life_of_a_task_is_what_the_file_say
     made = call("POST", "/tasks/batch", {"tasks": batch})["tasks"]
     assert [one["status"] for one in made] == [201, 422, 422]
     assert len(call("GET", "/tasks")["tasks"]) == 3
+    claim = {"task_types": [TYPE], "max_tasks": 1}
+    (held,) = call("POST", "/tasks/exchange", {"worker_id": "w", "claim": claim})["tasks"]
+    report = {"task_id": held["id"], "lease_token": held["lease_token"], "outcome": "completed"}
+    report |= {"children": [{"key": "c", "type": TYPE, "params": {"n": 1}}], "then": {"type": TYPE}}
+    answer = call("POST", "/tasks/exchange", {"worker_id": "w", "reports": [report]})
+    assert answer["reports"][0]["verdict"] == "accepted"
+    told = call("GET", "/tasks/{task_id}/children", task_id=held["id"])
+    assert (told["open"], told["then"]) == (1, {"type": TYPE, "task_id": None})
     call("GET", "/task-types")
     call("GET", "/task-types/{name}", name=TYPE)
     assert set(call("GET", "/stats")["types"]) == {TYPE}
@@ -191,6 +199,7 @@ def test_what_the_server_answers_through_the_life_of_a_schedule_is_what_the_file
         ("POST", "/tasks/claim", {}, 422),
         ("POST", "/tasks/batch", {"tasks": []}, 422),
         ("GET", "/tasks/{task_id}", None, 404),
+        ("GET", "/tasks/{task_id}/children", None, 404),
         ("POST", "/tasks/{task_id}/complete", {"worker_id": "w"}, 404),
         ("POST", "/tasks/{task_id}/fail", {"worker_id": "w", "error": ""}, 404),
         ("POST", "/tasks/{task_id}/cancel", None, 404),

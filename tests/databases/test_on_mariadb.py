@@ -16,6 +16,7 @@ FILES = (
     "expiry",
     "filters",
     "pauses",
+    "fan_in",
     "producing",
     "reads",
     "schedules",

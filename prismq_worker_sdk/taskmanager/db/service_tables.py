@@ -99,13 +99,15 @@ fan_ins = Table(
     "fan_ins",
     metadata,
     Column("parent_id", Name(36), primary_key=True),
+    Column("above", Name(36), doc="the parent's own parent, which waits for what follows here"),
     Column("type", Name(255), nullable=False, doc="of the task that follows the last child"),
     Column("params", Payload, nullable=False),
     Column("priority", Integer, nullable=False),
-    Column("open", Integer, nullable=False, doc="children that have not ended"),
-    Column("completed", Integer, nullable=False),
-    Column("failed", Integer, nullable=False),
-    Column("task_id", Name(36), doc="the task that followed"),
+    Column("max_attempts", Integer, nullable=False),
+    Column("completed", Integer, nullable=False, server_default="0", doc="children that were deleted then"),
+    Column("failed", Integer, nullable=False, server_default="0", doc="children that were deleted otherwise"),
+    Column("task_id", Name(36), doc="the task that followed, NULL while children are open"),
+    Index("fan_ins_open", "task_id", "above"),
 )
 
 task_logs = Table(

@@ -54,6 +54,7 @@ async def health(request: Request) -> Response:
         "audit": True,
         "schedules": True,
         "batch": {"max_tasks": MAX_BATCH_TASKS, "max_bytes": MAX_REQUEST_BYTES},
+        "fan_in": True,
     }
     server = {"name": "prismq-taskmanager", "version": __version__, "instance": state.instance}
     time = views.instant(state.now())

@@ -1,0 +1,32 @@
+"""The children of a task: which they are, how many have ended, and what follows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Depends, Request, Response
+
+from prismq_worker_sdk.taskmanager import fan_in, queries, views
+from prismq_worker_sdk.taskmanager.app_state import admitted, state_of
+from prismq_worker_sdk.taskmanager.config import Scope
+from prismq_worker_sdk.taskmanager.http import Route, answer, json_text, read
+from prismq_worker_sdk.taskmanager.messages import TaskFilter
+
+router = APIRouter(tags=["fan_in"], route_class=Route)
+
+
+@router.get("/tasks/{task_id}/children", dependencies=[Depends(admitted(Scope.PRODUCER, Scope.WORKER))])
+async def children(request: Request, task_id: str) -> Response:
+    """The children of a task, newest first, with their number by status and the task that follows them."""
+    wanted = read(TaskFilter, dict(request.query_params)).model_copy(update={"parent_id": task_id})
+
+    def look(db: sa.Connection, _now: float) -> tuple[Any, ...]:
+        queries.find(db, task_id)
+        return (*queries.listed(db, wanted), *fan_in.looked_at(db, task_id))
+
+    rows, cursor, counts, unfinished, found = await state_of(request).look_at_tasks(look)
+    then = None if found is None else {"type": found.type, "task_id": found.task_id}
+    shown = ",".join(views.task(row._asdict()) for row in rows)
+    more = {"next_cursor": cursor, "counts": counts, "open": unfinished, "then": then}
+    return answer(f'{{"tasks":[{shown}],{json_text(more)[1:]}')
