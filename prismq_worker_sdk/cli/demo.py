@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
+from prismq_worker_sdk.cli.database import need_extra
 from prismq_worker_sdk.cli.handlers import ready_handlers
 from prismq_worker_sdk.cli.output import json_text
-from prismq_worker_sdk.cli.taskmanager import need_extra
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.discovery import Plugins, load

@@ -11,14 +11,17 @@ from urllib.parse import unquote, urlsplit
 import click
 from click.core import ParameterSource
 
+from prismq_worker_sdk.cli.database import DEFAULT, need_extra, place_of
+from prismq_worker_sdk.cli.group import SuggestingGroup
+from prismq_worker_sdk.cli.keys import keys as keys_group
 from prismq_worker_sdk.cli.options import duration_option
 from prismq_worker_sdk.decide.redaction import Redactor
-from prismq_worker_sdk.errors import SettingsError, missing_extra
+from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.files import place
 from prismq_worker_sdk.observe.logs import set_up_logging
 
 V1, PRISMQ_CLIENT = "v1", "prismq-client"
-DATABASES = {V1: "taskmanager.db", PRISMQ_CLIENT: "prismq-client.db"}
+DATABASES = {V1: DEFAULT, PRISMQ_CLIENT: "prismq-client.db"}
 OWNERS = dict.fromkeys(("lease_seconds", "workers"), V1) | dict.fromkeys(
     ("rate_limit", "repaired", "deadlocks", "half_failures"), PRISMQ_CLIENT
 )
@@ -32,14 +35,14 @@ SHARE: dict[str, Any] = {
 }
 
 
-@click.command(context_settings={"show_default": True})
+@click.group(cls=SuggestingGroup, invoke_without_command=True, context_settings={"show_default": True})
 @click.option(
     "--dialect",
     type=click.Choice([V1, PRISMQ_CLIENT]),
     default=V1,
     help="prismq-client behaves as the server in production, faults and all.",
 )
-@click.option("--host", default="127.0.0.1", help="Anything but loopback needs --keys.")
+@click.option("--host", default="127.0.0.1", help="Anything but loopback needs API keys.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0 for any free one.")
 @click.option(
     "--database",
@@ -62,7 +65,7 @@ SHARE: dict[str, Any] = {
 @click.option(
     "--keys",
     type=click.Path(path_type=Path),
-    help="File of lines `worker KEY`, `producer KEY`, `admin KEY`; prismq-client takes the first.",
+    help="File of lines `reader KEY`, `worker KEY`, `producer KEY`, `admin KEY`; prismq-client takes the first.",
 )
 @click.option(
     "--rate-limit",
@@ -103,6 +106,9 @@ def taskmanager(
     It keeps its tasks in a SQLite file, speaks the documented protocol, and creates tasks at POST /api/tasks.
     With --dialect prismq-client it answers as the server in production does.
     """
+    context.obj = given["database"]
+    if context.invoked_subcommand is not None:
+        return
     for option in context.command.params:
         name = option.name or ""
         if (owner := OWNERS.get(name, dialect)) != dialect:
@@ -111,7 +117,7 @@ def taskmanager(
             del given[name]
     if dialect == V1:
         need_extra()
-    given["database"] = _database(given["database"] or DATABASES[dialect])
+    given["database"] = place_of(given["database"] or DATABASES[dialect])
     keys = None if keys is None else place(keys, "--keys")
     logs = partial(_set_up_logging, log_format, "DEBUG" if debug else "INFO", _password(given["database"]))
     logs()
@@ -144,28 +150,9 @@ def _serve_prismq_client(host: str, port: int, keys: Path | None, *, repaired: b
     from prismq_worker_sdk.testing.prismq_client import PrismqClientDeployment, serve_prismq_client
 
     key = None if keys is None else first_key(keys)
-    need_keys(host, () if key is None else (key,))
+    need_keys(host, there=key is not None)
     deployment = PrismqClientDeployment(key=key, repaired_empty=repaired, repaired_items=repaired, **given)
     serve_prismq_client(deployment, host=host, port=port)
 
 
-def _database(given: str) -> str:
-    """The whole path of a file; an address, and what is kept in memory only, as they are."""
-    if "://" in given or given == ":memory:":
-        return given
-    path = place(given, "--database")
-    if not path.parent.is_dir():
-        raise SettingsError(f"--database {given}: there is no folder {path.parent}; make it, or name another")
-    return str(path)
-
-
-def need_extra() -> None:
-    """Raises SettingsError unless the extra `taskmanager` is installed."""
-    try:
-        import fastapi  # noqa: F401
-        import sqlalchemy  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise missing_extra(
-            error, "the TaskManager", "taskmanager", "fastapi", "sqlalchemy", "uvicorn"
-        ) from None
+taskmanager.add_command(keys_group)

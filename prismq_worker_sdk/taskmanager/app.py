@@ -21,11 +21,35 @@ from prismq_worker_sdk.taskmanager.db.migrate import instance_of
 from prismq_worker_sdk.taskmanager.db.transactions import Reader, Unsure, Writer
 from prismq_worker_sdk.taskmanager.http import Problem
 from prismq_worker_sdk.taskmanager.listening import PREFIX
-from prismq_worker_sdk.taskmanager.routes import audit, fan_in, manage, pauses, schedules, task_logs, worker
+from prismq_worker_sdk.taskmanager.routes import (
+    audit,
+    fan_in,
+    keys,
+    manage,
+    pauses,
+    schedules,
+    task_logs,
+    worker,
+)
 from prismq_worker_sdk.taskmanager.schedules import FIRE_SCHEDULES
 from prismq_worker_sdk.version import __version__
 
-CHORES = (FORGET_OLD_LOCKS, FIRE_SCHEDULES)
+PARTS = (
+    worker,
+    manage,
+    pauses,
+    schedules,
+    task_logs,
+    audit,
+    fan_in,
+    keys,
+)
+CHORES = (
+    FORGET_OLD_LOCKS,
+    FIRE_SCHEDULES,
+    Chore("look at the keys", 1.0, AppState.look_at_keys),
+    Chore("note when keys were used", 5.0, AppState.note_key_uses),
+)
 _LOG = logging.getLogger("prismq.taskmanager")
 
 
@@ -67,7 +91,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.taskmanager = state
-    for part in (worker, manage, pauses, schedules, task_logs, audit, fan_in):
+    for part in PARTS:
         app.include_router(part.router, prefix=PREFIX)
     for kind in (Problem, HTTPException, DBAPIError, Unsure, Exception):
         app.add_exception_handler(kind, _refused)

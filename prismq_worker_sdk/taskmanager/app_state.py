@@ -13,6 +13,8 @@ from fastapi import Request
 from sqlalchemy.exc import DBAPIError
 
 from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.taskmanager import keys
+from prismq_worker_sdk.taskmanager.callers import Caller, KeyRing, KnownKey
 from prismq_worker_sdk.taskmanager.checking import Decided, LongChecks, decide, knowing
 from prismq_worker_sdk.taskmanager.claims import expire_claims, some_are_over, types_to_have
 from prismq_worker_sdk.taskmanager.config import Scope, TaskManagerConfig
@@ -24,22 +26,10 @@ from prismq_worker_sdk.taskmanager.waiting import LOOK_EVERY, LOOK_EVERY_SHARED,
 
 A = TypeVar("A")
 T = TypeVar("T")
+LOOKS = (Scope.READER, Scope.PRODUCER, Scope.WORKER)
+"""Who may call what only shows."""
 CHECKS = 2
 """Checks that may take seconds, at the same time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks.
-
-    Attributes:
-        name: Of its key; "anonymous" where the server takes no keys.
-        types: Task types that its key is bound to, None for every one.
-    """
-
-    name: str
-    scope: Scope
-    types: frozenset[str] | None = None
 
 
 class _ClaimsAreOver(Exception):  # noqa: N818 - a look that must be taken again
@@ -54,6 +44,7 @@ class AppState:
         reader: What only looks goes here; the writer itself where nobody else can read its database.
         instance: The id that was made with the database.
         waiting: Claims that wait for work.
+        keys: The API keys that are known now.
     """
 
     config: TaskManagerConfig
@@ -63,6 +54,8 @@ class AppState:
     reader: Reader | Writer
     instance: str
     waiting: Waiting[Answer] = field(init=False)
+    keys: KeyRing = field(init=False)
+    _key_reader: Reader | Writer = field(init=False)
     _checkers: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(CHECKS, "taskmanager-check")
     )
@@ -70,6 +63,11 @@ class AppState:
     def __post_init__(self) -> None:
         every = LOOK_EVERY_SHARED if self.config.is_shared else LOOK_EVERY
         self.waiting = Waiting(self._news, every)
+        self.keys = KeyRing(self.config.keys, self.clock.monotonic)
+        # a thread of its own: a key that was revoked must not wait behind long looks at tasks
+        self._key_reader = Reader(self.database, 1) if isinstance(self.reader, Reader) else self.writer
+        with self.database.writing.begin() as db:
+            self._take_up(keys.known(db, self.database.now(db)))
 
     async def _news(self, types: list[str]) -> News:
         """What those who wait have not been told of."""
@@ -112,9 +110,23 @@ class AppState:
             self.waiting.notify(await self.writer.run(expire_claims))
             return await self.reader.run(operation)
 
+    async def look_at_keys(self) -> None:
+        """Takes up which keys hold now."""
+        self._take_up(await self._key_reader.run(keys.known))
+
+    async def note_key_uses(self) -> None:
+        """Writes down when keys were used last."""
+        if ages := self.keys.uses(keys.USE_EVERY):
+            await self.writer.run(lambda db, now: keys.note_uses(db, ages, now))
+
+    def _take_up(self, found: tuple[list[KnownKey], bool]) -> None:
+        of_database, were_some = found
+        self.keys.replace(of_database, were_some=were_some)
+
     def close(self) -> None:
         """Ends after what was asked for; its engine is left to its maker."""
         self._checkers.shutdown(wait=False, cancel_futures=True)
+        self._key_reader.close()
         self.reader.close()
         self.writer.close()
 
@@ -126,34 +138,36 @@ def state_of(request: Request) -> AppState:
 
 
 def caller_of(request: Request) -> Caller:
-    """Who asks; its key was admitted."""
-    config = state_of(request).config
-    found = config.scopes_of(request.headers.get("X-API-Key", "")) if config.keys else ()
-    if not found:
-        return Caller("anonymous", Scope.ADMIN)
-    scope = Scope.ADMIN if Scope.ADMIN in found else min(found)
-    return Caller(scope, scope)
+    """Who asks; to be called where the request was admitted."""
+    found: Caller = request.scope["caller"]
+    return found
 
 
-def admitted(*scopes: Scope) -> Callable[[Request], None]:
-    """A check that the caller's key has one of these scopes; `admin` always has."""
+def admitted(*scopes: Scope, by_type: bool = False) -> Callable[[Request], None]:
+    """A check that the caller's key has one of these scopes; `admin` always has.
+
+    Args:
+        by_type: Whether the route itself keeps a key to the task types that it is bound to; else it takes no such key.
+    """
 
     def check(request: Request) -> None:
-        config = state_of(request).config
-        if not config.keys:
-            return
-        found = config.scopes_of(request.headers.get("X-API-Key", ""))
-        if not found:
-            raise Problem(401, "the API key is missing or wrong; send it as X-API-Key")
-        if Scope.ADMIN not in found and found.isdisjoint(scopes):
+        caller = state_of(request).keys.caller(request.headers.get("X-API-Key"))
+        if Scope.ADMIN not in caller.scopes and caller.scopes.isdisjoint(scopes):
             wanted = " or ".join(scopes) or "admin"
             raise Problem(403, f"this API key is not for this; it takes one of scope {wanted}")
+        if caller.types is not None and not by_type:
+            raise Problem(403, "this API key is bound to task types; this takes one that is not")
+        request.scope["caller"] = caller
 
     return check
 
 
+def still_admitted(request: Request) -> None:
+    """A check that the key of a request that has waited still holds."""
+    state_of(request).keys.must_hold(request.headers.get("X-API-Key"))
+
+
 def no_wrong_key(request: Request) -> None:
-    """A check that the caller sends no key at all, or one that is known."""
-    config, given = state_of(request).config, request.headers.get("X-API-Key")
-    if config.keys and given is not None and not config.scopes_of(given):
-        raise Problem(401, "the API key is wrong; send the right one as X-API-Key, or none")
+    """A check that the caller sends no key at all, or one that holds."""
+    if (given := request.headers.get("X-API-Key")) is not None:
+        state_of(request).keys.must_hold(given)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import ipaddress
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +15,9 @@ MIN_KEY_CHARACTERS = 8
 
 
 class Scope(StrEnum):
-    """What a key may do; `admin` may do everything."""
+    """What a key may do; `admin` may do everything, `reader` looks and changes nothing."""
 
+    READER = "reader"
     WORKER = "worker"
     PRODUCER = "producer"
     ADMIN = "admin"
@@ -26,15 +25,20 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as it is kept: its digest and its scope, never its text."""
+    """A key of a file as it is kept: its digest and its scope, never its text.
+
+    Attributes:
+        name: What is written down of who did something.
+    """
 
     digest: str = field(repr=False)
     scope: Scope
+    name: str
 
     @classmethod
-    def of(cls, text: str, scope: Scope) -> ApiKey:
-        """The key with this text."""
-        return cls(hashlib.sha256(text.encode()).hexdigest(), scope)
+    def of(cls, text: str, scope: Scope, name: str = "") -> ApiKey:
+        """The key with this text; its scope is its name unless it has another."""
+        return cls(digest_of(text), scope, name or scope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +53,8 @@ class TaskManagerConfig:
         max_wait: The longest that a claim may wait for work.
         max_attempts: For tasks that do not say their own.
         backoff: The wait before the second attempt; doubles up to `backoff_ceiling`.
-        keys: Without any, the server listens on loopback only.
+        keys: Those of a file, beside those of the database; without any of both, the server listens on loopback only.
         workers: Processes that serve, 1 or more.
-
-    Raises:
-        SettingsError: A host other than loopback without keys.
     """
 
     database: str = "taskmanager.db"
@@ -68,9 +69,6 @@ class TaskManagerConfig:
     keys: tuple[ApiKey, ...] = ()
     workers: int = 1
 
-    def __post_init__(self) -> None:
-        need_keys(self.host, self.keys)
-
     @property
     def url(self) -> str:
         """The SQLAlchemy URL of the database."""
@@ -81,17 +79,22 @@ class TaskManagerConfig:
         """Whether several processes may serve the same database, so that a repeat may meet another one."""
         return self.workers > 1 or not self.url.startswith("sqlite")
 
-    def scopes_of(self, key: str) -> set[Scope]:
-        """What this key may do, nothing where it is unknown; takes the same time whatever its text is."""
-        digest = hashlib.sha256(key.encode()).hexdigest()
-        return {one.scope for one in self.keys if hmac.compare_digest(one.digest, digest)}
+
+def digest_of(key: str) -> str:
+    """What is kept of a key."""
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
-def need_keys(host: str, keys: Sequence[object]) -> None:
-    """Raises SettingsError for a host other than loopback without keys."""
-    if not keys and not _is_loopback(host):
+def need_keys(host: str, *, there: bool, how: str = "give --keys FILE") -> None:
+    """Raises SettingsError for a host other than loopback without keys.
+
+    Args:
+        there: Whether there are keys.
+        how: To get some.
+    """
+    if not there and not is_loopback(host):
         raise SettingsError(
-            f"--host {host} is open to others, and no API key is set; give --keys FILE, or keep to 127.0.0.1"
+            f"--host {host} is open to others, and no API key is set; {how}, or keep to 127.0.0.1"
         )
 
 
@@ -101,7 +104,7 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
     Raises:
         SettingsError: The file cannot be read, or a line is no key; never shows a key.
     """
-    return tuple(ApiKey.of(text, scope) for scope, text in _entries(path))
+    return tuple(ApiKey.of(text, scope, f"{path.name}:{number}") for number, scope, text in _entries(path))
 
 
 def first_key(path: Path) -> str | None:
@@ -110,10 +113,10 @@ def first_key(path: Path) -> str | None:
     Raises:
         SettingsError: As `read_keys`.
     """
-    return next((text for _scope, text in _entries(path)), None)
+    return next((text for _number, _scope, text in _entries(path)), None)
 
 
-def _entries(path: Path) -> list[tuple[Scope, str]]:
+def _entries(path: Path) -> list[tuple[int, Scope, str]]:
     try:
         lines = text_of(path).splitlines()
     except (OSError, ValueError) as error:
@@ -126,14 +129,15 @@ def _entries(path: Path) -> list[tuple[Scope, str]]:
             continue
         if len(words) != 2 or words[0] not in set(Scope) or len(words[1]) < MIN_KEY_CHARACTERS:  # noqa: PLR2004
             raise SettingsError(
-                f"{path}:{number} is no key; write `worker KEY`, `producer KEY` or `admin KEY`, the key at least "
-                f"{MIN_KEY_CHARACTERS} characters"
+                f"{path}:{number} is no key; write `worker KEY`, `producer KEY`, `reader KEY` or `admin KEY`, the "
+                f"key at least {MIN_KEY_CHARACTERS} characters"
             )
-        found.append((Scope(words[0]), words[1]))
+        found.append((number, Scope(words[0]), words[1]))
     return found
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it."""
     if host == "localhost":
         return True
     try:

@@ -21,6 +21,8 @@ M = TypeVar("M", bound=BaseModel)
 
 json_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 """JSON as it is answered and measured."""
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""Of every answer: caches do not know whom X-API-Key lets see it, and no browser is to take a text for HTML."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -30,11 +32,19 @@ class Problem(Exception):  # noqa: N818 - the RFC's word
     Args:
         detail: One sentence: what and why.
         faults: The fields at fault.
+        headers: Of its answer.
     """
 
-    def __init__(self, status: int, detail: str, faults: tuple[Fault, ...] = ()) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        faults: tuple[Fault, ...] = (),
+        *,
+        headers: Mapping[str, str] = {},
+    ) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.faults = status, detail, faults
+        self.status, self.detail, self.faults, self.headers = status, detail, faults, headers
 
     def text(self) -> str:
         """The problem as JSON."""
@@ -45,7 +55,8 @@ class Problem(Exception):  # noqa: N818 - the RFC's word
 
     def answer(self, headers: Mapping[str, str] | None = None) -> Response:
         """The problem on the wire."""
-        return Response(self.text(), self.status, headers, media_type="application/problem+json")
+        all_headers = {**HEADERS, **self.headers, **(headers or {})}
+        return Response(self.text(), self.status, all_headers, media_type="application/problem+json")
 
 
 class Route(APIRoute):
@@ -69,7 +80,7 @@ class Route(APIRoute):
 
 def answer(text: str, status: int = 200) -> Response:
     """JSON text on the wire."""
-    return Response(text, status, media_type="application/json")
+    return Response(text, status, HEADERS, media_type="application/json")
 
 
 def takes(model: type[BaseModel], *, needed: bool = True) -> dict[str, Any]:

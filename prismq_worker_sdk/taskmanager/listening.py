@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
+from prismq_worker_sdk.taskmanager.keys import need_keys_of
 
 PREFIX = "/api"
 
@@ -16,8 +17,9 @@ def bind(config: TaskManagerConfig) -> socket.socket:
     """A socket that listens there.
 
     Raises:
-        SettingsError: It cannot be had.
+        SettingsError: It cannot be had, or is open to others while there is no key.
     """
+    need_keys_of(config)
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     # asyncio turns Nagle's delay (40 ms a call) off only where the protocol is named
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,14 +20,19 @@ TASK_TYPE = Statement("SELECT * FROM task_types WHERE name = :name")
 _TASK = {lock: Statement("SELECT * FROM tasks WHERE id = :id", lock=lock) for lock in Lock}
 
 
-def find(db: sa.Connection, task_id: str, lock: Lock = Lock.NONE) -> Any:
+def find(
+    db: sa.Connection, task_id: str, lock: Lock = Lock.NONE, *, types: Collection[str] | None = None
+) -> Any:
     """A task, locked where it is about to be changed.
+
+    Args:
+        types: Others are not to be seen; None for none of that.
 
     Raises:
         Problem: 404 there is none.
     """
     row = _TASK[lock].first(db, id=task_id)
-    if row is None:
+    if row is None or (types is not None and row.type not in types):
         raise Problem(404, f"there is no task {task_id}")
     return row
 
@@ -36,9 +42,17 @@ def history(db: sa.Connection, task_id: str) -> list[Row]:
     return list(db.execute(sa.select(claims).where(claims.c.task_id == task_id).order_by(claims.c.id)))
 
 
-def listed(db: sa.Connection, wanted: TaskFilter) -> tuple[list[Row], str | None]:
-    """Tasks, newest first, and the cursor of the next page; tasks that come meanwhile do not shift the pages."""
+def listed(
+    db: sa.Connection, wanted: TaskFilter, types: Collection[str] | None = None
+) -> tuple[list[Row], str | None]:
+    """Tasks, newest first, and the cursor of the next page; tasks that come meanwhile do not shift the pages.
+
+    Args:
+        types: Others are not to be seen; None for none of that.
+    """
     query = sa.select(tasks).where(*matching(db, wanted), *nearby(db, wanted))
+    if types is not None:
+        query = query.where(tasks.c.type.in_(sorted(types)))
     query = query.order_by(tasks.c.seq.desc()).limit(wanted.limit + 1)
     if wanted.cursor is not None:
         query = query.where(tasks.c.seq < place_of(wanted.cursor))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,15 +110,20 @@ class NewLines:
         _COUNT.run(db, [(one.lines, one.size, one.last, one.total, claim) for claim, one in sizes])
 
 
-def page(db: sa.Connection, task_id: str, wanted: LogFilter) -> dict[str, Any]:
+def page(
+    db: sa.Connection, task_id: str, wanted: LogFilter, types: Collection[str] | None = None
+) -> dict[str, Any]:
     """Lines of a task, oldest first, and where the page behind them begins; later lines come behind those.
 
     An empty page is the end for now.
 
+    Args:
+        types: Tasks of others are not to be seen; None for none of that.
+
     Raises:
         Problem: 404 there is no such task, 422 the cursor is none.
     """
-    find(db, task_id)
+    find(db, task_id, types=types)
     row_id, skip = (0, 0) if wanted.cursor is None else divmod(place_of(wanted.cursor), STEP)
     lines: list[dict[str, Any]] = []
     cursor, size = wanted.cursor, 0

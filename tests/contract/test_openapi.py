@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from prismq_worker_sdk.taskmanager.app import PREFIX
+from prismq_worker_sdk.taskmanager.keys import NewKey
 from prismq_worker_sdk.taskmanager.messages import (
     ClaimRequest,
     CompleteRequest,
@@ -32,6 +33,7 @@ BODIES = {
     ("PUT", "/task-types/{name}"): NewTaskType,
     ("PUT", "/schedules/{name}"): NewSchedule,
     ("POST", "/task-types/{name}/pause"): NewPause,
+    ("POST", "/keys"): NewKey,
 }
 
 

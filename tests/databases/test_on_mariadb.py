@@ -15,6 +15,7 @@ FILES = (
     "exchange",
     "expiry",
     "filters",
+    "keys",
     "pauses",
     "fan_in",
     "producing",

@@ -185,9 +185,9 @@ def _answer(batch: list[_Asked]) -> None:
 class Reader:
     """Runs operations that only read; each sees the database as it was at one moment, what was answered included."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, at_once: int = READS_AT_ONCE) -> None:
         self._database = database
-        self._threads = ThreadPoolExecutor(READS_AT_ONCE, "taskmanager-reader")
+        self._threads = ThreadPoolExecutor(at_once, "taskmanager-reader")
 
     async def run(self, operation: Operation[T]) -> T:
         """The operation's result; raises what the operation raises."""

@@ -8,22 +8,22 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
 
 from prismq_worker_sdk.taskmanager import fan_in, queries, views
-from prismq_worker_sdk.taskmanager.app_state import admitted, state_of
-from prismq_worker_sdk.taskmanager.config import Scope
+from prismq_worker_sdk.taskmanager.app_state import LOOKS, admitted, caller_of, state_of
 from prismq_worker_sdk.taskmanager.http import Route, answer, json_text, read
 from prismq_worker_sdk.taskmanager.messages import TaskFilter
 
 router = APIRouter(tags=["fan_in"], route_class=Route)
 
 
-@router.get("/tasks/{task_id}/children", dependencies=[Depends(admitted(Scope.PRODUCER, Scope.WORKER))])
+@router.get("/tasks/{task_id}/children", dependencies=[Depends(admitted(*LOOKS, by_type=True))])
 async def children(request: Request, task_id: str) -> Response:
     """The children of a task, newest first, with their number by status and the task that follows them."""
     wanted = read(TaskFilter, dict(request.query_params)).model_copy(update={"parent_id": task_id})
+    types = caller_of(request).types
 
     def look(db: sa.Connection, _now: float) -> tuple[Any, ...]:
-        queries.find(db, task_id)
-        return (*queries.listed(db, wanted), *fan_in.looked_at(db, task_id))
+        queries.find(db, task_id, types=types)
+        return (*queries.listed(db, wanted, types), *fan_in.looked_at(db, task_id))
 
     rows, cursor, counts, unfinished, found = await state_of(request).look_at_tasks(look)
     then = None if found is None else {"type": found.type, "task_id": found.task_id}

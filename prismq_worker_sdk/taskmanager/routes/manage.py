@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
 
 from prismq_worker_sdk.taskmanager import audit, exchange, pauses, producing, queries, steering, views
-from prismq_worker_sdk.taskmanager.app_state import AppState, admitted, caller_of, state_of
+from prismq_worker_sdk.taskmanager.app_state import LOOKS, AppState, admitted, caller_of, state_of
+from prismq_worker_sdk.taskmanager.callers import Caller
 from prismq_worker_sdk.taskmanager.config import Scope
 from prismq_worker_sdk.taskmanager.http import Problem, Route, answer, body_of, json_text, read, takes
 from prismq_worker_sdk.taskmanager.messages import NewTask, NewTasks, NewTaskType, TaskFilter
@@ -17,9 +18,10 @@ from prismq_worker_sdk.taskmanager.producing import Created
 from prismq_worker_sdk.taskmanager.rules import is_task_type
 
 router = APIRouter(tags=["manage"], route_class=Route)
-WORKER = [Depends(admitted(Scope.WORKER))]
-PRODUCER = [Depends(admitted(Scope.PRODUCER))]
-ANY = [Depends(admitted(Scope.PRODUCER, Scope.WORKER))]
+WORKER = [Depends(admitted(Scope.WORKER, by_type=True))]
+PRODUCER = [Depends(admitted(Scope.PRODUCER, by_type=True))]
+ANY = [Depends(admitted(*LOOKS, by_type=True))]
+WHOLE = [Depends(admitted(*LOOKS))]
 ADMIN = [Depends(admitted())]
 
 
@@ -27,6 +29,7 @@ ADMIN = [Depends(admitted())]
 async def create(request: Request) -> Response:
     """Creates a task; 200 with the existing one where its dedupe key is taken."""
     new = await body_of(request, NewTask)
+    caller_of(request).must_use([new.type])
     (made,) = await _created(state_of(request), [new])
     if isinstance(made, Problem):
         raise made
@@ -37,7 +40,7 @@ async def create(request: Request) -> Response:
 async def create_many(request: Request) -> Response:
     """Creates many tasks in one transaction; each has an answer of its own, and none of them stops another."""
     asked = (await body_of(request, NewTasks)).tasks
-    answers = [_read(one) for one in asked]
+    answers = [_read(one, caller_of(request)) for one in asked]
     fit = [one for one in answers if isinstance(one, NewTask)]
     made = iter(await _created(state_of(request), fit) if fit else ())
     shown = (_shown(one if isinstance(one, Problem) else next(made)) for one in answers)
@@ -47,8 +50,8 @@ async def create_many(request: Request) -> Response:
 @router.get("/tasks", dependencies=ANY)
 async def listed(request: Request) -> Response:
     """Tasks, newest first, those of the filter; limit, cursor."""
-    wanted = read(TaskFilter, dict(request.query_params))
-    rows, cursor = await state_of(request).look_at_tasks(lambda db, _now: queries.listed(db, wanted))
+    wanted, types = read(TaskFilter, dict(request.query_params)), caller_of(request).types
+    rows, cursor = await state_of(request).look_at_tasks(lambda db, _now: queries.listed(db, wanted, types))
     shown = ",".join(views.task(row._asdict()) for row in rows)
     return answer(f'{{"tasks":[{shown}],"next_cursor":{json_text(cursor)}}}')
 
@@ -56,9 +59,14 @@ async def listed(request: Request) -> Response:
 @router.get("/tasks/{task_id}", dependencies=ANY)
 async def show(request: Request, task_id: str) -> Response:
     """A task with its history, and what was done to it."""
+    types = caller_of(request).types
 
     def look(db: sa.Connection, _now: float) -> tuple[Any, ...]:
-        return queries.find(db, task_id), queries.history(db, task_id), audit.of_task(db, task_id)
+        return (
+            queries.find(db, task_id, types=types),
+            queries.history(db, task_id),
+            audit.of_task(db, task_id),
+        )
 
     row, claims, acts = await state_of(request).look_at_tasks(look)
     return answer(views.task_with_history(row._asdict(), claims, acts))
@@ -92,6 +100,7 @@ async def publish(request: Request, name: str) -> Response:
         raise Problem(
             422, f"{name!r} is no task type; write dotted names such as PrismQ.YouTube.ScrapeShorts"
         )
+    caller_of(request).must_use([name])
     state = state_of(request)
     new = await body_of(request, NewTaskType)
     await state.apart(producing.check_schemas, new)
@@ -110,21 +119,24 @@ async def types(request: Request) -> Response:
     rows, paused = await state_of(request).reader.run(
         lambda db, now: (queries.types(db), pauses.standing(db, now))
     )
-    shown = [views.task_type(row, paused.get(row.name)) for row in rows]
-    pausing = [{"name": name, "paused": views.pause(one)} for name, one in paused.items()]
+    may_use = caller_of(request).may_use
+    shown = [views.task_type(row, paused.get(row.name)) for row in rows if may_use(row.name)]
+    pausing = [{"name": name, "paused": views.pause(one)} for name, one in paused.items() if may_use(name)]
     return answer(json_text({"task_types": shown, "paused": pausing}))
 
 
 @router.get("/task-types/{name}", dependencies=ANY)
 async def type_named(request: Request, name: str) -> Response:
     """A registered task type."""
+    if not caller_of(request).may_use(name):
+        raise Problem(404, f"there is no task type {name}")
     row, paused = await state_of(request).reader.run(
         lambda db, now: (queries.type_named(db, name), pauses.standing(db, now))
     )
     return answer(json_text(views.task_type(row, paused.get(name))))
 
 
-@router.get("/workers", dependencies=ANY)
+@router.get("/workers", dependencies=WHOLE)
 async def workers_listed(request: Request) -> Response:
     """Who is there, what it runs, when it was last heard of."""
     found = await state_of(request).reader.run(lambda db, _now: exchange.listed(db))
@@ -148,18 +160,19 @@ async def steer(request: Request, worker_id: str, action: str) -> Response:
 @router.get("/stats", dependencies=ANY)
 async def stats(request: Request) -> Response:
     """Numbers for each task type."""
-    return answer(json_text({"types": await _stats(state_of(request))}))
+    return answer(json_text({"types": await _stats(request)}))
 
 
-@router.get("/metrics", dependencies=ADMIN)
+@router.get("/metrics", dependencies=ANY)
 async def metrics(request: Request) -> Response:
     """The same for Prometheus."""
-    text = views.prometheus(await _stats(state_of(request)))
+    text = views.prometheus(await _stats(request))
     return Response(text, media_type="text/plain; version=0.0.4")
 
 
-async def _stats(state: AppState) -> dict[str, dict[str, Any]]:
-    return await state.look_at_tasks(queries.stats)
+async def _stats(request: Request) -> dict[str, dict[str, Any]]:
+    found = await state_of(request).look_at_tasks(queries.stats)
+    return {name: numbers for name, numbers in found.items() if caller_of(request).may_use(name)}
 
 
 async def _created(state: AppState, wanted: list[NewTask]) -> list[Created | Problem]:
@@ -169,11 +182,13 @@ async def _created(state: AppState, wanted: list[NewTask]) -> list[Created | Pro
     return made
 
 
-def _read(found: Any) -> NewTask | Problem:
+def _read(found: Any, caller: Caller) -> NewTask | Problem:
     try:
-        return read(NewTask, found)
+        new = read(NewTask, found)
+        caller.must_use([new.type])
     except Problem as problem:
         return problem
+    return new
 
 
 def _shown(made: Created | Problem) -> str:

@@ -9,14 +9,14 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
 
 from prismq_worker_sdk.taskmanager import audit, schedules, views
-from prismq_worker_sdk.taskmanager.app_state import admitted, caller_of, state_of
+from prismq_worker_sdk.taskmanager.app_state import LOOKS, admitted, caller_of, state_of
 from prismq_worker_sdk.taskmanager.config import Scope
 from prismq_worker_sdk.taskmanager.http import Problem, Route, answer, body_of, json_text, takes
 from prismq_worker_sdk.taskmanager.schedules import NewSchedule
 
 router = APIRouter(tags=["schedules"], route_class=Route)
 PRODUCER = [Depends(admitted(Scope.PRODUCER))]
-ANY = [Depends(admitted(Scope.PRODUCER, Scope.WORKER))]
+ANY = [Depends(admitted(*LOOKS))]
 STEERING = {"pause": schedules.pause, "resume": schedules.resume}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}")
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Request, Response
 
 from prismq_worker_sdk.taskmanager import task_logs
-from prismq_worker_sdk.taskmanager.app_state import admitted, state_of
-from prismq_worker_sdk.taskmanager.config import Scope
+from prismq_worker_sdk.taskmanager.app_state import LOOKS, admitted, caller_of, state_of
 from prismq_worker_sdk.taskmanager.http import Route, answer, json_text, read
 
 router = APIRouter(tags=["logs"], route_class=Route)
 
 
-@router.get("/tasks/{task_id}/logs", dependencies=[Depends(admitted(Scope.PRODUCER, Scope.WORKER))])
+@router.get("/tasks/{task_id}/logs", dependencies=[Depends(admitted(*LOOKS, by_type=True))])
 async def logs(request: Request, task_id: str) -> Response:
     """What its handlers logged, oldest first: attempt, limit, cursor."""
     wanted = read(task_logs.LogFilter, dict(request.query_params))
-    found = await state_of(request).reader.run(lambda db, _now: task_logs.page(db, task_id, wanted))
+    types = caller_of(request).types
+    found = await state_of(request).reader.run(lambda db, _now: task_logs.page(db, task_id, wanted, types))
     return answer(json_text(found))

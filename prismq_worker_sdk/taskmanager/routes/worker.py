@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
+from collections.abc import Generator
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
 
 from prismq_worker_sdk.taskmanager import views
-from prismq_worker_sdk.taskmanager.app_state import AppState, admitted, no_wrong_key, state_of
+from prismq_worker_sdk.taskmanager.app_state import (
+    AppState,
+    admitted,
+    caller_of,
+    no_wrong_key,
+    state_of,
+    still_admitted,
+)
 from prismq_worker_sdk.taskmanager.claims import Wanted, take
 from prismq_worker_sdk.taskmanager.config import Scope
 from prismq_worker_sdk.taskmanager.ends import end_of_worker
@@ -21,6 +31,7 @@ from prismq_worker_sdk.taskmanager.messages import (
     FailRequest,
     ReportItem,
 )
+from prismq_worker_sdk.taskmanager.queries import find
 from prismq_worker_sdk.taskmanager.rules import (
     MAX_BATCH_TASKS,
     MAX_ERROR_BYTES,
@@ -33,7 +44,7 @@ from prismq_worker_sdk.taskmanager.rules import (
 from prismq_worker_sdk.version import __version__
 
 router = APIRouter(route_class=Route)
-WORKER = [Depends(admitted(Scope.WORKER))]
+WORKER = [Depends(admitted(Scope.WORKER, by_type=True))]
 SUCCESS = json_text({"status": "success"})
 
 
@@ -53,6 +64,7 @@ async def health(request: Request) -> Response:
         "logs": {"max_lines": MAX_LOG_LINES, "max_bytes": MAX_LOG_BYTES},
         "audit": True,
         "schedules": True,
+        "keys": True,
         "batch": {"max_tasks": MAX_BATCH_TASKS, "max_bytes": MAX_REQUEST_BYTES},
         "fan_in": True,
     }
@@ -67,6 +79,7 @@ async def claim(request: Request) -> Response:
     """Hands out one task of these types; null when there is none."""
     state = state_of(request)
     asked = await body_of(request, ClaimRequest)
+    caller_of(request).must_use(asked.task_types)
     wanted = Wanted(worker_id=asked.worker_id, types=asked.task_types, seconds=state.config.claim_timeout)
     tasks = await state.run(lambda db, now: take(db, wanted, now))
     return answer(tasks[0] if tasks else "null")
@@ -80,7 +93,7 @@ async def complete(request: Request, task_id: str) -> Response:
     asked = await body_of(request, CompleteRequest)
     at_most(MAX_RESULT_BYTES, "result", json_text(asked.result))
     report = ReportItem(task_id=task_id, lease_token="", outcome="completed", result=asked.result)
-    return await _ended(state_of(request), asked.worker_id, report)
+    return await _ended(request, asked.worker_id, report)
 
 
 @router.post("/tasks/{task_id}/fail", tags=["base"], dependencies=WORKER, openapi_extra=takes(FailRequest))
@@ -89,11 +102,18 @@ async def fail(request: Request, task_id: str) -> Response:
     asked = await body_of(request, FailRequest)
     at_most(MAX_ERROR_BYTES, "error", asked.error)
     report = ReportItem(task_id=task_id, lease_token="", outcome="failed", error=asked.error)
-    return await _ended(state_of(request), asked.worker_id, report)
+    return await _ended(request, asked.worker_id, report)
 
 
-async def _ended(state: AppState, worker_id: str, report: ReportItem) -> Response:
-    ended = await state.run(lambda db, now: end_of_worker(db, state.config, worker_id, report, now))
+async def _ended(request: Request, worker_id: str, report: ReportItem) -> Response:
+    state, types = state_of(request), caller_of(request).types
+
+    def end(db: sa.Connection, now: float) -> Counter[str]:
+        if types is not None:
+            find(db, report.task_id, types=types)
+        return end_of_worker(db, state.config, worker_id, report, now)
+
+    ended = await state.run(end)
     state.waiting.notify(ended)
     return answer(SUCCESS)
 
@@ -103,6 +123,7 @@ async def exchanged(request: Request) -> Response:
     """Reports and renewals are applied and durable first, then tasks are claimed; an empty claim may wait."""
     state = state_of(request)
     asked = await body_of(request, ExchangeRequest)
+    caller_of(request).must_use(_types_of(asked))
     alone = not asked.reports and not asked.leases
     if asked.claim is not None:
         joined = await state.waiting.joined((asked.worker_id, asked.request_id))
@@ -115,12 +136,23 @@ async def exchanged(request: Request) -> Response:
     return answer(found.text())
 
 
+def _types_of(asked: ExchangeRequest) -> Generator[str, None, None]:
+    """What a key that is bound to task types must be bound to: a token proves the rest."""
+    if asked.claim is not None:
+        yield from asked.claim.task_types
+    for report in asked.reports:
+        yield from (child.type for child in report.children)
+        if report.then is not None:
+            yield report.then.type
+
+
 async def _waited(request: Request, state: AppState, asked: ExchangeRequest, claim: ClaimItem) -> Answer:
     """What a claim finds at once, or within the seconds that it may wait."""
     waiting, found = state.waiting, None
     wait_id = secrets.token_hex(16) if state.config.is_shared and asked.request_id else None
 
     async def look() -> Answer | None:
+        still_admitted(request)
         return await state.run(lambda db, now: claim_only(db, state.config, asked, now, wait_id))
 
     most = min(claim.max_tasks, MAX_TASKS)

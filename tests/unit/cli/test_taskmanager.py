@@ -27,7 +27,7 @@ def test_an_address_open_to_others_needs_keys(host, cli, tmp_path):
     assert (shown.code, shown.out) == (2, "")
     assert shown.err == (
         f"prismq-worker: --host {host} is open to others, and no API key is set; "
-        "give --keys FILE, or keep to 127.0.0.1\n"
+        "make one with `prismq-worker taskmanager keys create`, give --keys FILE, or keep to 127.0.0.1\n"
     )
     assert not (tmp_path / "taskmanager.db").exists()
 

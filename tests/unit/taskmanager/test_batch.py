@@ -114,7 +114,7 @@ def test_a_batch_takes_the_key_of_a_producer(tmp_path):
     with running_api(tmp_path, keys=tuple(ApiKey.of(text, scope) for scope, text in keys.items())) as api:
         status = {scope: submit(api, new(), key=text).status_code for scope, text in keys.items()}
 
-    assert status == {Scope.WORKER: 403, Scope.PRODUCER: 200, Scope.ADMIN: 200}
+    assert status == {Scope.READER: 403, Scope.WORKER: 403, Scope.PRODUCER: 200, Scope.ADMIN: 200}
 
 
 def test_a_claim_that_waits_gets_what_a_batch_brings(api):
