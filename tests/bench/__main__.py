@@ -16,6 +16,8 @@ BENCHES = (
     "memory",
     "server_pairs",
     "server_exchange",
+    "depth",
+    "replicas",
     "throughput",
     "slots",
     "prismq_client",

@@ -1,11 +1,16 @@
 """A database that is killed, comes back, cannot be written: a clear answer each time, and nothing is lost."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
+from prismq_worker_sdk.taskmanager.db.database import connect
 from prismq_worker_sdk.taskmanager.server import RunningServer
 from tests.support.api import TYPE, Api, running_api
 from tests.support.databases import MariaDb, mariadb_is_here
+from tests.support.processes import wait_until
 
 
 @pytest.fixture
@@ -84,10 +89,24 @@ def test_a_database_server_that_syncs_later_than_it_answers_is_warned_of(
 
 
 def test_a_log_in_that_is_refused_is_a_fault_of_the_settings_which_says_no_password(mariadb):
-    from prismq_worker_sdk.errors import SettingsError
-    from prismq_worker_sdk.taskmanager.db.database import connect
-
     address = mariadb.url.removeprefix("mysql+pymysql://root@")
     with pytest.raises(SettingsError, match="--database") as raised:
         connect(f"mysql+pymysql://nobody:hunter22@{address}/tasks")
     assert "hunter22" not in str(raised.value)
+
+
+def test_a_database_server_that_is_not_up_yet_is_waited_for(own_mariadb, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("PRISMQ_TEST_DATABASE", own_mariadb.url)
+    own_mariadb.sql("CREATE DATABASE late")
+    own_mariadb.kill()
+    with ThreadPoolExecutor(1) as pool:
+        opened = pool.submit(connect, f"{own_mariadb.url}/late")
+        wait_until(lambda: "cannot be reached yet" in caplog.text, "the first try")
+        own_mariadb.start()
+        opened.result(60).close()
+
+
+def test_a_database_server_that_does_not_come_up_is_a_fault_of_the_settings(own_mariadb):
+    own_mariadb.kill()
+    with pytest.raises(SettingsError, match=r"--database .*Can't connect"):
+        connect(f"{own_mariadb.url}/late", patience=0.0)

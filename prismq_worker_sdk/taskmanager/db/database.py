@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -18,9 +19,14 @@ from prismq_worker_sdk.taskmanager.db.statements import Statement, execute
 
 LOCKED_SECONDS, LOCKED_PAUSE = 10.0, 0.02
 """How long a fresh database may be locked by others that open it, and the pause between two tries."""
+START_SECONDS, START_PAUSE = 60.0, 1.0
+"""How long a database server is waited for that starts at the same time, and the pause between two tries."""
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 60
 """How long a database server may take to be reached, and for one statement."""
 
+AWAY = {(2003,), (2006,), (2013,), (1040,), (1053,)}
+"""MySQL's codes: nobody listens, the connection was cut, too many connections, it is about to end."""
+_LOG = logging.getLogger("prismq.taskmanager")
 _NOW = Statement("SELECT unix_timestamp(now(6)) AS at")
 
 
@@ -71,13 +77,16 @@ class Database:
         self.reading.dispose()
 
 
-def connect(url: str, clock: Callable[[], float] | None = None) -> Database:
+def connect(
+    url: str, clock: Callable[[], float] | None = None, *, patience: float = START_SECONDS
+) -> Database:
     """The database at an SQLAlchemy URL, with the tables of this version in place.
 
     SQLite runs in WAL with a full sync at each commit: what is answered is on disk (R11).
 
     Args:
         clock: Time in place of the machine's, or the database server's.
+        patience: Seconds to wait for a database server that cannot be reached yet.
 
     Raises:
         SettingsError: It is no database, not one of a TaskManager, or cannot be opened.
@@ -87,6 +96,7 @@ def connect(url: str, clock: Callable[[], float] | None = None) -> Database:
     except (SQLAlchemyError, ImportError) as error:
         raise SettingsError(f"--database is no file and no URL that can be used: {error}") from None
     try:
+        _wait_for(writing, patience)
         migrate(writing)
     except SQLAlchemyError as error:
         writing.dispose()
@@ -97,6 +107,20 @@ def connect(url: str, clock: Callable[[], float] | None = None) -> Database:
     if clock is None and writing.dialect.name == "sqlite":
         clock = time.time
     return Database(writing, writing if in_memory(url) else _engine(url, reads=True), clock)
+
+
+def _wait_for(engine: sa.Engine, seconds: float) -> None:
+    """Lets a database server come up, as one in the next container does; what it refuses is refused at once."""
+    give_up_at = time.monotonic() + seconds
+    while True:
+        try:
+            return engine.connect().close()
+        except DBAPIError as error:
+            away = engine.dialect.name != "sqlite" and error.orig is not None and error.orig.args[:1] in AWAY
+            if not away or time.monotonic() >= give_up_at:
+                raise
+            _LOG.warning("the database server cannot be reached yet: %s", error.orig)
+            time.sleep(START_PAUSE)
 
 
 def in_memory(url: str) -> bool:
