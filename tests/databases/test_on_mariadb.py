@@ -15,6 +15,7 @@ FILES = (
     "exchange",
     "expiry",
     "filters",
+    "hostile_routes",
     "keys",
     "pauses",
     "fan_in",
