@@ -25,6 +25,7 @@ from prismq_worker_sdk.taskmanager.routes import (
     audit,
     fan_in,
     keys,
+    limits,
     manage,
     pauses,
     schedules,
@@ -36,6 +37,7 @@ from prismq_worker_sdk.version import __version__
 
 PARTS = (
     worker,
+    limits,
     manage,
     pauses,
     schedules,

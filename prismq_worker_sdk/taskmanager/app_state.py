@@ -72,9 +72,7 @@ class AppState:
     async def _news(self, types: list[str]) -> News:
         """What those who wait have not been told of."""
         try:
-            return await self.reader.run(
-                lambda db, now: News(types_to_have(db, types, now), workers_to_tell(db))
-            )
+            return await self.reader.run(lambda db, now: _news(db, types, now))
         except DBAPIError:  # the next look will tell; whoever claims meanwhile is told
             return News()
 
@@ -129,6 +127,11 @@ class AppState:
         self._key_reader.close()
         self.reader.close()
         self.writer.close()
+
+
+def _news(db: sa.Connection, types: list[str], now: float) -> News:
+    found, opens_at = types_to_have(db, types, now)
+    return News(found, workers_to_tell(db), None if opens_at is None else opens_at - now)
 
 
 def state_of(request: Request) -> AppState:

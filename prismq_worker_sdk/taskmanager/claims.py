@@ -12,11 +12,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prismq_worker_sdk.taskmanager import fan_in, pauses, views
+from prismq_worker_sdk.taskmanager import fan_in, pauses, rooms, views
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement, insert
 from prismq_worker_sdk.taskmanager.db.tables import claims
 from prismq_worker_sdk.taskmanager.http import size_of
 from prismq_worker_sdk.taskmanager.ids import new_tokens
+from prismq_worker_sdk.taskmanager.lanes import Lane
+from prismq_worker_sdk.taskmanager.rooms import Rooms
 from prismq_worker_sdk.taskmanager.rules import MAX_REQUEST_BYTES, UNCONFIRMED_FREE, expired_error
 
 CANCELLED = ("cancelled on request", "cancelled")
@@ -32,13 +34,16 @@ _PENDING = Statement(
 )
 _EXPIRED = Statement(
     "SELECT tasks.*, confirmed FROM tasks JOIN claims ON claims.id = tasks.claim"
-    " WHERE status = 'processing' AND claim_expires_at <= :now AND type = :type"
+    " WHERE status = 'processing' AND claim_expires_at <= :now AND type = :type AND lane = :lane"
     " ORDER BY priority DESC, seq LIMIT :most",
     lock=Lock.SKIP,
 )
+_EXPIRED_LANES = Statement(
+    "SELECT type, lane FROM tasks WHERE status = 'processing' AND claim_expires_at <= :now"
+)
 _HEADS = (
-    "SELECT type, priority, seq FROM tasks WHERE status = 'pending' AND postponed = 0 AND type = :t{0} AND lane = 0"
-    " ORDER BY priority DESC, seq LIMIT :most"
+    "SELECT type, lane, priority, seq FROM tasks WHERE status = 'pending' AND postponed = 0 AND type = :t{0}"
+    " AND lane = :l{0} ORDER BY priority DESC, seq LIMIT :m{0}"
 )
 _HEAD = Statement(
     "SELECT 1 AS one FROM tasks WHERE status = 'pending' AND postponed = 0 AND type = :type LIMIT 1"
@@ -54,7 +59,7 @@ _QUEUE = Statement("UPDATE tasks SET postponed = 0 WHERE seq = :seq")
 _FIRST_EXPIRY = Statement("SELECT min(claim_expires_at) AS at FROM tasks WHERE status = 'processing'")
 _STANDING = Statement(
     "SELECT (SELECT min(claim_expires_at) FROM tasks WHERE status = 'processing') AS first_expiry,"
-    " (SELECT count(*) FROM type_pauses) AS pauses"
+    " (SELECT count(*) FROM type_pauses) AS pauses, EXISTS (SELECT 1 FROM type_uses) AS limited"
 )
 _OF_THOSE_OVER = (
     "FROM tasks WHERE status = 'processing' AND claim_expires_at <= :now"
@@ -125,8 +130,9 @@ def take(db: sa.Connection, wanted: Wanted, now: float) -> list[str]:
     tokens = new_tokens(wanted.most) if leased else [None] * wanted.most
     room = MAX_REQUEST_BYTES - ENVELOPE_BYTES
     texts: list[str] = []
-    new_claims, taken, closed = [], [], []
-    with closing(_candidates(db, wanted, now)) as candidates:
+    new_claims, taken, closed, lanes = [], [], [], []
+    left = _look(db, wanted, now)
+    with closing(_candidates(db, wanted, left, now)) as candidates:
         for row, token in zip(candidates, tokens, strict=False):
             attempts, unconfirmed = _counted(row)
             text = _text({**row._asdict(), **held, "attempts": attempts + 1}, token, wanted.seconds)
@@ -134,6 +140,7 @@ def take(db: sa.Connection, wanted: Wanted, now: float) -> list[str]:
             if room < 0 and texts:
                 break
             texts.append(text)
+            lanes.append(row.lane)
             new_claims.append(
                 (row.id, worker_id, attempts + 1, token, wanted.request_id, now, int(not leased))
             )
@@ -144,6 +151,7 @@ def take(db: sa.Connection, wanted: Wanted, now: float) -> list[str]:
     _NEW_CLAIM.run(db, new_claims)
     _TAKE.run(db, taken)
     CLOSE_CLAIM.run(db, closed)
+    left.book(db, lanes, now)
     return texts
 
 
@@ -174,15 +182,23 @@ def expire_claims(db: sa.Connection, now: float) -> Counter[str]:
     return fan_in.follow(db, [row.parent_id for row in over if row.parent_id is not None], now)
 
 
-def types_to_have(db: sa.Connection, types: Sequence[str], now: float) -> list[str]:
-    """Of which of these types there may be tasks, without a lock."""
+def types_to_have(db: sa.Connection, types: Sequence[str], now: float) -> tuple[list[str], float | None]:
+    """Of which of these types there may be tasks, without a lock; and when a limit may leave room for more."""
     types = pauses.not_paused(db, types, now)
-    for row in (_FIRST_DUE.first(db), _FIRST_EXPIRY.first(db)):
-        if row.at is not None and row.at <= now:
-            return list(types)
+    first_due = _FIRST_DUE.first(db).at
+    if (first_due is not None and first_due <= now) or some_are_over(db, now):
+        return list(types), None
+    first_expiry = _FIRST_EXPIRY.first(db).at
+    expired = _expired_lanes(db, types, now) if first_expiry is not None and first_expiry <= now else []
+    left = rooms.look(db, types, now, expired, claiming=False)
+    unlimited = [one for one in types if one not in left.limited]
     if db.dialect.name == "sqlite":
-        return [one for one in types if _HEAD.first(db, type=one) is not None]
-    return [row.type for row in _TYPES_WAITING.rows(db) if row.type in set(types)]
+        waiting = {one for one in unlimited if _HEAD.first(db, type=one) is not None}
+    else:
+        waiting = {row.type for row in _TYPES_WAITING.rows(db)}.intersection(unlimited)
+    waiting |= {lane.type for lane in left.lanes if lane.type in left.limited}
+    waiting |= {lane.type for lane in left.again}
+    return [one for one in types if one in waiting], left.opens_at()
 
 
 def queue_due(db: sa.Connection, now: float) -> None:
@@ -199,46 +215,70 @@ def extend_leases_after_restart(db: sa.Connection, until: float) -> None:
     db.execute(_EXTEND, {"until": until})
 
 
-def _candidates(db: sa.Connection, wanted: Wanted, now: float) -> Generator[Any, None, None]:
-    """Tasks that may be handed out, first those that come first; read only as far as they are asked for.
-
-    Each type has queries of its own: of several types in one, SQLite would sort all that wait.
-    """
+def _look(db: sa.Connection, wanted: Wanted, now: float) -> Rooms:
+    """What may be handed out, once what time has changed is written down."""
     queue_due(db, now)
     standing = _STANDING.first(db)
     types = list(dict.fromkeys(wanted.types))
     if standing.pauses:
         types = pauses.not_paused(db, types, now)
-    if not types:
-        return
-    shares = (
-        _shares(db, types, wanted.most) if db.dialect.name != "sqlite" else dict.fromkeys(types, wanted.most)
-    )
-    streams = [_PENDING.rows(db, type=one, lane=0, most=most) for one, most in shares.items()]
+    expired: list[tuple[str, int]] = []
     if standing.first_expiry is not None and standing.first_expiry <= now:
+        expired = _expired_lanes(db, types, now)
         expire_claims(db, now)
-        streams += [_EXPIRED.rows(db, type=one, now=now, most=wanted.most) for one in types]
+    if not standing.limited:
+        return rooms.unlimited(types, expired)
+    return rooms.look(db, types, now, expired, claiming=True)
+
+
+def _expired_lanes(db: sa.Connection, types: Sequence[str], now: float) -> list[tuple[str, int]]:
+    """Type and lane of the tasks whose claim ran out."""
+    known = set(types)
+    found = dict.fromkeys((row.type, row.lane) for row in _EXPIRED_LANES.rows(db, now=now))
+    return [one for one in found if one[0] in known]
+
+
+def _candidates(db: sa.Connection, wanted: Wanted, left: Rooms, now: float) -> Generator[Any, None, None]:
+    """Tasks that may be handed out, first those that come first; read only as far as they are asked for.
+
+    Each lane of each type has queries of its own: of several in one, SQLite would sort all that wait.
+    """
+    most = wanted.most
+    if db.dialect.name == "sqlite":
+        shares = {lane: min(most, left.of(lane.id)) for lane in left.lanes}
+    else:
+        shares = _shares(db, left, most)
+    streams = [_PENDING.rows(db, type=one.type, lane=one.id, most=share) for one, share in shares.items()]
+    streams += [_EXPIRED.rows(db, type=one.type, lane=one.id, now=now, most=most) for one in left.again]
     merged: Iterable[Any] = (
         streams[0] if len(streams) == 1 else merge(*streams, key=lambda row: (-row.priority, row.seq))
     )
+    fit = (row for row in merged if left.take(row.lane, again=row.status == "processing"))
     try:
-        yield from islice(merged, wanted.most)
+        yield from islice(fit, most)
     finally:
         for stream in streams:
             stream.close()
 
 
-def _shares(db: sa.Connection, types: Sequence[str], most: int) -> dict[str, int]:
-    """How many of the tasks that come first are of each type; where rows are locked, no others are to be.
+def _shares(db: sa.Connection, left: Rooms, most: int) -> dict[Lane, int]:
+    """How many of the tasks that come first are of each lane; where rows are locked, no others are to be.
 
     Looked at in one round trip, without locks: what others take meanwhile is passed over by the locking look.
     """
-    if len(types) == 1:
-        return {types[0]: most}
-    text = " UNION ALL ".join(f"({_HEADS.format(place)})" for place in range(len(types)))
-    named = {f"t{place}": one for place, one in enumerate(types)}
-    found = db.execute(sa.text(f"{text} ORDER BY priority DESC, seq LIMIT :most"), {**named, "most": most})
-    return Counter(row.type for row in found)
+    lanes = left.lanes
+    if len(lanes) <= 1:
+        return {one: min(most, left.of(one.id)) for one in lanes}
+    text = " UNION ALL ".join(f"({_HEADS.format(place)})" for place in range(len(lanes)))
+    given: dict[str, Any] = {}
+    for place, one in enumerate(lanes):
+        room = min(most, left.of(one.id))
+        given |= {f"t{place}": one.type, f"l{place}": one.id, f"m{place}": room}
+    heads = db.execute(sa.text(f"{text} ORDER BY priority DESC, seq"), given)
+    trial = left.copy()
+    fit = (row for row in heads if trial.take(row.lane))
+    found = Counter((row.type, row.lane) for row in islice(fit, most))
+    return {one: found[one.type, one.id] for one in lanes if found[one.type, one.id]}
 
 
 def _counted(row: Any) -> tuple[int, int]:

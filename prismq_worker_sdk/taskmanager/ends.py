@@ -29,7 +29,7 @@ from prismq_worker_sdk.taskmanager.rules import (
 from prismq_worker_sdk.taskmanager.task_logs import NewLines
 
 _HELD = Statement(
-    "SELECT token, claims.id AS held, confirmed, outcome, tasks.id, seq, type, parent_id, status, claim,"
+    "SELECT token, claims.id AS held, confirmed, outcome, tasks.id, seq, type, lane, parent_id, status, claim,"
     " attempts, max_attempts, unconfirmed, tasks.error, error_type, cancel_asked, progress, message, created_at,"
     " attempt, log_lines, log_bytes, log_last, log_total"
     " FROM claims JOIN tasks ON tasks.id = claims.task_id WHERE token = :token",
@@ -212,6 +212,8 @@ def _end(
     """Writes down what a report, and its result as text, make of its task; how its claim ended."""
     (attempts, unconfirmed), (item, result) = counts, said
     which = (_checkpoint(item.checkpoint), task.seq, task.claim)
+    if task.lane:  # others of its limits may begin now
+        writes.freed[task.type] += 1
     if item.outcome == "completed":
         writes.finish(task, "completed", result, now, None, None, *counts, *which)
         return "completed"

@@ -15,6 +15,7 @@ from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement, insert
 from prismq_worker_sdk.taskmanager.db.tables import workers
 from prismq_worker_sdk.taskmanager.ends import renew, report
 from prismq_worker_sdk.taskmanager.http import Problem, json_text
+from prismq_worker_sdk.taskmanager.limits import pause_for_worker
 from prismq_worker_sdk.taskmanager.messages import ExchangeRequest
 from prismq_worker_sdk.taskmanager.rules import MAX_TASKS
 
@@ -75,6 +76,7 @@ def exchange(
         _SEEN.run(db, [(now, asked.worker_id)])
     verdicts, freed = report(db, config, asked.reports, now)
     leases = renew(db, config, asked.leases, now)
+    pause_for_worker(db, asked.worker_id, asked.pauses, now)
     command = command or RUN
     found = _claim(db, config, asked, command, now)
     if config.is_shared and asked.claim is not None and asked.request_id is not None:

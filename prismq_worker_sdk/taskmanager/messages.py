@@ -13,10 +13,19 @@ from pydantic import (
     Field,
     PlainSerializer,
     WithJsonSchema,
+    model_validator,
 )
 
-from prismq_worker_sdk.compat import UTC, datetime_from_iso
-from prismq_worker_sdk.taskmanager.rules import MAX_BATCH_TASKS, is_task_type, is_worker_id
+from prismq_worker_sdk.compat import UTC, Self, datetime_from_iso
+from prismq_worker_sdk.taskmanager.rules import (
+    LONGEST_LIMIT_NAME,
+    MAX_BATCH_TASKS,
+    MOST_PAUSES,
+    MOST_USES,
+    is_limit_name,
+    is_task_type,
+    is_worker_id,
+)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -47,8 +56,15 @@ def _written(seconds: float) -> str:
     return (EPOCH + timedelta(seconds=seconds)).isoformat()
 
 
+def _limit_name(value: str) -> str:
+    if not is_limit_name(value):
+        raise ValueError("must be 1 to 255 printable characters")
+    return value
+
+
 WorkerId = Annotated[str, AfterValidator(_worker_id)]
 TaskTypeName = Annotated[str, AfterValidator(_task_type)]
+LimitName = Annotated[str, AfterValidator(_limit_name)]
 TaskTypes = Annotated[list[str], Field(min_length=1, max_length=1000)]
 Priority = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 Delay = Annotated[float | None, Field(ge=0, le=366 * 86400)]
@@ -188,6 +204,14 @@ class LeaseItem(HeldItem):
     checkpoint: Any = None
 
 
+class PauseItem(Message):
+    """What a handler has learnt: nobody is to begin a task that uses this limit for so long."""
+
+    name: LimitName
+    seconds: float = Field(ge=0, le=366 * 86400)
+    reason: str | None = Field(None, max_length=2000)
+
+
 class ClaimItem(Message):
     """What to claim, and how long to wait for it."""
 
@@ -203,6 +227,7 @@ class ExchangeRequest(Message):
     request_id: str | None = Field(None, min_length=1, max_length=255)
     reports: list[ReportItem] = Field(default_factory=list)
     leases: list[LeaseItem] = Field(default_factory=list)
+    pauses: list[PauseItem] = Field(default_factory=list, max_length=MOST_PAUSES)
     claim: ClaimItem | None = None
 
 
@@ -212,6 +237,26 @@ class NewTasks(StrictMessage):
     tasks: list[Any] = Field(min_length=1, max_length=MAX_BATCH_TASKS)
 
 
+class LimitUse(StrictMessage):
+    """What a task uses of one limit: of that named `key`, or of the one that a value of its params names."""
+
+    key: LimitName | None = None
+    path: str | None = Field(None, pattern="^/", max_length=LONGEST_LIMIT_NAME)
+    prefix: str | None = Field(None, max_length=200)
+    units: int = Field(1, ge=1, le=1_000_000)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.key is None) == (self.path is None):
+            raise ValueError("give key or path, one of the two")
+        if self.prefix is not None and self.path is None:
+            raise ValueError("prefix stands before what path finds; it needs path")
+        return self
+
+
+Uses = Annotated[list[LimitUse], Field(max_length=MOST_USES)]
+
+
 class NewTaskType(StrictMessage):
     """`PUT /task-types/{name}`."""
 
@@ -219,6 +264,7 @@ class NewTaskType(StrictMessage):
     param_schema: dict[str, Any]
     result_schema: dict[str, Any] | None = None
     allow_breaking: bool = False
+    limits: Uses | None = None
 
 
 class TaskSet(StrictMessage):

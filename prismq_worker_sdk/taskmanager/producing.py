@@ -15,7 +15,7 @@ from prismq_worker_sdk.errors import SchemaError
 from prismq_worker_sdk.handlers.published import checked_schema
 from prismq_worker_sdk.handlers.values import ParamsSpec
 from prismq_worker_sdk.model.json import DRAFT
-from prismq_worker_sdk.taskmanager import audit
+from prismq_worker_sdk.taskmanager import audit, limits
 from prismq_worker_sdk.taskmanager.breaking import breaking_changes
 from prismq_worker_sdk.taskmanager.checking import LongChecks, faults_of
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
@@ -23,6 +23,7 @@ from prismq_worker_sdk.taskmanager.db.statements import Statement, insert
 from prismq_worker_sdk.taskmanager.db.tables import task_types, tasks
 from prismq_worker_sdk.taskmanager.http import Problem, at_most, json_text, size_of
 from prismq_worker_sdk.taskmanager.ids import new_ids
+from prismq_worker_sdk.taskmanager.lanes import lanes_of
 from prismq_worker_sdk.taskmanager.messages import NewTask, NewTaskType
 from prismq_worker_sdk.taskmanager.queries import TASK_TYPE, type_named
 from prismq_worker_sdk.taskmanager.rules import MAX_PARAMS_BYTES
@@ -80,6 +81,7 @@ def create(
     answers: list[Created | Problem] = []
     by_key: dict[tuple[str | None, ...], Mapping[str, Any]] = {}
     schemas: dict[str, Any] = {}
+    fresh: list[tuple[dict[str, Any], Any]] = []
     long_checks: list[tuple[str, str]] = []
     for one, task_id in zip(wanted, new_ids(len(wanted)), strict=True):
         key = (one.type, one.dedupe_key, *([one.parent_id] if one.parent_id else []))
@@ -96,13 +98,16 @@ def create(
         else:
             task = _columns(one, config.max_attempts, now) | {"id": task_id, "params": params}
             answers.append(Created(task, is_new=True))
+            fresh.append((task, one.params))
             if one.dedupe_key is not None:
                 by_key[one.type, one.dedupe_key] = by_key[key] = task
     if long_checks:
         raise LongChecks(long_checks)
     if not (children and any(isinstance(one, Problem) for one in answers)):
-        new = [one.task for one in answers if isinstance(one, Created) and one.is_new]
-        _NEW_TASK.run(db, list(map(itemgetter(*_STORED), new)))
+        lanes = lanes_of(db, [(task["type"], params) for task, params in fresh])
+        for (task, _params), lane in zip(fresh, lanes, strict=True):
+            task["lane"] = lane
+        _NEW_TASK.run(db, [itemgetter(*_STORED)(task) for task, _params in fresh])
     return answers
 
 
@@ -166,6 +171,8 @@ def publish(db: sa.Connection, name: str, new: NewTaskType, who: str, now: float
         db.execute(task_types.update().where(task_types.c.name == name).values(values))
     if before is None or any(getattr(before, key) != values[key] for key in values if key != "updated_at"):
         audit.note(db, who, "publish", "type", name, {"version": new.version}, now)
+    if new.limits is not None:
+        limits.set_type(db, name, limits.TypeLimits(limits=new.limits), who, now)
     return type_named(db, name)
 
 

@@ -19,6 +19,10 @@ MAX_LOG_BYTES = 256 * 1024
 UNCONFIRMED_FREE = 10
 """Claims of a task that expire without a sign of life and do not count as attempts (R7)."""
 
+LONGEST_LIMIT_NAME = 255
+MOST_USES, MOST_PAUSES = 16, 100
+"""Limits that a type uses, and that one exchange pauses."""
+
 MAX_DEPTH = 256
 """Deepest nesting of a request; any task can be shown and listed, and a worker's deepest result fits."""
 
@@ -33,6 +37,11 @@ def is_task_type(name: str) -> bool:
 def is_worker_id(name: str) -> bool:
     """Whether it is 1 to 255 printable characters."""
     return 1 <= len(name) <= 255 and name.isprintable()  # noqa: PLR2004
+
+
+def is_limit_name(name: str) -> bool:
+    """Whether it is 1 to 255 printable characters."""
+    return 1 <= len(name) <= LONGEST_LIMIT_NAME and name.isprintable()
 
 
 def backoff(attempts: int, *, first: float, ceiling: float) -> float:

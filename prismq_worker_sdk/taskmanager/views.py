@@ -72,13 +72,14 @@ def act(row: Row) -> dict[str, Any]:
     }
 
 
-def task_type(row: Row, paused: Any) -> dict[str, Any]:
-    """A task type, with the row of its pause."""
+def task_type(row: Row, paused: Any, limits: list[dict[str, Any]]) -> dict[str, Any]:
+    """A task type, with the row of its pause, and what its tasks use of which limits."""
     return {
         "name": row.name,
         "version": row.version,
         "param_schema": json.loads(row.param_schema),
         "result_schema": None if row.result_schema is None else json.loads(row.result_schema),
+        "limits": limits,
         "updated_at": instant(row.updated_at),
         "paused": pause(paused),
     }

@@ -15,14 +15,21 @@ from typing import Generic, TypeVar
 A = TypeVar("A")
 LOOK_EVERY, LOOK_EVERY_SHARED = 0.5, 0.2
 """Seconds between two looks for what nobody told of; the second where several processes serve one database."""
+LOOK_SOONEST = 0.01
+"""Seconds between two looks where a limit is about to have room."""
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What a look at the database found: types of which there may be tasks, workers that are told something."""
+    """What a look at the database found: types of which there may be tasks, workers that are told something.
+
+    Attributes:
+        again_in: Seconds after which a limit may have room again, None where time brings none.
+    """
 
     types: Collection[str] = ()
     workers: Collection[str] = ()
+    again_in: float | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -156,15 +163,21 @@ class Waiting(Generic[A]):
     def _all(self) -> set[Wait[A]]:
         return {wait for waits in self._by_type.values() for wait in waits}
 
-    async def look(self) -> None:
-        """Wakes one wait of each type of which there is something, and those whose worker is told something."""
+    async def look(self) -> float:
+        """Wakes one wait of each type of which there is something, and those whose worker is told something.
+
+        Returns:
+            Seconds after which to look again.
+        """
         news = await self._look_at(list(self._by_type))
         self.notify(dict.fromkeys(news.types, 1))
         for worker_id in news.workers:
             self.notify_worker(worker_id)
+        return self._every if news.again_in is None else min(self._every, max(LOOK_SOONEST, news.again_in))
 
     async def _look_again_and_again(self) -> None:
+        pause = self._every
         while self._by_type:
-            await asyncio.sleep(self._every)
-            await self.look()
+            await asyncio.sleep(pause)
+            pause = await self.look()
         self._looking = None

@@ -36,6 +36,7 @@ BOUND = {
     ("GET", "/task-types"): (None, 200),
     ("GET", "/task-types/{name}"): (None, 404),
     ("PUT", "/task-types/{name}"): ({"version": "1", "param_schema": {}}, 403),
+    ("GET", "/task-types/{name}/limits"): (None, 403),
     ("GET", "/stats"): (None, 200),
     ("GET", "/metrics"): (None, 200),
 }

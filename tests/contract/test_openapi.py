@@ -6,6 +6,7 @@ import yaml
 
 from prismq_worker_sdk.taskmanager.app import PREFIX
 from prismq_worker_sdk.taskmanager.keys import NewKey
+from prismq_worker_sdk.taskmanager.limits import LimitFilter, NewLimit, TypeLimits
 from prismq_worker_sdk.taskmanager.messages import (
     ClaimRequest,
     CompleteRequest,
@@ -31,6 +32,9 @@ BODIES = {
     ("POST", "/tasks"): NewTask,
     ("POST", "/tasks/batch"): NewTasks,
     ("PUT", "/task-types/{name}"): NewTaskType,
+    ("PUT", "/task-types/{name}/limits"): TypeLimits,
+    ("PUT", "/limits/{name}"): NewLimit,
+    ("POST", "/limits/{name}/pause"): NewPause,
     ("PUT", "/schedules/{name}"): NewSchedule,
     ("POST", "/task-types/{name}/pause"): NewPause,
     ("POST", "/keys"): NewKey,
@@ -71,7 +75,7 @@ def flat(schema):
     """A schema without the `anyOf` by which pydantic says that a value may be null."""
     schema = resolved(schema)
     branches = [one for one in schema.get("anyOf", []) if one.get("type") != "null"]
-    return {**schema, **branches[0]} if len(branches) == 1 else schema
+    return {**schema, **resolved(branches[0])} if len(branches) == 1 else schema
 
 
 def checked(path, method, answer):
@@ -114,9 +118,10 @@ def test_the_file_and_the_server_bound_every_field_alike(api, operation):
         assert said[name] == {"$ref": f"#/components/schemas/{named[name]}"}
 
 
-def test_the_file_and_the_server_know_the_same_query_of_tasks():
-    said = {one["name"]: one["schema"] for one in DOCUMENT["paths"]["/tasks"]["get"]["parameters"]}
-    read = TaskFilter.model_json_schema()["properties"]
+@pytest.mark.parametrize(("path", "model"), [("/tasks", TaskFilter), ("/limits", LimitFilter)])
+def test_the_file_and_the_server_know_the_same_query(path, model):
+    said = {one["name"]: one["schema"] for one in DOCUMENT["paths"][path]["get"]["parameters"]}
+    read = model.model_json_schema()["properties"]
 
     assert said.keys() == read.keys()
     for name, schema in said.items():
@@ -174,6 +179,20 @@ def test_what_the_server_answers_through_the_life_of_a_task_is_what_the_file_say
     assert call("GET", "/task-types")["paused"]
     call("POST", "/task-types/{name}/resume", name=TYPE)
     assert {one["action"] for one in call("GET", "/audit")["audit"]} > {"publish", "retry", "cancel"}
+
+
+def test_what_the_server_answers_through_the_life_of_a_limit_is_what_the_file_says(api):
+    def call(method, path, body=None, name="api"):
+        return checked(path, method, api.call(method, path.format(name=name), body))
+
+    call("PUT", "/task-types/{name}/limits", {"limits": [{"key": "api", "units": 2}]}, name="Test.Limited")
+    call("GET", "/task-types/{name}/limits", name="Test.Limited")
+    call("PUT", "/limits/{name}", {"units": 5, "period": 60, "at_once": 2})
+    call("POST", "/limits/{name}/pause", {"seconds": 5, "reason": "429"})
+    call("GET", "/limits/{name}")
+    call("POST", "/limits/{name}/resume")
+    assert [one["name"] for one in call("GET", "/limits")["limits"]] == ["api"]
+    assert api.call("DELETE", "/limits/api").status_code == 204
 
 
 def test_what_the_server_answers_through_the_life_of_a_schedule_is_what_the_file_says(api):

@@ -14,6 +14,7 @@ FILES = (
     "claims",
     "exchange",
     "expiry",
+    "limits",
     "filters",
     "hostile_routes",
     "keys",

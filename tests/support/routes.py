@@ -1,5 +1,7 @@
 """The routes of an application of FastAPI."""
 
+import re
+
 
 def routes_of(app, prefix):
     """Method and path of each, without the prefix; HEAD goes with GET."""
@@ -17,6 +19,6 @@ def _walk(routes, prefix):
             route, "original_router", None
         )  # how FastAPI keeps a router that was included, from 0.14x on
         if inner is None:
-            yield route.path, route.methods
+            yield re.sub(r":\w+}", "}", route.path), route.methods
         else:
             yield from _walk(inner.routes, prefix)

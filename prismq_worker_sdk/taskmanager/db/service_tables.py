@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, Table, UniqueConstraint
+from sqlalchemy import Column, Index, Integer, Table
 
 from prismq_worker_sdk.taskmanager.db.columns import BigId, Instant, Name, Number, Payload
 from prismq_worker_sdk.taskmanager.db.tables import metadata as metadata  # noqa: PLC0414 - all of them
@@ -23,20 +23,38 @@ limit_uses = Table(
     "limit_uses",
     metadata,
     Column("name", Name(255), primary_key=True),
-    Column("slice", BigId, primary_key=True, autoincrement=False, doc="which part of which period"),
+    Column(
+        "slice",
+        BigId,
+        primary_key=True,
+        autoincrement=False,
+        doc="the end of the time in which they were used, microseconds since 1970",
+    ),
     Column("units", Integer, nullable=False),
 )
+
+type_uses = Table(
+    "type_uses",
+    metadata,
+    Column("type", Name(255), primary_key=True),
+    Column(
+        "uses", Payload, nullable=False, doc="JSON list of {key or path, prefix, units}; [] for none any more"
+    ),
+    Column("config", Name(64), nullable=False, doc="digest of them"),
+)
+"""What a task of a type uses of which limits; no row for a type that never used any."""
 
 lanes = Table(
     "lanes",
     metadata,
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("type", Name(255), nullable=False),
-    Column("digest", Name(64), nullable=False, doc="of its uses"),
+    Column("config", Name(64), nullable=False, doc="what its type used when it was made"),
+    Column("digest", Name(64), nullable=False, unique=True, doc="of type, config and uses"),
     Column("uses", Payload, nullable=False, doc="JSON list of [name of a limit, units]"),
-    UniqueConstraint("type", "digest", name="lanes_by_uses"),
     sqlite_autoincrement=True,
 )
+"""Tasks of a type that use the same units of the same limits."""
 
 type_pauses = Table(
     "type_pauses",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import namedtuple
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -52,14 +52,19 @@ class Statement:
         """The first row, None where there is none."""
         return next(self.rows(db, **values), None)
 
-    def first_of_each(self, db: sa.Connection, name: str, values: Sequence[Any]) -> list[Any]:
-        """The first row for each value of the one parameter, which a column of the same name is compared with."""
+    def first_of_each(self, db: sa.Connection, name: str, values: Sequence[Any], **more: Any) -> list[Any]:
+        """The first row for each value of one parameter, which a column of the same name is compared with.
+
+        Args:
+            more: The values of the other parameters.
+        """
         if db.dialect.name != "sqlite" and len(values) > 1:
-            return self._found_together(db, name, values)
+            return self._found_together(db, name, values, more)
         text, order = self._for(db.dialect)
         found = []
         for value in values:
-            cursor = execute(db, text, {name: value} if order is None else (value,))
+            given = {name: value, **more}
+            cursor = execute(db, text, given if order is None else [given[one] for one in order])
             row = cursor.fetchone()
             found.append(None if row is None else (self._row or self._reader(cursor))(row))
             cursor.close()
@@ -80,7 +85,9 @@ class Statement:
             given = named if order is None else [[row[name] for name in order] for row in named]
         execute(db, text, given, many=True).close()
 
-    def _found_together(self, db: sa.Connection, name: str, values: Sequence[Any]) -> list[Any]:
+    def _found_together(
+        self, db: sa.Connection, name: str, values: Sequence[Any], more: Mapping[str, Any]
+    ) -> list[Any]:
         """One round trip for all of them."""
         wanted = list(dict.fromkeys(values))
         size = 1 << (len(wanted) - 1).bit_length()  # few texts to compile
@@ -88,7 +95,7 @@ class Statement:
             f"= :{name}", f"IN ({', '.join(f':{name}{place}' for place in range(size))})"
         )
         compiled, order = self._for(db.dialect, size, text)
-        given = {f"{name}{place}": wanted[min(place, len(wanted) - 1)] for place in range(size)}
+        given = {f"{name}{place}": wanted[min(place, len(wanted) - 1)] for place in range(size)} | dict(more)
         cursor = execute(db, compiled, given if order is None else [given[one] for one in order])
         found: dict[Any, Any] = {}
         for row in map(self._row or self._reader(cursor), cursor):

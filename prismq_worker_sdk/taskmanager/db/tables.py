@@ -103,7 +103,6 @@ task_types = Table(
     Column("param_schema", Payload, nullable=False),
     Column("result_schema", Payload),
     Column("updated_at", Instant, nullable=False),
-    Column("limits", Payload, doc="what a task of it uses: JSON list of {key or path, units}"),
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
 
-from prismq_worker_sdk.taskmanager import audit, exchange, pauses, producing, queries, steering, views
+from prismq_worker_sdk.taskmanager import audit, exchange, lanes, pauses, producing, queries, steering, views
 from prismq_worker_sdk.taskmanager.app_state import LOOKS, AppState, admitted, caller_of, state_of
 from prismq_worker_sdk.taskmanager.callers import Caller
 from prismq_worker_sdk.taskmanager.config import Scope
@@ -108,7 +108,8 @@ async def publish(request: Request, name: str) -> Response:
 
     def publish(db: sa.Connection, now: float) -> str:
         row = producing.publish(db, name, new, who, now)
-        return json_text(views.task_type(row, pauses.standing(db, now).get(name)))
+        paused, uses = pauses.standing(db, now).get(name), lanes.uses_of_type(db, name)
+        return json_text(views.task_type(row, paused, uses))
 
     return answer(await state.run(publish))
 
@@ -116,11 +117,15 @@ async def publish(request: Request, name: str) -> Response:
 @router.get("/task-types", dependencies=ANY)
 async def types(request: Request) -> Response:
     """The registered task types, and which types are paused."""
-    rows, paused = await state_of(request).reader.run(
-        lambda db, now: (queries.types(db), pauses.standing(db, now))
+    rows, paused, uses = await state_of(request).reader.run(
+        lambda db, now: (queries.types(db), pauses.standing(db, now), lanes.all_uses(db))
     )
     may_use = caller_of(request).may_use
-    shown = [views.task_type(row, paused.get(row.name)) for row in rows if may_use(row.name)]
+    shown = [
+        views.task_type(row, paused.get(row.name), uses.get(row.name, []))
+        for row in rows
+        if may_use(row.name)
+    ]
     pausing = [{"name": name, "paused": views.pause(one)} for name, one in paused.items() if may_use(name)]
     return answer(json_text({"task_types": shown, "paused": pausing}))
 
@@ -130,10 +135,14 @@ async def type_named(request: Request, name: str) -> Response:
     """A registered task type."""
     if not caller_of(request).may_use(name):
         raise Problem(404, f"there is no task type {name}")
-    row, paused = await state_of(request).reader.run(
-        lambda db, now: (queries.type_named(db, name), pauses.standing(db, now))
+    row, paused, uses = await state_of(request).reader.run(
+        lambda db, now: (
+            queries.type_named(db, name),
+            pauses.standing(db, now).get(name),
+            lanes.uses_of_type(db, name),
+        )
     )
-    return answer(json_text(views.task_type(row, paused.get(name))))
+    return answer(json_text(views.task_type(row, paused, uses)))
 
 
 @router.get("/workers", dependencies=WHOLE)

@@ -61,6 +61,7 @@ async def health(request: Request) -> Response:
             "lease_seconds": state.config.lease_seconds,
         },
         "manage": True,
+        "limits": True,
         "logs": {"max_lines": MAX_LOG_LINES, "max_bytes": MAX_LOG_BYTES},
         "audit": True,
         "schedules": True,
@@ -124,7 +125,7 @@ async def exchanged(request: Request) -> Response:
     state = state_of(request)
     asked = await body_of(request, ExchangeRequest)
     caller_of(request).must_use(_types_of(asked))
-    alone = not asked.reports and not asked.leases
+    alone = not (asked.reports or asked.leases or asked.pauses)
     if asked.claim is not None:
         joined = await state.waiting.joined((asked.worker_id, asked.request_id))
         if joined is not None and alone:

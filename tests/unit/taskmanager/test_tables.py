@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from prismq_worker_sdk.taskmanager import claims, ends, exchange, producing, queries, schedules, task_logs
+from prismq_worker_sdk.taskmanager import (
+    claims,
+    ends,
+    exchange,
+    lanes,
+    limits,
+    producing,
+    queries,
+    rooms,
+    schedules,
+    task_logs,
+)
 from prismq_worker_sdk.taskmanager.db.database import connect
 from prismq_worker_sdk.taskmanager.db.migrate import OLD_INDEXES
 from prismq_worker_sdk.taskmanager.db.statements import Statement
@@ -26,7 +37,18 @@ DONE, RENEWED, UNCONFIRMED = (
 """Claims of the old database: reported, renewed, and without a sign of life."""
 STATEMENTS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": value
-    for module in (claims, ends, exchange, producing, queries, schedules, task_logs)
+    for module in (
+        claims,
+        ends,
+        exchange,
+        lanes,
+        limits,
+        producing,
+        queries,
+        rooms,
+        schedules,
+        task_logs,
+    )
     for name, value in vars(module).items()
     if isinstance(value, Statement) and "DUPLICATE KEY" not in value._text
 }

@@ -17,7 +17,6 @@ def upgrade() -> None:
         op.add_column("tasks", sa.Column(column, sa.Integer(), nullable=False, server_default="0"))
     for column in ("log_lines", "log_bytes", "log_last", "log_total"):
         op.add_column("claims", sa.Column(column, sa.Integer()))
-    op.add_column("task_types", sa.Column("limits", sa.Text()))
     db.execute(sa.text("UPDATE tasks SET postponed = 1 WHERE status = 'pending' AND not_before IS NOT NULL"))
     for found in sa.inspect(db).get_indexes("tasks"):
         op.drop_index(found["name"] or "", "tasks")
