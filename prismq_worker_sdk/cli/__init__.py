@@ -23,6 +23,7 @@ PLACE = "prismq_worker_sdk.cli"
         "tasks": (f"{PLACE}.tasks:tasks", "List tasks, or show one."),
         "outbox": (f"{PLACE}.outbox:outbox", "Look at stored results, and deal with them."),
         "taskmanager": (f"{PLACE}.taskmanager:taskmanager", "Run a TaskManager for development and tests."),
+        "conformance": (f"{PLACE}.conformance:conformance", "Hold a server to the protocol, check by check."),
         "demo": (f"{PLACE}.demo:demo", "See it work: a TaskManager, a worker and three tasks."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -12,6 +12,7 @@ FILES = (
     "batch",
     "chores",
     "claims",
+    "conformance",
     "exchange",
     "expiry",
     "limits",

@@ -1,0 +1,22 @@
+"""The TaskManager keeps every promise of the public kit."""
+
+import pytest
+
+from prismq_worker_sdk.testing.conformance import CHECKS, hold
+from tests.support.api import running_api
+from tests.support.conformance import examined
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with running_api(tmp_path_factory.mktemp("server")) as api:
+        yield examined(api)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=str)
+def test_the_taskmanager_keeps(server, check):
+    hold(server, check)
+
+
+def test_no_check_is_of_a_bundle_that_is_not_there(server):
+    assert {check.bundle for check in CHECKS} <= {"base", *server.announced}
