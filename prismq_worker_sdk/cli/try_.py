@@ -33,7 +33,7 @@ from prismq_worker_sdk.model.events import (
     TaskProgressed,
     TypePaused,
 )
-from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
+from prismq_worker_sdk.model.outcome import Completed, Failed, Follower, Outcome, Released
 from prismq_worker_sdk.model.protocol import (
     ExchangeRequest,
     ExchangeResponse,
@@ -57,7 +57,7 @@ from prismq_worker_sdk.worker.supervision.recovery import open_state
 from prismq_worker_sdk.worker.supervision.supervisor import Supervisor
 
 LEASE = 300.0
-CAN = Capabilities(renews=True, releases=True, creates=True, fences=True, lease_seconds=LEASE)
+CAN = Capabilities(renews=True, releases=True, creates=True, follows=True, fences=True, lease_seconds=LEASE)
 LAST_WORDS = 2.0
 """Seconds for a worker whose handler does not end."""
 
@@ -267,7 +267,8 @@ class Screen(logging.Handler):
             self._show_progress()
         for child in report.children:
             priority = "" if child.priority is None else f" with priority {child.priority}"
-            self._say(f"would create {child.type} {child.params}{priority}")
+            when = " once its children have ended" if isinstance(child, Follower) else ""
+            self._say(f"would create {child.type} {child.params}{priority}{when}")
         took = "" if seconds is None else f"after {duration.text(seconds)}"
         self._say(_told(report.outcome, took))
 

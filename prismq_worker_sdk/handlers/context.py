@@ -107,5 +107,16 @@ class TaskContext(Protocol):
             UnfitResult: The params are no JSON object, or too large.
         """
 
+    def then(self, task_type: str, params: dict[str, Any], *, priority: int | None = None) -> None:
+        """Creates one task once everything that `submit` creates has ended; at once where that is nothing.
+
+        It finds how they ended among its params: `children`, with `parent_id`, `completed` and `failed`.
+
+        Raises:
+            NotSupported: The server does not announce `fan_in`.
+            PluginError: The type is no task type, or this try has called it before.
+            UnfitResult: The params are no JSON object, too large, or have a member `children`.
+        """
+
     def sleep(self, seconds: float) -> None:
         """Waits, and raises TaskCancelled as soon as the task must end."""

@@ -19,6 +19,7 @@ class Capabilities:
         renews: Whether leases can be renewed.
         releases: Whether a task can be given back.
         creates: Whether children are created with their parent's report, or right before it.
+        follows: Whether a task can be created once all children have ended.
         fences: Whether each claim is proven by something of its own, so that no other claim's report ends it.
         finds_claims: Whether a claim whose answer was lost can be asked for again (R6).
         orders_claims: Whether a claim can say which task of a type comes first.
@@ -38,6 +39,7 @@ class Capabilities:
     renews: bool = False
     releases: bool = False
     creates: bool = False
+    follows: bool = False
     fences: bool = False
     finds_claims: bool = False
     orders_claims: bool = False

@@ -22,6 +22,17 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True)
+class Follower(Child):
+    """A task to be created once the children have ended, all of them; it is kept among them."""
+
+
+FOLLOWER_KEY = "then"
+"""The key of a follower; children have others."""
+COUNTS = "children"
+"""The member of a follower's params by which the server tells how the children ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
     """The work is done.
 

@@ -99,7 +99,10 @@ ALTER TABLE pauses ADD COLUMN seconds REAL NOT NULL DEFAULT 86400.0;
 """
 """How long a pause was to last: where the clock was set back, no more than that is left of it (R5)."""
 
-STEPS = (FIRST, SECOND, THIRD, FOURTH)
+FIFTH = ""
+"""Children may have among them what is to follow them, which an older version would create with them."""
+
+STEPS = (FIRST, SECOND, THIRD, FOURTH, FIFTH)
 """Each leads from one version of the tables to the next, in a transaction of its own."""
 
 VERSION = len(STEPS)

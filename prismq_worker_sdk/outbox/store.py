@@ -15,7 +15,15 @@ from typing import Any, TypeAlias
 
 from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle
 from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
-from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Outcome, Released
+from prismq_worker_sdk.model.outcome import (
+    FOLLOWER_KEY,
+    Child,
+    Completed,
+    Failed,
+    Follower,
+    Outcome,
+    Released,
+)
 from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.outbox.bounds import prune_recent
 from prismq_worker_sdk.outbox.schema import IDENTITY_COLUMNS, TASK_COLUMNS
@@ -333,11 +341,15 @@ def _children_text(children: tuple[Child, ...]) -> str:
     return json.dumps([asdict(child) for child in children]) if children else "[]"
 
 
+def _child_of(kept: dict[str, Any]) -> Child:
+    return Follower(**kept) if kept["key"] == FOLLOWER_KEY else Child(**kept)
+
+
 def report_of(row: Sequence[Any]) -> Report:
     """The report in a row of REPORT_COLUMNS."""
     attempt, kind, body, children, tries, maybe_seen, passed = row[8:]
     outcome = Completed(body) if kind == "completed" else _UNFINISHED[kind](**json.loads(body))
-    told = tuple(Child(**child) for child in json.loads(children))
+    told = tuple(_child_of(child) for child in json.loads(children))
     return Report(row[0], identity_of(row[1:8]), outcome, told, attempt, tries, bool(maybe_seen), passed)
 
 

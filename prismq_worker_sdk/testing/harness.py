@@ -21,7 +21,7 @@ from prismq_worker_sdk.handlers.task_handler import as_handler
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import BASE, Capabilities
 from prismq_worker_sdk.model.claim import Claim, Identity
-from prismq_worker_sdk.model.outcome import Child, Completed, Outcome
+from prismq_worker_sdk.model.outcome import Child, Completed, Follower, Outcome
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.testing.clock import FakeClock
 from prismq_worker_sdk.worker.attempt import Attempt, Ending
@@ -42,6 +42,7 @@ class HarnessResult:
         progress: Each `ctx.progress` as (percent, message).
         checkpoints: Each `ctx.checkpoint`, oldest first.
         children: What `ctx.submit` would create, with the result.
+        follower: What `ctx.then` would create once those have ended, without `children` among its params.
         logs: Each line of `ctx.log` as (level, message, fields).
         slept: Seconds that `ctx.sleep` would have taken.
     """
@@ -51,6 +52,7 @@ class HarnessResult:
     progress: tuple[tuple[float, str], ...] = ()
     checkpoints: tuple[Any, ...] = ()
     children: tuple[Child, ...] = ()
+    follower: Child | None = None
     logs: tuple[tuple[str, str, dict[str, Any]], ...] = ()
     slept: float = 0.0
 
@@ -82,11 +84,12 @@ class HandlerHarness:
         attempt: From 1.
         last_checkpoint: What an earlier attempt stored.
         clock: Time for `ctx.time_left`; turned by `ctx.sleep`. A handler whose time is used up is cancelled.
-        creates: Whether `ctx.submit` works; a base server cannot.
+        creates: Whether `ctx.submit` and `ctx.then` work; a base server cannot.
+        follows: Whether `ctx.then` works; a server that does not announce `fan_in` cannot.
         max_result_bytes: What `ctx.max_result_bytes` gives; a larger result fails. 65,535 on a prismq-client server.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the task, and what its server can do
         self,
         handler: object,
         *,
@@ -95,6 +98,7 @@ class HandlerHarness:
         last_checkpoint: Any = None,
         clock: FakeClock | None = None,
         creates: bool = True,
+        follows: bool = True,
         max_result_bytes: int = BASE.max_result_bytes,
     ) -> None:
         made = as_handler(handler)
@@ -102,7 +106,9 @@ class HandlerHarness:
         self._attempt = attempt
         self._last_checkpoint = last_checkpoint
         self._clock = clock or FakeClock()
-        self._can = replace(BASE, creates=creates, max_result_bytes=max_result_bytes)
+        self._can = replace(
+            BASE, creates=creates, follows=creates and follows, max_result_bytes=max_result_bytes
+        )
 
     def run(
         self,
@@ -125,7 +131,8 @@ class HandlerHarness:
             error=ending.error,
             progress=tuple(attempt.said),
             checkpoints=tuple(attempt.checkpoints),
-            children=ending.children,
+            children=tuple(one for one in ending.children if not isinstance(one, Follower)),
+            follower=next((one for one in ending.children if isinstance(one, Follower)), None),
             logs=tuple(ctx.lines),
             slept=attempt.slept,
         )

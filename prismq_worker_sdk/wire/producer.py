@@ -9,15 +9,17 @@ from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
-from prismq_worker_sdk.errors import PrismqError, RequestRefused, ServerUnreachable
+from prismq_worker_sdk.errors import PrismqError, RequestRefused
 from prismq_worker_sdk.model.capabilities import BASE, Capabilities
 from prismq_worker_sdk.model.protocol import ServerInfo, Throttled, Unreachable, UnrecognisedServer
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.wire.dialect import Dialect
 from prismq_worker_sdk.wire.dialects import AUTO, DIALECTS, HEALTH, dialect_named, recognise
 from prismq_worker_sdk.wire.key_redaction import clean_error
+from prismq_worker_sdk.wire.looking import MAX_CHILDREN_PAUSE, MAX_PAUSE, until
 from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, perform
 from prismq_worker_sdk.wire.producer_backend import (
+    ChildPage,
     ProducerBackend,
     Submission,
     TaskFilter,
@@ -29,10 +31,6 @@ from prismq_worker_sdk.wire.rate_limits import RateLimits, rate_limits_of
 from prismq_worker_sdk.wire.transport import Timeouts, Transport, checked_key
 
 T = TypeVar("T")
-
-MIN_PAUSE = 0.05
-MAX_PAUSE = 2.0
-"""Seconds between two looks at a task that is waited for; they grow from the first to the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +63,19 @@ class TaskHandle:
             TimeoutError: It is not finished in time; it goes on all the same.
         """
         return self.client.wait(self.id, timeout)
+
+    def wait_children(self, timeout: float | None = None) -> ChildPage:
+        """How the children stand once the task and all of them have ended, without the children themselves (v1).
+
+        A child that asked for a task that follows its own children has not ended before that.
+
+        Args:
+            timeout: Seconds to wait at most, None for ever.
+
+        Raises:
+            TimeoutError: They have not ended in time; they go on all the same.
+        """
+        return self.client.wait_children(self.id, timeout)
 
 
 class TaskManagerClient:
@@ -241,34 +252,37 @@ class TaskManagerClient:
         """Depth, oldest pending age, in flight and rates, per type (v1)."""
         return self._perform(lambda backend: backend.stats())
 
+    def children(self, task_id: str, *, limit: int | None = None, cursor: str | None = None) -> ChildPage:
+        """The children of a task, newest first, and how all of them stand (v1).
+
+        Args:
+            limit: Of the page; 0 for how they stand alone.
+        """
+        return self._perform(lambda backend: backend.children(task_id, limit, cursor))
+
     def wait(self, task_id: str, timeout: float | None = None) -> Task:
         """The task once it has completed or failed.
 
         Raises:
             TimeoutError: It is not finished within the timeout (seconds); it goes on all the same.
         """
-        give_up_at = None if timeout is None else time.monotonic() + timeout
-        pause, state = MIN_PAUSE, "not known to be finished"
-        while True:
-            patience = 0.0
-            try:
-                task = self.get(task_id)
-            except ServerUnreachable as error:
-                if error.retry_after is None:
-                    raise
-                patience = error.retry_after
-            else:
-                if task.status.finished:
-                    return task
-                state = f"still {task.status}"
-            rest = max(pause, patience)
-            if give_up_at is not None:
-                left = give_up_at - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError(f"task {task_id} is {state} after {timeout:g} s")
-                rest = min(rest, left)
-            self._sleep(rest)
-            pause = min(MAX_PAUSE, pause * 1.5)
+
+        def look() -> tuple[Task, str]:
+            task = self.get(task_id)
+            return task, "" if task.status.finished else f"is still {task.status}"
+
+        return until(look, f"task {task_id}", timeout, MAX_PAUSE, self._sleep)
+
+    def wait_children(self, task_id: str, timeout: float | None = None) -> ChildPage:
+        """How the children of a task stand once it and all of them have ended: see `TaskHandle.wait_children`."""
+
+        def look() -> tuple[ChildPage, str]:
+            page = self.children(task_id, limit=0)
+            if not page.parent.finished:
+                return page, f"is still {page.parent}"
+            return page, "" if page.ended else f"has {page.open} children that have not ended"
+
+        return until(look, f"task {task_id}", timeout, MAX_CHILDREN_PAUSE, self._sleep)
 
     def close(self) -> None:
         """Closes the connections."""

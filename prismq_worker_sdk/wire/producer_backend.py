@@ -17,7 +17,7 @@ from prismq_worker_sdk.errors import (
 )
 from prismq_worker_sdk.model import protocol
 from prismq_worker_sdk.model.capabilities import Capabilities
-from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire.address import what_to_check
 from prismq_worker_sdk.wire.messages import Steps
 from prismq_worker_sdk.wire.reading import strict_params
@@ -91,6 +91,30 @@ class TaskPage:
     next_cursor: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ChildPage:
+    """Children of a task, newest first, and how all of them stand.
+
+    Attributes:
+        parent: How the task itself stands; its children are created when it completes.
+        counts: Number of all children by status.
+        open: How many have not ended, with the tasks that are still to follow children of theirs.
+        follower: The id of the task that follows them, None while there is none.
+    """
+
+    tasks: tuple[Task, ...]
+    parent: TaskStatus
+    counts: Mapping[str, int]
+    open: int
+    follower: str | None = None
+    next_cursor: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it is to be waited for."""
+        return self.parent.finished and not self.open
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeSchema:
     """A task type as it is published."""
@@ -110,6 +134,7 @@ class ProducerBackend(Protocol):
     def get(self, task_id: str) -> Steps[Task]: ...
     def show(self, task_id: str) -> Steps[dict[str, Any]]: ...
     def tasks(self, wanted: TaskFilter) -> Steps[TaskPage]: ...
+    def children(self, task_id: str, limit: int | None, cursor: str | None) -> Steps[ChildPage]: ...
     def cancel(self, task_id: str) -> Steps[Task]: ...
     def retry(self, task_id: str) -> Steps[Task]: ...
     def publish(self, wanted: TypeSchema) -> Steps[dict[str, Any]]: ...

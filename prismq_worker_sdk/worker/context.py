@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from prismq_worker_sdk.errors import NotSupported, TaskCancelled, UnfitResult
+from prismq_worker_sdk.errors import NotSupported, PluginError, TaskCancelled, UnfitResult
 from prismq_worker_sdk.handlers.context import TaskContext, TaskLog
 from prismq_worker_sdk.handlers.handler import check_task_type
 from prismq_worker_sdk.handlers.values import encode_result
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
-from prismq_worker_sdk.model.outcome import Child
+from prismq_worker_sdk.model.outcome import COUNTS, FOLLOWER_KEY, Child, Follower
 from prismq_worker_sdk.model.task import Task
 
 MAX_CHECKPOINT_BYTES = 64 * 1024
@@ -130,7 +130,7 @@ class RunningContext(TaskContext):
     """The `ctx` of a task that runs, for every kind of slot.
 
     Attributes:
-        children: What was submitted in this try.
+        children: What was submitted in this try, and what is to follow that.
     """
 
     log = TaskLog()
@@ -201,6 +201,18 @@ class RunningContext(TaskContext):
         child = child_of(len(self.children), task_type, params, priority, max_bytes=limit)
         self.children = (*self.children, child)
 
+    def then(self, task_type: str, params: dict[str, Any], *, priority: int | None = None) -> None:
+        if not self._backing.can.follows:
+            raise NotSupported(
+                f"ctx.then({task_type!r}, …) needs a TaskManager that announces fan_in, which this one does not; "
+                "have the producer wait for the children instead (handle.wait_children)"
+            )
+        self.check()
+        if any(isinstance(child, Follower) for child in self.children):
+            raise PluginError("ctx.then was called before: one task follows the children")
+        limit = self._backing.can.max_params_bytes
+        self.children = (*self.children, follower_of(task_type, params, priority, max_bytes=limit))
+
     def sleep(self, seconds: float) -> None:
         self.check()
         reason = self._backing.token.wait(max(0.0, seconds))
@@ -218,7 +230,27 @@ def child_of(
         UnfitResult: The params are no JSON object, or too large.
     """
     check_task_type(task_type, "ctx.submit")
-    text = encode_result(params, max_bytes=max_bytes, name="child")
+    return Child(str(number), task_type, _params_text(task_type, params, "child", max_bytes), priority)
+
+
+def follower_of(task_type: str, params: dict[str, Any], priority: int | None, *, max_bytes: int) -> Follower:
+    """The task that `ctx.then` creates.
+
+    Raises:
+        PluginError: The type is no task type.
+        UnfitResult: The params are no JSON object, too large, or have the member that the server sets.
+    """
+    check_task_type(task_type, "ctx.then")
+    text = _params_text(task_type, params, "task that follows", max_bytes)
+    if COUNTS in json.loads(text):
+        raise UnfitResult(
+            f"the params of {task_type} have a member {COUNTS!r}, where the server tells how the children ended"
+        )
+    return Follower(FOLLOWER_KEY, task_type, text, priority)
+
+
+def _params_text(task_type: str, params: dict[str, Any], name: str, max_bytes: int) -> str:
+    text = encode_result(params, max_bytes=max_bytes, name=name)
     if not text.startswith("{"):
         raise UnfitResult(f"the params of {task_type} are {text[:80]}; params are always an object")
-    return Child(str(number), task_type, text, priority)
+    return text

@@ -198,6 +198,7 @@ def _better(doctor: Doctor, failure: Failure) -> str | None:
 def can_do(can: Capabilities) -> str:
     """What a server can do, in a few words."""
     children = "children with their report" if can.releases else "children before their report"
+    children += ", and what follows them" if can.follows else ""
     words = [
         f"leases of {duration.text(can.lease_seconds)}, renewed" if can.renews else "no leases",
         "gives tasks back" if can.releases else "nothing given back",

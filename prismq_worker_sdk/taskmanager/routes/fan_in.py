@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
+from pydantic import Field
 
 from prismq_worker_sdk.taskmanager import fan_in, queries, views
 from prismq_worker_sdk.taskmanager.app_state import LOOKS, admitted, caller_of, state_of
@@ -15,18 +16,25 @@ from prismq_worker_sdk.taskmanager.messages import TaskFilter
 router = APIRouter(tags=["fan_in"], route_class=Route)
 
 
+class ChildFilter(TaskFilter):
+    """The query of `GET /tasks/{id}/children`; 0 for the numbers alone."""
+
+    limit: int = Field(50, ge=0, le=500)
+
+
 @router.get("/tasks/{task_id}/children", dependencies=[Depends(admitted(*LOOKS, by_type=True))])
 async def children(request: Request, task_id: str) -> Response:
-    """The children of a task, newest first, with their number by status and the task that follows them."""
-    wanted = read(TaskFilter, dict(request.query_params)).model_copy(update={"parent_id": task_id})
+    """The children of a task, newest first; its status, their number by status, and the task that follows them."""
+    wanted = read(ChildFilter, dict(request.query_params)).model_copy(update={"parent_id": task_id})
     types = caller_of(request).types
 
     def look(db: sa.Connection, _now: float) -> tuple[Any, ...]:
-        queries.find(db, task_id, types=types)
-        return (*queries.listed(db, wanted, types), *fan_in.looked_at(db, task_id))
+        status = queries.find(db, task_id, types=types).status
+        page = queries.listed(db, wanted, types) if wanted.limit else ((), None)
+        return status, *page, *fan_in.looked_at(db, task_id)
 
-    rows, cursor, counts, unfinished, found = await state_of(request).look_at_tasks(look)
+    status, rows, cursor, counts, unfinished, found = await state_of(request).look_at_tasks(look)
     then = None if found is None else {"type": found.type, "task_id": found.task_id}
     shown = ",".join(views.task(row._asdict()) for row in rows)
-    more = {"next_cursor": cursor, "counts": counts, "open": unfinished, "then": then}
+    more = {"next_cursor": cursor, "status": status, "counts": counts, "open": unfinished, "then": then}
     return answer(f'{{"tasks":[{shown}],{json_text(more)[1:]}')

@@ -110,6 +110,13 @@ def submit(params: dict, ctx: TaskContext) -> str:
     return "submitted"
 
 
+@task_handler("Probe.Then")
+def then(params: dict, ctx: TaskContext) -> str:
+    ctx.submit("Test.Child", {})
+    ctx.then("Test.Last", params)
+    return "asked for"
+
+
 @task_handler("Probe.Tries", retry=RetryPolicy(max_attempts=3, initial=0.001, ceiling=0.001))
 def tries(params: dict, ctx: TaskContext) -> str:
     number = (ctx.last_checkpoint or 0) + 1

@@ -10,7 +10,7 @@ import pytest
 from prismq_worker_sdk.decide.delivery import Again, Park, Settle
 from prismq_worker_sdk.errors import OutboxError, StateFolderError
 from prismq_worker_sdk.model.claim import Claim, Identity
-from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
+from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Follower, Released
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.outbox.folder import free_siblings, take_instance
@@ -66,7 +66,7 @@ def test_r10_an_outcome_without_a_hold_is_not_taken(outbox):
 )
 def test_what_is_committed_comes_back_as_it_was(outbox, outcome):
     claim = claim_of(token="lease")
-    children = (Child("0", "C", "{}", 5),)
+    children = (Child("0", "C", "{}", 5), Follower("then", "L", "{}", 1))
     outbox.hold(claim)
     commit(outbox, claim.identity, outcome, children=children, attempt=2)
     report = outbox.due(1)[0]
@@ -123,7 +123,7 @@ def test_r25_a_lost_result_answers_the_same_task_when_it_comes_again(outbox):
 
 
 def test_r22_a_kept_result_keeps_its_children(outbox):
-    children = (Child("0", "C", "{}"),)
+    children = (Child("0", "C", "{}"), Follower("then", "L", "{}"))
     outbox.hold(claim_of(token="first"))
     commit(outbox, claim_of(token="first").identity, Completed("1"), children=children)
     settled(outbox, replace(outbox.due(1)[0], tries=1), Settle(Settlement.LOST, keep=True))

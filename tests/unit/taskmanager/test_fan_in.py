@@ -242,7 +242,8 @@ def test_the_children_of_a_task_are_listed_in_pages_with_their_number_by_status(
     assert [one["params"]["n"] for one in page["tasks"] + rest["tasks"]] == [2, 1, 0]
     assert [task["id"] for task in children("status=completed")["tasks"]] == [one["id"]]
     family.report(*family.claim())
-    told = children("limit=1")
+    told = children("limit=0")
+    assert (told["tasks"], told["next_cursor"], told["status"]) == ([], None, "completed")
     assert (told["open"], told["then"]["task_id"]) == (0, family.followers()[0]["id"])
 
 
@@ -255,7 +256,7 @@ def test_a_child_whose_follower_is_still_to_come_is_told_as_open(family):
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("none/children", 404), (f"{'x' * 99}/children", 404), ("{}/children?limit=0", 422)]
+    ("path", "status"), [("none/children", 404), (f"{'x' * 99}/children", 404), ("{}/children?limit=-1", 422)]
 )
 def test_children_that_cannot_be_listed_are_a_problem(family, path, status):
     task_id = family.api.submit()

@@ -495,3 +495,41 @@ def test_a_class_of_handlers_will_do():
 def test_what_is_no_handler_is_refused():
     with pytest.raises(PluginError, match="is no handler"):
         HandlerHarness(lambda params, ctx: 1)
+
+
+def test_a_follower_is_told_apart_from_the_children_it_follows():
+    def handle(_params, ctx):
+        ctx.then("Test.Last", {"run": 7}, priority=2)
+        ctx.submit("Test.Child", {})
+
+    found = harness(handle).run()
+    assert (found.children[0].type, len(found.children)) == ("Test.Child", 1)
+    assert (found.follower.type, found.follower.params, found.follower.priority) == (
+        "Test.Last",
+        '{"run":7}',
+        2,
+    )
+
+
+@pytest.mark.parametrize("can", [{"follows": False}, {"creates": False}])
+def test_a_server_that_cannot_let_a_task_follow_refuses_it_at_once(can):
+    found = harness(lambda _params, ctx: ctx.then("Test.Last", {}), **can).run()
+
+    assert isinstance(found.error, NotSupported)
+    assert "fan_in" in str(found.error)
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "why"),
+    [
+        (lambda ctx: ctx.then("no type!", {}), PluginError, "ctx.then"),
+        (lambda ctx: ctx.then("Test.Last", []), UnfitResult, "always an object"),
+        (lambda ctx: ctx.then("Test.Last", {"children": 1}), UnfitResult, "a member 'children'"),
+        (lambda ctx: [ctx.then("Test.Last", {}) for _ in range(2)], PluginError, "called before"),
+    ],
+)
+def test_a_follower_that_cannot_be_is_refused_where_it_is_asked_for(call, kind, why):
+    found = harness(lambda _params, ctx: call(ctx)).run()
+
+    assert isinstance(found.error, kind)
+    assert why in str(found.error)

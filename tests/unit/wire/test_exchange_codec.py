@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.claim import Identity
-from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
+from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Follower, Released
 from prismq_worker_sdk.model.protocol import (
     BadGrant,
     ClaimWork,
@@ -124,6 +124,17 @@ def test_children_and_checkpoints_go_inside_the_report_as_they_are():
         {"key": "c1", "type": "T.Child", "params": {"n": 1}, "priority": 5}
     ]
     assert body["reports"][0]["checkpoint"] == {"page": 2}
+
+
+def test_what_follows_the_children_goes_beside_them():
+    children = (Follower("then", "T.Last", '{"run":7}', 2), Child("0", "T.Child", "{}"))
+    call = ExchangeRequest(reports=(report(Completed("1"), children=children),), worker_id="w")
+    (said,) = asked(call)[1]["reports"]
+
+    assert said["then"] == {"type": "T.Last", "params": {"run": 7}, "priority": 2}
+    assert said["children"] == [{"key": "0", "type": "T.Child", "params": {}}]
+    alone = ExchangeRequest(reports=(report(Completed("1"), children=children[:1]),), worker_id="w")
+    assert "children" not in asked(alone)[1]["reports"][0]
 
 
 def test_a_renewal_says_how_far_the_work_is_when_that_is_new():

@@ -1,3 +1,4 @@
+import json
 import re
 import threading
 import traceback
@@ -21,6 +22,7 @@ from prismq_worker_sdk.wire.producer import Submission, TaskManagerClient
 from prismq_worker_sdk.wire.transport import Timeouts
 from tests.support.api import TYPE, running_api
 from tests.support.base_server import BaseServer
+from tests.support.family import Family
 from tests.support.raw_server import answer, raw_server, says
 
 CANARY = "CANARY-7f3a9c"
@@ -37,6 +39,7 @@ CALLS = {
     "get": lambda client: client.get("t1"),
     "show": lambda client: client.show("t1"),
     "tasks": lambda client: client.tasks(),
+    "children": lambda client: client.children("t1"),
     "cancel": lambda client: client.cancel("t1"),
     "retry": lambda client: client.retry("t1"),
     "publish": lambda client: client.publish(TYPE, version="1", param_schema={}),
@@ -155,6 +158,68 @@ def test_waiting_never_sleeps_beyond_its_timeout(api, client, kind):
     waiting.close()
 
     assert max(looks, default=0) <= 0.2
+
+
+def test_waiting_for_children_ends_with_how_they_stand(api, kind):
+    family = Family(api)
+    waits = []
+
+    def works(seconds):
+        waits.append(seconds)
+        if len(waits) == 2:
+            family.completes(family.claim(kind)[0], 2, child=f"{kind}.Child", then=f"{kind}.Last")
+        if len(waits) == 5:
+            good, bad = family.claim(f"{kind}.Child", 2)
+            family.report(bad, outcome="failed", retryable=False)
+            family.report(good)
+
+    client = TaskManagerClient(api.url, sleep=works)
+    handle = client.submit(kind, {})
+    found = handle.wait_children()
+    (last,) = client.tasks(task_type=f"{kind}.Last").tasks
+    client.close()
+
+    assert found.counts == {"pending": 0, "processing": 0, "completed": 1, "failed": 1}
+    assert (found.ended, found.follower, found.tasks) == (True, last.id, ())
+    assert len(waits) == 5
+    assert waits == sorted(waits)
+
+
+@pytest.mark.parametrize("state", ["is still pending", "has 1 children that have not ended"])
+def test_waiting_for_children_says_what_it_waited_for(api, client, kind, state):
+    handle = client.submit(kind, {})
+    if "children" in state:
+        client.submit(kind, {}, parent_id=handle.id)
+        api.claim(types=[kind])
+        api.complete(handle.id)
+
+    with pytest.raises(TimeoutError, match=f"{handle.id} {state} after 0 s"):
+        handle.wait_children(0)
+
+
+def test_the_children_of_a_task_come_in_pages(client, kind):
+    parent = client.submit(kind, {}).id
+    made = [client.submit(kind, {"n": n}, parent_id=parent).id for n in range(3)]
+    first = client.children(parent, limit=2)
+    rest = client.children(parent, limit=2, cursor=first.next_cursor)
+
+    assert [task.id for task in (*first.tasks, *rest.tasks)] == made[::-1]
+    assert (first.parent, first.open, first.follower, first.ended) == (TaskStatus.PENDING, 3, None, False)
+    with pytest.raises(RequestRefused, match="no task nowhere"):
+        client.children("nowhere")
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"status": "odd"}, {"counts": {"odd": 1}}, {"counts": 1}, {"open": "x"}, {"open": None}]
+)
+def test_numbers_of_children_that_cannot_be_read_are_foreign(said):
+    page = {"tasks": [], "status": "completed", "counts": {}, "open": 0, "then": None, **said}
+    body = json.dumps(page if said else {"tasks": []}).encode()
+    with raw_server(says(answer(200, body))) as server:
+        client = TaskManagerClient(server.url, dialect="v1")
+        with pytest.raises(NotATaskManager):
+            client.children("t")
+        client.close()
 
 
 def test_pages_follow_each_other_newest_first_without_a_gap(client, kind):

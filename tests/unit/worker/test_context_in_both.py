@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -9,12 +10,12 @@ from prismq_worker_sdk.decide.redaction import MARK
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.events import End, OutcomeCommitted, TaskProgressed, TypePaused
-from prismq_worker_sdk.model.outcome import Completed, Failed, Released
+from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Follower, Released
 from prismq_worker_sdk.observe.logs import JsonFormatter
 from tests.support.children import PROBES, SECRET, Probes, children
 from tests.support.processes import wait_until
 
-CREATES = Capabilities(creates=True)
+CREATES = Capabilities(creates=True, follows=True)
 RELEASES = Capabilities(releases=True)
 LINE = next(n for n, line in enumerate(PROBES.read_text().splitlines(), 1) if line == "    raise error")
 PLACE = f"(process_probes.py:{LINE}, in raises)"
@@ -124,6 +125,21 @@ def test_r22_children_travel_with_the_result(place):
     assert [(child.type, child.params, child.priority) for child in report.children] == [
         ("Test.Child", '{"q":1}', 3)
     ]
+
+
+def test_r22_what_follows_the_children_travels_with_them(place):
+    here = place(capabilities=CREATES)
+
+    assert here.does("Then", q=1) == Completed('"asked for"')
+    (report,) = here.waiting()
+    assert report.children == (Child("0", "Test.Child", "{}"), Follower("then", "Test.Last", '{"q":1}'))
+
+
+def test_a_server_that_lets_nothing_follow_is_said_at_once(place):
+    failed = place(capabilities=replace(CREATES, follows=False)).does("Then")
+
+    assert failed.error_type == "NotSupported"
+    assert "fan_in" in failed.error
 
 
 def test_r22_a_server_that_creates_nothing_is_said_at_once(place):

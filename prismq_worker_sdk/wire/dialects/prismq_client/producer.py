@@ -23,6 +23,7 @@ from prismq_worker_sdk.wire.dialects.prismq_client.envelope import (
 from prismq_worker_sdk.wire.dialects.prismq_client.schema import converted
 from prismq_worker_sdk.wire.messages import Steps, compact_json
 from prismq_worker_sdk.wire.producer_backend import (
+    ChildPage,
     Created,
     Submission,
     Submitted,
@@ -147,6 +148,9 @@ class PrismqClientProducer:
 
     def task_types(self) -> Steps[list[dict[str, Any]]]:
         raise self._lacks("cannot list its task types")
+
+    def children(self, _task_id: str, _limit: int | None, _cursor: str | None) -> Steps[ChildPage]:
+        raise self._lacks("keeps no children of a task")
 
     def stats(self) -> Steps[dict[str, Any]]:
         raise self._lacks("keeps no statistics; count its tasks by their status")

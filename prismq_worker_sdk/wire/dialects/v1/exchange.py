@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from prismq_worker_sdk.model.capabilities import BASE, Capabilities
-from prismq_worker_sdk.model.outcome import Completed, Failed, Released
+from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Follower, Released
 from prismq_worker_sdk.model.protocol import (
     BadGrant,
     ExchangeReply,
@@ -116,14 +116,25 @@ def _report(report: Report) -> str:
             parts += _given(delay_seconds=delay or None)
     if report.checkpoint is not None:
         parts.append(f'"checkpoint":{report.checkpoint}')
-    if report.children:
-        children = [
-            f'{{"key":{_json(child.key)},"type":{_json(child.type)},"params":{child.params}'
-            + ("}" if child.priority is None else f',"priority":{_json(child.priority)}}}')
-            for child in report.children
-        ]
-        parts.append(f'"children":[{",".join(children)}]')
+    parts += _children(report.children)
     return f"{{{','.join(parts)}}}"
+
+
+def _children(children: tuple[Child, ...]) -> list[str]:
+    """What is created with a result, and what once that has ended."""
+    followers = [one for one in children if isinstance(one, Follower)]
+    parts = [f'"then":{{{_new_task(one)}' for one in followers]
+    if len(children) > len(followers):
+        new = [
+            f'{{"key":{_json(one.key)},{_new_task(one)}' for one in children if not isinstance(one, Follower)
+        ]
+        parts.append(f'"children":[{",".join(new)}]')
+    return parts
+
+
+def _new_task(child: Child) -> str:
+    text = f'"type":{_json(child.type)},"params":{child.params}'
+    return f"{text}}}" if child.priority is None else f'{text},"priority":{_json(child.priority)}}}'
 
 
 def _renewal(renewal: Renewal) -> str:

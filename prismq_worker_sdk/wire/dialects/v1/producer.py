@@ -11,10 +11,11 @@ from typing import Any
 from prismq_worker_sdk.errors import Fault, NotATaskManager, NotSupported, RequestRefused
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.protocol import Unreachable
-from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire.dialects.v1.base import is_unknown_path, read_task
 from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps
 from prismq_worker_sdk.wire.producer_backend import (
+    ChildPage,
     Created,
     Submission,
     Submitted,
@@ -86,6 +87,25 @@ class V1Producer:
         cursor = page.get("next_cursor")
         tasks = tuple(self._task(raw) for raw in self._list(page, "tasks"))
         return TaskPage(tasks, cursor if isinstance(cursor, str) else None)
+
+    def children(self, task_id: str, limit: int | None, cursor: str | None) -> Steps[ChildPage]:
+        given = {"limit": limit, "cursor": cursor}
+        query = tuple((name, str(value)) for name, value in given.items() if value is not None)
+        page = yield from self._object("children", "GET", "tasks", task_id, "children", query=query)
+        tasks = tuple(self._task(raw) for raw in self._list(page, "tasks"))
+        then, more = page.get("then"), page.get("next_cursor")
+        follower = then.get("task_id") if isinstance(then, dict) else None
+        try:
+            return ChildPage(
+                tasks,
+                TaskStatus(page["status"]),
+                {str(TaskStatus(name)): int(number) for name, number in dict(page["counts"]).items()},
+                int(page["open"]),
+                follower if isinstance(follower, str) else None,
+                more if isinstance(more, str) else None,
+            )
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise self._foreign(f"with children whose numbers cannot be read: {error}") from None
 
     def cancel(self, task_id: str) -> Steps[Task]:
         return self._task_of("cancel", "POST", "tasks", task_id, "cancel")
