@@ -103,6 +103,19 @@ def duration_option(*names: str, over: float | None = None, **attributes: Any) -
     return click.option(*names, metavar="TIME", callback=read, **attributes)
 
 
+def age_option(*names: str, **attributes: Any) -> Callable[[C], C]:
+    """An option whose value is how long something is kept, in seconds; None for `0` and `forever`."""
+
+    def read(_ctx: click.Context, option: click.Parameter, value: str) -> float | None:
+        try:
+            return None if value == "forever" else duration.seconds(value) or None
+        except ValueError:
+            text = f"{value!r} is no time; write for example 12h or 30d, or forever"
+            raise click.BadParameter(text, param_hint=option.opts[0]) from None
+
+    return click.option(*names, metavar="TIME", callback=read, **attributes)
+
+
 def given_params(argument: str) -> dict[str, Any]:
     """The JSON object of an argument: itself, of the file that `@` names, or from stdin for `-`.
 

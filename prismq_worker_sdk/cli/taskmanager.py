@@ -11,10 +11,11 @@ from urllib.parse import unquote, urlsplit
 import click
 from click.core import ParameterSource
 
+from prismq_worker_sdk.cli.copies import backup, export
 from prismq_worker_sdk.cli.database import DEFAULT, need_extra, place_of
 from prismq_worker_sdk.cli.group import SuggestingGroup
 from prismq_worker_sdk.cli.keys import keys as keys_group
-from prismq_worker_sdk.cli.options import duration_option
+from prismq_worker_sdk.cli.options import age_option, duration_option
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.files import place
@@ -22,7 +23,8 @@ from prismq_worker_sdk.observe.logs import set_up_logging
 
 V1, PRISMQ_CLIENT = "v1", "prismq-client"
 DATABASES = {V1: DEFAULT, PRISMQ_CLIENT: "prismq-client.db"}
-OWNERS = dict.fromkeys(("lease_seconds", "workers"), V1) | dict.fromkeys(
+KEPT = ("keep_completed", "keep_failed", "keep_logs", "keep_audit", "export_folder")
+OWNERS = dict.fromkeys(("lease_seconds", "workers", *KEPT), V1) | dict.fromkeys(
     ("rate_limit", "repaired", "deadlocks", "half_failures"), PRISMQ_CLIENT
 )
 """The options that one dialect has and the other has not."""
@@ -62,6 +64,19 @@ SHARE: dict[str, Any] = {
     "--lease", "lease_seconds", default="1m", over=0, help="How long a renewed claim lasts (v1)."
 )
 @click.option("--max-attempts", type=click.IntRange(1, 1000), default=3)
+@age_option(
+    "--keep-completed", default="30d", help="When completed tasks are deleted (v1); 0 or forever: never."
+)
+@age_option("--keep-failed", default="90d", help="When failed tasks are deleted (v1).")
+@age_option("--keep-logs", default="7d", help="When the logs of tasks are deleted (v1).")
+@age_option("--keep-audit", default="365d", help="When it is forgotten who did what (v1).")
+@click.option(
+    "--export-before-deletion",
+    "export_folder",
+    callback=lambda _ctx, _option, value: None if value is None else place(value, "--export-before-deletion"),
+    metavar="FOLDER",
+    help="Add what is deleted to a file of the day there first (v1).",
+)
 @click.option(
     "--keys",
     type=click.Path(path_type=Path),
@@ -155,4 +170,5 @@ def _serve_prismq_client(host: str, port: int, keys: Path | None, *, repaired: b
     serve_prismq_client(deployment, host=host, port=port)
 
 
-taskmanager.add_command(keys_group)
+for _command in (keys_group, export, backup):
+    taskmanager.add_command(_command)

@@ -21,6 +21,7 @@ from prismq_worker_sdk.taskmanager.db.migrate import instance_of
 from prismq_worker_sdk.taskmanager.db.transactions import Reader, Unsure, Writer
 from prismq_worker_sdk.taskmanager.http import Problem
 from prismq_worker_sdk.taskmanager.listening import PREFIX
+from prismq_worker_sdk.taskmanager.retention import DELETE_OLD
 from prismq_worker_sdk.taskmanager.routes import (
     audit,
     fan_in,
@@ -49,6 +50,7 @@ PARTS = (
 CHORES = (
     FORGET_OLD_LOCKS,
     FIRE_SCHEDULES,
+    DELETE_OLD,
     Chore("look at the keys", 1.0, AppState.look_at_keys),
     Chore("note when keys were used", 5.0, AppState.note_key_uses),
 )

@@ -12,6 +12,7 @@ from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.files import text_of
 
 MIN_KEY_CHARACTERS = 8
+DAY = 86400.0
 
 
 class Scope(StrEnum):
@@ -55,6 +56,8 @@ class TaskManagerConfig:
         backoff: The wait before the second attempt; doubles up to `backoff_ceiling`.
         keys: Those of a file, beside those of the database; without any of both, the server listens on loopback only.
         workers: Processes that serve, 1 or more.
+        keep_completed: When a completed task is deleted, None for never; so with the other three.
+        export_folder: Takes what is deleted, before it is.
     """
 
     database: str = "taskmanager.db"
@@ -68,6 +71,11 @@ class TaskManagerConfig:
     backoff_ceiling: float = 600.0
     keys: tuple[ApiKey, ...] = ()
     workers: int = 1
+    keep_completed: float | None = 30 * DAY
+    keep_failed: float | None = 90 * DAY
+    keep_logs: float | None = 7 * DAY
+    keep_audit: float | None = 365 * DAY
+    export_folder: Path | None = None
 
     @property
     def url(self) -> str:

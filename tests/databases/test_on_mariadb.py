@@ -24,6 +24,7 @@ FILES = (
     "producing",
     "reads",
     "schedules",
+    "retention",
     "schemas",
     "server_rules",
     "shared_database",

@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from prismq_worker_sdk.errors import SettingsError
-from prismq_worker_sdk.taskmanager.db.migrate import migrate
+from prismq_worker_sdk.taskmanager.db.migrate import HEAD, migrate, revision
 from prismq_worker_sdk.taskmanager.db.statements import Statement, execute
 
 LOCKED_SECONDS, LOCKED_PAUSE = 10.0, 0.02
@@ -121,6 +122,31 @@ def _wait_for(engine: sa.Engine, seconds: float) -> None:
                 raise
             _LOG.warning("the database server cannot be reached yet: %s", error.orig)
             time.sleep(START_PAUSE)
+
+
+def open_to_read(url: str) -> sa.Engine:
+    """Reads a database that is there, and changes nothing, so that a server may be at work on it.
+
+    Raises:
+        SettingsError: It is not there, not one of a TaskManager of this version, or cannot be opened.
+    """
+    try:
+        address = sa.make_url(url)
+        if address.get_backend_name() == "sqlite" and not Path(address.database or ":").is_file():
+            raise SettingsError(f"there is no database {address.database}; name it with --database")
+        engine = _engine(url, reads=True)
+        with engine.connect() as db:
+            found = db.scalar(sa.select(revision.c.version_num))
+    except (SQLAlchemyError, ImportError) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise SettingsError(f"--database cannot be read as that of a TaskManager: {reason}") from None
+    if found != HEAD:
+        engine.dispose()
+        raise SettingsError(
+            f"the tables of this database are of revision {found}, not {HEAD}; start the TaskManager of this version "
+            "on it once, or use the version that made it"
+        )
+    return engine
 
 
 def in_memory(url: str) -> bool:

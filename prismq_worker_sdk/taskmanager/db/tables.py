@@ -119,7 +119,7 @@ def _whole(name: str, *columns: Any) -> None:
 
 _task = tasks.c
 _WAITING = (_task.type, _task.lane, _task.priority.desc(), _task.seq)
-_ENDED = (_task.completed_at, _task.type, _task.status)
+_ENDED = (_task.status, _task.completed_at, _task.seq, _task.type)
 Index("tasks_by_type", _task.type, _task.seq)
 Index("tasks_created", _task.created_at)
 _partial("tasks_waiting", *_WAITING, only="status = 'pending' AND postponed = 0")

@@ -5,17 +5,21 @@ import sqlite3
 import uuid
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import sqlalchemy as sa
 
 from prismq_worker_sdk.taskmanager import (
     claims,
+    deleting,
     ends,
     exchange,
     lanes,
     limits,
     producing,
     queries,
+    retention,
     rooms,
     schedules,
     task_logs,
@@ -45,6 +49,7 @@ STATEMENTS = {
         limits,
         producing,
         queries,
+        retention,
         rooms,
         schedules,
         task_logs,
@@ -122,6 +127,27 @@ def test_no_statement_of_a_task_walks_through_a_table(name):
     walks = [step for step in steps if step.startswith("SCAN") and "INDEX" not in step]
     assert [step for step in walks if step != "SCAN CONSTANT ROW"] == []
     assert name == "claims._EXPIRED" or [step for step in steps if "TEMP B-TREE" in step] == []
+
+
+@pytest.mark.parametrize("number", [1, retention.SLICE])
+def test_no_statement_of_a_deletion_walks_through_a_table(number):
+    row = {"dedupe_key": "k", "status": "failed"}
+    rows = [SimpleNamespace(id=f"t{n}", parent_id=f"p{n}", **row) for n in range(number)]
+    database, plans = connect("sqlite://"), []
+    with database.writing.connect() as db, db.begin():
+
+        @sa.event.listens_for(db, "before_cursor_execute")
+        def explain(_db, cursor, statement, parameters, _context, _many):
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.extend(row[3] for row in cursor.fetchall())
+
+        deleting.those_that_may_go(db, rows)
+        deleting.delete_logs(db, [row.id for row in rows], 5)
+        deleting.delete(db, rows, 0.0)
+    database.close()
+
+    assert len(plans) >= 7
+    assert [step for step in plans if step.startswith("SCAN")] == []
 
 
 def test_the_ids_of_tasks_are_uuids_that_grow_and_never_come_twice():

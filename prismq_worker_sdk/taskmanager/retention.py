@@ -1,0 +1,195 @@
+"""Deletes what is old: finished tasks by age and status, logs, the audit, and rows that nobody needs any more.
+
+It goes in slices, each a transaction of its own that is over before a claim would notice, with a rest behind each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.system import FileLock
+from prismq_worker_sdk.taskmanager import export
+from prismq_worker_sdk.taskmanager.app_state import AppState
+from prismq_worker_sdk.taskmanager.chores import Chore
+from prismq_worker_sdk.taskmanager.config import DAY
+from prismq_worker_sdk.taskmanager.db.service_tables import audit, bulk_jobs, deliveries, task_logs
+from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement
+from prismq_worker_sdk.taskmanager.db.tables import workers
+from prismq_worker_sdk.taskmanager.deleting import delete, delete_logs, those_that_may_go
+
+_LOG = logging.getLogger("prismq.taskmanager")
+SLICE, FIRST_SLICE = 500, 50
+"""Tasks of one transaction at most, and of the first one."""
+LOG_ROWS = 100
+"""Rows of logs that go before the tasks of a slice, in one transaction."""
+SECONDS = 0.02
+"""How long a slice is to take; the next one is as much smaller or larger."""
+KEEP_OTHERS = 30 * DAY
+"""For ended bulk jobs, deliveries of alerts that are over, and workers that are gone."""
+EVERY = 300.0
+
+_IsOld = Callable[[float], sa.ColumnElement[bool]]
+"""What is old at a time."""
+_OLD = Statement(
+    "SELECT seq, id, parent_id, dedupe_key, completed_at FROM tasks WHERE status = :status"
+    " AND completed_at <= :before AND completed_at >= :at AND (completed_at > :at OR seq > :seq)"
+    " ORDER BY completed_at, seq LIMIT :most"
+)
+_NOW = Statement(
+    "SELECT id, parent_id, dedupe_key, status, completed_at FROM tasks WHERE id = :id", lock=Lock.SKIP
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Old:
+    """Finished tasks of a status, by their age in seconds."""
+
+    status: str
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What a slice did, and how many seconds it took; `more` when it must be done again."""
+
+    deleted: int
+    seconds: float
+    more: bool
+
+
+async def delete_old(state: AppState) -> None:
+    """Deletes what is older than the settings say; where it cannot be exported first, nothing."""
+    folder = state.config.export_folder
+    if folder is None:
+        return await _delete_all(state)
+    try:
+        folder.mkdir(exist_ok=True)
+        if (lock := FileLock.acquire(folder / ".lock")) is None:  # another process is at it
+            return None
+        try:
+            return await _delete_all(state)
+        finally:
+            lock.release()
+    except OSError as error:
+        reason = error.strerror or error
+        _LOG.error("old tasks stay, since %s cannot take what is deleted: %s", folder, reason)
+        return None
+
+
+DELETE_OLD = Chore("delete old tasks", EVERY, delete_old)
+
+
+def next_size(size: int, seconds: float) -> int:
+    """How many tasks the next slice is of.
+
+    Args:
+        size: Of the last one.
+        seconds: How long it took.
+    """
+    return max(1, min(SLICE, 2 * size, int(size * SECONDS / max(seconds, SECONDS / SLICE))))
+
+
+async def _delete_all(state: AppState) -> None:
+    config = state.config
+    await _delete_rows(state, task_logs.c.id, lambda now: _older(task_logs.c.at, now, config.keep_logs))
+    for status, age in (("completed", config.keep_completed), ("failed", config.keep_failed)):
+        if age is not None and (deleted := await _delete_tasks(state, _Old(status, age))):
+            _LOG.info("deleted %d %s tasks, older than %s", deleted, status, duration.text(age))
+    await _delete_rows(state, audit.c.id, lambda now: _older(audit.c.at, now, config.keep_audit))
+    await _delete_rows(state, bulk_jobs.c.id, lambda now: _older(bulk_jobs.c.ended_at, now, KEEP_OTHERS))
+    await _delete_rows(state, workers.c.worker_id, lambda now: _older(workers.c.last_seen, now, KEEP_OTHERS))
+    over = deliveries.c.next_try.is_(None)
+    await _delete_rows(
+        state, deliveries.c.id, lambda now: over & _older(deliveries.c.created_at, now, KEEP_OTHERS)
+    )
+
+
+async def _delete_tasks(state: AppState, old: _Old) -> int:
+    """How many tasks were deleted."""
+    at, seq, size, deleted = 0.0, 0, FIRST_SLICE, 0
+    while rows := await state.reader.run(partial(_found, old, at, seq, size)):
+        if state.config.export_folder is not None:
+            await state.reader.run(partial(_export_tasks, state.config.export_folder, rows))
+        done = _Done(0, 0.0, more=True)
+        while done.more:
+            done = await state.run(partial(_delete_slice, old, rows))
+            deleted += done.deleted
+            await asyncio.sleep(done.seconds)
+        at, seq = rows[-1].completed_at, rows[-1].seq
+        size = next_size(size, done.seconds)
+    return deleted
+
+
+def _found(old: _Old, at: float, seq: int, most: int, db: sa.Connection, now: float) -> list[Any]:
+    """The tasks of the slice behind a place."""
+    before = now - old.age
+    return list(_OLD.rows(db, status=old.status, before=before, at=at, seq=seq, most=most))
+
+
+def _delete_slice(old: _Old, rows: Sequence[Any], db: sa.Connection, now: float) -> _Done:
+    """Deletes those of the tasks that are old still, and not needed."""
+    begun = time.perf_counter()
+    found = _NOW.first_of_each(db, "id", sorted(row.id for row in rows))
+    still = [row for row in found if row and row.status == old.status and row.completed_at <= now - old.age]
+    going = those_that_may_go(db, still)
+    if delete_logs(db, [row.id for row in going], LOG_ROWS):
+        return _Done(0, time.perf_counter() - begun, more=True)
+    delete(db, going, now)
+    return _Done(len(going), time.perf_counter() - begun, more=False)
+
+
+def _export_tasks(folder: Path, rows: Sequence[Any], db: sa.Connection, now: float) -> None:
+    lines = (export.task_line(db, row.seq) for row in those_that_may_go(db, rows))
+    export.append(folder, "tasks", now, filter(None, lines))
+
+
+async def _delete_rows(state: AppState, key: sa.Column[Any], is_old: _IsOld) -> None:
+    """Deletes rows of a table that are old at a time."""
+    size = FIRST_SLICE
+    while found := await state.reader.run(partial(_keys, key, is_old, size)):
+        if key is task_logs.c.id and state.config.export_folder is not None:
+            await state.reader.run(partial(_export_logs, state.config.export_folder, found))
+        seconds = await state.run(partial(_delete_keys, key, is_old, found))
+        await asyncio.sleep(seconds)
+        size = next_size(size, seconds)
+
+
+def _keys(
+    key: sa.Column[Any],
+    is_old: _IsOld,
+    most: int,
+    db: sa.Connection,
+    now: float,
+) -> list[Any]:
+    return list(db.scalars(sa.select(key).where(is_old(now)).limit(most)))
+
+
+def _delete_keys(
+    key: sa.Column[Any],
+    is_old: _IsOld,
+    keys: Sequence[Any],
+    db: sa.Connection,
+    now: float,
+) -> float:
+    """How many seconds it took."""
+    begun = time.perf_counter()
+    db.execute(sa.delete(key.table).where(key.in_(keys), is_old(now)))
+    return time.perf_counter() - begun
+
+
+def _export_logs(folder: Path, ids: Sequence[int], db: sa.Connection, now: float) -> None:
+    export.append(folder, "logs", now, export.log_lines(db, ids))
+
+
+def _older(column: sa.Column[Any], now: float, age: float | None) -> sa.ColumnElement[bool]:
+    return sa.false() if age is None else column <= now - age
