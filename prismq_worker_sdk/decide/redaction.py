@@ -57,6 +57,7 @@ TOKENS = {
     "Linear": (r"lin_(?:api|oauth)_[0-9A-Za-z]{30,}",),
     "Groq": (r"gsk_[0-9A-Za-z]{40,}",),
     "Replicate": (r"r8_[0-9A-Za-z]{30,}",),
+    "PrismQ": (r"prismq_key_[0-9A-Za-z_\-]{40,}",),
     "Telegram": (r"bot[0-9]{6,12}:[0-9A-Za-z_\-]{30,}", r"[0-9]{8,12}:AA[0-9A-Za-z_\-]{30,}"),
     "JWT": (r"eyJ[0-9A-Za-z_\-]{8,1000}\.[0-9A-Za-z_\-]{8,}\.[0-9A-Za-z_\-]*",),
 }

@@ -19,7 +19,7 @@ from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.db.database import connect, in_memory
 from prismq_worker_sdk.taskmanager.db.migrate import instance_of
 from prismq_worker_sdk.taskmanager.db.transactions import Reader, Unsure, Writer
-from prismq_worker_sdk.taskmanager.http import Problem
+from prismq_worker_sdk.taskmanager.http import Problem, Route
 from prismq_worker_sdk.taskmanager.listening import PREFIX
 from prismq_worker_sdk.taskmanager.retention import DELETE_OLD
 from prismq_worker_sdk.taskmanager.routes import (
@@ -111,7 +111,8 @@ async def _refused(request: Request, error: Exception) -> Response:
                 404: f"there is no {request.url.path} here",
                 405: f"{request.method} is not for {request.url.path}",
             }
-            return Problem(status, detail.get(status, str(error))).answer(error.headers)
+            headers = {"Allow": _allowed(request)} if status == 405 else error.headers  # noqa: PLR2004
+            return Problem(status, detail.get(status, str(error))).answer(headers)
         case Unsure():
             _LOG.error("the database went away during a commit: %s", error)
             text = "the database went away while this was stored; whether it was is not known: send it again"
@@ -123,3 +124,12 @@ async def _refused(request: Request, error: Exception) -> Response:
     _LOG.error("a request failed", exc_info=error)
     closing = {"Connection": "close"}  # uvicorn closes it after an error, so nobody may send more
     return Problem(500, "the server failed at this request; its log says why").answer(closing)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of all routes of a path; Starlette names those of the first."""
+    path = request.url.path.removeprefix(PREFIX)
+    routes = (route for part in PARTS for route in part.router.routes if isinstance(route, Route))
+    return ", ".join(
+        sorted({one for route in routes if route.path_regex.match(path) for one in route.methods or ()})
+    )

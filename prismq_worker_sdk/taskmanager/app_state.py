@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.taskmanager import keys
-from prismq_worker_sdk.taskmanager.callers import Caller, KeyRing, KnownKey
+from prismq_worker_sdk.taskmanager.callers import ANONYMOUS, Caller, KeyRing, KnownKey
 from prismq_worker_sdk.taskmanager.checking import Decided, LongChecks, decide, knowing
 from prismq_worker_sdk.taskmanager.claims import expire_claims, some_are_over, types_to_have
 from prismq_worker_sdk.taskmanager.config import Scope, TaskManagerConfig
@@ -26,6 +26,8 @@ from prismq_worker_sdk.taskmanager.waiting import LOOK_EVERY, LOOK_EVERY_SHARED,
 
 A = TypeVar("A")
 T = TypeVar("T")
+OTHER_SITES = ("cross-site", "same-site")
+"""What browsers say of a call that the page of another address makes; it needs no answer to do harm."""
 LOOKS = (Scope.READER, Scope.PRODUCER, Scope.WORKER)
 """Who may call what only shows."""
 CHECKS = 2
@@ -155,6 +157,8 @@ def admitted(*scopes: Scope, by_type: bool = False) -> Callable[[Request], None]
 
     def check(request: Request) -> None:
         caller = state_of(request).keys.caller(request.headers.get("X-API-Key"))
+        if caller is ANONYMOUS and request.headers.get("Sec-Fetch-Site") in OTHER_SITES:
+            raise Problem(403, "pages of other sites may not call a server without API keys")
         if Scope.ADMIN not in caller.scopes and caller.scopes.isdisjoint(scopes):
             wanted = " or ".join(scopes) or "admin"
             raise Problem(403, f"this API key is not for this; it takes one of scope {wanted}")

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from prismq_worker_sdk.compat import Self
 from prismq_worker_sdk.taskmanager.audit import note
 from prismq_worker_sdk.taskmanager.callers import Caller, KnownKey
 from prismq_worker_sdk.taskmanager.config import Scope, TaskManagerConfig, digest_of, is_loopback, need_keys
@@ -23,7 +22,7 @@ from prismq_worker_sdk.taskmanager.ids import new_ids
 from prismq_worker_sdk.taskmanager.messages import StrictMessage, TaskTypeName
 from prismq_worker_sdk.taskmanager.views import instant
 
-PREFIX = "prismq_"
+PREFIX = "prismq_key_"
 """By it people, and tools that look for secrets, know a key."""
 CHANCE_BYTES = 32
 LONGEST = 10 * 366 * 86400
@@ -57,11 +56,12 @@ class NewKey(StrictMessage):
     expires_in_seconds: float | None = Field(None, gt=0, le=LONGEST)
     requests_per_minute: int | None = Field(None, ge=1, le=1_000_000)
 
-    @model_validator(mode="after")
-    def _admin_is_bound_to_nothing(self) -> Self:
-        if self.scope == "admin" and self.task_types is not None:
+    @field_validator("task_types")
+    @classmethod
+    def _admin_is_bound_to_nothing(cls, value: list[str] | None, info: ValidationInfo) -> list[str] | None:
+        if value is not None and info.data.get("scope") == Scope.ADMIN:
             raise ValueError("an admin key may do everything; bind a reader, worker or producer key")
-        return self
+        return value
 
 
 def create(db: sa.Connection, new: NewKey, who: str, now: float) -> tuple[Any, str]:

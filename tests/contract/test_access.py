@@ -53,7 +53,7 @@ def guarded(tmp_path_factory):
             assert made.status_code == 201, made.text
             return made.json()["key"]
 
-        api.keys = {"none": None, "wrong": "prismq_" + "x" * 43}
+        api.keys = {"none": None, "wrong": "prismq_key_" + "x" * 43}
         for scope in SCOPES:
             api.keys[scope] = make(scope, scope)
             if scope != "admin":

@@ -312,6 +312,7 @@ PARTS = {  # in two parts each, so that no scanner takes this file for a leak
     "Linear": [("lin" + "_api_", 40)],
     "Groq": [("gs" + "k_", 52)],
     "Replicate": [("r" + "8_", 37)],
+    "PrismQ": [("prismq" + "_key_", 43)],
     "Telegram": [("bot123456789:", "AA" + random_text(33)), ("123456789:A", "A" + random_text(33))],
     "JWT": [("ey" + "JhbGciOiJIUzI1NiJ9.", random_text(30) + "." + random_text(43))],
 }

@@ -10,7 +10,7 @@ from tests.support.api import running_api
 
 def test_a_key_is_made_listed_and_revoked_without_a_server(cli, tmp_path):
     made = cli("taskmanager", "keys", "create", "ops", "--scope", "admin")
-    assert (made.code, made.out[:7], made.out.count("\n")) == (0, "prismq_", 1)
+    assert (made.code, made.out[:11], made.out.count("\n")) == (0, "prismq_key_", 1)
     assert made.err == "admin key ops: keep it now, only its digest is stored; send it as X-API-Key\n"
     assert (tmp_path / "taskmanager.db").exists()
 

@@ -115,6 +115,8 @@ def test_a_query_out_of_bounds_is_refused_with_its_reason(api, query):
 
 def test_a_wrong_method_is_told_which_one_is_right(api):
     assert api.call("PUT", "/stats").headers["allow"] == "GET"
+    assert api.call("PATCH", "/tasks").headers["allow"] == "GET, POST"
+    assert api.call("OPTIONS", f"/task-types/{TYPE}").headers["allow"] == "GET, PUT"
 
 
 def test_paths_outside_the_api_are_problems_too(api):

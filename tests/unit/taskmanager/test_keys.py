@@ -321,3 +321,12 @@ def test_a_database_without_a_word_about_keys_stays_closed_to_the_outside(tmp_pa
     sqlite3.connect(tmp_path / "tasks.db").close()
     with pytest.raises(SettingsError, match="no API key is set"):
         RunningServer(TaskManagerConfig(database=str(tmp_path / "tasks.db"), host="0.0.0.0", port=0))
+
+
+@pytest.mark.parametrize(
+    ("site", "status"), [("cross-site", 403), ("same-site", 403), ("same-origin", 201), ("none", 201)]
+)
+def test_the_page_of_another_site_makes_no_browser_call_a_server_without_keys(api, site, status):
+    api.session.headers["Sec-Fetch-Site"] = site
+
+    assert api.call("POST", "/tasks", data=b'{"type": "Test.Some"}').status_code == status
