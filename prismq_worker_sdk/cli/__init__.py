@@ -21,6 +21,7 @@ PLACE = "prismq_worker_sdk.cli"
         "try": (f"{PLACE}.try_:try_", "Run a handler once, without a server."),
         "submit": (f"{PLACE}.tasks:submit", "Create a task on the server."),
         "tasks": (f"{PLACE}.tasks:tasks", "List tasks, or show one."),
+        "schedules": (f"{PLACE}.schedules:schedules", "List and steer what the server runs by the clock."),
         "outbox": (f"{PLACE}.outbox:outbox", "Look at stored results, and deal with them."),
         "taskmanager": (f"{PLACE}.taskmanager:taskmanager", "Run a TaskManager for development and tests."),
         "conformance": (f"{PLACE}.conformance:conformance", "Hold a server to the protocol, check by check."),

@@ -28,6 +28,7 @@ from prismq_worker_sdk.wire.producer_backend import (
     error_of,
 )
 from prismq_worker_sdk.wire.rate_limits import RateLimits, rate_limits_of
+from prismq_worker_sdk.wire.schedules import Schedules
 from prismq_worker_sdk.wire.transport import Timeouts, Transport, checked_key
 
 T = TypeVar("T")
@@ -259,6 +260,11 @@ class TaskManagerClient:
             limit: Of the page; 0 for how they stand alone.
         """
         return self._perform(lambda backend: backend.children(task_id, limit, cursor))
+
+    @property
+    def schedules(self) -> Schedules:
+        """What the server makes again and again: list, show, set, delete, pause, resume, run (v1)."""
+        return Schedules(lambda request: self._perform(lambda backend: backend.manage(request)))
 
     def wait(self, task_id: str, timeout: float | None = None) -> Task:
         """The task once it has completed or failed.

@@ -19,7 +19,7 @@ from prismq_worker_sdk.model import protocol
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire.address import what_to_check
-from prismq_worker_sdk.wire.messages import Steps
+from prismq_worker_sdk.wire.messages import HttpRequest, Steps
 from prismq_worker_sdk.wire.reading import strict_params
 
 
@@ -140,6 +140,7 @@ class ProducerBackend(Protocol):
     def publish(self, wanted: TypeSchema) -> Steps[dict[str, Any]]: ...
     def task_types(self) -> Steps[list[dict[str, Any]]]: ...
     def stats(self) -> Steps[dict[str, Any]]: ...
+    def manage(self, request: HttpRequest) -> Steps[dict[str, Any]]: ...
 
 
 def one_by_one(

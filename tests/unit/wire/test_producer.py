@@ -45,6 +45,7 @@ CALLS = {
     "publish": lambda client: client.publish(TYPE, version="1", param_schema={}),
     "task_types": lambda client: client.task_types(),
     "stats": lambda client: client.stats(),
+    "schedules": lambda client: client.schedules.list(),
 }
 
 
@@ -495,3 +496,23 @@ def test_an_answer_to_many_that_makes_no_sense_is_no_taskmanagers(kind, body):
         with pytest.raises(NotATaskManager):
             client.submit_many(many(kind, {}))
         client.close()
+
+
+def test_a_schedule_is_set_seen_steered_and_taken_away(client, kind):
+    made = client.schedules.set("s.1", kind, {"n": 1}, every_seconds=3600, priority=2)
+    task = client.schedules.run("s.1")
+
+    assert (made["type"], made["params"], made["priority"]) == (kind, {"n": 1}, 2)
+    assert client.get(task["id"]).params == {"n": 1}
+    assert client.schedules.pause("s.1")["paused"] is True
+    assert client.schedules.resume("s.1")["paused"] is False
+    assert len(client.schedules.show("s.1")["next_times"]) == 5
+    assert [one["name"] for one in client.schedules.list()] == ["s.1"]
+    assert client.schedules.delete("s.1")["name"] == "s.1"
+    with pytest.raises(RequestRefused, match=r"there is no schedule s\.1"):
+        client.schedules.show("s.1")
+
+
+def test_a_schedule_whose_params_are_no_json_is_refused_before_it_is_sent(client, kind):
+    with pytest.raises(RequestRefused, match="cannot be sent as JSON"):
+        client.schedules.set("s", kind, {"n": float("nan")}, every_seconds=60)

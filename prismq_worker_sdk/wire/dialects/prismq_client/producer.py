@@ -21,7 +21,7 @@ from prismq_worker_sdk.wire.dialects.prismq_client.envelope import (
     settled,
 )
 from prismq_worker_sdk.wire.dialects.prismq_client.schema import converted
-from prismq_worker_sdk.wire.messages import Steps, compact_json
+from prismq_worker_sdk.wire.messages import HttpRequest, Steps, compact_json
 from prismq_worker_sdk.wire.producer_backend import (
     ChildPage,
     Created,
@@ -154,6 +154,9 @@ class PrismqClientProducer:
 
     def stats(self) -> Steps[dict[str, Any]]:
         raise self._lacks("keeps no statistics; count its tasks by their status")
+
+    def manage(self, request: HttpRequest) -> Steps[dict[str, Any]]:
+        raise self._lacks(f"has no {request.segments[0]}")
 
     def _raw(self, task_id: str) -> Steps[dict[str, Any]]:
         """A task's object; a text that is no number would be cast to one, and be a foreign task's."""

@@ -129,6 +129,10 @@ class V1Producer:
     def stats(self) -> Steps[dict[str, Any]]:
         return self._object("stats", "GET", "stats")
 
+    def manage(self, request: HttpRequest) -> Steps[dict[str, Any]]:
+        """What a bundle of the TaskManager answers to a request of its own."""
+        return self._read(self._checked(request, (yield request)))
+
     def _call(
         self,
         call: str,
@@ -159,7 +163,10 @@ class V1Producer:
         return self._task((yield from self._call(*request)).json)
 
     def _object(self, *request: str, **more: Any) -> Steps[dict[str, Any]]:
-        found = (yield from self._call(*request, **more)).json
+        return self._read((yield from self._call(*request, **more)))
+
+    def _read(self, reply: HttpReply) -> dict[str, Any]:
+        found = reply.json
         if isinstance(found, dict):
             return found
         raise self._foreign(f"with {type(found).__name__} in place of an object")
