@@ -126,9 +126,10 @@ class _Running:
         return Result(self._check, found[0], self._redacted(found[1]), seconds, calls)
 
     def _redacted(self, text: str) -> str:
-        """The text without the key, which a server may repeat."""
-        key = self._server.talk.key
-        return text.replace(key, "[redacted]") if key else text
+        """The text without keys, which a server may repeat."""
+        for secret in self._trial.secrets:
+            text = text.replace(secret, "[redacted]")
+        return text
 
     def _make(self) -> None:
         self._ended.put(self._outcome())

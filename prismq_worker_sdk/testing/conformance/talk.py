@@ -97,6 +97,7 @@ class Talk:
         *,
         data: bytes | None = None,
         longer: float = 0.0,
+        key: str | None = None,
     ) -> Answer:
         """What a call is answered with; redirects are not followed.
 
@@ -104,6 +105,7 @@ class Talk:
             body: Sent as JSON unless it is None.
             data: Sent as it is, instead.
             longer: How many seconds more than usually the answer may take.
+            key: In place of the usual one.
 
         Raises:
             NoAnswer: There is none in time.
@@ -111,7 +113,8 @@ class Talk:
         if data is None and body is not None:
             data = json.dumps(body).encode()
         asked = f"{method} {path} {'' if data is None else data[:SHOWN].decode('utf-8', 'replace')}".strip()
-        headers = {} if self.key is None else {"X-API-Key": self.key}
+        key = key or self.key
+        headers = {} if key is None else {"X-API-Key": key}
         if data is not None:
             headers["Content-Type"] = "application/json"
         with requests.Session() as session:

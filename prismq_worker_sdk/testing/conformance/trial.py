@@ -31,6 +31,9 @@ class Trial:
 
     Args:
         server: Whom it deals with.
+
+    Attributes:
+        secrets: Keys, which are shown nowhere.
     """
 
     def __init__(self, server: Server) -> None:
@@ -39,6 +42,7 @@ class Trial:
         self._calls: deque[str] = deque(maxlen=SHOWN_CALLS)
         self._held: dict[str, Task] = {}
         self._created: list[str] = []
+        self.secrets = {server.talk.key or ""} - {""}
         self._afterwards: list[tuple[str, str]] = []
 
     @property
@@ -81,6 +85,12 @@ class Trial:
     def post(self, path: str, body: object = None, **how: Any) -> Answer:
         """What a POST is answered with."""
         return self.ask("POST", path, body, **how)
+
+    def secret(self, path: str, body: object) -> Task:
+        """What a POST makes that is a key, which is shown nowhere."""
+        found: Task = self.server.talk.ask("POST", path, body).json(201)
+        self.secrets.add(found["key"])
+        return found
 
     def submit(self, params: Mapping[str, Any] | None = None, *, kind: str = SOME, **more: Any) -> str:
         """Creates a task; its id, "" where nobody tells it.

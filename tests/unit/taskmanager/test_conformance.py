@@ -3,13 +3,12 @@
 import pytest
 
 from prismq_worker_sdk.testing.conformance import CHECKS, hold
-from tests.support.api import running_api
-from tests.support.conformance import examined
+from tests.support.conformance import examined, guarded_api
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with running_api(tmp_path_factory.mktemp("server")) as api:
+    with guarded_api(tmp_path_factory.mktemp("server")) as api:
         yield examined(api)
 
 
