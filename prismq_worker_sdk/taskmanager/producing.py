@@ -104,10 +104,7 @@ def create(
     if long_checks:
         raise LongChecks(long_checks)
     if not (children and any(isinstance(one, Problem) for one in answers)):
-        lanes = lanes_of(db, [(task["type"], params) for task, params in fresh])
-        for (task, _params), lane in zip(fresh, lanes, strict=True):
-            task["lane"] = lane
-        _NEW_TASK.run(db, [itemgetter(*_STORED)(task) for task, _params in fresh])
+        _store(db, fresh)
     return answers
 
 
@@ -115,7 +112,7 @@ def create_checked(db: sa.Connection, new: NewTask, max_attempts: int, now: floa
     """Creates a task without a dedupe key whose params were checked before; its id."""
     (task_id,) = new_ids(1)
     task = _columns(new, max_attempts, now) | {"id": task_id, "params": _params_text(new.params)}
-    _NEW_TASK.run(db, [tuple(task[name] for name in _STORED)])
+    _store(db, [(task, new.params)])
     return task_id
 
 
@@ -195,6 +192,14 @@ def _check(db: sa.Connection, new: NewTask, params: str, schemas: dict[str, Any]
     row = schemas[new.type]
     if row is not None and (faults := faults_of(db, (row.param_schema, params))):
         raise Problem(422, f"the params do not fit {new.type} (version {row.version} of its schema)", faults)
+
+
+def _store(db: sa.Connection, new: Sequence[tuple[dict[str, Any], Any]]) -> None:
+    """Stores new tasks, given with their params, each in its lane."""
+    lanes = lanes_of(db, [(task["type"], params) for task, params in new])
+    for (task, _params), lane in zip(new, lanes, strict=True):
+        task["lane"] = lane
+    _NEW_TASK.run(db, [itemgetter(*_STORED)(task) for task, _params in new])
 
 
 def _columns(new: NewTask, max_attempts: int, now: float) -> dict[str, Any]:

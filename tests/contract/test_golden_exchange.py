@@ -3,7 +3,7 @@ import json
 import pytest
 
 from prismq_worker_sdk.model.claim import Identity
-from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Released
+from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Follower, Released
 from prismq_worker_sdk.model.protocol import ClaimWork, ExchangeRequest, Probe, Renewal
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.taskmanager.config import ApiKey, Scope
@@ -40,6 +40,9 @@ def report(said):
     children = [
         Child(**{**child, "params": json_text(child["params"])}) for child in said.get("children", [])
     ]
+    if "follower" in said:
+        follower = said["follower"]
+        children.append(Follower("then", **{**follower, "params": json_text(follower["params"])}))
     checkpoint = json_text(said["checkpoint"]) if "checkpoint" in said else None
     return Report(1, identity(said), outcome(said), tuple(children), checkpoint=checkpoint)
 

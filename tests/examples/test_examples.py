@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
+from prismq_worker_sdk import TaskManagerClient
 from prismq_worker_sdk.testing import HandlerHarness
 from tests.support.examples import EXAMPLES, WAIT, commands_of
 from tests.support.processes import Worker, wait_until
@@ -217,6 +218,21 @@ def test_parent_can_be_tried_without_a_server(start):
 
     assert code == 0, err
     assert '"paragraphs": 2' in out
+
+
+def test_fan_in_tells_of_a_text_once_all_its_paragraphs_were_read(taskmanager, tmp_path):
+    text = "One two.\n\nThree."
+    client = TaskManagerClient(taskmanager.url)
+    parent = client.submit("Example.ReadText", {"text": text})
+    worker = Worker(tmp_path / "worker", taskmanager.url, plugin=EXAMPLES / "fan_in.py")
+    with ExitStack() as stack:
+        stack.callback(client.close)
+        stack.callback(worker.clean_up)
+        read = parent.wait_children(WAIT)
+        told = client.wait(read.follower, WAIT)
+
+    assert (read.counts["completed"], read.counts["failed"]) == (2, 0)
+    assert told.result == {"letters": len(text), "read": 2, "unread": 0}
 
 
 def test_embedding_ends_what_runs_and_says_its_numbers_at_sigterm(taskmanager, start):

@@ -10,6 +10,8 @@ from prismq_worker_sdk.taskmanager.db.tables import tasks
 from tests.support.api import Api, running_api
 from tests.support.family import CHILD, LAST, PARENT, Family
 
+LANES = sa.select(tasks.c.lane).where(tasks.c.type == LAST)
+
 
 @pytest.fixture
 def family(api):
@@ -204,6 +206,17 @@ def test_a_follower_is_created_though_its_schema_has_changed_meanwhile(family):
     family.report(*family.claim())
 
     assert family.counts() == (1, 0)
+
+
+def test_a_follower_is_held_to_the_limits_of_its_type(family):
+    family.api.call("PUT", f"/task-types/{LAST}/limits", {"limits": [{"path": "/run", "prefix": "run:"}]})
+    family.api.call("PUT", "/limits/run:7", {"units": 1, "period": 60})
+    family.parent(0)
+    family.parent(0)
+
+    assert len(family.claim(LAST, 2)) == 1
+    lanes = family.api.chore(lambda state: state.run(lambda db, _now: set(db.scalars(LANES))))
+    assert 0 not in lanes
 
 
 def test_another_follower_under_the_same_token_is_another_report(family):
