@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.system import SystemClock
 from prismq_worker_sdk.taskmanager.app_state import AppState
+from prismq_worker_sdk.taskmanager.bulk import GO_ON
 from prismq_worker_sdk.taskmanager.chores import FORGET_OLD_LOCKS, Chore, done_by_themselves
 from prismq_worker_sdk.taskmanager.claims import extend_leases_after_restart
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
@@ -24,12 +25,14 @@ from prismq_worker_sdk.taskmanager.listening import PREFIX
 from prismq_worker_sdk.taskmanager.retention import DELETE_OLD
 from prismq_worker_sdk.taskmanager.routes import (
     audit,
+    bulk,
     fan_in,
     keys,
     limits,
     manage,
     pauses,
     schedules,
+    steering,
     task_logs,
     worker,
 )
@@ -39,7 +42,9 @@ from prismq_worker_sdk.version import __version__
 PARTS = (
     worker,
     limits,
+    bulk,
     manage,
+    steering,
     pauses,
     schedules,
     task_logs,
@@ -51,6 +56,7 @@ CHORES = (
     FORGET_OLD_LOCKS,
     FIRE_SCHEDULES,
     DELETE_OLD,
+    GO_ON,
     Chore("look at the keys", 1.0, AppState.look_at_keys),
     Chore("note when keys were used", 5.0, AppState.note_key_uses),
 )

@@ -26,8 +26,8 @@ def matching(db: sa.Connection, wanted: TaskSet) -> list[Condition]:
     No index is used for its times: all tasks of a span would be sorted for each page.
     """
     found: list[Condition] = []
-    if wanted.status is not None:  # a constant, by which SQLite knows that an index of some rows will do
-        found.append(tasks.c.status == sa.literal_column(f"'{wanted.status}'"))
+    if wanted.status is not None:
+        found.append(in_status(wanted.status))
     found += [column == value for column in _EQUAL if (value := getattr(wanted, column.name)) is not None]
     for column, name, _ in _SPANS:
         found += _between(column + 0, wanted, name)
@@ -36,6 +36,11 @@ def matching(db: sa.Connection, wanted: TaskSet) -> list[Condition]:
     if wanted.q:
         found.append(sa.or_(*(_contains(db, column, wanted.q) for column in _SEARCHED)))
     return found
+
+
+def in_status(status: str) -> Condition:
+    """Whether a task is in it; a constant, by which SQLite knows that an index of some rows will do."""
+    return tasks.c.status == sa.literal_column(f"'{status}'")
 
 
 def nearby(db: sa.Connection, wanted: TaskSet) -> list[Condition]:

@@ -67,7 +67,8 @@ TaskTypeName = Annotated[str, AfterValidator(_task_type)]
 LimitName = Annotated[str, AfterValidator(_limit_name)]
 TaskTypes = Annotated[list[str], Field(min_length=1, max_length=1000)]
 Priority = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
-Delay = Annotated[float | None, Field(ge=0, le=366 * 86400)]
+MAX_DELAY = 366 * 86400
+Delay = Annotated[float | None, Field(ge=0, le=MAX_DELAY)]
 Instant = Annotated[
     float,
     BeforeValidator(_instant),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +10,7 @@ from sqlalchemy import bindparam
 
 from prismq_worker_sdk.taskmanager import fan_in
 from prismq_worker_sdk.taskmanager.claims import CANCELLED
-from prismq_worker_sdk.taskmanager.db.statements import Lock
+from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement
 from prismq_worker_sdk.taskmanager.db.tables import tasks
 from prismq_worker_sdk.taskmanager.http import Problem
 from prismq_worker_sdk.taskmanager.producing import UNFINISHED_TWIN, lock_keys
@@ -17,6 +18,11 @@ from prismq_worker_sdk.taskmanager.queries import find
 
 _IN_STATUS = tasks.update().where(
     tasks.c.id == bindparam("the_id"), tasks.c.status == bindparam("the_status")
+)
+
+_HEAD_OF_LANE = Statement(
+    "SELECT seq, lane, priority FROM tasks WHERE status = 'pending' AND postponed = 0 AND type = :type"
+    " AND lane > :lane ORDER BY lane, priority DESC, seq LIMIT 1"
 )
 
 
@@ -61,3 +67,44 @@ def retry(db: sa.Connection, task_id: str, now: float) -> Any:
     if not db.execute(_IN_STATUS, {"the_id": task_id, "the_status": "failed", **fresh}).rowcount:
         raise Problem(409, f"task {task_id} is {row.status}; only failed tasks can be tried again")
     return find(db, task_id)
+
+
+def expedite(db: sa.Connection, task_id: str, now: float) -> Any:
+    """Lets a pending task be the next one of its type, at once.
+
+    Raises:
+        Problem: 404 no such task, 409 it is not pending.
+    """
+    row = find(db, task_id, Lock.WAIT)
+    first = _first_of_type(db, row.type)
+    ahead = first is not None and first.seq != row.seq
+    priority = max(row.priority, first.priority + 1) if ahead else row.priority
+    return change(db, task_id, {"priority": priority, "not_before": None}, now)
+
+
+def change(db: sa.Connection, task_id: str, values: Mapping[str, Any], now: float) -> Any:
+    """Changes priority or not_before of a pending task, or both.
+
+    Args:
+        values: The columns that change.
+
+    Raises:
+        Problem: 404 no such task, 409 it is not pending.
+    """
+    given = dict(values)
+    if "not_before" in given:
+        at = given["not_before"]
+        given["postponed"] = int(at is not None and at > now)
+    if not db.execute(_IN_STATUS, {"the_id": task_id, "the_status": "pending", **given}).rowcount:
+        row = find(db, task_id)
+        raise Problem(409, f"task {task_id} is {row.status}; only pending tasks can be changed")
+    return find(db, task_id)
+
+
+def _first_of_type(db: sa.Connection, task_type: str) -> Any:
+    """The task that comes first of those that wait, None where none does; one look for each lane."""
+    heads, lane = [], -1
+    while (head := _HEAD_OF_LANE.first(db, type=task_type, lane=lane)) is not None:
+        heads.append(head)
+        lane = head.lane
+    return min(heads, key=lambda one: (-one.priority, one.seq), default=None)

@@ -97,6 +97,24 @@ def pause(row: Any) -> dict[str, Any] | None:
     }
 
 
+def bulk_job(row: Row) -> dict[str, Any]:
+    """What is done to many tasks, and how far it has come."""
+    ended = "cancelled" if row.cancelled else "done"
+    return {
+        "id": row.id,
+        "action": row.action,
+        "filter": json.loads(row.filter),
+        "priority": row.priority,
+        "status": "running" if row.ended_at is None else ended,
+        "found": row.found,
+        "done": row.done,
+        "passed_over": row.passed_over,
+        "asked_by": row.asked_by,
+        "created_at": instant(row.created_at),
+        "ended_at": instant(row.ended_at),
+    }
+
+
 def worker(row: Row, running: Iterable[str]) -> dict[str, Any]:
     """A worker, with the ids of the tasks it holds."""
     return {

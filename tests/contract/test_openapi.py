@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from prismq_worker_sdk.taskmanager.app import PREFIX
+from prismq_worker_sdk.taskmanager.bulk import BulkRequest, go_on
 from prismq_worker_sdk.taskmanager.keys import NewKey
 from prismq_worker_sdk.taskmanager.limits import LimitFilter, NewLimit, TypeLimits
 from prismq_worker_sdk.taskmanager.messages import (
@@ -15,8 +16,10 @@ from prismq_worker_sdk.taskmanager.messages import (
     NewTasks,
     NewTaskType,
     TaskFilter,
+    TaskSet,
 )
 from prismq_worker_sdk.taskmanager.routes.pauses import NewPause
+from prismq_worker_sdk.taskmanager.routes.steering import TaskChange
 from prismq_worker_sdk.taskmanager.schedules import NewSchedule
 from tests.support.api import TYPE, running_api
 
@@ -37,6 +40,8 @@ BODIES = {
     ("POST", "/limits/{name}/pause"): NewPause,
     ("PUT", "/schedules/{name}"): NewSchedule,
     ("POST", "/task-types/{name}/pause"): NewPause,
+    ("POST", "/tasks/bulk"): BulkRequest,
+    ("PATCH", "/tasks/{task_id}"): TaskChange,
     ("POST", "/keys"): NewKey,
 }
 
@@ -108,7 +113,11 @@ def test_the_file_and_the_server_want_the_same_fields(operation):
 
 @pytest.mark.parametrize("operation", BODIES, ids=" ".join)
 def test_the_file_and_the_server_bound_every_field_alike(api, operation):
-    said, read = body_schema(*operation)["properties"], BODIES[operation].model_json_schema()["properties"]
+    said, schema = body_schema(*operation)["properties"], BODIES[operation].model_json_schema()
+    read = {
+        name: schema["$defs"][one["$ref"].split("/")[-1]] if "$ref" in one else one
+        for name, one in schema["properties"].items()
+    }
     named = {"worker_id": "WorkerId", "type": "TaskType"}
     for name in said.keys() - named.keys():
         ours, theirs = flat(said[name]), flat(read[name])
@@ -124,6 +133,7 @@ def test_the_file_and_the_server_know_the_same_query(path, model):
     read = model.model_json_schema()["properties"]
 
     assert said.keys() == read.keys()
+    assert DOCUMENT["components"]["schemas"]["TaskSet"]["properties"].keys() == TaskSet.model_fields.keys()
     for name, schema in said.items():
         theirs = flat(read[name])
         bounds = {key: schema[key] for key in BOUNDS if key in schema}
@@ -211,6 +221,24 @@ def test_what_the_server_answers_through_the_life_of_a_schedule_is_what_the_file
     call("DELETE", "/schedules/{name}")
     assert call("DELETE", "/schedules/{name}")["status"] == 404
     assert call("PUT", "/schedules/{name}", {**new, "cron": "often"})["status"] == 422
+
+
+def test_what_the_server_answers_to_what_is_done_to_one_task_or_many_is_what_the_file_says(api):
+    def call(method, path, body=None, **names):
+        return checked(path, method, api.call(method, path.format(**names), body))
+
+    named = {"type": "Test.Steered"}
+    waiting = call("POST", "/tasks", {**named, "delay_seconds": 60})["id"]
+    call("PATCH", "/tasks/{task_id}", {"priority": 1}, task_id=waiting)
+    call("POST", "/tasks/{task_id}/expedite", task_id=waiting)
+    assert call("POST", "/tasks/bulk", {"action": "cancel", "filter": named, "dry_run": True}) == {"found": 1}
+    stopped = call("POST", "/tasks/bulk", {"action": "delete", "filter": named})["id"]
+    assert call("DELETE", "/tasks/bulk/{job_id}", job_id=stopped)["status"] == "cancelled"
+    done = call("POST", "/tasks/bulk", {"action": "cancel", "filter": {**named, "q": "Steered"}})["id"]
+    api.chore(go_on)
+    assert call("GET", "/tasks/bulk/{job_id}", job_id=done)["done"] == 1
+    assert {one["id"] for one in call("GET", "/tasks/bulk")["jobs"]} == {stopped, done}
+    call("DELETE", "/tasks/{task_id}", task_id=waiting)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from tests.support.processes import ROOT
 FILES = (
     "audit",
     "batch",
+    "bulk",
     "chores",
     "claims",
     "conformance",
@@ -28,6 +29,7 @@ FILES = (
     "schemas",
     "server_rules",
     "shared_database",
+    "steering",
     "task_logs",
 )
 

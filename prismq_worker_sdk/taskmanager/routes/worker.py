@@ -66,6 +66,7 @@ async def health(request: Request) -> Response:
         "audit": True,
         "schedules": True,
         "keys": True,
+        "bulk": True,
         "batch": {"max_tasks": MAX_BATCH_TASKS, "max_bytes": MAX_REQUEST_BYTES},
         "fan_in": True,
     }
