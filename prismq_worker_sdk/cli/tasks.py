@@ -20,19 +20,23 @@ from prismq_worker_sdk.cli.options import (
     task_id,
     text,
 )
-from prismq_worker_sdk.cli.output import answer, fields, note, tell, tell_json
+from prismq_worker_sdk.cli.output import answer, fields, json_text, note, tell, tell_json
 from prismq_worker_sdk.errors import NotSupported, RequestRefused, ServerError
 from prismq_worker_sdk.model.task import Task, TaskStatus
-from prismq_worker_sdk.observe.logs import one_line
+from prismq_worker_sdk.observe.logs import indented, one_line
 
 if TYPE_CHECKING:
     from prismq_worker_sdk.wire.producer import TaskManagerClient
+    from prismq_worker_sdk.wire.producer_backend import TaskLogLine
 
 PATIENCE = 5.0
 """Seconds that a server of this machine has to open its port."""
 
 LOOK_EVERY = 0.05
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+FOLLOW_EVERY = 1.0
+"""Seconds between two looks at a log that is followed."""
+
 COLUMNS = 80
 WORKED_ON = ("processing", "completed", "failed")
 
@@ -157,6 +161,39 @@ def show(task_id: str, *, as_json: bool, api_url: str | None) -> None:
     answer(found, [*shown, *attempts, *acts], as_json=as_json)
 
 
+@tasks.command(short_help="What its handlers logged.")
+@id_argument
+@click.option("--follow", is_flag=True, help="Go on until the task has completed or failed.")
+@click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="Of this attempt only")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@api_url_option
+def logs(task_id: str, *, follow: bool, attempt: int | None, as_json: bool, api_url: str | None) -> None:
+    """Show what the handlers of a task logged: time, attempt, level and text.
+
+    \b
+        prismq-worker tasks logs ID --follow
+    """
+    client = client_of(api_url)
+    cursor, is_over = None, False
+    while True:
+        page = client.logs(task_id, attempt=attempt, cursor=cursor)
+        cursor = page.next_cursor
+        for line in page.lines:
+            tell(_log_line(line, as_json=as_json))
+        if page.lines:
+            continue
+        if is_over or not follow:
+            break
+        is_over = client.get(task_id).status.finished  # what came before its end is on the next page
+        if not is_over:
+            time.sleep(FOLLOW_EVERY)
+    for number, dropped in page.dropped.items():
+        if dropped and attempt in {None, number}:
+            note(f"attempt {number}: {dropped} more lines were dropped, they were too many")
+    if cursor is None:
+        note("nothing was logged")
+
+
 @tasks.command(short_help="Cancel a task.")
 @id_argument
 @api_url_option
@@ -240,6 +277,13 @@ def _there_already(task: Task, dedupe_key: str | None, run_key: str | None) -> s
     if run_key is not None:
         return f"{there} for this run key, {task.status}; give another --run-key to run it again"
     return f"{there}, {task.status}; give --run-key to run it again"
+
+
+def _log_line(line: TaskLogLine, *, as_json: bool) -> str:
+    at = line.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if as_json:
+        return json_text({"attempt": line.attempt, "at": at, "level": line.level, "text": line.text})
+    return f"{at} #{line.attempt} {one_line(line.level):<7} {indented(line.text)}"
 
 
 def _line(task: Task) -> str:

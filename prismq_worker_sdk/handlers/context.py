@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import logging
+import sys
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.task import Task
 
+TASK_LOGGER = "prismq.task"
+"""The name of its logger."""
+
 
 class TaskLog:
-    """Writes to the logger `prismq.task`: `ctx.log.info("page read", shorts=25)`."""
+    """Writes to the logger `prismq.task`: `ctx.log.info("page read", shorts=25)`.
 
-    def __init__(self, logger: logging.Logger | None = None) -> None:
-        self._logger = logger or logging.getLogger("prismq.task")
+    Args:
+        keep: Is given each record as well, those included that the log of this process leaves out, but for `debug`.
+    """
+
+    def __init__(
+        self,
+        logger: logging.Logger | None = None,
+        *,
+        keep: Callable[[logging.LogRecord], None] | None = None,
+    ) -> None:
+        self._logger = logger or logging.getLogger(TASK_LOGGER)
+        self._keep = keep
 
     def debug(self, message: str, /, **fields: Any) -> None:
         """For the author."""
@@ -37,6 +52,11 @@ class TaskLog:
 
     def _write(self, level: int, message: str, fields: dict[str, Any], *, trace: bool = False) -> None:
         self._logger.log(level, "%s", message, exc_info=trace, extra={"fields": fields}, stacklevel=3)
+        if self._keep is not None and (level > logging.DEBUG or self._logger.isEnabledFor(level)):
+            error: Any = sys.exc_info() if trace else None
+            record = logging.LogRecord(self._logger.name, level, "", 0, message, None, error)
+            record.fields = fields
+            self._keep(record)
 
 
 class TaskContext(Protocol):

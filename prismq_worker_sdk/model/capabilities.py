@@ -30,6 +30,8 @@ class Capabilities:
         max_request_bytes: Largest request.
         max_result_bytes: Largest result, as JSON text in UTF-8.
         max_params_bytes: Largest params of a child, as JSON text in UTF-8.
+        max_log_lines: Lines of the log of a claim; 0 where the server takes none.
+        max_log_bytes: Bytes of their texts.
     """
 
     max_tasks: int = 1
@@ -51,6 +53,8 @@ class Capabilities:
     max_result_bytes: int = 8 * MIB
     max_params_bytes: int = MIB
     max_error_bytes: int = 64 * 1024
+    max_log_lines: int = 0
+    max_log_bytes: int = 0
 
 
 BASE = Capabilities()

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 from prismq_worker_sdk.compat import StrEnum
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.claim import Identity
+from prismq_worker_sdk.model.log import LogPart
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.model.task import Task
 
@@ -53,12 +54,14 @@ class Renewal:
     Attributes:
         progress: Percent, None when nothing new is to be said.
         checkpoint: JSON text, None when there is none that is new.
+        log: Lines that are new, where `Capabilities.max_log_lines` says that the server takes some.
     """
 
     identity: Identity
     progress: float | None = None
     message: str = ""
     checkpoint: str | None = None
+    log: LogPart | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from prismq_worker_sdk.compat import StrEnum
 from prismq_worker_sdk.model.claim import Identity
-from prismq_worker_sdk.model.outcome import Child, Outcome
+from prismq_worker_sdk.model.log import LogPart
+from prismq_worker_sdk.model.outcome import Child, Completed, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Report:
         maybe_seen: Whether an earlier sending may have reached the server without an answer (R26).
         checkpoint: The last checkpoint of a task that has not completed, JSON text (R30).
         passed: How often it failed while others got through; decides on parking (R23).
+        log: The last lines that its handler logged.
     """
 
     number: int | None
@@ -31,6 +33,15 @@ class Report:
     maybe_seen: bool = False
     passed: int = 0
     checkpoint: str | None = None
+    log: LogPart | None = None
+
+    @property
+    def size(self) -> int:
+        """Characters that it takes, but for what every report does."""
+        result = self.outcome.result if isinstance(self.outcome, Completed) else ""
+        return sum(map(len, (result, *(child.params for child in self.children)))) + (
+            self.log.size if self.log else 0
+        )
 
 
 class Verdict(StrEnum):

@@ -35,7 +35,7 @@ def one_line(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def _lines(message: str) -> str:
+def indented(message: str) -> str:
     """A message for people: its further lines are indented, so that none of them passes for a line of the log."""
     return "\n    ".join(one_line(line) for line in message.rstrip("\n").split("\n"))
 
@@ -70,6 +70,10 @@ class _Formatter(logging.Formatter):
             return self.formatException(found)
         except Exception:  # noqa: BLE001 - an exception whose parts cannot be shown is named all the same
             return f"{found[0]!r} (its traceback cannot be shown)"
+
+    def words(self, fields: dict[str, Any]) -> list[str]:
+        """The fields for people."""
+        return [f"{name}={one_line(self.shown(value))}" for name, value in fields.items() if name != "event"]
 
     def task(self, record: logging.LogRecord) -> TaskRef | None:
         """The task that the record belongs to."""
@@ -157,10 +161,8 @@ class ConsoleFormatter(_Formatter):
         message, fields, trace = self.parts(record)
         ref = self.task(record)
         time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
-        words = [time, f"{record.levelname:<7}", _lines(message)]
-        words += [
-            f"{name}={one_line(self.shown(value))}" for name, value in fields.items() if name != "event"
-        ]
+        words = [time, f"{record.levelname:<7}", indented(message)]
+        words += self.words(fields)
         if self._worker_id:
             words.append(f"worker={self._worker_id}")
         if ref is not None:
@@ -170,8 +172,18 @@ class ConsoleFormatter(_Formatter):
         line = " ".join(words)
         paint = _COLOURS.get(record.levelname) if self._colour else None
         line = f"{paint}{line}\x1b[0m" if paint else line
-        line = line if not trace else f"{line}\n    {_lines(trace)}"
+        line = line if not trace else f"{line}\n    {indented(trace)}"
         return line.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+class TextFormatter(_Formatter):
+    """What a record says, and nothing around it; the traceback, where there is one, below it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Its text."""
+        message, fields, trace = self.parts(record)
+        text = " ".join([message, *self.words(fields)])
+        return f"{text}\n{trace}" if trace else text
 
 
 def log_handler(

@@ -13,17 +13,15 @@ from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.outcome import Outcome
 from prismq_worker_sdk.outbox.bounds import prune
 from prismq_worker_sdk.outbox.folder import Instance
+from prismq_worker_sdk.outbox.rows import REPORT_COLUMNS, identity_of, report_of
 from prismq_worker_sdk.outbox.schema import IDENTITY_COLUMNS, TABLES, open_database
 from prismq_worker_sdk.outbox.store import (
     OF_SERVER,
-    REPORT_COLUMNS,
     Commit,
     Drop,
     count_one,
     end_claims,
-    identity_of,
     park,
-    report_of,
 )
 
 SUMMED = "times = times + excluded.times, last_at = max(last_at, excluded.last_at) WHERE excluded.last_at <> last_at"

@@ -15,7 +15,7 @@ from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.outcome import Outcome
 from prismq_worker_sdk.model.report import Report
-from prismq_worker_sdk.outbox import bounds, left_behind, store
+from prismq_worker_sdk.outbox import bounds, left_behind, rows, store
 from prismq_worker_sdk.outbox import parked as shelf
 from prismq_worker_sdk.outbox.left_behind import Unreadable
 from prismq_worker_sdk.outbox.parked import Parked
@@ -144,11 +144,11 @@ class Outbox:
         return self.transactions.run(lambda db: self._reports(db, f"{_WAITS} AND number > ?2", number, limit))
 
     def _reports(self, db: Connection, which: str, value: float, limit: int) -> list[Report]:
-        rows = db.execute(
-            f"SELECT {store.REPORT_COLUMNS} FROM outcomes WHERE {which} ORDER BY number LIMIT ?3",
+        found = db.execute(
+            f"SELECT {rows.REPORT_COLUMNS} FROM outcomes WHERE {which} ORDER BY number LIMIT ?3",
             (self._server, value, limit),
         )
-        return [store.with_checkpoint(db, store.report_of(row)) for row in rows]
+        return [store.with_checkpoint(db, rows.report_of(row)) for row in found]
 
     def seconds_to_next(self) -> float | None:
         """Seconds until the next report is due, None when nothing waits."""
@@ -183,7 +183,7 @@ class Outbox:
         proven = f"{_WAITS} AND token <> '' ORDER BY number LIMIT ?2"
         asked = f"SELECT {IDENTITY_COLUMNS} FROM outcomes WHERE {proven}"
         return self.transactions.run(
-            lambda db: [store.identity_of(row) for row in db.execute(asked, (self._server, limit))],
+            lambda db: [rows.identity_of(row) for row in db.execute(asked, (self._server, limit))],
             within=LOOK_LIMIT,
         )
 
@@ -224,7 +224,7 @@ class Outbox:
                     return
                 if isinstance(end, Commit) and isinstance(report, Report) and report.number is not None:
                     self._line[report.number] = report, now + end.wait
-                    self._line_size += _size(report)
+                    self._line_size += report.size
                     if len(self._line) > LONGEST or self._line_size > LARGEST:
                         self._line = None
 
@@ -240,7 +240,7 @@ class Outbox:
                     continue
                 match judgement:
                     case Settle():
-                        self._line_size -= _size(self._line.pop(number)[0])
+                        self._line_size -= self._line.pop(number)[0].size
                     case Again(maybe_seen=maybe_seen):
                         seen = report.maybe_seen or maybe_seen
                         self._line[number] = replace(report, maybe_seen=seen), now + retry_in
@@ -329,14 +329,8 @@ class Outbox:
         """Every pause that still lasts: type → (seconds left, reason)."""
         now = self._now()
         lasting = "SELECT task_type, min(until - ?1, seconds), reason FROM pauses WHERE until > ?1"
-        rows = self.transactions.run(lambda db: db.execute(lasting, (now,)).fetchall())
-        return {name: (left, reason) for name, left, reason in rows}
+        found = self.transactions.run(lambda db: db.execute(lasting, (now,)).fetchall())
+        return {name: (left, reason) for name, left, reason in found}
 
     def _now(self) -> float:
         return self._clock.utc().timestamp()
-
-
-def _size(report: Report) -> int:
-    """Characters that a report takes in memory, but for what every report does."""
-    children = sum([len(child.params) for child in report.children])
-    return children + len(getattr(report.outcome, "result", ""))

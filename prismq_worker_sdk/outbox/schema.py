@@ -99,8 +99,11 @@ ALTER TABLE pauses ADD COLUMN seconds REAL NOT NULL DEFAULT 86400.0;
 """
 """How long a pause was to last: where the clock was set back, no more than that is left of it (R5)."""
 
-FIFTH = ""
-"""Children may have among them what is to follow them, which an older version would create with them."""
+FIFTH = """
+ALTER TABLE outcomes ADD COLUMN log TEXT NOT NULL DEFAULT '';
+"""
+"""The last lines that a handler logged wait with its outcome. Children may have among them what is to follow them,
+which an older version would create with them."""
 
 STEPS = (FIRST, SECOND, THIRD, FOURTH, FIFTH)
 """Each leads from one version of the tables to the next, in a transaction of its own."""

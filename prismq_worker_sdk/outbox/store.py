@@ -8,34 +8,24 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from operator import attrgetter
+from dataclasses import dataclass, replace
 from sqlite3 import Connection
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from prismq_worker_sdk.decide.delivery import Again, Judgement, Park, Settle
 from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
-from prismq_worker_sdk.model.outcome import (
-    FOLLOWER_KEY,
-    Child,
-    Completed,
-    Failed,
-    Follower,
-    Outcome,
-    Released,
-)
+from prismq_worker_sdk.model.log import LogPart
+from prismq_worker_sdk.model.outcome import Child, Completed, Outcome, Released
 from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.outbox.bounds import prune_recent
+from prismq_worker_sdk.outbox.rows import children_text, encoded, identity_row
 from prismq_worker_sdk.outbox.schema import IDENTITY_COLUMNS, TASK_COLUMNS
-
-REPORT_COLUMNS = f"number, {IDENTITY_COLUMNS}, attempt, kind, body, children, tries, maybe_seen, passed"
 
 OF_SERVER = "(?1 IS NULL OR server = ?1)"
 """Only what goes to one server (R1), or all."""
 
 LONGEST_DETAIL = 2_000
 
-_named = attrgetter(*IDENTITY_COLUMNS.split(", ")[:-1])
 _TASK_IS = " AND ".join(f"{column} = ?" for column in TASK_COLUMNS.split(", "))
 _IDENTITY_IS = " AND ".join(f"{column} = ?" for column in IDENTITY_COLUMNS.split(", "))
 _KNOWN = " UNION ".join(
@@ -84,6 +74,7 @@ class Commit:
         maybe_seen: Whether the server may have it already, reported from memory (R12, R26).
         wait: Seconds before it is due for the first time.
         held: Whether the claim was written down; one that was not is given back, and its first end is this.
+        log: The last lines that its handler logged.
     """
 
     identity: Identity
@@ -93,6 +84,7 @@ class Commit:
     maybe_seen: bool = False
     wait: float = 0.0
     held: bool = True
+    log: LogPart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +150,7 @@ def _hold_known(db: Connection, claim: Claim, now: float) -> HoldResult:
 def _write_down(db: Connection, claims: Iterable[Claim], now: float) -> None:
     db.executemany(
         f"INSERT OR REPLACE INTO holds ({IDENTITY_COLUMNS}, attempt, held_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [(*_identity_row(claim.identity), claim.task.attempt, now) for claim in claims],
+        [(*identity_row(claim.identity), claim.task.attempt, now) for claim in claims],
     )
 
 
@@ -172,7 +164,7 @@ def rehold(db: Connection, old: Identity, new: Claim, now: float) -> bool:
 
 def drop_hold(db: Connection, identity: Identity) -> bool:
     """Ends a hold without an outcome; False when it was not there any more."""
-    return db.execute(f"DELETE FROM holds WHERE {_IDENTITY_IS}", _identity_row(identity)).rowcount == 1
+    return db.execute(f"DELETE FROM holds WHERE {_IDENTITY_IS}", identity_row(identity)).rowcount == 1
 
 
 def end_claims(db: Connection, ends: Sequence[ClaimEnd], now: float) -> list[Report | bool]:
@@ -198,24 +190,33 @@ def _insert(db: Connection, commits: Sequence[Commit], now: float) -> list[Repor
         return []
     db.executemany(
         f"INSERT INTO outcomes (uid, {IDENTITY_COLUMNS}, attempt, kind, body, children, committed_at, next_try,"
-        " maybe_seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " maybe_seen, log) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 secrets.token_hex(16),
-                *_identity_row(one.identity),
+                *identity_row(one.identity),
                 one.attempt,
-                *_encode(one.outcome),
-                _children_text(one.children),
+                *encoded(one.outcome),
+                children_text(one.children),
                 now,
                 now + one.wait,
                 one.maybe_seen,
+                "" if one.log is None else one.log.text(),
             )
             for one in commits
         ],
     )
     (last,) = db.execute("SELECT last_insert_rowid()").fetchone()
     return [
-        Report(number, one.identity, one.outcome, one.children, one.attempt, maybe_seen=one.maybe_seen)
+        Report(
+            number,
+            one.identity,
+            one.outcome,
+            one.children,
+            one.attempt,
+            maybe_seen=one.maybe_seen,
+            log=one.log,
+        )
         for number, one in enumerate(commits, last - len(commits) + 1)
     ]
 
@@ -256,7 +257,9 @@ def _settle(db: Connection, report: Report, judgement: Judgement, retry_in: floa
         case Park(detail=detail, replacement=failure, maybe_seen=seen):
             done = park(db, number, detail, now)
             if done and failure is not None:
-                instead = Commit(report.identity, failure, attempt=report.attempt, maybe_seen=seen)
+                instead = Commit(
+                    report.identity, failure, attempt=report.attempt, maybe_seen=seen, log=report.log
+                )
                 (own,) = _insert(db, [instead], now)
                 db.execute(
                     "UPDATE outcomes SET replacement = (SELECT uid FROM outcomes WHERE number = ?) WHERE number = ?",
@@ -278,7 +281,7 @@ def _keep(db: Connection, report: Report, completed: Completed, now: float) -> N
     """Keeps a result whose fate is uncertain, should its task come again (R25)."""
     db.execute(
         f"INSERT OR REPLACE INTO recent ({TASK_COLUMNS}, result, children, kept_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (*report.identity.task_key, completed.result, _children_text(report.children), now),
+        (*report.identity.task_key, completed.result, children_text(report.children), now),
     )
     prune_recent(db, now)
 
@@ -313,44 +316,3 @@ def count_one(db: Connection, table: str, key: TaskKey, now: float) -> int:
         (*key, now),
     ).fetchone()
     return int(row[0])
-
-
-def _identity_row(one: Identity) -> tuple[str, ...]:
-    """The columns of an identity; "no token" is the empty text, so that it can be part of a key."""
-    return (*_named(one), one.token or "")
-
-
-def identity_of(row: Sequence[Any]) -> Identity:
-    """The identity in a row of IDENTITY_COLUMNS."""
-    server, dialect, task_id, task_type, digest, worker_id, token = row
-    return Identity(server, dialect, task_id, task_type, digest, worker_id, token or None)
-
-
-def _encode(outcome: Outcome) -> tuple[str, str]:
-    """The kind and the body of an outcome; the body of a completed one is its result as it is."""
-    match outcome:
-        case Completed(result=result):
-            return "completed", result
-        case Failed():
-            return "failed", json.dumps(asdict(outcome))
-        case Released():
-            return "released", json.dumps(asdict(outcome))
-
-
-def _children_text(children: tuple[Child, ...]) -> str:
-    return json.dumps([asdict(child) for child in children]) if children else "[]"
-
-
-def _child_of(kept: dict[str, Any]) -> Child:
-    return Follower(**kept) if kept["key"] == FOLLOWER_KEY else Child(**kept)
-
-
-def report_of(row: Sequence[Any]) -> Report:
-    """The report in a row of REPORT_COLUMNS."""
-    attempt, kind, body, children, tries, maybe_seen, passed = row[8:]
-    outcome = Completed(body) if kind == "completed" else _UNFINISHED[kind](**json.loads(body))
-    told = tuple(_child_of(child) for child in json.loads(children))
-    return Report(row[0], identity_of(row[1:8]), outcome, told, attempt, tries, bool(maybe_seen), passed)
-
-
-_UNFINISHED: dict[str, type[Failed | Released]] = {"failed": Failed, "released": Released}

@@ -254,6 +254,9 @@ class _HarnessAttempt(Attempt):
     def progressed(self, percent: float, message: str) -> None:
         self.said.append((percent, message))
 
+    def logged(self, record: logging.LogRecord) -> None:
+        """The context keeps what is logged."""
+
     def store(self, checkpoint: str) -> None:
         self.checkpoint = checkpoint
         self.checkpoints.append(json.loads(checkpoint))

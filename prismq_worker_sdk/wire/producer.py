@@ -20,6 +20,8 @@ from prismq_worker_sdk.wire.looking import MAX_CHILDREN_PAUSE, MAX_PAUSE, until
 from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, perform
 from prismq_worker_sdk.wire.producer_backend import (
     ChildPage,
+    LogFilter,
+    LogPage,
     ProducerBackend,
     Submission,
     TaskFilter,
@@ -197,6 +199,16 @@ class TaskManagerClient:
             status=status, task_type=task_type, worker_id=worker_id, q=q, limit=limit, cursor=cursor
         )
         return self._perform(lambda backend: backend.tasks(wanted))
+
+    def logs(
+        self, task_id: str, *, attempt: int | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> LogPage:
+        """What the handlers of a task logged, oldest first (v1, where the server announces `logs`).
+
+        An empty page is the end for now; its cursor may be asked again.
+        """
+        wanted = LogFilter(attempt=attempt, limit=limit, cursor=cursor)
+        return self._perform(lambda backend: backend.logs(task_id, wanted))
 
     def cancel(self, task_id: str) -> Task:
         """Cancels a task: a pending one fails at once, a running one is told (v1)."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
 from prismq_worker_sdk.errors import (
@@ -116,6 +117,44 @@ class ChildPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogFilter:
+    """Which lines of a task's log are asked for; None for what was not said."""
+
+    attempt: int | None = None
+    limit: int | None = None
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLogLine:
+    """A line that a handler logged.
+
+    Attributes:
+        at: By the worker's clock, UTC.
+        level: `debug`, `info`, `warning` or `error`.
+    """
+
+    attempt: int
+    at: datetime
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Lines of a task's log, oldest first.
+
+    Attributes:
+        next_cursor: Give it to `logs` for what follows, now or later; None where nothing was logged yet.
+        dropped: How many lines of each attempt are not there, because they were too many.
+    """
+
+    lines: tuple[TaskLogLine, ...]
+    next_cursor: str | None = None
+    dropped: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TypeSchema:
     """A task type as it is published."""
 
@@ -135,6 +174,7 @@ class ProducerBackend(Protocol):
     def show(self, task_id: str) -> Steps[dict[str, Any]]: ...
     def tasks(self, wanted: TaskFilter) -> Steps[TaskPage]: ...
     def children(self, task_id: str, limit: int | None, cursor: str | None) -> Steps[ChildPage]: ...
+    def logs(self, task_id: str, wanted: LogFilter) -> Steps[LogPage]: ...
     def cancel(self, task_id: str) -> Steps[Task]: ...
     def retry(self, task_id: str) -> Steps[Task]: ...
     def publish(self, wanted: TypeSchema) -> Steps[dict[str, Any]]: ...

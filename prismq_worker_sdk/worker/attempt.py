@@ -13,6 +13,7 @@ from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import TaskRef
 from prismq_worker_sdk.model.outcome import Child, Outcome
 from prismq_worker_sdk.model.report import Report, Settlement
+from prismq_worker_sdk.worker.attempt_log import AttemptLog
 from prismq_worker_sdk.worker.context import CancelToken
 
 
@@ -108,6 +109,7 @@ class Attempt(CancelToken):
         killed: Whether the handler's process was ended by force.
         progress: What the handler said last, percent (None for nothing yet) and message.
         checkpoint: The last one, JSON text.
+        log: What the handler logged.
     """
 
     def __init__(self, claim: Claim, handler: Handler, *, checkpoint: str | None, limit_at: float) -> None:
@@ -125,6 +127,7 @@ class Attempt(CancelToken):
         self.returned = False
         self.killed = False
         self.progress: tuple[float | None, str] = (None, "")
+        self.log = AttemptLog()
         self._killing = threading.Lock()
         self._kill: Callable[[], None] | None = None
 
@@ -217,6 +220,7 @@ class Attempt(CancelToken):
             children=state.children,
             attempt=claim.task.attempt,
             maybe_seen=state.maybe_seen,
+            log=self.log.ending(),
         )
 
     def limit_text(self, now: float) -> str:

@@ -140,10 +140,12 @@ def _ended(services: Services, attempt: Attempt, ending: Ending) -> Ended:
     end, error, error_type = _end_of(services, claim, outcome)
     reported = outcome is not None and end is not End.LAPSED
     stored: ClaimEnd = Lapse(claim.identity) if isinstance(outcome, Released) else Drop(claim.identity)
+    told = ending.error if end is End.FAILED and attempt.cancelled is None else None
+    trace = logged_trace(told, services.redactor.text)
     if outcome is not None and reported and settled is None:
         wait = _held_back(services, claim, outcome)
-        stored = Commit(claim.identity, outcome, children, claim.task.attempt, seen, wait)
-    told = ending.error if end is End.FAILED and attempt.cancelled is None else None
+        log = attempt.log.ending(trace, services.clock.utc().timestamp() if trace else 0.0)
+        stored = Commit(claim.identity, outcome, children, claim.task.attempt, seen, wait, log=log)
     return Ended(
         attempt.ref,
         end,
@@ -153,7 +155,7 @@ def _ended(services: Services, attempt: Attempt, ending: Ending) -> Ended:
         settled,
         seconds=ending.seconds,
         error_type=error_type,
-        trace=logged_trace(told, services.redactor.text) if told is not None else "",
+        trace=trace,
     )
 
 

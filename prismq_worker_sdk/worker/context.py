@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -122,6 +123,9 @@ class ContextBackend(Protocol):
     def progressed(self, percent: float, message: str) -> None:
         """The handler told how far the work is."""
 
+    def logged(self, record: logging.LogRecord) -> None:
+        """The handler logged something that its server may be told."""
+
     def store(self, checkpoint: str) -> None:
         """Stores a checkpoint, JSON text; returns once it is stored."""
 
@@ -133,10 +137,9 @@ class RunningContext(TaskContext):
         children: What was submitted in this try, and what is to follow that.
     """
 
-    log = TaskLog()
-
     def __init__(self, backing: ContextBackend) -> None:
         self._backing = backing
+        self.log = TaskLog(keep=backing.logged)
         self.children: tuple[Child, ...] = ()
 
     @property

@@ -197,6 +197,7 @@ class AttemptBackend:
     def __init__(self, services: Services, attempt: Attempt) -> None:
         self._services = services
         self.token = attempt
+        attempt.log.bound_by(services.can)
 
     @property
     def task(self) -> Task:
@@ -226,6 +227,18 @@ class AttemptBackend:
         clean = self._services.redactor.text(message)
         self.token.progress = (percent, clean[:LONGEST_MESSAGE])
         self._services.emit(TaskProgressed(self.token.ref, percent, clean))
+        self._tell()
+
+    def logged(self, record: logging.LogRecord) -> None:
+        log = self.token.log
+        if log.takes:
+            self._tell(pressing=log.add(record, self._services.line_text.format))
+
+    def _tell(self, *, pressing: bool = False) -> None:
+        """Wakes the lease loop once, which tells the server of it in time."""
+        if self._services.shared.lease_listens or pressing:
+            self._services.shared.lease_listens = False
+            self._services.wakeups.lease()
 
     def store(self, checkpoint: str) -> None:
         self._services.outbox.checkpoint(self.token.claim.identity.task_key, checkpoint)

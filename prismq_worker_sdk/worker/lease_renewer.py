@@ -36,8 +36,14 @@ UNTOLD_LEASE = 30.0
 LOOK_EVERY = 1.0
 """Seconds between two looks at the reports that wait."""
 
-TELL_EVERY = 2.0
-"""Seconds between two calls that tell how far tasks are, at least; the loop looks for news every few seconds."""
+TELL_EVERY = 1.5
+"""Seconds between two calls that tell how far tasks are and what they log, at least: people see it within two."""
+
+PRESSING = 0.25
+"""The same where so much is logged that it must be sent before the end."""
+
+LOG_BYTES = 256 * 1024
+"""Of lines in one call: a renewal must be quick."""
 
 MOST_WAITING = 10_000
 """Claims of waiting reports that are kept alive, the oldest first."""
@@ -88,6 +94,7 @@ class LeaseRenewer:
         """The clock reading of the next renewal, None when there is nothing to renew."""
         if not self._services.can.renews:
             return None
+        self._services.shared.lease_listens = not self._failures
         self._look_around()
         due = [self._due_at(identity, lease) for identity, lease in self._leases.items()]
         if not self._looked:  # a claim that began and ended since the last look may wait for its report
@@ -104,10 +111,14 @@ class LeaseRenewer:
             for identity, lease in self._leases.items()
             if self._due_at(identity, lease) <= now or together(now, lease.due_at, lease.seconds)
         ]
-        batch = tuple(self._renewal(identity, now) for identity in chosen[: services.can.max_tasks])
-        if not batch:
+        room, renewals = LOG_BYTES, []
+        for identity in chosen[: services.can.max_tasks]:
+            renewals.append(renewal := self._renewal(identity, now, room))
+            room -= 0 if renewal.log is None else renewal.log.size
+        if not renewals:
             return
-        if any(renewal.progress is not None for renewal in batch):
+        batch = tuple(renewals)
+        if any(renewal.progress is not None or renewal.log for renewal in batch):
             self._told_at = now
         shortest = min(self._leases[renewal.identity].seconds for renewal in batch)
         whole = yield from exchange(services, ExchangeRequest(renewals=batch, within=deadline(shortest)))
@@ -161,19 +172,31 @@ class LeaseRenewer:
         A server in trouble is asked only as the leases need it.
         """
         attempt = self._attempts.get(identity)
-        if lease.due_at == math.inf or self._failures or attempt is None or attempt.progress == lease.told:
+        if lease.due_at == math.inf or self._failures or attempt is None:
             return lease.due_at
-        return min(lease.due_at, self._told_at + TELL_EVERY)
+        if attempt.progress == lease.told and not attempt.log.has_news:
+            return lease.due_at
+        self._services.shared.lease_listens = False  # there is something to tell already
+        if attempt.log.is_pressing:
+            return min(lease.due_at, self._told_at + PRESSING)
+        return min(lease.due_at, max(self._told_at + TELL_EVERY, first_renewal(attempt.started_at or 0.0)))
 
-    def _renewal(self, identity: Identity, now: float) -> Renewal:
-        """What is told of a claim; a checkpoint, which may be large, goes along when the lease is due only."""
+    def _renewal(self, identity: Identity, now: float, room: int) -> Renewal:
+        """What is told of a claim; a checkpoint, which may be large, goes along when the lease is due only.
+
+        Lines that may not have passed are no load for the next try.
+
+        Args:
+            room: Characters of lines that may go along.
+        """
         attempt, lease = self._attempts.get(identity), self._leases[identity]
         if attempt is None:
             return Renewal(identity)
         percent, message = attempt.progress if attempt.progress != lease.told else (None, "")
         is_due = together(now, lease.due_at, lease.seconds)
         checkpoint = attempt.checkpoint if is_due and attempt.checkpoint != lease.checkpoint else None
-        return Renewal(identity, percent, message, checkpoint)
+        log = None if self._failures else attempt.log.part(room)
+        return Renewal(identity, percent, message, checkpoint, log)
 
     def _judge(self, renewal: Renewal, reply: LeaseReply, *, sent_at: float) -> None:
         """What a reply means; one for a claim that has ended meanwhile is ignored (R10)."""
@@ -189,7 +212,7 @@ class LeaseRenewer:
             case LeaseAnswer(verdict=verdict, lease_seconds=seconds) if seconds is not None:
                 lease.due_at, lease.seconds = next_renewal(sent_at, seconds), seconds
                 if attempt is not None:
-                    self._extend(attempt, identity, sent_at, seconds)
+                    self._extend(attempt, renewal, sent_at, seconds)
                     if renewal.progress is not None:
                         lease.told = (renewal.progress, renewal.message)
                     if renewal.checkpoint is not None:
@@ -200,10 +223,12 @@ class LeaseRenewer:
                 jitter = services.rng.random()
                 lease.due_at = renewal_after_failure(now, lease.seconds, self._failures + 1, jitter)
 
-    def _extend(self, attempt: Attempt, identity: Identity, sent_at: float, seconds: float) -> None:
+    def _extend(self, attempt: Attempt, renewal: Renewal, sent_at: float, seconds: float) -> None:
         with attempt.binding:
-            if attempt.claim.identity == identity:
+            if attempt.claim.identity == renewal.identity:
                 attempt.claim = replace(attempt.claim, sent_at=sent_at, lease_seconds=seconds)
+                if renewal.log is not None:
+                    attempt.log.acknowledge(renewal.log)
 
 
 def _replies(whole: ExchangeReply, number: int) -> tuple[LeaseReply, ...]:

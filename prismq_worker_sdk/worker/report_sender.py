@@ -52,6 +52,9 @@ LARGEST_BATCH = 128
 BATCH_BYTES = 1024 * 1024
 """Bytes in one call, or one report (R23)."""
 
+ENVELOPE_BYTES = 1024
+"""Of a report, for what is neither result nor children nor log."""
+
 TIDY_BYTES = 1024 * 1024
 """Bytes of delivered reports that are worth a look at the disk space they leave."""
 
@@ -292,7 +295,7 @@ class ReportSender:
                 claims = []
                 yield Wait(DISK_PAUSE)
             else:
-                self.freed += sum(_bytes(report) for report, _, _ in judged)
+                self.freed += sum(report.size + ENVELOPE_BYTES for report, _, _ in judged)
                 self._book([one for one, changed in zip(judged, stored, strict=True) if changed])
                 return held if claims else None
         return None
@@ -339,15 +342,10 @@ def _within_bytes(reports: Sequence[Report]) -> tuple[Report, ...]:
     """The first reports of a line that fit into one call; at least one (R23)."""
     room = BATCH_BYTES
     for place, report in enumerate(reports):
-        room -= _bytes(report)
+        room -= report.size + ENVELOPE_BYTES
         if room < 0 and place:
             return tuple(reports[:place])
     return tuple(reports)
-
-
-def _bytes(report: Report) -> int:
-    size = len(report.outcome.result) if isinstance(report.outcome, Completed) else 1024
-    return size + sum(len(child.params) for child in report.children) + 512
 
 
 def _limited(reply: ReportReply) -> bool:

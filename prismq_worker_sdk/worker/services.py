@@ -17,6 +17,7 @@ from prismq_worker_sdk.model.protocol import (
     ServerInfo,
     WorkerCommand,
 )
+from prismq_worker_sdk.observe.logs import TextFormatter
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.system import generated_worker_id
 from prismq_worker_sdk.wire.address import server_identity
@@ -62,6 +63,7 @@ class Environment:
     Attributes:
         worker_id: The id under which this process claims.
         rng: For jitter only.
+        line_text: The text of what a handler logs, as its server is told.
     """
 
     config: WorkerConfig
@@ -70,6 +72,7 @@ class Environment:
     rng: Random
     registry: Registry
     redactor: Redactor
+    line_text: TextFormatter
     emit: Emit
     lifecycle: Lifecycle
     server_status: ServerStatus
@@ -151,6 +154,7 @@ def environment(
         rng=rng or Random(),  # noqa: S311 - for jitter only
         registry=registry,
         redactor=redactor,
+        line_text=TextFormatter(redactor, ""),
         emit=emit,
         lifecycle=Lifecycle(),
         server_status=ServerStatus(clock, emit),

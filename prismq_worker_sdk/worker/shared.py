@@ -138,6 +138,7 @@ class Shared:
         finished: Attempts whose handlers have ended, with how: the commit loop stores them.
         threads: The last attempt of each thread, by its number.
         lease_looks_at: Clock reading at which the lease loop looks next by itself.
+        lease_listens: Whether the lease loop is to be woken when there is news of a task: once, until it listens again.
         claims_hold: Whether claims last as long as they are taken to; False once a task came again too early.
         stored_sent: Whether the reports of earlier processes were sent once (R27).
         flushed: Whether the last sending before the exit is over (R36).
@@ -157,6 +158,7 @@ class Shared:
     finished: deque[tuple[Attempt, Ending]] = field(default_factory=deque)
     threads: dict[int, Attempt] = field(default_factory=dict)
     lease_looks_at: float = inf
+    lease_listens: bool = False
     claims_hold: bool = True
     stored_sent: bool = False
     flushed: bool = False

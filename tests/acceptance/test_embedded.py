@@ -118,6 +118,25 @@ def test_two_hundred_tasks_each_run_exactly_once(start_taskmanager, start_worker
     assert Counter(worker.runs()) == Counter(ids)
 
 
+def test_what_a_handler_logs_is_seen_while_it_runs_and_all_of_it_afterwards(start_taskmanager, start_worker):
+    server = start_taskmanager()
+    task_id = server.client.submit("Test.Talks", {}, max_attempts=1).id
+    worker = start_worker(server.url)
+    wait_until(lambda: len(server.client.logs(task_id).lines) == 2, "the first lines, while it runs")
+    assert not server.client.get(task_id).status.finished
+    worker.gate_file.touch()
+    wait_until(lambda: server.client.get(task_id).status.finished, "its end")
+    said = [(line.level, line.text.splitlines()[-1]) for line in server.client.logs(task_id).lines]
+
+    assert said == [
+        ("info", "begun n=1"),
+        ("warning", "waiting"),
+        ("info", "the gate is open"),
+        ("error", "RuntimeError: as planned"),
+    ]
+    assert worker.terminate() == 0
+
+
 def test_every_task_completes_under_one_quarter_of_faults_and_none_runs_twice(
     start_taskmanager, start_worker
 ):

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from prismq_worker_sdk.model.claim import Identity
+from prismq_worker_sdk.model.log import LogLine, LogPart
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Follower, Released
 from prismq_worker_sdk.model.protocol import ClaimWork, ExchangeRequest, Probe, Renewal
 from prismq_worker_sdk.model.report import Report, Verdict
@@ -36,6 +37,13 @@ def outcome(said):
     return Failed(**said["failed"]) if "failed" in said else Released(**said["released"])
 
 
+def log(said):
+    found = said.get("log")
+    return found and LogPart(
+        found["first"], tuple(LogLine(**line) for line in found["lines"]), found["logged"]
+    )
+
+
 def report(said):
     children = [
         Child(**{**child, "params": json_text(child["params"])}) for child in said.get("children", [])
@@ -44,12 +52,12 @@ def report(said):
         follower = said["follower"]
         children.append(Follower("then", **{**follower, "params": json_text(follower["params"])}))
     checkpoint = json_text(said["checkpoint"]) if "checkpoint" in said else None
-    return Report(1, identity(said), outcome(said), tuple(children), checkpoint=checkpoint)
+    return Report(1, identity(said), outcome(said), tuple(children), checkpoint=checkpoint, log=log(said))
 
 
 def renewal(said):
     checkpoint = json_text(said["checkpoint"]) if "checkpoint" in said else None
-    return Renewal(identity(said), said.get("progress"), said.get("message", ""), checkpoint)
+    return Renewal(identity(said), said.get("progress"), said.get("message", ""), checkpoint, log(said))
 
 
 def model_call(call):

@@ -288,7 +288,7 @@ MUTANTS = (
         "R22",
         "children are committed with their result",
         "outbox.store:_insert",
-        "_children_text(one.children)",
+        "children_text(one.children)",
         '"[]"',
     ),
     Mutant(

@@ -115,7 +115,7 @@ class _Call:
             ChildEnded: The process ended first.
         """
         child, attempt = self._child, self._attempt
-        child.task = attempt.ref
+        child.task, child.keep = attempt.ref, self._backing.logged
         spare = attempt.killable(child.kill)
         child.send(self._run())
         forget = attempt.on_cancel(self._cancel)

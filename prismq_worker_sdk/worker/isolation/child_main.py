@@ -31,7 +31,7 @@ from prismq_worker_sdk.processes import (
 from prismq_worker_sdk.system import FileLock, SystemClock, none_left, resident_memory
 from prismq_worker_sdk.worker.context import CancelToken, RunningContext
 from prismq_worker_sdk.worker.handler_call import call, set_up
-from prismq_worker_sdk.worker.isolation.child_output import send_logs
+from prismq_worker_sdk.worker.isolation.child_output import ToWorker, send_logs
 from prismq_worker_sdk.worker.isolation.protocol import (
     Begun,
     Cancel,
@@ -205,6 +205,7 @@ class ChildBackend:
         self.checkpoint_text = run.checkpoint
         self.stopping = run.stopping
         self._limit_at = clock.monotonic() + run.time_left
+        self._unlogged = ToWorker(channel)
         self._storing = threading.Lock()
         self._answer: Stored | None = None
         self._answered = threading.Event()
@@ -232,6 +233,11 @@ class ChildBackend:
                 self._timer = threading.Timer(rest, self._later)
                 self._timer.daemon = True
                 self._timer.start()
+
+    def logged(self, record: logging.LogRecord) -> None:
+        """Tells the worker what the log of this process leaves out."""
+        if not logging.getLogger(record.name).isEnabledFor(record.levelno):
+            self._unlogged.emit(record)
 
     def store(self, checkpoint: str) -> None:
         """Returns once the worker has stored it.

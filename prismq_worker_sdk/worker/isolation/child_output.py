@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO, TypeAlias
 
+from prismq_worker_sdk.handlers.context import TASK_LOGGER
 from prismq_worker_sdk.observe.logs import message_of
 from prismq_worker_sdk.worker.isolation.protocol import Channel, Logged
 
@@ -29,7 +30,7 @@ def send_logs(channel: Channel, given: Mapping[str, int]) -> None:
     Args:
         given: The levels of the loggers there.
     """
-    logging.root.handlers[:] = [_ToWorker(channel)]
+    logging.root.handlers[:] = [ToWorker(channel)]
     for name, level in given.items():
         logging.getLogger(name or None).setLevel(level)
     logging.captureWarnings(capture=True)
@@ -39,24 +40,28 @@ def send_logs(channel: Channel, given: Mapping[str, int]) -> None:
             reconfigure(line_buffering=True, errors="backslashreplace")
 
 
-def replay(said: Logged, extra: Mapping[str, Any]) -> None:
+def replay(
+    said: Logged, extra: Mapping[str, Any], keep: Callable[[logging.LogRecord], None] | None = None
+) -> None:
     """Writes a record of a child to the log of this process.
 
     Args:
         extra: More attributes of the record.
+        keep: Is given what the handler of a task logs as well.
     """
-    logger = logging.getLogger(said.logger)
-    if not logger.isEnabledFor(said.level):
-        return
     record = logging.LogRecord(said.logger, said.level, "", 0, said.message, None, None)
     record.created = said.created
     record.stack_info = said.trace or None
     record.fields = said.fields
     vars(record).update(extra)
-    logger.handle(record)
+    if keep is not None and said.logger == TASK_LOGGER:
+        keep(record)
+    logger = logging.getLogger(said.logger)
+    if logger.isEnabledFor(said.level):
+        logger.handle(record)
 
 
-class _ToWorker(logging.Handler):
+class ToWorker(logging.Handler):
     """Sends each record as plain values."""
 
     def __init__(self, channel: Channel) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -73,6 +74,7 @@ class ChildProcess:
         self.killed = False
         self.broken = False
         self.task: TaskRef | None = None
+        self.keep: Callable[[logging.LogRecord], None] | None = None
         self.runs = 0
         self._last_line = ""
         self._output = threading.Thread(
@@ -122,7 +124,7 @@ class ChildProcess:
             raise ChildEnded from None
         if not isinstance(message, Logged):
             return message
-        replay(message, {} if self.task is None else {"task": self.task})
+        replay(message, {} if self.task is None else {"task": self.task}, self.keep)
         return None
 
     def ready(self, seconds: float) -> bool:

@@ -32,6 +32,16 @@ def gated(params: dict, ctx: TaskContext) -> dict:
     return {"gated": True}
 
 
+@task_handler("Test.Talks")
+def talks(params: dict, ctx: TaskContext) -> dict:
+    """Says what it does, and waits between."""
+    ctx.log.info("begun", n=1)
+    ctx.log.warning("waiting")
+    gated.run(params, ctx)
+    ctx.log.info("the gate is open")
+    raise RuntimeError("as planned")
+
+
 @task_handler("Test.Careless")
 def careless(params: dict, ctx: TaskContext) -> dict:
     """As Test.Gated, but it does not look whether it was told to end."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.claim import Identity
+from prismq_worker_sdk.model.log import LogLine, LogPart
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Follower, Released
 from prismq_worker_sdk.model.protocol import (
     BadGrant,
@@ -323,3 +324,62 @@ def test_no_answer_whatever_raises(status, raw):
     found = answered(call, status, raw=raw)
 
     assert not isinstance(found, ExchangeResponse) or (len(found.reports), len(found.renewals)) == (1, 1)
+
+
+LOGS = replace(CAN, max_log_lines=1000, max_log_bytes=1000)
+LOG = LogPart(3, (LogLine(5.25, "info", "Grüße"),), 9)
+ON_THE_WIRE = {"first": 3, "logged": 9, "lines": [{"at": 5.25, "level": "info", "text": "Grüße"}]}
+WITH_LOGS = ExchangeRequest(
+    reports=(report(Completed("1"), log=LOG),), renewals=(Renewal(identity("t2"), log=LOG),)
+)
+
+
+def bodies(call, can, *replies):
+    """The requests of a call whose answers are these, and what it comes to."""
+    steps = exchange(call, can)
+    sent = [next(steps), *[steps.send(reply) for reply in replies[:-1]]]
+    with pytest.raises(StopIteration) as end:
+        steps.send(replies[-1])
+    return [json.loads(one.body) for one in sent], end.value.value
+
+
+def logs_of(body):
+    return [one.get("log") for one in (*body["reports"], *body["leases"])]
+
+
+def test_what_was_logged_goes_with_reports_and_renewals():
+    steps = exchange(WITH_LOGS, LOGS)
+
+    assert logs_of(json.loads(next(steps).body)) == [ON_THE_WIRE, ON_THE_WIRE]
+
+
+def test_a_server_that_announces_no_logs_is_sent_none():
+    assert logs_of(json.loads(next(exchange(WITH_LOGS, CAN)).body)) == [None, None]
+
+
+def test_a_report_that_others_have_overtaken_goes_without_its_lines():
+    call = replace(WITH_LOGS, reports=(report(Completed("1"), log=LOG, passed=1),))
+
+    assert logs_of(json.loads(next(exchange(call, LOGS)).body)) == [None, ON_THE_WIRE]
+
+
+@pytest.mark.parametrize("status", [413, 422])
+def test_r24_a_call_that_is_too_much_with_its_lines_goes_again_without_them(status):
+    verdicts = {
+        "reports": [{"task_id": "t1", "verdict": "accepted"}],
+        "leases": [{"task_id": "t2", "verdict": "renewed", "lease_seconds": 60}],
+    }
+    sent, value = bodies(
+        WITH_LOGS, LOGS, HttpReply(status, b"{}"), HttpReply(200, json.dumps(verdicts).encode())
+    )
+
+    assert list(map(logs_of, sent)) == [[ON_THE_WIRE] * 2, [None] * 2]
+    assert value.reports == (ReportAnswer(Verdict.ACCEPTED),)
+
+
+def test_r24_a_report_without_lines_that_is_too_much_is_refused_at_once():
+    call = ExchangeRequest(reports=(report(Completed("1")),))
+    sent, value = bodies(call, LOGS, HttpReply(413, b"{}"))
+
+    assert len(sent) == 1
+    assert value.reports[0].verdict is Verdict.REFUSED

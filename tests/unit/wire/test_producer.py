@@ -19,6 +19,7 @@ from prismq_worker_sdk.errors import (
 from prismq_worker_sdk.model.task import TaskStatus
 from prismq_worker_sdk.taskmanager.config import ApiKey, Scope
 from prismq_worker_sdk.wire.producer import Submission, TaskManagerClient
+from prismq_worker_sdk.wire.producer_backend import LogPage
 from prismq_worker_sdk.wire.transport import Timeouts
 from tests.support.api import TYPE, running_api
 from tests.support.base_server import BaseServer
@@ -40,6 +41,7 @@ CALLS = {
     "show": lambda client: client.show("t1"),
     "tasks": lambda client: client.tasks(),
     "children": lambda client: client.children("t1"),
+    "logs": lambda client: client.logs("t1"),
     "cancel": lambda client: client.cancel("t1"),
     "retry": lambda client: client.retry("t1"),
     "publish": lambda client: client.publish(TYPE, version="1", param_schema={}),
@@ -288,7 +290,39 @@ def test_published_task_types_and_numbers_are_told(client, kind):
     assert refused.value.status == 409
 
 
-@pytest.mark.parametrize("name", ["get", "cancel", "retry"])
+def test_what_handlers_logged_is_given_by_pages_that_can_be_followed(api, client, kind):
+    task_id = client.submit(kind, {}).id
+    wanted = {"task_types": [kind], "max_tasks": 1}
+    body = {"worker_id": "w1", "claim": wanted}
+    (task,) = api.call("POST", "/tasks/exchange", body).json()["tasks"]
+    assert client.logs(task_id) == LogPage(())
+    lines = [{"at": 0, "level": "info", "text": text} for text in ("one", "zwei ü")]
+    log = {"first": 1, "lines": lines, "logged": 5}
+    lease = {"task_id": task_id, "lease_token": task["lease_token"], "log": log}
+    api.call("POST", "/tasks/exchange", {"worker_id": "w1", "leases": [lease]})
+
+    page = client.logs(task_id, attempt=1, limit=1)
+    ((at, text),) = [(line.at, line.text) for line in page.lines]
+    assert (at, text, page.dropped) == (client.get(task_id).created_at, "one", {1: 3})
+    second = client.logs(task_id, cursor=page.next_cursor)
+    assert [(line.attempt, line.level, line.text) for line in second.lines] == [(1, "info", "zwei ü")]
+    assert client.logs(task_id, cursor=second.next_cursor).lines == ()
+    assert client.logs(task_id, attempt=2).lines == ()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"lines": 5}', b'{"lines": [{}], "attempts": []}', b'{"lines": [], "attempts": [{"attempt": []}]}'],
+)
+def test_an_answer_that_is_no_log_is_no_taskmanagers(body):
+    with raw_server(says(answer(200, body))) as server:
+        client = TaskManagerClient(server.url, dialect="v1")
+        with pytest.raises(NotATaskManager):
+            client.logs("t1")
+        client.close()
+
+
+@pytest.mark.parametrize("name", ["get", "logs", "cancel", "retry"])
 def test_a_task_that_does_not_exist_is_refused_by_its_id(client, name):
     with pytest.raises(RequestRefused, match="there is no task 00000000") as refused:
         getattr(client, name)("00000000-0000-0000-0000-000000000000")

@@ -25,6 +25,8 @@ from prismq_worker_sdk.wire.messages import HttpRequest, Steps, compact_json
 from prismq_worker_sdk.wire.producer_backend import (
     ChildPage,
     Created,
+    LogFilter,
+    LogPage,
     Submission,
     Submitted,
     TaskFilter,
@@ -151,6 +153,9 @@ class PrismqClientProducer:
 
     def children(self, _task_id: str, _limit: int | None, _cursor: str | None) -> Steps[ChildPage]:
         raise self._lacks("keeps no children of a task")
+
+    def logs(self, task_id: str, _wanted: LogFilter) -> Steps[LogPage]:
+        raise self._lacks(f"keeps no logs of tasks ({task_id} was given); look into those of the workers")
 
     def stats(self) -> Steps[dict[str, Any]]:
         raise self._lacks("keeps no statistics; count its tasks by their status")

@@ -58,6 +58,7 @@ AS_THEY_ARE = ("worker_id", "result", "error", "checkpoint", "message", "parent_
 """The fields of a task beside its id, type, params and status."""
 
 BATCH = {"max_tasks": (1, 1024), "max_bytes": (1, 2**31)}
+LOGS = {"max_lines": (1, 1000), "max_bytes": (1, 256 * 1024)}
 EXCHANGE = {**BATCH, "max_wait_seconds": (0, 60.0), "lease_seconds": (ulp(0.0), 86400.0)}
 """The numbers of the extensions: the least that can be meant, and the most that is believed."""
 
@@ -80,6 +81,9 @@ def read_health(reply: HttpReply) -> ServerInfo | None:
     batch = _numbers(bundles.get("batch"), BATCH) if bundles.get("manage") is True else None
     if batch is not None:
         can = replace(can, max_submits=int(batch["max_tasks"]), max_submit_bytes=int(batch["max_bytes"]))
+    logs = _numbers(bundles.get("logs"), LOGS) if can.renews else None
+    if logs is not None:
+        can = replace(can, max_log_lines=int(logs["max_lines"]), max_log_bytes=int(logs["max_bytes"]))
     return ServerInfo(NAME, can, instance=instance, described=f"{name} {version}".strip())
 
 

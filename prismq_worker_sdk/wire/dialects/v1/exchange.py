@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from prismq_worker_sdk.model.capabilities import BASE, Capabilities
+from prismq_worker_sdk.model.log import LogPart
 from prismq_worker_sdk.model.outcome import Child, Completed, Failed, Follower, Released
 from prismq_worker_sdk.model.protocol import (
     BadGrant,
@@ -41,6 +42,7 @@ from prismq_worker_sdk.wire.reading import (
 VERDICTS = {
     str(verdict): verdict for verdict in Verdict if verdict not in {Verdict.CONFLICT, Verdict.MISSING}
 }
+TOO_MUCH = {413, 422}
 COMMANDS = {str(command): command for command in WorkerCommand}
 
 
@@ -50,7 +52,24 @@ def exchange(call: ExchangeRequest, can: Capabilities) -> Steps[ExchangeReply]:
         return (yield from base.exchange(call))
     if None in [report.identity.token for report in call.reports]:
         return (yield from _in_two_ways(call, can))
-    return _response(call, (yield _request(call)))
+    if not can.max_log_lines:
+        call = _without_logs(call)
+    reply = yield _request(call)
+    if isinstance(reply, HttpReply) and reply.status in TOO_MUCH and (bare := _without_logs(call)) != call:
+        call = bare  # no line keeps a report or a renewal from passing
+        reply = yield _request(call)
+    return _response(call, reply)
+
+
+def _without_logs(call: ExchangeRequest) -> ExchangeRequest:
+    """The same call with nothing of what was logged; itself where there is nothing."""
+    if not any(report.log for report in call.reports) and not any(one.log for one in call.renewals):
+        return call
+    return replace(
+        call,
+        reports=tuple(replace(report, log=None) for report in call.reports),
+        renewals=tuple(replace(renewal, log=None) for renewal in call.renewals),
+    )
 
 
 def _in_two_ways(call: ExchangeRequest, can: Capabilities) -> Steps[ExchangeReply]:
@@ -117,6 +136,8 @@ def _report(report: Report) -> str:
     if report.checkpoint is not None:
         parts.append(f'"checkpoint":{report.checkpoint}')
     parts += _children(report.children)
+    if report.log is not None and not report.passed:  # one that others overtake must not be held up by it
+        parts.append(_log(report.log))
     return f"{{{','.join(parts)}}}"
 
 
@@ -143,7 +164,14 @@ def _renewal(renewal: Renewal) -> str:
     parts += _given(progress=renewal.progress, message=renewal.message or None)
     if renewal.checkpoint is not None:
         parts.append(f'"checkpoint":{renewal.checkpoint}')
+    if renewal.log is not None:
+        parts.append(_log(renewal.log))
     return f"{{{','.join(parts)}}}"
+
+
+def _log(log: LogPart) -> str:
+    lines = [{"at": line.at, "level": line.level, "text": line.text} for line in log.lines]
+    return f'"log":{{"first":{log.first},"logged":{log.logged},"lines":{_json(lines)}}}'
 
 
 def _response(call: ExchangeRequest, reply: HttpAnswer) -> ExchangeReply:
@@ -173,7 +201,7 @@ def _trouble(call: ExchangeRequest, reply: HttpReply) -> ExchangeReply:
         return failure
     if reply.status == 200:  # noqa: PLR2004
         return Unreachable("an exchange was answered with something that is no object")
-    if reply.status in {413, 422} and len(call.reports) == 1 and not call.renewals and call.claim is None:
+    if reply.status in TOO_MUCH and len(call.reports) == 1 and not call.renewals and call.claim is None:
         return ExchangeResponse((ReportAnswer(Verdict.REFUSED, detail_of(reply)),))
     return rejected(reply)
 

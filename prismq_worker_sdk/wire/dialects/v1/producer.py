@@ -17,15 +17,18 @@ from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, 
 from prismq_worker_sdk.wire.producer_backend import (
     ChildPage,
     Created,
+    LogFilter,
+    LogPage,
     Submission,
     Submitted,
     TaskFilter,
+    TaskLogLine,
     TaskPage,
     TypeSchema,
     error_of,
     one_by_one,
 )
-from prismq_worker_sdk.wire.reading import detail_of, failure_of, strip_surrogates
+from prismq_worker_sdk.wire.reading import detail_of, failure_of, instant, strip_surrogates
 
 NEW = 201
 GONE = {404, 405, 501}
@@ -106,6 +109,17 @@ class V1Producer:
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise self._foreign(f"with children whose numbers cannot be read: {error}") from None
+
+    def logs(self, task_id: str, wanted: LogFilter) -> Steps[LogPage]:
+        given = tuple((name, str(value)) for name, value in asdict(wanted).items() if value is not None)
+        page = yield from self._object("logs", "GET", "tasks", task_id, "logs", query=given)
+        cursor = page.get("next_cursor")
+        try:
+            lines = tuple(map(_log_line, self._list(page, "lines")))
+            dropped = {int(one["attempt"]): int(one["dropped"]) for one in self._list(page, "attempts")}
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._foreign(f"with something that is no log: {error!r}") from None
+        return LogPage(lines, cursor if isinstance(cursor, str) else None, dropped)
 
     def cancel(self, task_id: str) -> Steps[Task]:
         return self._task_of("cancel", "POST", "tasks", task_id, "cancel")
@@ -198,6 +212,15 @@ class V1Producer:
 
     def _foreign(self, what: str) -> NotATaskManager:
         return NotATaskManager(f"{self._api_url} answered {what}")
+
+
+def _log_line(raw: dict[str, Any]) -> TaskLogLine:
+    at = instant(raw["at"])
+    if at is None:
+        raise ValueError("a line has a time")
+    return TaskLogLine(
+        int(raw["attempt"]), at, strip_surrogates(str(raw["level"])), strip_surrogates(str(raw["text"]))
+    )
 
 
 def _submitted(wanted: Submission) -> dict[str, Any]:

@@ -1,0 +1,55 @@
+"""What a handler logs, on its way to the server."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class LogLine(NamedTuple):
+    """A line of the log of a task.
+
+    Attributes:
+        at: Seconds since 1970, UTC.
+        level: `debug`, `info`, `warning` or `error`.
+        text: Without secrets.
+    """
+
+    at: float
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogPart:
+    """Lines of a claim's log that follow each other.
+
+    Attributes:
+        first: The number of the first of them, from 1.
+        logged: How many the handler has logged so far, those included that were dropped.
+    """
+
+    first: int
+    lines: tuple[LogLine, ...]
+    logged: int
+
+    @property
+    def last(self) -> int:
+        """The number of the last of them; of the one before `first` where there is none."""
+        return self.first + len(self.lines) - 1
+
+    @property
+    def size(self) -> int:
+        """Characters of their texts."""
+        return sum(len(line.text) for line in self.lines)
+
+    def text(self) -> str:
+        """The same as JSON, to be stored."""
+        return json.dumps((self.first, self.lines, self.logged), ensure_ascii=False)
+
+    @classmethod
+    def parse(cls, text: str) -> LogPart:
+        """The lines that were stored so."""
+        first, lines, logged = json.loads(text)
+        return cls(first, tuple(LogLine(*line) for line in lines), logged)
