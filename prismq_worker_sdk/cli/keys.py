@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from prismq_worker_sdk.cli.database import WHO, database_option, on_database
+from prismq_worker_sdk.cli.database import WHO, database_option, need_extra, on_database
 from prismq_worker_sdk.cli.group import SuggestingGroup
 from prismq_worker_sdk.cli.options import duration_option, json_option, text
 from prismq_worker_sdk.cli.output import answer, note, tell
@@ -53,6 +53,7 @@ def keys() -> None:
 @database_option
 def create(database: str, *, as_json: bool, task_types: tuple[str, ...], **wanted: Any) -> None:
     """Make a key with a NAME that was never used, and print it; nobody can show it again."""
+    need_extra()
     from prismq_worker_sdk.taskmanager import keys as server
     from prismq_worker_sdk.taskmanager.http import read
 
@@ -70,6 +71,7 @@ def create(database: str, *, as_json: bool, task_types: tuple[str, ...], **wante
 @database_option
 def list_(database: str, *, as_json: bool) -> None:
     """List the keys: scope, what they are bound to, when they were used last, until when they hold."""
+    need_extra()
     from prismq_worker_sdk.taskmanager import keys as server
 
     found = [server.view(row) for row in on_database(database, lambda db, _now: server.listed(db))]
@@ -83,6 +85,7 @@ def list_(database: str, *, as_json: bool) -> None:
 @database_option
 def revoke(name: str, database: str) -> None:
     """End a key for ever; every server of the database refuses it within 2 s."""
+    need_extra()
     from prismq_worker_sdk.taskmanager import keys as server
 
     row = on_database(database, lambda db, now: server.revoke(db, name, WHO, now))

@@ -1,6 +1,7 @@
 """`prismq-worker taskmanager keys`: on the database, whether its server runs or not."""
 
 import json
+import sys
 
 import pytest
 
@@ -83,3 +84,13 @@ def test_no_key_at_all_is_said(cli):
     shown = cli("taskmanager", "keys", "list")
 
     assert (shown.code, shown.out, shown.err) == (0, "", "no key\n")
+
+
+@pytest.mark.parametrize("words", [["create", "k", "--scope", "admin"], ["list"], ["revoke", "k"]])
+def test_without_the_extra_it_is_said_what_to_install(words, cli, monkeypatch):
+    for name in ("fastapi", "sqlalchemy", "uvicorn"):
+        monkeypatch.setitem(sys.modules, name, None)
+    shown = cli("taskmanager", "keys", *words)
+
+    assert (shown.code, shown.out) == (2, "")
+    assert "prismq-worker-sdk[taskmanager]" in shown.err
