@@ -17,6 +17,7 @@ from prismq_worker_sdk.taskmanager.bulk import GO_ON
 from prismq_worker_sdk.taskmanager.chores import FORGET_OLD_LOCKS, Chore, done_by_themselves
 from prismq_worker_sdk.taskmanager.claims import extend_leases_after_restart
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
+from prismq_worker_sdk.taskmanager.counting import COUNT_ENDS
 from prismq_worker_sdk.taskmanager.db.database import connect, in_memory
 from prismq_worker_sdk.taskmanager.db.migrate import instance_of
 from prismq_worker_sdk.taskmanager.db.transactions import Reader, Unsure, Writer
@@ -32,6 +33,7 @@ from prismq_worker_sdk.taskmanager.routes import (
     manage,
     pauses,
     schedules,
+    stats,
     steering,
     task_logs,
     worker,
@@ -47,6 +49,7 @@ PARTS = (
     steering,
     pauses,
     schedules,
+    stats,
     task_logs,
     audit,
     fan_in,
@@ -57,6 +60,7 @@ CHORES = (
     FIRE_SCHEDULES,
     DELETE_OLD,
     GO_ON,
+    COUNT_ENDS,
     Chore("look at the keys", 1.0, AppState.look_at_keys),
     Chore("note when keys were used", 5.0, AppState.note_key_uses),
 )

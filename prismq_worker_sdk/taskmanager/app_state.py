@@ -22,6 +22,8 @@ from prismq_worker_sdk.taskmanager.db.database import Database
 from prismq_worker_sdk.taskmanager.db.transactions import Operation, Reader, Writer
 from prismq_worker_sdk.taskmanager.exchange import Answer, workers_to_tell
 from prismq_worker_sdk.taskmanager.http import Problem
+from prismq_worker_sdk.taskmanager.prometheus import Calls
+from prismq_worker_sdk.taskmanager.stats import Recent
 from prismq_worker_sdk.taskmanager.waiting import LOOK_EVERY, LOOK_EVERY_SHARED, News, Waiting
 
 A = TypeVar("A")
@@ -47,6 +49,8 @@ class AppState:
         instance: The id that was made with the database.
         waiting: Claims that wait for work.
         keys: The API keys that are known now.
+        stats: The latest look at the numbers.
+        calls: What was answered here.
     """
 
     config: TaskManagerConfig
@@ -57,6 +61,8 @@ class AppState:
     instance: str
     waiting: Waiting[Answer] = field(init=False)
     keys: KeyRing = field(init=False)
+    stats: Recent = field(default_factory=Recent)
+    calls: Calls = field(default_factory=Calls)
     _key_reader: Reader | Writer = field(init=False)
     _checkers: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(CHECKS, "taskmanager-check")

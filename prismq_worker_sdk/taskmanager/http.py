@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
 from typing import Any, NoReturn, TypeVar
@@ -70,9 +71,18 @@ class Route(APIRoute):
         checks = [one.dependency for one in self.dependencies if one.dependency is not None]
 
         async def handle(request: Request) -> Response:
-            for check in checks:
-                check(request)
-            response: Response = await self.endpoint(request, **request.path_params)
+            begun, status = time.perf_counter(), "5xx"
+            try:
+                for check in checks:
+                    check(request)
+                response: Response = await self.endpoint(request, **request.path_params)
+                status = str(response.status_code)
+            except Problem as problem:
+                status = str(problem.status)
+                raise
+            finally:
+                calls = request.app.state.taskmanager.calls
+                calls.add(request.method, self.path_format, status, time.perf_counter() - begun)
             return response
 
         return handle

@@ -7,7 +7,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prismq_worker_sdk.taskmanager import pauses
 from prismq_worker_sdk.taskmanager.cursors import cursor_of, place_of
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement
 from prismq_worker_sdk.taskmanager.db.tables import claims, task_types, tasks
@@ -77,31 +76,3 @@ def type_named(db: sa.Connection, name: str) -> Any:
 def types(db: sa.Connection) -> list[Row]:
     """The task types, by name."""
     return list(db.execute(sa.select(task_types).order_by(task_types.c.name)))
-
-
-def stats(db: sa.Connection, now: float) -> dict[str, dict[str, Any]]:
-    """Numbers for each type: depth, oldest pending age (seconds), in flight, ended, in the last hour too, paused."""
-    found: dict[str, dict[str, Any]] = {}
-    counted = sa.select(
-        tasks.c.type, tasks.c.status, sa.func.count(), sa.func.min(tasks.c.created_at)
-    ).group_by(tasks.c.type, tasks.c.status)
-    for task_type, status, number, oldest in db.execute(counted):
-        one = found.setdefault(task_type, _zeros())
-        one[status] = number
-        if status == "pending":
-            one["oldest_pending_seconds"] = max(0.0, now - oldest)
-    recent = (
-        sa.select(tasks.c.type, tasks.c.status, sa.func.count())
-        .where(tasks.c.completed_at > now - 3600)
-        .group_by(tasks.c.type, tasks.c.status)
-    )
-    for task_type, status, number in db.execute(recent):
-        found[task_type][f"{status}_last_hour"] = number
-    for task_type in pauses.standing(db, now):
-        found.setdefault(task_type, _zeros())["paused"] = 1
-    return found
-
-
-def _zeros() -> dict[str, Any]:
-    counts = ("pending", "processing", "completed", "failed", "completed_last_hour", "failed_last_hour")
-    return {**dict.fromkeys(counts, 0), "oldest_pending_seconds": 0.0, "paused": 0}

@@ -157,25 +157,6 @@ def instant(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def prometheus(stats: Mapping[str, Mapping[str, Any]]) -> str:
-    """The numbers in Prometheus' text format."""
-    lines = ["# HELP taskmanager_tasks Tasks by type and status.", "# TYPE taskmanager_tasks gauge"]
-    for name, one in sorted(stats.items()):
-        lines += [
-            f'taskmanager_tasks{{type="{name}",status="{status}"}} {one[status]}'
-            for status in ("pending", "processing", "completed", "failed")
-        ]
-    lines += [
-        "# HELP taskmanager_oldest_pending_seconds Age of the oldest pending task.",
-        "# TYPE taskmanager_oldest_pending_seconds gauge",
-    ]
-    lines += [
-        f'taskmanager_oldest_pending_seconds{{type="{name}"}} {one["oldest_pending_seconds"]:.3f}'
-        for name, one in sorted(stats.items())
-    ]
-    return "\n".join(lines) + "\n"
-
-
 def _text(value: str | None) -> str:
     return "null" if value is None else encode_basestring(value)
 

@@ -30,6 +30,7 @@ FILES = (
     "server_rules",
     "shared_database",
     "steering",
+    "stats",
     "task_logs",
 )
 

@@ -190,6 +190,16 @@ api_keys = Table(
     Column("last_used_at", Instant),
 )
 
+ended_counts = Table(
+    "ended_counts",
+    metadata,
+    Column("minute", BigId, primary_key=True, autoincrement=False, doc="since 1970; 0 sums up all"),
+    Column("type", Name(255), primary_key=True),
+    Column("completed", BigId, nullable=False),
+    Column("failed", BigId, nullable=False),
+)
+"""How many tasks ended in the minutes of the last day, and ever; `meta` says how far they are counted."""
+
 alerts = Table(
     "alerts",
     metadata,

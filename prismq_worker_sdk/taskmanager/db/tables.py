@@ -118,12 +118,13 @@ def _whole(name: str, *columns: Any) -> None:
 
 
 _task = tasks.c
-_WAITING = (_task.type, _task.lane, _task.priority.desc(), _task.seq)
+_WAITING = (_task.type, _task.lane, _task.priority.desc(), _task.seq, _task.created_at, _task.not_before)
+_DELAYED = (_task.not_before, _task.type)
 _ENDED = (_task.status, _task.completed_at, _task.seq, _task.type)
 Index("tasks_by_type", _task.type, _task.seq)
 Index("tasks_created", _task.created_at)
 _partial("tasks_waiting", *_WAITING, only="status = 'pending' AND postponed = 0")
-_partial("tasks_delayed", _task.not_before, only="status = 'pending' AND postponed = 1")
+_partial("tasks_delayed", *_DELAYED, only="status = 'pending' AND postponed = 1")
 _partial("tasks_held", _task.claim_expires_at, only="status = 'processing'")
 _partial("tasks_running", _task.lane, only="status = 'processing' AND lane > 0")
 _partial("tasks_failed", _task.seq, only="status = 'failed'")
@@ -133,7 +134,7 @@ _partial("tasks_by_error", _task.error_type, _task.seq, only="error_type IS NOT 
 _partial("tasks_by_key", _task.dedupe_key, only="dedupe_key IS NOT NULL")
 _partial("tasks_by_parent", _task.parent_id, _task.seq, only="parent_id IS NOT NULL")
 _whole("tasks_waiting", _task.status, _task.postponed, *_WAITING)
-_whole("tasks_delayed", _task.status, _task.postponed, _task.not_before)
+_whole("tasks_delayed", _task.status, _task.postponed, *_DELAYED)
 _whole("tasks_held", _task.status, _task.claim_expires_at)
 _whole("tasks_running", _task.status, _task.lane)
 _whole("tasks_ended", *_ENDED)

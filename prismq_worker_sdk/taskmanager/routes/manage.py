@@ -166,24 +166,6 @@ async def steer(request: Request, worker_id: str, action: str) -> Response:
     return answer(json_text(views.worker(row, running)))
 
 
-@router.get("/stats", dependencies=ANY)
-async def stats(request: Request) -> Response:
-    """Numbers for each task type."""
-    return answer(json_text({"types": await _stats(request)}))
-
-
-@router.get("/metrics", dependencies=ANY)
-async def metrics(request: Request) -> Response:
-    """The same for Prometheus."""
-    text = views.prometheus(await _stats(request))
-    return Response(text, media_type="text/plain; version=0.0.4")
-
-
-async def _stats(request: Request) -> dict[str, dict[str, Any]]:
-    found = await state_of(request).look_at_tasks(queries.stats)
-    return {name: numbers for name, numbers in found.items() if caller_of(request).may_use(name)}
-
-
 async def _created(state: AppState, wanted: list[NewTask]) -> list[Created | Problem]:
     made = await state.run(lambda db, now: producing.create(db, state.config, wanted, now))
     new = (one.task for one in made if isinstance(one, Created) and one.is_new)

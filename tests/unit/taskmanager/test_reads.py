@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from prismq_worker_sdk.taskmanager import exchange, queries
+from prismq_worker_sdk.taskmanager import exchange, queries, stats
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.db.database import connect
 from prismq_worker_sdk.taskmanager.db.tables import tasks
@@ -16,8 +16,8 @@ READS = {
     "/tasks?q=a": (queries, "listed"),
     "/tasks/{id}": (queries, "history"),
     "/task-types": (queries, "types"),
-    "/stats": (queries, "stats"),
-    "/metrics": (queries, "stats"),
+    "/stats": (stats, "look"),
+    "/metrics": (stats, "look"),
     "/workers": (exchange, "listed"),
 }
 
