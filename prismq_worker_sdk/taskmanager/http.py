@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
 from prismq_worker_sdk.errors import Fault
-from prismq_worker_sdk.taskmanager.rules import MAX_DEPTH, MAX_REQUEST_BYTES
+from prismq_worker_sdk.taskmanager.rules import MAX_DEPTH, MAX_REQUEST_BYTES, is_task_type
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -147,6 +147,14 @@ def at_most(limit: int, name: str, text: str) -> None:
         raise Problem(422, f"{name} has a lone surrogate, which UTF-8 cannot carry") from None
     if size > limit:
         raise Problem(413, f"{name} is {size} bytes, {limit} at most are taken")
+
+
+def must_be_task_type(name: str) -> None:
+    """Raises Problem 422 for a name that no task type can have."""
+    if not is_task_type(name):
+        raise Problem(
+            422, f"{name[:300]!r} is no task type; write dotted names such as PrismQ.YouTube.ScrapeShorts"
+        )
 
 
 def size_of(text: str) -> int:

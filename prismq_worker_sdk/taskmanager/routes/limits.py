@@ -10,9 +10,18 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from prismq_worker_sdk.taskmanager import lanes, limits
 from prismq_worker_sdk.taskmanager.app_state import LOOKS, admitted, caller_of, state_of
-from prismq_worker_sdk.taskmanager.http import Problem, Route, answer, body_of, json_text, read, takes
+from prismq_worker_sdk.taskmanager.http import (
+    Problem,
+    Route,
+    answer,
+    body_of,
+    json_text,
+    must_be_task_type,
+    read,
+    takes,
+)
 from prismq_worker_sdk.taskmanager.routes.pauses import NewPause
-from prismq_worker_sdk.taskmanager.rules import is_limit_name, is_task_type
+from prismq_worker_sdk.taskmanager.rules import is_limit_name
 
 router = APIRouter(tags=["limits"], route_class=Route)
 ANY = [Depends(admitted(*LOOKS))]
@@ -69,6 +78,7 @@ async def resume(request: Request, name: str) -> Response:
 @router.get("/task-types/{name}/limits", dependencies=OF_TYPE)
 async def of_type(request: Request, name: str) -> Response:
     """What tasks of a type use; nothing, where nobody said so."""
+    must_be_task_type(name)
     caller_of(request).must_use([name])
     found = await state_of(request).reader.run(lambda db, _now: lanes.uses_of_type(db, name))
     return answer(json_text({"limits": found}))
@@ -77,10 +87,7 @@ async def of_type(request: Request, name: str) -> Response:
 @router.put("/task-types/{name}/limits", dependencies=ADMIN, openapi_extra=takes(limits.TypeLimits))
 async def set_type(request: Request, name: str) -> Response:
     """Says what tasks of a type use from now on, those that wait included; the type need not be registered."""
-    if not is_task_type(name):
-        raise Problem(
-            422, f"{name!r} is no task type; write dotted names such as PrismQ.YouTube.ScrapeShorts"
-        )
+    must_be_task_type(name)
     new, who = await body_of(request, limits.TypeLimits), caller_of(request).name
     return await _changed(request, "-", lambda db, now: limits.set_type(db, name, new, who, now))
 

@@ -12,10 +12,18 @@ from prismq_worker_sdk.taskmanager import audit, exchange, lanes, pauses, produc
 from prismq_worker_sdk.taskmanager.app_state import LOOKS, AppState, admitted, caller_of, state_of
 from prismq_worker_sdk.taskmanager.callers import Caller
 from prismq_worker_sdk.taskmanager.config import Scope
-from prismq_worker_sdk.taskmanager.http import Problem, Route, answer, body_of, json_text, read, takes
+from prismq_worker_sdk.taskmanager.http import (
+    Problem,
+    Route,
+    answer,
+    body_of,
+    json_text,
+    must_be_task_type,
+    read,
+    takes,
+)
 from prismq_worker_sdk.taskmanager.messages import NewTask, NewTasks, NewTaskType, TaskFilter
 from prismq_worker_sdk.taskmanager.producing import Created
-from prismq_worker_sdk.taskmanager.rules import is_task_type
 
 router = APIRouter(tags=["manage"], route_class=Route)
 WORKER = [Depends(admitted(Scope.WORKER, by_type=True))]
@@ -96,10 +104,7 @@ async def retry(request: Request, task_id: str) -> Response:
 @router.put("/task-types/{name}", dependencies=WORKER, openapi_extra=takes(NewTaskType))
 async def publish(request: Request, name: str) -> Response:
     """Registers a task type; a change that breaks producers is refused unless it is allowed to."""
-    if not is_task_type(name):
-        raise Problem(
-            422, f"{name!r} is no task type; write dotted names such as PrismQ.YouTube.ScrapeShorts"
-        )
+    must_be_task_type(name)
     caller_of(request).must_use([name])
     state = state_of(request)
     new = await body_of(request, NewTaskType)

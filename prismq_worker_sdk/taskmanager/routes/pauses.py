@@ -8,9 +8,16 @@ from pydantic import Field
 
 from prismq_worker_sdk.taskmanager import audit, pauses, views
 from prismq_worker_sdk.taskmanager.app_state import admitted, caller_of, state_of
-from prismq_worker_sdk.taskmanager.http import Problem, Route, answer, body_of, json_text, takes
+from prismq_worker_sdk.taskmanager.http import (
+    Problem,
+    Route,
+    answer,
+    body_of,
+    json_text,
+    must_be_task_type,
+    takes,
+)
 from prismq_worker_sdk.taskmanager.messages import Delay, Instant, StrictMessage
-from prismq_worker_sdk.taskmanager.rules import is_task_type
 
 router = APIRouter(tags=["bulk"], route_class=Route)
 ADMIN = [Depends(admitted())]
@@ -50,10 +57,7 @@ async def resume(request: Request, name: str) -> Response:
 
 
 async def _changed(request: Request, name: str, new: NewPause | None) -> Response:
-    if not is_task_type(name):
-        raise Problem(
-            422, f"{name!r} is no task type; write dotted names such as PrismQ.YouTube.ScrapeShorts"
-        )
+    must_be_task_type(name)
     state, who = state_of(request), caller_of(request).name
 
     def change(db: sa.Connection, now: float) -> str:
