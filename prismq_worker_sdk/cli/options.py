@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any, NoReturn, TypeVar
 
 import click
 
+from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.environment import MISSION_NAMES
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.files import decoded, place, text_of
@@ -38,6 +41,14 @@ def text(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str
     except UnicodeEncodeError:
         raise click.BadParameter(f"{value!r} is no UTF-8 text") from None
     return value
+
+
+def instant(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """A time as RFC 3339; a duration is so long ago."""
+    with suppress(ValueError):
+        ago = timedelta(seconds=duration.seconds(value))
+        return (datetime.now(UTC) - ago).isoformat()
+    return text(ctx, param, value)
 
 
 def task_id(ctx: click.Context, param: click.Parameter, value: str) -> str | None:

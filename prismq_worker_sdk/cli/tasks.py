@@ -13,6 +13,7 @@ import click
 from prismq_worker_sdk.cli.group import SuggestingGroup
 from prismq_worker_sdk.cli.options import (
     duration_option,
+    instant,
     json_option,
     options,
     params_argument,
@@ -44,11 +45,23 @@ api_url_option = setting_options("api_url", callback=lambda ctx, _option, value:
 """What `prismq-worker tasks` was given counts for its commands too."""
 
 id_argument = click.argument("task_id", metavar="ID", callback=task_id)
-list_options = options(
+filter_options = options(
     click.option("--status", type=click.Choice(["pending", "processing", "completed", "failed"])),
     click.option("--type", "task_type", metavar="TYPE", callback=text),
     click.option("--worker", "worker_id", metavar="ID", callback=text),
+    click.option("--parent", "parent_id", metavar="ID", callback=text, help="Children of a task"),
+    click.option("--error-type", metavar="NAME", callback=text, help="As QuotaExceeded"),
+    click.option("--error", metavar="TEXT", callback=text, help="In the error"),
     click.option("--search", "q", metavar="TEXT", callback=text, help="In id, type, params or error"),
+    click.option(
+        "--created-after", metavar="WHEN", callback=instant, help="2026-11-29T12:00:00Z, or 2h ago: 2h"
+    ),
+    click.option("--created-before", metavar="WHEN", callback=instant),
+    click.option("--ended-after", metavar="WHEN", callback=instant),
+    click.option("--ended-before", metavar="WHEN", callback=instant),
+)
+list_options = options(
+    filter_options,
     click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True),
     click.option("--cursor", metavar="CURSOR", callback=text, help="The page behind the last one"),
     json_option,
@@ -111,7 +124,7 @@ def submit(
         task = handle.wait(timeout)
     except TimeoutError as error:
         raise ServerError(str(error)) from None
-    answer(_shown(task, "result"), [_line(task)], as_json=as_json)
+    answer(_shown(task, "result"), [line_of(task)], as_json=as_json)
     if task.result is not None and not as_json:
         tell_json(task.result)
     return 0 if task.status is TaskStatus.COMPLETED else 1
@@ -138,7 +151,7 @@ def list_(*, api_url: str | None, as_json: bool, **wanted: Any) -> None:
     """List tasks, newest first."""
     page = client_of(api_url).tasks(**wanted)
     shown = {"tasks": [_shown(task) for task in page.tasks], "next_cursor": page.next_cursor}
-    answer(shown, map(_line, page.tasks), as_json=as_json)
+    answer(shown, map(line_of, page.tasks), as_json=as_json)
     if page.next_cursor is not None and not as_json:
         note(f"more: --cursor {page.next_cursor}")
     if not page.tasks and not as_json:
@@ -192,26 +205,6 @@ def logs(task_id: str, *, follow: bool, attempt: int | None, as_json: bool, api_
             note(f"attempt {number}: {dropped} more lines were dropped, they were too many")
     if cursor is None:
         note("nothing was logged")
-
-
-@tasks.command(short_help="Cancel a task.")
-@id_argument
-@api_url_option
-def cancel(task_id: str, *, api_url: str | None) -> None:
-    """Fail a pending task at once, or ask for the end of a running one."""
-    tell(_line(client_of(api_url).cancel(task_id)))
-
-
-@tasks.command(short_help="Try a failed task again.")
-@id_argument
-@api_url_option
-def retry(task_id: str, *, api_url: str | None) -> None:
-    """Make a failed task pending again, with all its attempts.
-
-    On a server of the dialect prismq-client a failed task stays so: a new one of its type and params is created, once,
-    and printed.
-    """
-    tell(_line(client_of(api_url).retry(task_id)))
 
 
 def client_of(api_url: str | None) -> TaskManagerClient:
@@ -286,7 +279,7 @@ def _log_line(line: TaskLogLine, *, as_json: bool) -> str:
     return f"{at} #{line.attempt} {one_line(line.level):<7} {indented(line.text)}"
 
 
-def _line(task: Task) -> str:
+def line_of(task: Task) -> str:
     """A task on one line."""
     error = f"  {task.error[:COLUMNS]}" if task.error else ""
     return one_line(f"{task.id}  {task.status:<10}  {task.type}{error}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import SecretStr
@@ -15,6 +14,7 @@ from prismq_worker_sdk.model.protocol import ServerInfo, Throttled, Unreachable,
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.wire.dialect import Dialect
 from prismq_worker_sdk.wire.dialects import AUTO, DIALECTS, HEALTH, dialect_named, recognise
+from prismq_worker_sdk.wire.handle import TaskHandle as TaskHandle  # noqa: PLC0414 - where users look for it
 from prismq_worker_sdk.wire.key_redaction import clean_error
 from prismq_worker_sdk.wire.looking import MAX_CHILDREN_PAUSE, MAX_PAUSE, until
 from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, perform
@@ -31,54 +31,10 @@ from prismq_worker_sdk.wire.producer_backend import (
 )
 from prismq_worker_sdk.wire.rate_limits import RateLimits, rate_limits_of
 from prismq_worker_sdk.wire.schedules import Schedules
+from prismq_worker_sdk.wire.steering import Steering
 from prismq_worker_sdk.wire.transport import Timeouts, Transport, checked_key
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class TaskHandle:
-    """A task that was created, or that was there already.
-
-    On a v1 server it was there for the same dedupe key, and is not finished; on a `prismq-client` server for the same
-    type, params and run key, and `task.status` says how it stands: it may have completed or failed long ago.
-
-    Attributes:
-        created: Whether it is new.
-    """
-
-    task: Task
-    created: bool
-    client: TaskManagerClient
-
-    @property
-    def id(self) -> str:
-        """The task's id."""
-        return self.task.id
-
-    def wait(self, timeout: float | None = None) -> Task:
-        """The task once it has completed or failed.
-
-        Args:
-            timeout: Seconds to wait at most, None for ever.
-
-        Raises:
-            TimeoutError: It is not finished in time; it goes on all the same.
-        """
-        return self.client.wait(self.id, timeout)
-
-    def wait_children(self, timeout: float | None = None) -> ChildPage:
-        """How the children stand once the task and all of them have ended, without the children themselves (v1).
-
-        A child that asked for a task that follows its own children has not ended before that.
-
-        Args:
-            timeout: Seconds to wait at most, None for ever.
-
-        Raises:
-            TimeoutError: They have not ended in time; they go on all the same.
-        """
-        return self.client.wait_children(self.id, timeout)
 
 
 class TaskManagerClient:
@@ -193,10 +149,16 @@ class TaskManagerClient:
         q: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        **more: str | None,
     ) -> TaskPage:
-        """Tasks, newest first; a `prismq-client` server finds them by status and type only, and tells no params."""
+        """Tasks, newest first; a `prismq-client` server finds them by status and type only, and tells no params.
+
+        Args:
+            more: `parent_id`, `error_type`, `error` (part of it), `created_after`, `created_before`, `ended_after`,
+                `ended_before` (RFC 3339), where the server announces `bulk`.
+        """
         wanted = TaskFilter(
-            status=status, task_type=task_type, worker_id=worker_id, q=q, limit=limit, cursor=cursor
+            status=status, task_type=task_type, worker_id=worker_id, q=q, limit=limit, cursor=cursor, **more
         )
         return self._perform(lambda backend: backend.tasks(wanted))
 
@@ -277,6 +239,11 @@ class TaskManagerClient:
     def schedules(self) -> Schedules:
         """What the server makes again and again: list, show, set, delete, pause, resume, run (v1)."""
         return Schedules(lambda request: self._perform(lambda backend: backend.manage(request)))
+
+    @property
+    def steering(self) -> Steering:
+        """What operators do: to many tasks, to one that waits, and to task types (v1 with the bundle `bulk`)."""
+        return Steering(lambda request: self._perform(lambda backend: backend.manage(request)))
 
     def wait(self, task_id: str, timeout: float | None = None) -> Task:
         """The task once it has completed or failed.

@@ -76,6 +76,13 @@ class TaskFilter:
     task_type: str | None = None
     worker_id: str | None = None
     q: str | None = None
+    parent_id: str | None = None
+    error_type: str | None = None
+    error: str | None = None
+    created_after: str | None = None
+    created_before: str | None = None
+    ended_after: str | None = None
+    ended_before: str | None = None
     limit: int | None = None
     cursor: str | None = None
 

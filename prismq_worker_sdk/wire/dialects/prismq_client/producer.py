@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from prismq_worker_sdk.errors import Fault, NotATaskManager, NotSupported, RequestRefused
@@ -60,6 +60,8 @@ _STEP = re.compile(r"[^.\[\]]+")
 
 WORDS = {"Missing": "is missing", "Additional": "is not allowed"}
 
+FOUND_BY = {"status", "task_type", "limit", "cursor"}
+
 
 class PrismqClientProducer:
     """What this server can do of a producer's calls."""
@@ -102,8 +104,8 @@ class PrismqClientProducer:
 
     def tasks(self, wanted: TaskFilter) -> Steps[TaskPage]:
         """A page may be shorter than its limit: `_` stands for any character to the server, and only to it."""
-        for name in ("worker_id", "q"):
-            if getattr(wanted, name) is not None:
+        for name, value in asdict(wanted).items():
+            if value is not None and name not in FOUND_BY:
                 raise self._lacks(f"cannot look for tasks by {name}; ask for a status or a type")
         limit, offset, status = _page_of(wanted)
         page = tasks.list_tasks(status=status, type=wanted.task_type, limit=limit, offset=offset)
@@ -161,7 +163,7 @@ class PrismqClientProducer:
         raise self._lacks("keeps no statistics; count its tasks by their status")
 
     def manage(self, request: HttpRequest) -> Steps[dict[str, Any]]:
-        raise self._lacks(f"has no {request.segments[0]}")
+        raise self._lacks(f"has no {request.call}")
 
     def _raw(self, task_id: str) -> Steps[dict[str, Any]]:
         """A task's object; a text that is no number would be cast to one, and be a foreign task's."""
