@@ -93,6 +93,18 @@ def test_the_latest_firings_of_a_long_time_are_found_in_order(timing):
     assert latest(timing, NINE, NINE, 3) == [NINE]
 
 
+def test_the_latest_firings_are_found_however_far_apart_they_are():
+    day = 86400
+    assert latest(Cron("0 9 * * *", "UTC"), NINE, NINE + 40 * day, 3) == [
+        NINE + n * day for n in (38, 39, 40)
+    ]
+    assert latest(Cron("0 9 4 5 *", "UTC"), NINE, NINE + 800 * day, 9) == [
+        NINE,
+        NINE + 365 * day,
+        NINE + 730 * day + day,
+    ]
+
+
 def test_a_firing_that_is_due_is_made_by_every_rule():
     for missed in ("skip", "once", "all"):
         assert to_make(Every(3600, NINE), NINE, missed, NINE + MISSED_AFTER) == [NINE]

@@ -71,15 +71,13 @@ def test_the_next_five_times_are_told_on_the_clocks_of_the_zone(tmp_path):
     ]
 
 
-def test_a_firing_wakes_a_claim_that_waits(api):
+def test_a_firing_tells_claims_that_wait_of_its_task(api, monkeypatch):
+    told = []
+    monkeypatch.setattr(api.state.waiting, "notify", told.append)
     put(api)
-    asking = {"worker_id": "w1", "request_id": "r1", "claim": {"task_types": [TYPE], "wait_seconds": 30}}
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(api.call, "POST", "/tasks/exchange", asking)
-        fire(api, 3600)
-        (task,) = waiting.result().json()["tasks"]
+    fire(api, 3600)
 
-    assert task["id"] == show(api)["last_task_id"]
+    assert told == [{TYPE: 1}]
 
 
 @pytest.mark.parametrize(("missed", "number"), [("skip", 0), ("once", 1), ("all", 5)])
@@ -92,6 +90,14 @@ def test_missed_firings_are_made_up_for_as_the_schedule_says(api, missed, number
     assert (show(api)["last_error"] is None) == (number > 0)
     fire(api, 3300)
     assert len(made(api)) == number + 1
+
+
+def test_of_missed_firings_that_must_not_overlap_the_latest_is_made(api):
+    put(api, missed="all")
+    fire(api, 5 * 3600)
+
+    assert len(made(api)) == 1
+    assert seconds_of(show(api)["last_at"]) == api.clock.utc().timestamp()
 
 
 def test_at_most_a_hundred_missed_firings_are_made_up_for_and_no_two_of_them_are_one(api):
