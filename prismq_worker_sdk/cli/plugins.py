@@ -173,6 +173,8 @@ def _publish(plugins: Iterable[LoadedPlugin], client: TaskManagerClient, *, allo
                 "param_schema": handler.params.schema,
                 "result_schema": handler.result_schema,
             }
+            if handler.limits is not None and client.limits.counted:
+                wanted["limits"] = list(handler.limits)
             came = "unchanged"
             try:
                 there = known.get(handler.task_type, {})

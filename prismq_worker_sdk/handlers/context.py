@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Protocol
 
 from prismq_worker_sdk.model.cancel import CancelReason
@@ -136,6 +137,20 @@ class TaskContext(Protocol):
             NotSupported: The server does not announce `fan_in`.
             PluginError: The type is no task type, or this try has called it before.
             UnfitResult: The params are no JSON object, too large, or have a member `children`.
+        """
+
+    def pause_limit(self, key: str, until: float | datetime, *, reason: str = "") -> None:
+        """Stops every worker's tasks that use this limit, for example after a 429; they wait, and use nothing of it.
+
+        Rides on the next call to the server; tasks that are claimed already go on. A server without limits of the
+        fleet cannot: there this worker takes no more tasks of this task's type meanwhile.
+
+        Args:
+            until: Seconds from now, 0 to a year, or an instant with time zone.
+            reason: For people.
+
+        Raises:
+            ValueError: The key or the time is none.
         """
 
     def sleep(self, seconds: float) -> None:

@@ -70,6 +70,7 @@ class Handler:
         result_schema: JSON Schema of its results, None when it declares none.
         time_limit: Seconds.
         max_concurrent: Tasks of this type at the same time, None for no limit of its own.
+        limits: What a task of it uses of the limits of the fleet, as it is published; None where nothing is said.
         origin: Where it was written, `module:name`.
         settings: What `ctx.settings` gives.
         settings_from: Where they come from, and may come from anew; None where they stay what they are.
@@ -90,6 +91,7 @@ class Handler:
     time_limit: float = DEFAULT_TIME_LIMIT
     max_concurrent: int | None = None
     rate: Rate | None = None
+    limits: tuple[dict[str, Any], ...] | None = field(default=None, compare=False)
     retry: RetryPolicy | None = None
     isolation: Literal["thread", "process"] | None = None
     settings: Any = None

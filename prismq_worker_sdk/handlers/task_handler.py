@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, ClassVar, Literal, get_type_hints
+from typing import Any, ClassVar, Literal, TypeAlias, get_type_hints
 
 from prismq_worker_sdk.compat import signature
 from prismq_worker_sdk.errors import PluginError, SchemaError
@@ -18,18 +18,22 @@ from prismq_worker_sdk.handlers.handler import (
     parse_rate,
     takes_params_and_ctx,
 )
+from prismq_worker_sdk.handlers.limits import parse_limits
 from prismq_worker_sdk.handlers.values import ParamsSpec, is_model
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.retry import RetryPolicy
 
+Limits: TypeAlias = Sequence["str | Mapping[str, Any]"]
 
-def task_handler(
+
+def task_handler(  # noqa: PLR0913 - all that can be said of a handler
     task_type: str,
     *,
     params: object = None,
     time_limit: float | str | None = None,
     max_concurrent: int | None = None,
     rate: str | None = None,
+    limits: Limits | None = None,
     retry: RetryPolicy | None = None,
     isolation: Literal["thread", "process"] | None = None,
 ) -> Callable[[Callable[..., Any]], Handler]:
@@ -43,7 +47,10 @@ def task_handler(
             function's first parameter unless given.
         time_limit: Seconds, or `"2m"`; one hour unless given.
         max_concurrent: Tasks of this type at the same time in one worker.
-        rate: Starts in a stretch of time, `"30/min"`.
+        rate: Starts in a stretch of time in one worker, `"30/min"`.
+        limits: What a task uses of limits that the server counts for the whole fleet: their keys, as `["youtube"]`, or
+            `{"key": …, "units": 2}`, or `{"path": "/account", "prefix": "account:"}` for the one that a value of the
+            params names. `plugins --publish` publishes it.
         retry: Tries inside one claim after Transient; none unless given.
         isolation: Where it runs, `"thread"` or `"process"`; the worker's setting unless given. In a process of its
             own it can be killed, may crash, and holds nobody up; it must stand at the top of a module or come from
@@ -66,6 +73,7 @@ def task_handler(
             params=params,
             time_limit=time_limit,
             rate=rate,
+            limits=limits,
             max_concurrent=max_concurrent,
             retry=retry,
             isolation=isolation,
@@ -90,6 +98,7 @@ class TaskHandler:
     time_limit: ClassVar[float | str | None] = None
     max_concurrent: ClassVar[int | None] = None
     rate: ClassVar[str | None] = None
+    limits: ClassVar[Limits | None] = None
     retry: ClassVar[RetryPolicy | None] = None
     isolation: ClassVar[Literal["thread", "process"] | None] = None
 
@@ -134,7 +143,7 @@ class TaskHandler:
                 raise PluginError(
                     f"{origin}: {name}() is async, and nobody would await it; only process() may be"
                 )
-        declared = ("params", "time_limit", "rate", "max_concurrent", "retry", "isolation")
+        declared = ("params", "time_limit", "rate", "limits", "max_concurrent", "retry", "isolation")
         return _handler(
             self.process,
             origin,
@@ -185,6 +194,7 @@ def _handler(
     params: object,
     time_limit: float | str | None,
     rate: str | None,
+    limits: Limits | None,
     **more: Any,
 ) -> Handler:
     takes_params_and_ctx(function, origin)
@@ -204,6 +214,7 @@ def _handler(
         result_schema=result_schema,
         time_limit=limit,
         rate=parse_rate(rate, origin),
+        limits=None if limits is None else parse_limits(limits, origin),
         **more,
     )
 

@@ -56,6 +56,8 @@ class WorkerStarted:
     """Reports of earlier processes found in the outbox."""
     parked: int = 0
     """Reports that earlier processes parked there, whichever server they are for."""
+    limits: str = ""
+    """What holds for limits of its types, where they have any."""
 
 
 @dataclass(frozen=True, slots=True)

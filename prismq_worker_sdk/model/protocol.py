@@ -65,6 +65,15 @@ class Renewal:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitPause:
+    """Let nobody begin a task that uses this limit for so many seconds."""
+
+    name: str
+    seconds: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ExchangeRequest:
     """Report, renew, claim, or all of it; a dialect may need several HTTP requests for it.
 
@@ -76,6 +85,7 @@ class ExchangeRequest:
         request_id: The same for every repeat of a claim whose answer did not come (R6).
         within: Seconds that it may take as a whole, None for what its kind usually may.
         maybe_seen: Whether this claim was sent before, and may have been granted without an answer (R6).
+        pauses: Only where `Capabilities.limits`.
     """
 
     reports: tuple[Report, ...] = ()
@@ -85,6 +95,7 @@ class ExchangeRequest:
     request_id: str = ""
     within: float | None = None
     maybe_seen: bool = False
+    pauses: tuple[LimitPause, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

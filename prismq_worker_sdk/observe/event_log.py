@@ -97,6 +97,8 @@ class EventLog(BatchListener):
             f"worker started: {event.api_url} ({event.dialect}), {event.concurrency} slots, "
             f"types {', '.join(event.task_types)}"
         )
+        if event.limits:
+            text += f"; {event.limits}"
         if event.recovered:
             text += f"; {event.recovered} stored results are delivered first"
         if event.parked:

@@ -67,16 +67,17 @@ def set_limit(db: sa.Connection, name: str, new: NewLimit, who: str, now: float)
     return shown(db, name, now)
 
 
-def delete(db: sa.Connection, name: str, who: str, now: float) -> None:
-    """Takes a limit away: its tasks are held up by it no more.
+def delete(db: sa.Connection, name: str, who: str, now: float) -> dict[str, Any]:
+    """Takes a limit away: its tasks are held up by it no more; as it was.
 
     Raises:
         Problem: 404 there is none.
     """
-    _known(db, name)
+    before = shown(db, name, now)
     db.execute(limit_uses.delete().where(limit_uses.c.name == name))
     db.execute(limits.delete().where(limits.c.name == name))
     audit.note(db, who, "delete", "limit", name, None, now)
+    return before
 
 
 def pause(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from random import Random
 from typing import Any
@@ -45,6 +46,7 @@ class HarnessResult:
         follower: What `ctx.then` would create once those have ended, without `children` among its params.
         logs: Each line of `ctx.log` as (level, message, fields).
         slept: Seconds that `ctx.sleep` would have taken.
+        pauses: Each `ctx.pause_limit` as (key, seconds, reason).
     """
 
     outcome: Outcome | None
@@ -55,6 +57,7 @@ class HarnessResult:
     follower: Child | None = None
     logs: tuple[tuple[str, str, dict[str, Any]], ...] = ()
     slept: float = 0.0
+    pauses: tuple[tuple[str, float, str], ...] = ()
 
     @property
     def completed(self) -> bool:
@@ -135,6 +138,7 @@ class HandlerHarness:
             follower=next((one for one in ending.children if isinstance(one, Follower)), None),
             logs=tuple(ctx.lines),
             slept=attempt.slept,
+            pauses=tuple(attempt.pauses),
         )
 
     def _task(self, params: Mapping[str, Any]) -> Task:
@@ -215,6 +219,7 @@ class _HarnessAttempt(Attempt):
         self.slept = 0.0
         self.said: list[tuple[float, str]] = []
         self.checkpoints: list[Any] = []
+        self.pauses: list[tuple[str, float, str]] = []
         self._clock = clock
 
     @property
@@ -256,6 +261,13 @@ class _HarnessAttempt(Attempt):
 
     def logged(self, record: logging.LogRecord) -> None:
         """The context keeps what is logged."""
+
+    @property
+    def utc(self) -> datetime:
+        return self._clock.utc()
+
+    def pause_limit(self, name: str, seconds: float, reason: str) -> None:
+        self.pauses.append((name, seconds, reason))
 
     def store(self, checkpoint: str) -> None:
         self.checkpoint = checkpoint

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import SecretStr
@@ -16,6 +16,7 @@ from prismq_worker_sdk.wire.dialect import Dialect
 from prismq_worker_sdk.wire.dialects import AUTO, DIALECTS, HEALTH, dialect_named, recognise
 from prismq_worker_sdk.wire.handle import TaskHandle as TaskHandle  # noqa: PLC0414 - where users look for it
 from prismq_worker_sdk.wire.key_redaction import clean_error
+from prismq_worker_sdk.wire.limits import FleetLimits
 from prismq_worker_sdk.wire.looking import MAX_CHILDREN_PAUSE, MAX_PAUSE, until
 from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, perform
 from prismq_worker_sdk.wire.producer_backend import (
@@ -194,6 +195,7 @@ class TaskManagerClient:
         param_schema: Mapping[str, Any],
         result_schema: Mapping[str, Any] | None = None,
         allow_breaking: bool = False,
+        limits: Sequence[Mapping[str, Any]] | None = None,
     ) -> dict[str, Any]:
         """Registers the parameter schema of a task type; tasks are checked against it when they are created.
 
@@ -203,6 +205,7 @@ class TaskManagerClient:
             result_schema: What its results look like, for their readers; not checked, and kept by v1 only.
             allow_breaking: Whether producers may be broken; on a `prismq-client` server, whether another schema may be
                 overwritten.
+            limits: What its tasks use, as `limits.set_uses` takes it, where the server counts limits.
 
         Returns:
             The type in the server's words; with `unchanged` where a `prismq-client` server had it already.
@@ -216,6 +219,7 @@ class TaskManagerClient:
             param_schema=param_schema,
             result_schema=result_schema,
             allow_breaking=allow_breaking,
+            limits=limits if limits is not None and self.limits.counted else None,
         )
         return self._perform(lambda backend: backend.publish(wanted))
 
@@ -244,6 +248,11 @@ class TaskManagerClient:
     def steering(self) -> Steering:
         """What operators do: to many tasks, to one that waits, and to task types (v1 with the bundle `bulk`)."""
         return Steering(lambda request: self._perform(lambda backend: backend.manage(request)))
+
+    @property
+    def limits(self) -> FleetLimits:
+        """The limits of the whole fleet (v1 with the bundle `limits`)."""
+        return FleetLimits(lambda request: self._perform(lambda backend: backend.manage(request)), self._can)
 
     def wait(self, task_id: str, timeout: float | None = None) -> Task:
         """The task once it has completed or failed.

@@ -170,6 +170,7 @@ class TypeSchema:
     param_schema: Mapping[str, Any]
     result_schema: Mapping[str, Any] | None = None
     allow_breaking: bool = False
+    limits: Sequence[Mapping[str, Any]] | None = None
 
 
 class ProducerBackend(Protocol):

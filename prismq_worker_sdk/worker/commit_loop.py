@@ -216,8 +216,16 @@ def _tell_type(services: Services, attempt: Attempt, ending: Ending, end: End) -
 
 
 def _pause(services: Services, task_type: str, seconds: float, error: HandlerSignal) -> None:
-    reason = services.redactor.text(shown(error))
     trace = logged_trace(error, services.redactor.text)
+    pause_type(services, task_type, seconds, services.redactor.text(shown(error)), trace)
+
+
+def pause_type(services: Services, task_type: str, seconds: float, reason: str, trace: str = "") -> None:
+    """Claims no more of a type here for a while; a restart does not end that (R18).
+
+    Args:
+        trace: Where its handler raised, for the log.
+    """
     services.availability.pause(task_type, seconds, reason, now=services.clock.monotonic(), trace=trace)
     try:
         services.outbox.pause(task_type, seconds, reason)

@@ -6,9 +6,16 @@ import json
 import logging
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Protocol
 
-from prismq_worker_sdk.errors import NotSupported, PluginError, TaskCancelled, UnfitResult
+from prismq_worker_sdk.errors import (
+    LONGEST_DELAY,
+    NotSupported,
+    PluginError,
+    TaskCancelled,
+    UnfitResult,
+)
 from prismq_worker_sdk.handlers.context import TaskContext, TaskLog
 from prismq_worker_sdk.handlers.handler import check_task_type
 from prismq_worker_sdk.handlers.values import encode_result
@@ -19,6 +26,7 @@ from prismq_worker_sdk.model.task import Task
 
 MAX_CHECKPOINT_BYTES = 64 * 1024
 """docs/rules.md, limits."""
+LONGEST_LIMIT_NAME = 255
 
 
 class CancelToken:
@@ -126,6 +134,13 @@ class ContextBackend(Protocol):
     def logged(self, record: logging.LogRecord) -> None:
         """The handler logged something that its server may be told."""
 
+    @property
+    def utc(self) -> datetime:
+        """The time, with time zone."""
+
+    def pause_limit(self, name: str, seconds: float, reason: str) -> None:
+        """Pauses a limit for the whole fleet where the server can, else the type of the task in this worker."""
+
     def store(self, checkpoint: str) -> None:
         """Stores a checkpoint, JSON text; returns once it is stored."""
 
@@ -216,11 +231,32 @@ class RunningContext(TaskContext):
         limit = self._backing.can.max_params_bytes
         self.children = (*self.children, follower_of(task_type, params, priority, max_bytes=limit))
 
+    def pause_limit(self, key: str, until: float | datetime, *, reason: str = "") -> None:
+        if not (1 <= len(key) <= LONGEST_LIMIT_NAME and key.isprintable()):
+            raise ValueError(f"pause_limit({key!r}, …): the key of a limit is 1 to 255 printable characters")
+        self._backing.pause_limit(key, _seconds_until(until, self._backing), str(reason))
+        self.check()
+
     def sleep(self, seconds: float) -> None:
         self.check()
         reason = self._backing.token.wait(max(0.0, seconds))
         if reason is not None:
             raise TaskCancelled(reason)
+
+
+def _seconds_until(until: float | datetime, backing: ContextBackend) -> float:
+    """Seconds from now, at least 0 and at most a year.
+
+    Raises:
+        ValueError: It is neither an instant with time zone nor a number of seconds.
+    """
+    if isinstance(until, datetime):
+        if until.tzinfo is None:
+            raise ValueError(f"until={until!r} needs a time zone, for example datetime.now(UTC)")
+        return min(LONGEST_DELAY, max(0.0, (until - backing.utc).total_seconds()))
+    if not 0 <= float(until) <= LONGEST_DELAY:
+        raise ValueError(f"until={until!r} is no number of seconds, 0 to {LONGEST_DELAY:.0f} (a year)")
+    return float(until)
 
 
 def child_of(

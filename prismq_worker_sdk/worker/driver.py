@@ -17,6 +17,7 @@ from prismq_worker_sdk.model.protocol import (
     Failure,
     Probe,
     ProbeReply,
+    Rejected,
     ServerInfo,
 )
 from prismq_worker_sdk.worker.services import Services
@@ -67,9 +68,20 @@ def exchange(services: Services, request: ExchangeRequest) -> Generator[Effect, 
 
     Types that the server does not know are asked for again later: somebody may register them.
     """
-    reply = yield Call(replace(request, worker_id=services.worker_id))
+    sent_at = services.clock.monotonic()
+    waits = (
+        request.claim is not None and request.claim.wait_seconds > 0
+    )  # it would not, with something to say
+    pauses = services.pauses.due(sent_at) if services.can.limits and not waits else ()
+    reply = yield Call(replace(request, worker_id=services.worker_id, pauses=pauses))
     if reply is None or isinstance(reply, ServerInfo):
         raise TypeError(f"an exchange was answered with {reply!r}")
+    if pauses:
+        now = services.clock.monotonic()
+        if isinstance(reply, ExchangeResponse | Rejected):
+            services.pauses.told(pauses, now, sent_at)
+        else:
+            services.pauses.failed(now)
     if isinstance(reply, ExchangeResponse):
         if reply.command is not services.shared.command:
             services.apply_command(reply.command)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from itertools import count
 from random import Random
@@ -23,16 +24,17 @@ from prismq_worker_sdk.decide.exceptions import shown, single
 from prismq_worker_sdk.decide.leases import CONFIRM_WITHIN
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import InvalidParams, TaskCancelled, Transient
+from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.model.events import TaskProgressed, TaskStarted
+from prismq_worker_sdk.model.events import Notice, TaskProgressed, TaskStarted
 from prismq_worker_sdk.model.outcome import Completed, Outcome
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.observe.logs import TASK
 from prismq_worker_sdk.processes import end_fork_of
 from prismq_worker_sdk.worker.attempt import Attempt, Ending, Prefetched
-from prismq_worker_sdk.worker.commit_loop import finish
+from prismq_worker_sdk.worker.commit_loop import finish, pause_type
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.handler_call import call
 from prismq_worker_sdk.worker.prefetch import may_begin
@@ -239,6 +241,22 @@ class AttemptBackend:
         if self._services.shared.lease_listens or pressing:
             self._services.shared.lease_listens = False
             self._services.wakeups.lease()
+
+    @property
+    def utc(self) -> datetime:
+        return self._services.clock.utc()
+
+    def pause_limit(self, name: str, seconds: float, reason: str) -> None:
+        services, task_type = self._services, self.task.type
+        reason = services.redactor.text(reason)[:LONGEST_MESSAGE]
+        if not services.can.limits:
+            pause_type(services, task_type, seconds, reason or f"its handler paused {name}")
+            return
+        services.pauses.add(name, seconds, reason, services.clock.monotonic())
+        services.wakeups.lease()
+        why = f": {reason}" if reason else ""
+        told = f"{task_type} pauses the limit {name} of the whole fleet for {duration.text(seconds)}{why}"
+        services.emit(Notice("info", told))
 
     def store(self, checkpoint: str) -> None:
         self._services.outbox.checkpoint(self.token.claim.identity.task_key, checkpoint)

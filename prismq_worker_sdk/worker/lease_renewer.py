@@ -99,6 +99,8 @@ class LeaseRenewer:
         due = [self._due_at(identity, lease) for identity, lease in self._leases.items()]
         if not self._looked:  # a claim that began and ended since the last look may wait for its report
             due.append(self._look_at)
+        if self._services.can.limits and (pause_at := self._services.pauses.next_due()) is not None:
+            due.append(pause_at)
         first = min(due, default=math.inf)
         return None if first == math.inf else first
 
@@ -115,12 +117,13 @@ class LeaseRenewer:
         for identity in chosen[: services.can.max_tasks]:
             renewals.append(renewal := self._renewal(identity, now, room))
             room -= 0 if renewal.log is None else renewal.log.size
-        if not renewals:
+        if not renewals and services.pauses.next_due() is None:
             return
         batch = tuple(renewals)
         if any(renewal.progress is not None or renewal.log for renewal in batch):
             self._told_at = now
-        shortest = min(self._leases[renewal.identity].seconds for renewal in batch)
+        leases = [self._leases[renewal.identity].seconds for renewal in batch]
+        shortest = min(leases, default=services.can.lease_seconds)
         whole = yield from exchange(services, ExchangeRequest(renewals=batch, within=deadline(shortest)))
         if isinstance(whole, ExchangeResponse):
             if services.server_status.answered():

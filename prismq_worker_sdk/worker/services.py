@@ -26,6 +26,7 @@ from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.availability import ServerStatus, TypeAvailability
 from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.context import RunningContext
+from prismq_worker_sdk.worker.limit_pauses import LimitPauses
 from prismq_worker_sdk.worker.room import Disk
 from prismq_worker_sdk.worker.shared import Lifecycle, Shared, Wakeups
 from prismq_worker_sdk.worker.slots import AttemptTable, SlotPool
@@ -89,6 +90,7 @@ class Services(Environment):
         can: What it can do; asked again when an extension is gone (R35).
         stale_claims: Tasks whose claim a report may end while it is on its way.
         children: The processes of handlers that have their own, None when every handler runs in a thread.
+        pauses: Of limits, until the server knows them.
     """
 
     server: str
@@ -103,6 +105,7 @@ class Services(Environment):
     children: Children | None
     wakeups: Wakeups
     shared: Shared
+    pauses: LimitPauses
 
     def gives_back(self, claim: Claim, delay: float = 0.0) -> bool:
         """Whether a task can go back to the server now, instead of when its claim has lapsed (R18)."""
@@ -192,4 +195,5 @@ def build(
         children=children,
         wakeups=Wakeups(),
         shared=Shared(),
+        pauses=LimitPauses(),
     )

@@ -51,12 +51,11 @@ async def set_limit(request: Request, name: str) -> Response:
     return await _changed(request, name, lambda db, now: limits.set_limit(db, name, new, who, now))
 
 
-@router.delete("/limits/{name:path}", dependencies=ADMIN, status_code=204)
+@router.delete("/limits/{name:path}", dependencies=ADMIN)
 async def delete(request: Request, name: str) -> Response:
     """Takes a limit away."""
     who = caller_of(request).name
-    await _changed(request, name, lambda db, now: limits.delete(db, name, who, now))
-    return Response(status_code=204)
+    return await _changed(request, name, lambda db, now: limits.delete(db, name, who, now))
 
 
 @router.post("/limits/{name:path}/pause", dependencies=ADMIN, openapi_extra=takes(NewPause, needed=False))
@@ -93,7 +92,7 @@ async def set_type(request: Request, name: str) -> Response:
 
 
 async def _changed(
-    request: Request, name: str, change: Callable[[sa.Connection, float], dict[str, Any] | None]
+    request: Request, name: str, change: Callable[[sa.Connection, float], dict[str, Any]]
 ) -> Response:
     """The answer to a change; who waits is told, since there may be room now."""
     if not is_limit_name(name):

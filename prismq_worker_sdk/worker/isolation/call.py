@@ -15,6 +15,7 @@ from prismq_worker_sdk.worker.isolation.protocol import (
     Begun,
     Cancel,
     Ended,
+    PauseLimit,
     Progressed,
     Run,
     StateUpdate,
@@ -135,6 +136,8 @@ class _Call:
                 self.begun = True
             case Progressed(percent=percent, message=text):
                 self._backing.progressed(percent, text)
+            case PauseLimit(name=name, seconds=seconds, reason=reason):
+                self._backing.pause_limit(name, seconds, reason)
             case Store(checkpoint=checkpoint):
                 self._store(checkpoint)
 

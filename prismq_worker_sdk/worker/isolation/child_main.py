@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from prismq_worker_sdk.decide.exceptions import single, tell
@@ -39,6 +40,7 @@ from prismq_worker_sdk.worker.isolation.protocol import (
     Ended,
     Init,
     LoadFailed,
+    PauseLimit,
     Progressed,
     Ready,
     Run,
@@ -238,6 +240,13 @@ class ChildBackend:
         """Tells the worker what the log of this process leaves out."""
         if not logging.getLogger(record.name).isEnabledFor(record.levelno):
             self._unlogged.emit(record)
+
+    @property
+    def utc(self) -> datetime:
+        return self._clock.utc()
+
+    def pause_limit(self, name: str, seconds: float, reason: str) -> None:
+        self._channel.send(PauseLimit(name, seconds, reason))
 
     def store(self, checkpoint: str) -> None:
         """Returns once the worker has stored it.

@@ -143,6 +143,15 @@ class Progressed:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseLimit:
+    """From the child: a limit to be paused."""
+
+    name: str
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """From the child: a checkpoint to be stored."""
 

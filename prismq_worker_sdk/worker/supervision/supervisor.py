@@ -26,6 +26,20 @@ from prismq_worker_sdk.worker.supervision.startup import find_server, search
 from prismq_worker_sdk.worker.supervision.supervise_loop import ask_stop, seconds_left, supervise
 from prismq_worker_sdk.worker.supervision.threads import WorkerThreads
 
+FLEET = "limits are counted by the server, for the whole fleet"
+ALONE = "limits hold for this worker alone: this server counts none"
+
+
+def _limits(services: Services) -> str:
+    """For whom limits of its types hold, "" where they have none."""
+    limited = [one for one in services.registry.handlers if one.limits]
+    if limited and services.can.limits:
+        return FLEET
+    own = [
+        one for one in services.registry.handlers if one.rate is not None or one.max_concurrent is not None
+    ]
+    return ALONE if limited or (own and not services.can.limits) else ""
+
 
 def announce(services: Services, *, state_dir: str, recovered: int) -> None:
     """Tells who works where, and what this server makes of it.
@@ -45,6 +59,7 @@ def announce(services: Services, *, state_dir: str, recovered: int) -> None:
             grace_seconds=config.grace_period,
             recovered=recovered,
             parked=services.shared.parked,
+            limits=_limits(services),
         )
     )
     if config.worker_id and not can.fences:

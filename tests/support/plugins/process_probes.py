@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import SecretStr, field_validator
@@ -102,6 +103,17 @@ def checkpoint(params: dict, ctx: TaskContext) -> dict:
 @task_handler("Probe.BadCheckpoint")
 def bad_checkpoint(params: dict, ctx: TaskContext) -> None:
     ctx.checkpoint("x" * 70_000)
+
+
+@task_handler("Probe.PauseLimit")
+def pauses_limit(params: dict, ctx: TaskContext) -> str:
+    until = params["until"]
+    ctx.pause_limit(
+        params["key"],
+        datetime.fromisoformat(until) if isinstance(until, str) else until,
+        reason=params["reason"],
+    )
+    return "paused"
 
 
 @task_handler("Probe.Submit")

@@ -179,6 +179,14 @@ def test_what_is_no_function_is_refused(thing):
         ({"rate": "1/0s"}, "rate='1/0s' is no rate"),
         ({"rate": "-1/s"}, "rate='-1/s' is no rate"),
         ({"rate": "1/week"}, "rate='1/week' is no rate"),
+        ({"limits": "youtube"}, "limits='youtube' is no list"),
+        ({"limits": [{}]}, "{} says no use of a limit"),
+        ({"limits": [{"key": "a", "path": "/b"}]}, "says no use of a limit"),
+        ({"limits": [{"path": "b"}]}, "says no use of a limit"),
+        ({"limits": [{"key": "a", "units": 0}]}, "says no use of a limit"),
+        ({"limits": [{"key": "a", "prefix": "b"}]}, "says no use of a limit"),
+        ({"limits": [5]}, "5 says no use of a limit"),
+        ({"limits": [""]}, "'' says no use of a limit"),
         ({"rate": "\u0663/s"}, "is no rate"),
         ({"retry": 3}, "retry=3 is no RetryPolicy"),
         ({"isolation": "fork"}, "isolation='fork' is unknown; write 'thread' or 'process'"),
@@ -324,3 +332,15 @@ def test_annotations_that_are_evaluated_late_may_name_what_only_type_checkers_se
         assert handler.result_schema["required"] == ["n"]
     with pytest.raises(SchemaError, match="the annotation 'Unseen' is not known"):
         task_handler("An.Unreadable")(found["unreadable"])
+
+
+def test_limits_are_said_by_key_or_by_a_path_into_the_params():
+    limits = ["api", {"key": "b", "units": 1}, {"path": "/account", "prefix": "account:", "units": 2}]
+
+    assert task_handler("Test.Type", limits=limits)(plain).limits == (
+        {"key": "api"},
+        {"key": "b"},
+        {"path": "/account", "prefix": "account:", "units": 2},
+    )
+    assert task_handler("Test.Type", limits=[])(plain).limits == ()
+    assert task_handler("Test.Type")(plain).limits is None

@@ -208,6 +208,14 @@ def test_delays_for_one_reason_are_told_once_a_minute_with_their_number(logs):
     ]
 
 
+def test_the_start_tells_for_whom_limits_hold(logs):
+    logs.set_up()
+    started = {**STARTED, "task_types": ("T",), "recovered": 0}
+    EventLog(FakeClock())(ev.WorkerStarted(**started, limits="limits hold for this worker alone"))
+
+    assert logs.lines[0]["message"].endswith("; limits hold for this worker alone")
+
+
 def test_the_start_tells_how_many_reports_are_parked(logs):
     logs.set_up()
     started = {**STARTED, "task_types": ("T",), "recovered": 0}

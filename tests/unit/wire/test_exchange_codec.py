@@ -20,6 +20,7 @@ from prismq_worker_sdk.model.protocol import (
     Grant,
     LeaseAnswer,
     LeaseVerdict,
+    LimitPause,
     Rejected,
     Renewal,
     ReportAnswer,
@@ -29,7 +30,7 @@ from prismq_worker_sdk.model.protocol import (
     WorkerCommand,
 )
 from prismq_worker_sdk.model.report import Report, Verdict
-from prismq_worker_sdk.wire.dialects.v1.base import read_bundle
+from prismq_worker_sdk.wire.dialects.v1.base import read_bundle, read_health
 from prismq_worker_sdk.wire.dialects.v1.exchange import exchange
 from prismq_worker_sdk.wire.messages import HttpReply
 
@@ -383,3 +384,28 @@ def test_r24_a_report_without_lines_that_is_too_much_is_refused_at_once():
 
     assert len(sent) == 1
     assert value.reports[0].verdict is Verdict.REFUSED
+
+
+def test_pauses_of_limits_go_beside_what_else_is_said():
+    pauses = (LimitPause("api", 60.0, "429"), LimitPause("b", 0.5))
+    call = ExchangeRequest(renewals=(Renewal(identity()),), pauses=pauses, worker_id="w")
+
+    assert asked(call)[1]["pauses"] == [
+        {"name": "api", "seconds": 60.0, "reason": "429"},
+        {"name": "b", "seconds": 0.5},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bundles", "limits"),
+    [
+        ({"exchange": ANNOUNCED, "limits": True}, True),
+        ({"exchange": ANNOUNCED}, False),
+        ({"exchange": ANNOUNCED, "limits": "yes"}, False),
+        ({"limits": True}, False),
+    ],
+)
+def test_limits_count_only_together_with_exchanges(bundles, limits):
+    body = json.dumps({"status": "healthy", "capabilities": bundles})
+
+    assert read_health(HttpReply(200, body.encode())).capabilities.limits is limits

@@ -3,9 +3,11 @@
 import json
 import logging
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
+from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.decide.redaction import MARK
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
@@ -17,6 +19,7 @@ from tests.support.processes import wait_until
 
 CREATES = Capabilities(creates=True, follows=True)
 RELEASES = Capabilities(releases=True)
+LIMITS = Capabilities(limits=True)
 LINE = next(n for n, line in enumerate(PROBES.read_text().splitlines(), 1) if line == "    raise error")
 PLACE = f"(process_probes.py:{LINE}, in raises)"
 
@@ -147,6 +150,48 @@ def test_r22_a_server_that_creates_nothing_is_said_at_once(place):
 
     assert failed.error_type == "NotSupported"
     assert "exchange extension" in failed.error
+
+
+def test_a_limit_is_paused_for_the_whole_fleet_where_the_server_can(place):
+    here = place(capabilities=LIMITS)
+
+    assert result(here.does("PauseLimit", key="api", until=60, reason=f"429 {SECRET}")) == "paused"
+    (pause,) = here.services.pauses.due(here.clock.monotonic())
+    assert (pause.name, pause.seconds, pause.reason) == ("api", 60.0, f"429 {MARK}")
+    assert not here.of(TypePaused)
+
+
+@pytest.mark.parametrize(("ahead", "seconds"), [(90, 90), (-50, 0)])
+def test_a_limit_is_paused_until_an_instant(place, ahead, seconds):
+    here = place(capabilities=LIMITS)
+    # a child has a clock of its own
+    now = here.clock.utc() if here.services.children is None else datetime.now(UTC)
+    until = (now + timedelta(seconds=ahead)).isoformat()
+    here.does("PauseLimit", key="api", until=until, reason="")
+
+    (pause,) = here.services.pauses.due(here.clock.monotonic())
+    assert pause.seconds == pytest.approx(seconds, abs=40)
+
+
+def test_where_the_server_counts_no_limits_the_type_is_paused_in_this_worker(place):
+    here = place()
+
+    assert result(here.does("PauseLimit", key="api", until=60, reason="429")) == "paused"
+    assert here.services.pauses.next_due() is None
+    (paused,) = here.of(TypePaused)
+    assert (paused.task_type, paused.reason, paused.seconds) == ("Probe.PauseLimit", "429", 60.0)
+    assert "Probe.PauseLimit" in here.outbox.pauses()
+
+
+@pytest.mark.parametrize(
+    ("key", "until"),
+    [("", 5), ("a\n", 5), ("x" * 256, 5), ("a", -1), ("a", 1e12), ("a", "2030-01-01T00:00:00")],
+)
+def test_a_pause_that_is_none_is_an_error_of_the_handler(place, key, until):
+    here = place(capabilities=LIMITS)
+
+    assert here.does("PauseLimit", key=key, until=until, reason="").error_type == "ValueError"
+    assert here.services.pauses.next_due() is None
 
 
 def test_r13_each_try_inside_a_claim_starts_without_children_and_with_the_last_checkpoint(place):

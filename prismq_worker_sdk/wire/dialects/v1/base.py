@@ -77,7 +77,11 @@ def read_health(reply: HttpReply) -> ServerInfo | None:
     announced = body.get("capabilities")
     bundles = announced if isinstance(announced, dict) else {}
     can = read_bundle(bundles.get("exchange")) or BASE
-    can = replace(can, follows=can.creates and bundles.get("fan_in") is True)
+    can = replace(
+        can,
+        follows=can.creates and bundles.get("fan_in") is True,
+        limits=can.renews and bundles.get("limits") is True,
+    )
     batch = _numbers(bundles.get("batch"), BATCH) if bundles.get("manage") is True else None
     if batch is not None:
         can = replace(can, max_submits=int(batch["max_tasks"]), max_submit_bytes=int(batch["max_bytes"]))

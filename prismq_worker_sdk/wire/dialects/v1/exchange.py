@@ -18,6 +18,7 @@ from prismq_worker_sdk.model.protocol import (
     LeaseAnswer,
     LeaseReply,
     LeaseVerdict,
+    LimitPause,
     Renewal,
     ReportAnswer,
     ReportReply,
@@ -79,7 +80,7 @@ def _in_two_ways(call: ExchangeRequest, can: Capabilities) -> Steps[ExchangeRepl
     rest = replace(call, reports=tuple(report for report in reports if report.identity.token is not None))
     singly = yield from base.exchange(ExchangeRequest(reports=without))
     found: ExchangeReply = ExchangeResponse()
-    if rest.reports or rest.renewals or rest.claim is not None:
+    if rest.reports or rest.renewals or rest.pauses or rest.claim is not None:
         found = yield from exchange(rest, can)
     if not isinstance(found, ExchangeResponse):
         tasks = () if call.claim is None else found
@@ -102,6 +103,8 @@ def _request(call: ExchangeRequest) -> HttpRequest:
         parts.append(f'"reports":[{",".join(map(_report, call.reports))}]')
     if call.renewals:
         parts.append(f'"leases":[{",".join(map(_renewal, call.renewals))}]')
+    if call.pauses:
+        parts.append(f'"pauses":[{",".join(map(_pause, call.pauses))}]')
     if call.claim is not None:
         wait = call.claim.wait_seconds
         wanted = {
@@ -172,6 +175,11 @@ def _renewal(renewal: Renewal) -> str:
 def _log(log: LogPart) -> str:
     lines = [{"at": line.at, "level": line.level, "text": line.text} for line in log.lines]
     return f'"log":{{"first":{log.first},"logged":{log.logged},"lines":{_json(lines)}}}'
+
+
+def _pause(pause: LimitPause) -> str:
+    parts = _given(name=pause.name, seconds=pause.seconds, reason=pause.reason or None)
+    return f"{{{','.join(parts)}}}"
 
 
 def _response(call: ExchangeRequest, reply: HttpAnswer) -> ExchangeReply:

@@ -134,6 +134,8 @@ class V1Producer:
             body["result_schema"] = dict(wanted.result_schema)
         if wanted.allow_breaking:
             body["allow_breaking"] = True
+        if wanted.limits is not None:
+            body["limits"] = [dict(one) for one in wanted.limits]
         return self._object("publish", "PUT", "task-types", wanted.name, body=body)
 
     def task_types(self) -> Steps[list[dict[str, Any]]]:
