@@ -11,6 +11,7 @@ from prismq_worker_sdk.testing.conformance import (  # noqa: F401 - each adds it
     audit,
     base,
     batch,
+    bulk,
     exchange,
     exchange_ends,
     fan_in,

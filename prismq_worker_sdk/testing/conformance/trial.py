@@ -228,8 +228,10 @@ class Trial:
                     self.report(task, "failed", error="a check ended", retryable=False)
                 else:
                     self.end(task, "fail", error="a check ended")
-        cancels = [("POST", f"/tasks/{task_id}/cancel") for task_id in self._created]
-        for method, path in [*self._afterwards, *cancels]:
+        deletes = "bulk" in self.server.announced
+        end, then = ("DELETE", "") if deletes else ("POST", "/cancel")
+        own = [(end, f"/tasks/{task_id}{then}") for task_id in self._created]
+        for method, path in [*self._afterwards, *own]:
             with suppress(Exception):
                 self.ask(method, path)
 
