@@ -5,6 +5,7 @@ The routes, their fields and parameters come from the OpenAPI file, so that new 
 
 import json
 import logging
+import os
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -12,7 +13,7 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
-from tests.support.api import TYPE, running_api
+from tests.support.api import SERVER, TYPE, running_api
 
 DOCUMENT = yaml.safe_load((Path(__file__).parents[3] / "docs/reference/openapi.yaml").read_text("utf-8"))
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -224,3 +225,24 @@ def test_a_method_that_a_path_has_not_is_refused(api, path):
         answer = api.call(method, filled(path))
         judge((method, path), answer, method)
         assert answer.status_code == 405
+
+
+@pytest.mark.skipif(SERVER in os.environ, reason="it is SQLite that is told to be so")
+@pytest.mark.parametrize("trouble", ["query_only = ON", "max_page_count = 1"])
+def test_a_database_that_is_read_only_or_full_is_told_by_every_route_that_writes(tmp_path, trouble, caplog):
+    with running_api(tmp_path) as api:
+        task_id = api.submit(max_attempts=1)
+        api.chore(lambda state: state.run(lambda db, _now: db.exec_driver_sql(f"PRAGMA {trouble}").close()))
+        large = {"type": TYPE, "params": {"x": "a" * 100_000}}
+        refused = [api.call("POST", "/tasks", large)]
+        for route, (_given, said) in OPERATIONS.items():
+            schema = body_schema(said)
+            data = None if schema is None else json.dumps(sample(schema)).encode()
+            refused.append(send(api, route, filled(route[1], task_id), data))
+        caplog.clear()
+
+    told = [answer for answer in refused if answer.status_code >= 500]
+    assert refused[0] in told
+    assert {answer.status_code for answer in told} == {503}
+    assert {answer.headers["retry-after"] for answer in told} == {"1"}
+    assert all("nothing was stored" in answer.json()["detail"] for answer in told)
