@@ -28,9 +28,9 @@ from prismq_worker_sdk.taskmanager.messages import NewTask, NewTaskType
 from prismq_worker_sdk.taskmanager.queries import TASK_TYPE, type_named
 from prismq_worker_sdk.taskmanager.rules import MAX_PARAMS_BYTES
 
-_TWIN = "SELECT * FROM tasks WHERE dedupe_key = :key AND type = :type AND {} ORDER BY seq DESC LIMIT 1"
+_TWIN = "SELECT * FROM tasks WHERE dedupe_key = :dedupe_key AND type = :type AND {} ORDER BY seq DESC"
 UNFINISHED_TWIN = Statement(_TWIN.format("status IN ('pending', 'processing')"))
-_TWIN_CHILD = Statement(_TWIN.format("parent_id = :parent"))
+_TWIN_CHILD = Statement(_TWIN.format("parent_id = :parent_id"))
 _BLANK: dict[str, Any] = {
     **dict.fromkeys(column.name for column in tasks.columns),
     "status": "pending",
@@ -47,6 +47,8 @@ _LOCK_KEY = Statement(
     "INSERT INTO dedupe_locks (digest, used_at) VALUES (:digest, :used_at)"
     " ON DUPLICATE KEY UPDATE used_at = VALUES(used_at)"
 )
+Key = tuple[str, str, str | None]
+"""Type, dedupe key and parent of a task."""
 _params_text = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -78,6 +80,7 @@ def create(
     """
     keys = [(one.type, one.dedupe_key, one.parent_id) for one in wanted if one.dedupe_key is not None]
     lock_keys(db, keys, now)
+    twins = _twins(db, keys)
     answers: list[Created | Problem] = []
     by_key: dict[tuple[str | None, ...], Mapping[str, Any]] = {}
     schemas: dict[str, Any] = {}
@@ -85,7 +88,7 @@ def create(
     long_checks: list[tuple[str, str]] = []
     for one, task_id in zip(wanted, new_ids(len(wanted)), strict=True):
         key = (one.type, one.dedupe_key, *([one.parent_id] if one.parent_id else []))
-        if one.dedupe_key is not None and (twin := by_key.get(key) or _twin(db, one)) is not None:
+        if one.dedupe_key is not None and (twin := by_key.get(key) or twins.get(key)) is not None:
             answers.append(Created(twin, is_new=False))
             continue
         params = _params_text(one.params)
@@ -126,13 +129,14 @@ def check(db: sa.Connection, new: NewTask) -> None:
     _check(db, new, _params_text(new.params), {}, bounded=True)
 
 
-def lock_keys(db: sa.Connection, keys: Sequence[tuple[str, str, str | None]], now: float) -> None:
+def lock_keys(db: sa.Connection, keys: Sequence[Key], now: float) -> None:
     """Lets nobody else look for tasks with these types, dedupe keys and parents until the transaction ends.
 
-    SQLite's writer has the database to itself already.
+    The children of a parent share a lock. SQLite's writer has the database to itself already.
     """
     if keys and db.dialect.name != "sqlite":
-        digests = sorted({hashlib.sha256(json_text(key).encode()).hexdigest() for key in keys})
+        locks = {(parent_id,) if parent_id else (task_type, key) for task_type, key, parent_id in keys}
+        digests = sorted(hashlib.sha256(json_text(lock).encode()).hexdigest() for lock in locks)
         _LOCK_KEY.run(db, [(digest, now) for digest in digests])
 
 
@@ -173,14 +177,20 @@ def publish(db: sa.Connection, name: str, new: NewTaskType, who: str, now: float
     return type_named(db, name)
 
 
-def _twin(db: sa.Connection, new: NewTask) -> Mapping[str, Any] | None:
-    """The latest task that has the dedupe key already."""
-    key = {"key": new.dedupe_key, "type": new.type}
-    if new.parent_id is None:
-        row = UNFINISHED_TWIN.first(db, **key)
-    else:
-        row = _TWIN_CHILD.first(db, **key, parent=new.parent_id)
-    return None if row is None else row._asdict()
+def _twins(db: sa.Connection, keys: Sequence[Key]) -> dict[tuple[str | None, ...], Mapping[str, Any]]:
+    """The latest task of each key that is taken, by type and key, and parent where it has one."""
+    groups: dict[tuple[str, str | None], list[str]] = {}
+    for task_type, key, parent_id in keys:
+        groups.setdefault((task_type, parent_id), []).append(key)
+    found: dict[tuple[str | None, ...], Mapping[str, Any]] = {}
+    for (task_type, parent_id), some in groups.items():
+        if parent_id is None:
+            rows = UNFINISHED_TWIN.first_of_each(db, "dedupe_key", some, type=task_type)
+        else:
+            rows = _TWIN_CHILD.first_of_each(db, "dedupe_key", some, type=task_type, parent_id=parent_id)
+        of_parent = [parent_id] if parent_id else []
+        found |= {(task_type, row.dedupe_key, *of_parent): row._asdict() for row in rows if row is not None}
+    return found
 
 
 def _check(db: sa.Connection, new: NewTask, params: str, schemas: dict[str, Any], *, bounded: bool) -> None:

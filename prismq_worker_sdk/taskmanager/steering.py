@@ -59,7 +59,7 @@ def retry(db: sa.Connection, task_id: str, now: float) -> Any:
     row = find(db, task_id, Lock.WAIT)
     if row.dedupe_key is not None and row.parent_id is None:
         lock_keys(db, [(row.type, row.dedupe_key, None)], now)
-        twin = UNFINISHED_TWIN.first(db, key=row.dedupe_key, type=row.type)
+        twin = UNFINISHED_TWIN.first(db, dedupe_key=row.dedupe_key, type=row.type)
         if twin is not None and twin.id != row.id:
             raise Problem(409, f"task {twin.id} has the dedupe key {row.dedupe_key!r} and is unfinished")
     fresh: dict[str, Any] = {"status": "pending", "attempts": 0, "cancel_asked": 0}

@@ -1,4 +1,7 @@
-"""Tasks that make tasks, at a TaskManager without workers."""
+"""Tasks that make tasks, at a TaskManager without workers; and works that begin at the same moment."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 PARENT, CHILD, LAST = "Test.Parent", "Test.Child", "Test.Last"
 
@@ -42,3 +45,14 @@ class Family:
         (one,) = self.followers()
         told = one["params"]["children"]
         return told["completed"], told["failed"]
+
+
+def at_once(*works):
+    start = threading.Barrier(len(works))
+
+    def run(work):
+        start.wait(30)
+        return work()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return [one.result(60) for one in [pool.submit(run, work) for work in works]]

@@ -69,7 +69,7 @@ type_pauses = Table(
 dedupe_locks = Table(
     "dedupe_locks",
     metadata,
-    Column("digest", Name(64), primary_key=True, doc="of type, key and parent"),
+    Column("digest", Name(64), primary_key=True, doc="of type and key, or of the parent"),
     Column("used_at", Instant, nullable=False, index=True),
 )
 """Rows that are locked while it is looked whether a dedupe key is taken; only where many write at the same time."""

@@ -1,5 +1,3 @@
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +6,7 @@ import sqlalchemy as sa
 from prismq_worker_sdk.taskmanager import fan_in
 from prismq_worker_sdk.taskmanager.db.tables import tasks
 from tests.support.api import Api, running_api
-from tests.support.family import CHILD, LAST, PARENT, Family
+from tests.support.family import CHILD, LAST, PARENT, Family, at_once
 
 LANES = sa.select(tasks.c.lane).where(tasks.c.type == LAST)
 
@@ -322,17 +320,6 @@ def test_a_parent_that_is_deleted_is_followed_all_the_same_and_then_forgotten(fa
 def pair(tmp_path):
     with running_api(tmp_path) as one, running_api(tmp_path) as two:
         yield one, two
-
-
-def at_once(*works):
-    start = threading.Barrier(len(works))
-
-    def run(work):
-        start.wait(30)
-        return work()
-
-    with ThreadPoolExecutor(len(works)) as pool:
-        return [one.result(60) for one in [pool.submit(run, work) for work in works]]
 
 
 def members(pair):
