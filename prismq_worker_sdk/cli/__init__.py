@@ -24,6 +24,7 @@ PLACE = "prismq_worker_sdk.cli"
         "types": (f"{PLACE}.task_types:types", "List task types, pause and resume them."),
         "schedules": (f"{PLACE}.schedules:schedules", "List and steer what the server runs by the clock."),
         "limits": (f"{PLACE}.limits:limits", "List the limits of the whole fleet, set and pause them."),
+        "alerts": (f"{PLACE}.alerts:alerts", "List alerts, and set what webhooks are told."),
         "outbox": (f"{PLACE}.outbox:outbox", "Look at stored results, and deal with them."),
         "taskmanager": (f"{PLACE}.taskmanager:taskmanager", "Run a TaskManager for development and tests."),
         "conformance": (f"{PLACE}.conformance:conformance", "Hold a server to the protocol, check by check."),

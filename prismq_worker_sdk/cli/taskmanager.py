@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -23,7 +24,7 @@ from prismq_worker_sdk.observe.logs import set_up_logging
 
 V1, PRISMQ_CLIENT = "v1", "prismq-client"
 DATABASES = {V1: DEFAULT, PRISMQ_CLIENT: "prismq-client.db"}
-KEPT = ("keep_completed", "keep_failed", "keep_logs", "keep_audit", "export_folder")
+KEPT = ("keep_completed", "keep_failed", "keep_logs", "keep_audit", "export_folder", "webhook_allow")
 OWNERS = dict.fromkeys(("lease_seconds", "workers", *KEPT), V1) | dict.fromkeys(
     ("rate_limit", "repaired", "deadlocks", "half_failures"), PRISMQ_CLIENT
 )
@@ -35,6 +36,18 @@ SHARE: dict[str, Any] = {
     "metavar": "SHARE",
     "show_default": False,
 }
+
+
+def _networks(_ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Networks as they were given, once each is one."""
+    for value in values:
+        try:
+            ip_network(value)
+        except ValueError as error:
+            raise click.BadParameter(
+                f"{error}; write for example 10.1.0.0/16", param_hint=option.opts[0]
+            ) from None
+    return values
 
 
 @click.group(cls=SuggestingGroup, invoke_without_command=True, context_settings={"show_default": True})
@@ -70,6 +83,13 @@ SHARE: dict[str, Any] = {
 @age_option("--keep-failed", default="90d", help="When failed tasks are deleted (v1).")
 @age_option("--keep-logs", default="7d", help="When the logs of tasks are deleted (v1).")
 @age_option("--keep-audit", default="365d", help="When it is forgotten who did what (v1).")
+@click.option(
+    "--webhook-allow",
+    multiple=True,
+    metavar="NETWORK",
+    callback=_networks,
+    help="Network that is not public to which webhooks may go, as 10.1.0.0/16; may be repeated (v1).",
+)
 @click.option(
     "--export-before-deletion",
     "export_folder",

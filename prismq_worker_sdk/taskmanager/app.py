@@ -21,10 +21,12 @@ from prismq_worker_sdk.taskmanager.counting import COUNT_ENDS
 from prismq_worker_sdk.taskmanager.db.database import connect, in_memory
 from prismq_worker_sdk.taskmanager.db.migrate import instance_of
 from prismq_worker_sdk.taskmanager.db.transactions import Reader, Unsure, Writer
+from prismq_worker_sdk.taskmanager.delivering import DELIVER, LOOK_AT_ALERTS, NOTE_CLAIMANTS
 from prismq_worker_sdk.taskmanager.http import Problem, Route
 from prismq_worker_sdk.taskmanager.listening import PREFIX
 from prismq_worker_sdk.taskmanager.retention import DELETE_OLD
 from prismq_worker_sdk.taskmanager.routes import (
+    alerts,
     audit,
     bulk,
     fan_in,
@@ -43,6 +45,7 @@ from prismq_worker_sdk.version import __version__
 
 PARTS = (
     worker,
+    alerts,
     limits,
     bulk,
     manage,
@@ -61,6 +64,9 @@ CHORES = (
     DELETE_OLD,
     GO_ON,
     COUNT_ENDS,
+    NOTE_CLAIMANTS,
+    LOOK_AT_ALERTS,
+    DELIVER,
     Chore("look at the keys", 1.0, AppState.look_at_keys),
     Chore("note when keys were used", 5.0, AppState.note_key_uses),
 )

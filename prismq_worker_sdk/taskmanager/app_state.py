@@ -16,6 +16,7 @@ from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.taskmanager import keys
 from prismq_worker_sdk.taskmanager.callers import ANONYMOUS, Caller, KeyRing, KnownKey
 from prismq_worker_sdk.taskmanager.checking import Decided, LongChecks, decide, knowing
+from prismq_worker_sdk.taskmanager.claimants import Claimants
 from prismq_worker_sdk.taskmanager.claims import expire_claims, some_are_over, types_to_have
 from prismq_worker_sdk.taskmanager.config import Scope, TaskManagerConfig
 from prismq_worker_sdk.taskmanager.db.database import Database
@@ -51,6 +52,7 @@ class AppState:
         keys: The API keys that are known now.
         stats: The latest look at the numbers.
         calls: What was answered here.
+        claimants: Who has claimed what, and is not written down yet.
     """
 
     config: TaskManagerConfig
@@ -63,6 +65,7 @@ class AppState:
     keys: KeyRing = field(init=False)
     stats: Recent = field(default_factory=Recent)
     calls: Calls = field(default_factory=Calls)
+    claimants: Claimants = field(default_factory=Claimants)
     _key_reader: Reader | Writer = field(init=False)
     _checkers: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(CHECKS, "taskmanager-check")

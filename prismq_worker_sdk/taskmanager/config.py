@@ -58,6 +58,7 @@ class TaskManagerConfig:
         workers: Processes that serve, 1 or more.
         keep_completed: When a completed task is deleted, None for never; so with the other three.
         export_folder: Takes what is deleted, before it is.
+        webhook_allow: Networks that are not public to which webhooks of alerts may go, as `10.1.0.0/16`.
     """
 
     database: str = "taskmanager.db"
@@ -76,6 +77,7 @@ class TaskManagerConfig:
     keep_logs: float | None = 7 * DAY
     keep_audit: float | None = 365 * DAY
     export_folder: Path | None = None
+    webhook_allow: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:

@@ -22,7 +22,13 @@ from prismq_worker_sdk.taskmanager import export
 from prismq_worker_sdk.taskmanager.app_state import AppState
 from prismq_worker_sdk.taskmanager.chores import Chore
 from prismq_worker_sdk.taskmanager.config import DAY
-from prismq_worker_sdk.taskmanager.db.service_tables import audit, bulk_jobs, deliveries, task_logs
+from prismq_worker_sdk.taskmanager.db.service_tables import (
+    audit,
+    bulk_jobs,
+    deliveries,
+    task_logs,
+    worker_types,
+)
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement
 from prismq_worker_sdk.taskmanager.db.tables import workers
 from prismq_worker_sdk.taskmanager.deleting import delete, delete_logs, those_that_may_go
@@ -108,6 +114,9 @@ async def _delete_all(state: AppState) -> None:
     await _delete_rows(state, audit.c.id, lambda now: _older(audit.c.at, now, config.keep_audit))
     await _delete_rows(state, bulk_jobs.c.id, lambda now: _older(bulk_jobs.c.ended_at, now, KEEP_OTHERS))
     await _delete_rows(state, workers.c.worker_id, lambda now: _older(workers.c.last_seen, now, KEEP_OTHERS))
+    await _delete_rows(
+        state, worker_types.c.worker_id, lambda now: _older(worker_types.c.seen_at, now, KEEP_OTHERS)
+    )
     over = deliveries.c.next_try.is_(None)
     await _delete_rows(
         state, deliveries.c.id, lambda now: over & _older(deliveries.c.created_at, now, KEEP_OTHERS)

@@ -30,7 +30,7 @@ SLOW, REST, LONGEST_REST = 0.5, 10, 15.0
 SUMS = ("queued", "running", "postponed", "pending", "processing", "completed", "failed")
 LAST_HOUR = ("completed_last_hour", "failed_last_hour")
 
-_QUEUED = Statement(
+QUEUED = Statement(
     "SELECT type, count(*) AS number, min(coalesce(not_before, created_at)) AS since FROM tasks"
     " WHERE status = 'pending' AND postponed = 0 GROUP BY type"
 )
@@ -79,7 +79,7 @@ def look(db: sa.Connection, now: float) -> Stats:
     def put(name: str, key: str, number: Any) -> None:
         types.setdefault(name, zeros())[key] += number
 
-    for row in _QUEUED.rows(db):
+    for row in QUEUED.rows(db):
         put(row.type, "queued", row.number)
         put(row.type, "oldest_pending_seconds", max(0.0, now - row.since))
     for statement, key in ((_POSTPONED, "postponed"), (_RUNNING, "running"), (_FAILED, "failed")):

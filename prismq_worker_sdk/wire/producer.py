@@ -12,6 +12,7 @@ from prismq_worker_sdk.errors import PrismqError, RequestRefused
 from prismq_worker_sdk.model.capabilities import BASE, Capabilities
 from prismq_worker_sdk.model.protocol import ServerInfo, Throttled, Unreachable, UnrecognisedServer
 from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.wire.alerts import Alerts
 from prismq_worker_sdk.wire.dialect import Dialect
 from prismq_worker_sdk.wire.dialects import AUTO, DIALECTS, HEALTH, dialect_named, recognise
 from prismq_worker_sdk.wire.handle import TaskHandle as TaskHandle  # noqa: PLC0414 - where users look for it
@@ -253,6 +254,11 @@ class TaskManagerClient:
     def limits(self) -> FleetLimits:
         """The limits of the whole fleet (v1 with the bundle `limits`)."""
         return FleetLimits(lambda request: self._perform(lambda backend: backend.manage(request)), self._can)
+
+    @property
+    def alerts(self) -> Alerts:
+        """What the server tells webhooks of: list, set, delete, test (v1)."""
+        return Alerts(lambda request: self._perform(lambda backend: backend.manage(request)))
 
     def wait(self, task_id: str, timeout: float | None = None) -> Task:
         """The task once it has completed or failed.

@@ -4,6 +4,7 @@ import jsonschema
 import pytest
 import yaml
 
+from prismq_worker_sdk.taskmanager.alerts import NewAlert
 from prismq_worker_sdk.taskmanager.app import PREFIX
 from prismq_worker_sdk.taskmanager.bulk import BulkRequest, go_on
 from prismq_worker_sdk.taskmanager.keys import NewKey
@@ -39,6 +40,7 @@ BODIES = {
     ("PUT", "/limits/{name}"): NewLimit,
     ("POST", "/limits/{name}/pause"): NewPause,
     ("PUT", "/schedules/{name}"): NewSchedule,
+    ("PUT", "/alerts/{name}"): NewAlert,
     ("POST", "/task-types/{name}/pause"): NewPause,
     ("POST", "/tasks/bulk"): BulkRequest,
     ("PATCH", "/tasks/{task_id}"): TaskChange,
@@ -278,3 +280,17 @@ def test_every_reference_in_the_file_leads_to_something():
                 walk(value)
 
     walk(DOCUMENT)
+
+
+def test_what_the_server_answers_about_alerts_is_what_the_file_says(api):
+    def call(method, path, body=None):
+        return checked(path, method, api.call(method, path.format(name="late"), body))
+
+    new = {"rule": "oldest", "seconds": 60, "url": "https://hooks.example/prismq"}
+    assert call("PUT", "/alerts/{name}", new)["secret"].startswith("whsec_")
+    assert "secret" not in call("PUT", "/alerts/{name}", {**new, "task_type": TYPE})
+    assert call("GET", "/alerts")["alerts"] == [call("GET", "/alerts/{name}")]
+    assert call("PUT", "/alerts/{name}", {**new, "share": 0.5})["status"] == 422
+    assert call("PUT", "/alerts/{name}", {**new, "url": "http://127.0.0.1/"})["status"] == 422
+    call("DELETE", "/alerts/{name}")
+    assert call("POST", "/alerts/{name}/test")["status"] == 404

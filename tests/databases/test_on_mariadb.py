@@ -8,6 +8,7 @@ import pytest
 from tests.support.processes import ROOT
 
 FILES = (
+    "alerts",
     "audit",
     "batch",
     "bulk",

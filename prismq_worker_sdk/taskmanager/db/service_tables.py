@@ -206,8 +206,10 @@ alerts = Table(
     Column("name", Name(255), primary_key=True),
     Column("rule", Name(32), nullable=False, doc="failures, oldest or no_worker"),
     Column("type", Name(255), doc="NULL for every type"),
-    Column("threshold", Number, doc="share of failures, or age in seconds"),
-    Column("seconds", Number, nullable=False, doc="seconds that are looked at, or that it must hold"),
+    Column("share", Number, doc="of failures"),
+    Column("at_least", Integer, nullable=False, doc="failures"),
+    Column("seconds", Number, nullable=False, doc="that are looked at, or that may pass"),
+    Column("hold", Number, nullable=False, doc="seconds for which it must stay so"),
     Column("url", Payload, nullable=False),
     Column("secret", Payload, nullable=False, doc="signs what is sent"),
     Column("created_at", Instant, nullable=False),
@@ -219,16 +221,17 @@ alert_states = Table(
     metadata,
     Column("name", Name(255), primary_key=True),
     Column("type", Name(255), primary_key=True),
-    Column("state", Name(16), nullable=False, doc="pending, firing or resolved"),
+    Column("phase", Name(16), nullable=False, doc="pending, firing, easing or resolved"),
     Column("since", Instant, nullable=False),
-    Column("value", Number),
+    Column("fired_at", Instant),
+    Column("value", Number, nullable=False),
 )
 
 deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Name(36), primary_key=True),
-    Column("alert", Name(255), nullable=False),
+    Column("alert", Name(255), nullable=False, index=True),
     Column("body", Payload, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("tries", Integer, nullable=False),
@@ -236,3 +239,12 @@ deliveries = Table(
     Column("error", Payload, doc="of the last try"),
 )
 """What webhooks are told, until it is told."""
+
+worker_types = Table(
+    "worker_types",
+    metadata,
+    Column("worker_id", Name(255), primary_key=True),
+    Column("types", Payload, nullable=False, doc="JSON list of those that it claimed last"),
+    Column("seen_at", Instant, nullable=False),
+)
+"""What workers claim; noted once a minute."""

@@ -69,6 +69,7 @@ async def health(request: Request) -> Response:
         "bulk": True,
         "batch": {"max_tasks": MAX_BATCH_TASKS, "max_bytes": MAX_REQUEST_BYTES},
         "fan_in": True,
+        "alerts": True,
     }
     server = {"name": "prismq-taskmanager", "version": __version__, "instance": state.instance}
     time = views.instant(state.now())
@@ -82,6 +83,7 @@ async def claim(request: Request) -> Response:
     state = state_of(request)
     asked = await body_of(request, ClaimRequest)
     caller_of(request).must_use(asked.task_types)
+    state.claimants.note(asked.worker_id, asked.task_types)
     wanted = Wanted(worker_id=asked.worker_id, types=asked.task_types, seconds=state.config.claim_timeout)
     tasks = await state.run(lambda db, now: take(db, wanted, now))
     return answer(tasks[0] if tasks else "null")
@@ -128,6 +130,7 @@ async def exchanged(request: Request) -> Response:
     caller_of(request).must_use(_types_of(asked))
     alone = not (asked.reports or asked.leases or asked.pauses)
     if asked.claim is not None:
+        state.claimants.note(asked.worker_id, asked.claim.task_types)
         joined = await state.waiting.joined((asked.worker_id, asked.request_id))
         if joined is not None and alone:
             return answer((joined[0] or Answer()).text())

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from prismq_worker_sdk.taskmanager import (
+    alerts,
     claims,
     counting,
     deleting,
@@ -44,6 +45,7 @@ DONE, RENEWED, UNCONFIRMED = (
 STATEMENTS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": value
     for module in (
+        alerts,
         claims,
         counting,
         ends,
