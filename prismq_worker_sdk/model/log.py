@@ -6,6 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
+ENVELOPE = 64
+"""Characters that a line takes beside its text."""
+
 
 class LogLine(NamedTuple):
     """A line of the log of a task.
@@ -41,8 +44,8 @@ class LogPart:
 
     @property
     def size(self) -> int:
-        """Characters of their texts."""
-        return sum(len(line.text) for line in self.lines)
+        """Characters that they take."""
+        return sum(len(line.text) + ENVELOPE for line in self.lines)
 
     def text(self) -> str:
         """The same as JSON, to be stored."""

@@ -45,7 +45,6 @@ from prismq_worker_sdk.worker.services import Services
 from prismq_worker_sdk.worker.task_path import Arrival, look
 
 DISK_PAUSE = 1.0
-
 LARGEST_BATCH = 128
 """Reports in one call at most, however many the server takes."""
 
@@ -342,12 +341,10 @@ def _within_bytes(reports: Sequence[Report]) -> tuple[Report, ...]:
     """The first reports of a line that fit into one call; at least one (R23)."""
     room = BATCH_BYTES
     for place, report in enumerate(reports):
-        room -= report.size + ENVELOPE_BYTES
-        if room < 0 and place:
+        if (room := room - report.size - ENVELOPE_BYTES) < 0 and place:
             return tuple(reports[:place])
     return tuple(reports)
 
 
 def _limited(reply: ReportReply) -> bool:
-    """Whether the server only counts our requests."""
-    return isinstance(reply, Throttled) and reply.limited
+    return isinstance(reply, Throttled) and reply.limited  # it is there, and only counts our requests

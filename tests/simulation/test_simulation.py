@@ -1,5 +1,6 @@
 """The simulator: the same plan always goes the same way, found plans shrink and replay, and no promise breaks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,13 @@ def test_no_plan_loses_a_task_accepts_an_outcome_twice_or_hangs(first):
 def test_nor_does_one_on_prismq_client(first):
     for seed in range(first, first + 50):
         assert simulate(random_plan(seed, "prismq-client")).findings == (), f"random_plan({seed})"
+
+
+def test_nor_does_one_whose_handlers_log_and_no_line_comes_twice():
+    found = [simulate(replace(random_plan(seed, "exchange"), talks=True)) for seed in range(80)]
+
+    assert [one.findings for one in found if one.findings] == []
+    assert sum(one.lines for one in found) > 1_000
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -103,6 +103,7 @@ class _Run:
         if not begin(self._services, attempt):
             return
         self._watch.started(process, attempt, self._ctx.last_checkpoint)
+        self._log("begun")
         process.later(work.seconds, self._end)
         if work.end == "kill":
             process.later(work.seconds / 2, self._kill)
@@ -115,11 +116,18 @@ class _Run:
         if self._over:
             return
         try:
+            self._log("half")
             self._ctx.progress(50, "half")
             self._ctx.checkpoint({"half": True})
         except (TaskCancelled, OutboxError):
             return
         self._watch.checkpointed(self._process, self._attempt.claim.task.id)
+
+    def _log(self, word: str) -> None:
+        """A line that no other run of the task logs."""
+        if self._process.host.scene.plan.talks:
+            starts = self._watch.starts[self._attempt.claim.task.id]
+            self._ctx.log.info(f"{self._process.worker_id} {starts} {word}")  # noqa: G004 - one text
 
     def _kill(self) -> None:
         if not self._over:
@@ -129,6 +137,7 @@ class _Run:
         if self._over:
             return
         self._over = True
+        self._log("ended")
         place = place_of(self._services, self._attempt, self._ctx)
         ending = worked(self._services, self._attempt, self._ctx, place)
         finish(self._services, self._attempt, ending)

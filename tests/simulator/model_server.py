@@ -49,6 +49,7 @@ class ModelServer:
         refused: Tasks whose results it does not take.
         order: What it wants of every worker.
         hasty: Whether a repeat that has ended a wait without work goes on to claim for itself, a moment later.
+        logs: Whether it takes what handlers log.
     """
 
     exchange: bool = True
@@ -59,6 +60,7 @@ class ModelServer:
     refused: frozenset[str] = frozenset()
     order: str = "run"
     hasty: bool = False
+    logs: bool = False
     tasks: dict[str, ModelTask] = field(default_factory=dict)
     claims: list[ModelClaim] = field(default_factory=list)
     by_token: dict[str, ModelClaim] = field(default_factory=dict)
@@ -124,7 +126,8 @@ class ModelServer:
             "max_wait_seconds": self.max_wait,
             "lease_seconds": self.lease_seconds,
         }
-        extended = {"server": {"instance": "model"}, "capabilities": {"exchange": bundle}}
+        logs = {"logs": {"max_lines": 1000, "max_bytes": 2**18}} if self.logs else {}
+        extended = {"server": {"instance": "model"}, "capabilities": {"exchange": bundle, **logs}}
         return {"status": "healthy", **(extended if self.exchange else {})}
 
     def _base_claim(self, body: Mapping[str, Any], now: float) -> dict[str, Any] | None:
@@ -215,6 +218,7 @@ class ModelServer:
             return {"task_id": item["task_id"], "verdict": "lost"}
         task = claim.task
         self._confirm(claim)
+        claim.take(item.get("log"))
         task.status, task.expires_at = "processing", now + self.lease_seconds
         task.checkpoint = item.get("checkpoint", task.checkpoint)
         verdict = "cancel" if task.cancel_asked else "renewed"
@@ -236,6 +240,7 @@ class ModelServer:
             return {**said, "verdict": "refused", "detail": "the result does not fit"}
         self._confirm(claim)
         claim.accept(item["outcome"], item.get("result"), outcome)
+        claim.take(item.get("log"))
         task.checkpoint = item.get("checkpoint", task.checkpoint)
         self._apply(task, item, now)
         return {**said, "verdict": "accepted"}

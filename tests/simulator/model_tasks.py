@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -76,6 +77,7 @@ class ModelClaim:
     Attributes:
         outcome: What was reported under it, None while nothing was.
         accepted: How it ended by a report, "" while it has not.
+        lines: What was logged under it.
     """
 
     task: ModelTask
@@ -88,6 +90,18 @@ class ModelClaim:
     accepted: str = ""
     acceptances: int = 0
     result: Any = None
+    lines: list[str] = field(default_factory=list)
+    last_line: int = 0
+    logged: int = 0
+
+    def take(self, log: Mapping[str, Any] | None) -> None:
+        """Takes lines that did not come before."""
+        if log is not None:
+            for number, line in enumerate(log["lines"], log["first"]):
+                if number > self.last_line:
+                    self.lines.append(line["text"])
+                    self.last_line = number
+            self.logged = max(self.logged, log["logged"])
 
     def accept(self, kind: str, result: Any, outcome: Any = None) -> None:
         """A report under it was accepted."""

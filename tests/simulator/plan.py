@@ -208,6 +208,7 @@ class Plan:
         works: The tasks.
         faults: What goes wrong.
         hasty: Whether the server takes a repeat that has ended a wait without work for a claim of its own.
+        talks: Whether handlers log, and the server takes their lines.
     """
 
     seed: int
@@ -217,6 +218,7 @@ class Plan:
     works: tuple[Work, ...] = (Work(),)
     faults: tuple[Fault, ...] = ()
     hasty: bool = False
+    talks: bool = False
 
     def task_id(self, number: int) -> str:
         """The id of a task of the plan; one dialect knows numbers only."""

@@ -80,4 +80,6 @@ def _server(plan: Plan) -> ModelServer:
     if plan.dialect == "prismq-client":
         halves = frozenset(one.number for one in plan.faults if isinstance(one, HalfFailure))
         return ModelPrismqClient(exchange=False, refused=refused, types=TYPES, halves=halves)
-    return ModelServer(exchange=plan.dialect == "exchange", refused=refused, hasty=plan.hasty)
+    return ModelServer(
+        exchange=plan.dialect == "exchange", refused=refused, hasty=plan.hasty, logs=plan.talks
+    )

@@ -32,6 +32,8 @@ class Verdict:
         for claim in self.scene.server.claims:
             if claim.acceptances > 1:
                 yield "R28", f"a claim of {claim.task.id} was accepted {claim.acceptances} times"
+            if len(set(claim.lines)) < len(claim.lines) or claim.logged < claim.last_line:
+                yield "logs", f"a claim of {claim.task.id} has the lines {claim.lines} of {claim.logged}"
 
     def _of_task(self, task: ModelTask) -> Iterator[Finding]:
         accepted = [

@@ -30,6 +30,7 @@ class Simulated:
         requests: HTTP requests.
         starts: Handlers begun.
         prefetched: Tasks that waited for a slot.
+        lines: What handlers logged and the server has.
         trace: What happened, when it was asked for.
     """
 
@@ -38,6 +39,7 @@ class Simulated:
     requests: int
     starts: int
     prefetched: int
+    lines: int
     trace: tuple[str, ...] = ()
 
 
@@ -61,6 +63,7 @@ def simulate(plan: Plan, *, traced: bool = False) -> Simulated:
         requests=scene.network.carried,
         starts=sum(watch.starts.values()),
         prefetched=len(watch.prefetched.seen),
+        lines=sum(len(claim.lines) for claim in scene.server.claims),
         trace=tuple(watch.trace),
     )
 

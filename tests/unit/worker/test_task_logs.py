@@ -114,13 +114,13 @@ def test_one_call_has_room_for_so_many_lines_only_and_the_next_takes_the_rest(pl
         for _ in range(15):
             ctx.log.info("x" * 10_000)
     found, _ = next_call(here, loop)
-    sizes = [0 if one.log is None else one.log.size for one in found]
-    assert sum(sizes) <= 256 * 1024
+    first = [len(texts(one.log)) for one in found]
+    assert 20 < sum(first) <= 26
     renewed(loop)
     more, seconds = next_call(here, loop)
 
     assert seconds < 2
-    assert sum(sizes) + sum(one.log.size for one in more if one.log) == 300_000
+    assert sum(first) + sum(len(texts(one.log)) for one in more) == 30
 
 
 def test_so_many_lines_that_the_report_cannot_take_them_do_not_wait(place):
@@ -215,7 +215,7 @@ def test_a_report_is_small_however_much_is_logged(place):
     here.idle()
     (report,) = here.waiting()
 
-    assert report.size < REPORT_BYTES + 1_000
+    assert report.size < 1.5 * REPORT_BYTES
     assert report.log.logged == 3_000
     assert report.log.last == 1_000
 
