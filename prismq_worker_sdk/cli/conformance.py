@@ -172,7 +172,9 @@ def _show(results: Sequence[Result]) -> None:
         table.add_column(title, justify="right" if title == "seconds" else "left", overflow="fold")
     for result in results:
         outcome = Text(str(result.outcome), COLOURS[result.outcome])
-        about = Text(one_line(result.why) if result.why else result.check.promise)
+        about = Text(result.check.promise, no_wrap=True, overflow="ellipsis")
+        if result.why:
+            about = Text(one_line(result.why), overflow="fold")
         table.add_row(Text(result.check.name), outcome, f"{result.seconds:.1f}", about)
     console.print(table)
     for result in results:

@@ -11,6 +11,7 @@ from prismq_worker_sdk.testing.conformance.checks import NotChecked, bundle, hol
 from prismq_worker_sdk.testing.conformance.trial import Trial
 
 check = bundle("keys")
+MANY = 8
 
 
 @check()
@@ -92,11 +93,17 @@ def _made(server: Trial, scope: str, **said: Any) -> dict[str, Any]:
         "/keys", {"name": server.worker(f"key-{scope}"), "scope": scope, **said}
     )
     server.afterwards("DELETE", f"/keys/{found['id']}")
+    holds(server.again(lambda: _is_known(server, found["key"])), "a new key does not hold")
     return found
 
 
 def _claim(server: Trial, kind: str) -> dict[str, Any]:
     return {"worker_id": server.worker(), "task_types": [server.type_of(kind)]}
+
+
+def _is_known(server: Trial, key: str) -> bool:
+    """Whether every process of the server, as far as several calls meet them all, has heard of a new key."""
+    return not any(server.ask("GET", "/health", key=key).status == 401 for _ in range(MANY))  # noqa: PLR2004
 
 
 def _is_refused(server: Trial, key: str) -> bool:
