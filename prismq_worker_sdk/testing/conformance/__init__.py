@@ -8,6 +8,7 @@ def test_my_server_keeps_its_promises(check):
 from __future__ import annotations
 
 from prismq_worker_sdk.testing.conformance import (  # noqa: F401 - each adds its checks
+    alerts,
     audit,
     base,
     batch,
