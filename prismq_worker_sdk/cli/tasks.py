@@ -174,6 +174,23 @@ def show(task_id: str, *, as_json: bool, api_url: str | None) -> None:
     answer(found, [*shown, *attempts, *acts], as_json=as_json)
 
 
+@tasks.command(short_help="Its children, and how they stand.")
+@id_argument
+@click.option("--limit", type=click.IntRange(0, 500), default=20, show_default=True)
+@click.option("--cursor", metavar="CURSOR", callback=text, help="The page behind the last one")
+@json_option
+@api_url_option
+def children(task_id: str, *, as_json: bool, api_url: str | None, **wanted: Any) -> None:
+    """Show how many children of a task have which status, what follows them, and which they are, newest first."""
+    page = client_of(api_url).children(task_id, **wanted)
+    found = {"status": page.parent, "counts": page.counts, "open": page.open, "follower": page.follower}
+    counts = {**page.counts, "open": page.open, "follower": page.follower}
+    shown = {**found, "tasks": [_shown(task) for task in page.tasks], "next_cursor": page.next_cursor}
+    answer(shown, [*fields(counts), *map(line_of, page.tasks)], as_json=as_json)
+    if page.next_cursor is not None and not as_json:
+        note(f"more: --cursor {page.next_cursor}")
+
+
 @tasks.command(short_help="What its handlers logged.")
 @id_argument
 @click.option("--follow", is_flag=True, help="Go on until the task has completed or failed.")

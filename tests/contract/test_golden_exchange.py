@@ -82,6 +82,7 @@ def test_the_client_makes_the_golden_request_and_reads_the_golden_answer(exchang
     with raw_server(says(answer(said["status"], json_text(said["body"]).encode(), **headers))) as server:
         client = WireClient(server.url, key=lambda: golden.get("key"))
         health = filled(EXCHANGES[0])["answer"]["body"]
+        health["capabilities"]["fan_in"] = True
         client.use(read_health(HttpReply(200, json_text(health).encode())))
         value = client.perform(model_call(golden["call"]))
         client.close()

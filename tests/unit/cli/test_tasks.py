@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.support.family import Family
+
 NOBODY = "00000000-0000-4000-8000-00000000dead"
 
 
@@ -176,3 +178,27 @@ def test_bytes_that_are_no_text_are_wrong_use(cli):
 
     assert shown.code == 2
     assert "is no UTF-8 text" in shown.err
+
+
+def test_the_children_of_a_task_are_counted_and_listed(tasks, api):
+    family = Family(api)
+    parent = family.parent(3)
+    (done,) = family.claim()
+    family.report(done)
+    shown = tasks("children", parent, "--limit", "2")
+
+    told = dict(line.split() for line in shown.out.splitlines()[:5])
+    assert told == {"pending": "2", "processing": "0", "completed": "1", "failed": "0", "open": "2"}
+    assert len(shown.out.splitlines()) == 7
+    assert "more: --cursor" in shown.err
+    family.report(*family.claim(number=2))
+    found = json.loads(tasks("children", parent, "--limit", "0", "--json").out)
+    assert found["follower"] == family.followers()[0]["id"]
+    assert (found["status"], found["open"], found["tasks"]) == ("completed", 0, [])
+
+
+def test_children_of_a_task_that_is_not_there_are_an_error(tasks):
+    shown = tasks("children", NOBODY)
+
+    assert (shown.code, shown.out) == (1, "")
+    assert NOBODY in shown.err

@@ -46,6 +46,7 @@ TASK = {
 
 
 CAN = Capabilities(renews=True)
+FOLLOWS = Capabilities(renews=True, follows=True)
 
 
 def identity(task_id="t1", token="k1"):
@@ -56,8 +57,8 @@ def report(outcome, task_id="t1", **more):
     return Report(1, identity(task_id), outcome, **more)
 
 
-def asked(call):
-    request = next(exchange(call, CAN))
+def asked(call, can=CAN):
+    request = next(exchange(call, can))
     assert (request.method, request.segments) == ("POST", ("tasks", "exchange"))
     return request.call, json.loads(request.body)
 
@@ -131,12 +132,28 @@ def test_children_and_checkpoints_go_inside_the_report_as_they_are():
 def test_what_follows_the_children_goes_beside_them():
     children = (Follower("then", "T.Last", '{"run":7}', 2), Child("0", "T.Child", "{}"))
     call = ExchangeRequest(reports=(report(Completed("1"), children=children),), worker_id="w")
-    (said,) = asked(call)[1]["reports"]
+    (said,) = asked(call, FOLLOWS)[1]["reports"]
 
     assert said["then"] == {"type": "T.Last", "params": {"run": 7}, "priority": 2}
     assert said["children"] == [{"key": "0", "type": "T.Child", "params": {}}]
     alone = ExchangeRequest(reports=(report(Completed("1"), children=children[:1]),), worker_id="w")
-    assert "children" not in asked(alone)[1]["reports"][0]
+    assert "children" not in asked(alone, FOLLOWS)[1]["reports"][0]
+
+
+def test_r24_a_result_whose_follower_the_server_would_pass_over_is_refused_and_no_other():
+    follower = (Follower("then", "T.Last", "{}"),)
+    odd, plain = report(Completed("1"), children=follower), report(Completed("2"), "t2")
+    steps = exchange(ExchangeRequest(reports=(odd, plain, odd), worker_id="w"), CAN)
+    assert [one["task_id"] for one in json.loads(next(steps).body)["reports"]] == ["t2"]
+    body = {"reports": [{"task_id": "t2", "verdict": "accepted"}], "leases": [], "tasks": [], "worker": "run"}
+    with pytest.raises(StopIteration) as end:
+        steps.send(HttpReply(200, json.dumps(body).encode(), {"content-type": "application/json"}))
+
+    verdicts = [one.verdict for one in end.value.value.reports]
+    assert verdicts == [Verdict.REFUSED, Verdict.ACCEPTED, Verdict.REFUSED]
+    with pytest.raises(StopIteration) as alone:
+        next(exchange(ExchangeRequest(reports=(odd,), worker_id="w"), CAN))
+    assert [one.verdict for one in alone.value.value.reports] == [Verdict.REFUSED]
 
 
 def test_a_renewal_says_how_far_the_work_is_when_that_is_new():

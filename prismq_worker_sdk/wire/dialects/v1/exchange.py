@@ -53,6 +53,8 @@ def exchange(call: ExchangeRequest, can: Capabilities) -> Steps[ExchangeReply]:
         return (yield from base.exchange(call))
     if None in [report.identity.token for report in call.reports]:
         return (yield from _in_two_ways(call, can))
+    if not can.follows and any(map(_has_follower, call.reports)):
+        return (yield from _without_followers(call, can))
     if not can.max_log_lines:
         call = _without_logs(call)
     reply = yield _request(call)
@@ -89,6 +91,25 @@ def _in_two_ways(call: ExchangeRequest, can: Capabilities) -> Steps[ExchangeRepl
     by_bundle = iter(found.reports)
     return replace(
         found, reports=tuple(next(by_base if one.identity.token is None else by_bundle) for one in reports)
+    )
+
+
+def _has_follower(report: Report) -> bool:
+    return any(isinstance(child, Follower) for child in report.children)
+
+
+def _without_followers(call: ExchangeRequest, can: Capabilities) -> Steps[ExchangeReply]:
+    """Refuses reports whose follower this server would pass over: it is another one than when that was asked for."""
+    rest = replace(call, reports=tuple(one for one in call.reports if not _has_follower(one)))
+    found: ExchangeReply = ExchangeResponse()
+    if rest.reports or rest.renewals or rest.claim is not None:
+        found = yield from exchange(rest, can)
+    if not isinstance(found, ExchangeResponse):
+        return found
+    refused = ReportAnswer(Verdict.REFUSED, "the server creates no task that follows the children (fan_in)")
+    replies = iter(found.reports)
+    return replace(
+        found, reports=tuple(refused if _has_follower(one) else next(replies) for one in call.reports)
     )
 
 
