@@ -7,10 +7,12 @@ once, and a job that is cut off goes on where it was.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 from uuid import uuid4
@@ -27,15 +29,17 @@ from prismq_worker_sdk.taskmanager.deleting import delete
 from prismq_worker_sdk.taskmanager.filters import Condition, in_status, matching, nearby
 from prismq_worker_sdk.taskmanager.http import Problem, read
 from prismq_worker_sdk.taskmanager.messages import Priority, StrictMessage, TaskSet
+from prismq_worker_sdk.taskmanager.retention import next_size
 
-SLICE = 100
-"""Tasks of one transaction."""
+SLICE, FIRST_SLICE = 200, 50
+"""Tasks of one transaction at most, and of the first one."""
 LOOK_EVERY = 0.5
 """Seconds between two looks for jobs."""
 MOST_LISTED = 100
 
 STATUSES = {"retry": ("failed",), "cancel": ("pending", "processing"), "priority": ("pending",)}
 """Of the tasks to which something can be done; any can be deleted that does not run."""
+_LOOKED_AT = [tasks.c[name] for name in ("seq", "id", "type", "status", "parent_id", "dedupe_key")]
 
 _OPEN = Statement("SELECT id FROM bulk_jobs WHERE ended_at IS NULL ORDER BY created_at, id")
 _JOB = {
@@ -72,17 +76,18 @@ class Counted:
     at: float
 
 
-@dataclass(slots=True)
-class _Done:
-    """What a slice came to.
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The next tasks of a job.
 
     Attributes:
-        targets: What was done to, by id.
-        freed: How many tasks of which type can be had now.
+        at_seq: How far the job had come.
+        is_last: Whether there are no more.
     """
 
-    targets: list[str] = field(default_factory=list)
-    freed: Counter[str] = field(default_factory=Counter)
+    at_seq: int
+    seqs: Sequence[int]
+    is_last: bool
 
 
 def check(asked: BulkRequest) -> None:
@@ -168,8 +173,12 @@ def stop(db: sa.Connection, job_id: str, now: float) -> Any:
 async def go_on(state: AppState) -> None:
     """Does all jobs, one after the other, slice by slice."""
     for job_id in await state.reader.run(lambda db, _now: [row.id for row in _OPEN.rows(db)]):
-        while (found := await state.reader.run(partial(next_slice, job_id))) is not None:
-            state.waiting.notify(await state.run(partial(do_slice, job_id, *found)))
+        size = FIRST_SLICE
+        while (found := await state.reader.run(partial(next_slice, job_id, size))) is not None:
+            freed, seconds = await state.run(partial(do_slice, job_id, found))
+            state.waiting.notify(freed)
+            size = min(SLICE, next_size(size, seconds))
+            await asyncio.sleep(seconds)  # half of the time is left to claims
 
 
 GO_ON = Chore("the jobs of tasks/bulk", LOOK_EVERY, go_on)
@@ -190,55 +199,56 @@ def _asked(job: Any) -> BulkRequest:
     return read(BulkRequest, wanted)
 
 
-def next_slice(job_id: str, db: sa.Connection, _now: float) -> tuple[int, list[int]] | None:
-    """How far a job has come, and the tasks of its next slice; None once it is over."""
+def next_slice(job_id: str, size: int, db: sa.Connection, _now: float) -> Slice | None:
+    """At most so many tasks of a job that come next; None once it is over."""
     job = _JOB[Lock.NONE].first(db, id=job_id)
     if job is None or job.ended_at is not None:
         return None
     those = _meant(db, _asked(job), job.last_seq, job.created_at)
-    query = sa.select(tasks.c.seq).where(*those, tasks.c.seq > job.at_seq).order_by(tasks.c.seq).limit(SLICE)
-    return job.at_seq, list(db.scalars(query))
+    query = sa.select(tasks.c.seq).where(*those, tasks.c.seq > job.at_seq).order_by(tasks.c.seq).limit(size)
+    seqs = list(db.scalars(query))
+    return Slice(job.at_seq, seqs, len(seqs) < size)
 
 
-def do_slice(job_id: str, at_seq: int, slice_: Sequence[int], db: sa.Connection, now: float) -> Counter[str]:
-    """Does a slice, unless another process has done it; how many tasks of which type can be had now."""
+def do_slice(job_id: str, found: Slice, db: sa.Connection, now: float) -> tuple[Counter[str], float]:
+    """Does a slice, unless another process has done it.
+
+    Returns:
+        How many tasks of which type can be had now, and how many seconds it took.
+    """
+    begun = time.perf_counter()
     job = _JOB[Lock.WAIT].first(db, id=job_id)
-    if job is None or job.ended_at is not None or job.at_seq != at_seq:
-        return Counter()
+    if job is None or job.ended_at is not None or job.at_seq != found.at_seq:
+        return Counter(), 0.0
     those = _meant(db, _asked(job), job.last_seq, job.created_at)
-    query = sa.select(tasks.c.seq, tasks.c.id, tasks.c.type, tasks.c.status, tasks.c.parent_id)
-    query = query.where(tasks.c.seq.in_(slice_), *those).order_by(tasks.c.seq).with_for_update()
-    done = _act(db, job, db.execute(query).all(), now)
+    query = (
+        sa.select(*_LOOKED_AT)
+        .where(tasks.c.seq.in_(found.seqs), *those)
+        .order_by(tasks.c.seq)
+        .with_for_update()
+    )
+    done, freed = _act(db, job, db.execute(query).all(), now)
     if job.action != "delete":
-        said = {target: {"bulk": job_id} for target in done.targets}
+        said = {row.id: {"bulk": job_id} for row in done}
         audit.note_many(db, job.asked_by, job.action, "task", said, now)
-    number = job.done + len(done.targets)
-    passed_over = job.passed_over + len(slice_) - len(done.targets)
-    is_last = len(slice_) < SLICE
-    if is_last:  # what left the set before its slice came
+    number = job.done + len(done)
+    passed_over = job.passed_over + len(found.seqs) - len(done)
+    if found.is_last:  # what left the set before its slice came
         passed_over = max(passed_over, job.found - number)
-    reached = job.last_seq if is_last else slice_[-1]
-    _ADVANCE.run(db, [(reached, number, passed_over, now if is_last else None, job_id)])
-    return done.freed
+    reached, ended_at = (job.last_seq, now) if found.is_last else (found.seqs[-1], None)
+    _ADVANCE.run(db, [(reached, number, passed_over, ended_at, job_id)])
+    return freed, time.perf_counter() - begun
 
 
-def _act(db: sa.Connection, job: Any, rows: Sequence[Any], now: float) -> _Done:
-    """Does to each what can be done to it."""
-    done = _Done()
-    if job.action == "delete":
-        ended = [row for row in rows if row.status != "processing"]
-        done.targets = [row.id for row in ended]
-        done.freed = delete(db, ended, now)
-    elif job.action == "priority":
-        done.targets = [row.id for row in rows]
+def _act(db: sa.Connection, job: Any, rows: Sequence[Any], now: float) -> tuple[Sequence[Any], Counter[str]]:
+    """Does to each what can be done to it; those that it was done to, and how many tasks can be had now."""
+    if job.action == "retry":
+        done = steering.retry_many(db, rows, now)
+        return done, Counter(row.type for row in done)
+    if job.action == "cancel":
+        return rows, steering.cancel_many(db, rows, now)
+    if job.action == "priority":
         _PRIORITY.run(db, [(job.priority, row.seq) for row in rows])
-    else:
-        act = steering.retry if job.action == "retry" else steering.cancel
-        for row in rows:
-            try:
-                act(db, row.id, now)
-            except Problem:  # its dedupe key is taken
-                continue
-            done.targets.append(row.id)
-            done.freed[row.type] += job.action == "retry"
-    return done
+        return rows, Counter()
+    ended = [row for row in rows if row.status != "processing"]
+    return ended, delete(db, ended, now)

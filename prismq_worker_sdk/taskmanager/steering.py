@@ -1,8 +1,10 @@
-"""What operators do to single tasks, inside the caller's transaction."""
+"""What operators do to tasks, inside the caller's transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +26,13 @@ _HEAD_OF_LANE = Statement(
     "SELECT seq, lane, priority FROM tasks WHERE status = 'pending' AND postponed = 0 AND type = :type"
     " AND lane > :lane ORDER BY lane, priority DESC, seq LIMIT 1"
 )
+_CANCEL_ASKED = {"cancel_asked": 1}
+_FRESH: dict[str, Any] = {
+    "status": "pending",
+    "attempts": 0,
+    "cancel_asked": 0,
+    **dict.fromkeys(("not_before", "completed_at", "worker_id", "error", "error_type")),
+}
 
 
 def cancel(db: sa.Connection, task_id: str, now: float) -> Any:
@@ -32,15 +41,7 @@ def cancel(db: sa.Connection, task_id: str, now: float) -> Any:
     Raises:
         Problem: 404 no such task, 409 it is finished.
     """
-    error, error_type = CANCELLED
-    failed = {
-        "status": "failed",
-        "postponed": 0,
-        "completed_at": now,
-        "error": error,
-        "error_type": error_type,
-    }
-    for status, change in (("pending", failed), ("processing", {"cancel_asked": 1})):
+    for status, change in (("pending", _cancelled(now)), ("processing", _CANCEL_ASKED)):
         if db.execute(_IN_STATUS, {"the_id": task_id, "the_status": status, **change}).rowcount:
             row = find(db, task_id)
             if row.parent_id is not None and status == "pending":
@@ -62,11 +63,37 @@ def retry(db: sa.Connection, task_id: str, now: float) -> Any:
         twin = UNFINISHED_TWIN.first(db, dedupe_key=row.dedupe_key, type=row.type)
         if twin is not None and twin.id != row.id:
             raise Problem(409, f"task {twin.id} has the dedupe key {row.dedupe_key!r} and is unfinished")
-    fresh: dict[str, Any] = {"status": "pending", "attempts": 0, "cancel_asked": 0}
-    fresh |= dict.fromkeys(("not_before", "completed_at", "worker_id", "error", "error_type"))
-    if not db.execute(_IN_STATUS, {"the_id": task_id, "the_status": "failed", **fresh}).rowcount:
+    if not db.execute(_IN_STATUS, {"the_id": task_id, "the_status": "failed", **_FRESH}).rowcount:
         raise Problem(409, f"task {task_id} is {row.status}; only failed tasks can be tried again")
     return find(db, task_id)
+
+
+def cancel_many(db: sa.Connection, rows: Sequence[Any], now: float) -> Counter[str]:
+    """The same for unfinished tasks that are locked: their `seq`, `status` and `parent_id`.
+
+    Returns:
+        How many tasks of which type can be had now, since they follow.
+    """
+    waiting = [row for row in rows if row.status == "pending"]
+    _change(db, waiting, _cancelled(now))
+    _change(db, [row for row in rows if row.status == "processing"], _CANCEL_ASKED)
+    return fan_in.follow(db, [row.parent_id for row in waiting if row.parent_id is not None], now)
+
+
+def retry_many(db: sa.Connection, rows: Sequence[Any], now: float) -> list[Any]:
+    """The same for failed tasks that are locked: their `seq`, `id`, `dedupe_key` and `parent_id`.
+
+    Returns:
+        Those of them whose dedupe key is not taken.
+    """
+    done = [row for row in rows if row.dedupe_key is None or row.parent_id is not None]
+    _change(db, done, _FRESH)
+    for row in rows:
+        if row.dedupe_key is not None and row.parent_id is None:
+            with suppress(Problem):
+                retry(db, row.id, now)
+                done.append(row)
+    return done
 
 
 def expedite(db: sa.Connection, task_id: str, now: float) -> Any:
@@ -99,6 +126,17 @@ def change(db: sa.Connection, task_id: str, values: Mapping[str, Any], now: floa
         row = find(db, task_id)
         raise Problem(409, f"task {task_id} is {row.status}; only pending tasks can be changed")
     return find(db, task_id)
+
+
+def _cancelled(now: float) -> dict[str, Any]:
+    error, error_type = CANCELLED
+    why = {"error": error, "error_type": error_type}
+    return {"status": "failed", "postponed": 0, "completed_at": now, **why}
+
+
+def _change(db: sa.Connection, rows: Sequence[Any], values: Mapping[str, Any]) -> None:
+    if rows:
+        db.execute(tasks.update().where(tasks.c.seq.in_([row.seq for row in rows])), dict(values))
 
 
 def _first_of_type(db: sa.Connection, task_type: str) -> Any:

@@ -144,6 +144,20 @@ def test_a_server_goes_on_with_jobs_by_itself():
     assert GO_ON in CHORES
 
 
+@pytest.mark.parametrize("action", ["cancel", "delete"])
+def test_children_that_are_cancelled_or_deleted_hold_up_nothing_that_follows_them(api, action):
+    api.submit("Test.Parent")
+    claim = {"worker_id": "w1", "claim": {"task_types": ["Test.Parent"]}}
+    (parent,) = api.call("POST", "/tasks/exchange", claim).json()["tasks"]
+    report = {"task_id": parent["id"], "lease_token": parent["lease_token"], "outcome": "completed"}
+    report |= {"children": [{"key": str(n), "type": TYPE} for n in range(2)], "then": {"type": "Test.Then"}}
+    api.call("POST", "/tasks/exchange", {"worker_id": "w1", "reports": [report]})
+
+    assert done(api, action, {"parent_id": parent["id"]}) == (2, 2, 0)
+    told = api.claim(types=["Test.Then"])["params"]["children"]
+    assert (told["completed"], told["failed"]) == (0, 2)
+
+
 def test_more_than_one_slice_is_done_and_each_task_tells_of_it(api):
     many = [{"type": TYPE, "params": {"n": n}} for n in range(2 * SLICE + 7)]
     made = api.call("POST", "/tasks/batch", {"tasks": many}).json()["tasks"]
@@ -230,11 +244,11 @@ def job_of(database, job_id):
 
 
 def slice_of(database, job_id):
-    return run(database, lambda db, now: next_slice(job_id, db, now))
+    return run(database, lambda db, now: next_slice(job_id, SLICE, db, now))
 
 
 def do(database, job_id, found, now=1000.0):
-    return run(database, lambda db, now: do_slice(job_id, *found, db, now), now)
+    return run(database, lambda db, now: do_slice(job_id, found, db, now), now)
 
 
 def test_tasks_that_come_or_end_later_are_not_of_the_set(tmp_path):
