@@ -36,6 +36,14 @@ def find(
     return row
 
 
+def must_be_of(db: sa.Connection, task_ids: Collection[str], types: Collection[str]) -> None:
+    """Raises Problem 403 for a task that is of another type; one that is not there is of none."""
+    for task_id in sorted(task_ids):
+        row = _TASK[Lock.NONE].first(db, id=task_id)
+        if row is not None and row.type not in types:
+            raise Problem(403, f"task {task_id} is of a type that this API key is not bound to")
+
+
 def history(db: sa.Connection, task_id: str) -> list[Row]:
     """The claims of a task, oldest first."""
     return list(db.execute(sa.select(claims).where(claims.c.task_id == task_id).order_by(claims.c.id)))

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
 
 from prismq_worker_sdk.taskmanager import audit, exchange, lanes, pauses, producing, queries, steering, views
-from prismq_worker_sdk.taskmanager.app_state import LOOKS, AppState, admitted, caller_of, state_of
+from prismq_worker_sdk.taskmanager.app_state import LOOKS, admitted, caller_of, state_of
 from prismq_worker_sdk.taskmanager.callers import Caller
 from prismq_worker_sdk.taskmanager.config import Scope
 from prismq_worker_sdk.taskmanager.http import (
@@ -38,7 +38,7 @@ async def create(request: Request) -> Response:
     """Creates a task; 200 with the existing one where its dedupe key is taken."""
     new = await body_of(request, NewTask)
     caller_of(request).must_use([new.type])
-    (made,) = await _created(state_of(request), [new])
+    (made,) = await _created(request, [new])
     if isinstance(made, Problem):
         raise made
     return answer(views.task(made.task), 201 if made.is_new else 200)
@@ -50,7 +50,7 @@ async def create_many(request: Request) -> Response:
     asked = (await body_of(request, NewTasks)).tasks
     answers = [_read(one, caller_of(request)) for one in asked]
     fit = [one for one in answers if isinstance(one, NewTask)]
-    made = iter(await _created(state_of(request), fit) if fit else ())
+    made = iter(await _created(request, fit) if fit else ())
     shown = (_shown(one if isinstance(one, Problem) else next(made)) for one in answers)
     return answer(f'{{"tasks":[{",".join(shown)}]}}')
 
@@ -171,8 +171,15 @@ async def steer(request: Request, worker_id: str, action: str) -> Response:
     return answer(json_text(views.worker(row, running)))
 
 
-async def _created(state: AppState, wanted: list[NewTask]) -> list[Created | Problem]:
-    made = await state.run(lambda db, now: producing.create(db, state.config, wanted, now))
+async def _created(request: Request, wanted: list[NewTask]) -> list[Created | Problem]:
+    state, types = state_of(request), caller_of(request).types
+
+    def create(db: sa.Connection, now: float) -> list[Created | Problem]:
+        if types is not None:
+            queries.must_be_of(db, {one.parent_id for one in wanted if one.parent_id}, types)
+        return producing.create(db, state.config, wanted, now)
+
+    made = await state.run(create)
     new = (one.task for one in made if isinstance(one, Created) and one.is_new)
     state.waiting.notify(Counter(task["type"] for task in new if task["not_before"] is None))
     return made

@@ -263,6 +263,20 @@ def test_a_bound_key_sees_creates_and_publishes_its_types_only(guarded):
     assert len(get("/tasks", ADMIN)["tasks"]) == 2
 
 
+def test_a_bound_key_puts_no_child_below_a_task_of_another_type(guarded):
+    producer = make(guarded, "p", "producer", task_types=[TYPE])["key"]
+    other = guarded.call("POST", "/tasks", {"type": "Test.Other"}, key=ADMIN).json()["id"]
+    own = guarded.call("POST", "/tasks", {"type": TYPE}, key=producer).json()["id"]
+
+    def below(parent_id):
+        return guarded.call(
+            "POST", "/tasks", {"type": TYPE, "parent_id": parent_id}, key=producer
+        ).status_code
+
+    assert [below(other), below(own), below("of-another-system")] == [403, 201, 201]
+    assert guarded.call("GET", f"/tasks/{other}/children", key=ADMIN).json()["tasks"] == []
+
+
 def test_a_report_whose_children_a_bound_key_may_not_create_is_refused_whole_and_can_be_sent_again(guarded):
     worker = make(guarded, "w", "worker", task_types=[TYPE])["key"]
     guarded.call("POST", "/tasks", {"type": TYPE}, key=ADMIN)
