@@ -9,6 +9,8 @@ from typing import NamedTuple
 ENVELOPE = 64
 """Characters that a line takes beside its text."""
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 class LogLine(NamedTuple):
     """A line of the log of a task.
@@ -49,7 +51,7 @@ class LogPart:
 
     def text(self) -> str:
         """The same as JSON, to be stored."""
-        return json.dumps((self.first, self.lines, self.logged), ensure_ascii=False)
+        return _encode((self.first, self.lines, self.logged))
 
     @classmethod
     def parse(cls, text: str) -> LogPart:

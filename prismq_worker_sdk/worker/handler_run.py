@@ -21,7 +21,7 @@ from prismq_worker_sdk.decide.ends import (
     outcome_when_cancelled,
 )
 from prismq_worker_sdk.decide.exceptions import shown, single
-from prismq_worker_sdk.decide.leases import CONFIRM_WITHIN
+from prismq_worker_sdk.decide.leases import CONFIRM_WITHIN, first_renewal
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import InvalidParams, TaskCancelled, Transient
 from prismq_worker_sdk.model import duration
@@ -237,9 +237,12 @@ class AttemptBackend:
             self._tell(pressing=log.add(record, self._services.line_text.format))
 
     def _tell(self, *, pressing: bool = False) -> None:
-        """Wakes the lease loop once, which tells the server of it in time."""
-        if self._services.shared.lease_listens or pressing:
-            self._services.shared.lease_listens = False
+        """Wakes the lease loop once, which tells the server in time; a task that just began it looks at anyway."""
+        shared, begun = self._services.shared, self.token.started_at
+        if shared.lease_listens and begun is not None:
+            pressing = pressing or self._services.clock.monotonic() > first_renewal(begun)
+        if pressing:
+            shared.lease_listens = False
             self._services.wakeups.lease()
 
     @property

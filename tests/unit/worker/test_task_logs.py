@@ -244,3 +244,14 @@ def test_a_handler_in_a_process_is_heard_alike(tmp_path, clock):
     assert first.text.startswith(f"page read shorts=25 api_key={MARK} ")
     assert error.text.startswith("it went wrong\nTraceback")
     assert error.text.endswith(f"ValueError: {MARK}")
+
+
+def test_a_short_task_wakes_nobody_for_its_lines(place):
+    here = place(Work(gated=True))
+    here.give(leased())
+    assert here.works[0].begun.wait(10)
+    Stepped(lease_loop(here.services))
+    woken = []
+    here.services.wakeups.lease = lambda: woken.append(True)
+    here.works[0].contexts[0].log.info("one")
+    assert not woken, "the first renewal comes in half a second anyway"
