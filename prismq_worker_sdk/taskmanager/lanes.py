@@ -30,6 +30,13 @@ MOVED_AT_ONCE = 500
 
 _WAITING = "FROM tasks WHERE status = 'pending' AND postponed = 0 AND type = :type"
 _NEXT_LANE = Statement(f"SELECT min(lane) AS lane {_WAITING} AND lane > :after")
+_NEXT_IN_ONE = Statement(
+    f"WITH RECURSIVE found (id, place) AS (SELECT (SELECT min(lane) {_WAITING} AND lane > :after), 1"
+    f" UNION ALL SELECT (SELECT min(lane) {_WAITING} AND lane > found.id), place + 1 FROM found"
+    f" WHERE found.id IS NOT NULL AND place < {MOST_LANES})"
+    " SELECT found.id, config, uses FROM found LEFT JOIN lanes ON lanes.id = found.id WHERE found.id IS NOT NULL"
+)
+"""The same for many; other databases than SQLite would walk through what waits."""
 _LAST_LANE = Statement(f"SELECT max(lane) AS lane {_WAITING} AND lane > :after")
 _OF_LANE = Statement(
     f"SELECT seq, params {_WAITING} AND lane = :lane ORDER BY priority DESC, seq LIMIT :most", lock=Lock.SKIP
@@ -140,35 +147,41 @@ def waiting_lanes(db: sa.Connection, limited: TypeUses, *, moving: bool) -> list
 
 def _split(db: sa.Connection, limited: TypeUses) -> tuple[list[Lane], list[int]]:
     """Lanes with waiting tasks: those that hold, and the ids of those that are stale."""
-    ids = _ids_waiting(db, limited.type)
-    rows = dict(zip(ids, _LANE.first_of_each(db, "id", ids), strict=True))
-    holds = {
-        one: () if row is None else _uses(row.uses)
-        for one, row in rows.items()
-        if (not limited.uses if row is None else bool(limited.uses) and row.config == limited.config)
-        and (row is not None or one == 0)
-    }
-    lanes_ = [Lane(limited.type, one, uses) for one, uses in holds.items()]
-    return lanes_, [one for one in ids if one not in holds]
+    holds, stale = [], []
+    for lane, config, uses in _waiting(db, limited.type):
+        current = not limited.uses if lane == 0 else bool(limited.uses) and config == limited.config
+        if current:
+            holds.append(Lane(limited.type, lane, () if uses is None else _uses(uses)))
+        else:
+            stale.append(lane)
+    return holds, stale
 
 
-def _ids_waiting(db: sa.Connection, task_type: str) -> list[int]:
-    """By one step into the index for each: what waits in a lane is not walked through."""
-    found = list(_from(db, task_type, -1))
+def _waiting(db: sa.Connection, task_type: str) -> list[tuple[int, str | None, str | None]]:
+    """Id, config and uses of lanes, by one step into the index for each: what waits in one is not walked through."""
+    found = _from(db, task_type, -1)
     if len(found) == MOST_LANES:
-        last = _LAST_LANE.first(db, type=task_type, after=found[-1]).lane
+        behind = found[-1][0]
+        last = _LAST_LANE.first(db, type=task_type, after=behind).lane
         if last is not None:
-            found += _from(db, task_type, randint(found[-1], last - 1))  # noqa: S311 - spreads claims over lanes
+            found += _from(db, task_type, randint(behind, last - 1))  # noqa: S311 - spreads claims over lanes
     return found
 
 
-def _from(db: sa.Connection, task_type: str, after: int) -> Iterable[int]:
-    for _place in range(MOST_LANES):
-        lane = _NEXT_LANE.first(db, type=task_type, after=after).lane
+def _from(db: sa.Connection, task_type: str, after: int) -> list[tuple[int, str | None, str | None]]:
+    if db.dialect.name == "sqlite":
+        return [(row.id, row.config, row.uses) for row in _NEXT_IN_ONE.rows(db, type=task_type, after=after)]
+    ids: list[int] = []
+    while len(ids) < MOST_LANES:
+        lane = _NEXT_LANE.first(db, type=task_type, after=ids[-1] if ids else after).lane
         if lane is None:
-            return
-        yield lane
-        after = lane
+            break
+        ids.append(lane)
+    rows = _LANE.first_of_each(db, "id", ids)
+    return [
+        (lane, None, None) if row is None else (lane, row.config, row.uses)
+        for lane, row in zip(ids, rows, strict=True)
+    ]
 
 
 def _move(db: sa.Connection, limited: TypeUses, lane: int, most: int) -> int:

@@ -7,6 +7,7 @@ the order of their names; what it reads after that holds until it commits.
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -29,12 +30,15 @@ _BOOKED = (
     " AND slice > (:now - limits.period) * 1000000"
     f" AND slice <= (:now + limits.period / {SLICES}.0 + {AHEAD}) * 1000000"
 )
-_LOOK = Statement(
+_LOOK_TEXT = (
     "SELECT name, units, period, at_once, paused_until,"
     f" (SELECT sum(limit_uses.units) {_BOOKED}) AS used, (SELECT min(slice) {_BOOKED}) AS first_slice,"
     " (SELECT min(slice) FROM limit_uses WHERE limit_uses.name = limits.name) AS oldest"
-    " FROM limits WHERE limits.name = :name"
+    " FROM limits WHERE limits.name "
 )
+_LOOK = Statement(f"{_LOOK_TEXT}= :name")
+_LOOK_AT_MANY = Statement(f"{_LOOK_TEXT}IN (SELECT value FROM json_each(:names))")
+"""For SQLite."""
 _LOCK = Statement("SELECT name FROM limits WHERE name = :name", lock=Lock.WAIT)
 _RUNNING = Statement(
     "SELECT lane, count(*) AS running FROM tasks WHERE status = 'processing' AND lane > 0 GROUP BY lane"
@@ -208,6 +212,8 @@ def left_of(row: Any, running: int, now: float) -> Left:
 
 def rows_of(db: sa.Connection, names: Sequence[str], now: float) -> list[Any]:
     """The limits of these names that there are, with what is used of each now."""
+    if db.dialect.name == "sqlite" and len(names) > 1:
+        return list(_LOOK_AT_MANY.rows(db, names=json.dumps(names), now=now))
     return [row for row in _LOOK.first_of_each(db, "name", names, now=now) if row is not None]
 
 

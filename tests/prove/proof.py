@@ -14,6 +14,7 @@ PROOFS = {
     "soak": "tests.prove.soak",
     "hold": "tests.prove.hold",
     "wait": "tests.prove.wait",
+    "limits": "tests.prove.limits",
     "api": "tests.prove.api",
     "pythons": "tests.prove.pythons",
     "lowest": "tests.prove.lowest",

@@ -60,6 +60,11 @@ class TaskManager(EmbeddedServer):
         with closing(self.opened()) as db:
             db.executescript(AUDIT)
 
+    def claims_at(self):
+        """The instants of all claims, seconds since 1970, in order."""
+        with closing(self.opened()) as db:
+            return [row[0] for row in db.execute("SELECT claimed_at FROM claims ORDER BY claimed_at")]
+
     def records(self):
         with closing(self.opened()) as db:
             tasks = {
@@ -145,6 +150,10 @@ class Replicas:
 
     def records(self):
         return self._read
+
+    def claims_at(self):
+        """The instants of all claims, seconds since 1970, in order."""
+        return [row[0] for row in self._rows("SELECT claimed_at FROM claims ORDER BY claimed_at")]
 
     def _read_records(self):
         tasks = {

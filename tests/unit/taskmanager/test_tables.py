@@ -42,6 +42,8 @@ DONE, RENEWED, UNCONFIRMED = (
     {"task_id": "45a242d3-44e9-4116-907c-f8bdf6244681", "lease_token": "KxgaWeabT2SCwYHm-VzwlyaatEWm5JKI"},
 )
 """Claims of the old database: reported, renewed, and without a sign of life."""
+FEW = {"SCAN CONSTANT ROW", "SCAN found", "SCAN json_each VIRTUAL TABLE INDEX 1:"}
+"""What the statement itself has found or was given."""
 STATEMENTS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": value
     for module in (
@@ -131,7 +133,7 @@ def test_no_statement_of_a_task_walks_through_a_table(name):
     steps = [step[3] for step in plan]
 
     walks = [step for step in steps if step.startswith("SCAN") and "INDEX" not in step]
-    assert [step for step in walks if step != "SCAN CONSTANT ROW"] == []
+    assert [step for step in walks if step not in FEW] == []
     groups = "GROUP BY" in STATEMENTS[name]._text
     assert groups or name == "claims._EXPIRED" or [step for step in steps if "TEMP B-TREE" in step] == []
 
