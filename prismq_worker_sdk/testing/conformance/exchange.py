@@ -100,7 +100,7 @@ def an_answer_is_no_larger_than_announced(server: Trial) -> None:
     wanted = {"worker_id": server.worker(), "claim": {"task_types": [server.type_of()], "max_tasks": number}}
     answer = server.post("/tasks/exchange", wanted, longer=30)
     holds(len(answer.content) <= most, f"an answer of {len(answer.content)} bytes; {most} are announced")
-    first = answer.json(200)["tasks"]
+    first = [server.hold(task) for task in answer.json(200)["tasks"]]
     holds(0 < len(first) < number, f"{len(first)} of {number} tasks were handed out")
     same("how many tasks came in two answers", len(first) + len(server.take(number)), number)
 

@@ -126,7 +126,7 @@ class Trial:
                 break
             answer = self.post("/tasks/claim", body)
         found: Task | None = answer.json(200, 404)
-        return None if answer.status != 200 or found is None else self._hold(found)  # noqa: PLR2004
+        return None if answer.status != 200 or found is None else self.hold(found)  # noqa: PLR2004
 
     def claimed(self, worker: str = ONE) -> Task:
         """The task that must be there, by the base protocol."""
@@ -147,7 +147,7 @@ class Trial:
         for name in ("reports", "leases", "tasks"):
             holds(isinstance(found.get(name), list), f"the answer to an exchange has no list {name}")
         for task in found["tasks"]:
-            self._hold(task)
+            self.hold(task)
         return found
 
     def take(
@@ -216,6 +216,11 @@ class Trial:
             meanwhile()
             return running.result()
 
+    def hold(self, task: Task) -> Task:
+        """Remembers a task that was claimed, to end it after the check."""
+        self._held[task["id"]] = task
+        return task
+
     def afterwards(self, method: str, path: str) -> None:
         """Remembers a call that takes away what the check leaves."""
         self._afterwards.append((method, path))
@@ -234,10 +239,6 @@ class Trial:
         for method, path in [*self._afterwards, *own]:
             with suppress(Exception):
                 self.ask(method, path)
-
-    def _hold(self, task: Task) -> Task:
-        self._held[task["id"]] = task
-        return task
 
 
 def ids(tasks: Iterable[Task]) -> list[str]:
