@@ -137,6 +137,29 @@ def test_what_a_handler_logs_is_seen_while_it_runs_and_all_of_it_afterwards(star
     assert worker.terminate() == 0
 
 
+def test_r22_what_follows_the_children_outlives_both_processes_and_comes_once(
+    start_taskmanager, start_worker
+):
+    server = start_taskmanager(lease="5s")
+    parent = server.client.submit("Test.Followed", {}).id
+    worker = start_worker(server.url)
+    wait_until(worker.runs, "the parent, while it runs")
+    server.kill()
+    worker.gate_file.touch()
+    wait_until(lambda: worker.events("committed"), "its result")
+    worker.kill()
+    server = start_taskmanager(port=server.port, lease="5s")
+    again = start_worker(server.url)
+    ended = server.client.wait_children(parent, 60)
+    last = server.client.wait(ended.follower, 60)
+    assert again.terminate() == 0
+
+    assert (ended.counts["completed"], ended.counts["failed"]) == (1, 1)
+    assert last.params == {"n": "last", "children": {"parent_id": parent, "completed": 1, "failed": 1}}
+    assert len(server.client.tasks(task_type="Test.Counted").tasks) == 2
+    assert worker.runs().count(parent) == 1
+
+
 def test_every_task_completes_under_one_quarter_of_faults_and_none_runs_twice(
     start_taskmanager, start_worker
 ):

@@ -102,6 +102,19 @@ def parent(params: dict, ctx: TaskContext) -> dict:
     return {"children": 3}
 
 
+@task_handler("Test.Followed")
+def followed(params: dict, ctx: TaskContext) -> dict:
+    """Creates two children and what follows them, once the gate is open."""
+    ctx.submit("Test.Counted", {"n": 1})
+    ctx.submit("Test.Gone", {})
+    ctx.then("Test.Counted", {"n": "last"})
+    note(ctx)
+    gate = Path(os.environ["GATE_FILE"])
+    while not gate.exists():
+        ctx.sleep(0.02)
+    return {"gated": True}
+
+
 @task_handler("Test.NotANumber")
 def not_a_number(params: dict, ctx: TaskContext) -> dict:
     return {"x": math.nan}
