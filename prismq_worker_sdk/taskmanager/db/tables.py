@@ -131,7 +131,18 @@ _partial("tasks_failed", _task.seq, only="status = 'failed'")
 _partial("tasks_ended", *_ENDED, only="completed_at IS NOT NULL")
 _partial("tasks_by_worker", _task.worker_id, only="worker_id IS NOT NULL")
 _partial("tasks_by_error", _task.error_type, _task.seq, only="error_type IS NOT NULL")
-_partial("tasks_by_key", _task.dedupe_key, only="dedupe_key IS NOT NULL")
+_partial(
+    "tasks_by_key",
+    _task.dedupe_key,
+    _task.type,
+    only="dedupe_key IS NOT NULL AND status IN ('pending', 'processing')",
+)
+_partial(
+    "tasks_by_child_key",
+    _task.parent_id,
+    _task.dedupe_key,
+    only="parent_id IS NOT NULL AND dedupe_key IS NOT NULL",
+)
 _partial("tasks_by_parent", _task.parent_id, _task.seq, only="parent_id IS NOT NULL")
 _whole("tasks_waiting", _task.status, _task.postponed, *_WAITING)
 _whole("tasks_delayed", _task.status, _task.postponed, *_DELAYED)

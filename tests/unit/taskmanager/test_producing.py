@@ -1,5 +1,7 @@
 import pytest
 
+from prismq_worker_sdk.taskmanager import producing
+from prismq_worker_sdk.taskmanager.db.database import connect
 from tests.support.api import TYPE
 
 SCHEMA = {
@@ -146,3 +148,21 @@ def test_numbers_are_told_for_each_type_also_for_prometheus(api):
     assert numbers["completed_last_hour"] == 1
     text = api.call("GET", "/metrics").text
     assert f'taskmanager_tasks{{type="{TYPE}",status="pending"}} 1' in text
+
+
+@pytest.mark.parametrize(
+    ("look", "index"),
+    [
+        (producing.UNFINISHED_TWIN, "tasks_by_key (dedupe_key=? AND type=?)"),
+        (producing._TWIN_CHILD, "tasks_by_child_key (parent_id=? AND dedupe_key=?)"),
+    ],
+)
+def test_a_dedupe_key_is_looked_up_at_once_however_many_tasks_had_it_or_have_its_parent(look, index):
+    database = connect("sqlite://")
+    with database.writing.begin() as db:
+        text, names = look._for(db.dialect)
+        plan = [step[3] for step in db.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", ("x",) * len(names))]
+    database.close()
+
+    assert len(plan) == 1
+    assert index in plan[0]
