@@ -42,6 +42,8 @@ SECONDS = 0.02
 """How long a slice is to take; the next one is as much smaller or larger."""
 KEEP_OTHERS = 30 * DAY
 """For ended bulk jobs, deliveries of alerts that are over, and workers that are gone."""
+REST = 2.0
+"""How long the rest behind a slice is, in the time that it took."""
 EVERY = 300.0
 
 _IsOld = Callable[[float], sa.ColumnElement[bool]]
@@ -66,10 +68,10 @@ class _Old:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """What a slice did, and how many seconds it took; `more` when it must be done again."""
+    """What a slice did, and when it began by the monotonic clock; `more` when it must be done again."""
 
     deleted: int
-    seconds: float
+    begun: float
     more: bool
 
 
@@ -133,9 +135,8 @@ async def _delete_tasks(state: AppState, old: _Old) -> int:
         while done.more:
             done = await state.run(partial(_delete_slice, old, rows))
             deleted += done.deleted
-            await asyncio.sleep(done.seconds)
+            size = await _rest(size, done.begun)
         at, seq = rows[-1].completed_at, rows[-1].seq
-        size = next_size(size, done.seconds)
     return deleted
 
 
@@ -147,14 +148,14 @@ def _found(old: _Old, at: float, seq: int, most: int, db: sa.Connection, now: fl
 
 def _delete_slice(old: _Old, rows: Sequence[Any], db: sa.Connection, now: float) -> _Done:
     """Deletes those of the tasks that are old still, and not needed."""
-    begun = time.perf_counter()
+    begun = time.monotonic()
     found = _NOW.first_of_each(db, "id", sorted(row.id for row in rows))
     still = [row for row in found if row and row.status == old.status and row.completed_at <= now - old.age]
     going = those_that_may_go(db, still)
     if delete_logs(db, [row.id for row in going], LOG_ROWS):
-        return _Done(0, time.perf_counter() - begun, more=True)
+        return _Done(0, begun, more=True)
     delete(db, going, now)
-    return _Done(len(going), time.perf_counter() - begun, more=False)
+    return _Done(len(going), begun, more=False)
 
 
 def _export_tasks(folder: Path, rows: Sequence[Any], db: sa.Connection, now: float) -> None:
@@ -168,9 +169,8 @@ async def _delete_rows(state: AppState, key: sa.Column[Any], is_old: _IsOld) -> 
     while found := await state.reader.run(partial(_keys, key, is_old, size)):
         if key is task_logs.c.id and state.config.export_folder is not None:
             await state.reader.run(partial(_export_logs, state.config.export_folder, found))
-        seconds = await state.run(partial(_delete_keys, key, is_old, found))
-        await asyncio.sleep(seconds)
-        size = next_size(size, seconds)
+        begun = await state.run(partial(_delete_keys, key, is_old, found))
+        size = await _rest(size, begun)
 
 
 def _keys(
@@ -190,10 +190,17 @@ def _delete_keys(
     db: sa.Connection,
     now: float,
 ) -> float:
-    """How many seconds it took."""
-    begun = time.perf_counter()
+    """When it began, by the monotonic clock."""
+    begun = time.monotonic()
     db.execute(sa.delete(key.table).where(key.in_(keys), is_old(now)))
-    return time.perf_counter() - begun
+    return begun
+
+
+async def _rest(size: int, begun: float) -> int:
+    """Lets others write for twice as long as a slice took with its commit; how many the next one is of."""
+    seconds = time.monotonic() - begun
+    await asyncio.sleep(REST * seconds)
+    return next_size(size, seconds)
 
 
 def _export_logs(folder: Path, ids: Sequence[int], db: sa.Connection, now: float) -> None:
