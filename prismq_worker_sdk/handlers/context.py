@@ -143,7 +143,7 @@ class TaskContext(Protocol):
         """Stops every worker's tasks that use this limit, for example after a 429; they wait, and use nothing of it.
 
         Rides on the next call to the server; tasks that are claimed already go on. A server without limits of the
-        fleet cannot: there this worker takes no more tasks of this task's type meanwhile.
+        fleet cannot: there this worker takes no more tasks of this task's type meanwhile, if that may use the limit.
 
         Args:
             until: Seconds from now, 0 to a year, or an instant with time zone.

@@ -22,6 +22,11 @@ def parse_limits(value: Sequence[str | Mapping[str, Any]], origin: str) -> tuple
     return tuple(_parsed(one, origin) for one in value)
 
 
+def may_use(limits: Sequence[Mapping[str, Any]] | None, name: str) -> bool:
+    """Whether tasks that use these may use the limit of this name; those of which nothing is said may."""
+    return limits is None or any("path" in one or one["key"] == name for one in limits)
+
+
 def _parsed(one: object, origin: str) -> dict[str, Any]:
     use = {"key": one} if isinstance(one, str) else dict(one) if isinstance(one, Mapping) else {}
     names = [use[name] for name in ("key", "path", "prefix") if name in use]

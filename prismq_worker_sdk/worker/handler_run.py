@@ -24,6 +24,7 @@ from prismq_worker_sdk.decide.exceptions import shown, single
 from prismq_worker_sdk.decide.leases import CONFIRM_WITHIN, first_renewal
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import InvalidParams, TaskCancelled, Transient
+from prismq_worker_sdk.handlers.limits import may_use
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
@@ -253,7 +254,8 @@ class AttemptBackend:
         services, task_type = self._services, self.task.type
         reason = services.redactor.text(reason)[:LONGEST_MESSAGE]
         if not services.can.limits:
-            pause_type(services, task_type, seconds, reason or f"its handler paused {name}")
+            if may_use(self.token.handler.limits, name):
+                pause_type(services, task_type, seconds, reason or f"its handler paused {name}")
             return
         services.pauses.add(name, seconds, reason, services.clock.monotonic())
         services.wakeups.lease()

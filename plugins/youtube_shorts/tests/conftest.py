@@ -118,7 +118,10 @@ class Client(Calls):
     """The calls of a task that has as much time as a test says."""
 
     def __init__(self, youtube: YouTube) -> None:
-        super().__init__(youtube, SimpleNamespace(check=lambda: None, time_left=60.0))
+        super().__init__(
+            youtube,
+            SimpleNamespace(check=lambda: None, time_left=60.0, pause_limit=lambda *_said, **_more: None),
+        )
 
     def find(self, words: str = "cooking", *, timeout: float = 60.0, **query: Any) -> list[str | None]:
         """The ids of a first page."""

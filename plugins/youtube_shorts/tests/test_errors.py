@@ -270,3 +270,28 @@ def test_a_thing_that_may_not_be_read_is_no_fault_of_the_key_whatever_the_domain
     body = json.dumps({"error": {"message": "m", "errors": [{"reason": reason, "domain": "global"}]}})
 
     assert type(from_answer("playlistItems.list", 403, body, now=NOW)) is NotAccessible
+
+
+@pytest.mark.parametrize(
+    ("fault", "limit", "longest"),
+    [("search_quota_day", "youtube:search", 86_400.0), ("rate_minute", "youtube", 60.0)],
+)
+def test_what_youtube_says_of_its_limits_is_told_to_the_whole_fleet(
+    sandbox, make_youtube, handler_of, fault, limit, longest
+):
+    handler = handler_of(ScrapeShorts, make_youtube(sandbox))
+    assert handler.limits == ("youtube", "youtube:search", "youtube:default")
+    sandbox.faults.add(fault, "search")
+    found = HandlerHarness(handler).run({"search_query": "cooking"})
+
+    name, seconds, reason = found.pauses[0]
+    assert (name, 0 < seconds <= longest) == (limit, True)
+    assert reason
+
+
+def test_a_budget_of_this_machine_is_nothing_to_the_fleet(sandbox, make_youtube, handler_of):
+    youtube = make_youtube(sandbox, daily_search_budget=0)
+    found = HandlerHarness(handler_of(ScrapeShorts, youtube)).run({"search_query": "cooking"})
+
+    assert isinstance(found.error, DayQuotaUsedUp)
+    assert found.pauses == ()

@@ -490,7 +490,7 @@ def test_a_cancelled_task_ends_before_its_next_call(make_sandbox, run, after):
 
 
 def test_a_call_is_not_waited_for_longer_than_the_task_has_time(sandbox, make_youtube):
-    ctx = SimpleNamespace(time_left=0.3, check=lambda: None)
+    ctx = SimpleNamespace(time_left=0.3, check=lambda: None, pause_limit=lambda *_said, **_more: None)
 
     sandbox.faults.add("stall")
     with pytest.raises(YouTubeTrouble, match="after 1 s"):

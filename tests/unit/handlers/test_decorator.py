@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from prismq_worker_sdk import Handler, RetryPolicy, TaskHandler, TaskParams, task_handler
 from prismq_worker_sdk.errors import PluginError, SchemaError
 from prismq_worker_sdk.handlers.handler import Rate
+from prismq_worker_sdk.handlers.limits import may_use
 from prismq_worker_sdk.handlers.task_handler import as_handler
 
 if TYPE_CHECKING:
@@ -344,3 +345,11 @@ def test_limits_are_said_by_key_or_by_a_path_into_the_params():
     )
     assert task_handler("Test.Type", limits=[])(plain).limits == ()
     assert task_handler("Test.Type")(plain).limits is None
+
+
+def test_only_a_type_that_may_use_a_limit_is_paused_where_the_server_counts_none():
+    assert may_use(None, "api")
+    assert may_use([{"key": "api"}], "api")
+    assert may_use([{"key": "b"}, {"path": "/account"}], "api")
+    assert not may_use([{"key": "b"}], "api")
+    assert not may_use([], "api")

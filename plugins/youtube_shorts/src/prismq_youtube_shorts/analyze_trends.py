@@ -18,7 +18,7 @@ from prismq_youtube_shorts.client import PAGE_SIZE, Calls
 from prismq_youtube_shorts.errors import DayQuotaUsedUp, NotThere
 from prismq_youtube_shorts.handler import YouTubeHandler, naming_parameters
 from prismq_youtube_shorts.metrics import Measured
-from prismq_youtube_shorts.quota import Bucket
+from prismq_youtube_shorts.quota import PACE, Bucket, limit_of
 from prismq_youtube_shorts.result import (
     AnalyzeTrendsResult,
     LeftOut,
@@ -100,6 +100,7 @@ class AnalyzeTrends(YouTubeHandler):
     params = AnalyzeTrendsParams
     time_limit = "5m"
     needs = (Bucket.UNITS,)
+    limits = (PACE, *map(limit_of, needs))
 
     def process(self, params: AnalyzeTrendsParams, ctx: TaskContext) -> AnalyzeTrendsResult:
         """Gather up to `max_results` Shorts, and what there is to say of them."""

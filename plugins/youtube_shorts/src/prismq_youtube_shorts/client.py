@@ -19,12 +19,13 @@ from prismq_youtube_shorts.errors import (
     CREDENTIALS_PAGE,
     LIBRARY_PAGE,
     DayQuotaUsedUp,
+    MinuteLimitReached,
     Misconfigured,
     YouTubeTrouble,
     uncharged,
 )
 from prismq_youtube_shorts.ledger import BUDGET_SETTINGS, Ledger
-from prismq_youtube_shorts.quota import Bucket, Clock, utc_now
+from prismq_youtube_shorts.quota import PACE, Bucket, Clock, limit_of, utc_now
 from prismq_youtube_shorts.resources import Channel, Endpoint, ItemT, Listing, Video
 from prismq_youtube_shorts.settings import GOOGLE, YouTubeSettings
 from prismq_youtube_shorts.state_file import StateFile
@@ -163,10 +164,19 @@ class Calls:
             answer = self.youtube.call(endpoint, params, timeout=timeout)
         except HandlerSignal as trouble:
             self.spent[endpoint.bucket] += getattr(trouble, "charged", True)
+            self._tell_the_fleet(trouble)
             self.ctx.check()  # a task that was told to end meanwhile goes back, whatever came of its call
             raise
         self.spent[endpoint.bucket] += 1
         return answer
+
+    def _tell_the_fleet(self, trouble: HandlerSignal) -> None:
+        """What YouTube itself said holds for every worker of the project."""
+        match trouble:
+            case DayQuotaUsedUp(bucket=bucket, charged=True, retry_in=seconds):
+                self.ctx.pause_limit(limit_of(bucket), seconds, reason=str(trouble))
+            case MinuteLimitReached(retry_in=float() as seconds):
+                self.ctx.pause_limit(PACE, seconds, reason=str(trouble))
 
 
 def _parsed(endpoint: Endpoint[ItemT], answer: object) -> Listing[ItemT]:

@@ -34,6 +34,15 @@ class Bucket(StrEnum):
     """videos.batchGetStats: 10,000 a day."""
 
 
+PACE = "youtube"
+"""The limit of the fleet that every task uses: how often YouTube is asked."""
+
+
+def limit_of(bucket: Bucket) -> str:
+    """The limit of the fleet that tasks use which need this bucket."""
+    return f"{PACE}:{bucket}"
+
+
 def quota_day(now: datetime) -> date:
     """The quota day to which an instant (with time zone) belongs."""
     return now.astimezone(ZoneInfo(PACIFIC)).date()

@@ -11,7 +11,7 @@ from prismq_worker_sdk import TaskContext, TaskParams
 from prismq_worker_sdk.compat import UTC, Self
 from prismq_youtube_shorts.client import Calls
 from prismq_youtube_shorts.handler import YouTubeHandler, naming_parameters
-from prismq_youtube_shorts.quota import Bucket
+from prismq_youtube_shorts.quota import PACE, Bucket, limit_of
 from prismq_youtube_shorts.result import ScrapeShortsResult, instant
 from prismq_youtube_shorts.search import ChannelId, Language, Order, Region, SafeSearch, Search, SearchQuery
 from prismq_youtube_shorts.selection import select_shorts
@@ -77,6 +77,7 @@ class ScrapeShorts(YouTubeHandler):
     task_type = "PrismQ.YouTube.ScrapeShorts"
     params = ScrapeShortsParams
     needs = (Bucket.SEARCH, Bucket.UNITS)
+    limits = (PACE, *map(limit_of, needs))
 
     def process(self, params: ScrapeShortsParams, ctx: TaskContext) -> ScrapeShortsResult:
         """Find up to `max_results` verified Shorts."""
