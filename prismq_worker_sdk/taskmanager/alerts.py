@@ -156,7 +156,7 @@ def shown(db: sa.Connection, row: Any) -> dict[str, Any]:
 
 
 def look(db: sa.Connection, now: float) -> list[Found]:
-    """What each rule finds, of each type that it is for."""
+    """What each rule finds, of each type that it is for; without those where all is well, and was before."""
     rows = list(db.execute(sa.select(alerts)))
     if not rows:
         return []
@@ -168,14 +168,18 @@ def look(db: sa.Connection, now: float) -> list[Found]:
         claimants.seen(db, now - 2 * longest) if longest else {},
         pauses.standing(db, now),
     )
-    states = list(db.execute(sa.select(alert_states.c.name, alert_states.c.type)))
+    states = set(
+        db.execute(
+            sa.select(alert_states.c.name, alert_states.c.type).where(alert_states.c.phase != "resolved")
+        )
+    )
     found: list[Found] = []
     for row in rows:
         known = {one.type for one in states if one.name == row.name}
         found += [
             Found(row, name, reading)
             for name, reading in _readings(db, row, seen, known, now).items()
-            if row.type in {None, name}
+            if row.type in {None, name} and (reading.holds or name in known)
         ]
     return found
 

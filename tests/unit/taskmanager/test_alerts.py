@@ -150,6 +150,23 @@ def test_a_task_whose_worker_is_gone_waits_too(api, sent):
     assert sent.told == [("alert.firing", "a1", TYPE)]
 
 
+def test_nothing_is_written_while_all_is_well(api, sent):
+    put(api, "oldest")
+    put(api, "failures", "a2", share=0.5)
+    end(api, 10, "complete")
+    api.submit()
+
+    def found():
+        return [one.type for one in api.chore(lambda state: state.reader.run(alerts.look))]
+
+    assert found() == []
+    pass_time(api, 300)
+    assert found() == [TYPE]
+    api.claim()
+    pass_time(api, 120)
+    assert (states(api), found()) == ({TYPE: "resolved"}, [])
+
+
 def test_a_paused_type_is_neither_late_nor_alone(api, sent):
     put(api, "oldest")
     put(api, "no_worker", "a2")
