@@ -2,7 +2,7 @@
 
 import asyncio
 
-from prismq_worker_sdk.taskmanager.waiting import News, Waiting
+from prismq_worker_sdk.taskmanager.waiting import LOOK_SOONEST, News, Waiting
 
 LONG = 60.0
 
@@ -19,9 +19,10 @@ class Shelf:
         self.tasks = {}
         self.looks = []
         self.told = []
+        self.again_in = None
 
     async def news(self, types):
-        return News([one for one in types if self.tasks.get(one)], self.told)
+        return News([one for one in types if self.tasks.get(one)], self.told, self.again_in)
 
     def put(self, task_type, number=1):
         self.tasks[task_type] = self.tasks.get(task_type, 0) + number
@@ -171,6 +172,13 @@ async def test_what_nobody_told_of_is_found_by_one_wait_of_each_type(shelf):
     await settled()
 
     assert sorted(shelf.looks) == ["w1", "w3"]
+
+
+@story
+async def test_the_next_look_comes_when_a_limit_is_about_to_have_room(shelf):
+    for again_in, seconds in ((None, 3600.0), (7.5, 7.5), (0.0, LOOK_SOONEST), (9999.0, 3600.0)):
+        shelf.again_in = again_in
+        assert await shelf.waits.look() == seconds
 
 
 @story
