@@ -230,10 +230,10 @@ def test_what_waits_for_leases_can_be_left_out(tmp_path):
     waiting = [check for check in CHECKS if check.waits and check.bundle != "base"]
     with running_api(tmp_path) as api:
         quick = list(run(Server(api.url, quick=True), waiting))
-        long = examine(Server(api.url), BY_NAME["exchange.ten_unconfirmed_claims_are_free"])
+        eleven = examine(Server(api.url), BY_NAME["exchange.ten_unconfirmed_claims_are_free"])
 
     assert set(outcomes(quick).values()) == {"skipped"}
-    assert "it would wait 660 s" in long.why
+    assert "it would wait 660 s" in eleven.why
 
 
 def test_it_leaves_no_unfinished_task_behind(tmp_path):
