@@ -19,7 +19,9 @@ LIMIT = 45.0
 """Seconds for a check, beside the leases that it lets run out."""
 
 CLEANING = 10.0
-GONE = "the server answers no more"
+GONE = "not made: the server answers no more"
+MOST_UNANSWERED = 3
+"""Checks in a row without an answer, after which no more are made."""
 
 
 class Outcome(StrEnum):
@@ -79,14 +81,15 @@ def run(server: Server, checks: Sequence[Check]) -> Iterator[Result]:
     """
     apart = () if server.has_own_clock else [one for one in checks if server.seconds(one)]
     begun = {one: _Running(server, one) for one in apart}
-    gone = False
+    unanswered, gone = 0, False
     for check in checks:
         if gone and check not in begun:
             yield Result(check, Outcome.FAILED, GONE)
             continue
         running = begun.get(check) or _Running(server, check)
         yield running.result()
-        gone = gone or (running.unanswered and not server.answers())
+        unanswered = unanswered + 1 if running.unanswered else 0
+        gone = gone or unanswered >= MOST_UNANSWERED or (unanswered > 0 and not server.answers())
 
 
 class _Running:

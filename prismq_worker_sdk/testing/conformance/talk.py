@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -82,7 +85,7 @@ class Talk:
     """Calls of one server, each on a connection of its own.
 
     Attributes:
-        timeout: Seconds without a byte of an answer; a trickle is ended by the time limit of its check.
+        timeout: Seconds for a whole answer, however slowly it trickles.
     """
 
     url: str
@@ -117,21 +120,34 @@ class Talk:
         headers = {} if key is None else {"X-API-Key": key}
         if data is not None:
             headers["Content-Type"] = "application/json"
+        found: SimpleQueue[requests.Response | Exception] = SimpleQueue()
+        request = requests.Request(method, self.url + path, headers=headers, data=data, auth=_as_it_is)
+        seconds = self.timeout + longer
+        send = partial(self._send, request, seconds, found)
+        threading.Thread(target=send, name="conformance-call", daemon=True).start()
+        try:
+            got = found.get(timeout=seconds)
+        except Empty:
+            raise NoAnswer(f"{asked} had no whole answer within {seconds:g} s") from None
+        if isinstance(got, Exception):
+            raise NoAnswer(f"{asked} had no answer: {type(got).__name__}: {got}")
+        return Answer(asked, got.status_code, _kind(got.headers), got.content)
+
+    def _send(
+        self,
+        request: requests.Request,
+        seconds: float,
+        found: SimpleQueue[requests.Response | Exception],
+    ) -> None:
+        """Puts the response there, its body read, or what came in its place."""
         with requests.Session() as session:
             session.trust_env = urlsplit(self.url).hostname not in LOOPBACK
-            session.auth = _as_it_is
             try:
-                got = session.request(
-                    method,
-                    self.url + path,
-                    data=data,
-                    headers=headers,
-                    timeout=self.timeout + longer,
-                    allow_redirects=False,
-                )
-            except (requests.RequestException, ValueError) as error:
-                raise NoAnswer(f"{asked} had no answer: {type(error).__name__}: {error}") from None
-        return Answer(asked, got.status_code, _kind(got.headers), got.content)
+                prepared = session.prepare_request(request)
+                more = session.merge_environment_settings(prepared.url or "", {}, None, None, None)
+                found.put(session.send(prepared, timeout=seconds, allow_redirects=False, **more))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is no answer
+                found.put(error)
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -23,6 +23,7 @@ from prismq_worker_sdk.testing.conformance import (
 from tests.support.api import running_api
 from tests.support.base_server import BaseServer
 from tests.support.processes import control
+from tests.support.raw_server import raw_server
 
 BASE = [check for check in CHECKS if check.bundle == "base"]
 BY_NAME = {check.name: check for check in CHECKS}
@@ -172,7 +173,27 @@ def test_a_server_that_hangs_fails_its_checks_and_never_the_kit():
         found = list(run(Server(server.url, timeout=0.2), BASE[:3]))
 
     assert outcomes(found)["base.a_claim_of_nothing_is_null_or_404"] == "failed"
-    assert "had no answer" in reasons(found, "failed")["base.a_claim_of_nothing_is_null_or_404"]
+    assert "had no whole answer" in reasons(found, "failed")["base.a_claim_of_nothing_is_null_or_404"]
+
+
+def test_an_answer_that_trickles_is_none():
+    slow = raw_server(lambda peer: peer.trickle(b"HTTP/1.1 200 OK\r\n" + b"x" * 10_000, 0.05))
+    with slow as server, pytest.raises(UsageError, match="no whole answer within"):
+        examine(Server(server.url, timeout=0.3), BASE[0])
+
+
+def test_a_server_that_answers_nothing_but_its_health_is_not_asked_for_ever():
+    asked = []
+
+    def answers(_method, path):
+        asked.append(path)
+        return healthy() if path == "/health" else nothing() if asked.count(path) < 2 else None
+
+    with Scripted(answers) as server:
+        examined = Server(server.url, timeout=0.2, submit=lambda *_: None)
+        found = list(run(examined, [one for one in BASE if not one.waits]))
+
+    assert [one.why for one in found].count(runner.GONE) > 10
 
 
 def test_a_check_that_does_not_end_has_failed(monkeypatch):
@@ -200,7 +221,7 @@ def test_once_a_server_is_gone_the_rest_fails_at_once():
         found = list(run(examined, BASE))
 
     failed = reasons(found, "failed")
-    assert list(failed.values()).count("the server answers no more") == len(failed) - 1
+    assert list(failed.values()).count(runner.GONE) == len(failed) - 1
     assert len(failed) > 10
 
 
