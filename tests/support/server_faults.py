@@ -271,7 +271,7 @@ FAULTS = (
     Fault(
         "dedupe keys are passed over",
         "producing:create",
-        "by_key.get(key) or _twin(db, one)",
+        "by_key.get(key) or twins.get(key)",
         "None",
         (
             "batch.a_dedupe_key_counts_within_a_batch",
