@@ -315,10 +315,8 @@ def all_runs_done(services: Services) -> bool:
 
 def failed(claim: Claim, outcome: Failed) -> Ended:
     """A held claim fails without any work."""
-    stored = Commit(claim.identity, outcome, attempt=claim.task.attempt)
-    return Ended(
-        ref_of(claim), End.FAILED, stored, outcome.error, reported=True, error_type=outcome.error_type
-    )
+    stored, kind = Commit(claim.identity, outcome, attempt=claim.task.attempt), outcome.error_type
+    return Ended(ref_of(claim), End.FAILED, stored, outcome.error, reported=True, error_type=kind)
 
 
 def released(claim: Claim, outcome: Released, *, held: bool) -> Ended:
