@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 from fastapi import Request
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.taskmanager import keys
@@ -84,7 +84,7 @@ class AppState:
         """What those who wait have not been told of."""
         try:
             return await self.reader.run(lambda db, now: _news(db, types, now))
-        except DBAPIError:  # the next look will tell; whoever claims meanwhile is told
+        except SQLAlchemyError:  # the next look will tell; whoever claims meanwhile is told
             return News()
 
     def now(self) -> float:

@@ -250,7 +250,7 @@ MUTANTS = (
     Mutant(
         "R18",
         "Unavailable pauses its type",
-        "worker.commit_loop:_pause",
+        "worker.commit_loop:pause_type",
         "services.availability.pause",
         "(lambda *_, **__: None)",
     ),

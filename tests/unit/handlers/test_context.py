@@ -38,6 +38,8 @@ def test_these_are_all_the_promises():
         "progress",
         "checkpoint",
         "submit",
+        "then",
+        "pause_limit",
         "sleep",
     }
 
