@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import NamedTuple
 
 from prismq_worker_sdk.model.task import Task
@@ -38,10 +37,10 @@ class Identity:
     worker_id: str
     token: str | None = None
 
-    task_key = property(
-        attrgetter(*TaskKey._fields),  # in C: it is asked for at every step of a task
-        doc="The `TaskKey` of the task behind the claim, as a plain tuple.",
-    )
+    @property
+    def task_key(self) -> TaskKey:
+        """The task behind the claim."""
+        return TaskKey(self.server, self.task_id, self.task_type, self.digest)
 
 
 @dataclass(frozen=True, slots=True)
