@@ -1,5 +1,6 @@
 """What stands in for newer Pythons is the same on every Python."""
 
+import ast
 import re
 from datetime import datetime, timedelta, timezone
 from enum import Enum
@@ -55,3 +56,15 @@ def test_no_pattern_is_one_that_python_3_10_cannot_read():
     lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
 
     assert [line for line in lines if ATOMIC_OR_POSSESSIVE.search(line)] == []
+
+
+def test_no_property_is_made_by_a_call():
+    """From Python 3.14 on a dataclass with slots takes none whose getter is not a function of Python."""
+    made = [
+        f"{path.name}: {ast.unparse(node)}"
+        for path in (ROOT / "prismq_worker_sdk").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "property"
+    ]
+
+    assert made == []
