@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from prismq_worker_sdk.cli.group import SuggestingGroup
-from prismq_worker_sdk.cli.options import duration_option, json_option, text
+from prismq_worker_sdk.cli.options import duration_option, json_option, part_of_address, text
 from prismq_worker_sdk.cli.output import answer, note
-from prismq_worker_sdk.cli.schedules import api_url_option, name_argument
-from prismq_worker_sdk.cli.tasks import client_of
+from prismq_worker_sdk.cli.tasks import api_url_option, client_of
 from prismq_worker_sdk.observe.logs import one_line
+
+name_argument = click.argument("name", metavar="NAME", callback=part_of_address("the name of no alert"))
 
 
 @click.group(cls=SuggestingGroup, invoke_without_command=True)

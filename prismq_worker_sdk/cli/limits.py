@@ -9,17 +9,16 @@ from typing import Any
 import click
 
 from prismq_worker_sdk.cli.group import SuggestingGroup
-from prismq_worker_sdk.cli.options import duration_option, json_option, setting_options, text
+from prismq_worker_sdk.cli.options import duration_option, json_option, part_of_address, text
 from prismq_worker_sdk.cli.output import answer, note
-from prismq_worker_sdk.cli.tasks import client_of
+from prismq_worker_sdk.cli.tasks import api_url_option, client_of
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.handler import parse_rate
 from prismq_worker_sdk.handlers.limits import parse_limits
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.observe.logs import one_line
 
-api_url_option = setting_options("api_url", callback=lambda ctx, _option, value: value or ctx.obj)
-name_argument = click.argument("name", callback=text)
+name_argument = click.argument("name", callback=part_of_address("the name of no limit"))
 
 
 @click.group(cls=SuggestingGroup, invoke_without_command=True)
@@ -104,7 +103,7 @@ def delete(name: str, *, as_json: bool, api_url: str | None) -> None:
 
 
 @limits.command(short_help="Say what tasks of a type use.")
-@click.argument("task_type", metavar="TYPE", callback=text)
+@click.argument("task_type", metavar="TYPE", callback=part_of_address("the name of no task type"))
 @click.argument("uses", nargs=-1)
 @click.option("--nothing", is_flag=True, help="Its tasks use no limit any more.")
 @json_option

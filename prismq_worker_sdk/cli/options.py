@@ -51,11 +51,22 @@ def instant(ctx: click.Context, param: click.Parameter, value: str | None) -> st
     return text(ctx, param, value)
 
 
-def task_id(ctx: click.Context, param: click.Parameter, value: str) -> str | None:
-    """The id of a task as it was given; it is a part of an address."""
-    if value in {"", ".", ".."}:
-        raise click.BadParameter(f"{value!r} is the id of no task")
-    return text(ctx, param, value)
+def part_of_address(what: str) -> Callable[[click.Context, click.Parameter, str], str | None]:
+    """What reads the word of a command that is a part of an address, as it was given.
+
+    Args:
+        what: Which word, for the error: "the id of no task".
+    """
+
+    def read(ctx: click.Context, param: click.Parameter, value: str) -> str | None:
+        if value in {"", ".", ".."}:
+            raise click.BadParameter(f"{value!r} is {what}")
+        return text(ctx, param, value)
+
+    return read
+
+
+task_id = part_of_address("the id of no task")
 
 
 def params_argument(command: C) -> C:

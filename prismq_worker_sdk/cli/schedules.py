@@ -13,24 +13,14 @@ from prismq_worker_sdk.cli.options import (
     json_option,
     options,
     params_argument,
-    setting_options,
+    part_of_address,
     text,
 )
 from prismq_worker_sdk.cli.output import answer, fields, note
-from prismq_worker_sdk.cli.tasks import client_of
+from prismq_worker_sdk.cli.tasks import api_url_option, client_of
 from prismq_worker_sdk.observe.logs import one_line
 
-api_url_option = setting_options("api_url", callback=lambda ctx, _option, value: value or ctx.obj)
-
-
-def _name(ctx: click.Context, param: click.Parameter, value: str) -> str | None:
-    """The name of a schedule; it is a part of an address."""
-    if value in {"", ".", ".."}:
-        raise click.BadParameter(f"{value!r} is the name of no schedule")
-    return text(ctx, param, value)
-
-
-name_argument = click.argument("name", metavar="NAME", callback=_name)
+name_argument = click.argument("name", metavar="NAME", callback=part_of_address("the name of no schedule"))
 
 
 def _of_one(command: C) -> C:

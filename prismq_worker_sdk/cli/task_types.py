@@ -7,20 +7,12 @@ from typing import Any
 import click
 
 from prismq_worker_sdk.cli.group import SuggestingGroup
-from prismq_worker_sdk.cli.options import duration_option, json_option, text
+from prismq_worker_sdk.cli.options import duration_option, json_option, part_of_address, text
 from prismq_worker_sdk.cli.output import answer, note
 from prismq_worker_sdk.cli.tasks import api_url_option, client_of
 from prismq_worker_sdk.observe.logs import one_line
 
-
-def _name(ctx: click.Context, param: click.Parameter, value: str) -> str | None:
-    """The name of a type; it is a part of an address."""
-    if value in {"", ".", ".."}:
-        raise click.BadParameter(f"{value!r} is the name of no task type")
-    return text(ctx, param, value)
-
-
-type_argument = click.argument("name", metavar="TYPE", callback=_name)
+type_argument = click.argument("name", metavar="TYPE", callback=part_of_address("the name of no task type"))
 
 
 @click.group(cls=SuggestingGroup, invoke_without_command=True)

@@ -21,7 +21,7 @@ from prismq_worker_sdk.taskmanager.claims import expire_claims, some_are_over, t
 from prismq_worker_sdk.taskmanager.config import Scope, TaskManagerConfig
 from prismq_worker_sdk.taskmanager.db.database import Database
 from prismq_worker_sdk.taskmanager.db.transactions import Operation, Reader, Writer
-from prismq_worker_sdk.taskmanager.exchange import Answer, workers_to_tell
+from prismq_worker_sdk.taskmanager.exchange import Answer, waits_over, workers_to_tell
 from prismq_worker_sdk.taskmanager.http import Problem
 from prismq_worker_sdk.taskmanager.prometheus import Calls
 from prismq_worker_sdk.taskmanager.stats import Recent
@@ -80,10 +80,10 @@ class AppState:
         with self.database.writing.begin() as db:
             self._take_up(keys.known(db, self.database.now(db)))
 
-    async def _news(self, types: list[str]) -> News:
+    async def _news(self, types: list[str], wait_ids: list[str]) -> News:
         """What those who wait have not been told of."""
         try:
-            return await self.reader.run(lambda db, now: _news(db, types, now))
+            return await self.reader.run(lambda db, now: _news(db, types, wait_ids, now))
         except SQLAlchemyError:  # the next look will tell; whoever claims meanwhile is told
             return News()
 
@@ -140,9 +140,10 @@ class AppState:
         self.writer.close()
 
 
-def _news(db: sa.Connection, types: list[str], now: float) -> News:
+def _news(db: sa.Connection, types: list[str], wait_ids: list[str], now: float) -> News:
     found, opens_at = types_to_have(db, types, now)
-    return News(found, workers_to_tell(db), None if opens_at is None else opens_at - now)
+    again_in = None if opens_at is None else opens_at - now
+    return News(found, workers_to_tell(db), waits_over(db, wait_ids), again_in)
 
 
 def state_of(request: Request) -> AppState:

@@ -41,7 +41,7 @@ STATUSES = {"retry": ("failed",), "cancel": ("pending", "processing"), "priority
 """Of the tasks to which something can be done; any can be deleted that does not run."""
 _LOOKED_AT = [tasks.c[name] for name in ("seq", "id", "type", "status", "parent_id", "dedupe_key")]
 
-_OPEN = Statement("SELECT id FROM bulk_jobs WHERE ended_at IS NULL ORDER BY created_at, id")
+_OPEN = Statement("SELECT id FROM bulk_jobs WHERE ended_at IS NULL")
 _JOB = {
     lock: Statement("SELECT * FROM bulk_jobs WHERE id = :id", lock=lock) for lock in (Lock.NONE, Lock.WAIT)
 }
@@ -172,7 +172,7 @@ def stop(db: sa.Connection, job_id: str, now: float) -> Any:
 
 async def go_on(state: AppState) -> None:
     """Does all jobs, one after the other, slice by slice."""
-    for job_id in await state.reader.run(lambda db, _now: [row.id for row in _OPEN.rows(db)]):
+    for job_id in await state.reader.run(lambda db, _now: sorted(row.id for row in _OPEN.rows(db))):
         size = FIRST_SLICE
         while (found := await state.reader.run(partial(next_slice, job_id, size))) is not None:
             freed, seconds = await state.run(partial(do_slice, job_id, found))

@@ -49,16 +49,15 @@ _HEAD = Statement(
     "SELECT 1 AS one FROM tasks WHERE status = 'pending' AND postponed = 0 AND type = :type LIMIT 1"
 )
 _TYPES_WAITING = Statement("SELECT DISTINCT type FROM tasks WHERE status = 'pending' AND postponed = 0")
-_FIRST_DUE = Statement("SELECT min(not_before) AS at FROM tasks WHERE status = 'pending' AND postponed = 1")
 _DUE = Statement(
     "SELECT seq FROM tasks WHERE status = 'pending' AND postponed = 1 AND not_before <= :now"
     " ORDER BY not_before LIMIT 1000",
     lock=Lock.SKIP,
 )
 _QUEUE = Statement("UPDATE tasks SET postponed = 0 WHERE seq = :seq")
-_FIRST_EXPIRY = Statement("SELECT min(claim_expires_at) AS at FROM tasks WHERE status = 'processing'")
 _STANDING = Statement(
-    "SELECT (SELECT min(claim_expires_at) FROM tasks WHERE status = 'processing') AS first_expiry,"
+    "SELECT (SELECT min(not_before) FROM tasks WHERE status = 'pending' AND postponed = 1) AS first_due,"
+    " (SELECT min(claim_expires_at) FROM tasks WHERE status = 'processing') AS first_expiry,"
     " (SELECT count(*) FROM type_pauses) AS pauses, EXISTS (SELECT 1 FROM type_uses) AS limited"
 )
 _OF_THOSE_OVER = (
@@ -184,12 +183,13 @@ def expire_claims(db: sa.Connection, now: float) -> Counter[str]:
 
 def types_to_have(db: sa.Connection, types: Sequence[str], now: float) -> tuple[list[str], float | None]:
     """Of which of these types there may be tasks, without a lock; and when a limit may leave room for more."""
-    types = pauses.not_paused(db, types, now)
-    first_due = _FIRST_DUE.first(db).at
-    if (first_due is not None and first_due <= now) or some_are_over(db, now):
+    standing = _STANDING.first(db)
+    if standing.pauses:
+        types = pauses.not_paused(db, types, now)
+    expiring = _is_past(standing.first_expiry, now)
+    if _is_past(standing.first_due, now) or (expiring and some_are_over(db, now)):
         return list(types), None
-    first_expiry = _FIRST_EXPIRY.first(db).at
-    expired = _expired_lanes(db, types, now) if first_expiry is not None and first_expiry <= now else []
+    expired = _expired_lanes(db, types, now) if expiring else []
     left = rooms.look(db, types, now, expired, claiming=False)
     unlimited = [one for one in types if one not in left.limited]
     if db.dialect.name == "sqlite":
@@ -203,11 +203,8 @@ def types_to_have(db: sa.Connection, types: Sequence[str], now: float) -> tuple[
 
 def queue_due(db: sa.Connection, now: float) -> None:
     """Puts tasks into their queue whose time has come."""
-    first_due = _FIRST_DUE.first(db).at
-    while first_due is not None and first_due <= now:
-        due = list(_DUE.rows(db, now=now))
+    while due := list(_DUE.rows(db, now=now)):
         _QUEUE.run(db, [(row.seq,) for row in due])
-        first_due = _FIRST_DUE.first(db).at if due else None
 
 
 def extend_leases_after_restart(db: sa.Connection, until: float) -> None:
@@ -217,18 +214,23 @@ def extend_leases_after_restart(db: sa.Connection, until: float) -> None:
 
 def _look(db: sa.Connection, wanted: Wanted, now: float) -> Rooms:
     """What may be handed out, once what time has changed is written down."""
-    queue_due(db, now)
     standing = _STANDING.first(db)
+    if _is_past(standing.first_due, now):
+        queue_due(db, now)
     types = list(dict.fromkeys(wanted.types))
     if standing.pauses:
         types = pauses.not_paused(db, types, now)
     expired: list[tuple[str, int]] = []
-    if standing.first_expiry is not None and standing.first_expiry <= now:
+    if _is_past(standing.first_expiry, now):
         expired = _expired_lanes(db, types, now)
         expire_claims(db, now)
     if not standing.limited:
         return rooms.unlimited(types, expired)
     return rooms.look(db, types, now, expired, claiming=True)
+
+
+def _is_past(at: float | None, now: float) -> bool:
+    return at is not None and at <= now
 
 
 def _expired_lanes(db: sa.Connection, types: Sequence[str], now: float) -> list[tuple[str, int]]:

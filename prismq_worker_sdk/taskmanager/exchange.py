@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,7 @@ _NEW = insert(workers, ("worker_id", "first_seen", "last_seen", "wanted"))
 _WAIT = Statement(
     "SELECT wait_id FROM waits WHERE worker_id = :worker_id AND request_id = :request_id", lock=Lock.WAIT
 )
+_STANDS = Statement("SELECT wait_id FROM waits WHERE wait_id = :wait_id")
 _NEW_WAIT = insert(waits, ("worker_id", "request_id", "wait_id", "since"))
 _AGAIN = Statement(
     "UPDATE waits SET wait_id = :wait_id, since = :since WHERE worker_id = :worker_id AND request_id = :request_id"
@@ -80,7 +82,8 @@ def exchange(
     command = command or RUN
     found = _claim(db, config, asked, command, now)
     if config.is_shared and asked.claim is not None and asked.request_id is not None:
-        _begin_wait(db, asked.worker_id, asked.request_id, "" if found else wait_id or "", now)
+        waits_on = not found and command == RUN
+        _begin_wait(db, asked.worker_id, asked.request_id, (waits_on and wait_id) or "", now)
     return Answer(verdicts, leases, found, command, freed)
 
 
@@ -94,12 +97,22 @@ def claim_only(
             return Answer()
     command = _command(db, asked.worker_id) or RUN
     found = _claim(db, config, asked, command, now)
-    return None if not found and command == RUN else Answer(tasks=found, command=command)
+    if not found and command == RUN:
+        return None
+    if wait_id is not None:
+        forget_wait(db, wait_id)
+    return Answer(tasks=found, command=command)
 
 
 def forget_wait(db: sa.Connection, wait_id: str) -> None:
     """A wait is over."""
     _FORGET_WAIT.run(db, [(wait_id,)])
+
+
+def waits_over(db: sa.Connection, wait_ids: Sequence[str]) -> list[str]:
+    """Which of these waits no longer are those of their requests (R6)."""
+    found = _STANDS.first_of_each(db, "wait_id", wait_ids) if wait_ids else []
+    return [one for one, row in zip(wait_ids, found, strict=True) if row is None]
 
 
 def workers_to_tell(db: sa.Connection) -> list[str]:

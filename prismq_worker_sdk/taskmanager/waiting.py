@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 A = TypeVar("A")
 LOOK_EVERY, LOOK_EVERY_SHARED = 0.5, 0.2
@@ -24,12 +24,17 @@ class News:
     """What a look at the database found: types of which there may be tasks, workers that are told something.
 
     Attributes:
+        over: Of the waits that are written down, those whose request another process was sent since (R6).
         again_in: Seconds after which a limit may have room again, None where time brings none.
     """
 
     types: Collection[str] = ()
     workers: Collection[str] = ()
+    over: Collection[str] = ()
     again_in: float | None = None
+
+
+Look: TypeAlias = Callable[[list[str], list[str]], Awaitable[News]]
 
 
 @dataclass(eq=False, slots=True)
@@ -42,6 +47,7 @@ class Wait(Generic[A]):
         answer: What it found in the end, None for nothing.
         fed: Tasks that it was woken for and has not looked for yet.
         over: Whether it is to end as it is, without another look.
+        written: Its id in the database from when it stands there, None where no other process may be sent its repeat.
     """
 
     key: tuple[str, str | None]
@@ -51,6 +57,7 @@ class Wait(Generic[A]):
     news: asyncio.Event = field(default_factory=asyncio.Event)
     fed: int = 0
     over: bool = False
+    written: str | None = None
 
     def feed(self, tasks: int) -> int:
         """Wakes it for as many of the tasks as it can take; how many."""
@@ -70,11 +77,12 @@ class Waiting(Generic[A]):
     """The claims that wait now; used on the event loop only.
 
     Args:
-        look: What there is of these types, and which workers there is something to say to; must not raise.
+        look: What there is of these types, which workers there is something to say to, and which of these waits that
+            are written down are over; must not raise.
         every: Seconds between two looks.
     """
 
-    def __init__(self, look: Callable[[list[str]], Awaitable[News]], every: float = LOOK_EVERY) -> None:
+    def __init__(self, look: Look, every: float = LOOK_EVERY) -> None:
         self._look_at, self._every = look, every
         self._closed = False
         self._by_key: dict[tuple[str, str | None], Wait[A]] = {}
@@ -169,7 +177,10 @@ class Waiting(Generic[A]):
         Returns:
             Seconds after which to look again.
         """
-        news = await self._look_at(list(self._by_type))
+        written = {wait.written: wait for wait in self._all() if wait.written is not None}
+        news = await self._look_at(list(self._by_type), list(written))
+        for one in news.over:
+            written[one].end()
         self.notify(dict.fromkeys(news.types, 1))
         for worker_id in news.workers:
             self.notify_worker(worker_id)
@@ -177,7 +188,9 @@ class Waiting(Generic[A]):
 
     async def _look_again_and_again(self) -> None:
         pause = self._every
-        while self._by_type:
-            await asyncio.sleep(pause)
-            pause = await self.look()
-        self._looking = None
+        try:
+            while self._by_type:
+                await asyncio.sleep(pause)
+                pause = await self.look()
+        finally:
+            self._looking = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from prismq_worker_sdk.wire.messages import HttpRequest, compact_json
+from prismq_worker_sdk.wire.messages import HttpRequest, compact_json, given
 
 _request = partial(HttpRequest, "alerts")
 
@@ -35,8 +35,7 @@ class Alerts:
         Raises:
             RequestRefused: It makes no sense, or webhooks may not go to that URL.
         """
-        said = {key: value for key, value in more.items() if value is not None}
-        body = compact_json({"rule": rule, "seconds": seconds, "url": url, **said})
+        body = compact_json({"rule": rule, "seconds": seconds, "url": url, **given(more)})
         return self._call(_request("PUT", ("alerts", name), body))
 
     def delete(self, name: str) -> dict[str, Any]:

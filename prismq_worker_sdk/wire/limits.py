@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from prismq_worker_sdk.model.capabilities import Capabilities
-from prismq_worker_sdk.wire.messages import HttpRequest
+from prismq_worker_sdk.wire.messages import HttpRequest, given
 
 Answer = dict[str, Any]
 
@@ -65,7 +65,7 @@ class FleetLimits:
             at_once: Tasks that may run at the same time.
         """
         body = {"units": units, "period": period, "at_once": at_once}
-        return self._ask("PUT", "limits", name, body=_given(body))
+        return self._ask("PUT", "limits", name, body=given(body))
 
     def pause(
         self,
@@ -82,7 +82,7 @@ class FleetLimits:
         """
         at = None if until is None else until.isoformat()
         body = {"seconds": seconds, "until": at, "reason": reason}
-        return self._ask("POST", "limits", name, "pause", body=_given(body))
+        return self._ask("POST", "limits", name, "pause", body=given(body))
 
     def resume(self, name: str) -> Answer:
         """Ends a pause."""
@@ -117,7 +117,3 @@ class FleetLimits:
     ) -> Answer:
         text = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False)
         return self._call(HttpRequest("limits", method, segments, text, tuple((query or {}).items())))
-
-
-def _given(values: Mapping[str, Any]) -> Answer:
-    return {name: value for name, value in values.items() if value is not None}

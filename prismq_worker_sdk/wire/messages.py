@@ -18,6 +18,11 @@ compact_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encod
 """A value as JSON text without blanks; lone surrogates stay in it."""
 
 
+def given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the members that say something: what is None is left to the server."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """One HTTP request, below the api_url.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from prismq_worker_sdk.wire.messages import HttpRequest, compact_json
+from prismq_worker_sdk.wire.messages import HttpRequest, compact_json, given
 from prismq_worker_sdk.wire.producer_backend import Submission
 
 _request = partial(HttpRequest, "schedules")
@@ -41,8 +41,7 @@ class Schedules:
             RequestRefused: The params do not fit the registered schema, or the times make no sense.
         """
         Submission(task_type=task_type, params=params)  # which looks whether they can be sent
-        said = {key: value for key, value in how.items() if value is not None}
-        body = compact_json({"type": task_type, "params": dict(params), **said})
+        body = compact_json({"type": task_type, "params": dict(params), **given(how)})
         return self._call(_request("PUT", ("schedules", name), body))
 
     def delete(self, name: str) -> dict[str, Any]:

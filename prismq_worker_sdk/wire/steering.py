@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from prismq_worker_sdk.wire.messages import HttpRequest, compact_json
+from prismq_worker_sdk.wire.messages import HttpRequest, compact_json, given
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,7 @@ class Steering:
         reason: str | None = None,
     ) -> dict[str, Any]:
         """Lets no task of a type be claimed, for so long, until an instant (RFC 3339), or until it is resumed."""
-        said = {"seconds": seconds, "until": until, "reason": reason}
-        body = compact_json({name: value for name, value in said.items() if value is not None})
+        body = compact_json(given({"seconds": seconds, "until": until, "reason": reason}))
         return self._call(HttpRequest("pause", "POST", ("task-types", task_type, "pause"), body))
 
     def resume(self, task_type: str) -> dict[str, Any]:
@@ -82,8 +81,6 @@ class Steering:
         return self._call(HttpRequest("resume", "POST", ("task-types", task_type, "resume")))
 
     def _bulk(self, action: str, wanted: Mapping[str, str | None], **more: Any) -> dict[str, Any]:
-        said = {
-            "type" if name == "task_type" else name: one for name, one in wanted.items() if one is not None
-        }
+        said = {"type" if name == "task_type" else name: one for name, one in given(wanted).items()}
         body = compact_json({"action": action, "filter": said, **more})
         return self._call(HttpRequest("bulk", "POST", ("tasks", "bulk"), body))

@@ -165,12 +165,13 @@ async def _waited(request: Request, state: AppState, asked: ExchangeRequest, cla
     try:
         found = await state.run(lambda db, now: exchange(db, state.config, asked, now, wait_id))
         if not found.tasks and found.command == RUN:
+            wait.written = wait_id
             seconds = min(claim.wait_seconds, state.config.max_wait)
             found = await waiting.until(wait, seconds, look, request.is_disconnected)
         if found is not None and len(found.tasks) >= most:
             waiting.notify(dict.fromkeys(claim.task_types, 1))  # there may be more for the next one
     finally:
         waiting.leave(wait, found)
-        if wait_id is not None:
-            await state.run(lambda db, _now: forget_wait(db, wait_id))
+    if found is None and wait_id is not None:
+        await state.run(lambda db, _now: forget_wait(db, wait_id))
     return found or Answer()

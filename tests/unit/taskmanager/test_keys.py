@@ -13,6 +13,7 @@ from prismq_worker_sdk.taskmanager.config import ApiKey, Scope, TaskManagerConfi
 from prismq_worker_sdk.taskmanager.keys import CHANCE_BYTES, PREFIX
 from prismq_worker_sdk.taskmanager.server import RunningServer
 from tests.support.api import TYPE, Api, running_api
+from tests.support.processes import wait_until
 
 ADMIN = "admin-key-of-the-file"
 FILE = (ApiKey.of(ADMIN, Scope.ADMIN, "keys.txt:1"),)
@@ -226,8 +227,7 @@ def test_a_claim_that_waits_hands_nothing_to_a_key_that_was_revoked_meanwhile(gu
 
     thread = threading.Thread(target=wait)
     thread.start()
-    while not guarded.chore(_waits):
-        pass
+    wait_until(lambda: seen(guarded, "w1"), "the end of its first look")
     revoke(guarded, "w")
     task = guarded.call("POST", "/tasks", {"type": TYPE}, key=ADMIN).json()
     thread.join(30)
@@ -237,8 +237,9 @@ def test_a_claim_that_waits_hands_nothing_to_a_key_that_was_revoked_meanwhile(gu
     assert guarded.call("GET", f"/tasks/{task['id']}", key=ADMIN).json()["status"] == "pending"
 
 
-async def _waits(state):
-    return bool(state.waiting._all())
+def seen(guarded, worker_id):
+    workers = guarded.call("GET", "/workers", key=ADMIN).json()["workers"]
+    return worker_id in [one["worker_id"] for one in workers]
 
 
 def test_a_bound_key_sees_creates_and_publishes_its_types_only(guarded):

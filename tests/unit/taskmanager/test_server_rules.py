@@ -97,7 +97,6 @@ def test_r40_a_claim_that_waits_hears_that_its_worker_is_to_be_quiet_and_takes_n
     monkeypatch.setattr(app_state, "LOOK_EVERY", 3600.0)
     clock, answers = FakeClock(), []
     with RunningServer(TaskManagerConfig(database=str(tmp_path / "tasks.db"), port=0), clock=clock) as server:
-        waits = server._server.config.app.state.taskmanager.waiting
         api, own = Api(server.url, clock), Api(server.url)
         with api.session, own.session:
             task_id = api.submit(delay_seconds=60)
@@ -106,7 +105,7 @@ def test_r40_a_claim_that_waits_hears_that_its_worker_is_to_be_quiet_and_takes_n
                 target=lambda: answers.append(exchange(own, claim=wanted, request_id="r1"))
             )
             asking.start()
-            wait_until(lambda: waits._by_key, "the claim that waits")
+            wait_until(lambda: api.call("GET", "/workers").json()["workers"], "the end of its first look")
             clock.turn(61)
             api.call("POST", "/workers/w1/quiet")
             asking.join(20)

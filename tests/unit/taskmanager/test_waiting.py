@@ -19,10 +19,13 @@ class Shelf:
         self.tasks = {}
         self.looks = []
         self.told = []
+        self.sent_elsewhere = []
         self.again_in = None
 
-    async def news(self, types):
-        return News([one for one in types if self.tasks.get(one)], self.told, self.again_in)
+    async def news(self, types, written):
+        found = [one for one in types if self.tasks.get(one)]
+        over = [one for one in written if one in self.sent_elsewhere]
+        return News(found, self.told, over, self.again_in)
 
     def put(self, task_type, number=1):
         self.tasks[task_type] = self.tasks.get(task_type, 0) + number
@@ -44,6 +47,7 @@ class Shelf:
             return self.take(name, types, most)
 
         wait = self.waits.enter((name, "r"), types, most)
+        wait.written = f"wait of {name}"
 
         async def until():
             found = None
@@ -179,6 +183,19 @@ async def test_the_next_look_comes_when_a_limit_is_about_to_have_room(shelf):
     for again_in, seconds in ((None, 3600.0), (7.5, 7.5), (0.0, LOOK_SOONEST), (9999.0, 3600.0)):
         shelf.again_in = again_in
         assert await shelf.waits.look() == seconds
+
+
+@story
+async def test_r06_a_wait_whose_request_another_process_was_sent_ends_with_nothing_though_there_is_no_news(
+    shelf,
+):
+    over, goes_on = shelf.waiter("w1"), shelf.waiter("w2")
+    await settled()
+    shelf.sent_elsewhere = ["wait of w1"]
+    await shelf.waits.look()
+    await settled()
+
+    assert (over.result(), goes_on.done(), shelf.looks) == (None, False, [])
 
 
 @story

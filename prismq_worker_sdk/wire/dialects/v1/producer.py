@@ -13,7 +13,7 @@ from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire.dialects.v1.base import is_unknown_path, read_task
-from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps
+from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, given
 from prismq_worker_sdk.wire.producer_backend import (
     ChildPage,
     Created,
@@ -235,7 +235,7 @@ def _submitted(wanted: Submission) -> dict[str, Any]:
         "dedupe_key": wanted.dedupe_key,
         "parent_id": wanted.parent_id,
     }
-    return {name: value for name, value in body.items() if value is not None}
+    return given(body)
 
 
 def _faults(body: Any) -> tuple[Fault, ...]:
