@@ -33,6 +33,9 @@ OTHER_SITES = ("cross-site", "same-site")
 """What browsers say of a call that the page of another address makes; it needs no answer to do harm."""
 LOOKS = (Scope.READER, Scope.PRODUCER, Scope.WORKER)
 """Who may call what only shows."""
+COOKIE, PAGE = "prismq_key", "X-PrismQ-Page"
+"""Where the browser of a page keeps its key, and the header by which calls of the page are told from others: no other
+site can send it."""
 CHECKS = 2
 """Checks that may take seconds, at the same time."""
 
@@ -166,7 +169,7 @@ def admitted(*scopes: Scope, by_type: bool = False) -> Callable[[Request], None]
     """
 
     def check(request: Request) -> None:
-        caller = state_of(request).keys.caller(request.headers.get("X-API-Key"))
+        caller = state_of(request).keys.caller(_key_of(request))
         if caller is ANONYMOUS and request.headers.get("Sec-Fetch-Site") in OTHER_SITES:
             raise Problem(403, "pages of other sites may not call a server without API keys")
         if Scope.ADMIN not in caller.scopes and caller.scopes.isdisjoint(scopes):
@@ -181,10 +184,17 @@ def admitted(*scopes: Scope, by_type: bool = False) -> Callable[[Request], None]
 
 def still_admitted(request: Request) -> None:
     """A check that the key of a request that has waited still holds."""
-    state_of(request).keys.must_hold(request.headers.get("X-API-Key"))
+    state_of(request).keys.must_hold(_key_of(request))
 
 
 def no_wrong_key(request: Request) -> None:
     """A check that the caller sends no key at all, or one that holds."""
-    if (given := request.headers.get("X-API-Key")) is not None:
+    if (given := _key_of(request)) is not None:
         state_of(request).keys.must_hold(given)
+
+
+def _key_of(request: Request) -> str | None:
+    """The key of a call: in its header, or in the cookie of a page."""
+    if (key := request.headers.get("X-API-Key")) is not None or PAGE not in request.headers:
+        return key
+    return request.cookies.get(COOKIE)

@@ -117,7 +117,7 @@ def looked_at(db: sa.Connection, parent_id: str) -> tuple[dict[str, int], int, A
 
     A child's own follower that is still to come has not ended either.
     """
-    counts = _by_status(db, parent_id)
+    counts = by_status(db, parent_id)
     followers = _TO_FOLLOW.first(db, parent_id=parent_id).followers
     unfinished = counts["pending"] + counts["processing"] + followers
     return counts, unfinished, _FAN_IN.first(db, parent_id=parent_id)
@@ -126,7 +126,7 @@ def looked_at(db: sa.Connection, parent_id: str) -> tuple[dict[str, int], int, A
 def _create(db: sa.Connection, parent_id: str, now: float) -> str:
     """Creates the follower of a parent; its type."""
     row = _FAN_IN.first(db, parent_id=parent_id)
-    ends = _by_status(db, parent_id)
+    ends = by_status(db, parent_id)
     counts = {
         "parent_id": parent_id,
         "completed": row.completed + ends["completed"],
@@ -146,6 +146,7 @@ def _create(db: sa.Connection, parent_id: str, now: float) -> str:
     return str(row.type)
 
 
-def _by_status(db: sa.Connection, parent_id: str) -> dict[str, int]:
+def by_status(db: sa.Connection, parent_id: str) -> dict[str, int]:
+    """How many children of a task are in which status."""
     found = _BY_STATUS.first(db, parent_id=parent_id)._asdict()
     return {status: int(number or 0) for status, number in found.items()}

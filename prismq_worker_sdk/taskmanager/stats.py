@@ -21,6 +21,8 @@ from prismq_worker_sdk.taskmanager.db.tables import workers
 
 Numbers = dict[str, Any]
 MINUTE, HOUR = 60.0, 3600.0
+MINUTES = 60
+"""Of the last hour, that charts show."""
 EVER = 0
 """The minute in which all ends are summed up."""
 WORKER_SEEN = 120.0
@@ -47,6 +49,7 @@ _BY_MINUTE = Statement(
     "SELECT type, sum(completed) AS completed, sum(failed) AS failed FROM ended_counts"
     " WHERE minute >= :minute GROUP BY type"
 )
+_EACH_MINUTE = Statement("SELECT minute, type, completed, failed FROM ended_counts WHERE minute >= :minute")
 EVER_BY_TYPE = Statement(f"SELECT type, completed, failed FROM ended_counts WHERE minute = {EVER}")
 COUNTED = {
     lock: Statement("SELECT value FROM meta WHERE name = 'ends_counted'", lock=lock)
@@ -130,6 +133,27 @@ def ended(db: sa.Connection, now: float, since: float) -> dict[str, Counter[str]
         later = max(since, counted * MINUTE)
         for row in ENDED.rows(db, status=status, since=later, until=now + MINUTE):
             found.setdefault(row.type, Counter())[status] += row.number
+    return found
+
+
+def ends_by_minute(db: sa.Connection, now: float) -> dict[str, dict[str, list[int]]]:
+    """How many tasks of each type completed and failed in each minute of the last hour, the latest at the end."""
+    last = int(now // MINUTE)
+    first = last - MINUTES + 1
+    found: dict[str, dict[str, list[int]]] = {}
+
+    def put(name: str, status: str, minute: int, number: int) -> None:
+        one = found.setdefault(name, {"completed": [0] * MINUTES, "failed": [0] * MINUTES})
+        one[status][minute - first] += number
+
+    for row in _EACH_MINUTE.rows(db, minute=first):
+        put(row.type, "completed", row.minute, row.completed)
+        put(row.type, "failed", row.minute, row.failed)
+    for minute in range(max(first, _counted(db)), last + 1):
+        span = {"since": minute * MINUTE, "until": (minute + 1) * MINUTE}
+        for status in ("completed", "failed"):
+            for row in ENDED.rows(db, status=status, **span):
+                put(row.type, status, minute, row.number)
     return found
 
 

@@ -1,0 +1,82 @@
+// What a form holds as JSON, and faults at its fields. A field's `data-pointer` says where its value belongs, its
+// `data-kind` what it is: text, number, json, flag, list or set (one value a line). Empty ones are left out unless `data-empty`.
+export function bodyOf(form) {
+  const body = {};
+  const faults = [];
+  for (const field of form.querySelectorAll("[data-pointer]")) {
+    if (field.disabled || field.closest("[hidden]")) continue;
+    const pointer = field.dataset.pointer;
+    try {
+      const value = valueOf(field);
+      if (value !== undefined) put(body, pointer, value);
+    } catch (error) {
+      faults.push({ pointer, message: error.message });
+    }
+  }
+  return { body, faults };
+}
+
+function valueOf(field) {
+  const { kind = "text", empty } = field.dataset;
+  if (kind === "flag") return field.type === "checkbox" ? field.checked : { true: true, false: false }[field.value];
+  const text = field.value;
+  if (text === "" && empty === undefined) return undefined;
+  if (kind === "number") {
+    const value = Number(text);
+    if (text.trim() === "" || !Number.isFinite(value)) throw new Error("must be a number");
+    return value;
+  }
+  if (kind === "json") {
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw new Error(`is no JSON: ${error.message}`);
+    }
+  }
+  if (kind === "lines") return text.split("\n").filter((line) => line !== "");
+  return text;
+}
+
+function put(body, pointer, value) {
+  const steps = pointer.split("/").slice(1).map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
+  if (!steps.length) {
+    Object.assign(body, value);
+    return;
+  }
+  let place = body;
+  for (const step of steps.slice(0, -1)) {
+    if (!Object.hasOwn(place, step)) Object.defineProperty(place, step, { value: {}, enumerable: true });
+    place = place[step];
+  }
+  Object.defineProperty(place, steps.at(-1), { value, enumerable: true, writable: true, configurable: true });
+}
+
+// Shows each fault at the field that it is of, or at the nearest one above it, and goes to the first.
+export function showFaults(form, faults) {
+  form.querySelectorAll(".fault").forEach((one) => one.remove());
+  form.querySelectorAll("[aria-invalid]").forEach((one) => {
+    one.removeAttribute("aria-invalid");
+    one.removeAttribute("aria-describedby");
+  });
+  const marked = faults.map((fault) => mark(form, fault)).filter(Boolean);
+  marked[0]?.focus();
+}
+
+function mark(form, { pointer, message }) {
+  let place = pointer;
+  let field = null;
+  while (!(field = form.querySelector(`[data-pointer="${CSS.escape(place)}"]`)) && place)
+    place = place.slice(0, place.lastIndexOf("/"));
+  const text = document.createElement("p");
+  text.className = "fault";
+  text.id = `fault-${form.querySelectorAll(".fault").length}`;
+  text.textContent = place === pointer ? message : `${pointer}: ${message}`;
+  if (!field) {
+    form.prepend(text);
+    return null;
+  }
+  field.setAttribute("aria-invalid", "true");
+  field.setAttribute("aria-describedby", text.id);
+  field.after(text);
+  return field;
+}

@@ -1,0 +1,12 @@
+// Starts what a page needs.
+import { startActs } from "./acts.js";
+import { startBulk } from "./bulk.js";
+import { startLive } from "./live.js";
+import { startLogs } from "./logs.js";
+import { startTimes } from "./times.js";
+
+startTimes();
+startActs();
+startBulk();
+startLogs();
+startLive();

@@ -1,0 +1,38 @@
+// Asks for a key over the page, so that nothing that was typed is lost.
+let asking = null;
+
+export function signIn(why) {
+  asking ??= ask(why).finally(() => (asking = null));
+  return asking;
+}
+
+function ask(why) {
+  const dialog = document.createElement("dialog");
+  dialog.setAttribute("aria-labelledby", "sign-in-title");
+  dialog.innerHTML = `<form><h2 id="sign-in-title">Sign in</h2><p></p>
+    <label for="again-key">API key</label>
+    <input id="again-key" type="password" required autocomplete="current-password">
+    <p class="fault" role="alert"></p><div class="acts"><button class="first">Sign in</button></div></form>`;
+  dialog.querySelector("p").textContent = why;
+  document.body.append(dialog);
+  dialog.addEventListener("cancel", (event) => event.preventDefault());
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.querySelector("form").addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const body = new URLSearchParams({ key: dialog.querySelector("input").value });
+      try {
+        const answer = await fetch("/sign-in", { method: "POST", body, headers: { "X-PrismQ-Page": "sign-in" } });
+        if (answer.ok) {
+          dialog.close();
+          dialog.remove();
+          resolve();
+          return;
+        }
+        dialog.querySelector(".fault").textContent = (await answer.json()).detail;
+      } catch {
+        dialog.querySelector(".fault").textContent = "The server does not answer; try again.";
+      }
+    });
+  });
+}

@@ -1,0 +1,73 @@
+"""Who looks at a page: signed in by a key, which its browser keeps in a cookie that no script can read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from fastapi import Request, Response
+
+from prismq_worker_sdk.taskmanager.app_state import COOKIE, state_of
+from prismq_worker_sdk.taskmanager.callers import ANONYMOUS, Caller
+from prismq_worker_sdk.taskmanager.config import Scope
+
+KEPT = 30 * 86400
+"""Seconds for which a browser keeps a key; it is asked for again once it holds no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who looks at a page, and what its buttons may do.
+
+    Attributes:
+        signed_in: Whether by a key; a server without keys asks nobody.
+    """
+
+    caller: Caller
+    signed_in: bool
+
+    @property
+    def acts(self) -> bool:
+        """Whether it may steer: cancel, retry, pause, and all that."""
+        return Scope.ADMIN in self.caller.scopes and self.caller.types is None
+
+    @property
+    def submits(self) -> bool:
+        """Whether it may create tasks."""
+        return bool(self.caller.scopes & {Scope.ADMIN, Scope.PRODUCER})
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether it is bound to no task types."""
+        return self.caller.types is None
+
+
+def viewer_of(request: Request) -> Viewer:
+    """Who looks.
+
+    Raises:
+        Problem: 401 nobody who is known, 429 too often.
+    """
+    key = request.headers.get("X-API-Key") or request.cookies.get(COOKIE)
+    caller = state_of(request).keys.caller(key)
+    request.scope["caller"] = caller
+    return Viewer(caller, caller is not ANONYMOUS)
+
+
+def keep_key(request: Request, response: Response, key: str) -> None:
+    """Lets the browser send a key from now on; "" for none."""
+    response.set_cookie(
+        COOKIE,
+        key,
+        max_age=KEPT if key else 0,
+        httponly=True,
+        samesite="lax",
+        secure=request.headers.get("X-Forwarded-Proto", request.url.scheme) == "https",
+    )
+
+
+def place_of_this_site(wanted: str) -> str:
+    """Where to go after signing in; the overview in place of an address of another site."""
+    found = urlsplit(wanted)
+    inside = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
+    return wanted if inside and not found.scheme and not found.netloc and wanted.isprintable() else "/"
