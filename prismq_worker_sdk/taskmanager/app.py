@@ -24,7 +24,7 @@ from prismq_worker_sdk.taskmanager.db.transactions import Reader, Unsure, Writer
 from prismq_worker_sdk.taskmanager.delivering import DELIVER, LOOK_AT_ALERTS, NOTE_CLAIMANTS
 from prismq_worker_sdk.taskmanager.http import Problem, Route
 from prismq_worker_sdk.taskmanager.listening import PREFIX
-from prismq_worker_sdk.taskmanager.pages import overview, site, task, tasks
+from prismq_worker_sdk.taskmanager.pages import overview, site, submit, task, tasks
 from prismq_worker_sdk.taskmanager.retention import DELETE_OLD
 from prismq_worker_sdk.taskmanager.routes import (
     alerts,
@@ -59,7 +59,7 @@ PARTS = (
     fan_in,
     keys,
 )
-PAGES = (site, overview, tasks, task)
+PAGES = (site, overview, tasks, task, submit)
 CHORES = (
     FORGET_OLD_LOCKS,
     FIRE_SCHEDULES,

@@ -63,14 +63,16 @@ export function showFaults(form, faults) {
 }
 
 function mark(form, { pointer, message }) {
-  let place = pointer;
-  let field = null;
-  while (!(field = form.querySelector(`[data-pointer="${CSS.escape(place)}"]`)) && place)
-    place = place.slice(0, place.lastIndexOf("/"));
+  const places = [(form.dataset.faults ?? "") + pointer, pointer].flatMap(upwards);
+  const shown = (place) => [...form.querySelectorAll("[data-pointer]")].find(
+    (one) => one.dataset.pointer === place && one.type !== "hidden" && !one.closest("[hidden]"),
+  );
+  const place = places.find(shown);
+  const field = place === undefined ? null : shown(place);
   const text = document.createElement("p");
   text.className = "fault";
   text.id = `fault-${form.querySelectorAll(".fault").length}`;
-  text.textContent = place === pointer ? message : `${pointer}: ${message}`;
+  text.textContent = place?.endsWith(pointer) ? message : `${pointer}: ${message}`;
   if (!field) {
     form.prepend(text);
     return null;
@@ -79,4 +81,20 @@ function mark(form, { pointer, message }) {
   field.setAttribute("aria-describedby", text.id);
   field.after(text);
   return field;
+}
+
+// A pointer and those above it, the nearest first.
+function upwards(pointer) {
+  const found = [pointer];
+  while (pointer.includes("/", 1)) found.push((pointer = pointer.slice(0, pointer.lastIndexOf("/"))));
+  return found;
+}
+
+// A choice between parts of a form: the other one is hidden, and not sent.
+export function startChoices() {
+  document.addEventListener("change", ({ target }) => {
+    if (!target.dataset?.shows) return;
+    for (const one of target.form.querySelectorAll("[data-shows]"))
+      document.getElementById(one.dataset.shows).hidden = one !== target;
+  });
 }

@@ -1,5 +1,6 @@
 // Starts what a page needs.
 import { startActs } from "./acts.js";
+import { startChoices } from "./fields.js";
 import { startBulk } from "./bulk.js";
 import { startLive } from "./live.js";
 import { startLogs } from "./logs.js";
@@ -8,5 +9,6 @@ import { startTimes } from "./times.js";
 startTimes();
 startActs();
 startBulk();
+startChoices();
 startLogs();
 startLive();
