@@ -24,7 +24,7 @@ from prismq_worker_sdk.taskmanager.db.transactions import Reader, Unsure, Writer
 from prismq_worker_sdk.taskmanager.delivering import DELIVER, LOOK_AT_ALERTS, NOTE_CLAIMANTS
 from prismq_worker_sdk.taskmanager.http import Problem, Route
 from prismq_worker_sdk.taskmanager.listening import PREFIX
-from prismq_worker_sdk.taskmanager.pages import overview, site, submit, task, tasks
+from prismq_worker_sdk.taskmanager.pages import PAGES, Answers
 from prismq_worker_sdk.taskmanager.retention import DELETE_OLD
 from prismq_worker_sdk.taskmanager.routes import (
     alerts,
@@ -59,7 +59,6 @@ PARTS = (
     fan_in,
     keys,
 )
-PAGES = (site, overview, tasks, task, submit)
 CHORES = (
     FORGET_OLD_LOCKS,
     FIRE_SCHEDULES,
@@ -112,11 +111,11 @@ def create_app(
         openapi_url=f"{PREFIX}/openapi.json",
         redirect_slashes=False,
     )
-    app.state.taskmanager, app.state.pages = state, site.Answers()
+    app.state.taskmanager, app.state.pages = state, Answers()
     for part in PARTS:
         app.include_router(part.router, prefix=PREFIX)
-    for part in PAGES:
-        app.include_router(part.router)
+    for router in PAGES:
+        app.include_router(router)
     for kind in (Problem, HTTPException, DBAPIError, Unsure, Exception):
         app.add_exception_handler(kind, _refused)
     return app

@@ -83,6 +83,11 @@ class Cron:
 Timing = Every | Cron
 
 
+def explained(cron: str) -> str:
+    """A cron expression in words."""
+    return CronSim(cron, datetime(2000, 1, 1)).explain()  # noqa: DTZ001 - words need no zone
+
+
 def timing_of(cron: str | None, zone: str, every: float | None, base: float) -> Timing:
     """The timing that a schedule says.
 

@@ -18,13 +18,18 @@ export function startActs() {
   });
 }
 
+// The call of an element; `{field}` in its path is what the form's field says.
+function wordsOf(element) {
+  return element.dataset.act.replace(/\{(\w+)\}/g, (_all, name) => encodeURIComponent(element.elements[name].value));
+}
+
 async function act(element, body) {
   const { ask: question } = element.dataset;
   if (question && !(await confirmed(question, element))) return;
   const buttons = element.matches("form") ? [...element.querySelectorAll("button")] : [element];
   buttons.forEach((one) => (one.disabled = true));
   try {
-    await done(element, await call(element.dataset.act, body));
+    await done(element, await call(wordsOf(element), body));
   } finally {
     buttons.forEach((one) => (one.disabled = false));
   }
@@ -60,9 +65,16 @@ async function done(element, { ok, found }) {
     location.href = then.replace(/\{(\w+)\}/g, (_all, name) => encodeURIComponent(found[name]));
     return;
   }
+  if (element.dataset.showsOnce) showOnce(element, found[element.dataset.showsOnce]);
   say(saying ?? "Done.");
   element.dispatchEvent(new CustomEvent("done", { bubbles: true, detail: found }));
   await refresh();
+}
+
+function showOnce(element, text) {
+  const place = element.querySelector(".once");
+  place.querySelector("code").textContent = text;
+  place.hidden = false;
 }
 
 export function say(text, kind = "") {
