@@ -33,6 +33,7 @@ from prismq_worker_sdk.model.events import (
     TaskProgressed,
     TypePaused,
 )
+from prismq_worker_sdk.model.log import message_of
 from prismq_worker_sdk.model.outcome import Completed, Failed, Follower, Outcome, Released
 from prismq_worker_sdk.model.protocol import (
     ExchangeRequest,
@@ -47,7 +48,7 @@ from prismq_worker_sdk.model.protocol import (
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.observe.bus import EventBus
-from prismq_worker_sdk.observe.logs import message_of, set_up_logging
+from prismq_worker_sdk.observe.logs import set_up_logging
 from prismq_worker_sdk.settings import configured_plugins, load_settings
 from prismq_worker_sdk.system import SystemClock
 from prismq_worker_sdk.worker.config import WorkerConfig

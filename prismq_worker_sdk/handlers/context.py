@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
 from prismq_worker_sdk.model.cancel import CancelReason
+from prismq_worker_sdk.model.log import message_of
 from prismq_worker_sdk.model.task import Task
 
 TASK_LOGGER = "prismq.task"
 """The name of its logger."""
 
+NO_EXCEPTION = (None, None, None)
+
 
 class TaskLog:
     """Writes to the logger `prismq.task`: `ctx.log.info("page read", shorts=25)`.
+
+    Its methods take what those of `logging` take, and any other keyword as a field: `ctx.log.info("page %d", 3)`. A
+    message is formatted when somebody takes it; one whose arguments do not fit is told with them, and raises nothing.
 
     Args:
         keep: Is given each record as well, those included that the log of this process leaves out, but for `debug`.
@@ -31,33 +37,59 @@ class TaskLog:
         self._logger = logger or logging.getLogger(TASK_LOGGER)
         self._keep = keep
 
-    def debug(self, message: str, /, **fields: Any) -> None:
+    def debug(self, message: object, /, *args: object, **fields: Any) -> None:
         """For the author."""
-        self._write(logging.DEBUG, message, fields)
+        self._write(logging.DEBUG, message, args, fields)
 
-    def info(self, message: str, /, **fields: Any) -> None:
+    def info(self, message: object, /, *args: object, **fields: Any) -> None:
         """For the operator, when all is well."""
-        self._write(logging.INFO, message, fields)
+        self._write(logging.INFO, message, args, fields)
 
-    def warning(self, message: str, /, **fields: Any) -> None:
+    def warning(self, message: object, /, *args: object, **fields: Any) -> None:
         """For the operator, when something may need a look."""
-        self._write(logging.WARNING, message, fields)
+        self._write(logging.WARNING, message, args, fields)
 
-    def error(self, message: str, /, **fields: Any) -> None:
+    def error(self, message: object, /, *args: object, **fields: Any) -> None:
         """For the operator, when something needs a look."""
-        self._write(logging.ERROR, message, fields)
+        self._write(logging.ERROR, message, args, fields)
 
-    def exception(self, message: str, /, **fields: Any) -> None:
+    def exception(self, message: object, /, *args: object, **fields: Any) -> None:
         """An error with the traceback of the exception being handled."""
-        self._write(logging.ERROR, message, fields, trace=True)
+        self._write(logging.ERROR, message, args, {"exc_info": True, **fields})
 
-    def _write(self, level: int, message: str, fields: dict[str, Any], *, trace: bool = False) -> None:
-        self._logger.log(level, "%s", message, exc_info=trace, extra={"fields": fields}, stacklevel=3)
-        if self._keep is not None and (level > logging.DEBUG or self._logger.isEnabledFor(level)):
-            error: Any = sys.exc_info() if trace else None
-            record = logging.LogRecord(self._logger.name, level, "", 0, message, None, error)
-            record.fields = fields
-            self._keep(record)
+    def _write(self, level: int, message: object, args: tuple[object, ...], fields: dict[str, Any]) -> None:
+        heard = self._logger.isEnabledFor(level)
+        keep = self._keep if level > logging.DEBUG or heard else None
+        if not heard and keep is None:
+            return
+        error, above = _exception(fields.pop("exc_info", None)), fields.pop("stacklevel", 1)
+        shows_stack, extra = fields.pop("stack_info", False), fields.pop("extra", None)
+        own = {**(extra if isinstance(extra, Mapping) else {}), **fields}
+        record = logging.LogRecord(self._logger.name, level, "", 0, message, args, error)
+        text = record.msg = message_of(record)
+        record.args, record.fields = None, own
+        if heard:
+            above = above if isinstance(above, int) else 1
+            self._logger.log(
+                level,
+                "%s",
+                text,
+                exc_info=error,
+                stack_info=bool(shows_stack),
+                stacklevel=2 + above,
+                extra={"fields": own},
+            )
+        if keep is not None:
+            keep(record)
+
+
+def _exception(given: Any) -> Any:
+    """What a record takes, of what logging takes as `exc_info`."""
+    if isinstance(given, BaseException):
+        return type(given), given, given.__traceback__
+    whole = isinstance(given, tuple) and len(given) == len(NO_EXCEPTION)
+    found = given if whole else sys.exc_info() if given else NO_EXCEPTION
+    return found if found[0] is not None else None
 
 
 class TaskContext(Protocol):

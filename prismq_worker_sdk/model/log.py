@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -58,3 +59,18 @@ class LogPart:
         """The lines that were stored so."""
         first, lines, logged = json.loads(text)
         return cls(first, tuple(LogLine(*line) for line in lines), logged)
+
+
+def message_of(record: logging.LogRecord) -> str:
+    """What a record says; a bad log call is told with its words, and stops nobody."""
+    try:
+        return record.getMessage()
+    except Exception as error:  # noqa: BLE001 - whatever its arguments raise
+        return f"{_repr(record.msg)} (its arguments do not fit: {_repr(error)})"
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - whatever it is, the line is written
+        return f"<{type(value).__name__}>"

@@ -13,6 +13,7 @@ from typing import Any, Literal, TextIO
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model.events import TaskRef
+from prismq_worker_sdk.model.log import message_of
 from prismq_worker_sdk.observe.log_lines import LineHandler, LogGuard
 
 TASK: ContextVar[TaskRef | None] = ContextVar("prismq_task", default=None)
@@ -132,21 +133,6 @@ class JsonFormatter(_Formatter):
 def _beside(line: dict[str, Any], name: str) -> str:
     """The name of a field; one that every line has under another meaning is told apart: `type_`."""
     return f"{name}_" if name in line else name
-
-
-def message_of(record: logging.LogRecord) -> str:
-    """What a record says; a bad log call is told with its words, and stops nobody."""
-    try:
-        return record.getMessage()
-    except Exception as error:  # noqa: BLE001 - whatever its arguments raise
-        return f"{_repr(record.msg)} (its arguments do not fit: {_repr(error)})"
-
-
-def _repr(value: object) -> str:
-    try:
-        return repr(value)
-    except Exception:  # noqa: BLE001 - whatever it is, the line is written
-        return f"<{type(value).__name__}>"
 
 
 class ConsoleFormatter(_Formatter):

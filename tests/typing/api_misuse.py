@@ -1,6 +1,6 @@
 """What a type checker must refuse: exactly the lines that end with `# refused`; it is never run."""
 
-# ruff: noqa: PLE1205, B018
+# ruff: noqa: B018
 from __future__ import annotations
 
 from typing import Any
@@ -54,7 +54,7 @@ def context(params: Params, ctx: TaskContext) -> Any:
     ctx.submit("Example.Child")  # refused
     ctx.submit(5, {})  # refused
     ctx.sleep("1s")  # refused
-    ctx.log.info("read", 25)  # refused
+    ctx.log.info(shorts=25)  # refused
     ctx.attempt = 2  # refused
     ctx.task.id = "x"  # refused
     ctx.wait()  # refused

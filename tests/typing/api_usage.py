@@ -60,6 +60,7 @@ def search(params: SearchParams, ctx: TaskContext) -> dict[str, Any]:
     ctx.progress(40, "page 1 of 3")
     ctx.checkpoint({"page": 1})
     ctx.log.info("page read", shorts=25)
+    ctx.log.info("page %d of %s", 3, "shorts", shorts=25)
     if ctx.stopping or ctx.time_left < 10 or ctx.cancelled is CancelReason.STOPPING:
         ctx.check()
     try:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TextIO, TypeAlias
 
 from prismq_worker_sdk.handlers.context import TASK_LOGGER
-from prismq_worker_sdk.observe.logs import message_of
+from prismq_worker_sdk.model.log import message_of
 from prismq_worker_sdk.worker.isolation.protocol import Channel, Logged
 
 LONGEST = 256 * 1024
