@@ -94,7 +94,7 @@ def _field(
 
 
 def _kind(schema: Mapping[str, Any], level: int) -> str:
-    kind = schema.get("type")
+    kind = schema.get("type") if isinstance(schema.get("type"), str) else None
     if "enum" in schema:
         return "choice"
     if kind in {"integer", "number"}:
