@@ -7,7 +7,7 @@ STAMPS := $(VENV)/.stamps
 JOBS   ?= 4
 FAST   := tests/decide tests/unit tests/contract tests/property tests/typing $(wildcard tests/docs/test_*_page.py)
 
-.PHONY: help demo test test-fast check format docs bench bench-peers smoke clean
+.PHONY: help demo test test-fast check format docs screenshots bench bench-peers smoke clean
 .PHONY: prove prove-sim prove-rules prove-client prove-kill prove-replicas prove-stop prove-soak prove-hold prove-wait prove-limits prove-api prove-pythons prove-lowest prove-report
 .DEFAULT_GOAL := help
 
@@ -57,6 +57,9 @@ format: $(STAMPS)/dev ## put the code in order
 
 docs: $(STAMPS)/dev   ## write the table of settings from their fields into its page
 	$(BIN)/python -m tests.support.settings_page
+
+screenshots: $(STAMPS)/dev ## take the pictures of the pages in docs/images anew; needs chromium
+	PRISMQ_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/pages -k pictures
 
 bench: $(STAMPS)/dev  ## start-up times, memory, throughput; prints figures, asserts nothing
 	$(BIN)/python -m tests.bench
