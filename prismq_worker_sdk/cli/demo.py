@@ -18,7 +18,7 @@ from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.discovery import Plugins, load
 from prismq_worker_sdk.handlers.hookspecs import Demo
-from prismq_worker_sdk.model.task import Task, TaskStatus
+from prismq_worker_sdk.model.task import Task, TaskStatus, short_id
 from prismq_worker_sdk.observe.terminal import Screen
 
 SECONDS = 120.0
@@ -79,7 +79,7 @@ def _run(
     plugins: Plugins, demos: Sequence[Demo], screen: Screen, redactor: Redactor, stack: ExitStack
 ) -> list[tuple[Task, Demo]]:
     """The sample tasks once they are finished."""
-    from prismq_worker_sdk.observe.logs import set_up_logging
+    from prismq_worker_sdk.observe.log_setup import set_up_logging
     from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
     from prismq_worker_sdk.taskmanager.server import RunningServer
     from prismq_worker_sdk.wire.producer import TaskManagerClient
@@ -104,7 +104,7 @@ def _run(
     worker = Worker(handlers, settings=settings, listeners=[screen, *plugins.listeners()])
     samples = [(client.submit(task.type, task.params), one) for one in demos for task in one.tasks]
     for handle, _one in samples:
-        screen.say(f"POST /api/tasks -> task {handle.id[:8]}  {handle.task.type} {_json(handle.task)}")
+        screen.say(f"POST /api/tasks -> task {short_id(handle.id)}  {handle.task.type} {_json(handle.task)}")
     with worker:
         finished = [(handle.wait(SECONDS), one) for handle, one in samples]
     screen.heading("Worker statistics")

@@ -23,7 +23,8 @@ from prismq_worker_sdk.decide.shutdown import ExitCode
 from prismq_worker_sdk.errors import PrismqError, StateFolderError, UsageError
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.events import Notice
-from prismq_worker_sdk.observe.logs import one_line, set_up_logging
+from prismq_worker_sdk.observe.log_setup import set_up_logging
+from prismq_worker_sdk.observe.logs import one_line
 from prismq_worker_sdk.outbox.damage import mend
 from prismq_worker_sdk.outbox.folder import DATABASE, LOCK, instances, not_ours, remains_of
 from prismq_worker_sdk.outbox.looking import Entry, look, look_closely

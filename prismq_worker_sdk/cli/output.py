@@ -147,7 +147,8 @@ def say(text: str, arguments: list[str], *, code: int = 0, error: Exception | No
         error: Whose traceback is shown when tracebacks are wanted.
     """
     from prismq_worker_sdk.decide.redaction import Redactor
-    from prismq_worker_sdk.observe.logs import ConsoleFormatter, JsonFormatter
+    from prismq_worker_sdk.observe.console import ConsoleFormatter
+    from prismq_worker_sdk.observe.logs import JsonFormatter
 
     _flush_logs()
     level = logging.CRITICAL if code else logging.WARNING
@@ -156,7 +157,7 @@ def say(text: str, arguments: list[str], *, code: int = 0, error: Exception | No
         record.exc_info = type(error), error, error.__traceback__
     formatters = [handler.formatter for handler in logging.getLogger().handlers]
     ours = [one for one in formatters if isinstance(one, JsonFormatter | ConsoleFormatter)]
-    in_use = ours[0] if ours else ConsoleFormatter(Redactor(), "")
+    in_use = ours[0] if ours else ConsoleFormatter(Redactor())
     clean, _fields, trace = in_use.parts(record)
     if isinstance(in_use, JsonFormatter) or _wants_json(arguments):
         record.msg, record.exc_info = clean, None

@@ -25,7 +25,7 @@ def run(names: tuple[str, ...], **given: Any) -> int:
     from prismq_worker_sdk.environment import keep_places, misdirected
     from prismq_worker_sdk.errors import PluginError
     from prismq_worker_sdk.handlers.discovery import load
-    from prismq_worker_sdk.observe.logs import set_up_logging
+    from prismq_worker_sdk.observe.log_setup import set_up_logging
     from prismq_worker_sdk.processes import lead_as_init
     from prismq_worker_sdk.settings import SETTINGS, configured_plugins, load_settings
     from prismq_worker_sdk.system import ignore_stop_signals

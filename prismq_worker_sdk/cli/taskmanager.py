@@ -20,7 +20,7 @@ from prismq_worker_sdk.cli.options import age_option, duration_option
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.files import place
-from prismq_worker_sdk.observe.logs import set_up_logging
+from prismq_worker_sdk.observe.log_setup import set_up_logging
 
 V1, PRISMQ_CLIENT = "v1", "prismq-client"
 DATABASES = {V1: DEFAULT, PRISMQ_CLIENT: "prismq-client.db"}

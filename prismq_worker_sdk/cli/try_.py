@@ -48,7 +48,7 @@ from prismq_worker_sdk.model.protocol import (
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.observe.bus import EventBus
-from prismq_worker_sdk.observe.logs import set_up_logging
+from prismq_worker_sdk.observe.log_setup import set_up_logging
 from prismq_worker_sdk.settings import configured_plugins, load_settings
 from prismq_worker_sdk.system import SystemClock
 from prismq_worker_sdk.worker.config import WorkerConfig

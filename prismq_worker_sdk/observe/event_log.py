@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from logging import DEBUG, ERROR, INFO, WARNING
 from typing import Any
 
@@ -12,9 +12,12 @@ from prismq_worker_sdk.model import events as ev
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.observe.bus import EVERY, BatchListener
+from prismq_worker_sdk.observe.console import BACK, DONE, FAILED, RUNS, WORKER_LOGGER, Brief
 from prismq_worker_sdk.observe.log_lines import LogGuard
+from prismq_worker_sdk.observe.statistics import Summary
+from prismq_worker_sdk.observe.status import RunningTask
 
-_LOG = logging.getLogger("prismq.worker")
+_LOG = logging.getLogger(WORKER_LOGGER)
 QUIET_SECONDS = 60.0
 """A delay with the same reason is told once in so long."""
 
@@ -60,7 +63,10 @@ class EventLog(BatchListener):
             ev.WorkerStarted: (INFO, self._started),
             ev.PhaseChanged: (INFO, self._phase),
             ev.TaskClaimed: (DEBUG, lambda e: self._write(DEBUG, "claimed", "claimed", e.ref)),
-            ev.TaskStarted: (INFO, lambda e: self._write(INFO, "task_started", "started", e.ref)),
+            ev.TaskStarted: (
+                INFO,
+                lambda e: self._write(INFO, "task_started", "started", e.ref, brief=Brief("started", RUNS)),
+            ),
             ev.TaskProgressed: (DEBUG, self._progress),
             ev.OutcomeCommitted: (WARNING, self._committed),
             ev.ClaimEnded: (INFO, self._ended),
@@ -104,7 +110,8 @@ class EventLog(BatchListener):
         if event.parked:
             text += f"; {event.parked} reports are parked"
         grace = duration.text(event.grace_seconds)
-        self._write(INFO, "worker_started", text, state_dir=event.state_dir, grace=grace)
+        brief = Brief(f"{text}; it is {event.worker_id}, its state in {event.state_dir}")
+        self._write(INFO, "worker_started", text, brief=brief, state_dir=event.state_dir, grace=grace)
 
     def _phase(self, event: ev.PhaseChanged) -> None:
         left = "" if event.seconds_left is None else f", {duration.text(event.seconds_left)} left"
@@ -118,24 +125,32 @@ class EventLog(BatchListener):
         level = WARNING if event.end is ev.End.FAILED else INFO
         if not self._is_on(level):
             return
-        took = "" if event.seconds is None else f" after {duration.text(event.seconds)}"
+        took = "" if event.seconds is None else duration.text(event.seconds)
+        after = f" after {took}" if took else ""
         if event.end is ev.End.RELEASED:
             self._given_back[event.ref] = took  # the end of the claim, which comes next, says the rest
             return
         if event.answered:
             text = "completed with the result that was still here; it is reported again, not computed again"
+            brief = Brief(text, DONE)
         elif event.end is ev.End.COMPLETED:
-            text = f"completed{took}; the result is stored"
+            text = f"completed{after}; the result is stored"
+            brief = Brief(took, DONE)
         else:
-            text = f"{event.end}{took}: {event.error}"
+            text = f"{event.end}{after}: {event.error}"
+            brief = Brief(f"{took} {event.end}: {event.error}".lstrip(), FAILED)
         fields = {"error_type": event.error_type} if event.error_type else {}
-        self._write(level, "committed", text, event.ref, event.trace, end=str(event.end), **fields)
+        self._write(
+            level, "committed", text, event.ref, trace=event.trace, brief=brief, end=str(event.end), **fields
+        )
 
     def _ended(self, event: ev.ClaimEnded) -> None:
         if event.end in {ev.End.RELEASED, ev.End.LAPSED, ev.End.LOST}:
             took = self._given_back.pop(event.ref, "")
             why = f": {event.detail}" if event.detail else ""
-            self._write(INFO, "claim_ended", f"{event.end}{took}{why}", event.ref, end=str(event.end))
+            text = f"{event.end} after {took}{why}" if took else f"{event.end}{why}"
+            brief = Brief(f"{took} {event.end}{why}".lstrip(), BACK)
+            self._write(INFO, "claim_ended", text, event.ref, brief=brief, end=str(event.end))
 
     def _settled(self, event: ev.ReportSettled) -> None:
         if event.settlement in SETTLED:
@@ -187,15 +202,45 @@ class EventLog(BatchListener):
         text = f"worker stopped, exit code {event.exit_code}{meaning}: {event.reason}"
         self._write(level, "worker_stopped", text, exit_code=event.exit_code)
 
+    def running(self, tasks: Iterable[RunningTask]) -> None:
+        """Writes what runs now, a line for each task."""
+        for task in tasks:
+            fields: dict[str, Any] = {
+                "seconds": task.seconds,
+                "percent": task.percent,
+                "progress": task.message,
+            }
+            self._write(
+                INFO,
+                "task_running",
+                task.text(),
+                task.ref,
+                brief=Brief(task.text(), RUNS),
+                state=task.state,
+                **fields,
+            )
+
+    def statistics(self, summary: Summary) -> None:
+        """Writes the numbers: fields for programs, a few lines for people."""
+        self._write(INFO, "statistics", "\n".join(summary.lines()), **summary.as_dict())
+
     def _is_on(self, level: int) -> bool:
         return _LOG.isEnabledFor(level) if self.guard is None else level >= self.guard.level
 
     def _write(
-        self, level: int, event: str, text: str, ref: ev.TaskRef | None = None, trace: str = "", **fields: Any
+        self,
+        level: int,
+        event: str,
+        text: str,
+        ref: ev.TaskRef | None = None,
+        *,
+        trace: str = "",
+        brief: Brief | None = None,
+        **fields: Any,
     ) -> None:
         if not self._is_on(level):
             return
-        extra: dict[str, Any] = {"fields": {"event": event, **fields}, "handler_trace": trace}
+        extra: dict[str, Any] = {"fields": {"event": event, **fields}, "handler_trace": trace, "brief": brief}
         if ref is not None:
             extra["task"] = ref
         if self.guard is None:

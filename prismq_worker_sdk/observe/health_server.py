@@ -1,4 +1,4 @@
-"""Health over HTTP: /healthz for "restart me", /readyz for "I can work", /metrics where metrics are on."""
+"""Health over HTTP: /healthz for "restart me", /readyz for "I can work", /status for people, /metrics."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class HealthServer:
     Args:
         port: 0 for any free one.
         probe: The health now.
+        status: What the worker does now, as plain values; None for no /status.
         metrics: The metrics text now, None for no /metrics.
 
     Raises:
@@ -40,10 +41,13 @@ class HealthServer:
         port: int,
         probe: Callable[[], Health],
         *,
+        status: Callable[[], Any] | None = None,
         metrics: Callable[[], bytes] | None = None,
         host: str = "127.0.0.1",
     ) -> None:
-        handler = type("Handler", (_Handler,), {"probe": (probe,), "metrics": (metrics,)})
+        handler = type(
+            "Handler", (_Handler,), {"probe": (probe,), "status": (status,), "metrics": (metrics,)}
+        )
         try:
             self._server = (_ServerV6 if ":" in host else _Server)((host, port), handler)
         except OSError as error:
@@ -110,6 +114,7 @@ class _ServerV6(_Server):
 
 class _Handler(BaseHTTPRequestHandler):
     probe: tuple[Callable[[], Health]]
+    status: tuple[Callable[[], Any] | None]
     metrics: tuple[Callable[[], bytes] | None]
     protocol_version = "HTTP/1.1"
     wbufsize = -1
@@ -136,11 +141,14 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
     def _found(self, path: str) -> tuple[int, str, bytes]:
-        (probe,), (metrics,) = self.probe, self.metrics
+        (probe,), (status,), (metrics,) = self.probe, self.status, self.metrics
         if path == "/metrics" and metrics is not None:
             return 200, "text/plain; version=0.0.4; charset=utf-8", metrics()
+        if path == "/status" and status is not None:
+            return _json(200, status())
         if path not in {"/healthz", "/readyz"}:
-            return _json(404, {"error": "there are /healthz, /readyz and, with the metrics extra, /metrics"})
+            there = "there are /healthz, /readyz, /status and, with the metrics extra, /metrics"
+            return _json(404, {"error": there})
         health = probe()
         good = health.live if path == "/healthz" else health.live and health.ready
         said = {

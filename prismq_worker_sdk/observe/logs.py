@@ -1,26 +1,22 @@
-"""Logs on stderr: every line with worker, task, type and attempt, and without secrets."""
+"""A record of the log as text: as JSON with worker, task, type and attempt, and without secrets."""
 
 from __future__ import annotations
 
 import json
 import logging
-import sys
-import threading
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Any, Literal, TextIO
+from typing import Any
 
 from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model.events import TaskRef
 from prismq_worker_sdk.model.log import message_of
-from prismq_worker_sdk.observe.log_lines import LineHandler, LogGuard
 
 TASK: ContextVar[TaskRef | None] = ContextVar("prismq_task", default=None)
 """The task at hand: every record emitted meanwhile, those of other libraries too, carries it."""
 _LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
 """Line ends to some readers, allowed as they are in JSON."""
-_COLOURS = {"DEBUG": "\x1b[2m", "WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[1;31m"}
 
 LONGEST_MESSAGE = 64 * 1024
 LONGEST_TRACE = 256 * 1024
@@ -36,13 +32,13 @@ def one_line(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def indented(message: str) -> str:
+def indented(message: str, by: int = 4) -> str:
     """A message for people: its further lines are indented, so that none of them passes for a line of the log."""
-    return "\n    ".join(one_line(line) for line in message.rstrip("\n").split("\n"))
+    return f"\n{' ' * by}".join(one_line(line) for line in message.rstrip("\n").split("\n"))
 
 
-class _Formatter(logging.Formatter):
-    """What both formats share: the parts of a record, redacted."""
+class RecordFormatter(logging.Formatter):
+    """What all formats share: the parts of a record, redacted."""
 
     def __init__(self, redactor: Redactor, worker_id: str) -> None:
         super().__init__()
@@ -93,7 +89,7 @@ class _Formatter(logging.Formatter):
             return f"<{type(value).__name__}>"
 
 
-class JsonFormatter(_Formatter):
+class JsonFormatter(RecordFormatter):
     """One JSON object a line.
 
     Args:
@@ -135,34 +131,7 @@ def _beside(line: dict[str, Any], name: str) -> str:
     return f"{name}_" if name in line else name
 
 
-class ConsoleFormatter(_Formatter):
-    """A line for people; the traceback, where there is one, below it."""
-
-    def __init__(self, redactor: Redactor, worker_id: str, *, colour: bool = False) -> None:
-        super().__init__(redactor, worker_id)
-        self._colour = colour
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line."""
-        message, fields, trace = self.parts(record)
-        ref = self.task(record)
-        time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
-        words = [time, f"{record.levelname:<7}", indented(message)]
-        words += self.words(fields)
-        if self._worker_id:
-            words.append(f"worker={self._worker_id}")
-        if ref is not None:
-            words.append(one_line(f"task={ref.task_id} type={ref.task_type}"))
-            if ref.attempt is not None:
-                words.append(f"attempt={ref.attempt}")
-        line = " ".join(words)
-        paint = _COLOURS.get(record.levelname) if self._colour else None
-        line = f"{paint}{line}\x1b[0m" if paint else line
-        line = line if not trace else f"{line}\n    {indented(trace)}"
-        return line.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-class TextFormatter(_Formatter):
+class TextFormatter(RecordFormatter):
     """What a record says, and nothing around it; the traceback, where there is one, below it."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -170,72 +139,3 @@ class TextFormatter(_Formatter):
         message, fields, trace = self.parts(record)
         text = " ".join([message, *self.words(fields)])
         return f"{text}\n{trace}" if trace else text
-
-
-def log_handler(
-    log_format: Literal["json", "console"],
-    redactor: Redactor,
-    worker_id: str = "",
-    stream: TextIO | None = None,
-    *,
-    colour: bool = False,
-) -> logging.Handler:
-    """A handler that writes one of the two formats."""
-    out = stream or sys.stderr
-    handler = LineHandler(out) if stream is None else logging.StreamHandler(out)
-    if log_format == "json":
-        encoding = getattr(out, "encoding", None) or "utf-8"
-        ascii_only = not encoding.lower().replace("-", "").startswith("utf")
-        handler.setFormatter(JsonFormatter(redactor, worker_id, ascii_only=ascii_only))
-    else:
-        handler.setFormatter(ConsoleFormatter(redactor, worker_id, colour=colour))
-    return handler
-
-
-def set_up_logging(
-    *,
-    log_format: Literal["json", "console"],
-    level: str,
-    redactor: Redactor,
-    worker_id: str = "",
-    stream: TextIO | None = None,
-    colour: bool = False,
-) -> LogGuard:
-    """Sets the process up: every record, warning and fatal error goes through the one handler.
-
-    Args:
-        level: The lowest level of our own records; other libraries begin at WARNING unless it is DEBUG.
-
-    Returns:
-        What keeps it so.
-    """
-    handler = log_handler(log_format, redactor, worker_id, stream, colour=colour)
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level if level == "DEBUG" else "WARNING")
-    guard = LogGuard(handler, logging.getLevelName(level))
-    guard.keep()
-    for noisy in ("urllib3", "asyncio"):
-        logging.getLogger(noisy).setLevel("INFO" if level == "DEBUG" else "WARNING")
-    logging.captureWarnings(capture=True)
-
-    def told(level: int, text: str, error: Any) -> None:
-        guard.write(logging.LogRecord("prismq", level, "", 0, text, None, error))
-
-    def fatal(*error: Any) -> None:
-        told(logging.CRITICAL, "a fatal error ends the process", error)
-
-    def fatal_in_thread(found: threading.ExceptHookArgs) -> None:
-        if found.exc_value is not None:
-            name = found.thread.name if found.thread else "?"
-            told(logging.ERROR, f"thread {name} ended by an error", found[:3])
-
-    def unraisable(found: Any) -> None:
-        if found.exc_value is not None:
-            error = found.exc_type, found.exc_value, found.exc_traceback
-            told(logging.ERROR, f"an error was ignored by the interpreter in {found.object!r}", error)
-
-    sys.excepthook = fatal
-    threading.excepthook = fatal_in_thread
-    sys.unraisablehook = unraisable
-    return guard

@@ -66,11 +66,6 @@ class CallSummary:
     mean: float
     p95: float
 
-    def line(self) -> str:
-        """The same for people."""
-        mean, p95 = self.mean * 1000, self.p95 * 1000
-        return f"{self.count} calls, {self.errors} errors, mean {mean:.1f} ms, p95 {p95:.1f} ms"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
@@ -99,30 +94,31 @@ class Summary:
         return asdict(self)
 
     def lines(self) -> list[str]:
-        """The same for people; what did not happen is left out."""
-        tasks = [f"tasks    claimed {self.claimed} = {_sum(self.ends)}"] if self.claimed else []
+        """The same for people, in at most four lines; what did not happen is left out."""
+        tasks = [f"tasks    claimed {self.claimed} = {_sum(self.ends)}{self._rate()}"] if self.claimed else []
         left = {"committed": self.committed, "recovered": self.recovered}
         reports = [f"reports  {_sum(left)} = {_sum(self._reports())}{self._unconfirmed()}"]
-        done = self.ends.get("completed", 0) + self.ends.get("failed", 0)
-        over = f"{done} tasks in {duration.text(self.seconds)}"
-        rate = f", {self.tasks_per_hour:.0f} an hour" if self.seconds >= RATED_SECONDS else ""
+        early = self.failed_early
+        memory = f"memory {self.memory / 2**20:.0f} MiB now, {self.memory_peak / 2**20:.0f} MiB at most"
         times = {
             "mean": self.handler_mean,
             "p50": self.handler_p50,
             "p95": self.handler_p95,
             "longest": self.handler_max,
         }
-        early = self.failed_early
         handler = ", ".join(f"{name} {duration.text(seconds)}" for name, seconds in times.items())
         return [
             *tasks,
             *(reports if self.committed + self.recovered else []),
             *([f"failed   {early} for good though they had attempts left"] if early else []),
-            *([] if self.success_rate is None else [f"success  {self.success_rate:.1%} of {over}{rate}"]),
-            *([f"handler  {handler}"] if self.handler_max else []),
-            *(f"api      {name}: {call.line()}" for name, call in sorted(self.calls.items())),
-            f"memory   {self.memory / 2**20:.0f} MiB now, {self.memory_peak / 2**20:.0f} MiB at most",
+            f"handler  {handler}; {memory}" if self.handler_max else memory,
         ]
+
+    def _rate(self) -> str:
+        if self.success_rate is None:
+            return ""
+        rate = f", {self.tasks_per_hour:.0f} an hour" if self.seconds >= RATED_SECONDS else ""
+        return f"; {self.success_rate:.1%} succeeded in {duration.text(self.seconds)}{rate}"
 
     def _reports(self) -> dict[str, int]:
         """The right side of the second sum (R38)."""

@@ -12,8 +12,8 @@ from rich.text import Text
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model import events as ev
+from prismq_worker_sdk.model.task import short_id
 
-SHORT_ID = 8
 WIDEST = 44
 PLAIN_WIDTH = 140
 GAP = 2
@@ -85,10 +85,10 @@ class Screen:
         self._console.print(table)
 
     def _task(self, ref: ev.TaskRef, text: str, style: str = "") -> None:
-        self._line(f"task {ref.task_id[:SHORT_ID]}", text, style)
+        self._line(f"task {short_id(ref.task_id)}", text, style)
 
     def _line(self, who: str, text: str, style: str = "") -> None:
-        self._console.print(Text(f"{who:<14}", style="dim") + self._clean(text, style))
+        self._console.print(Text(f"{who:<13} ", style="dim") + self._clean(text, style))
 
     def _clean(self, text: str, style: str = "") -> Text:
         return Text(self._redactor.text(text), style=style)

@@ -13,6 +13,7 @@ from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import TaskRef
 from prismq_worker_sdk.model.outcome import Child, Outcome
 from prismq_worker_sdk.model.report import Report, Settlement
+from prismq_worker_sdk.observe.status import RunningTask
 from prismq_worker_sdk.worker.attempt_log import AttemptLog
 from prismq_worker_sdk.worker.context import CancelToken
 
@@ -150,6 +151,27 @@ class Attempt(CancelToken):
     def stray(self) -> bool:
         """Whether its handler holds a thread though its end is committed (R16)."""
         return isinstance(self.state, Abandoned)
+
+    def status(self, now: float) -> RunningTask | None:
+        """How it is with it now, None once its end is stored.
+
+        Args:
+            now: Clock reading.
+        """
+        begun, (percent, message) = self.started_at, self.progress
+        match self.state:
+            case Committed():
+                return None
+            case Abandoned():
+                state = "stray"
+            case Prefetched() | Running() if begun is None:
+                state = "waiting"
+            case Running():
+                state = "running" if self.cancelled is None else "ending"
+            case _:
+                state = "storing"
+        seconds = 0.0 if begun is None else max(0.0, now - begun)
+        return RunningTask(ref=self.ref, state=state, seconds=seconds, percent=percent, message=message)
 
     def prefetch(self, now: float) -> None:
         """No slot is free for it yet."""

@@ -11,6 +11,7 @@ from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice, ServerLost, ServerRegained, TypePaused, TypeResumed
 from prismq_worker_sdk.model.protocol import Conflict, Failure, NoKey, Throttled, Unauthorised
+from prismq_worker_sdk.observe.status import ClosedType
 
 SETTING_UP = "its handler is being set up"
 """Why no type can be claimed before its handler was asked for the first time."""
@@ -117,12 +118,18 @@ class TypeAvailability:
 
     def closed(self, now: float) -> dict[str, str]:
         """Why each type that cannot be claimed cannot: type → reason."""
+        return {one.type: one.reason for one in self.pauses(now)}
+
+    def pauses(self, now: float) -> tuple[ClosedType, ...]:
+        """Each type that cannot be claimed, with its reason and for how long."""
         with self._lock:
-            return {
-                name: state.unready or state.pause_reason
+            return tuple(
+                ClosedType(name, state.unready)
+                if state.unready
+                else ClosedType(name, state.pause_reason, state.paused_until - now)
                 for name, state in self._states.items()
                 if state.unready or now < state.paused_until
-            }
+            )
 
     def why_closed(self, task_type: str, now: float) -> str | None:
         """Why tasks of a type must not begin now, None when they may."""

@@ -107,7 +107,7 @@ class Settings:
         None,
         whole(most=65535),
         "PORT",
-        "Serve /healthz, /readyz, /metrics",
+        "Serve /healthz, /readyz, /status, /metrics",
         "; 0 is any free port",
         unset="off",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 
@@ -18,9 +19,10 @@ from prismq_worker_sdk.model.events import Event, Notice, WorkerStopped
 from prismq_worker_sdk.observe.bus import EventBus
 from prismq_worker_sdk.observe.event_log import EventLog
 from prismq_worker_sdk.observe.health import Health
-from prismq_worker_sdk.observe.logs import set_up_logging
+from prismq_worker_sdk.observe.log_setup import set_up_logging
 from prismq_worker_sdk.observe.metrics import available_metrics
 from prismq_worker_sdk.observe.statistics import Statistics, Summary
+from prismq_worker_sdk.observe.status import WorkerStatus
 from prismq_worker_sdk.system import SignalInbox, SystemClock, resident_memory, signals
 from prismq_worker_sdk.worker.config import ProvidesConfig, WorkerConfig
 from prismq_worker_sdk.worker.services import environment
@@ -108,6 +110,8 @@ class Worker:
                 return ExitCode.USAGE
             while (name := self._next_signal(inbox)) is not None:
                 if name == "SIGUSR1":
+                    with suppress(Exception):  # whatever was done to logging, the worker goes on
+                        self._event_log.running(self.status().running)
                     self._show()
                 else:
                     self._supervisor.signalled(name)
@@ -141,6 +145,10 @@ class Worker:
         """Whether it lives and is ready, and why not."""
         return self._supervisor.health()
 
+    def status(self) -> WorkerStatus:
+        """What it does now: its tasks with time and progress, its slots, what is paused and why."""
+        return self._supervisor.status()
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -170,10 +178,18 @@ class Worker:
         from prismq_worker_sdk.observe.health_server import HealthServer
 
         metrics = None if self._metrics is None else self._metrics.expose
-        server = HealthServer(port, self.health, metrics=metrics, host=self._config.health_host)
+        server = HealthServer(
+            port,
+            self.health,
+            status=lambda: self._redactor.value(self.status().as_dict()),
+            metrics=metrics,
+            host=self._config.health_host,
+        )
         server.start()
         self._stop_health = server.stop
-        paths = "/healthz and /readyz" if metrics is None else "/healthz, /readyz and /metrics"
+        paths = (
+            "/healthz, /readyz and /status" if metrics is None else "/healthz, /readyz, /status and /metrics"
+        )
         self._bus.emit(Notice("info", f"{paths} at {server.url}"))
 
     def _warn(self, text: str) -> None:
@@ -188,8 +204,8 @@ class Worker:
         return inbox.next()
 
     def _show(self) -> None:
-        for line in self.stats.lines():
-            self._bus.emit(Notice("info", line))
+        with suppress(Exception):  # as above
+            self._event_log.statistics(self.stats)
 
     def _finished(self, code: int, done: Callable[[], None]) -> None:
         if self._stop_health is not None:

@@ -320,7 +320,7 @@ def test_sigusr1_shows_the_statistics(server, start_worker):
     worker = start_worker(server.url)
     wait_until(lambda: worker.events("worker_started"), "the start")
     worker.signal(signal.SIGUSR1)
-    wait_until(lambda: "memory   " in worker.text(), "the statistics")
+    wait_until(lambda: worker.events("statistics"), "the statistics")
 
     assert worker.terminate() == 0
 

@@ -1,10 +1,13 @@
 """What an operator meets: demo, a key that is missing, health and metrics of a running worker."""
 
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
 
+import pytest
 import requests
 
 from tests.support.processes import wait_until
@@ -20,7 +23,8 @@ def look(url):
 
 def served_at(worker):
     said = wait_until(
-        lambda: re.search(r"/healthz, /readyz and /metrics at (http://[0-9.:]+)", worker.text()), "the port"
+        lambda: re.search(r"/healthz, /readyz, /status and /metrics at (http://[0-9.:]+)", worker.text()),
+        "the port",
     )
     return said[1]
 
@@ -40,7 +44,7 @@ def test_the_demo_shows_the_whole_path_and_ends_with_0(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "a local stand-in of the YouTube API is asked" in done.stdout
     assert done.stdout.count("POST /api/tasks") == 3
-    assert "claimed 3 = completed 3\n" in done.stdout
+    assert "claimed 3 = completed 3; 100.0% succeeded" in done.stdout
     assert done.stdout.count("https://www.youtube.com/shorts/standin") >= 15
     assert done.stdout.count(": completed") == 3
 
@@ -80,3 +84,61 @@ def test_a_health_port_that_is_taken_ends_the_start(server, start_worker, unused
 
     assert worker.exit_code() == 2
     assert f"--health-port {unused_port} cannot be used" in worker.text()
+
+
+CANARY = "canary-7f3a9c2e-do-not-show"
+
+
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_what_runs_is_told_at_the_health_port_and_on_a_signal(server, start_worker, isolation):
+    server.state.key = CANARY
+    (task_id,) = server.state.add([{"type": "Test.Tells", "params": {"more": CANARY}}])
+    worker = start_worker(
+        server.url,
+        "--health-port=0",
+        f"--isolation={isolation}",
+        "--concurrency=2",
+        environment={"TASKMANAGER_API_KEY": CANARY},
+    )
+    url = served_at(worker)
+
+    def status():
+        return json.loads(look(url + "/status")[1])
+
+    (task,) = wait_until(
+        lambda: [task for task in status()["running"] if task["percent"] is not None], "the progress"
+    )
+    assert (task["id"], task["type"], task["state"]) == (task_id, "Test.Tells", "running")
+    assert (task["percent"], task["message"]) == (40.0, "page 3 [redacted]")
+    assert task["seconds"] > 0
+    assert status()["slots"] == {"all": 2, "free": 1, "lost": 0}
+    assert status()["reports"] == {"waiting": 0, "parked": 0}
+    if hasattr(signal, "SIGUSR1"):
+        worker.signal(signal.SIGUSR1)
+        (line,) = wait_until(lambda: worker.events("task_running"), "what runs")
+        assert (line["task"], line["type"], line["percent"]) == (task_id, "Test.Tells", 40.0)
+        assert line["message"].endswith(" 40 % page 3 [redacted]")
+        (numbers,) = wait_until(lambda: worker.events("statistics"), "the statistics")
+        assert (numbers["claimed"], numbers["memory"] > 0) == (1, True)
+    worker.gate_file.touch()
+    wait_until(lambda: status()["running"] == [], "the end")
+
+    assert worker.terminate() == 0
+    assert CANARY not in worker.text()
+
+
+def test_the_log_for_people_is_a_line_for_each_start_and_end(server, start_worker):
+    server.state.add([{"type": "Test.Counted"}, {"type": "Test.Failing"}])
+    worker = start_worker(server.url, "--max-runs", "2", "--log-level", "INFO", log_format="console")
+
+    assert worker.exit_code() == 0
+    said = [line[9:] for line in worker.text().splitlines() if " Test." in line and "types" not in line]
+    assert sorted((line[0], line.split()[1]) for line in said) == [
+        ("▸", "Test.Counted"),
+        ("▸", "Test.Failing"),
+        ("✓", "Test.Counted"),
+        ("✗", "Test.Failing"),
+    ]
+    (failed,) = [line for line in said if line[0] == "✗"]
+    assert "failed: RuntimeError: it is broken (probes.py:" in failed
+    assert "\x1b" not in worker.text()

@@ -19,7 +19,8 @@ from prismq_worker_sdk.environment import keep_places, misdirected
 from prismq_worker_sdk.errors import UsageError
 from prismq_worker_sdk.handlers.discovery import Plugins, load
 from prismq_worker_sdk.handlers.handler import Handler, Registry
-from prismq_worker_sdk.observe.logs import one_line, set_up_logging
+from prismq_worker_sdk.observe.log_setup import set_up_logging
+from prismq_worker_sdk.observe.logs import one_line
 from prismq_worker_sdk.settings import SETTINGS, configured_plugins, load_settings, raw_value
 from prismq_worker_sdk.wire.checks import CheckResult, Level, Recorder, fail, ok, warn
 

@@ -13,7 +13,9 @@ from prismq_worker_sdk.model.events import Notice, WorkerStarted, WorkerStopped
 from prismq_worker_sdk.model.protocol import ServerInfo, WorkerCommand
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.observe.health import Health
+from prismq_worker_sdk.observe.status import WorkerStatus
 from prismq_worker_sdk.outbox.outbox import Outbox
+from prismq_worker_sdk.version import __version__
 from prismq_worker_sdk.worker.commit_loop import count_and_tell, end_claims, lapsed
 from prismq_worker_sdk.worker.connections import Connections, Connects
 from prismq_worker_sdk.worker.driver import Waker, drive, no_calls
@@ -140,6 +142,26 @@ class Supervisor:
         reasons.extend(f"{name}: {why}" for name, why in closed.items())
         parked = 0 if self._services is None else _parked(self._services)
         return Health(live=not dead, ready=not reasons, reasons=tuple(reasons), parked=parked)
+
+    def status(self) -> WorkerStatus:
+        """What the worker does now, task by task."""
+        here, services = self._here, self._services
+        now, slots = here.clock.monotonic(), here.config.concurrency
+        attempts = () if services is None else services.attempts.all()
+        found = (attempt.status(now) for attempt in attempts)
+        return WorkerStatus(
+            worker_id=here.worker_id,
+            version=__version__,
+            server=here.config.api_url,
+            phase=str(here.lifecycle.phase),
+            health=self.health(),
+            slots=slots,
+            free=slots if services is None else max(0, services.slots.free),
+            lost=0 if services is None else services.slots.lost,
+            running=tuple(task for task in found if task is not None),
+            paused=here.availability.pauses(now),
+            waiting=0 if services is None else services.accounting.waiting,
+        )
 
     def _run(self, state: State, done: Callable[[int], None]) -> None:
         code: int = ExitCode.FAILED

@@ -42,6 +42,13 @@ def talks(params: dict, ctx: TaskContext) -> dict:
     raise RuntimeError("as planned")
 
 
+@task_handler("Test.Tells")
+def tells(params: dict, ctx: TaskContext) -> dict:
+    """Tells how far it is, and waits."""
+    ctx.progress(40, f"page 3 {params.get('more', '')}".rstrip())
+    return gated.run(params, ctx)
+
+
 @task_handler("Test.Careless")
 def careless(params: dict, ctx: TaskContext) -> dict:
     """As Test.Gated, but it does not look whether it was told to end."""

@@ -12,7 +12,7 @@ import pytest
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model import events as ev
 from prismq_worker_sdk.model.report import Settlement
-from prismq_worker_sdk.observe.logs import set_up_logging
+from prismq_worker_sdk.observe.log_setup import set_up_logging
 
 NAMES = (None, "prismq", "urllib3", "asyncio")
 
@@ -23,14 +23,13 @@ class Logs:
     def __init__(self):
         self.stream = io.StringIO()
 
-    def set_up(self, log_format="json", *, level="DEBUG", secrets=(), worker_id="worker-1", colour=False):
+    def set_up(self, log_format="json", *, level="DEBUG", secrets=(), worker_id="worker-1"):
         self.guard = set_up_logging(
             log_format=log_format,
             level=level,
             redactor=Redactor(secrets),
             worker_id=worker_id,
             stream=self.stream,
-            colour=colour,
         )
         return self
 

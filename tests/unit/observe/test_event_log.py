@@ -1,12 +1,15 @@
 """Every event as one log line, each with its level."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 
 from prismq_worker_sdk.model import events as ev
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.observe.event_log import QUIET_SECONDS, EventLog
+from prismq_worker_sdk.observe.statistics import Statistics
+from prismq_worker_sdk.observe.status import RunningTask
 from prismq_worker_sdk.testing.clock import FakeClock
 
 REF = ev.TaskRef("7b1f6a52-5d6b", "PrismQ.Test.Echo", 2)
@@ -268,3 +271,55 @@ def test_a_handler_of_logging_that_raises_costs_no_line_of_another_event(logs):
         logging.getLogger("prismq.worker").removeFilter(refuse)
 
     assert [line["message"] for line in logs.lines] == ["two"]
+
+
+RUNNING = RunningTask(ref=REF, state="running", seconds=12.0, percent=40.0, message="page 3")
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        (RUNNING, "12s 40 % page 3"),
+        (replace(RUNNING, percent=None, message=""), "12s"),
+        (replace(RUNNING, state="stray"), "12s stray 40 % page 3"),
+    ],
+)
+def test_a_task_that_runs_is_a_line_with_its_time_and_progress(logs, task, said):
+    logs.set_up()
+    EventLog(FakeClock()).running([task])
+
+    line = logs.only
+    assert (line["event"], line["message"], line["task"], line["type"]) == (
+        "task_running",
+        said,
+        REF.task_id,
+        REF.task_type,
+    )
+    assert (line["seconds"], line["percent"], line["progress"], line["state"]) == (
+        task.seconds,
+        task.percent,
+        task.message,
+        task.state,
+    )
+
+
+def test_statistics_are_fields_for_programs(logs):
+    logs.set_up()
+    statistics = Statistics(FakeClock())
+    statistics(ev.TaskClaimed(REF), ev.ApiCalled("claim", 0.1))
+    EventLog(FakeClock()).statistics(statistics.snapshot())
+
+    line = logs.only
+    assert (line["event"], line["claimed"], line["ends"]["failed"]) == ("statistics", 1, 0)
+    assert line["calls"]["claim"]["count"] == 1
+
+
+def test_statistics_are_a_few_lines_for_people(logs):
+    logs.set_up("console")
+    statistics = Statistics(FakeClock())
+    statistics(ev.TaskClaimed(REF), ev.OutcomeCommitted(REF, ev.End.COMPLETED, 1.0))
+    EventLog(FakeClock()).statistics(statistics.snapshot())
+
+    lines = logs.text.splitlines()
+    assert [line[11:].split()[0] for line in lines] == ["tasks", "reports", "handler"]
+    assert all(line.startswith(" " * 11) for line in lines[1:])

@@ -159,7 +159,17 @@ def test_metrics_are_served_in_the_text_format_where_they_are_on(serve):
     assert b'prismq_worker_claims_total{type="PrismQ.Test.Echo"} 1.0\n' in body
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics", "/healthz/", "/../etc/passwd"])
+def test_the_status_is_told_as_json_whether_the_worker_is_ready_or_not(serve):
+    server = serve(lambda: BUSY, status=lambda: {"running": [{"id": "t-1", "percent": 40.0}]})
+
+    assert ask(server, "/status") == (
+        200,
+        "application/json",
+        b'{"running": [{"id": "t-1", "percent": 40.0}]}',
+    )
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/status", "/healthz/", "/../etc/passwd"])
 def test_any_other_path_is_not_found_and_says_what_there_is(serve, path):
     status, kind, body = ask(serve(), path)
 

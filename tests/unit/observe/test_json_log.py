@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from prismq_worker_sdk.compat import datetime_from_iso
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model.events import TaskRef
-from prismq_worker_sdk.observe.logs import log_handler
+from prismq_worker_sdk.observe.log_setup import log_handler
 from tests.support.task_scope import task_scope
 
 ALWAYS = ["ts", "level", "logger", "message", "worker", "task", "type", "attempt"]

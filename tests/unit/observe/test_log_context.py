@@ -72,12 +72,12 @@ def test_worker_task_type_and_attempt_are_on_every_json_line_of_a_handler(logs, 
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_worker_task_type_and_attempt_are_on_every_console_line_of_a_handler(logs, ref, way):
+def test_task_type_and_attempt_are_on_every_console_line_of_a_handler(logs, ref, way):
     logs.set_up("console")
     with task_scope(ref):
         way()
 
-    assert "worker=worker-1 task=7b1f6a52-5d6b type=PrismQ.Test.Echo attempt=2" in logs.text
+    assert " PrismQ.Test.Echo 7b1f6a52 #2 " in logs.text.splitlines()[0]
 
 
 def test_outside_of_a_task_a_line_names_the_worker_alone(logs, ref):

@@ -74,7 +74,9 @@ def test_r38_the_two_sums_are_told_in_the_words_of_the_rule(statistics):
     a_run(statistics)
     tasks, reports, *_rest = statistics.snapshot().lines()
 
-    assert tasks == "tasks    claimed 6 = completed 2 + failed 1 + released 1 + lapsed 1 + lost 1"
+    assert tasks == (
+        "tasks    claimed 6 = completed 2 + failed 1 + released 1 + lapsed 1 + lost 1; 66.7% succeeded in 0s"
+    )
     assert reports == (
         "reports  committed 4 + recovered 3 = accepted 2 + superseded 1 + lost 1 + parked 1 + waiting 2"
         " (1 of the accepted unconfirmed)"
@@ -114,10 +116,10 @@ def test_what_did_not_happen_is_left_out_of_the_sums(statistics, clock):
     statistics(ReportSettled(REF, Settlement.ACCEPTED))
     clock.turn(2.0)
 
-    assert statistics.snapshot().lines()[:3] == [
-        "tasks    claimed 1 = completed 1",
+    assert statistics.snapshot().lines() == [
+        "tasks    claimed 1 = completed 1; 100.0% succeeded in 2s",
         "reports  committed 1 = accepted 1",
-        "success  100.0% of 1 tasks in 2s",
+        "handler  mean 0.5s, p50 0.5s, p95 0.5s, longest 0.5s; memory 0 MiB now, 0 MiB at most",
     ]
 
 
@@ -135,7 +137,7 @@ def test_tasks_per_hour_count_from_the_start_of_the_worker(clock, statistics):
 
     assert found.seconds == 1800
     assert found.tasks_per_hour == 6.0
-    assert "success  66.7% of 3 tasks in 30m, 6 an hour" in found.lines()
+    assert found.lines()[0].endswith("; 66.7% succeeded in 30m, 6 an hour")
 
 
 def test_handler_times_are_of_handlers_that_ran(statistics):
@@ -187,8 +189,6 @@ def test_calls_are_counted_with_their_errors_and_latency_by_name(statistics):
     assert claim.mean == pytest.approx(0.05 / 3)
     assert claim.p95 == 0.030
     assert (complete.count, complete.errors, complete.p95) == (2, 2, 0.4)
-    assert "api      claim: 3 calls, 0 errors, mean 16.7 ms, p95 30.0 ms" in found.lines()
-    assert "api      complete: 2 calls, 2 errors, mean 300.0 ms, p95 400.0 ms" in found.lines()
 
 
 def test_memory_is_told_now_and_at_its_most(clock):
@@ -197,7 +197,7 @@ def test_memory_is_told_now_and_at_its_most(clock):
     statistics(TaskClaimed(REF))
     statistics(ClaimEnded(REF, End.COMPLETED))
 
-    assert statistics.snapshot().lines()[-1] == "memory   100 MiB now, 300 MiB at most"
+    assert statistics.snapshot().lines()[-1] == "memory 100 MiB now, 300 MiB at most"
 
 
 def test_a_verdict_that_overtakes_its_commit_leaves_nothing_waiting_less_than_nothing(statistics):
