@@ -24,7 +24,15 @@ from prismq_worker_sdk.observe.log_setup import set_up_logging
 
 V1, PRISMQ_CLIENT = "v1", "prismq-client"
 DATABASES = {V1: DEFAULT, PRISMQ_CLIENT: "prismq-client.db"}
-KEPT = ("keep_completed", "keep_failed", "keep_logs", "keep_audit", "export_folder", "webhook_allow")
+KEPT = (
+    "keep_completed",
+    "keep_failed",
+    "keep_logs",
+    "keep_audit",
+    "export_folder",
+    "webhook_allow",
+    "hide_payloads",
+)
 OWNERS = dict.fromkeys(("lease_seconds", "workers", *KEPT), V1) | dict.fromkeys(
     ("rate_limit", "repaired", "deadlocks", "half_failures"), PRISMQ_CLIENT
 )
@@ -89,6 +97,11 @@ def _networks(_ctx: click.Context, option: click.Parameter, values: tuple[str, .
     metavar="NETWORK",
     callback=_networks,
     help="Network that is not public to which webhooks may go, as 10.1.0.0/16; may be repeated (v1).",
+)
+@click.option(
+    "--hide-payloads",
+    is_flag=True,
+    help="Keys of scope reader see no params, results, errors and logs (v1).",
 )
 @click.option(
     "--export-before-deletion",

@@ -77,7 +77,7 @@ class AppState:
     def __post_init__(self) -> None:
         every = LOOK_EVERY_SHARED if self.config.is_shared else LOOK_EVERY
         self.waiting = Waiting(self._news, every)
-        self.keys = KeyRing(self.config.keys, self.clock.monotonic)
+        self.keys = KeyRing(self.config.keys, self.clock.monotonic, hide_payloads=self.config.hide_payloads)
         # a thread of its own: a key that was revoked must not wait behind long looks at tasks
         self._key_reader = Reader(self.database, 1) if isinstance(self.reader, Reader) else self.writer
         with self.database.writing.begin() as db:

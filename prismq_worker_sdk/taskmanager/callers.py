@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from prismq_worker_sdk.taskmanager.config import ApiKey, Scope, digest_of
 from prismq_worker_sdk.taskmanager.http import Problem
@@ -21,15 +21,26 @@ class Caller:
     Attributes:
         name: Of the key.
         types: The task types that it is bound to, None for every one.
+        sees_payloads: Whether it sees params, and what became of them.
     """
 
     name: str
     scopes: frozenset[Scope]
     types: frozenset[str] | None = None
+    sees_payloads: bool = True
 
     def may_use(self, task_type: str) -> bool:
         """Whether tasks of this type are for it."""
         return self.types is None or task_type in self.types
+
+    def must_see_payloads(self, what: str) -> None:
+        """Raises Problem 403 where it does not see them.
+
+        Args:
+            what: It asked for.
+        """
+        if not self.sees_payloads:
+            raise Problem(403, f"this server hides payloads from keys of scope reader, and so {what}")
 
     def must_use(self, task_types: Iterable[str]) -> None:
         """Raises Problem 403 unless tasks of all these types are for it."""
@@ -88,11 +99,14 @@ class KeyRing:
 
     Args:
         of_file: Keys that always hold.
+        hide_payloads: From keys that only look.
         time: Seconds that never run back.
     """
 
-    def __init__(self, of_file: Sequence[ApiKey], time: Callable[[], float]) -> None:
-        self._of_file, self._time = _merged(of_file), time
+    def __init__(
+        self, of_file: Sequence[ApiKey], time: Callable[[], float], *, hide_payloads: bool = False
+    ) -> None:
+        self._of_file, self._time, self._hide_payloads = _merged(of_file), time, hide_payloads
         self._keys: dict[str, KnownKey] = {}
         self._buckets: dict[str, Bucket] = {}
         self._used: dict[str, float] = {}
@@ -106,7 +120,7 @@ class KeyRing:
         Args:
             were_some: Whether there ever was one: the end of the last key opens the server to nobody.
         """
-        self._keys = {one.digest[:START]: one for one in (*of_database, *self._of_file)}
+        self._keys = {one.digest[:START]: self._seeing(one) for one in (*of_database, *self._of_file)}
         self.are_asked_for = bool(self._of_file) or were_some
         ids = {one.id for one in self._keys.values()}
         for kept in (self._buckets, self._used, self._noted):
@@ -154,6 +168,11 @@ class KeyRing:
             del self._used[key]
             self._noted[key] = now
         return due
+
+    def _seeing(self, key: KnownKey) -> KnownKey:
+        if not self._hide_payloads or key.caller.scopes != {Scope.READER}:
+            return key
+        return replace(key, caller=replace(key.caller, sees_payloads=False))
 
     def _take(self, key: str, rate: int, now: float) -> None:
         bucket = self._buckets.setdefault(key, Bucket(rate, rate, now))

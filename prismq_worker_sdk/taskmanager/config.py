@@ -58,6 +58,7 @@ class TaskManagerConfig:
         workers: Processes that serve, 1 or more.
         keep_completed: When a completed task is deleted, None for never; so with the other three.
         export_folder: Takes what is deleted, before it is.
+        hide_payloads: Whether keys of scope reader see neither params nor what became of them: results, errors, logs.
         webhook_allow: Networks that are not public to which webhooks of alerts may go, as `10.1.0.0/16`.
     """
 
@@ -78,6 +79,7 @@ class TaskManagerConfig:
     keep_audit: float | None = 365 * DAY
     export_folder: Path | None = None
     webhook_allow: tuple[str, ...] = ()
+    hide_payloads: bool = False
 
     @property
     def url(self) -> str:

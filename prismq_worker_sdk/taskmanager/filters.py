@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from prismq_worker_sdk.taskmanager.callers import Caller
 from prismq_worker_sdk.taskmanager.db.tables import tasks
 from prismq_worker_sdk.taskmanager.messages import TaskSet
 
@@ -36,6 +37,12 @@ def matching(db: sa.Connection, wanted: TaskSet) -> list[Condition]:
     if wanted.q:
         found.append(sa.or_(*(_contains(db, column, wanted.q) for column in _SEARCHED)))
     return found
+
+
+def must_be_seen(wanted: TaskSet, caller: Caller) -> None:
+    """Raises Problem 403 for a search in texts that the caller does not see: it would tell what they say."""
+    if wanted.q or wanted.error:
+        caller.must_see_payloads("finds nothing by their texts")
 
 
 def in_status(status: str) -> Condition:

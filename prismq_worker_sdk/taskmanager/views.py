@@ -12,10 +12,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from prismq_worker_sdk.compat import UTC
+from prismq_worker_sdk.taskmanager.callers import Caller
 from prismq_worker_sdk.taskmanager.http import json_text
 
 Row = sa.Row[Any]
 Columns = Mapping[str, Any]
+HIDDEN = {"params": "{}", "result": None, "error": None, "message": None, "checkpoint": None}
+"""Of a task whose payloads are not to be seen."""
 
 
 def task(row: Columns, more: str = "") -> str:
@@ -42,8 +45,19 @@ def task(row: Columns, more: str = "") -> str:
     )
 
 
-def task_with_history(row: Columns, claims: Iterable[Row], acts: Iterable[Row]) -> str:
-    """A task with its claims and what was done to it, oldest first."""
+def columns(row: Row, caller: Caller) -> Columns:
+    """The columns of a task as this caller may see them."""
+    return row._asdict() if caller.sees_payloads else row._asdict() | HIDDEN
+
+
+def task_with_history(
+    row: Columns, claims: Iterable[Row], acts: Iterable[Row], *, payloads: bool = True
+) -> str:
+    """A task with its claims and what was done to it, oldest first.
+
+    Args:
+        payloads: Whether errors of claims are shown.
+    """
     history = [
         {
             "attempt": claim.attempt,
@@ -51,7 +65,7 @@ def task_with_history(row: Columns, claims: Iterable[Row], acts: Iterable[Row]) 
             "claimed_at": instant(claim.claimed_at),
             "ended_at": instant(claim.ended_at),
             "verdict": claim.verdict,
-            "error": claim.error,
+            "error": claim.error if payloads else None,
         }
         for claim in claims
     ]
@@ -126,12 +140,12 @@ def worker(row: Row, running: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def schedule(row: Row) -> dict[str, Any]:
+def schedule(row: Row, *, payloads: bool = True) -> dict[str, Any]:
     """A schedule; a paused one has no next time."""
     return {
         "name": row.name,
         "type": row.type,
-        "params": json.loads(row.params),
+        "params": json.loads(row.params) if payloads else {},
         "priority": row.priority,
         "max_attempts": row.max_attempts,
         "cron": row.cron,

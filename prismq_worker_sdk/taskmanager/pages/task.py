@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 
-from prismq_worker_sdk.taskmanager import audit, fan_in, queries
+from prismq_worker_sdk.taskmanager import audit, fan_in, queries, views
 from prismq_worker_sdk.taskmanager.messages import TaskFilter
 from prismq_worker_sdk.taskmanager.pages.site import PageRoute, page
 from prismq_worker_sdk.taskmanager.pages.viewers import Viewer
@@ -57,7 +57,7 @@ async def task(request: Request, viewer: Viewer, task_id: str) -> Response:
         claims = queries.history(db, task_id)
         counts, unfinished, then = fan_in.looked_at(db, task_id)
         return {
-            "task": row,
+            "task": views.columns(row, viewer.caller),
             "attempts": timeline(claims[-MOST_ATTEMPTS:], now),
             "attempts_before": max(0, len(claims) - MOST_ATTEMPTS),
             "family": _family(db, task_id, types, counts),

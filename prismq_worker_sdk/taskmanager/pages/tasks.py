@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 
-from prismq_worker_sdk.taskmanager import queries, stats
+from prismq_worker_sdk.taskmanager import filters, queries, stats, views
 from prismq_worker_sdk.taskmanager.app_state import state_of
 from prismq_worker_sdk.taskmanager.db.statements import Statement
 from prismq_worker_sdk.taskmanager.db.tables import workers
@@ -18,7 +18,6 @@ from prismq_worker_sdk.taskmanager.http import Problem, read
 from prismq_worker_sdk.taskmanager.messages import TaskFilter
 from prismq_worker_sdk.taskmanager.pages.site import PageRoute, is_live, page
 from prismq_worker_sdk.taskmanager.pages.viewers import Viewer
-from prismq_worker_sdk.taskmanager.views import instant
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 STATUSES = ("pending", "processing", "completed", "failed")
@@ -46,12 +45,14 @@ async def tasks(request: Request, viewer: Viewer) -> Response:
         try:
             wanted = filter_of(asked, now)
             limits = {"limit": 50, "cursor": asked.get("cursor") or None}
-            rows, cursor = queries.listed(db, read(TaskFilter, {**wanted, **limits}), viewer.caller.types)
+            those = read(TaskFilter, {**wanted, **limits})
+            filters.must_be_seen(those, viewer.caller)
+            rows, cursor = queries.listed(db, those, viewer.caller.types)
         except Problem as refused:
             problem = refused
         return {
             "asked": {**dict.fromkeys((*TEXTS, *AGES), ""), **asked},
-            "tasks": rows,
+            "tasks": [views.columns(row, viewer.caller) for row in rows],
             "older": cursor and "/tasks?" + urlencode({**asked, "cursor": cursor}),
             "newest": asked.get("cursor") and "/tasks?" + urlencode(_without(asked, "cursor")),
             "problem": problem,
@@ -77,7 +78,7 @@ def filter_of(asked: Mapping[str, str], now: float) -> dict[str, Any]:
         if span := asked.get(name):
             if span not in SPANS:
                 raise Problem(422, f"{name} is one of {', '.join(SPANS)}, not {span[:100]!r}")
-            found[f"{name}_after"] = instant(now - SPANS[span])
+            found[f"{name}_after"] = views.instant(now - SPANS[span])
     return found
 
 

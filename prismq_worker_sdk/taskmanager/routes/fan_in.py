@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
-from prismq_worker_sdk.taskmanager import fan_in, queries, views
+from prismq_worker_sdk.taskmanager import fan_in, filters, queries, views
 from prismq_worker_sdk.taskmanager.app_state import LOOKS, admitted, caller_of, state_of
 from prismq_worker_sdk.taskmanager.http import Route, answer, json_text, read
 from prismq_worker_sdk.taskmanager.messages import TaskFilter
@@ -26,7 +26,9 @@ class ChildFilter(TaskFilter):
 async def children(request: Request, task_id: str) -> Response:
     """The children of a task, newest first; its status, their number by status, and the task that follows them."""
     wanted = read(ChildFilter, dict(request.query_params)).model_copy(update={"parent_id": task_id})
-    types = caller_of(request).types
+    caller = caller_of(request)
+    types = caller.types
+    filters.must_be_seen(wanted, caller)
 
     def look(db: sa.Connection, _now: float) -> tuple[Any, ...]:
         status = queries.find(db, task_id, types=types).status
@@ -35,6 +37,6 @@ async def children(request: Request, task_id: str) -> Response:
 
     status, rows, cursor, counts, unfinished, found = await state_of(request).look_at_tasks(look)
     then = None if found is None else {"type": found.type, "task_id": found.task_id}
-    shown = ",".join(views.task(row._asdict()) for row in rows)
+    shown = ",".join(views.task(views.columns(row, caller)) for row in rows)
     more = {"next_cursor": cursor, "status": status, "counts": counts, "open": unfinished, "then": then}
     return answer(f'{{"tasks":[{shown}],{json_text(more)[1:]}')

@@ -8,7 +8,17 @@ from typing import Any
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
 
-from prismq_worker_sdk.taskmanager import audit, exchange, lanes, pauses, producing, queries, steering, views
+from prismq_worker_sdk.taskmanager import (
+    audit,
+    exchange,
+    filters,
+    lanes,
+    pauses,
+    producing,
+    queries,
+    steering,
+    views,
+)
 from prismq_worker_sdk.taskmanager.app_state import LOOKS, admitted, caller_of, state_of
 from prismq_worker_sdk.taskmanager.callers import Caller
 from prismq_worker_sdk.taskmanager.config import Scope
@@ -58,26 +68,29 @@ async def create_many(request: Request) -> Response:
 @router.get("/tasks", dependencies=ANY)
 async def listed(request: Request) -> Response:
     """Tasks, newest first, those of the filter; limit, cursor."""
-    wanted, types = read(TaskFilter, dict(request.query_params)), caller_of(request).types
+    wanted, caller = read(TaskFilter, dict(request.query_params)), caller_of(request)
+    types = caller.types
+    filters.must_be_seen(wanted, caller)
     rows, cursor = await state_of(request).look_at_tasks(lambda db, _now: queries.listed(db, wanted, types))
-    shown = ",".join(views.task(row._asdict()) for row in rows)
+    shown = ",".join(views.task(views.columns(row, caller)) for row in rows)
     return answer(f'{{"tasks":[{shown}],"next_cursor":{json_text(cursor)}}}')
 
 
 @router.get("/tasks/{task_id}", dependencies=ANY)
 async def show(request: Request, task_id: str) -> Response:
     """A task with its history, and what was done to it."""
-    types = caller_of(request).types
+    caller = caller_of(request)
 
     def look(db: sa.Connection, _now: float) -> tuple[Any, ...]:
         return (
-            queries.find(db, task_id, types=types),
+            queries.find(db, task_id, types=caller.types),
             queries.history(db, task_id),
             audit.of_task(db, task_id),
         )
 
     row, claims, acts = await state_of(request).look_at_tasks(look)
-    return answer(views.task_with_history(row._asdict(), claims, acts))
+    shown = views.columns(row, caller)
+    return answer(views.task_with_history(shown, claims, acts, payloads=caller.sees_payloads))
 
 
 @router.post("/tasks/{task_id}/cancel", dependencies=ADMIN)

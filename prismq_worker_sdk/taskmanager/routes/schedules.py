@@ -25,7 +25,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}")
 async def listed(request: Request) -> Response:
     """The schedules, by name."""
     rows = await state_of(request).reader.run(lambda db, _now: schedules.listed(db))
-    return answer(json_text({"schedules": [views.schedule(row) for row in rows]}))
+    return answer(json_text({"schedules": [_shown(request, row) for row in rows]}))
 
 
 @router.get("/schedules/{name}", dependencies=ANY)
@@ -37,7 +37,7 @@ async def show(request: Request, name: str) -> Response:
         return row, schedules.times_of(row, now)
 
     row, times = await state_of(request).reader.run(look)
-    return answer(json_text(views.schedule(row) | {"next_times": [views.instant(at) for at in times]}))
+    return answer(json_text(_shown(request, row) | {"next_times": [views.instant(at) for at in times]}))
 
 
 @router.put("/schedules/{name}", dependencies=PRODUCER, openapi_extra=takes(NewSchedule), status_code=201)
@@ -81,3 +81,7 @@ async def steer(request: Request, name: str, action: str) -> Response:
     who, act = caller_of(request).name, STEERING[action]
     steered = audit.noted(lambda db, now: act(db, name, now), who, action, "schedule", name)
     return answer(json_text(views.schedule(await state_of(request).run(steered))))
+
+
+def _shown(request: Request, row: Any) -> dict[str, Any]:
+    return views.schedule(row, payloads=caller_of(request).sees_payloads)

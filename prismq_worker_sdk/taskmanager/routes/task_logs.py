@@ -15,6 +15,7 @@ router = APIRouter(tags=["logs"], route_class=Route)
 async def logs(request: Request, task_id: str) -> Response:
     """What its handlers logged, oldest first: attempt, limit, cursor."""
     wanted = read(task_logs.LogFilter, dict(request.query_params))
+    caller_of(request).must_see_payloads("shows no logs")
     types = caller_of(request).types
     found = await state_of(request).reader.run(lambda db, _now: task_logs.page(db, task_id, wanted, types))
     return answer(json_text(found))
