@@ -17,6 +17,7 @@ BENCHES = (
     "server_pairs",
     "server_exchange",
     "depth",
+    "pages",
     "replicas",
     "throughput",
     "slots",

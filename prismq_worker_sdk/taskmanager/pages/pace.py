@@ -7,7 +7,7 @@ from collections import deque
 
 SOON, LATE = 1.5, 30.0
 """Seconds."""
-SHARE = 0.1
+SHARE = 0.07
 """Of a core, that pages may cost a process of the server."""
 LOOKED_BACK = 10.0
 """Seconds."""

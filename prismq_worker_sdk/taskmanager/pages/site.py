@@ -37,7 +37,7 @@ FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Ty
 SHARED_FOR = 1.0
 """Seconds for which the same page is shown to all who may see the same."""
 MOST_SHARED = 256
-COST_OF_A_CALL = 0.0005
+COST_OF_A_CALL = 0.001
 """Seconds of a processor, beside what its page costs."""
 MOST_FORM_BYTES = 64 * 1024
 FRESH = "fresh"

@@ -61,7 +61,7 @@ def test_attempts_stand_in_the_time_of_all_of_them_the_latest_first():
 
 
 @pytest.mark.parametrize(
-    ("pages", "cost", "again_in"), [(1, 0.01, 1.5), (200, 0.0005, 1.5), (200, 0.003, 6.0)]
+    ("pages", "cost", "again_in"), [(1, 0.01, 1.5), (200, 0.0005, 1.5), (200, 0.0021, 6.0)]
 )
 def test_open_pages_ask_later_the_more_they_cost(monkeypatch, pages, cost, again_in):
     now = [1000.0]
