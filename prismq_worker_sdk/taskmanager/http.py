@@ -75,7 +75,7 @@ class Route(APIRoute):
             try:
                 for check in checks:
                     check(request)
-                response: Response = await self.endpoint(request, **request.path_params)
+                response = await self.respond(request, **request.path_params)
                 status = str(response.status_code)
             except Problem as problem:
                 status = str(problem.status)
@@ -86,6 +86,11 @@ class Route(APIRoute):
             return response
 
         return handle
+
+    async def respond(self, request: Request, **path: Any) -> Response:
+        """The response of an admitted request."""
+        found: Response = await self.endpoint(request, **path)
+        return found
 
 
 def answer(text: str, status: int = 200) -> Response:

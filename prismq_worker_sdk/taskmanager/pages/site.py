@@ -20,6 +20,7 @@ from prismq_worker_sdk.taskmanager.http import Problem
 from prismq_worker_sdk.taskmanager.pages.pace import Pace
 from prismq_worker_sdk.taskmanager.pages.rendering import KINDS, LIVE, WHOLE, edition, render, static
 from prismq_worker_sdk.taskmanager.pages.viewers import Viewer, keep_key, place_of_this_site, viewer_of
+from prismq_worker_sdk.taskmanager.short_ids import with_whole_id
 
 Look = Callable[[sa.Connection, float], Mapping[str, Any]]
 HEADERS = {
@@ -74,7 +75,9 @@ class PageRoute(APIRoute):
         async def handle(request: Request) -> Response:
             try:
                 viewer = viewer_of(request)
-                response: Response = await self.endpoint(request, viewer, **request.path_params)
+                response: Response = await self.endpoint(
+                    request, viewer, **await with_whole_id(request, request.path_params)
+                )
             except Problem as problem:
                 if is_live(request):
                     return problem.answer()

@@ -10,10 +10,11 @@ from pydantic import Field
 
 from prismq_worker_sdk.taskmanager import fan_in, filters, queries, views
 from prismq_worker_sdk.taskmanager.app_state import LOOKS, admitted, caller_of, state_of
-from prismq_worker_sdk.taskmanager.http import Route, answer, json_text, read
+from prismq_worker_sdk.taskmanager.http import answer, json_text, read
 from prismq_worker_sdk.taskmanager.messages import TaskFilter
+from prismq_worker_sdk.taskmanager.short_ids import TaskRoute
 
-router = APIRouter(tags=["fan_in"], route_class=Route)
+router = APIRouter(tags=["fan_in"], route_class=TaskRoute)
 
 
 class ChildFilter(TaskFilter):

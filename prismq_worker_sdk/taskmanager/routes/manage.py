@@ -24,7 +24,6 @@ from prismq_worker_sdk.taskmanager.callers import Caller
 from prismq_worker_sdk.taskmanager.config import Scope
 from prismq_worker_sdk.taskmanager.http import (
     Problem,
-    Route,
     answer,
     body_of,
     json_text,
@@ -34,8 +33,9 @@ from prismq_worker_sdk.taskmanager.http import (
 )
 from prismq_worker_sdk.taskmanager.messages import NewTask, NewTasks, NewTaskType, TaskFilter
 from prismq_worker_sdk.taskmanager.producing import Created
+from prismq_worker_sdk.taskmanager.short_ids import TaskRoute
 
-router = APIRouter(tags=["manage"], route_class=Route)
+router = APIRouter(tags=["manage"], route_class=TaskRoute)
 WORKER = [Depends(admitted(Scope.WORKER, by_type=True))]
 PRODUCER = [Depends(admitted(Scope.PRODUCER, by_type=True))]
 ANY = [Depends(admitted(*LOOKS, by_type=True))]

@@ -12,10 +12,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from prismq_worker_sdk.taskmanager import audit, deleting, queries, steering, views
 from prismq_worker_sdk.taskmanager.app_state import admitted, caller_of, state_of
 from prismq_worker_sdk.taskmanager.db.statements import Lock
-from prismq_worker_sdk.taskmanager.http import Problem, Route, answer, body_of, json_text, takes
+from prismq_worker_sdk.taskmanager.http import Problem, answer, body_of, json_text, takes
 from prismq_worker_sdk.taskmanager.messages import MAX_DELAY, Delay, Instant, Priority, StrictMessage
+from prismq_worker_sdk.taskmanager.short_ids import TaskRoute
 
-router = APIRouter(tags=["bulk"], route_class=Route)
+router = APIRouter(tags=["bulk"], route_class=TaskRoute)
 ADMIN = [Depends(admitted())]
 
 

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from prismq_worker_sdk.taskmanager import task_logs
 from prismq_worker_sdk.taskmanager.app_state import LOOKS, admitted, caller_of, state_of
-from prismq_worker_sdk.taskmanager.http import Route, answer, json_text, read
+from prismq_worker_sdk.taskmanager.http import answer, json_text, read
+from prismq_worker_sdk.taskmanager.short_ids import TaskRoute
 
-router = APIRouter(tags=["logs"], route_class=Route)
+router = APIRouter(tags=["logs"], route_class=TaskRoute)
 
 
 @router.get("/tasks/{task_id}/logs", dependencies=[Depends(admitted(*LOOKS, by_type=True))])
