@@ -9,6 +9,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from prismq_worker_sdk.model.task import short_id
 from prismq_worker_sdk.taskmanager.pages import charts, words
 from prismq_worker_sdk.taskmanager.views import instant
 from prismq_worker_sdk.version import __version__
@@ -62,7 +63,7 @@ def _environment() -> Environment:
         "span": words.span,
         "since": words.since,
         "instant": instant,
-        "brief": words.brief,
+        "brief": short_id,
         "in_path": words.in_path,
         "breakable": words.breakable,
         "pretty": _pretty,

@@ -9,8 +9,6 @@ from markupsafe import Markup, escape
 from prismq_worker_sdk.taskmanager.views import instant
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-BRIEF = 13
-"""Characters of an id that tell it from others: the millisecond that it was made in."""
 
 
 def number(value: float) -> str:
@@ -43,11 +41,6 @@ def since(at: float | str | None) -> Markup:
         return Markup("&ndash;")
     shown = at if isinstance(at, str) else instant(at) or ""
     return Markup('<time datetime="{}" data-since>{}</time>').format(shown, shown[:19].replace("T", " "))
-
-
-def brief(task_id: str) -> str:
-    """The beginning of an id."""
-    return task_id[:BRIEF]
 
 
 def in_path(name: str) -> str:
