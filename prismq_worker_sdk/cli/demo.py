@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,14 @@ import click
 
 from prismq_worker_sdk.cli.database import need_extra
 from prismq_worker_sdk.cli.handlers import ready_handlers
+from prismq_worker_sdk.cli.options import live_option
 from prismq_worker_sdk.cli.output import json_text
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.discovery import Plugins, load
 from prismq_worker_sdk.handlers.hookspecs import Demo
 from prismq_worker_sdk.model.task import Task, TaskStatus, short_id
+from prismq_worker_sdk.observe.live import LiveView, live_view
 from prismq_worker_sdk.observe.terminal import Screen
 
 SECONDS = 120.0
@@ -35,7 +37,8 @@ SECONDS = 120.0
     metavar="NAME",
     help="Plugin.",
 )
-def demo(names: tuple[str, ...]) -> int:
+@live_option
+def demo(names: tuple[str, ...], *, live: bool) -> int:
     """Start a TaskManager and a worker, submit sample tasks over REST, and show what comes of them.
 
     Everything happens in a temporary folder on this machine. The exit code is 0 when every task completed.
@@ -51,7 +54,8 @@ def demo(names: tuple[str, ...]) -> int:
         for one in demos:
             os.environ.update(one.environment)
             screen.say(one.note)
-        finished = _run(plugins, demos, screen, redactor, stack)
+        view = live_view(screen.console) if live else None
+        finished = _run(plugins, demos, screen, redactor, stack, view)
     for task, one in finished:
         screen.heading(f"{task.type} {_json(task)}: {task.status}")
         if task.error:
@@ -76,7 +80,12 @@ def _started(plugins: Plugins, stack: ExitStack) -> list[Demo]:
 
 
 def _run(
-    plugins: Plugins, demos: Sequence[Demo], screen: Screen, redactor: Redactor, stack: ExitStack
+    plugins: Plugins,
+    demos: Sequence[Demo],
+    screen: Screen,
+    redactor: Redactor,
+    stack: ExitStack,
+    view: LiveView | None,
 ) -> list[tuple[Task, Demo]]:
     """The sample tasks once they are finished."""
     from prismq_worker_sdk.observe.log_setup import set_up_logging
@@ -101,11 +110,12 @@ def _run(
     )
     client = TaskManagerClient(server.url)
     stack.callback(client.close)
-    worker = Worker(handlers, settings=settings, listeners=[screen, *plugins.listeners()])
+    listeners: list[Callable[[Any], None]] = [] if view is None else [view]
+    worker = Worker(handlers, settings=settings, listeners=[screen, *listeners, *plugins.listeners()])
     samples = [(client.submit(task.type, task.params), one) for one in demos for task in one.tasks]
     for handle, _one in samples:
         screen.say(f"POST /api/tasks -> task {short_id(handle.id)}  {handle.task.type} {_json(handle.task)}")
-    with worker:
+    with nullcontext() if view is None else view.shown(worker.status), worker:
         finished = [(handle.wait(SECONDS), one) for handle, one in samples]
     screen.heading("Worker statistics")
     screen.lines(worker.stats.lines())

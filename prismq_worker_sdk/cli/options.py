@@ -31,6 +31,9 @@ plugin_option = click.option(
     metavar="NAME",
     help="Entry point, module or .py file; may be repeated [all installed plugins]",
 )
+live_option = click.option(
+    "--live", is_flag=True, help="On a terminal: show what runs, with progress, below the log."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from prismq_worker_sdk.cli.options import plugin_option, setting_options
+from prismq_worker_sdk.cli.options import live_option, plugin_option, setting_options
+
+if TYPE_CHECKING:
+    from prismq_worker_sdk.observe.live import LiveView
 
 
 @click.command
 @plugin_option
 @setting_options()
-def run(names: tuple[str, ...], **given: Any) -> int:
+@live_option
+def run(names: tuple[str, ...], *, live: bool, **given: Any) -> int:
     """Claim tasks, run their handlers, report the outcomes, until SIGTERM, Ctrl-C, or the terminal's end.
 
     \b
@@ -49,7 +55,21 @@ def run(names: tuple[str, ...], **given: Any) -> int:
         raise PluginError(
             "there is no handler to run: install a plugin, or name one with --plugin NAME (see prismq-worker plugins)"
         )
-    worker = Worker(handlers, settings=settings.config(secrets=secrets), listeners=plugins.listeners())
-    code = worker.run()
+    view = _view() if live else None
+    listeners: list[Callable[[Any], None]] = [] if view is None else [view]
+    worker = Worker(
+        handlers, settings=settings.config(secrets=secrets), listeners=[*listeners, *plugins.listeners()]
+    )
+    with nullcontext() if view is None else view.shown(worker.status):
+        code = worker.run()
     ignore_stop_signals()
     return code
+
+
+def _view() -> LiveView | None:
+    """Where the log goes, if that is a terminal; rich is imported for it alone."""
+    from rich.console import Console
+
+    from prismq_worker_sdk.observe.live import live_view
+
+    return live_view(Console(stderr=True, highlight=False))

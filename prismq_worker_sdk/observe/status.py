@@ -67,7 +67,6 @@ class WorkerStatus:
     Attributes:
         phase: `running`, `draining`, `flushing` or `stopped`.
         slots: How many tasks may run at a time.
-        free: Slots that a task could take now.
         lost: Slots that handlers hold that do not end.
         waiting: Reports that the server has not got yet.
     """
@@ -78,11 +77,16 @@ class WorkerStatus:
     phase: str
     health: Health
     slots: int
-    free: int
     lost: int = 0
     running: tuple[RunningTask, ...] = ()
     paused: tuple[ClosedType, ...] = ()
     waiting: int = 0
+
+    @property
+    def free(self) -> int:
+        """Slots that a task could take now."""
+        busy = sum(task.state not in {"waiting", "stray"} for task in self.running)
+        return max(0, self.slots - self.lost - busy)
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values."""

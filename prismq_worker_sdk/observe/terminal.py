@@ -21,13 +21,15 @@ GAP = 2
 
 
 class Screen:
-    """Prints events as they come, and tables, without secrets; plain lines where the output is no terminal."""
+    """Prints events as they come, and tables, without secrets; plain lines where the output is no terminal.
+
+    Attributes:
+        console: Where it prints.
+    """
 
     def __init__(self, console: Console | None = None, redactor: Redactor | None = None) -> None:
         self._redactor = redactor or Redactor()
-        self._console = console or Console(
-            highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH
-        )
+        self.console = console or Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
     def __call__(self, event: ev.Event) -> None:
         """Prints the event, if it is worth a line."""
@@ -54,17 +56,17 @@ class Screen:
 
     def say(self, text: str) -> None:
         """A sentence."""
-        self._console.print(self._clean(text))
+        self.console.print(self._clean(text))
 
     def heading(self, text: str) -> None:
         """What the next lines are about."""
-        self._console.print()
-        self._console.print(self._clean(text, "bold"))
+        self.console.print()
+        self.console.print(self._clean(text, "bold"))
 
     def lines(self, lines: Iterable[str]) -> None:
         """Lines as they are."""
         for line in lines:
-            self._console.print(self._clean(f"  {line}"))
+            self.console.print(self._clean(f"  {line}"))
 
     def table(self, rows: Sequence[Mapping[str, str]]) -> None:
         """Rows, each a mapping of column to text; cell below cell where addresses would have to be cut."""
@@ -72,23 +74,23 @@ class Screen:
             self.say("  nothing")
             return
         rows = [{name: self._redactor.text(cell) for name, cell in row.items()} for row in rows]
-        widths = _widths(rows, self._console.width)
+        widths = _widths(rows, self.console.width)
         if widths is None:
             for row in rows:
-                self._console.print(Text("\n".join(f"  {cell}" for cell in row.values())))
+                self.console.print(Text("\n".join(f"  {cell}" for cell in row.values())))
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
         for name, width in widths.items():
             table.add_column(name, overflow="ellipsis", no_wrap=True, width=width)
         for row in rows:
             table.add_row(*(Text(cell) for cell in row.values()))
-        self._console.print(table)
+        self.console.print(table)
 
     def _task(self, ref: ev.TaskRef, text: str, style: str = "") -> None:
         self._line(f"task {short_id(ref.task_id)}", text, style)
 
     def _line(self, who: str, text: str, style: str = "") -> None:
-        self._console.print(Text(f"{who:<13} ", style="dim") + self._clean(text, style))
+        self.console.print(Text(f"{who:<13} ", style="dim") + self._clean(text, style))
 
     def _clean(self, text: str, style: str = "") -> Text:
         return Text(self._redactor.text(text), style=style)

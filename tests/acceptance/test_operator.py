@@ -6,11 +6,12 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 import requests
 
-from tests.support.processes import wait_until
+from tests.support.processes import DEADLINE, PROBES, wait_until
 
 
 def look(url):
@@ -142,3 +143,50 @@ def test_the_log_for_people_is_a_line_for_each_start_and_end(server, start_worke
     (failed,) = [line for line in said if line[0] == "✗"]
     assert "failed: RuntimeError: it is broken (probes.py:" in failed
     assert "\x1b" not in worker.text()
+
+
+def test_live_without_a_terminal_is_the_log_alone(server, start_worker):
+    server.state.add([{"type": "Test.Counted"}])
+    worker = start_worker(server.url, "--max-runs", "1", "--live", log_format="console")
+
+    assert worker.exit_code() == 0
+    assert "✓ Test.Counted" in worker.text()
+    assert "slots busy" not in worker.text()
+    assert "\x1b" not in worker.text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+def test_live_on_a_terminal_shows_what_runs_below_the_log(server, tmp_path):
+    import pty
+
+    server.state.add([{"type": "Test.Tells"}])
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "prismq_worker_sdk", "run", "--live", "--plugin", PROBES, "--max-runs=1"]
+    environment = {
+        "RUNS_FILE": tmp_path / "runs",
+        "GATE_FILE": tmp_path / "gate",
+        "TERM": "xterm",
+        "COLUMNS": "100",
+    }
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+    worker = subprocess.Popen(
+        [*command, "--api-url", server.url, "--state-dir", tmp_path / "state"],
+        env=kept | {name: str(value) for name, value in environment.items()},
+        stdin=subprocess.DEVNULL,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    said = b""
+    with suppress(OSError):  # the end of the terminal
+        while piece := os.read(ours, 65536):
+            said += piece
+            if b"page 3" in said:
+                (tmp_path / "gate").touch()
+    os.close(ours)
+
+    assert worker.wait(DEADLINE) == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode())
+    assert "1 of 4 slots busy" in text
+    assert re.search(r"Test.Tells \S+ +\S+ +━.* 40 % +page 3", text)
+    assert re.search(r"\d\d:\d\d:\d\d ✓ Test.Tells", text)

@@ -146,7 +146,7 @@ class Supervisor:
     def status(self) -> WorkerStatus:
         """What the worker does now, task by task."""
         here, services = self._here, self._services
-        now, slots = here.clock.monotonic(), here.config.concurrency
+        now = here.clock.monotonic()
         attempts = () if services is None else services.attempts.all()
         found = (attempt.status(now) for attempt in attempts)
         return WorkerStatus(
@@ -155,8 +155,7 @@ class Supervisor:
             server=here.config.api_url,
             phase=str(here.lifecycle.phase),
             health=self.health(),
-            slots=slots,
-            free=slots if services is None else max(0, services.slots.free),
+            slots=here.config.concurrency,
             lost=0 if services is None else services.slots.lost,
             running=tuple(task for task in found if task is not None),
             paused=here.availability.pauses(now),

@@ -24,7 +24,6 @@ STATUS = WorkerStatus(
     phase="running",
     health=Health(live=True, ready=True, parked=2),
     slots=4,
-    free=3,
 )
 
 
