@@ -9,6 +9,7 @@ HEAD = """\
 | Option | Variable | Default | |
 |---|---|---|---|
 | `--plugin` | `plugin` in the config file | all installed | Entry-point name, module or `.py` file; may be repeated |
+| `--live` | | off | On a terminal: show what runs, with progress, below the log |
 """
 
 
