@@ -147,11 +147,11 @@ def _more(error: BaseException) -> Iterator[str]:
     if isinstance(error, BaseExceptionGroup):
         parts = list(_leaves(error))
         left = f"; and {len(parts) - MOST_PARTS} more" if len(parts) > MOST_PARTS else ""
-        yield from (f"{';' if n else ':'} {_named(part)}" for n, part in enumerate(parts[:MOST_PARTS]))
+        for n, part in enumerate(parts[:MOST_PARTS]):
+            yield f"{';' if n else ':'} {_named(part)}{_at(part)}"
         yield left
     expected = not is_unexpected(error)
-    if not expected and (place := _place(error.__traceback__)):
-        yield f" ({place})"
+    yield _at(error)
     for how, cause in causes(error):
         if expected and how != "caused by":
             return  # who words a failure on purpose names what belongs to it
@@ -165,6 +165,12 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
             yield from _leaves(one)
         else:
             yield one
+
+
+def _at(error: BaseException) -> str:
+    """Where an unexpected error was raised, behind its words."""
+    place = _place(error.__traceback__) if is_unexpected(error) else ""
+    return f" ({place})" if place else ""
 
 
 def _place(trace: TracebackType | None) -> str:
@@ -205,10 +211,7 @@ def handler_trace(error: BaseException) -> str:
         known = vars(error).get(_TRACED_ELSEWHERE)
         if known is not None or not is_unexpected(error):
             return str(known or "")
-        blocks = [_trace_of(error), *_traces_of_parts(error)]
-        for how, cause in causes(error):
-            blocks.insert(0, f"{_trace_of(cause)}\n\n{JOINED[how]}\n")
-        return "\n".join(blocks)[-LONGEST_TRACE:]
+        return _end_of("\n".join(_chain(error, _with_parts)))
     except Exception:  # noqa: BLE001 - an exception whose parts cannot be shown is named all the same
         return ""
 
@@ -226,13 +229,39 @@ def trace_elsewhere(error: BaseException, trace: str) -> None:
     vars(error)[_TRACED_ELSEWHERE] = trace
 
 
-def _traces_of_parts(error: BaseException) -> Iterator[str]:
+def _chain(error: BaseException, of: Callable[[BaseException], str]) -> list[str]:
+    """Of an exception and of what it came from, that first."""
+    before = [f"{of(cause)}\n\n{JOINED[how]}\n" for how, cause in causes(error)]
+    return [*reversed(before), of(error)]
+
+
+def _with_parts(error: BaseException) -> str:
+    """The traceback of an exception; of a group, with those of its parts below it."""
+    blocks = [_trace_of(error)]
     if isinstance(error, BaseExceptionGroup):
-        for one in error.exceptions[:MOST_PARTS]:
-            yield "\n".join(f"  | {line}" for line in _trace_of(one).splitlines())
+        parts = list(_leaves(error))
+        inner = [
+            line for one in parts[:MOST_PARTS] for line in "\n".join(_chain(one, _trace_of)).splitlines()
+        ]
+        more = [f"and {len(parts) - MOST_PARTS} more"] if len(parts) > MOST_PARTS else []
+        blocks += [f"  | {line}".rstrip() for line in [*inner, *more]]
+    return "\n".join(blocks)
 
 
 def _trace_of(error: BaseException) -> str:
     frames = own_frames(extract_tb(error.__traceback__))[-MOST_FRAMES:]
     head = "Traceback (most recent call last):\n" if frames else ""
-    return f"{head}{''.join(format_list(frames))}{tell(error).main[:LONGEST_SHOWN]}"
+    return f"{head}{''.join(format_list(frames))}{_beginning_of(tell(error).main)}"
+
+
+def _beginning_of(words: str) -> str:
+    """As much as is shown: cut between two words, since half a secret is not known as one."""
+    if len(words) <= LONGEST_SHOWN:
+        return words
+    whole = words[:LONGEST_SHOWN].rsplit(None, 1)
+    return f"{whole[0]} … ({len(words)} characters)" if len(whole) > 1 else f"({len(words)} characters)"
+
+
+def _end_of(trace: str) -> str:
+    """As much as is kept: whole lines, for the same reason."""
+    return trace if len(trace) <= LONGEST_TRACE else trace[-LONGEST_TRACE:].partition("\n")[2]

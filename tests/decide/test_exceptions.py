@@ -6,7 +6,16 @@ import pytest
 
 from prismq_worker_sdk.compat import ExceptionGroup
 from prismq_worker_sdk.decide import exceptions
-from prismq_worker_sdk.decide.exceptions import MAX_ERROR_CHARS, Told, sentence, tell, told_elsewhere
+from prismq_worker_sdk.decide.exceptions import (
+    JOINED,
+    MAX_ERROR_CHARS,
+    Told,
+    handler_trace,
+    logged_trace,
+    sentence,
+    tell,
+    told_elsewhere,
+)
 from prismq_worker_sdk.errors import Permanent, Transient, UnfitResult
 
 
@@ -180,3 +189,79 @@ def test_the_place_in_an_installed_plugin_is_its_own(file, place):
     error = raised(names["handle"])
     error.__traceback__ = error.__traceback__.tb_next  # a worker's own frames do not count
     assert said(error) == f"ValueError: x ({place})"
+
+
+def frame(function, more=1, indent=""):
+    return f'{indent}  File "{__file__}", line {line_of(function, more)}, in {function.__name__}\n'
+
+
+def test_a_traceback_shows_causes_first_as_python_does():
+    trace = handler_trace(raised(wraps, RuntimeError("could not load"), KeyError("x")))
+
+    cause, error = trace.split(f"\n\n{JOINED['caused by']}\n\n")
+    assert frame(wraps, 2) in cause
+    assert cause.endswith("\nKeyError: 'x'")
+    assert frame(wraps, 4) in error
+    assert error.endswith("\nRuntimeError: could not load")
+
+
+def test_a_part_of_a_group_is_told_with_its_place_and_shown_with_its_frames_and_causes():
+    parts = [raised(fails, KeyError("x")), raised(wraps, OSError("gone"), ValueError("first"))]
+    group = ExceptionGroup("two", [parts[0], ExceptionGroup("inner", [parts[1]])])
+    trace = handler_trace(raised(fails, group))
+
+    assert f"KeyError: 'x' (test_exceptions.py:{line_of(fails)}, in fails); OSError: gone (" in said(group)
+    assert trace.startswith("Traceback (most recent call last):\n")
+    before, parts = trace.split("ExceptionGroup: two (2 sub-exceptions)\n")
+    assert frame(fails) in before
+    assert all(line.startswith("  |") for line in parts.splitlines())
+    assert frame(fails, indent="  | ") in parts
+    assert f"  | ValueError: first\n  |\n  | {JOINED['caused by']}\n" in parts
+
+
+def test_of_many_parts_some_are_shown_and_the_others_counted():
+    many = ExceptionGroup("many", [ValueError(str(number)) for number in range(9)])
+
+    assert handler_trace(many).splitlines()[-2:] == ["  | ValueError: 4", "  | and 4 more"]
+
+
+def ping(depth):
+    pong(depth - 1)
+
+
+def pong(depth):
+    if depth > 0:
+        ping(depth)
+    raise RuntimeError("x" * 100_000)
+
+
+def test_a_traceback_is_bounded_in_frames_and_characters():
+    trace = handler_trace(raised(ping, 200))
+
+    assert trace.count(", in p") == exceptions.MOST_FRAMES
+    assert len(trace) < exceptions.LONGEST_TRACE
+    assert trace.endswith("characters)")
+
+
+@pytest.mark.parametrize("beginning", range(exceptions.LONGEST_SHOWN - 60, exceptions.LONGEST_SHOWN))
+def test_no_half_of_a_secret_is_left_where_words_are_cut(beginning):
+    words = f"{'x' * beginning} secret-of-some-length {'y' * 100}"
+    trace = logged_trace(
+        raised(fails, RuntimeError(words)), lambda text: text.replace("secret-of-some-length", "•")
+    )
+
+    assert "secret" not in trace
+
+
+def test_a_trace_that_is_too_long_begins_with_a_whole_line(monkeypatch):
+    whole = handler_trace(raised(wraps, RuntimeError("second"), ValueError("first")))
+    monkeypatch.setattr(exceptions, "LONGEST_TRACE", len(whole) - 5)
+
+    assert (
+        handler_trace(raised(wraps, RuntimeError("second"), ValueError("first"))) == whole.partition("\n")[2]
+    )
+
+
+@pytest.mark.parametrize("error", [Permanent("gone"), Transient("busy"), UnfitResult("too large")])
+def test_what_is_raised_on_purpose_has_no_traceback(error):
+    assert handler_trace(raised(fails, error)) == ""

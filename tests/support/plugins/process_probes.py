@@ -167,7 +167,12 @@ def caused(words="second"):
     return error
 
 
+def literal() -> Exception:
+    raise KeyError("x") if "canary-of-the-settings" else None
+
+
 RAISED = {
+    "literal": literal,
     "caused": caused,
     "long": lambda: caused(f"canary-of-the-settings {'x' * 100_000}"),
     "services": lambda: RuntimeError("broken"),

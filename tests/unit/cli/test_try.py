@@ -50,6 +50,16 @@ def leaky(params: dict, ctx):
     ctx.log.warning(f"with {pin}", note=f"and {pin}", token="short")
     raise RuntimeError(f"{pin} was refused")
 
+def careful(pin):
+    raise KeyError(pin) if len("canary-62d7-do-not-show") else None
+
+@task_handler("Test.Chained")
+def chained(params: dict, ctx):
+    try:
+        careful(1)
+    except KeyError as error:
+        raise RuntimeError("could not read") from error
+
 class Never(TaskHandler):
     task_type = "Test.Never"
 
@@ -70,7 +80,7 @@ def settings(params: dict, ctx):
 
 @hookimpl
 def prismq_task_handlers():
-    return [greet, ends, leaky, Never, asynchronous, settings]
+    return [greet, ends, leaky, chained, Never, asynchronous, settings]
 
 @hookimpl
 def prismq_plugin_settings():
@@ -113,6 +123,20 @@ def test_any_other_end_is_told_and_exits_with_1(attempt, how, said):
 
     assert (shown.code, shown.out) == (1, "")
     assert re.fullmatch(said, shown.err.splitlines()[-1])
+
+
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_a_chain_of_errors_is_shown_without_secrets_in_every_kind_of_slot(attempt, monkeypatch, isolation):
+    monkeypatch.setenv("TRIAL_PIN", CANARY)
+    shown = attempt("Test.Chained", "--isolation", isolation)
+
+    assert CANARY not in shown.err
+    assert 'raise KeyError(pin) if len("[redacted]")' in shown.err
+    assert (
+        "KeyError: 1\n\nThe above exception was the direct cause of the following exception:\n" in shown.err
+    )
+    assert re.search(r"failed: RuntimeError: could not read \(some_plugin.py:\d+, in chained\)", shown.err)
+    assert "prismq_worker_sdk" not in shown.err
 
 
 def test_an_unexpected_error_shows_the_frames_of_the_handler_and_no_others(attempt):

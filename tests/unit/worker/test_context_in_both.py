@@ -267,6 +267,25 @@ def test_the_traceback_shows_no_secret_and_is_bounded(place):
     assert "caused by ValueError: first" in here.outcomes()[0].error
 
 
+def test_a_secret_in_the_text_of_a_frame_is_in_no_traceback(place):
+    here = place(capabilities=Capabilities(max_log_lines=10, max_log_bytes=100_000))
+    here.does("Raises", what="literal")
+
+    (committed,) = here.of(OutcomeCommitted)
+    assert f'raise KeyError("x") if "{MARK}"' in committed.trace
+    assert "in raises\n" in committed.trace
+    (report,) = here.waiting()
+    assert report.log.lines[-1].text == committed.trace
+
+
+def test_the_parts_of_a_group_come_with_their_frames(place):
+    here = place()
+    here.does("Raises", what="many")
+
+    (committed,) = here.of(OutcomeCommitted)
+    assert "ExceptionGroup: two (2 sub-exceptions)\n  | busy\n  | KeyError: 'x'" in committed.trace
+
+
 def test_r18_unavailable_pauses_its_type(place):
     here = place()
     here.does("Raises", what="unavailable")
