@@ -9,14 +9,15 @@ import click
 
 from prismq_worker_sdk.cli.options import C, duration_option, json_option, options, task_id
 from prismq_worker_sdk.cli.output import answer, note, tell
+from prismq_worker_sdk.cli.task_lines import task_lines
 from prismq_worker_sdk.cli.tasks import (
     api_url_option,
     client_of,
     filter_options,
     id_argument,
-    line_of,
     tasks,
 )
+from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.observe.logs import one_line
 from prismq_worker_sdk.wire.looking import MAX_PAUSE, until
 
@@ -25,6 +26,11 @@ DONE = {"retry": "tried again", "cancel": "cancelled", "delete": "deleted", "pri
 
 def _one(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     return None if value is None else task_id(ctx, param, value)
+
+
+def _tell(task: Task) -> None:
+    for line in task_lines([task]):
+        tell(line)
 
 
 def _of_one_or_many(command: C) -> C:
@@ -54,7 +60,7 @@ def retry(one: str | None, *, api_url: str | None, **given: Any) -> int:
     if one is None:
         return _all_of(api_url, "retry", **given)
     _only_one(given)
-    tell(line_of(client_of(api_url).retry(one)))
+    _tell(client_of(api_url).retry(one))
     return 0
 
 
@@ -70,7 +76,7 @@ def cancel(one: str | None, *, api_url: str | None, **given: Any) -> int:
     if one is None:
         return _all_of(api_url, "cancel", **given)
     _only_one(given)
-    tell(line_of(client_of(api_url).cancel(one)))
+    _tell(client_of(api_url).cancel(one))
     return 0
 
 

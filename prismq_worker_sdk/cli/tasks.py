@@ -22,6 +22,8 @@ from prismq_worker_sdk.cli.options import (
     text,
 )
 from prismq_worker_sdk.cli.output import answer, fields, json_text, note, tell, tell_json
+from prismq_worker_sdk.cli.tables import shown_again, watch_option
+from prismq_worker_sdk.cli.task_lines import task_lines
 from prismq_worker_sdk.errors import NotSupported, RequestRefused, ServerError
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.observe.logs import indented, one_line
@@ -38,7 +40,6 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 FOLLOW_EVERY = 1.0
 """Seconds between two looks at a log that is followed."""
 
-COLUMNS = 80
 WORKED_ON = ("processing", "completed", "failed")
 
 api_url_option = setting_options("api_url", callback=lambda ctx, _option, value: value or ctx.obj)
@@ -62,6 +63,7 @@ filter_options = options(
 )
 list_options = options(
     filter_options,
+    watch_option,
     click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True),
     click.option("--cursor", metavar="CURSOR", callback=text, help="The page behind the last one"),
     json_option,
@@ -124,7 +126,7 @@ def submit(
         task = handle.wait(timeout)
     except TimeoutError as error:
         raise ServerError(str(error)) from None
-    answer(_shown(task, "result"), [line_of(task)], as_json=as_json)
+    answer(_shown(task, "result"), task_lines([task]), as_json=as_json)
     if task.result is not None and not as_json:
         tell_json(task.result)
     return 0 if task.status is TaskStatus.COMPLETED else 1
@@ -147,15 +149,20 @@ def tasks(ctx: click.Context, /, **wanted: Any) -> None:
 
 @tasks.command("list", short_help="List tasks; so does no command at all.")
 @list_options
-def list_(*, api_url: str | None, as_json: bool, **wanted: Any) -> None:
+def list_(*, api_url: str | None, as_json: bool, watch: bool, **wanted: Any) -> None:
     """List tasks, newest first."""
-    page = client_of(api_url).tasks(**wanted)
-    shown = {"tasks": [_shown(task) for task in page.tasks], "next_cursor": page.next_cursor}
-    answer(shown, map(line_of, page.tasks), as_json=as_json)
-    if page.next_cursor is not None and not as_json:
-        note(f"more: --cursor {page.next_cursor}")
-    if not page.tasks and not as_json:
-        note("no task")
+    client = client_of(api_url)
+
+    def show() -> None:
+        page = client.tasks(**wanted)
+        shown = {"tasks": [_shown(task) for task in page.tasks], "next_cursor": page.next_cursor}
+        answer(shown, task_lines(page.tasks), as_json=as_json)
+        if page.next_cursor is not None and not as_json:
+            note(f"more: --cursor {page.next_cursor}")
+        if not page.tasks and not as_json:
+            note("no task")
+
+    shown_again(show, watch=watch)
 
 
 @tasks.command(short_help="Everything about one task.")
@@ -186,7 +193,7 @@ def children(task_id: str, *, as_json: bool, api_url: str | None, **wanted: Any)
     found = {"status": page.parent, "counts": page.counts, "open": page.open, "follower": page.follower}
     counts = {**page.counts, "open": page.open, "follower": page.follower}
     shown = {**found, "tasks": [_shown(task) for task in page.tasks], "next_cursor": page.next_cursor}
-    answer(shown, [*fields(counts), *map(line_of, page.tasks)], as_json=as_json)
+    answer(shown, [*fields(counts), *task_lines(page.tasks)], as_json=as_json)
     if page.next_cursor is not None and not as_json:
         note(f"more: --cursor {page.next_cursor}")
 
@@ -294,12 +301,6 @@ def _log_line(line: TaskLogLine, *, as_json: bool) -> str:
     if as_json:
         return json_text({"attempt": line.attempt, "at": at, "level": line.level, "text": line.text})
     return f"{at} #{line.attempt} {one_line(line.level):<7} {indented(line.text)}"
-
-
-def line_of(task: Task) -> str:
-    """A task on one line."""
-    error = f"  {task.error[:COLUMNS]}" if task.error else ""
-    return one_line(f"{task.id}  {task.status:<10}  {task.type}{error}")
 
 
 def _shown(task: Task, *more: str) -> dict[str, Any]:

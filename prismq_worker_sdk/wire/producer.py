@@ -35,6 +35,7 @@ from prismq_worker_sdk.wire.rate_limits import RateLimits, rate_limits_of
 from prismq_worker_sdk.wire.schedules import Schedules
 from prismq_worker_sdk.wire.steering import Steering
 from prismq_worker_sdk.wire.transport import Timeouts, Transport, checked_key
+from prismq_worker_sdk.wire.workers import Workers
 
 T = TypeVar("T")
 
@@ -249,6 +250,16 @@ class TaskManagerClient:
     def steering(self) -> Steering:
         """What operators do: to many tasks, to one that waits, and to task types (v1 with the bundle `bulk`)."""
         return Steering(lambda request: self._perform(lambda backend: backend.manage(request)))
+
+    @property
+    def api_url(self) -> str:
+        """The address of the server."""
+        return self._api_url
+
+    @property
+    def workers(self) -> Workers:
+        """Who works for this server: list, quiet, resume, terminate (v1)."""
+        return Workers(lambda request: self._perform(lambda backend: backend.manage(request)))
 
     @property
     def limits(self) -> FleetLimits:

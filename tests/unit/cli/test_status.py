@@ -1,0 +1,131 @@
+"""`prismq-worker status`, `workers` and `top`: what goes on at a server, as people and programs read it."""
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+from contextlib import suppress
+
+import pytest
+
+from prismq_worker_sdk.cli import tables
+from tests.support.processes import ROOT
+
+
+@pytest.fixture
+def shown(cli, api):
+    return lambda *arguments: cli(*arguments, "--api-url", api.url)
+
+
+def exchange(api, worker="w1", **said):
+    answer = api.call("POST", "/tasks/exchange", {"worker_id": worker, **said})
+    assert answer.ok, answer.text
+    return answer.json()
+
+
+@pytest.fixture
+def busy(api):
+    """A server with a running task, one that waits, a failed one, and a pause."""
+    for _ in range(2):
+        api.submit("Test.Some")
+    failed = api.submit("Test.Other", max_attempts=1)
+    api.claim(types=["Test.Other"])
+    api.fail(failed)
+    (task,) = exchange(api, claim={"task_types": ["Test.Some"], "max_tasks": 1})["tasks"]
+    lease = {
+        "task_id": task["id"],
+        "lease_token": task["lease_token"],
+        "progress": 42.4,
+        "message": "at page 3",
+    }
+    exchange(api, leases=[lease])
+    api.call("POST", "/task-types/Test.Other/pause", {"reason": "quota used up"})
+    return task
+
+
+def test_status_shows_types_what_runs_and_who_works(shown, busy):
+    said = shown("status")
+
+    assert (said.code, said.err) == (0, "")
+    assert "1 running, 1 waiting, 0 later; in the last hour 0 completed, 1 failed" in said.out
+    lines = said.out.splitlines()
+    some = next(line.split() for line in lines if line.startswith("  Test.Some "))
+    assert some[1:4] == ["1", "1", "0"]
+    assert any("Test.Other" in line and "paused until it is resumed: quota used up" in line for line in lines)
+    running = next(line for line in lines if line.startswith(f"  {busy['id'][:18]}"))
+    assert "42 % at page 3" in running
+    assert any(line.startswith("  w1 ") and f"runs {busy['id'][:18]}" in line for line in lines)
+
+
+def test_status_is_whole_as_json(shown, busy):
+    found = json.loads(shown("status", "--json").out)
+
+    assert found["types"]["Test.Some"]["running"] == 1
+    assert found["paused"]["Test.Other"]["reason"] == "quota used up"
+    assert [one["id"] for one in found["running"]] == [busy["id"]]
+    assert [one["worker_id"] for one in found["workers"]] == ["w1"]
+
+
+def test_status_of_an_empty_server_is_two_lines(shown):
+    assert len(shown("status").out.splitlines()) == 2
+
+
+def test_workers_are_listed_and_steered(shown, api):
+    assert (shown("workers").out, shown("workers").err) == ("", "no worker was ever here\n")
+    exchange(api)
+    assert shown("workers").out.split()[0] == "w1"
+    assert "told to quiet" in shown("workers", "quiet", "w1").out
+    assert exchange(api)["worker"] == "quiet"
+    shown("workers", "resume", "w1")
+    assert exchange(api)["worker"] == "run"
+    assert json.loads(shown("workers", "terminate", "w1", "--json").out)["wanted"] == "terminate"
+    gone = shown("workers", "quiet", "w2")
+    assert (gone.code, gone.err) == (1, "prismq-worker: there is no worker w2\n")
+
+
+@pytest.mark.parametrize("words", [("status",), ("tasks",), ("workers",)])
+def test_watching_shows_it_again_until_it_is_ended(shown, api, monkeypatch, words):
+    exchange(api)
+    api.submit()
+    looks = []
+
+    def wait(seconds):
+        looks.append(seconds)
+        if len(looks) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(tables.time, "sleep", wait)
+    once = shown(*words).out
+    said = shown(*words, "--watch")
+
+    assert said.code == 130
+    assert len(said.out.splitlines()) == 3 * len(once.splitlines())
+
+
+def test_top_wants_a_terminal(shown):
+    said = shown("top")
+
+    assert said.code == 2
+    assert "needs a terminal" in said.err
+
+
+def test_top_shows_a_terminal_what_goes_on_until_ctrl_c(api, busy):
+    leader, follower = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "140", "LINES": "40"}
+    words = [sys.executable, "-m", "prismq_worker_sdk", "top", "--api-url", api.url]
+    process = subprocess.Popen(
+        words, stdin=follower, stdout=follower, stderr=follower, env=environment, cwd=ROOT
+    )
+    os.close(follower)
+    said = b""
+    while b"42 % at page 3" not in said:
+        assert select.select([leader], [], [], 60)[0], said
+        said += os.read(leader, 65536)
+    process.send_signal(2)
+    with suppress(OSError):
+        while os.read(leader, 65536):
+            pass
+    assert process.wait(60) == 130
+    os.close(leader)
