@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from prismq_worker_sdk.system import signals
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
-from prismq_worker_sdk.taskmanager.listening import database_shown
+from prismq_worker_sdk.taskmanager.listening import PREFIX, database_shown
 from prismq_worker_sdk.taskmanager.processes import ServingProcesses
 from prismq_worker_sdk.taskmanager.server import RunningServer
 
@@ -30,7 +30,10 @@ def serve(config: TaskManagerConfig, prepare: Callable[[], object] = lambda: Non
             else ServingProcesses(config, prepare=prepare, ended=inbox.wake)
         )
         with serving as server:
-            _LOG.info("TaskManager at %s, database %s", server.url, database_shown(config))
+            pages = server.url.removesuffix(PREFIX)
+            _LOG.info(
+                "TaskManager at %s, pages at %s, database %s", server.url, pages, database_shown(config)
+            )
             while (name := inbox.next()) == "SIGUSR1":
                 _LOG.info("SIGUSR1 has no meaning here")
             _LOG.info("%s: the TaskManager ends", name or "it cannot go on")

@@ -85,7 +85,9 @@ def test_it_says_its_address_and_ends_with_0_on_sigterm(tmp_path):
 
     assert process.returncode == 0
     assert first["message"].startswith("TaskManager at http://127.0.0.1:")
-    assert first["message"].endswith(f"/api, database {tmp_path / 'taskmanager.db'}")
+    url = first["message"].split()[2].rstrip(",")
+    pages = url.removesuffix("/api")
+    assert first["message"].endswith(f"/api, pages at {pages}, database {tmp_path / 'taskmanager.db'}")
     assert rest[-1]["message"] == "SIGTERM: the TaskManager ends"
 
 
