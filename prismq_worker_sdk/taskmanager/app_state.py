@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -23,6 +23,7 @@ from prismq_worker_sdk.taskmanager.db.database import Database
 from prismq_worker_sdk.taskmanager.db.transactions import Operation, Reader, Writer
 from prismq_worker_sdk.taskmanager.exchange import Answer, waits_over, workers_to_tell
 from prismq_worker_sdk.taskmanager.http import Problem
+from prismq_worker_sdk.taskmanager.new_keys import NewKeys
 from prismq_worker_sdk.taskmanager.prometheus import Calls
 from prismq_worker_sdk.taskmanager.stats import Recent
 from prismq_worker_sdk.taskmanager.waiting import LOOK_EVERY, LOOK_EVERY_SHARED, News, Waiting
@@ -50,6 +51,7 @@ class AppState:
         instance: The id that was made with the database.
         waiting: Claims that wait for work.
         keys: The API keys that are known now.
+        new_keys: Those that are not, and may have been made a moment ago.
         stats: The latest look at the numbers.
         calls: What was answered here.
         claimants: Who has claimed what, and is not written down yet.
@@ -63,6 +65,7 @@ class AppState:
     instance: str
     waiting: Waiting[Answer] = field(init=False)
     keys: KeyRing = field(init=False)
+    new_keys: NewKeys = field(init=False)
     stats: Recent = field(default_factory=Recent)
     calls: Calls = field(default_factory=Calls)
     claimants: Claimants = field(default_factory=Claimants)
@@ -75,6 +78,7 @@ class AppState:
         every = LOOK_EVERY_SHARED if self.config.is_shared else LOOK_EVERY
         self.waiting = Waiting(self._news, every)
         self.keys = KeyRing(self.config.keys, self.clock.monotonic)
+        self.new_keys = NewKeys(self.keys, self.look_at_keys)
         # a thread of its own: a key that was revoked must not wait behind long looks at tasks
         self._key_reader = Reader(self.database, 1) if isinstance(self.reader, Reader) else self.writer
         with self.database.writing.begin() as db:
@@ -158,15 +162,15 @@ def caller_of(request: Request) -> Caller:
     return found
 
 
-def admitted(*scopes: Scope, by_type: bool = False) -> Callable[[Request], None]:
+def admitted(*scopes: Scope, by_type: bool = False) -> Callable[[Request], Awaitable[None]]:
     """A check that the caller's key has one of these scopes; `admin` always has.
 
     Args:
         by_type: Whether the route itself keeps a key to the task types that it is bound to; else it takes no such key.
     """
 
-    def check(request: Request) -> None:
-        caller = state_of(request).keys.caller(request.headers.get("X-API-Key"))
+    async def check(request: Request) -> None:
+        caller = state_of(request).keys.caller(await _key_of(request))
         if caller is ANONYMOUS and request.headers.get("Sec-Fetch-Site") in OTHER_SITES:
             raise Problem(403, "pages of other sites may not call a server without API keys")
         if Scope.ADMIN not in caller.scopes and caller.scopes.isdisjoint(scopes):
@@ -184,7 +188,15 @@ def still_admitted(request: Request) -> None:
     state_of(request).keys.must_hold(request.headers.get("X-API-Key"))
 
 
-def no_wrong_key(request: Request) -> None:
+async def no_wrong_key(request: Request) -> None:
     """A check that the caller sends no key at all, or one that holds."""
-    if (given := request.headers.get("X-API-Key")) is not None:
+    if (given := await _key_of(request)) is not None:
         state_of(request).keys.must_hold(given)
+
+
+async def _key_of(request: Request) -> str | None:
+    """The key that was sent, once what the database knows of it is known here."""
+    key = request.headers.get("X-API-Key")
+    if key is not None and key.startswith(keys.PREFIX):
+        await state_of(request).new_keys.find(key)
+    return key

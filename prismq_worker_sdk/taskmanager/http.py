@@ -74,7 +74,7 @@ class Route(APIRoute):
             begun, status = time.perf_counter(), "5xx"
             try:
                 for check in checks:
-                    check(request)
+                    await check(request)
                 response: Response = await self.endpoint(request, **request.path_params)
                 status = str(response.status_code)
             except Problem as problem:

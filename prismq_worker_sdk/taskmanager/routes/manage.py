@@ -157,7 +157,7 @@ async def workers_listed(request: Request) -> Response:
     return answer(json_text({"workers": [views.worker(row, running) for row, running in found]}))
 
 
-@router.post("/workers/{worker_id}/{action}", dependencies=ADMIN)
+@router.post("/workers/{worker_id:path}/{action}", dependencies=ADMIN)
 async def steer(request: Request, worker_id: str, action: str) -> Response:
     """Quiet: no new tasks; resume: tasks again; terminate: end as by a signal."""
     command = {"quiet": "quiet", "resume": exchange.RUN, "terminate": "terminate"}.get(action)

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import pytest
 
@@ -350,6 +351,19 @@ def test_a_name_may_hold_what_an_address_holds(api):
     assert setting(api, name, at_once=1)["name"] == name
     assert api.call("POST", f"/limits/{name}/pause", {"seconds": 9}).json()["name"] == name
     assert api.call("GET", f"/limits/{name}").json()["at_once"] == 1
+
+
+@pytest.mark.parametrize("name", ["a/pause", "a/resume", "pause", "resume/pause/resume", "a%2Fb?c#d"])
+def test_a_name_that_reads_like_an_act_is_a_name(api, name):
+    at = f"/limits/{quote(name, safe='')}"
+    setting(api, "a", at_once=2)
+    assert api.call("PUT", at, {"at_once": 1}).json()["name"] == name
+    assert api.call("POST", f"{at}/pause", {"seconds": 9}).json()["name"] == name
+    assert api.call("GET", at).json()["paused_until"] is not None
+    assert api.call("POST", f"{at}/resume").json()["paused_until"] is None
+    assert api.call("GET", "/limits/a").json()["paused_until"] is None
+    assert api.call("DELETE", at).json()["name"] == name
+    assert [one["name"] for one in api.call("GET", "/limits").json()["limits"]] == ["a"]
 
 
 def test_acts_on_limits_are_written_down(api):
