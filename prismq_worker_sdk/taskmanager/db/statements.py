@@ -70,6 +70,28 @@ class Statement:
             cursor.close()
         return found
 
+    def rows_of_each(
+        self, db: sa.Connection, rows: Sequence[tuple[Any, ...]], tail: str = "", **more: Any
+    ) -> list[Any]:
+        """The rows for each row of values, in one round trip and in no order; not for SQLite, which knows no such text.
+
+        Args:
+            tail: An order or a bound for all of them.
+            more: The values of its parameters.
+        """
+        whole = f"({self._text}{self._lock.value})"
+        parts = (_NAME.sub(rf":\1_{place}", whole) for place in range(len(rows)))
+        text, _order = self._for(db.dialect, len(rows), " UNION ALL ".join(parts) + tail, lock="")
+        given = {
+            f"{name}_{place}": value
+            for place, row in enumerate(rows)
+            for name, value in zip(self._names, row, strict=True)
+        }
+        cursor = execute(db, text, given | more)
+        found = list(map(self._row or self._reader(cursor), cursor))
+        cursor.close()
+        return found
+
     def run(self, db: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Inserts or updates for each row of values, in the order in which the text names them, each once."""
         if not rows:
@@ -123,11 +145,14 @@ class Statement:
         }
         execute(db, text, given if order is None else [given[one] for one in order]).close()
 
-    def _for(self, dialect: sa.Dialect, size: int = 0, text: str = "") -> tuple[str, list[str] | None]:
+    def _for(
+        self, dialect: sa.Dialect, size: int = 0, text: str = "", lock: str | None = None
+    ) -> tuple[str, list[str] | None]:
         """The text, and the order of its parameters where they have no names."""
         kind = (f"{dialect.name} {dialect.driver}", size)
         if kind not in self._compiled:
-            lock = "" if dialect.name == "sqlite" else self._lock.value
+            if lock is None:
+                lock = "" if dialect.name == "sqlite" else self._lock.value
             compiled = sa.text((text or self._text) + lock).compile(dialect=dialect)
             self._compiled[kind] = (str(compiled), compiled.positiontup)
         return self._compiled[kind]
