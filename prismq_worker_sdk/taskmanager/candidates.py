@@ -18,6 +18,11 @@ _WAITS = "status = 'pending' AND postponed = 0 AND type = {0}type AND lane = {0}
 _HERE = f"FROM tasks /*!FORCE INDEX (tasks_waiting)*/ WHERE {_WAITS.format(':')}"
 _PENDING = Statement(f"SELECT * {_HERE} ORDER BY priority DESC, seq LIMIT :most", lock=Lock.SKIP)
 _HEADS = Statement(f"SELECT type, lane, priority, seq {_HERE} ORDER BY priority DESC, seq LIMIT :most")
+_FIRST = "{} ORDER BY priority DESC, seq LIMIT :bound"
+_FIRST_LOCKED = (
+    f"SELECT tasks.* FROM ({_FIRST}) AS head STRAIGHT_JOIN tasks ON tasks.seq = head.seq"
+    f" WHERE tasks.status = 'pending' AND tasks.postponed = 0{Lock.SKIP.value}"
+)
 _NEXT = f"SELECT seq FROM tasks WHERE {_WAITS.format('line.')}"
 _MERGED = Statement(
     "WITH RECURSIVE asked (type, lane, most) AS (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'),"
@@ -59,8 +64,19 @@ def _waiting(db: sa.Connection, left: Rooms, most: int) -> Generator[Any, None, 
         yield from _PENDING.rows(db, type=task_type, lane=lane, most=share)
     elif shares and db.dialect.name == "sqlite":
         yield from _MERGED.rows(db, lanes=json.dumps(shares))
-    elif shares and (found := _shares(db, left, shares, most)):
-        yield from sorted(_PENDING.rows_of_each(db, found), key=_place)
+    elif shares:
+        yield from _locked(db, left, shares, most)
+
+
+def _locked(db: sa.Connection, left: Rooms, lanes: list[tuple[str, int, int]], most: int) -> list[Any]:
+    """Rows that are locked, in their order; where nobody else claims from these lanes, they are known to be free."""
+    if all(left.counts(lane) for _type, lane, _most in lanes):
+        trial = left.copy()
+        rows = sorted(_HEADS.rows_of_each(db, lanes, _FIRST_LOCKED, bound=most), key=_place)
+        if sum(trial.take(row.lane) for row in rows) == most:
+            return rows
+    found = _shares(db, left, lanes, most)
+    return sorted(_PENDING.rows_of_each(db, found), key=_place) if found else []
 
 
 def _shares(
@@ -75,7 +91,7 @@ def _shares(
         most,
         most * len(lanes),
     ):  # the second where lanes share a limit that leaves room for some of them
-        heads = _HEADS.rows_of_each(db, lanes, " ORDER BY priority DESC, seq LIMIT :bound", bound=bound)
+        heads = _HEADS.rows_of_each(db, lanes, _FIRST, bound=bound)
         trial = left.copy()
         fit = [(row.type, row.lane) for row in heads if trial.take(row.lane)][:most]
         if len(fit) == most or len(heads) < bound:

@@ -110,6 +110,10 @@ class Rooms:
                 room = int(left.tasks)
         return room
 
+    def counts(self, lane: int) -> bool:
+        """Whether there is a limit that tasks of this lane use: who claims has it for itself then."""
+        return bool(self._counted.get(lane))
+
     def take(self, lane: int, *, again: bool = False) -> bool:
         """Lets a task of a lane begin, where it may."""
         counted = self._counted.get(lane, ())
