@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -126,14 +127,20 @@ def duration_option(*names: str, over: float | None = None, **attributes: Any) -
 
 
 def age_option(*names: str, **attributes: Any) -> Callable[[C], C]:
-    """An option whose value is how long something is kept, in seconds; None for `0` and `forever`."""
+    """An option whose value is how long something is kept, in seconds; None for `0` and `forever`.
+
+    A number needs its unit: whoever takes 30 for days loses what is older than 30 seconds.
+    """
 
     def read(_ctx: click.Context, option: click.Parameter, value: str) -> float | None:
         try:
-            return None if value == "forever" else duration.seconds(value) or None
+            found = None if value == "forever" else duration.seconds(value) or None
         except ValueError:
-            text = f"{value!r} is no time; write for example 12h or 30d, or forever"
-            raise click.BadParameter(text, param_hint=option.opts[0]) from None
+            found = math.inf
+        if found is not None and (math.isinf(found) or value.strip()[-1].isdigit()):
+            text = f"{value!r} is no time with its unit; write for example 12h or 30d, or forever"
+            raise click.BadParameter(text, param_hint=option.opts[0])
+        return found
 
     return click.option(*names, metavar="TIME", callback=read, **attributes)
 

@@ -28,6 +28,8 @@ from prismq_worker_sdk.taskmanager.rules import (
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST, END = datetime.min.replace(tzinfo=UTC).timestamp(), 253402300800.0
+"""Seconds since 1970 from which on, and before which, an instant can be written: the years 1 to 9999 in UTC."""
 
 
 def _worker_id(value: str) -> str:
@@ -45,7 +47,7 @@ def _task_type(value: str) -> str:
 def _instant(value: object) -> float:
     try:
         found = datetime_from_iso(value) if isinstance(value, str) else None
-        if found is not None and found.tzinfo is not None:
+        if found is not None and found.tzinfo is not None and FIRST <= found.timestamp() < END:
             return found.timestamp()
     except (ValueError, OverflowError):
         pass
