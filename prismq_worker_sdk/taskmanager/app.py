@@ -24,6 +24,7 @@ from prismq_worker_sdk.taskmanager.db.transactions import Reader, Unsure, Writer
 from prismq_worker_sdk.taskmanager.delivering import DELIVER, LOOK_AT_ALERTS, NOTE_CLAIMANTS
 from prismq_worker_sdk.taskmanager.http import Problem, Route
 from prismq_worker_sdk.taskmanager.listening import PREFIX
+from prismq_worker_sdk.taskmanager.rarely import Rarely
 from prismq_worker_sdk.taskmanager.retention import DELETE_OLD
 from prismq_worker_sdk.taskmanager.routes import (
     alerts,
@@ -70,6 +71,8 @@ CHORES = (
     Chore("look at the keys", 1.0, AppState.look_at_keys),
     Chore("note when keys were used", 5.0, AppState.note_key_uses),
 )
+TELL_EVERY = 10.0
+"""Seconds between two words of the log about a database that fails in the same way."""
 _LOG = logging.getLogger("prismq.taskmanager")
 
 
@@ -110,7 +113,7 @@ def create_app(
         openapi_url=f"{PREFIX}/openapi.json",
         redirect_slashes=False,
     )
-    app.state.taskmanager = state
+    app.state.taskmanager, app.state.told = state, Rarely(TELL_EVERY)
     for part in PARTS:
         app.include_router(part.router, prefix=PREFIX)
     for kind in (Problem, HTTPException, DBAPIError, Unsure, Exception):
@@ -134,7 +137,8 @@ async def _refused(request: Request, error: Exception) -> Response:
             text = "the database went away while this was stored; whether it was is not known: send it again"
             return Problem(503, text).answer({"Retry-After": "1"})
         case OperationalError() | InternalError() | InterfaceError():
-            _LOG.error("the database failed: %s", error.orig)
+            if request.app.state.told.is_due(str(error.orig)):
+                _LOG.error("the database failed: %s", error.orig)
             text = "the database cannot be used now; nothing was stored, try again"
             return Problem(503, text).answer({"Retry-After": "1"})
     _LOG.error("a request failed", exc_info=error)
