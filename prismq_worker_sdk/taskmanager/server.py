@@ -7,7 +7,8 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -99,6 +100,11 @@ class Server(uvicorn.Server):
         self._waiting = app.state.taskmanager.waiting
         self._silent = SilentClients(CLIENT_SECONDS)
         self._told = Rarely(TELL_EVERY)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Takes no signals: stopping is the business of whoever serves."""
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listens."""
