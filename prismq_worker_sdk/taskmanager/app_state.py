@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from fastapi import Request
 from sqlalchemy.exc import SQLAlchemyError
 
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.taskmanager import keys
+from prismq_worker_sdk.taskmanager import audit, keys
 from prismq_worker_sdk.taskmanager.callers import ANONYMOUS, Caller, KeyRing, KnownKey
 from prismq_worker_sdk.taskmanager.checking import Decided, LongChecks, decide, knowing
 from prismq_worker_sdk.taskmanager.claimants import Claimants
@@ -160,6 +160,19 @@ def caller_of(request: Request) -> Caller:
     """Who asks; to be called where the request was admitted."""
     found: Caller = request.scope["caller"]
     return found
+
+
+async def noted(
+    request: Request,
+    operation: Operation[T],
+    action: str,
+    kind: str,
+    target: str,
+    detail: Mapping[str, Any] | None = None,
+) -> T:
+    """The result of an operation, for which it is written down that the caller did it."""
+    who = caller_of(request).name
+    return await state_of(request).run(audit.noted(operation, who, action, kind, target, detail))
 
 
 def admitted(*scopes: Scope, by_type: bool = False) -> Callable[[Request], Awaitable[None]]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from prismq_worker_sdk.model.json import canonical
 from prismq_worker_sdk.taskmanager.db.service_tables import lanes, type_uses
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement, insert
 from prismq_worker_sdk.taskmanager.http import json_text
@@ -221,7 +222,7 @@ def _name_in(use: LimitUse, params: Any) -> str | None:
         found = _inside(found, step.replace("~1", "/").replace("~0", "~"))
     if found is None or found == "":
         return None
-    name = (use.prefix or "") + (found if isinstance(found, str) else _canonical(found))
+    name = (use.prefix or "") + (found if isinstance(found, str) else canonical(found))
     return name if len(name) <= LONGEST_LIMIT_NAME else _digest(name)
 
 
@@ -231,10 +232,6 @@ def _inside(value: Any, step: str) -> Any:
     if isinstance(value, list) and step.isascii() and step.isdigit() and int(step) < len(value):
         return value[int(step)]
     return None
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def _digest(text: str) -> str:
