@@ -9,6 +9,7 @@ import pytest
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.taskmanager.config import ApiKey, Scope, TaskManagerConfig, read_keys
+from prismq_worker_sdk.taskmanager.db.database import connect
 from prismq_worker_sdk.taskmanager.server import RunningServer
 from tests.support.api import TYPE, Api, running_api
 
@@ -173,3 +174,19 @@ def test_a_database_that_is_none_is_said_in_one_sentence(tmp_path):
     assert done.returncode == 2
     assert "tasks.db" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_database_that_is_none_is_not_left_open(tmp_path, monkeypatch):
+    closed = []
+
+    class Noting(sqlite3.Connection):
+        def close(self):
+            closed.append(self)
+            super().close()
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Noting))
+    (tmp_path / "tasks.db").write_text("this is no database at all, " * 100)
+    with pytest.raises(SettingsError):
+        connect(f"sqlite:///{tmp_path / 'tasks.db'}")
+
+    assert len(closed) == 1
