@@ -4,6 +4,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -184,7 +185,7 @@ def test_a_database_that_is_none_is_not_left_open(tmp_path, monkeypatch):
             closed.append(self)
             super().close()
 
-    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Noting))
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", partial(sqlite3.connect, factory=Noting))
     (tmp_path / "tasks.db").write_text("this is no database at all, " * 100)
     with pytest.raises(SettingsError):
         connect(f"sqlite:///{tmp_path / 'tasks.db'}")
