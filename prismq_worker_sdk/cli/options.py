@@ -45,10 +45,11 @@ def text(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str
 
 
 def instant(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """A time as RFC 3339; a duration is so long ago."""
-    with suppress(ValueError):
-        ago = timedelta(seconds=duration.seconds(value))
-        return (datetime.now(UTC) - ago).isoformat()
+    """A time as RFC 3339; a duration, which needs its unit, is so long ago."""
+    if value is not None and not value.strip()[-1:].isdigit():
+        with suppress(ValueError):
+            ago = timedelta(seconds=duration.seconds(value))
+            return (datetime.now(UTC) - ago).isoformat()
     return text(ctx, param, value)
 
 
