@@ -45,6 +45,7 @@ def mariadb_11_8(_folder, *more):
         "--no-defaults",
         "--user=root",
         "--auth-root-authentication-method=normal",
+        "--skip-test-db",
     ]
     return TreeServer(tree, install, "mariadbd", *more)
 
