@@ -141,8 +141,12 @@ def open_to_read(url: str) -> sa.Engine:
         if address.get_backend_name() == "sqlite" and not Path(address.database or ":").is_file():
             raise SettingsError(f"there is no database {address.database}; name it with --database")
         engine = _engine(url, reads=True)
-        with engine.connect() as db:
-            found = db.scalar(sa.select(revision.c.version_num))
+        try:
+            with engine.connect() as db:
+                found = db.scalar(sa.select(revision.c.version_num))
+        except BaseException:
+            engine.dispose()
+            raise
     except (SQLAlchemyError, ImportError, *NO_OPTION) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
         raise SettingsError(f"--database cannot be read as that of a TaskManager: {reason}") from None
@@ -190,7 +194,7 @@ def _engine(url: str, *, reads: bool) -> sa.Engine:
     engine = sa.create_engine(url, **(alone if in_memory(url) else {}))
     if kind == "sqlite":
         prepare = _prepare_reading if reads else _prepare_writing
-        sa.event.listen(engine, "connect", _or_closed(prepare))
+        sa.event.listen(engine, "connect", prepare)
         begin = "BEGIN" if reads else "BEGIN IMMEDIATE"
         sa.event.listen(engine, "begin", lambda db: execute(db, begin).close())
     return engine
@@ -210,21 +214,8 @@ def _mysql(url: str, *, reads: bool) -> sa.Engine:
             "write_timeout": ANSWER_SECONDS,
         },
     )
-    sa.event.listen(engine, "connect", _or_closed(_prepare_mysql))
+    sa.event.listen(engine, "connect", _prepare_mysql)
     return engine
-
-
-def _or_closed(prepare: Callable[[Any, object], None]) -> Callable[[Any, object], None]:
-    """The same, which closes a connection that it cannot prepare: its pool forgets it, and does not close it."""
-
-    def prepared(connection: Any, record: object) -> None:
-        try:
-            prepare(connection, record)
-        except BaseException:
-            connection.close()
-            raise
-
-    return prepared
 
 
 def _prepare_mysql(connection: Any, _record: object) -> None:

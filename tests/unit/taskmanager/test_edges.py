@@ -10,7 +10,7 @@ import pytest
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.taskmanager.config import ApiKey, Scope, TaskManagerConfig, read_keys
-from prismq_worker_sdk.taskmanager.db.database import connect
+from prismq_worker_sdk.taskmanager.db.database import connect, open_to_read
 from prismq_worker_sdk.taskmanager.server import RunningServer
 from tests.support.api import TYPE, Api, running_api
 
@@ -177,17 +177,22 @@ def test_a_database_that_is_none_is_said_in_one_sentence(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_database_that_is_none_is_not_left_open(tmp_path, monkeypatch):
-    closed = []
+@pytest.mark.parametrize("opened", [connect, open_to_read])
+def test_a_database_that_is_none_is_not_left_open(tmp_path, monkeypatch, opened):
+    left = []
 
     class Noting(sqlite3.Connection):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            left.append(self)
+
         def close(self):
-            closed.append(self)
+            left.remove(self)
             super().close()
 
     monkeypatch.setattr(sqlite3.dbapi2, "connect", partial(sqlite3.connect, factory=Noting))
     (tmp_path / "tasks.db").write_text("this is no database at all, " * 100)
     with pytest.raises(SettingsError):
-        connect(f"sqlite:///{tmp_path / 'tasks.db'}")
+        opened(f"sqlite:///{tmp_path / 'tasks.db'}")
 
-    assert len(closed) == 1
+    assert left == []
