@@ -38,6 +38,26 @@ def hold_back_stop_signals() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
 
+@contextlib.contextmanager
+def stop_signals_held_back() -> Iterator[None]:
+    """Within, none reaches this thread, nor a process that it starts until that one lets them in."""
+    if sys.platform == "win32":
+        yield
+    else:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def let_stop_signals_in() -> None:
+    """Hears and drops those that were held back, and from now on all others; for the main thread."""
+    drop_stop_signals()
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
 def stop_signals() -> tuple[signal.Signals, ...]:
     """What asks this process to end: SIGTERM, SIGINT, and unless it was told to ignore them (nohup) SIGHUP, SIGQUIT."""
     always = (signal.SIGTERM, signal.SIGINT)
@@ -100,9 +120,8 @@ def follow_parent(parent: int) -> None:
         parent: The process that started this one.
     """
     _STARTED_BY.append(parent)
-    drop_stop_signals()
+    let_stop_signals_in()
     if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         if os.getppid() != parent:

@@ -165,6 +165,14 @@ def is_exhaustion(error: OSError) -> bool:
     return error.errno in {errno.EMFILE, errno.ENFILE}
 
 
+def allow_descriptors() -> None:
+    """Lets this process have as many descriptors as it may; the lower limit is for programs that use `select`."""
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError, ValueError):
+            _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 class Reserve:
     """Keeps descriptors back; may be used from any thread.
 

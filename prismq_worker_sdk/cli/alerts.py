@@ -6,40 +6,32 @@ from typing import Any
 
 import click
 
-from prismq_worker_sdk.cli.group import SuggestingGroup
-from prismq_worker_sdk.cli.options import duration_option, json_option, part_of_address, text
-from prismq_worker_sdk.cli.output import answer, note
-from prismq_worker_sdk.cli.tasks import api_url_option, client_of
+from prismq_worker_sdk.cli.group import ListingGroup
+from prismq_worker_sdk.cli.options import duration_option, part_of_address, text
+from prismq_worker_sdk.cli.output import answer
+from prismq_worker_sdk.cli.tasks import client_of, server_options
 from prismq_worker_sdk.observe.logs import one_line
 
 name_argument = click.argument("name", metavar="NAME", callback=part_of_address("the name of no alert"))
 
 
-@click.group(cls=SuggestingGroup, invoke_without_command=True)
-@json_option
-@api_url_option
-@click.pass_context
-def alerts(ctx: click.Context, /, *, as_json: bool, api_url: str | None) -> None:
+@click.group(cls=ListingGroup)
+@server_options
+def alerts() -> None:
     """List alerts, and set them.
 
     \b
         prismq-worker alerts set failing --rule failures --share 0.2 --time 10m --url https://example.org/hook
         prismq-worker alerts test failing
     """
-    ctx.obj = api_url
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(list_, as_json=as_json, api_url=api_url)
 
 
 @alerts.command("list", short_help="List alerts; so does no command at all.")
-@json_option
-@api_url_option
+@server_options
 def list_(*, as_json: bool, api_url: str | None) -> None:
     """List alerts by name, and what fires."""
     found = client_of(api_url).alerts.list()
-    answer({"alerts": found}, map(_line, found), as_json=as_json)
-    if not found and not as_json:
-        note("no alert")
+    answer({"alerts": found}, map(_line, found), as_json=as_json, none="no alert")
 
 
 @alerts.command("set", short_help="Make an alert, or change one.")
@@ -56,8 +48,7 @@ def list_(*, as_json: bool, api_url: str | None) -> None:
 )
 @duration_option("--hold", "hold_seconds", help="How long it must stay so before it is told [1m]")
 @click.option("--url", metavar="URL", required=True, callback=text, help="What is told")
-@json_option
-@api_url_option
+@server_options
 def set_(
     name: str, rule: str, seconds: float, url: str, *, as_json: bool, api_url: str | None, **more: Any
 ) -> None:
@@ -77,8 +68,7 @@ def set_(
 
 @alerts.command(short_help="Take an alert away.")
 @name_argument
-@json_option
-@api_url_option
+@server_options
 def delete(name: str, *, as_json: bool, api_url: str | None) -> None:
     """Take an alert away, and print what it was."""
     found = client_of(api_url).alerts.delete(name)
@@ -87,8 +77,7 @@ def delete(name: str, *, as_json: bool, api_url: str | None) -> None:
 
 @alerts.command(short_help="Tell the webhook of an alert that this is a test.")
 @name_argument
-@json_option
-@api_url_option
+@server_options
 def test(name: str, *, as_json: bool, api_url: str | None) -> int:
     """Tell the webhook of an alert that this is a test; exit code 1 where it could not be told."""
     found = client_of(api_url).alerts.test(name)

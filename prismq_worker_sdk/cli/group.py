@@ -32,6 +32,22 @@ class SuggestingGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
+class ListingGroup(SuggestingGroup):
+    """A click group for what a server has, which lists it where no command is given.
+
+    Its options are those of its command `list`; the `api_url` that it is given counts for its commands too.
+    """
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        begin = click.pass_context(self._begin)
+        super().__init__(*args, **attributes | {"invoke_without_command": True, "callback": begin})
+
+    def _begin(self, ctx: click.Context, /, **given: Any) -> None:
+        ctx.obj = given["api_url"]
+        if ctx.invoked_subcommand is None:
+            ctx.invoke(self.commands["list"], **given)
+
+
 class LazyGroup(click.Group):
     """A click group that imports a command on first use.
 

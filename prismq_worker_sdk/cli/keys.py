@@ -75,9 +75,7 @@ def list_(database: str, *, as_json: bool) -> None:
     from prismq_worker_sdk.taskmanager import keys as server
 
     found = [server.view(row) for row in on_database(database, lambda db, _now: server.listed(db))]
-    answer({"keys": found}, map(_line, found), as_json=as_json)
-    if not found and not as_json:
-        note("no key")
+    answer({"keys": found}, map(_line, found), as_json=as_json, none="no key")
 
 
 @keys.command(short_help="End a key.")

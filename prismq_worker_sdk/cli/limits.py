@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from prismq_worker_sdk.cli.group import SuggestingGroup
-from prismq_worker_sdk.cli.options import duration_option, json_option, part_of_address, text
-from prismq_worker_sdk.cli.output import answer, note
-from prismq_worker_sdk.cli.tasks import api_url_option, client_of
+from prismq_worker_sdk.cli.group import ListingGroup
+from prismq_worker_sdk.cli.options import duration_option, part_of_address, text
+from prismq_worker_sdk.cli.output import answer
+from prismq_worker_sdk.cli.tasks import client_of, server_options
 from prismq_worker_sdk.errors import PluginError
 from prismq_worker_sdk.handlers.handler import parse_rate
 from prismq_worker_sdk.handlers.limits import parse_limits
@@ -21,11 +21,9 @@ from prismq_worker_sdk.observe.logs import one_line
 name_argument = click.argument("name", callback=part_of_address("the name of no limit"))
 
 
-@click.group(cls=SuggestingGroup, invoke_without_command=True)
-@json_option
-@api_url_option
-@click.pass_context
-def limits(ctx: click.Context, /, *, as_json: bool, api_url: str | None) -> None:
+@click.group(cls=ListingGroup)
+@server_options
+def limits() -> None:
     """List the limits of the whole fleet, set and pause them; what runs goes on, and waiting workers hear of it.
 
     \b
@@ -33,21 +31,15 @@ def limits(ctx: click.Context, /, *, as_json: bool, api_url: str | None) -> None
         prismq-worker limits use PrismQ.YouTube.ScrapeShorts youtube
         prismq-worker limits pause youtube --for 10m --reason "too many 429"
     """
-    ctx.obj = api_url
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(list_, prefix="", as_json=as_json, api_url=api_url)
 
 
 @limits.command("list", short_help="List limits; so does no command at all.")
 @click.option("--prefix", default="", metavar="TEXT", callback=text, help="Of their names")
-@json_option
-@api_url_option
+@server_options
 def list_(prefix: str, *, as_json: bool, api_url: str | None) -> None:
     """List limits by name: what they allow, what is used, which are paused."""
     found = list(client_of(api_url).limits.list(prefix))
-    answer({"limits": found}, map(_line, found), as_json=as_json)
-    if not found and not as_json:
-        note("no limit")
+    answer({"limits": found}, map(_line, found), as_json=as_json, none="no limit")
 
 
 @limits.command("set", short_help="Make a limit, or change it.")
@@ -56,8 +48,7 @@ def list_(prefix: str, *, as_json: bool, api_url: str | None) -> None:
 @click.option(
     "--at-once", type=click.IntRange(1, 1_000_000), metavar="N", help="Tasks that may run at the same time"
 )
-@json_option
-@api_url_option
+@server_options
 def set_(name: str, rate: str | None, *, at_once: int | None, as_json: bool, api_url: str | None) -> None:
     """Let tasks that use the limit NAME begin at RATE, as 30/min or 10/30s, at most so many at once, or both.
 
@@ -77,8 +68,7 @@ def set_(name: str, rate: str | None, *, at_once: int | None, as_json: bool, api
 @name_argument
 @duration_option("--for", "seconds", over=0, help="How long [until it is resumed]")
 @click.option("--reason", metavar="TEXT", callback=text, help="Shown to others")
-@json_option
-@api_url_option
+@server_options
 def pause(name: str, *, as_json: bool, api_url: str | None, **wanted: Any) -> None:
     """Let no task begin that uses the limit NAME, on any worker; running ones go on."""
     _show(client_of(api_url).limits.pause(name, **wanted), as_json=as_json)
@@ -86,8 +76,7 @@ def pause(name: str, *, as_json: bool, api_url: str | None, **wanted: Any) -> No
 
 @limits.command(short_help="End a pause.")
 @name_argument
-@json_option
-@api_url_option
+@server_options
 def resume(name: str, *, as_json: bool, api_url: str | None) -> None:
     """End the pause of a limit."""
     _show(client_of(api_url).limits.resume(name), as_json=as_json)
@@ -95,8 +84,7 @@ def resume(name: str, *, as_json: bool, api_url: str | None) -> None:
 
 @limits.command(short_help="Take a limit away.")
 @name_argument
-@json_option
-@api_url_option
+@server_options
 def delete(name: str, *, as_json: bool, api_url: str | None) -> None:
     """Take a limit away; it holds up nobody any more."""
     _show(client_of(api_url).limits.delete(name), as_json=as_json)
@@ -106,8 +94,7 @@ def delete(name: str, *, as_json: bool, api_url: str | None) -> None:
 @click.argument("task_type", metavar="TYPE", callback=part_of_address("the name of no task type"))
 @click.argument("uses", nargs=-1)
 @click.option("--nothing", is_flag=True, help="Its tasks use no limit any more.")
-@json_option
-@api_url_option
+@server_options
 def use(task_type: str, uses: tuple[str, ...], *, nothing: bool, as_json: bool, api_url: str | None) -> None:
     """Say which limits tasks of TYPE use, those that wait included; without USES, show it.
 
@@ -124,9 +111,8 @@ def use(task_type: str, uses: tuple[str, ...], *, nothing: bool, as_json: bool, 
         raise click.UsageError(str(error)) from None
     client = client_of(api_url).limits
     found = client.set_uses(task_type, wanted) if uses or nothing else client.uses(task_type)
-    answer({"limits": list(found)}, [json.dumps(one) for one in found], as_json=as_json)
-    if not found and not as_json:
-        note(f"tasks of {task_type} use no limit")
+    none = f"tasks of {task_type} use no limit"
+    answer({"limits": list(found)}, map(json.dumps, found), as_json=as_json, none=none)
 
 
 def _use(given: str) -> str | Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -47,10 +48,11 @@ def text(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str
 
 
 def instant(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """A time as RFC 3339; a duration is so long ago."""
-    with suppress(ValueError):
-        ago = timedelta(seconds=duration.seconds(value))
-        return (datetime.now(UTC) - ago).isoformat()
+    """A time as RFC 3339; a duration, which needs its unit, is so long ago."""
+    if value is not None and not value.strip()[-1:].isdigit():
+        with suppress(ValueError):
+            ago = timedelta(seconds=duration.seconds(value))
+            return (datetime.now(UTC) - ago).isoformat()
     return text(ctx, param, value)
 
 
@@ -129,14 +131,20 @@ def duration_option(*names: str, over: float | None = None, **attributes: Any) -
 
 
 def age_option(*names: str, **attributes: Any) -> Callable[[C], C]:
-    """An option whose value is how long something is kept, in seconds; None for `0` and `forever`."""
+    """An option whose value is how long something is kept, in seconds; None for `0` and `forever`.
+
+    A number needs its unit: whoever takes 30 for days loses what is older than 30 seconds.
+    """
 
     def read(_ctx: click.Context, option: click.Parameter, value: str) -> float | None:
         try:
-            return None if value == "forever" else duration.seconds(value) or None
+            found = None if value == "forever" else duration.seconds(value) or None
         except ValueError:
-            text = f"{value!r} is no time; write for example 12h or 30d, or forever"
-            raise click.BadParameter(text, param_hint=option.opts[0]) from None
+            found = math.inf
+        if found is not None and (math.isinf(found) or value.strip()[-1].isdigit()):
+            text = f"{value!r} is no time with its unit; write for example 12h or 30d, or forever"
+            raise click.BadParameter(text, param_hint=option.opts[0])
+        return found
 
     return click.option(*names, metavar="TIME", callback=read, **attributes)
 

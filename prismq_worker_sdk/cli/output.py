@@ -65,13 +65,20 @@ def json_text(value: object, *, indent: int | None = None) -> str:
     return text
 
 
-def answer(value: object, lines: Iterable[str], *, as_json: bool) -> None:
-    """Prints a value as JSON, or these lines of it for people."""
+def answer(value: object, lines: Iterable[str], *, as_json: bool, none: str = "") -> None:
+    """Prints a value as JSON, or these lines of it for people.
+
+    Args:
+        none: What is noted for people where there is no line.
+    """
     if as_json:
         tell_json(value)
-    else:
-        for line in lines:
-            tell(line)
+        return
+    shown = list(lines)
+    for line in shown:
+        tell(line)
+    if none and not shown:
+        note(none)
 
 
 def fields(value: Mapping[str, Any]) -> Iterator[str]:

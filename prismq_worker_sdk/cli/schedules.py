@@ -6,18 +6,17 @@ from typing import Any
 
 import click
 
-from prismq_worker_sdk.cli.group import SuggestingGroup
+from prismq_worker_sdk.cli.group import ListingGroup
 from prismq_worker_sdk.cli.options import (
     C,
     duration_option,
-    json_option,
     options,
     params_argument,
     part_of_address,
     text,
 )
-from prismq_worker_sdk.cli.output import answer, fields, note
-from prismq_worker_sdk.cli.tasks import api_url_option, client_of
+from prismq_worker_sdk.cli.output import answer, fields
+from prismq_worker_sdk.cli.tasks import client_of, server_options
 from prismq_worker_sdk.observe.logs import one_line
 
 name_argument = click.argument("name", metavar="NAME", callback=part_of_address("the name of no schedule"))
@@ -25,34 +24,26 @@ name_argument = click.argument("name", metavar="NAME", callback=part_of_address(
 
 def _of_one(command: C) -> C:
     """What each command for one schedule is given."""
-    return options(name_argument, json_option, api_url_option)(command)
+    return options(name_argument, server_options)(command)
 
 
-@click.group(cls=SuggestingGroup, invoke_without_command=True)
-@json_option
-@api_url_option
-@click.pass_context
-def schedules(ctx: click.Context, /, *, as_json: bool, api_url: str | None) -> None:
+@click.group(cls=ListingGroup)
+@server_options
+def schedules() -> None:
     """List schedules, and steer them.
 
     \b
         prismq-worker schedules set nightly PrismQ.YouTube.ScrapeShorts @params.json --cron "30 3 * * *"
         prismq-worker schedules show nightly
     """
-    ctx.obj = api_url
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(list_, as_json=as_json, api_url=api_url)
 
 
 @schedules.command("list", short_help="List schedules; so does no command at all.")
-@json_option
-@api_url_option
+@server_options
 def list_(*, as_json: bool, api_url: str | None) -> None:
     """List schedules by name: the next time, how often, and of which type."""
     found = client_of(api_url).schedules.list()
-    answer({"schedules": found}, map(_line, found), as_json=as_json)
-    if not found and not as_json:
-        note("no schedule")
+    answer({"schedules": found}, map(_line, found), as_json=as_json, none="no schedule")
 
 
 @schedules.command(short_help="Everything about one schedule, with its next five times.")
@@ -83,8 +74,7 @@ def show(name: str, *, as_json: bool, api_url: str | None) -> None:
 )
 @click.option("--priority", type=int, metavar="N", help="Higher runs first [0]")
 @click.option("--max-attempts", type=int, metavar="N", help="[the server's]")
-@json_option
-@api_url_option
+@server_options
 def set_(
     name: str, task_type: str, params: dict[str, Any], *, as_json: bool, api_url: str | None, **how: Any
 ) -> None:

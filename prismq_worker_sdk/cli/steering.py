@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from prismq_worker_sdk.cli.options import C, duration_option, json_option, options, task_id
+from prismq_worker_sdk.cli.options import C, duration_option, options, task_id
 from prismq_worker_sdk.cli.output import answer, note, tell
 from prismq_worker_sdk.cli.task_lines import task_lines
 from prismq_worker_sdk.cli.tasks import (
@@ -15,6 +15,7 @@ from prismq_worker_sdk.cli.tasks import (
     client_of,
     filter_options,
     id_argument,
+    server_options,
     tasks,
 )
 from prismq_worker_sdk.model.task import Task
@@ -40,8 +41,7 @@ def _of_one_or_many(command: C) -> C:
         filter_options,
         click.option("--dry-run", is_flag=True, help="Say how many tasks it would be, and do nothing."),
         click.option("--yes", is_flag=True, help="Do not ask."),
-        json_option,
-        api_url_option,
+        server_options,
     )(command)
 
 

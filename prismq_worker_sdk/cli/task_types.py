@@ -6,51 +6,42 @@ from typing import Any
 
 import click
 
-from prismq_worker_sdk.cli.group import SuggestingGroup
-from prismq_worker_sdk.cli.options import duration_option, json_option, part_of_address, text
-from prismq_worker_sdk.cli.output import answer, note
-from prismq_worker_sdk.cli.tasks import api_url_option, client_of
+from prismq_worker_sdk.cli.group import ListingGroup
+from prismq_worker_sdk.cli.options import duration_option, part_of_address, text
+from prismq_worker_sdk.cli.output import answer
+from prismq_worker_sdk.cli.tasks import client_of, server_options
 from prismq_worker_sdk.observe.logs import one_line
 
 type_argument = click.argument("name", metavar="TYPE", callback=part_of_address("the name of no task type"))
 
 
-@click.group(cls=SuggestingGroup, invoke_without_command=True)
-@json_option
-@api_url_option
-@click.pass_context
-def types(ctx: click.Context, /, *, as_json: bool, api_url: str | None) -> None:
+@click.group(cls=ListingGroup)
+@server_options
+def types() -> None:
     """List task types, and pause them for the whole fleet.
 
     \b
         prismq-worker types pause PrismQ.YouTube.ScrapeShorts --for 2h --reason "quota used up"
         prismq-worker types resume PrismQ.YouTube.ScrapeShorts
     """
-    ctx.obj = api_url
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(list_, as_json=as_json, api_url=api_url)
 
 
 @types.command("list", short_help="List task types; so does no command at all.")
-@json_option
-@api_url_option
+@server_options
 def list_(*, as_json: bool, api_url: str | None) -> None:
     """List the registered types with their versions, and those that are paused."""
     found = client_of(api_url).steering.types()
     known = {str(one.get("name")): one for one in found.get("task_types", ())}
     paused = {str(one.get("name")): one for one in found.get("paused", ())}
     shown = [{**known.get(name, {}), **paused.get(name, {})} for name in sorted({*known, *paused})]
-    answer(found, map(_line, shown), as_json=as_json)
-    if not shown and not as_json:
-        note("no task type")
+    answer(found, map(_line, shown), as_json=as_json, none="no task type")
 
 
 @types.command(short_help="Let no task of a type be claimed.")
 @type_argument
 @duration_option("--for", "seconds", over=0, help="How long [until it is resumed]")
 @click.option("--reason", metavar="TEXT", callback=text, help="For whoever looks")
-@json_option
-@api_url_option
+@server_options
 def pause(
     name: str, *, seconds: float | None, reason: str | None, as_json: bool, api_url: str | None
 ) -> None:
@@ -61,8 +52,7 @@ def pause(
 
 @types.command(short_help="Let tasks of a paused type be claimed again.")
 @type_argument
-@json_option
-@api_url_option
+@server_options
 def resume(name: str, *, as_json: bool, api_url: str | None) -> None:
     """Let tasks of a type be claimed again."""
     found = client_of(api_url).steering.resume(name)

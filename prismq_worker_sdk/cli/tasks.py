@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from prismq_worker_sdk.cli.group import SuggestingGroup
+from prismq_worker_sdk.cli.group import ListingGroup
 from prismq_worker_sdk.cli.options import (
     duration_option,
     instant,
@@ -44,6 +44,7 @@ WORKED_ON = ("processing", "completed", "failed")
 
 api_url_option = setting_options("api_url", callback=lambda ctx, _option, value: value or ctx.obj)
 """What `prismq-worker tasks` was given counts for its commands too."""
+server_options = options(json_option, api_url_option)
 
 id_argument = click.argument("task_id", metavar="ID", callback=task_id)
 filter_options = options(
@@ -66,8 +67,7 @@ list_options = options(
     watch_option,
     click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True),
     click.option("--cursor", metavar="CURSOR", callback=text, help="The page behind the last one"),
-    json_option,
-    api_url_option,
+    server_options,
 )
 
 
@@ -85,8 +85,7 @@ list_options = options(
 @click.option(
     "--run-key", metavar="KEY", callback=text, help="Tells this run from others of the same type and params"
 )
-@json_option
-@api_url_option
+@server_options
 def submit(
     task_type: str,
     params: dict[str, Any],
@@ -132,19 +131,15 @@ def submit(
     return 0 if task.status is TaskStatus.COMPLETED else 1
 
 
-@click.group(cls=SuggestingGroup, invoke_without_command=True)
+@click.group(cls=ListingGroup)
 @list_options
-@click.pass_context
-def tasks(ctx: click.Context, /, **wanted: Any) -> None:
+def tasks() -> None:
     """List tasks, newest first.
 
     \b
         prismq-worker tasks --status failed
         prismq-worker tasks show ID --json
     """
-    ctx.obj = wanted["api_url"]
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(list_, **wanted)
 
 
 @tasks.command("list", short_help="List tasks; so does no command at all.")
@@ -156,19 +151,16 @@ def list_(*, api_url: str | None, as_json: bool, watch: bool, **wanted: Any) -> 
     def show() -> None:
         page = client.tasks(**wanted)
         shown = {"tasks": [_shown(task) for task in page.tasks], "next_cursor": page.next_cursor}
-        answer(shown, task_lines(page.tasks), as_json=as_json)
+        answer(shown, task_lines(page.tasks), as_json=as_json, none="no task")
         if page.next_cursor is not None and not as_json:
             note(f"more: --cursor {page.next_cursor}")
-        if not page.tasks and not as_json:
-            note("no task")
 
     shown_again(show, watch=watch)
 
 
 @tasks.command(short_help="Everything about one task.")
 @id_argument
-@json_option
-@api_url_option
+@server_options
 def show(task_id: str, *, as_json: bool, api_url: str | None) -> None:
     """Show a task: params, result or error, each attempt, and who did what to it."""
     found = client_of(api_url).show(task_id)
@@ -185,8 +177,7 @@ def show(task_id: str, *, as_json: bool, api_url: str | None) -> None:
 @id_argument
 @click.option("--limit", type=click.IntRange(0, 500), default=20, show_default=True)
 @click.option("--cursor", metavar="CURSOR", callback=text, help="The page behind the last one")
-@json_option
-@api_url_option
+@server_options
 def children(task_id: str, *, as_json: bool, api_url: str | None, **wanted: Any) -> None:
     """Show how many children of a task have which status, what follows them, and which they are, newest first."""
     page = client_of(api_url).children(task_id, **wanted)

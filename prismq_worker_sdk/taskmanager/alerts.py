@@ -20,7 +20,6 @@ from prismq_worker_sdk.taskmanager.http import Problem, json_text
 from prismq_worker_sdk.taskmanager.messages import StrictMessage, TaskTypeName
 from prismq_worker_sdk.taskmanager.webhooks import checked_url, key_of, new_secret
 
-RULES = ("failures", "oldest", "no_worker")
 LONGEST = 86400.0
 
 _LOOSE = Statement(

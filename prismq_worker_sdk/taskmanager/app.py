@@ -25,6 +25,7 @@ from prismq_worker_sdk.taskmanager.delivering import DELIVER, LOOK_AT_ALERTS, NO
 from prismq_worker_sdk.taskmanager.http import Problem, Route
 from prismq_worker_sdk.taskmanager.listening import PREFIX
 from prismq_worker_sdk.taskmanager.pages import PAGES, Answers
+from prismq_worker_sdk.taskmanager.rarely import Rarely
 from prismq_worker_sdk.taskmanager.retention import DELETE_OLD
 from prismq_worker_sdk.taskmanager.routes import (
     alerts,
@@ -71,6 +72,8 @@ CHORES = (
     Chore("look at the keys", 1.0, AppState.look_at_keys),
     Chore("note when keys were used", 5.0, AppState.note_key_uses),
 )
+TELL_EVERY = 10.0
+"""Seconds between two words of the log about a database that fails in the same way."""
 _LOG = logging.getLogger("prismq.taskmanager")
 
 
@@ -111,7 +114,7 @@ def create_app(
         openapi_url=f"{PREFIX}/openapi.json",
         redirect_slashes=False,
     )
-    app.state.taskmanager, app.state.pages = state, Answers()
+    app.state.taskmanager, app.state.pages, app.state.told = state, Answers(), Rarely(TELL_EVERY)
     for part in PARTS:
         app.include_router(part.router, prefix=PREFIX)
     for router in PAGES:
@@ -137,7 +140,8 @@ async def _refused(request: Request, error: Exception) -> Response:
             text = "the database went away while this was stored; whether it was is not known: send it again"
             return Problem(503, text).answer({"Retry-After": "1"})
         case OperationalError() | InternalError() | InterfaceError():
-            _LOG.error("the database failed: %s", error.orig)
+            if request.app.state.told.is_due(str(error.orig)):
+                _LOG.error("the database failed: %s", error.orig)
             text = "the database cannot be used now; nothing was stored, try again"
             return Problem(503, text).answer({"Retry-After": "1"})
     _LOG.error("a request failed", exc_info=error)

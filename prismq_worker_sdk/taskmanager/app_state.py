@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from fastapi import Request
 from sqlalchemy.exc import SQLAlchemyError
 
 from prismq_worker_sdk.model.clock import Clock
-from prismq_worker_sdk.taskmanager import keys
+from prismq_worker_sdk.taskmanager import audit, keys
 from prismq_worker_sdk.taskmanager.callers import ANONYMOUS, Caller, KeyRing, KnownKey
 from prismq_worker_sdk.taskmanager.checking import Decided, LongChecks, decide, knowing
 from prismq_worker_sdk.taskmanager.claimants import Claimants
@@ -23,6 +23,7 @@ from prismq_worker_sdk.taskmanager.db.database import Database
 from prismq_worker_sdk.taskmanager.db.transactions import Operation, Reader, Writer
 from prismq_worker_sdk.taskmanager.exchange import Answer, waits_over, workers_to_tell
 from prismq_worker_sdk.taskmanager.http import Problem
+from prismq_worker_sdk.taskmanager.new_keys import NewKeys
 from prismq_worker_sdk.taskmanager.prometheus import Calls
 from prismq_worker_sdk.taskmanager.stats import Recent
 from prismq_worker_sdk.taskmanager.waiting import LOOK_EVERY, LOOK_EVERY_SHARED, News, Waiting
@@ -53,6 +54,7 @@ class AppState:
         instance: The id that was made with the database.
         waiting: Claims that wait for work.
         keys: The API keys that are known now.
+        new_keys: Those that are not, and may have been made a moment ago.
         stats: The latest look at the numbers.
         calls: What was answered here.
         claimants: Who has claimed what, and is not written down yet.
@@ -66,6 +68,7 @@ class AppState:
     instance: str
     waiting: Waiting[Answer] = field(init=False)
     keys: KeyRing = field(init=False)
+    new_keys: NewKeys = field(init=False)
     stats: Recent = field(default_factory=Recent)
     calls: Calls = field(default_factory=Calls)
     claimants: Claimants = field(default_factory=Claimants)
@@ -78,6 +81,7 @@ class AppState:
         every = LOOK_EVERY_SHARED if self.config.is_shared else LOOK_EVERY
         self.waiting = Waiting(self._news, every)
         self.keys = KeyRing(self.config.keys, self.clock.monotonic, hide_payloads=self.config.hide_payloads)
+        self.new_keys = NewKeys(self.keys, self.look_at_keys)
         # a thread of its own: a key that was revoked must not wait behind long looks at tasks
         self._key_reader = Reader(self.database, 1) if isinstance(self.reader, Reader) else self.writer
         with self.database.writing.begin() as db:
@@ -122,6 +126,11 @@ class AppState:
             self.waiting.notify(await self.writer.run(expire_claims))
             return await self.reader.run(operation)
 
+    async def find_key(self, key: str) -> None:
+        """Takes up what the database knows of a key that is not known here yet."""
+        if key.startswith(keys.PREFIX):
+            await self.new_keys.find(key)
+
     async def look_at_keys(self) -> None:
         """Takes up which keys hold now."""
         self._take_up(await self._key_reader.run(keys.known))
@@ -161,15 +170,28 @@ def caller_of(request: Request) -> Caller:
     return found
 
 
-def admitted(*scopes: Scope, by_type: bool = False) -> Callable[[Request], None]:
+async def noted(
+    request: Request,
+    operation: Operation[T],
+    action: str,
+    kind: str,
+    target: str,
+    detail: Mapping[str, Any] | None = None,
+) -> T:
+    """The result of an operation, for which it is written down that the caller did it."""
+    who = caller_of(request).name
+    return await state_of(request).run(audit.noted(operation, who, action, kind, target, detail))
+
+
+def admitted(*scopes: Scope, by_type: bool = False) -> Callable[[Request], Awaitable[None]]:
     """A check that the caller's key has one of these scopes; `admin` always has.
 
     Args:
         by_type: Whether the route itself keeps a key to the task types that it is bound to; else it takes no such key.
     """
 
-    def check(request: Request) -> None:
-        caller = state_of(request).keys.caller(_key_of(request))
+    async def check(request: Request) -> None:
+        caller = state_of(request).keys.caller(await _key_of(request))
         if caller is ANONYMOUS and request.headers.get("Sec-Fetch-Site") in OTHER_SITES:
             raise Problem(403, "pages of other sites may not call a server without API keys")
         if Scope.ADMIN not in caller.scopes and caller.scopes.isdisjoint(scopes):
@@ -184,16 +206,24 @@ def admitted(*scopes: Scope, by_type: bool = False) -> Callable[[Request], None]
 
 def still_admitted(request: Request) -> None:
     """A check that the key of a request that has waited still holds."""
-    state_of(request).keys.must_hold(_key_of(request))
+    state_of(request).keys.must_hold(_sent_key(request))
 
 
-def no_wrong_key(request: Request) -> None:
+async def no_wrong_key(request: Request) -> None:
     """A check that the caller sends no key at all, or one that holds."""
-    if (given := _key_of(request)) is not None:
+    if (given := await _key_of(request)) is not None:
         state_of(request).keys.must_hold(given)
 
 
-def _key_of(request: Request) -> str | None:
+async def _key_of(request: Request) -> str | None:
+    """The key that was sent, once what the database knows of it is known here."""
+    key = _sent_key(request)
+    if key is not None:
+        await state_of(request).find_key(key)
+    return key
+
+
+def _sent_key(request: Request) -> str | None:
     """The key of a call: in its header, or in the cookie of a page."""
     if (key := request.headers.get("X-API-Key")) is not None or PAGE not in request.headers:
         return key

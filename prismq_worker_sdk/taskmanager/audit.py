@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
-from prismq_worker_sdk.taskmanager.cursors import cursor_of, place_of
+from prismq_worker_sdk.taskmanager.cursors import latest
 from prismq_worker_sdk.taskmanager.db.service_tables import audit
 from prismq_worker_sdk.taskmanager.db.statements import Statement, insert
 from prismq_worker_sdk.taskmanager.db.transactions import Operation
@@ -74,12 +74,19 @@ def note_many(
     )
 
 
-def noted(operation: Operation[T], who: str, action: str, kind: str, target: str) -> Operation[T]:
-    """The operation, which writes down in its own transaction that it was done."""
+def noted(
+    operation: Operation[T],
+    who: str,
+    action: str,
+    kind: str,
+    target: str,
+    detail: Mapping[str, Any] | None = None,
+) -> Operation[T]:
+    """The operation, which writes down in its own transaction that it was done, as `note` does."""
 
     def run(db: sa.Connection, now: float) -> T:
         result = operation(db, now)
-        note(db, who, action, kind, target, None, now)
+        note(db, who, action, kind, target, detail, now)
         return result
 
     return run
@@ -92,13 +99,8 @@ def of_task(db: sa.Connection, task_id: str) -> list[Any]:
 
 def listed(db: sa.Connection, wanted: AuditFilter) -> tuple[list[sa.Row[Any]], str | None]:
     """Acts, newest first, and the cursor of the next page."""
-    query = sa.select(audit).order_by(audit.c.id.desc()).limit(wanted.limit + 1)
+    query = sa.select(audit)
     for column in (audit.c.kind, audit.c.target, audit.c.who):
         if (value := getattr(wanted, column.name)) is not None:
             query = query.where(column == value)
-    if wanted.cursor is not None:
-        query = query.where(audit.c.id < place_of(wanted.cursor))
-    rows = list(db.execute(query))
-    more = len(rows) > wanted.limit
-    rows = rows[: wanted.limit]
-    return rows, cursor_of(rows[-1].id) if more else None
+    return latest(db, query, audit.c.id, wanted.limit, wanted.cursor)

@@ -1,4 +1,4 @@
-"""Who calls: the keys that are known now, how often each may call, and when it did; no call asks the database."""
+"""Who calls: the keys that are known now, how often each may call, and when it did; without the database."""
 
 from __future__ import annotations
 
@@ -126,6 +126,10 @@ class KeyRing:
         for kept in (self._buckets, self._used, self._noted):
             for gone in kept.keys() - ids:
                 del kept[gone]
+
+    def knows(self, digest: str) -> bool:
+        """Whether a key with this digest holds."""
+        return hmac.compare_digest(self._keys.get(digest[:START], NO_KEY).digest, digest)
 
     def must_hold(self, key: str | None) -> KnownKey:
         """The key with this text.

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from heapq import merge
-from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 
-from prismq_worker_sdk.taskmanager import fan_in, pauses, rooms, views
+from prismq_worker_sdk.taskmanager import candidates, fan_in, pauses, rooms, views
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement, insert
 from prismq_worker_sdk.taskmanager.db.tables import claims
 from prismq_worker_sdk.taskmanager.http import size_of
 from prismq_worker_sdk.taskmanager.ids import new_tokens
-from prismq_worker_sdk.taskmanager.lanes import Lane
 from prismq_worker_sdk.taskmanager.rooms import Rooms
 from prismq_worker_sdk.taskmanager.rules import MAX_REQUEST_BYTES, UNCONFIRMED_FREE, expired_error
 
@@ -27,23 +24,8 @@ EXPIRED = "expired"
 ENVELOPE_BYTES = 64 * 1024
 """Of an answer, for all that is not tasks."""
 
-_PENDING = Statement(
-    "SELECT * FROM tasks WHERE status = 'pending' AND postponed = 0 AND type = :type AND lane = :lane"
-    " ORDER BY priority DESC, seq LIMIT :most",
-    lock=Lock.SKIP,
-)
-_EXPIRED = Statement(
-    "SELECT tasks.*, confirmed FROM tasks JOIN claims ON claims.id = tasks.claim"
-    " WHERE status = 'processing' AND claim_expires_at <= :now AND type = :type AND lane = :lane"
-    " ORDER BY priority DESC, seq LIMIT :most",
-    lock=Lock.SKIP,
-)
 _EXPIRED_LANES = Statement(
     "SELECT type, lane FROM tasks WHERE status = 'processing' AND claim_expires_at <= :now"
-)
-_HEADS = (
-    "SELECT type, lane, priority, seq FROM tasks WHERE status = 'pending' AND postponed = 0 AND type = :t{0}"
-    " AND lane = :l{0} ORDER BY priority DESC, seq LIMIT :m{0}"
 )
 _HEAD = Statement(
     "SELECT 1 AS one FROM tasks WHERE status = 'pending' AND postponed = 0 AND type = :type LIMIT 1"
@@ -131,8 +113,8 @@ def take(db: sa.Connection, wanted: Wanted, now: float) -> list[str]:
     texts: list[str] = []
     new_claims, taken, closed, lanes = [], [], [], []
     left = _look(db, wanted, now)
-    with closing(_candidates(db, wanted, left, now)) as candidates:
-        for row, token in zip(candidates, tokens, strict=False):
+    with closing(candidates.of(db, left, wanted.most, now)) as rows:
+        for row, token in zip(rows, tokens, strict=False):
             attempts, unconfirmed = _counted(row)
             text = _text({**row._asdict(), **held, "attempts": attempts + 1}, token, wanted.seconds)
             room -= size_of(text)
@@ -238,49 +220,6 @@ def _expired_lanes(db: sa.Connection, types: Sequence[str], now: float) -> list[
     known = set(types)
     found = dict.fromkeys((row.type, row.lane) for row in _EXPIRED_LANES.rows(db, now=now))
     return [one for one in found if one[0] in known]
-
-
-def _candidates(db: sa.Connection, wanted: Wanted, left: Rooms, now: float) -> Generator[Any, None, None]:
-    """Tasks that may be handed out, first those that come first; read only as far as they are asked for.
-
-    Each lane of each type has queries of its own: of several in one, SQLite would sort all that wait.
-    """
-    most = wanted.most
-    if db.dialect.name == "sqlite":
-        shares = {lane: min(most, left.of(lane.id)) for lane in left.lanes}
-    else:
-        shares = _shares(db, left, most)
-    streams = [_PENDING.rows(db, type=one.type, lane=one.id, most=share) for one, share in shares.items()]
-    streams += [_EXPIRED.rows(db, type=one.type, lane=one.id, now=now, most=most) for one in left.again]
-    merged: Iterable[Any] = (
-        streams[0] if len(streams) == 1 else merge(*streams, key=lambda row: (-row.priority, row.seq))
-    )
-    fit = (row for row in merged if left.take(row.lane, again=row.status == "processing"))
-    try:
-        yield from islice(fit, most)
-    finally:
-        for stream in streams:
-            stream.close()
-
-
-def _shares(db: sa.Connection, left: Rooms, most: int) -> dict[Lane, int]:
-    """How many of the tasks that come first are of each lane; where rows are locked, no others are to be.
-
-    Looked at in one round trip, without locks: what others take meanwhile is passed over by the locking look.
-    """
-    lanes = left.lanes
-    if len(lanes) <= 1:
-        return {one: min(most, left.of(one.id)) for one in lanes}
-    text = " UNION ALL ".join(f"({_HEADS.format(place)})" for place in range(len(lanes)))
-    given: dict[str, Any] = {}
-    for place, one in enumerate(lanes):
-        room = min(most, left.of(one.id))
-        given |= {f"t{place}": one.type, f"l{place}": one.id, f"m{place}": room}
-    heads = db.execute(sa.text(f"{text} ORDER BY priority DESC, seq"), given)
-    trial = left.copy()
-    fit = (row for row in heads if trial.take(row.lane))
-    found = Counter((row.type, row.lane) for row in islice(fit, most))
-    return {one: found[one.type, one.id] for one in lanes if found[one.type, one.id]}
 
 
 def _counted(row: Any) -> tuple[int, int]:

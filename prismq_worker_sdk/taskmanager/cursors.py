@@ -4,10 +4,29 @@ from __future__ import annotations
 
 import base64
 from contextlib import suppress
+from typing import Any
+
+import sqlalchemy as sa
 
 from prismq_worker_sdk.taskmanager.http import Problem
 
 MAX_PLACE = 2**63 - 1
+
+
+def latest(
+    db: sa.Connection, query: sa.Select[Any], key: sa.Column[int], limit: int, cursor: str | None
+) -> tuple[list[sa.Row[Any]], str | None]:
+    """The rows of a page, those with the highest keys first, and the cursor of the next page.
+
+    Rows that come meanwhile do not shift the pages.
+    """
+    query = query.order_by(key.desc()).limit(limit + 1)
+    if cursor is not None:
+        query = query.where(key < place_of(cursor))
+    rows = list(db.execute(query))
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return rows, cursor_of(getattr(rows[-1], key.name)) if more else None
 
 
 def cursor_of(place: int) -> str:

@@ -29,8 +29,8 @@ from prismq_worker_sdk.taskmanager.rules import (
 from prismq_worker_sdk.taskmanager.task_logs import NewLines
 
 _HELD = Statement(
-    "SELECT token, claims.id AS held, confirmed, outcome, tasks.id, seq, type, lane, parent_id, status, claim,"
-    " attempts, max_attempts, unconfirmed, tasks.error, error_type, cancel_asked, progress, message, created_at,"
+    "SELECT token, claims.id AS held, confirmed, outcome, tasks.id, seq, type, lane, parent_id, dedupe_key, status,"
+    " claim, attempts, max_attempts, unconfirmed, tasks.error, error_type, cancel_asked, progress, message, created_at,"
     " attempt, log_lines, log_bytes, log_last, log_total"
     " FROM claims JOIN tasks ON tasks.id = claims.task_id WHERE token = :token",
     lock=Lock.WAIT,
@@ -52,6 +52,8 @@ _END_CLAIM = Statement(
     "UPDATE claims SET confirmed = 1, verdict = :verdict, outcome = :outcome, error = :error, ended_at = :now"
     " WHERE id = :claim"
 )
+SUPERSEDED = "superseded"
+"""Error type of a task that was given up, reported late, and must not run beside a newer one of its dedupe key."""
 _CONFIRM = Statement("UPDATE claims SET confirmed = 1 WHERE id = :claim")
 
 
@@ -148,7 +150,7 @@ def end_of_worker(
     if not _is_live(row) or row.worker_id != worker_id:
         raise Problem(409, f"task {row.id} is {row.status}, and not, or no longer, claimed by this worker")
     said = (item, json_text(item.result))
-    verdict = _end(config, row, (row.attempts, row.unconfirmed), said, writes, now)
+    verdict = _end(db, config, row, (row.attempts, row.unconfirmed), said, writes, now)
     writes.run(db, config, now)
     CLOSE_CLAIM.run(db, [(verdict, item.error or None, now, row.claim)])
     return writes.freed
@@ -180,7 +182,7 @@ def _report(
         refusal = _create_children(db, config, row, item, writes, now)
     if refusal is not None:
         return "refused", refusal
-    verdict = _end(config, row, _alive(row), (item, result), writes, now)
+    verdict = _end(db, config, row, _alive(row), (item, result), writes, now)
     writes.outcomes[item.lease_token] = outcome
     writes.ended.append((verdict, outcome, item.error or None, now, row.held))
     writes.log.take(row, item, now)
@@ -202,6 +204,7 @@ def _alive(held: Any) -> tuple[int, int]:
 
 
 def _end(
+    db: sa.Connection,
     config: TaskManagerConfig,
     task: Any,
     counts: tuple[int, int],
@@ -232,7 +235,11 @@ def _end(
             first=config.backoff,
             ceiling=config.backoff_ceiling,
         )
-    rest = (item.error or None, item.error_type, attempts, unconfirmed, *which)
+    error, error_type = item.error or None, item.error_type
+    if wait is not None and (twin := producing.later_twin(db, task, now)) is not None:
+        wait, error_type = None, SUPERSEDED
+        error = f"it is not tried again: task {twin.id} has its dedupe key and is unfinished"
+    rest = (error, error_type, attempts, unconfirmed, *which)
     if wait is None:
         writes.finish(task, "failed", None, now, *rest)
     else:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
 from prismq_worker_sdk.errors import Fault
+from prismq_worker_sdk.model.json import escape
 from prismq_worker_sdk.taskmanager.rules import MAX_DEPTH, MAX_REQUEST_BYTES, is_task_type
 
 M = TypeVar("M", bound=BaseModel)
@@ -24,6 +25,7 @@ json_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 """JSON as it is answered and measured."""
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 """Of every answer: caches do not know whom X-API-Key lets see it, and no browser is to take a text for HTML."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -74,7 +76,7 @@ class Route(APIRoute):
             begun, status = time.perf_counter(), "5xx"
             try:
                 for check in checks:
-                    check(request)
+                    await check(request)
                 response = await self.respond(request, **request.path_params)
                 status = str(response.status_code)
             except Problem as problem:
@@ -162,6 +164,12 @@ def must_be_task_type(name: str) -> None:
         )
 
 
+def must_be_name(name: str) -> None:
+    """Raises Problem 422 for a name that no schedule and no alert can have."""
+    if not _NAME.fullmatch(name):
+        raise Problem(422, f"{name[:200]!r} is no name; write up to 128 letters, digits, dots, - or _")
+
+
 def size_of(text: str) -> int:
     """Bytes in UTF-8."""
     return len(text) if text.isascii() else len(text.encode())
@@ -192,7 +200,7 @@ def _deeper_than(limit: int, found: object) -> bool:
 
 
 def _pointer(steps: tuple[str | int, ...]) -> str:
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+    return "".join(f"/{escape(step)}" for step in steps)
 
 
 def _finite(digits: str) -> float:

@@ -17,6 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from prismq_worker_sdk.model.json import canonical
 from prismq_worker_sdk.taskmanager.db.service_tables import lanes, type_uses
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement, insert
 from prismq_worker_sdk.taskmanager.http import json_text
@@ -25,19 +26,23 @@ from prismq_worker_sdk.taskmanager.rules import LONGEST_LIMIT_NAME
 
 MOST_LANES = 50
 """Lanes of a type that a claim looks at, from the first on; of those behind, as many more, at a random place."""
+LOOKED_AT = 2 * MOST_LANES
+"""Lanes of which one statement finds out whether tasks wait in them."""
 MOVED_AT_ONCE = 500
 """Tasks of stale lanes that one claim moves."""
 
-_WAITING = "FROM tasks WHERE status = 'pending' AND postponed = 0 AND type = :type"
-_NEXT_LANE = Statement(f"SELECT min(lane) AS lane {_WAITING} AND lane > :after")
-_NEXT_IN_ONE = Statement(
-    f"WITH RECURSIVE found (id, place) AS (SELECT (SELECT min(lane) {_WAITING} AND lane > :after), 1"
-    f" UNION ALL SELECT (SELECT min(lane) {_WAITING} AND lane > found.id), place + 1 FROM found"
-    f" WHERE found.id IS NOT NULL AND place < {MOST_LANES})"
-    " SELECT found.id, config, uses FROM found LEFT JOIN lanes ON lanes.id = found.id WHERE found.id IS NOT NULL"
+_WAITING = (
+    "FROM tasks /*!FORCE INDEX (tasks_waiting)*/ WHERE status = 'pending' AND postponed = 0 AND type = :type"
 )
-"""The same for many; other databases than SQLite would walk through what waits."""
-_LAST_LANE = Statement(f"SELECT max(lane) AS lane {_WAITING} AND lane > :after")
+"""With a hint that only MySQL reads: it might walk through all that waits in a lane."""
+_WITH_TASKS = Statement(
+    f"SELECT id, config, uses, (SELECT max(lane) {_WAITING}) AS last FROM"
+    " (SELECT 0 AS id, NULL AS config, NULL AS uses FROM type_uses WHERE type = :type AND :after < 0"
+    " UNION ALL SELECT * FROM (SELECT id, config, uses FROM lanes WHERE type = :type"
+    f" AND id >= (SELECT min(lane) {_WAITING} AND lane > :after) ORDER BY id LIMIT {LOOKED_AT}) AS next) AS known"
+    f" WHERE (SELECT 1 {_WAITING} AND lane = known.id LIMIT 1) IS NOT NULL"
+)
+"""By one step into the index for each lane: what waits in one is not walked through."""
 _OF_LANE = Statement(
     f"SELECT seq, params {_WAITING} AND lane = :lane ORDER BY priority DESC, seq LIMIT :most", lock=Lock.SKIP
 )
@@ -81,8 +86,10 @@ class Lane:
 
 def limited_types(db: sa.Connection, types: Iterable[str]) -> list[TypeUses]:
     """Those of the types that use limits, or did."""
-    known = {row.type for row in _TYPES.rows(db)}
-    wanted = [one for one in dict.fromkeys(types) if one in known] if known else []
+    wanted = list(dict.fromkeys(types))
+    if db.dialect.name == "sqlite" and len(wanted) > 1:
+        known = {row.type for row in _TYPES.rows(db)}
+        wanted = [one for one in wanted if one in known]
     return [uses for uses in map(_read, _USES.first_of_each(db, "type", wanted)) if uses is not None]
 
 
@@ -124,7 +131,7 @@ def lanes_by_id(db: sa.Connection, found: Iterable[tuple[str, int]]) -> list[Lan
     wanted = list(found)
     rows = _LANE.first_of_each(db, "id", [lane for _, lane in wanted])
     return [
-        Lane(task_type, lane, () if row is None else _uses(row.uses))
+        _lane(task_type, lane, None if row is None else row.uses)
         for (task_type, lane), row in zip(wanted, rows, strict=True)
     ]
 
@@ -148,40 +155,32 @@ def waiting_lanes(db: sa.Connection, limited: TypeUses, *, moving: bool) -> list
 def _split(db: sa.Connection, limited: TypeUses) -> tuple[list[Lane], list[int]]:
     """Lanes with waiting tasks: those that hold, and the ids of those that are stale."""
     holds, stale = [], []
-    for lane, config, uses in _waiting(db, limited.type):
-        current = not limited.uses if lane == 0 else bool(limited.uses) and config == limited.config
+    for row in _waiting(db, limited.type):
+        current = not limited.uses if row.id == 0 else bool(limited.uses) and row.config == limited.config
         if current:
-            holds.append(Lane(limited.type, lane, () if uses is None else _uses(uses)))
+            holds.append(_lane(limited.type, row.id, row.uses))
         else:
-            stale.append(lane)
+            stale.append(row.id)
     return holds, stale
 
 
-def _waiting(db: sa.Connection, task_type: str) -> list[tuple[int, str | None, str | None]]:
-    """Id, config and uses of lanes, by one step into the index for each: what waits in one is not walked through."""
+def _waiting(db: sa.Connection, task_type: str) -> list[Any]:
+    """Id, config and uses of the lanes in which tasks wait, the last of them; some where they are many."""
     found = _from(db, task_type, -1)
-    if len(found) == MOST_LANES:
-        behind = found[-1][0]
-        last = _LAST_LANE.first(db, type=task_type, after=behind).lane
-        if last is not None:
-            found += _from(db, task_type, randint(behind, last - 1))  # noqa: S311 - spreads claims over lanes
+    if found and found[-1].id < found[-1].last:
+        found += _from(db, task_type, randint(found[-1].id, found[-1].last - 1))  # noqa: S311 - spreads claims over lanes
     return found
 
 
-def _from(db: sa.Connection, task_type: str, after: int) -> list[tuple[int, str | None, str | None]]:
-    if db.dialect.name == "sqlite":
-        return [(row.id, row.config, row.uses) for row in _NEXT_IN_ONE.rows(db, type=task_type, after=after)]
-    ids: list[int] = []
-    while len(ids) < MOST_LANES:
-        lane = _NEXT_LANE.first(db, type=task_type, after=ids[-1] if ids else after).lane
-        if lane is None:
+def _from(db: sa.Connection, task_type: str, after: int) -> list[Any]:
+    found: list[Any] = []
+    while len(found) < MOST_LANES:
+        rows = sorted(_WITH_TASKS.rows(db, type=task_type, after=after), key=lambda row: int(row.id))
+        found += rows
+        if not rows or rows[-1].id >= rows[-1].last:
             break
-        ids.append(lane)
-    rows = _LANE.first_of_each(db, "id", ids)
-    return [
-        (lane, None, None) if row is None else (lane, row.config, row.uses)
-        for lane, row in zip(ids, rows, strict=True)
-    ]
+        after = rows[-1].id
+    return found[:MOST_LANES]
 
 
 def _move(db: sa.Connection, limited: TypeUses, lane: int, most: int) -> int:
@@ -223,7 +222,7 @@ def _name_in(use: LimitUse, params: Any) -> str | None:
         found = _inside(found, step.replace("~1", "/").replace("~0", "~"))
     if found is None or found == "":
         return None
-    name = (use.prefix or "") + (found if isinstance(found, str) else _canonical(found))
+    name = (use.prefix or "") + (found if isinstance(found, str) else canonical(found))
     return name if len(name) <= LONGEST_LIMIT_NAME else _digest(name)
 
 
@@ -233,10 +232,6 @@ def _inside(value: Any, step: str) -> Any:
     if isinstance(value, list) and step.isascii() and step.isdigit() and int(step) < len(value):
         return value[int(step)]
     return None
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def _digest(text: str) -> str:
@@ -253,5 +248,5 @@ def _parsed(text: str) -> tuple[LimitUse, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _uses(text: str) -> tuple[tuple[str, int], ...]:
-    return tuple((name, units) for name, units in json.loads(text))
+def _lane(task_type: str, lane: int, uses: str | None) -> Lane:
+    return Lane(task_type, lane, tuple((name, units) for name, units in json.loads(uses or "[]")))

@@ -73,6 +73,7 @@ def delete(db: sa.Connection, name: str, who: str, now: float) -> dict[str, Any]
     Raises:
         Problem: 404 there is none.
     """
+    _ONE.first(db, name=name)
     before = shown(db, name, now)
     db.execute(limit_uses.delete().where(limit_uses.c.name == name))
     db.execute(limits.delete().where(limits.c.name == name))

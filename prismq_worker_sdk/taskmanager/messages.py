@@ -22,16 +22,17 @@ from prismq_worker_sdk.taskmanager.rules import (
     MAX_BATCH_TASKS,
     MOST_PAUSES,
     MOST_USES,
-    is_limit_name,
+    is_name,
     is_task_type,
-    is_worker_id,
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST, END = datetime.min.replace(tzinfo=UTC).timestamp(), 253402300800.0
+"""Seconds since 1970 from which on, and before which, an instant can be written: the years 1 to 9999 in UTC."""
 
 
-def _worker_id(value: str) -> str:
-    if not is_worker_id(value):
+def _name(value: str) -> str:
+    if not is_name(value):
         raise ValueError("must be 1 to 255 printable characters")
     return value
 
@@ -45,7 +46,7 @@ def _task_type(value: str) -> str:
 def _instant(value: object) -> float:
     try:
         found = datetime_from_iso(value) if isinstance(value, str) else None
-        if found is not None and found.tzinfo is not None:
+        if found is not None and found.tzinfo is not None and FIRST <= found.timestamp() < END:
             return found.timestamp()
     except (ValueError, OverflowError):
         pass
@@ -56,15 +57,9 @@ def _written(seconds: float) -> str:
     return (EPOCH + timedelta(seconds=seconds)).isoformat()
 
 
-def _limit_name(value: str) -> str:
-    if not is_limit_name(value):
-        raise ValueError("must be 1 to 255 printable characters")
-    return value
-
-
-WorkerId = Annotated[str, AfterValidator(_worker_id)]
+WorkerId = Annotated[str, AfterValidator(_name)]
+LimitName = WorkerId
 TaskTypeName = Annotated[str, AfterValidator(_task_type)]
-LimitName = Annotated[str, AfterValidator(_limit_name)]
 TaskTypes = Annotated[list[str], Field(min_length=1, max_length=1000)]
 Priority = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 MAX_DELAY = 366 * 86400

@@ -5,17 +5,22 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from prismq_worker_sdk.compat import Self
+from prismq_worker_sdk.processes import let_stop_signals_in, stop_signals_held_back
 from prismq_worker_sdk.taskmanager.app import create_app
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.db.database import connect
 from prismq_worker_sdk.taskmanager.listening import address, bind
 from prismq_worker_sdk.taskmanager.server import Server
+
+if sys.platform != "win32":
+    from multiprocessing import resource_tracker
 
 _LOG = logging.getLogger("prismq.taskmanager")
 _SPAWN = multiprocessing.get_context("spawn")
@@ -106,7 +111,10 @@ class _Process:
         self.process: SpawnProcess = _SPAWN.Process(
             target=_serve, args=(config, listening, prepare, theirs), name=f"taskmanager-{place}"
         )
-        self.process.start()
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # it lets the signals in when it is started
+        with stop_signals_held_back():  # they are this process's business: Ctrl-C reaches all of a terminal
+            self.process.start()
         theirs.close()
 
     def stop(self) -> None:
@@ -123,6 +131,7 @@ def _serve(
     config: TaskManagerConfig, listening: socket.socket, prepare: Callable[[], object], alive: Connection
 ) -> None:
     """What such a process does."""
+    let_stop_signals_in()
     prepare()
     server = Server(create_app(config))
 

@@ -140,6 +140,19 @@ def lock_keys(db: sa.Connection, keys: Sequence[Key], now: float) -> None:
         _LOCK_KEY.run(db, [(digest, now) for digest in digests])
 
 
+def later_twin(db: sa.Connection, task: Any, now: float) -> Any:
+    """An unfinished task that was created with the dedupe key of another one after that had ended, None for none.
+
+    Args:
+        task: Its `seq`, `type`, `dedupe_key` and `parent_id`; it is locked.
+    """
+    if task.dedupe_key is None or task.parent_id is not None:
+        return None
+    lock_keys(db, [(task.type, task.dedupe_key, None)], now)
+    twin = UNFINISHED_TWIN.first(db, dedupe_key=task.dedupe_key, type=task.type)
+    return None if twin is None or twin.seq <= task.seq else twin
+
+
 def check_schemas(new: NewTaskType) -> None:
     """Raises Problem 422 unless they are schemas; may take seconds."""
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prismq_worker_sdk.taskmanager.cursors import cursor_of, place_of
+from prismq_worker_sdk.taskmanager.cursors import latest
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement
 from prismq_worker_sdk.taskmanager.db.tables import claims, task_types, tasks
 from prismq_worker_sdk.taskmanager.filters import matching, nearby
@@ -52,7 +52,7 @@ def history(db: sa.Connection, task_id: str) -> list[Row]:
 def listed(
     db: sa.Connection, wanted: TaskFilter, types: Collection[str] | None = None
 ) -> tuple[list[Row], str | None]:
-    """Tasks, newest first, and the cursor of the next page; tasks that come meanwhile do not shift the pages.
+    """Tasks, newest first, and the cursor of the next page.
 
     Args:
         types: Others are not to be seen; None for none of that.
@@ -60,13 +60,7 @@ def listed(
     query = sa.select(tasks).where(*matching(db, wanted), *nearby(db, wanted))
     if types is not None:
         query = query.where(tasks.c.type.in_(sorted(types)))
-    query = query.order_by(tasks.c.seq.desc()).limit(wanted.limit + 1)
-    if wanted.cursor is not None:
-        query = query.where(tasks.c.seq < place_of(wanted.cursor))
-    rows = list(db.execute(query))
-    more = len(rows) > wanted.limit
-    rows = rows[: wanted.limit]
-    return rows, cursor_of(rows[-1].seq) if more else None
+    return latest(db, query, tasks.c.seq, wanted.limit, wanted.cursor)
 
 
 def type_named(db: sa.Connection, name: str) -> Any:

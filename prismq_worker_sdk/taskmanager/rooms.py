@@ -25,21 +25,19 @@ AHEAD = 60.0
 """Seconds: uses that end later are of a clock that was set back since, and count no more."""
 MICRO = 1_000_000
 
-_BOOKED = (
-    "FROM limit_uses WHERE limit_uses.name = limits.name"
-    " AND slice > (:now - limits.period) * 1000000"
-    f" AND slice <= (:now + limits.period / {SLICES}.0 + {AHEAD}) * 1000000"
-)
+_COUNTS = f"slice > (:now - period) * 1000000 AND slice <= (:now + period / {SLICES}.0 + {AHEAD}) * 1000000"
 _LOOK_TEXT = (
-    "SELECT name, units, period, at_once, paused_until,"
-    f" (SELECT sum(limit_uses.units) {_BOOKED}) AS used, (SELECT min(slice) {_BOOKED}) AS first_slice,"
-    " (SELECT min(slice) FROM limit_uses WHERE limit_uses.name = limits.name) AS oldest"
-    " FROM limits WHERE limits.name "
+    "SELECT limits.name AS name, max(limits.units) AS units, max(period) AS period, max(at_once) AS at_once,"
+    f" max(paused_until) AS paused_until, sum(CASE WHEN {_COUNTS} THEN limit_uses.units END) AS used,"
+    f" min(CASE WHEN {_COUNTS} THEN slice END) AS first_slice, min(slice) AS oldest"
+    " FROM limits LEFT JOIN limit_uses ON limit_uses.name = limits.name WHERE limits.name "
 )
-_LOOK = Statement(f"{_LOOK_TEXT}= :name")
-_LOOK_AT_MANY = Statement(f"{_LOOK_TEXT}IN (SELECT value FROM json_each(:names))")
+_LOOK = {
+    lock: Statement(f"{_LOOK_TEXT}= :name GROUP BY limits.name", lock=lock) for lock in (Lock.NONE, Lock.WAIT)
+}
+"""Locked, it reads what was committed while it waited."""
+_LOOK_AT_MANY = Statement(f"{_LOOK_TEXT}IN (SELECT value FROM json_each(:names)) GROUP BY limits.name")
 """For SQLite."""
-_LOCK = Statement("SELECT name FROM limits WHERE name = :name", lock=Lock.WAIT)
 _RUNNING = Statement(
     "SELECT lane, count(*) AS running FROM tasks WHERE status = 'processing' AND lane > 0 GROUP BY lane"
 )
@@ -89,8 +87,12 @@ class Rooms:
     ) -> None:
         self._left = left
         self._uses = {one.id: one.uses for one in (*again, *lanes)}
-        self._closed = [one for one in lanes if not self.of(one.id)]
+        self._counted = {
+            lane: [(left[name], units) for name, units in uses if name in left]
+            for lane, uses in self._uses.items()
+        }
         self.lanes = [one for one in lanes if self.of(one.id)]
+        self._closed = [one for one in lanes if not self.of(one.id)]
         self.again = [one for one in again if self.of(one.id, again=True)]
         self.limited = limited
 
@@ -100,20 +102,26 @@ class Rooms:
         Args:
             again: For tasks that were handed out before and still count as running.
         """
-        room = math.inf
-        for name, units in self._uses.get(lane, ()):
-            if (left := self._left.get(name)) is not None:
-                room = min(room, left.units // units, math.inf if again else left.tasks)
-        return int(min(room, MICRO))
+        room = MICRO
+        for left, units in self._counted.get(lane, ()):
+            if left.units < room * units:
+                room = int(left.units // units)
+            if left.tasks < room and not again:
+                room = int(left.tasks)
+        return room
+
+    def counts(self, lane: int) -> bool:
+        """Whether there is a limit that tasks of this lane use: who claims has it for itself then."""
+        return bool(self._counted.get(lane))
 
     def take(self, lane: int, *, again: bool = False) -> bool:
         """Lets a task of a lane begin, where it may."""
-        if not self.of(lane, again=again):
+        counted = self._counted.get(lane, ())
+        if any(left.units < units or (left.tasks < 1 and not again) for left, units in counted):
             return False
-        for name, units in self._uses.get(lane, ()):
-            if (left := self._left.get(name)) is not None:
-                left.units -= units
-                left.tasks -= not again
+        for left, units in counted:
+            left.units -= units
+            left.tasks -= not again
         return True
 
     def copy(self) -> Rooms:
@@ -161,7 +169,7 @@ def look(
 
     Args:
         expired: Type and lane of tasks whose claim ran out.
-        claiming: Whether tasks are handed out: locks the limits that have room, and moves tasks of stale lanes.
+        claiming: Whether tasks are handed out: locks the limits, and moves tasks of stale lanes.
     """
     limited = limited_types(db, types)
     names = {one.type for one in limited}
@@ -170,12 +178,7 @@ def look(
         return unlimited(types, expired)
     lanes += [lane for one in limited for lane in waiting_lanes(db, one, moving=claiming)]
     again = lanes_by_id(db, expired)
-    rooms = Rooms(lanes, again, names, _left(db, (*lanes, *again), now))
-    if claiming and db.dialect.name != "sqlite":
-        may = (*rooms.lanes, *rooms.again)
-        _LOCK.first_of_each(db, "name", _names(may))
-        rooms = Rooms(rooms.lanes, rooms.again, names, _left(db, may, now))
-    return rooms
+    return Rooms(lanes, again, names, _left(db, (*lanes, *again), now, Lock.WAIT if claiming else Lock.NONE))
 
 
 def book_units(db: sa.Connection, booked: Sequence[tuple[str, int, int]]) -> None:
@@ -210,11 +213,11 @@ def left_of(row: Any, running: int, now: float) -> Left:
     )
 
 
-def rows_of(db: sa.Connection, names: Sequence[str], now: float) -> list[Any]:
+def rows_of(db: sa.Connection, names: Sequence[str], now: float, lock: Lock = Lock.NONE) -> list[Any]:
     """The limits of these names that there are, with what is used of each now."""
     if db.dialect.name == "sqlite" and len(names) > 1:
         return list(_LOOK_AT_MANY.rows(db, names=json.dumps(names), now=now))
-    return [row for row in _LOOK.first_of_each(db, "name", names, now=now) if row is not None]
+    return [row for row in _LOOK[lock].first_of_each(db, "name", names, now=now) if row is not None]
 
 
 def running(db: sa.Connection) -> Counter[str]:
@@ -228,11 +231,7 @@ def running(db: sa.Connection) -> Counter[str]:
     return counted
 
 
-def _left(db: sa.Connection, lanes: Iterable[Lane], now: float) -> dict[str, Left]:
-    rows = rows_of(db, _names(lanes), now)
+def _left(db: sa.Connection, lanes: Iterable[Lane], now: float, lock: Lock) -> dict[str, Left]:
+    rows = rows_of(db, sorted({name for lane in lanes for name, _ in lane.uses}), now, lock)
     counted = running(db) if any(row.at_once is not None for row in rows) else Counter[str]()
     return {row.name: left_of(row, counted[row.name], now) for row in rows}
-
-
-def _names(lanes: Iterable[Lane]) -> list[str]:
-    return sorted({name for lane in lanes for name, _ in lane.uses})

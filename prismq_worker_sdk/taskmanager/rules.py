@@ -34,13 +34,8 @@ def is_task_type(name: str) -> bool:
     return len(name) <= 255 and _TYPE.match(name) is not None  # noqa: PLR2004
 
 
-def is_worker_id(name: str) -> bool:
-    """Whether it is 1 to 255 printable characters."""
-    return 1 <= len(name) <= 255 and name.isprintable()  # noqa: PLR2004
-
-
-def is_limit_name(name: str) -> bool:
-    """Whether it is 1 to 255 printable characters."""
+def is_name(name: str) -> bool:
+    """Whether a worker or a limit can be called so: 1 to 255 printable characters."""
     return 1 <= len(name) <= LONGEST_LIMIT_NAME and name.isprintable()
 
 

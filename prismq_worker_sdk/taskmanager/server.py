@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import socket
 import threading
-from collections.abc import Callable, Sequence
-from types import TracebackType
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
 from prismq_worker_sdk.compat import Self
 from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.system import is_exhaustion
 from prismq_worker_sdk.taskmanager.app import CHORES, create_app
 from prismq_worker_sdk.taskmanager.chores import Chore
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.listening import address, bind
+from prismq_worker_sdk.taskmanager.rarely import Rarely
+from prismq_worker_sdk.taskmanager.silent import CLIENT_SECONDS, SilentClients
 
 START_SECONDS = 30.0
+LOOK_TICKS = 50
+"""Ticks of uvicorn, ten a second, between two looks for clients that are silent."""
+TELL_EVERY = 60.0
+"""Seconds between two words of the log about descriptors that have run out."""
+_LOG = logging.getLogger("prismq.taskmanager")
 
 
 class RunningServer:
@@ -55,9 +67,7 @@ class RunningServer:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._server.should_exit = True
         self._thread.join(START_SECONDS)
         self._listening.close()
@@ -81,11 +91,42 @@ class Server(uvicorn.Server):
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=5,
                 server_header=False,
+                ws="none",
             )
         )
         self._waiting = app.state.taskmanager.waiting
+        self._silent = SilentClients(CLIENT_SECONDS)
+        self._told = Rarely(TELL_EVERY)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Takes no signals: stopping is the business of whoever serves."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listens."""
+        asyncio.get_running_loop().set_exception_handler(self._heard)
+        await super().startup(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether it is to end; closes what silent clients keep open."""
+        if counter % LOOK_TICKS == 0:
+            for one in self._silent.found(self.server_state.connections, time.monotonic()):
+                one.transport.close()
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Lets those go that wait for work, so that it need not wait for the end of their requests."""
         self._waiting.close()
         await super().shutdown(sockets)
+
+    def _heard(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What nobody caught; asyncio tells thousands of times a second of a connection that it cannot accept."""
+        error = context.get("exception")
+        if not isinstance(error, OSError) or not is_exhaustion(error):
+            loop.default_exception_handler(context)
+        elif self._told.is_due("no descriptor"):
+            _LOG.error(
+                "no descriptor is left (%s): who connects must wait; let the server have more (ulimit -n, LimitNOFILE)",
+                error.strerror,
+            )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from prismq_worker_sdk.system import signals
+from prismq_worker_sdk.system import allow_descriptors, signals
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.listening import PREFIX, database_shown
 from prismq_worker_sdk.taskmanager.processes import ServingProcesses
@@ -23,6 +23,7 @@ def serve(config: TaskManagerConfig, prepare: Callable[[], object] = lambda: Non
     Raises:
         SettingsError: The address is taken, or the database cannot be opened.
     """
+    allow_descriptors()
     with signals() as inbox:
         serving = (
             RunningServer(config, ended=inbox.wake)

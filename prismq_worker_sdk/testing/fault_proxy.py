@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
 from io import BufferedReader, RawIOBase
 from random import Random
-from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -123,9 +122,7 @@ class FaultProxy:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._stop.set()
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from types import TracebackType
 
 from prismq_worker_sdk.compat import Self
 from prismq_worker_sdk.decide.redaction import Redactor, weakness
@@ -153,9 +152,7 @@ class Worker:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.stop()
         self.wait()
 

@@ -84,3 +84,13 @@ def test_a_stop_ends_all_of_them_in_order(served):
     assert served.process.wait(60) == 0
     assert gone(pids)
     assert "Traceback" not in "".join(log.read_text() for log in served.folder.glob("*.log"))
+
+
+def test_a_stop_signal_of_the_terminal_is_left_to_the_first_process(served):
+    pids = wait_until(lambda: serving(served) if len(serving(served)) == 3 else None, "three processes")
+    for pid in pids:
+        os.kill(pid, signal.SIGINT)
+        os.kill(pid, signal.SIGTERM)
+
+    wait_until(lambda: answers(served), "an answer")
+    assert serving(served) == pids

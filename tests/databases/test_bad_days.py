@@ -9,19 +9,7 @@ from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.db.database import connect
 from prismq_worker_sdk.taskmanager.server import RunningServer
 from tests.support.api import TYPE, Api, running_api
-from tests.support.databases import MariaDb, mariadb_is_here
 from tests.support.processes import wait_until
-
-
-@pytest.fixture
-def own_mariadb(tmp_path):
-    if not mariadb_is_here():
-        pytest.skip("no mariadbd on this machine; Debian: apt install mariadb-server")
-    folder = tmp_path / "mariadb"
-    folder.mkdir()
-    server = MariaDb(folder)
-    yield server
-    server.kill()
 
 
 def asked(api, method, path, body=None):

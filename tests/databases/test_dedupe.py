@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from tests.support.api import TYPE, Api, running_api
+from tests.support.api import TYPE, Api, routed, running_api
 from tests.support.family import CHILD, PARENT, Family, at_once
 
 
@@ -13,6 +13,7 @@ from tests.support.family import CHILD, PARENT, Family, at_once
 def replicas(mariadb, tmp_path, monkeypatch):
     monkeypatch.setenv("PRISMQ_TEST_DATABASE", mariadb.url)
     with running_api(tmp_path, own_time=True) as one, running_api(tmp_path, own_time=True) as two:
+        routed(one, two)
         yield one, two
 
 

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.api import TYPE, Api, running_api
+from tests.support.api import TYPE, Api, routed, running_api
 from tests.support.processes import wait_until
 
 EMPTY = {"reports": [], "leases": [], "tasks": [], "worker": "run"}
@@ -15,6 +15,7 @@ def replicas(mariadb, tmp_path, monkeypatch):
     """Two servers on one MariaDB database, with its time."""
     monkeypatch.setenv("PRISMQ_TEST_DATABASE", mariadb.url)
     with running_api(tmp_path, own_time=True) as one, running_api(tmp_path, own_time=True) as two:
+        routed(one, two)
         yield one, two
 
 

@@ -38,21 +38,22 @@ class TreeServer(DatabaseServer):
         shutil.rmtree(self._tree.root / self._place.lstrip("/"), ignore_errors=True)
 
 
-def mariadb_11_8(_folder):
+def mariadb_11_8(_folder, *more):
     tree = Tree("trixie", ("mariadb-server",), "trixie-mariadb")
     install = [
         "mariadb-install-db",
         "--no-defaults",
         "--user=root",
         "--auth-root-authentication-method=normal",
+        "--skip-test-db",
     ]
-    return TreeServer(tree, install, "mariadbd")
+    return TreeServer(tree, install, "mariadbd", *more)
 
 
-def mysql_9(_folder):
+def mysql_9(_folder, *more):
     tree = Tree("sid", ("mysql-server",), "sid-mysql")
     install = ["mysqld", "--no-defaults", "--user=root", "--initialize-insecure"]
-    return TreeServer(tree, install, "mysqld", "--mysqlx=OFF")
+    return TreeServer(tree, install, "mysqld", "--mysqlx=OFF", *more)
 
 
 DATABASES = {"MariaDB 11.8": mariadb_11_8, "MySQL 9": mysql_9}

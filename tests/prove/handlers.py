@@ -4,12 +4,16 @@ import ctypes
 import os
 import threading
 import time
+from contextlib import contextmanager
 
-from prismq_worker_sdk import TaskCancelled, TaskContext, task_handler
+from prismq_worker_sdk import Permanent, TaskCancelled, TaskContext, task_handler
 
 SQUARE = "Prove.Square"
 CHILD = "Prove.Child"
 """Nobody has a handler for it: it is counted where it was created."""
+
+PART, LAST = "Prove.Part", "Prove.Last"
+"""What a task may consist of, and what follows when all of that has ended; nobody has a handler for the last."""
 
 
 def note(what, ctx):
@@ -20,18 +24,38 @@ def note(what, ctx):
     os.close(file)
 
 
-@task_handler(SQUARE)
-def square(params: dict, ctx: TaskContext) -> dict:
+@contextmanager
+def noted(ctx):
+    """Writes down the begin of a run, and its end or that it was told to end."""
     note("begin", ctx)
     try:
-        if params.get("child"):
-            ctx.submit(CHILD, {"of": params["n"]})
-        ctx.sleep(params["seconds"])
+        yield
     except TaskCancelled:
         note(f"cancelled-{ctx.cancelled}", ctx)
         raise
     note("end", ctx)
+
+
+@task_handler(SQUARE)
+def square(params: dict, ctx: TaskContext) -> dict:
+    with noted(ctx):
+        if params.get("child"):
+            ctx.submit(CHILD, {"of": params["n"]})
+        for part in params.get("parts", ()):
+            ctx.submit(PART, part)
+        if "parts" in params:
+            ctx.then(LAST, {"of": params["n"]})
+        ctx.sleep(params["seconds"])
     return {"square": params["n"] ** 2}
+
+
+@task_handler(PART)
+def part(params: dict, ctx: TaskContext) -> dict:
+    with noted(ctx):
+        ctx.sleep(params["seconds"])
+    if params["fails"]:
+        raise Permanent("as planned")
+    return {}
 
 
 @task_handler("Prove.Careful", time_limit="10m")

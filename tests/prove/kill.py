@@ -9,24 +9,18 @@ from pathlib import Path
 from random import Random
 
 from prismq_worker_sdk.testing import Disturbance, FaultPlan, FaultProxy
+from tests.prove import fleet
 from tests.prove.crew import WorkerThreads
 from tests.prove.handlers import SQUARE
-from tests.prove.page import grid
+from tests.prove.kill_figures import failures, figures, table
 from tests.prove.proof import Part, Proof
-from tests.prove.reruns import (
-    REASONS,
-    UNEXPLAINED,
-    Judge,
-    again,
-    at_once_in_one_worker,
-    read_runs,
-    under_one_claim,
-)
+from tests.prove.reruns import Judge, again, at_once_in_one_worker, read_runs, under_one_claim
 from tests.prove.servers import PrismqClient, StrictServer, TaskManager
 from tests.support.processes import wait_until
+from tests.support.taskmanager import MAX_ATTEMPTS
 
 SERVERS = {
-    "embedded TaskManager": TaskManager,
+    "embedded TaskManager": partial(TaskManager, more=("--max-attempts", MAX_ATTEMPTS)),
     "base protocol only": StrictServer,
     "prismq-client": PrismqClient,
 }
@@ -44,6 +38,7 @@ class Size:
         seconds: How long a handler takes, from and to.
         share: The part of the requests that is disturbed.
         children: Whether each task creates another one by its completion.
+        with_parts: How many of the tasks create parts in its place, which use a limit, and a task that follows them.
         patience: Seconds until a task that has not ended counts as lost.
     """
 
@@ -56,10 +51,16 @@ class Size:
     seconds: tuple = (0.0, 0.4)
     share: float = 0.25
     children: bool = False
+    with_parts: int = 0
     patience: float = 240.0
 
+    @property
+    def runs(self):
+        """How many handlers run at least, with those of the parts."""
+        return self.tasks + 2 * self.with_parts
 
-EMBEDDED = Size("embedded TaskManager", children=True)
+
+EMBEDDED = Size("embedded TaskManager", children=True, with_parts=20)
 BASE = Size("base protocol only")
 PRISMQ_CLIENT = Size("prismq-client", children=True)
 SIZES = {size.server: size for size in (EMBEDDED, BASE, PRISMQ_CLIENT)}
@@ -114,12 +115,21 @@ class Chaos:
         return FaultProxy(self._server.url, plan)
 
     def _add(self):
-        slow, slowest = self._size.seconds
-        child = {"child": True} if self._size.children else {}
+        size = self._size
+        with_parts = set(self._rng.sample(range(size.tasks), size.with_parts))
         params = [
-            {"n": n, "seconds": self._rng.uniform(slow, slowest), **child} for n in range(self._size.tasks)
+            {"n": n, "seconds": self._rng.uniform(*size.seconds), **self._more(n, n in with_parts)}
+            for n in range(size.tasks)
         ]
-        self._squares = {task_id: n**2 for n, task_id in enumerate(self._server.add(SQUARE, params))}
+        if with_parts:
+            fleet.announce(self._server.url)
+        self._params = dict(zip(self._server.add(SQUARE, params), params, strict=True))
+
+    def _more(self, n, with_parts):
+        """What a task creates."""
+        if with_parts:
+            return {"parts": fleet.parts_of(n, self._rng)}
+        return {"child": True} if self._size.children else {}
 
     def _kill_and_wait(self):
         """A kill is due once so many handlers have begun, a random moment later."""
@@ -138,7 +148,7 @@ class Chaos:
     def _plan(self):
         size = self._size
         kinds = ["worker"] * size.kills + ["server"] * size.server_kills + ["cut"] * size.cuts
-        return sorted((self._rng.randint(1, int(size.tasks * 0.95)), kind) for kind in kinds)
+        return sorted((self._rng.randint(1, int(size.runs * 0.95)), kind) for kind in kinds)
 
     def _happen(self, kind):
         match kind:
@@ -183,9 +193,15 @@ class Chaos:
         members = self._crew.members
         runs = read_runs(self._runs_file())
         judge = Judge(members, records.claims)
-        results = {task_id: records.tasks[task_id] for task_id in self._squares}
-        right = [t for t, n in self._squares.items() if results[t] == ("completed", {"square": n})]
-        wanted = [records.children.get(task_id, 0) for task_id in right] if self._size.children else []
+        results = {task_id: records.tasks[task_id] for task_id in self._params}
+        right = {
+            task_id: params
+            for task_id, params in self._params.items()
+            if results[task_id] == ("completed", {"square": params["n"] ** 2})
+        }
+        too_few = Counter(
+            _created(params) - records.children.get(task_id, 0) for task_id, params in right.items()
+        )
         verdicts = Counter(claim.task for claim in records.claims if claim.verdict == "completed")
         return {
             "server": self._size.server,
@@ -196,8 +212,12 @@ class Chaos:
             "unfinished": sum(status not in {"completed", "failed"} for status, _ in results.values()),
             "completed_twice": sum(number > 1 for number in verdicts.values()),
             "children": sum(records.children.values()),
-            "children_lost": wanted.count(0),
-            "children_twice": sum(number > 1 for number in wanted),
+            "children_lost": sum(number for few, number in too_few.items() if few > 0),
+            "children_twice": sum(number for few, number in too_few.items() if few < 0),
+            **fleet.found(
+                {task: fleet.ends_of(one["parts"]) for task, one in right.items() if "parts" in one},
+                records.fleet,
+            ),
             "ends_changed": len(records.changed),
             "claims": len(records.claims),
             "claims_open": sum(claim.verdict is None for claim in records.claims),
@@ -220,159 +240,15 @@ class Chaos:
         }
 
 
-SUMS = (
-    "tasks",
-    "right",
-    "failed",
-    "wrong",
-    "unfinished",
-    "completed_twice",
-    "children",
-    "children_lost",
-    "children_twice",
-    "ends_changed",
-    "claims",
-    "claims_open",
-    "runs",
-    "tasks_again",
-    "twice_under_one_claim",
-    "at_once_in_one_worker",
-    "kills",
-    "kills_left",
-    "kills_starting",
-    "cuts",
-    "server_kills",
-    "workers",
-    "books_off",
-)
-COUNTS = ("ends", "worker_ends", "left", "faults")
+def _created(params):
+    """How many tasks a task creates by its completion."""
+    return len(params["parts"]) if "parts" in params else int("child" in params)
 
 
-def figures(results):
-    """One entry for each server."""
-    found = {}
-    for server in dict.fromkeys(result["server"] for result in results):
-        mine = [result for result in results if result["server"] == server]
-        again = Counter()
-        for result in mine:
-            again.update({(reason, learned): number for reason, learned, number in result["again"]})
-        found[server] = {
-            "parts": len(mine),
-            **{name: sum(result[name] for result in mine) for name in SUMS},
-            **{name: dict(sum((Counter(result[name]) for result in mine), Counter())) for name in COUNTS},
-            "again": [[*key, number] for key, number in sorted(again.items())],
-        }
-    return found
-
-
-def failures(found):
-    return [sentence for server, one in found.items() for sentence in _failures(server, one)]
-
-
-def _failures(server, one):
-    wrong = {
-        "unfinished": "tasks were lost: they never ended",
-        "wrong": "tasks completed with a wrong result",
-        "failed": "tasks failed, though none had used up its attempts",
-        "completed_twice": "tasks had two accepted results",
-        "children_lost": "tasks completed without the child that they submitted",
-        "children_twice": "tasks completed with a child too many",
-        "ends_changed": "ends of claims or tasks were changed afterwards",
-        "claims_open": "claims have no end on the server",
-        "twice_under_one_claim": "runs were not under a claim of their own",
-        "at_once_in_one_worker": "handlers ran twice at once in one worker",
-        "kills_left": "kills were not carried out",
-        "books_off": "workers had sums that are off",
-    }
-    for name, text in wrong.items():
-        if one[name]:
-            yield f"{server}: {one[name]} {text}"
-    for name, number in one["left"].items():
-        if number:
-            yield f"{server}: {number} {name} were left in the state folder"
-    for reason, learned, number in one["again"]:
-        if reason == UNEXPLAINED:
-            yield f"{server}: {number} handlers ran again for no known reason (the claim ended as {learned})"
-    for end, number in one["worker_ends"].items():
-        if end not in {"0", "75", "1, a disturbed answer at its start"}:
-            yield f"{server}: {number} workers ended with {end}"
-
-
-def table(found):
-    servers = list(found)
-    return "\n\n".join([_counts(found, servers), _reruns(found, servers), _ends(found, servers)])
-
-
-def _counts(found, servers):
-    rows = [
-        ("tasks", "tasks"),
-        ("… completed with the right result", "right"),
-        ("… failed", "failed"),
-        ("… lost (no end)", "unfinished"),
-        ("… with two accepted results", "completed_twice"),
-        ("child tasks created by completions", "children"),
-        ("… missing", "children_lost"),
-        ("… created twice", "children_twice"),
-        ("workers killed", "kills"),
-        ("… while they started", "kills_starting"),
-        ("the network was away for 6.5 s", "cuts"),
-        ("servers killed and started again", "server_kills"),
-        ("worker processes in all", "workers"),
-        ("claims on the server", "claims"),
-        ("… without exactly one end", "claims_open"),
-        ("ends changed afterwards", "ends_changed"),
-        ("handler runs", "runs"),
-        ("… beyond one for each claim", "twice_under_one_claim"),
-        ("workers whose sums were off", "books_off"),
-    ]
-    lines = [(text, *(found[server][name] for server in servers)) for text, name in rows]
-    disturbed = [
-        sum(number for kind, number in found[server]["faults"].items() if kind != "passed")
-        for server in servers
-    ]
-    return grid(("", *servers), [*lines, ("requests disturbed", *disturbed)])
-
-
-def _reruns(found, servers):
-    keys = {(reason, learned) for server in servers for reason, learned, _ in found[server]["again"]}
-    rows = [
-        (reason, LEARNED[learned], *(_number(found[server]["again"], reason, learned) for server in servers))
-        for reason, learned in sorted(keys, key=_place)
-    ]
-    rows.append(
-        ("the tasks that ran more than once", "", *(found[server]["tasks_again"] for server in servers))
-    )
-    return grid(("A handler ran again because", "and the server learned by", *servers), rows)
-
-
-def _place(key):
-    reason, learned = key
-    return (REASONS.index(reason) if reason in REASONS else len(REASONS), reason, learned)
-
-
-LEARNED = {
-    "failed": "the next start's report of the crash",
-    "expired": "the end of the claim's time",
-    "released": "the worker, which gave it back",
-    "completed": "the report",
-    "None": "nothing",
-    "no claim": "nothing: no claim",
-}
-
-
-def _number(again, reason, learned):
-    return next((number for why, how, number in again if (why, how) == (reason, learned)), 0)
-
-
-def _ends(found, servers):
-    ends = dict.fromkeys(end for server in servers for end in found[server]["worker_ends"])
-    rows = [(end, *(found[server]["worker_ends"].get(end, 0) for server in servers)) for end in sorted(ends)]
-    return grid(("Exit code of the workers that were not killed", *servers), rows)
-
-
-def small(server):
+def small(size):
     """A size for the tests of this proof."""
-    return replace(SIZES[server], tasks=12, kills=1, cuts=0, workers=2, seconds=(0.02, 0.1), share=0.1)
+    few = {"tasks": 12, "kills": 1, "cuts": 0, "workers": 2, "with_parts": min(3, size.with_parts)}
+    return replace(size, **few, seconds=(0.02, 0.1), share=0.1)
 
 
 PROOF = Proof(
@@ -386,7 +262,9 @@ once; the server too gets SIGKILL and is started again on its file; now and then
 claim lasts (5 s). Handlers append a line to a file when they begin and when they end; triggers in the server's database
 write down every end of a claim. `prismq-client` is a stand-in of the server in production, on a file, which keeps a
 history of its own: it has no renewal and takes no task back, so that what a kill cut off lies until its claim has
-run out.""",
+run out. Some tasks of the TaskManager have two parts, which use a limit of the whole fleet, and a task that follows
+them: it must be there once, with the right counts, and never may more parts be claimed than the limit allows, in the
+order in which the database wrote down their claims and ends.""",
     parts=parts,
     figures=figures,
     table=table,

@@ -10,6 +10,7 @@ from pathlib import Path
 import requests
 
 from tests.prove.crew import HANDLERS
+from tests.prove.fleet import most
 from tests.prove.handlers import SQUARE
 from tests.prove.page import grid
 from tests.prove.proof import Part, Proof
@@ -103,16 +104,6 @@ def _told(claimed, sizes):
         "allowed": round(sizes.units * sizes.seconds / sizes.period),
         "most": most(claimed, sizes.period),
     }
-
-
-def most(instants, period):
-    """How many of these sorted instants lie in one stretch of a period, where they are most."""
-    found = first = 0
-    for last, at in enumerate(instants):
-        while at - instants[first] >= period:
-            first += 1
-        found = max(found, last - first + 1)
-    return found
 
 
 def figures(results):

@@ -16,6 +16,7 @@ PROOFS = {
     "wait": "tests.prove.wait",
     "limits": "tests.prove.limits",
     "api": "tests.prove.api",
+    "databases": "tests.prove.databases",
     "pythons": "tests.prove.pythons",
     "lowest": "tests.prove.lowest",
 }

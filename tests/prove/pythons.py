@@ -8,8 +8,10 @@ from tests.prove.proof import Part, Proof
 from tests.prove.suite import clone, counted, folders, summed, table
 from tests.prove.tree import Here, Tree, runs_here
 
-DEBIAN_13 = Tree("trixie", ("python3", "python3-venv"))
-SID = Tree("sid", ("python3", "python3-venv", "python3.15", "python3.15-venv"))
+USED = ("mariadb-server", "chromium")
+"""Programs that tests run."""
+DEBIAN_13 = Tree("trixie", ("python3", "python3-venv", *USED), name="trixie-pythons")
+SID = Tree("sid", ("python3", "python3-venv", "python3.15", "python3.15-venv", *USED), name="sid-pythons")
 OLDEST = "python3.10"
 PYTHONS = {
     OLDEST: ("this machine", Here()),

@@ -22,7 +22,9 @@ class Sizes:
     database_kills: int = 1
 
 
-PART = Sizes(Size("", tasks=1000, kills=20, cuts=1, server_kills=4, children=True, patience=600.0))
+PART = Sizes(
+    Size("", tasks=1000, kills=20, cuts=1, server_kills=4, children=True, with_parts=80, patience=600.0)
+)
 
 
 def parts():
@@ -69,7 +71,7 @@ class ReplicaChaos(Chaos):
 
     def _plan(self):
         extra = [
-            (self._rng.randint(1, int(self._size.tasks * 0.9)), "database")
+            (self._rng.randint(1, int(self._size.runs * 0.9)), "database")
             for _ in range(self._database_kills)
         ]
         return sorted([*super()._plan(), *extra])

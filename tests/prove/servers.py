@@ -9,6 +9,7 @@ from pathlib import Path
 import requests
 import sqlalchemy as sa
 
+from tests.prove.fleet import ENDED, FleetRecords, read
 from tests.prove.handlers import CHILD
 from tests.support.deployed import Process
 from tests.support.processes import ServerProcess, control
@@ -16,13 +17,15 @@ from tests.support.taskmanager import FINISHED, MAX_ATTEMPTS
 from tests.support.taskmanager import TaskManager as EmbeddedServer
 
 AUDIT = """
-CREATE TABLE IF NOT EXISTS prove_audit (what TEXT, ref TEXT, old TEXT, new TEXT);
+CREATE TABLE IF NOT EXISTS prove_audit (number INTEGER PRIMARY KEY, what TEXT, ref TEXT, old TEXT, new TEXT);
+CREATE TRIGGER IF NOT EXISTS prove_claimed AFTER INSERT ON claims
+BEGIN INSERT INTO prove_audit (what, ref) VALUES ('claimed', NEW.id); END;
 CREATE TRIGGER IF NOT EXISTS prove_claim AFTER UPDATE OF verdict ON claims
-BEGIN INSERT INTO prove_audit VALUES ('claim', NEW.id, OLD.verdict, NEW.verdict); END;
+BEGIN INSERT INTO prove_audit (what, ref, old, new) VALUES ('claim', NEW.id, OLD.verdict, NEW.verdict); END;
 CREATE TRIGGER IF NOT EXISTS prove_task AFTER UPDATE OF status ON tasks WHEN OLD.status IN ('completed', 'failed')
-BEGIN INSERT INTO prove_audit VALUES ('task', NEW.id, OLD.status, NEW.status); END;
+BEGIN INSERT INTO prove_audit (what, ref, old, new) VALUES ('task', NEW.id, OLD.status, NEW.status); END;
 """
-"""The database itself writes down every end of a claim, and every task that is finished and changes."""
+"""The database itself writes down every claim, every end of one, and every task that is finished and changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,14 @@ class Records:
         claims: In their order.
         changed: Ends of claims and tasks that were changed afterwards.
         children: Task → how many tasks were created by its completion.
+        fleet: What follows the parts of tasks, and who used their limit.
     """
 
     tasks: dict
     claims: list
     changed: list
     children: dict = field(default_factory=dict)
+    fleet: FleetRecords = field(default_factory=FleetRecords)
 
 
 class TaskManager(EmbeddedServer):
@@ -59,6 +64,10 @@ class TaskManager(EmbeddedServer):
         super().__init__(folder, **times)
         with closing(self.opened()) as db:
             db.executescript(AUDIT)
+
+    def finished(self):
+        with closing(self.opened()) as db:
+            return db.execute(ENDED).fetchone()[0]
 
     def claims_at(self):
         """The instants of all claims, seconds since 1970, in order."""
@@ -81,16 +90,20 @@ class TaskManager(EmbeddedServer):
             rows = db.execute(
                 "SELECT parent_id, count(*) FROM tasks WHERE parent_id IS NOT NULL GROUP BY parent_id"
             )
-            return Records(tasks, claims, changed, dict(rows.fetchall()))
+            fleet = read(lambda query: db.execute(query).fetchall())
+            return Records(tasks, claims, changed, dict(rows.fetchall()), fleet)
 
 
 AUDIT_ON_A_SERVER = """
-CREATE TABLE prove_audit (what VARCHAR(8), ref VARCHAR(64), old VARCHAR(16), new VARCHAR(16))
+CREATE TABLE prove_audit (number BIGINT AUTO_INCREMENT PRIMARY KEY, what VARCHAR(8), ref VARCHAR(64), \
+old VARCHAR(16), new VARCHAR(16))
+CREATE TRIGGER prove_claimed AFTER INSERT ON claims FOR EACH ROW \
+INSERT INTO prove_audit (what, ref) VALUES ('claimed', NEW.id)
 CREATE TRIGGER prove_claim AFTER UPDATE ON claims FOR EACH ROW IF NOT (NEW.verdict <=> OLD.verdict) THEN \
-INSERT INTO prove_audit VALUES ('claim', NEW.id, OLD.verdict, NEW.verdict); END IF
+INSERT INTO prove_audit (what, ref, old, new) VALUES ('claim', NEW.id, OLD.verdict, NEW.verdict); END IF
 CREATE TRIGGER prove_task AFTER UPDATE ON tasks FOR EACH ROW \
 IF OLD.status IN ('completed', 'failed') AND NEW.status <> OLD.status THEN \
-INSERT INTO prove_audit VALUES ('task', NEW.id, OLD.status, NEW.status); END IF
+INSERT INTO prove_audit (what, ref, old, new) VALUES ('task', NEW.id, OLD.status, NEW.status); END IF
 """
 """The same for MariaDB and MySQL."""
 
@@ -145,8 +158,7 @@ class Replicas:
         return ids
 
     def finished(self):
-        counted = "SELECT count(*) FROM tasks WHERE status IN ('completed', 'failed') AND parent_id IS NULL"
-        return self._rows(counted)[0][0]
+        return self._rows(ENDED)[0][0]
 
     def records(self):
         return self._read
@@ -169,7 +181,8 @@ class Replicas:
         rows = self._rows(
             "SELECT parent_id, count(*) FROM tasks WHERE parent_id IS NOT NULL GROUP BY parent_id"
         )
-        return Records(tasks, claims, changed, {row[0]: row[1] for row in rows})
+        children = {row[0]: row[1] for row in rows}
+        return Records(tasks, claims, changed, children, read(self._rows))
 
     def _rows(self, text):
         with self._engine.connect() as db:

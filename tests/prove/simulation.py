@@ -142,7 +142,8 @@ Promise: no task is lost, no outcome is accepted twice, every claim has exactly 
 decisions and outbox of one to five workers run on simulated time against a model of the server (a test holds the model
 to the embedded TaskManager). A plan says what goes wrong: crashes at any step or transaction, requests and answers that
 are lost, late, doubled or refused, partitions, server restarts, machines that sleep, clocks that jump, full disks,
-shutdowns, cancellations; every restart has a new worker id. `random_plan(seed)` gives the same plan again.
+shutdowns, cancellations; every restart has a new worker id. In some plans tasks follow the children of others, and
+handlers pause a limit of the whole fleet. `random_plan(seed)` gives the same plan again.
 In the second column the server is away for an hour while workers stop and start again.
 """,
     parts=parts,

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.prove import kill
+from tests.prove import kill, kill_figures
 from tests.prove.reruns import (
     CUT_OFF,
     KILLED_COMMITTED,
@@ -22,10 +22,13 @@ from tests.prove.servers import ClaimRecord
 
 @pytest.mark.parametrize("server", kill.SERVERS)
 def test_a_small_part_of_the_proof_finds_every_task_completed(server):
-    found = kill.figures([kill.run(kill.small(server), seed=1)])
+    size = kill.small(kill.SIZES[server])
+    found = kill.figures([kill.run(size, seed=1)])
 
     assert kill.failures(found) == []
     assert (found[server]["right"], found[server]["kills"], found[server]["server_kills"]) == (12, 1, 1)
+    assert found[server]["with_parts"] == size.with_parts
+    assert found[server]["limited_claims"] >= 2 * size.with_parts
     assert "| tasks | 12 |" in kill.table(found)
 
 
@@ -93,6 +96,11 @@ def test_r09_a_task_that_ran_twice_at_once_in_one_worker_is_counted(runs):
         {"completed_twice": 1},
         {"children_lost": 1},
         {"children_twice": 1},
+        {"followers_lost": 1},
+        {"followers_twice": 1},
+        {"followers_wrong": 1},
+        {"too_many_at_once": 1},
+        {"too_many_in_a_period": 1},
         {"ends_changed": 1},
         {"claims_open": 1},
         {"twice_under_one_claim": 1},
@@ -106,7 +114,11 @@ def test_r09_a_task_that_ran_twice_at_once_in_one_worker_is_counted(runs):
     ids=lambda spoilt: next(iter(spoilt)),
 )
 def test_whatever_went_wrong_is_a_failure_of_the_proof(spoilt):
-    good = dict.fromkeys(kill.SUMS, 0) | {name: {} for name in kill.COUNTS} | {"server": "s", "again": []}
+    good = (
+        dict.fromkeys(kill_figures.SUMS, 0)
+        | {name: {} for name in kill_figures.COUNTS}
+        | {"server": "s", "again": []}
+    )
 
     assert kill.failures(kill.figures([good])) == []
     assert len(kill.failures(kill.figures([good, good | spoilt]))) == 1

@@ -1,6 +1,7 @@
 """The proof of limits, in small: it counts claims in every stretch, and one too many does not pass."""
 
-from tests.prove.limits import Sizes, failures, figures, most, run, table
+from tests.prove.fleet import most
+from tests.prove.limits import Sizes, failures, figures, run, table
 
 
 def test_a_small_part_counts_what_two_workers_claim():

@@ -8,7 +8,7 @@ class Mutant:
     """One change.
 
     Attributes:
-        rule: Of docs/rules.md.
+        rule: Of docs/rules.md; else the bundle that asks for it.
         what: What is no longer done.
         place: `module:function`, the module below prismq_worker_sdk or one of tests.simulator, the function by its
             qualified name.
@@ -380,6 +380,54 @@ MUTANTS = (
         "worker.claim_loop:_listen",
         "yield from exchange(services, ExchangeRequest())",
         "yield Wait(1.0)",
+    ),
+    Mutant(
+        "fan_in",
+        "what is to follow the children is kept apart from them",
+        "outbox.rows:_child_of",
+        'kept["key"] == FOLLOWER_KEY',
+        "False",
+        "exchange",
+    ),
+    Mutant(
+        "fan_in",
+        "a task follows once all children have ended",
+        f"{MODEL}._follow",
+        'set(statuses) <= {"completed", "failed"}',
+        "True",
+        "exchange",
+    ),
+    Mutant(
+        "limits",
+        "a pause that had no good answer is told again",
+        "worker.driver:exchange",
+        "services.pauses.failed(now)",
+        "services.pauses.told(pauses, now, sent_at)",
+        "exchange",
+    ),
+    Mutant(
+        "limits",
+        "of two pauses of a worker the one that ends later counts",
+        "worker.limit_pauses:LimitPauses.add",
+        "before.until < now + seconds",
+        "True",
+        "exchange",
+    ),
+    Mutant(
+        "limits",
+        "a pause that was made longer meanwhile is told too",
+        "worker.limit_pauses:LimitPauses.told",
+        "kept.until <= sent_at + one.seconds",
+        "True",
+        "exchange",
+    ),
+    Mutant(
+        "limits",
+        "a pause that comes again ends no longer one",
+        f"{MODEL}._exchange",
+        'max(now + item["seconds"], self.paused.get(item["name"], 0.0))',
+        'now + item["seconds"]',
+        "exchange",
     ),
 )
 

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from prismq_worker_sdk.taskmanager import claims, ends, producing, queries, steering
+from prismq_worker_sdk.taskmanager import claims, ends, limits, producing, queries, steering
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.db.database import connect
 from prismq_worker_sdk.taskmanager.exchange import exchange
@@ -14,7 +14,7 @@ from prismq_worker_sdk.taskmanager.messages import ExchangeRequest, NewTask, Rep
 from prismq_worker_sdk.wire.messages import HttpRequest
 from tests.simulator.model_server import ModelServer
 
-TYPE = "Simulated.Work"
+TYPE, LIMIT = "Simulated.Work", "simulated"
 WORKERS = ("w1", "w2")
 LEASE, TIMEOUT = 20.0, 60.0
 
@@ -23,7 +23,9 @@ class Model:
     """The model, asked like the embedded one below."""
 
     def __init__(self, tasks):
-        self.server = ModelServer(lease_seconds=LEASE, claim_timeout=TIMEOUT)
+        self.server = ModelServer(
+            lease_seconds=LEASE, claim_timeout=TIMEOUT, fleet=True, limits={TYPE: LIMIT}
+        )
         for number, most in enumerate(tasks):
             self.server.add(f"task-{number}", TYPE, max_attempts=most)
 
@@ -44,9 +46,12 @@ class Model:
         self.server.restart(now)
 
     def states(self):
-        return [
-            (task.status, task.attempts) for task in self.server.tasks.values() if task.parent is None
-        ], sum(task.parent is not None for task in self.server.tasks.values())
+        tasks = self.server.tasks.values()
+        return (
+            [(task.status, task.attempts) for task in tasks if task.type == TYPE],
+            sum(task.type == CHILD["type"] for task in tasks),
+            sorted(task.counts for task in tasks if task.type == LAST["type"]),
+        )
 
 
 class Embedded:
@@ -64,6 +69,8 @@ class Embedded:
                 new = NewTask(type=TYPE, max_attempts=most)
                 (made,) = producing.create(self._db, self._config, [new], 0.0)
                 self.ids.append(made.task["id"])
+        with self._db.begin():
+            limits.set_type(self._db, TYPE, limits.TypeLimits(limits=[{"key": LIMIT}]), "test", 0.0)
 
     def close(self):
         self._db.close()
@@ -113,7 +120,10 @@ class Embedded:
             rows = [queries.find(self._db, task_id) for task_id in self.ids]
             counted = "SELECT count(*) FROM tasks WHERE type = 'Simulated.Child'"
             children = self._db.exec_driver_sql(counted).scalar()
-        return [(row.status, row.attempts) for row in rows], children
+            last = self._db.exec_driver_sql("SELECT params FROM tasks WHERE type = 'Simulated.Last'")
+            told = [json.loads(params)["children"] for (params,) in last]
+        counts = sorted((one["completed"], one["failed"]) for one in told)
+        return [(row.status, row.attempts) for row in rows], children, counts
 
 
 @pytest.fixture
@@ -150,6 +160,8 @@ class Story:
             self._renew,
             self._repeat,
             self._cancel,
+            self._end_child,
+            self._pause,
         )
         self.rng.choice((*kinds, self._restart))()
         states = [server.states() for server in self.both]
@@ -191,7 +203,11 @@ class Story:
         outcome = self.rng.choice(("completed", "failed", "released"))
         item = {"outcome": outcome}
         if outcome == "completed":
-            item |= {"result": self.rng.choice((1, 2)), "children": self.rng.choice(([], [CHILD]))}
+            item |= {
+                "result": self.rng.choice((1, 2)),
+                "children": self.rng.choice(([], [CHILD], [CHILD, OTHER])),
+            }
+            item |= self.rng.choice(({}, {"then": LAST}))
         if outcome == "failed":
             item |= self.rng.choice(({}, {"retryable": False}, {"delay_seconds": 5.0}))
         self._tell("reports", number, tokens, worker, item)
@@ -207,6 +223,25 @@ class Story:
             body = {"worker_id": worker, name: [{**proof, **item}]}
             verdicts.append(server.exchange(body, self.now)[1][name][0]["verdict"])
         assert verdicts[0] == verdicts[1]
+
+    def _end_child(self):
+        """A child is claimed, and its end reported twice."""
+        claim = {"task_types": [CHILD["type"]], "max_tasks": 1, "wait_seconds": 0.0}
+        end = self.rng.choice(
+            ({"outcome": "completed", "result": 1}, {"outcome": "failed", "retryable": False})
+        )
+        verdicts = []
+        for server in self.both:
+            tasks = server.exchange({"worker_id": "w3", "claim": claim}, self.now)[1]["tasks"]
+            reports = [{"task_id": one["id"], "lease_token": one["lease_token"], **end} for one in tasks] * 2
+            answer = server.exchange({"worker_id": "w3", "reports": reports}, self.now)[1]
+            verdicts.append([one["verdict"] for one in answer["reports"]])
+        assert verdicts[0] == verdicts[1]
+
+    def _pause(self):
+        pause = {"name": LIMIT, "seconds": self.rng.choice((0.0, 0.5, 5.0))}
+        for server in self.both:
+            server.exchange({"worker_id": "w3", "pauses": [pause]}, self.now)
 
     def _cancel(self):
         number = self.rng.randrange(len(self.both[1].ids))
@@ -225,6 +260,8 @@ class Story:
 
 
 CHILD = {"key": "0", "type": "Simulated.Child", "params": {}}
+OTHER = {"key": "1", "type": "Simulated.Child", "params": {}}
+LAST = {"type": "Simulated.Last", "params": {}}
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -21,6 +21,8 @@ QUICK = [
         "a task that runs here is not begun a second time here",
         "the first end of a claim wins",
         "children are committed with their result",
+        "a task follows once all children have ended",
+        "a pause that had no good answer is told again",
         "an unexpected error leaves the retry to the server",
         "children that are created again have the same key",
         "a claim that may have been seen is looked for",

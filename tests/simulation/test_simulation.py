@@ -32,6 +32,13 @@ def test_nor_does_one_whose_handlers_log_and_no_line_comes_twice():
     assert sum(one.lines for one in found) > 1_000
 
 
+def test_some_plans_have_tasks_that_follow_others_and_pauses_of_a_limit():
+    works = [work for seed in range(100) for work in random_plan(seed).works]
+
+    assert sum(work.follower for work in works) > 20
+    assert sum(work.pauses > 0 for work in works) > 20
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(10**6, 10**9), st.sampled_from(["base", "exchange", "prismq-client"]))
 def test_nor_does_one_that_chance_gives(seed, dialect):

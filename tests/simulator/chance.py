@@ -108,7 +108,22 @@ def random_plan(seed: int, dialect: Dialect | None = None) -> Plan:
         faults=(*_faults(rng, theme, workers, len(works)), *_halves(rng, chosen, theme)),
         hasty=rng.random() < SOME,
     )
-    return _hurried(rng, plan) if chosen == "exchange" and rng.random() < SOME / 2 else plan
+    if chosen != "exchange":
+        return plan
+    plan = _hurried(rng, plan) if rng.random() < SOME / 2 else plan
+    return _fleet(Random(f"fleet {seed}"), plan)
+
+
+def _fleet(rng: Random, plan: Plan) -> Plan:
+    """Now and then tasks follow the children of others, and handlers pause a limit that all tasks use."""
+    if rng.random() > SOME:
+        return plan
+
+    def more(work: Work) -> Work:
+        pauses = rng.choice((0.5, 2.0, 5.0)) if rng.random() < SOME else 0.0
+        return replace(work, follower=rng.random() < SOME, pauses=pauses)
+
+    return replace(plan, works=tuple(more(work) for work in plan.works))
 
 
 def _hurried(rng: Random, plan: Plan) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from prismq_worker_sdk.errors import Defer, OutboxError, Permanent, TaskCancelled, Transient, Unavailable
@@ -15,7 +16,7 @@ from prismq_worker_sdk.worker.handler_run import AttemptBackend, begin, place_of
 from prismq_worker_sdk.worker.slots import SlotPool
 from tests.simulator.host import Worker
 from tests.simulator.plan import Work
-from tests.simulator.scene import CHILD, TIME_LIMIT, TYPES, UNAVAILABLE, Scene
+from tests.simulator.scene import CHILD, LIMIT, TIME_LIMIT, TYPES, UNAVAILABLE, Scene
 from tests.simulator.watch import Watch
 
 TOLD = 0.2
@@ -46,6 +47,8 @@ def act(ctx: RunningContext, work: Work, starts: int) -> Any:
         ctx.check()
     for number in range(work.children):
         ctx.submit(CHILD, {"number": number})
+    if work.follower:
+        ctx.then(CHILD, {})
     match work.end:
         case "permanent":
             raise Permanent("as planned")
@@ -105,6 +108,8 @@ class _Run:
         self._watch.started(process, attempt, self._ctx.last_checkpoint)
         self._log("begun")
         process.later(work.seconds, self._end)
+        if work.pauses and self._watch.starts[attempt.claim.task.id] == 1:
+            self._pause()
         if work.end == "kill":
             process.later(work.seconds / 2, self._kill)
         if work.checkpoint:
@@ -122,6 +127,12 @@ class _Run:
         except (TaskCancelled, OutboxError):
             return
         self._watch.checkpointed(self._process, self._attempt.claim.task.id)
+
+    def _pause(self) -> None:
+        """The limit pauses; whether the handler is told to end meanwhile does not matter."""
+        self._watch.pauses.asked(self._process, self._work.pauses)
+        with suppress(TaskCancelled):
+            self._ctx.pause_limit(LIMIT, self._work.pauses)
 
     def _log(self, word: str) -> None:
         """A line that no other run of the task logs."""

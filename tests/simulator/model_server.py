@@ -50,6 +50,9 @@ class ModelServer:
         order: What it wants of every worker.
         hasty: Whether a repeat that has ended a wait without work goes on to claim for itself, a moment later.
         logs: Whether it takes what handlers log.
+        fleet: Whether it has tasks that follow others, and limits.
+        limits: Which limit tasks of a type use.
+        paused: Limit → until when nobody begins a task that uses it.
     """
 
     exchange: bool = True
@@ -61,6 +64,10 @@ class ModelServer:
     order: str = "run"
     hasty: bool = False
     logs: bool = False
+    fleet: bool = False
+    limits: Mapping[str, str] = field(default_factory=dict)
+    paused: dict[str, float] = field(default_factory=dict)
+    to_follow: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     tasks: dict[str, ModelTask] = field(default_factory=dict)
     claims: list[ModelClaim] = field(default_factory=list)
     by_token: dict[str, ModelClaim] = field(default_factory=dict)
@@ -88,11 +95,17 @@ class ModelServer:
         task = self.tasks[task_id]
         if task.status == "pending":
             task.end("failed", "cancelled")
+            self._follow()
         elif task.status == "processing":
             task.cancel_asked = True
 
     def handle(self, request: HttpRequest, now: float) -> HttpReply | Waits:
         """The answer, or that the claim waits for work."""
+        answer = self._handled(request, now)
+        self._follow()
+        return answer
+
+    def _handled(self, request: HttpRequest, now: float) -> HttpReply | Waits:
         body = json.loads(request.body or "{}")
         match request.segments:
             case ("health",):
@@ -127,7 +140,8 @@ class ModelServer:
             "lease_seconds": self.lease_seconds,
         }
         logs = {"logs": {"max_lines": 1000, "max_bytes": 2**18}} if self.logs else {}
-        extended = {"server": {"instance": "model"}, "capabilities": {"exchange": bundle, **logs}}
+        fleet = {"fan_in": True, "limits": True} if self.fleet else {}
+        extended = {"server": {"instance": "model"}, "capabilities": {"exchange": bundle, **logs, **fleet}}
         return {"status": "healthy", **(extended if self.exchange else {})}
 
     def _base_claim(self, body: Mapping[str, Any], now: float) -> dict[str, Any] | None:
@@ -162,7 +176,7 @@ class ModelServer:
         same = next((one for one in self.waits if (one.worker_id, one.request_id) == (worker, request)), None)
         if wanted is not None and request and same is not None:  # a repeat ends the wait (R6)
             same.over = True
-            if not body.get("reports") and not body.get("leases"):
+            if not body.get("reports") and not body.get("leases") and not body.get("pauses"):
                 found = self.look(same, now)
                 if found is not None and not (self.hasty and b'"tasks": []' in found.body):
                     return found
@@ -172,6 +186,10 @@ class ModelServer:
                     return own
         reports = [self._report(item, now) for item in body.get("reports", [])]
         leases = [self._renew(item, now) for item in body.get("leases", [])]
+        for item in body.get("pauses", []):  # of two pauses the one that ends later counts
+            until = max(now + item["seconds"], self.paused.get(item["name"], 0.0))
+            self.paused[item["name"]] = until
+        self._follow()
         if wanted is None or self.order != "run":  # answers with quiet or terminate carry no tasks (R40)
             return self._answer(reports, leases)
         tasks = self._grants(worker, request, wanted, now)
@@ -229,7 +247,7 @@ class ModelServer:
         claim = self.by_token.get(item["lease_token"])
         if claim is None:
             return {**said, "verdict": "unknown"}
-        outcome = [item["outcome"], item.get("result"), item.get("children", [])]
+        outcome = [item["outcome"], item.get("result"), item.get("children", []), item.get("then")]
         if claim.outcome is not None:  # one row per claim: a repeat is a duplicate (R28)
             verdict = "duplicate" if claim.outcome == outcome else "refused"
             return {**said, "verdict": verdict, "detail": "reported before"}
@@ -250,6 +268,8 @@ class ModelServer:
             task.end("completed", result=item["result"])
             for child in item.get("children", []):  # in the transaction that accepts the report (R22)
                 self._create_child(task, child)
+            if "then" in item:
+                self.to_follow[task.id] = item["then"]
         elif task.cancel_asked:  # any other end of a cancelled claim (R29)
             task.end("failed", "cancelled")
         elif item["outcome"] == "released":
@@ -265,6 +285,16 @@ class ModelServer:
             made = self.add(f"{parent.id}/{child['key']}", child["type"], max_attempts=100, parent=parent.id)
             made.key = child["key"]
 
+    def _follow(self) -> None:
+        """Creates what follows the children of a task, once all of them have ended, in place of that task."""
+        for task_id, then in tuple(self.to_follow.items()):
+            statuses = [one.status for one in self.tasks.values() if one.parent == task_id]
+            if set(statuses) <= {"completed", "failed"}:
+                parent = self.tasks[task_id].parent
+                made = self.add(f"{task_id}/then", then["type"], max_attempts=100, parent=parent)
+                made.follows, made.counts = task_id, (statuses.count("completed"), statuses.count("failed"))
+                del self.to_follow[task_id]
+
     # what both share
 
     def _next(self, types: list[str], now: float) -> ModelTask | None:
@@ -272,8 +302,16 @@ class ModelServer:
         for task in self.tasks.values():
             if task.status == "processing" and task.expires_at <= now:
                 self._expired(task)
-        ready = (task for task in self.tasks.values() if task.ready(now) and task.type in types)
+        ready = (
+            task
+            for task in self.tasks.values()
+            if task.ready(now) and task.type in types and self._open(task, now)
+        )
         return min(ready, key=lambda task: task.number, default=None)
+
+    def _open(self, task: ModelTask, now: float) -> bool:
+        """Whether nobody has paused the limit of a task."""
+        return self.paused.get(self.limits.get(task.type, ""), 0.0) <= now
 
     def _expired(self, task: ModelTask) -> None:
         """A claim ran out: somebody else may have the task, unless it was cancelled (R29) or that was its last."""

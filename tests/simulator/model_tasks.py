@@ -15,6 +15,8 @@ class ModelTask:
         number: Its place in the line.
         expires_at: When its claim runs out.
         params: Its own id unless given.
+        follows: Whose children it follows, "" for nobody's.
+        counts: How many of those completed and failed, by the time it was created.
     """
 
     id: str
@@ -34,6 +36,8 @@ class ModelTask:
     result: Any = None
     error: str = ""
     params: Any = None
+    follows: str = ""
+    counts: tuple[int, int] = (0, 0)
 
     @property
     def claimed_at(self) -> float:

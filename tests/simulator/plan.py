@@ -33,6 +33,8 @@ class Work:
         max_attempts: What the server allows it.
         at: When it is submitted, seconds.
         gated: Whether it is of the type whose handler is not always ready.
+        follower: Whether a task is to follow its children.
+        pauses: How long it pauses the limit that all tasks of a plan use, at its first begin, seconds.
         fate: `refused`: the server does not take its content; `poison`: every call with its result fails.
             `unreadable`: its params are none.
     """
@@ -45,6 +47,8 @@ class Work:
     max_attempts: int = 100
     at: float = 0.0
     gated: bool = False
+    follower: bool = False
+    pauses: float = 0.0
     fate: Fate = ""
 
 
@@ -219,6 +223,11 @@ class Plan:
     faults: tuple[Fault, ...] = ()
     hasty: bool = False
     talks: bool = False
+
+    @property
+    def fleet(self) -> bool:
+        """Whether handlers use what a whole fleet has: tasks that follow others, and limits."""
+        return any(work.follower or work.pauses for work in self.works)
 
     def task_id(self, number: int) -> str:
         """The id of a task of the plan; one dialect knows numbers only."""

@@ -9,7 +9,7 @@ from tests.simulator.model_prismq_client import ModelPrismqClient
 from tests.simulator.model_server import ModelServer
 from tests.simulator.model_tasks import ModelClaim
 from tests.simulator.network import Network
-from tests.simulator.plan import HalfFailure, Plan, Work
+from tests.simulator.plan import End, HalfFailure, Plan, Work
 from tests.simulator.schedule import Schedule
 
 TYPE = "Simulated.Work"
@@ -18,6 +18,9 @@ GATED = "Simulated.Gated"
 """The type whose handler is not always ready."""
 
 TYPES = (TYPE, CHILD, GATED)
+LIMIT = "simulated"
+"""The limit that all tasks of a plan use where handlers pause it, beside their children."""
+
 TIME_LIMIT = 15.0
 """Seconds that every handler has."""
 
@@ -54,7 +57,12 @@ class Scene:
 
     def work(self, task_id: str) -> Work:
         """How a task's handler goes."""
-        return self._works.get(task_id, Work(seconds=0.05))
+        return self._works.get(task_id) or Work(seconds=0.05, end=self._end_of(task_id))
+
+    def _end_of(self, task_id: str) -> End:
+        """The second child of a task fails where a task is to follow them."""
+        parent, _, key = task_id.partition("/")
+        return "permanent" if key == "1" and self._works[parent].follower else "complete"
 
     def cancel(self, task_id: str) -> None:
         """Somebody asks for the end of a task."""
@@ -81,5 +89,10 @@ def _server(plan: Plan) -> ModelServer:
         halves = frozenset(one.number for one in plan.faults if isinstance(one, HalfFailure))
         return ModelPrismqClient(exchange=False, refused=refused, types=TYPES, halves=halves)
     return ModelServer(
-        exchange=plan.dialect == "exchange", refused=refused, hasty=plan.hasty, logs=plan.talks
+        exchange=plan.dialect == "exchange",
+        refused=refused,
+        hasty=plan.hasty,
+        logs=plan.talks,
+        fleet=plan.fleet,
+        limits={TYPE: LIMIT, GATED: LIMIT} if plan.fleet else {},
     )

@@ -66,6 +66,16 @@ def _of_task(fault: object, number: int) -> bool:
 
 def _simpler(work: Work) -> Iterator[Work]:
     usual = Work()
-    for name in ("end", "obeys", "checkpoint", "children", "fate", "max_attempts", "seconds"):
+    for name in (
+        "end",
+        "obeys",
+        "checkpoint",
+        "children",
+        "follower",
+        "pauses",
+        "fate",
+        "max_attempts",
+        "seconds",
+    ):
         if getattr(work, name) != getattr(usual, name):
             yield replace(work, **{name: getattr(usual, name)})

@@ -46,6 +46,7 @@ class Verdict:
         if task.status == "completed" and len(accepted) != 1:
             yield "twice", f"{task.id} is completed without a claim that did it"
         yield from self._children(task)
+        yield from self._follower(task)
         if task.status == "failed":
             yield from self._failed(task)
         elif task.result != {"task": task.id}:
@@ -62,6 +63,17 @@ class Verdict:
             wanted = max(wanted, min(len(children), self.scene.work(task.id).children))
         if len(children) != wanted:
             yield "R22", f"{task.id} is {task.status} and has {len(children)} children, not {wanted}"
+
+    def _follower(self, task: ModelTask) -> Iterator[Finding]:
+        """One task follows the children of one that completed, and was told how they ended."""
+        tasks = self.scene.server.tasks.values()
+        wanted = self.scene.server.fleet and task.status == "completed" and self.scene.work(task.id).follower
+        followers = [one for one in tasks if one.follows == task.id]
+        if len(followers) != wanted:
+            yield "fan_in", f"{task.id} is {task.status}, and {len(followers)} tasks follow its children"
+        ends = [one.status for one in tasks if one.parent == task.id]
+        if any(one.counts != (ends.count("completed"), ends.count("failed")) for one in followers):
+            yield "fan_in", f"what follows {task.id} was told {[one.counts for one in followers]} of {ends}"
 
     def _failed(self, task: ModelTask) -> Iterator[Finding]:
         work = self.scene.work(task.id)

@@ -20,6 +20,7 @@ from prismq_worker_sdk.outbox.store import Held, HoldResult
 from prismq_worker_sdk.worker.attempt import Attempt, Finished
 from tests.simulator.closed import ClosedTypes
 from tests.simulator.host import Worker
+from tests.simulator.pauses import PausedLimits
 from tests.simulator.plan import Steered
 from tests.simulator.prefetched import PrefetchedTasks
 from tests.simulator.scene import Scene
@@ -48,6 +49,7 @@ class Watch:
         failed_early: Tasks of which it was told that the server failed them before their attempts were used up.
         offered: Tasks of which a result was sent to a server that creates children before it takes the report.
         prefetched: What waited for a slot.
+        pauses: Of the limit of a plan.
         trace: What happened, for people.
     """
 
@@ -72,6 +74,7 @@ class Watch:
         self._lapsed: set[tuple[Worker, str]] = set()
         self._closed = ClosedTypes()
         self._trouble = Trouble(scene)
+        self.pauses = PausedLimits(scene, self._trouble)
 
     def find(self, rule: str, what: str) -> None:
         """Something that must not be."""
@@ -166,6 +169,8 @@ class Watch:
             self.find(
                 "R37", f"{process.worker_id} exits with 0 and leaves {waiting} reports, {left} handlers"
             )
+        for breach in self.pauses.exited(process, services, CALM):
+            self.find(*breach)
         cut_off = [
             one.ref.task_id for one in services.attempts.live() if self._scene.work(one.ref.task_id).obeys
         ]

@@ -86,6 +86,12 @@ def database_of(folder):
     return f"{server.rstrip('/')}/{name}"
 
 
+def routed(*apis):
+    """Lets servers build their routes, one after the other: at once, one would see warnings that another silences."""
+    for api in apis:
+        api.call("GET", "/nothing")
+
+
 @contextmanager
 def running_api(folder, clock=None, *, own_time=False, **options):
     """A server on the database of a folder.

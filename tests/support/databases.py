@@ -13,6 +13,9 @@ from tests.support.processes import wait_until
 FAST = ("--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-buffer-pool-size=64M")
 """What is stored need not outlive the machine."""
 
+NAMED = "PRISMQ_TEST_SERVER"
+"""Which server of tests.prove.database_trees tests/databases starts; this machine's MariaDB without it."""
+
 
 def mariadb_is_here():
     return shutil.which("mariadbd") is not None or shutil.which("mariadbd", path="/usr/sbin") is not None

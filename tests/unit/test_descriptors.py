@@ -66,3 +66,16 @@ def test_what_was_lent_comes_back_as_far_as_there_is_room(reserve, limit):
     limit[0] = 100
     reserve.refill()
     assert limit == [96]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="it has no such limit")
+def test_a_process_that_needs_many_may_have_all_that_it_is_allowed():
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+    try:
+        system.allow_descriptors()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

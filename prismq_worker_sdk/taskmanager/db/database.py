@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.errors import SettingsError, missing_extra
 from prismq_worker_sdk.taskmanager.db.migrate import HEAD, migrate, revision
 from prismq_worker_sdk.taskmanager.db.statements import Statement, execute
 
@@ -27,6 +27,9 @@ CONNECT_SECONDS, ANSWER_SECONDS = 5, 60
 
 AWAY = {(2003,), (2006,), (2013,), (1040,), (1053,)}
 """MySQL's codes: nobody listens, the connection was cut, too many connections, it is about to end."""
+SERVERS = {"mysql+pymysql", "mariadb+pymysql"}
+NO_OPTION = (TypeError, OSError, KeyError, ValueError, AttributeError)
+"""What a driver raises at an option of the URL that it does not know, or whose file is not there."""
 _LOG = logging.getLogger("prismq.taskmanager")
 _NOW = Statement("SELECT unix_timestamp(now(6)) AS at")
 
@@ -94,12 +97,14 @@ def connect(
     """
     try:
         writing = _engine(url, reads=False)
-    except (SQLAlchemyError, ImportError) as error:
-        raise SettingsError(f"--database is no file and no URL that can be used: {error}") from None
+    except ImportError as error:
+        raise missing_extra(error, "a database of MariaDB or MySQL", "mysql", "pymysql") from None
+    except (SQLAlchemyError, *NO_OPTION) as error:
+        raise SettingsError(f"--database is no URL that can be used: {error}") from None
     try:
         _wait_for(writing, patience)
         migrate(writing)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, *NO_OPTION) as error:
         writing.dispose()
         shown = writing.url.render_as_string(hide_password=True)
         reason = error.orig if isinstance(error, DBAPIError) else error
@@ -112,7 +117,7 @@ def connect(
 
 def _wait_for(engine: sa.Engine, seconds: float) -> None:
     """Lets a database server come up, as one in the next container does; what it refuses is refused at once."""
-    give_up_at = time.monotonic() + seconds
+    give_up_at, told = time.monotonic() + seconds, ""
     while True:
         try:
             return engine.connect().close()
@@ -120,7 +125,8 @@ def _wait_for(engine: sa.Engine, seconds: float) -> None:
             away = engine.dialect.name != "sqlite" and error.orig is not None and error.orig.args[:1] in AWAY
             if not away or time.monotonic() >= give_up_at:
                 raise
-            _LOG.warning("the database server cannot be reached yet: %s", error.orig)
+            if told != (told := str(error.orig)):
+                _LOG.warning("the database server cannot be reached yet, up to %g s: %s", seconds, told)
             time.sleep(START_PAUSE)
 
 
@@ -131,13 +137,17 @@ def open_to_read(url: str) -> sa.Engine:
         SettingsError: It is not there, not one of a TaskManager of this version, or cannot be opened.
     """
     try:
-        address = sa.make_url(url)
+        address = _address(url)
         if address.get_backend_name() == "sqlite" and not Path(address.database or ":").is_file():
             raise SettingsError(f"there is no database {address.database}; name it with --database")
         engine = _engine(url, reads=True)
-        with engine.connect() as db:
-            found = db.scalar(sa.select(revision.c.version_num))
-    except (SQLAlchemyError, ImportError) as error:
+        try:
+            with engine.connect() as db:
+                found = db.scalar(sa.select(revision.c.version_num))
+        except BaseException:
+            engine.dispose()
+            raise
+    except (SQLAlchemyError, ImportError, *NO_OPTION) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
         raise SettingsError(f"--database cannot be read as that of a TaskManager: {reason}") from None
     if found != HEAD:
@@ -154,8 +164,30 @@ def in_memory(url: str) -> bool:
     return url in {"sqlite://", "sqlite:///:memory:"}
 
 
+def _address(url: str) -> sa.URL:
+    """A URL in whose every part stands what belongs there; one that was cut at the wrong place would show a password.
+
+    Raises:
+        SettingsError: It is none.
+    """
+    try:
+        found = sa.make_url(url)
+    except (SQLAlchemyError, ValueError):
+        found = None
+    kind = None if found is None else found.drivername
+    if found is None or (kind in SERVERS and "@" in f"{found.host}{found.database}"):
+        fault = "is no file and no URL; in a password %40 stands for @, %3A for :, %2F for /"
+    elif kind not in {"sqlite", "sqlite+pysqlite", *SERVERS}:
+        fault = f"is no file and no URL that is known here: {kind}://"
+    elif kind in SERVERS and not found.database:
+        fault = "names a server, and no database there"
+    else:
+        return found
+    raise SettingsError(f"--database {fault}; write a file, or mysql+pymysql://USER:PASSWORD@HOST/NAME")
+
+
 def _engine(url: str, *, reads: bool) -> sa.Engine:
-    kind = sa.make_url(url).get_backend_name()
+    kind = _address(url).get_backend_name()
     if kind in {"mysql", "mariadb"}:
         return _mysql(url, reads=reads)
     alone: dict[str, Any] = {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}

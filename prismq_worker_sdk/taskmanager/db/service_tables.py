@@ -31,6 +31,7 @@ limit_uses = Table(
         doc="the end of the time in which they were used, microseconds since 1970",
     ),
     Column("units", Integer, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 type_uses = Table(
@@ -48,7 +49,7 @@ lanes = Table(
     "lanes",
     metadata,
     Column("id", BigId, primary_key=True, autoincrement=True),
-    Column("type", Name(255), nullable=False),
+    Column("type", Name(255), nullable=False, index=True),
     Column("config", Name(64), nullable=False, doc="what its type used when it was made"),
     Column("digest", Name(64), nullable=False, unique=True, doc="of type, config and uses"),
     Column("uses", Payload, nullable=False, doc="JSON list of [name of a limit, units]"),

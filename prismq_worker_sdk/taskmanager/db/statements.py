@@ -6,6 +6,7 @@ import re
 from collections import namedtuple
 from collections.abc import Callable, Generator, Mapping, Sequence
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -70,6 +71,30 @@ class Statement:
             cursor.close()
         return found
 
+    def rows_of_each(
+        self, db: sa.Connection, rows: Sequence[tuple[Any, ...]], within: str = "{}", **more: Any
+    ) -> list[Any]:
+        """The rows for each row of values, in one round trip and in no order; not for SQLite, which knows no such text.
+
+        Args:
+            within: A query around all of them; its rows have the columns that come in their place.
+            more: The values of its parameters.
+        """
+        kind = (f"{db.dialect.name} {db.dialect.driver} {within}", len(rows))
+        if kind not in self._compiled:
+            whole = f"({self._text}{self._lock.value})"
+            parts = (_NAME.sub(rf":\1_{place}", whole) for place in range(len(rows)))
+            self._compiled[kind] = _compiled(db.dialect, within.format(" UNION ALL ".join(parts)))
+        given = {
+            f"{name}_{place}": value
+            for place, row in enumerate(rows)
+            for name, value in zip(self._names, row, strict=True)
+        }
+        cursor = execute(db, self._compiled[kind][0], given | more)
+        found = list(map(_reader(cursor), cursor))
+        cursor.close()
+        return found
+
     def run(self, db: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Inserts or updates for each row of values, in the order in which the text names them, each once."""
         if not rows:
@@ -128,13 +153,11 @@ class Statement:
         kind = (f"{dialect.name} {dialect.driver}", size)
         if kind not in self._compiled:
             lock = "" if dialect.name == "sqlite" else self._lock.value
-            compiled = sa.text((text or self._text) + lock).compile(dialect=dialect)
-            self._compiled[kind] = (str(compiled), compiled.positiontup)
+            self._compiled[kind] = _compiled(dialect, (text or self._text) + lock)
         return self._compiled[kind]
 
     def _reader(self, cursor: Any) -> Callable[[Any], Any]:
-        row: Any = namedtuple("_Row", [column[0] for column in cursor.description or ()])  # type: ignore[misc]  # noqa: PYI024
-        self._row = row._make
+        self._row = _reader(cursor)
         return self._row
 
 
@@ -156,3 +179,19 @@ def execute(db: sa.Connection, text: str, values: Any = (), *, many: bool = Fals
     except db.dialect.loaded_dbapi.Error as error:
         raise OperationalError(text, None, error) from error
     return cursor
+
+
+def _compiled(dialect: sa.Dialect, text: str) -> tuple[str, list[str] | None]:
+    compiled = sa.text(text).compile(dialect=dialect)
+    return str(compiled), compiled.positiontup
+
+
+def _reader(cursor: Any) -> Callable[[Any], Any]:
+    return _row_of(tuple(column[0] for column in cursor.description or ()))
+
+
+@lru_cache(maxsize=256)
+def _row_of(columns: tuple[str, ...]) -> Callable[[Any], Any]:
+    row: Any = namedtuple("_Row", columns)  # type: ignore[misc]  # noqa: PYI024
+    make: Callable[[Any], Any] = row._make
+    return make

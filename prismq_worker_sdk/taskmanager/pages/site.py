@@ -19,7 +19,13 @@ from prismq_worker_sdk.taskmanager.app_state import PAGE, state_of
 from prismq_worker_sdk.taskmanager.http import Problem
 from prismq_worker_sdk.taskmanager.pages.pace import Pace
 from prismq_worker_sdk.taskmanager.pages.rendering import KINDS, LIVE, WHOLE, edition, render, static
-from prismq_worker_sdk.taskmanager.pages.viewers import Viewer, keep_key, place_of_this_site, viewer_of
+from prismq_worker_sdk.taskmanager.pages.viewers import (
+    Viewer,
+    caller_with,
+    keep_key,
+    place_of_this_site,
+    viewer_of,
+)
 from prismq_worker_sdk.taskmanager.short_ids import with_whole_id
 
 Look = Callable[[sa.Connection, float], Mapping[str, Any]]
@@ -74,7 +80,7 @@ class PageRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             try:
-                viewer = viewer_of(request)
+                viewer = await viewer_of(request)
                 response: Response = await self.endpoint(
                     request, viewer, **await with_whole_id(request, request.path_params)
                 )
@@ -114,7 +120,7 @@ async def signed_in(request: Request) -> Response:
     key, to = form.get("key", "").strip(), form.get("to", "/")
     try:
         _must_be_own(request)
-        state_of(request).keys.caller(key)
+        await caller_with(request, key)
     except Problem as problem:
         if PAGE in request.headers:
             return problem.answer()

@@ -42,16 +42,27 @@ class Viewer:
         return self.caller.types is None
 
 
-def viewer_of(request: Request) -> Viewer:
+async def viewer_of(request: Request) -> Viewer:
     """Who looks.
 
     Raises:
         Problem: 401 nobody who is known, 429 too often.
     """
     key = request.headers.get("X-API-Key") or request.cookies.get(COOKIE)
-    caller = state_of(request).keys.caller(key)
+    caller = await caller_with(request, key or "")
     request.scope["caller"] = caller
     return Viewer(caller, caller is not ANONYMOUS)
+
+
+async def caller_with(request: Request, key: str) -> Caller:
+    """Who calls with this key.
+
+    Raises:
+        Problem: 401 it is none that is known, 429 it calls too often.
+    """
+    state = state_of(request)
+    await state.find_key(key)
+    return state.keys.caller(key)
 
 
 def keep_key(request: Request, response: Response, key: str) -> None:

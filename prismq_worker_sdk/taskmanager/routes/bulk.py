@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
 
-from prismq_worker_sdk.taskmanager import audit, bulk, views
-from prismq_worker_sdk.taskmanager.app_state import admitted, caller_of, state_of
+from prismq_worker_sdk.taskmanager import bulk, views
+from prismq_worker_sdk.taskmanager.app_state import admitted, caller_of, noted, state_of
 from prismq_worker_sdk.taskmanager.bulk import BulkRequest
 from prismq_worker_sdk.taskmanager.http import Route, answer, body_of, json_text, takes
 
@@ -44,11 +43,5 @@ async def show(request: Request, job_id: str) -> Response:
 @router.delete("/tasks/bulk/{job_id}", dependencies=ADMIN)
 async def stop(request: Request, job_id: str) -> Response:
     """Ends a job where it is; what it has done stays."""
-    who = caller_of(request).name
-
-    def stopped(db: sa.Connection, now: float) -> str:
-        job = bulk.stop(db, job_id, now)
-        audit.note(db, who, "stop", "bulk", job_id, None, now)
-        return json_text(views.bulk_job(job))
-
-    return answer(await state_of(request).run(stopped))
+    job = await noted(request, lambda db, now: bulk.stop(db, job_id, now), "stop", "bulk", job_id)
+    return answer(json_text(views.bulk_job(job)))

@@ -29,7 +29,7 @@ async def create(request: Request) -> Response:
     return answer(json_text(keys.view(row, text)), 201)
 
 
-@router.delete("/keys/{key_id}", dependencies=ADMIN)
+@router.delete("/keys/{key_id:path}", dependencies=ADMIN)
 async def revoke(request: Request, key_id: str) -> Response:
     """Ends a key for ever, by its id or name; other processes follow within 2 s."""
     state, who = state_of(request), caller_of(request).name

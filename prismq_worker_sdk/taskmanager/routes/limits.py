@@ -21,7 +21,7 @@ from prismq_worker_sdk.taskmanager.http import (
     takes,
 )
 from prismq_worker_sdk.taskmanager.routes.pauses import NewPause
-from prismq_worker_sdk.taskmanager.rules import is_limit_name
+from prismq_worker_sdk.taskmanager.rules import is_name
 
 router = APIRouter(tags=["limits"], route_class=Route)
 ANY = [Depends(admitted(*LOOKS))]
@@ -95,7 +95,7 @@ async def _changed(
     request: Request, name: str, change: Callable[[sa.Connection, float], dict[str, Any]]
 ) -> Response:
     """The answer to a change; who waits is told, since there may be room now."""
-    if not is_limit_name(name):
+    if not is_name(name):
         raise Problem(422, "the name of a limit is 1 to 255 printable characters")
     state = state_of(request)
     found = await state.run(change)

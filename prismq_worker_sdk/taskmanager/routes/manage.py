@@ -19,7 +19,7 @@ from prismq_worker_sdk.taskmanager import (
     steering,
     views,
 )
-from prismq_worker_sdk.taskmanager.app_state import LOOKS, admitted, caller_of, state_of
+from prismq_worker_sdk.taskmanager.app_state import LOOKS, admitted, caller_of, noted, state_of
 from prismq_worker_sdk.taskmanager.callers import Caller
 from prismq_worker_sdk.taskmanager.config import Scope
 from prismq_worker_sdk.taskmanager.http import (
@@ -96,21 +96,15 @@ async def show(request: Request, task_id: str) -> Response:
 @router.post("/tasks/{task_id}/cancel", dependencies=ADMIN)
 async def cancel(request: Request, task_id: str) -> Response:
     """Fails a pending task at once; asks for the end of a running one."""
-    state = state_of(request)
-    who, task = caller_of(request).name, ("task", task_id)
-    row = await state.run(
-        audit.noted(lambda db, now: steering.cancel(db, task_id, now), who, "cancel", *task)
-    )
+    row = await noted(request, lambda db, now: steering.cancel(db, task_id, now), "cancel", "task", task_id)
     return answer(views.task(row._asdict()))
 
 
 @router.post("/tasks/{task_id}/retry", dependencies=ADMIN)
 async def retry(request: Request, task_id: str) -> Response:
     """Makes a failed task pending again."""
-    state = state_of(request)
-    who, task = caller_of(request).name, ("task", task_id)
-    row = await state.run(audit.noted(lambda db, now: steering.retry(db, task_id, now), who, "retry", *task))
-    state.waiting.notify({row.type: 1})
+    row = await noted(request, lambda db, now: steering.retry(db, task_id, now), "retry", "task", task_id)
+    state_of(request).waiting.notify({row.type: 1})
     return answer(views.task(row._asdict()))
 
 
@@ -170,17 +164,16 @@ async def workers_listed(request: Request) -> Response:
     return answer(json_text({"workers": [views.worker(row, running) for row, running in found]}))
 
 
-@router.post("/workers/{worker_id}/{action}", dependencies=ADMIN)
+@router.post("/workers/{worker_id:path}/{action}", dependencies=ADMIN)
 async def steer(request: Request, worker_id: str, action: str) -> Response:
     """Quiet: no new tasks; resume: tasks again; terminate: end as by a signal."""
     command = {"quiet": "quiet", "resume": exchange.RUN, "terminate": "terminate"}.get(action)
     if command is None:
         raise Problem(404, f"a worker can be told quiet, resume or terminate, not {action}")
-    state = state_of(request)
-    who, worker = caller_of(request).name, ("worker", worker_id)
-    steered = audit.noted(lambda db, _now: exchange.steer(db, worker_id, command), who, action, *worker)
-    row, running = await state.run(steered)
-    state.waiting.notify_worker(worker_id)
+    row, running = await noted(
+        request, lambda db, _now: exchange.steer(db, worker_id, command), action, "worker", worker_id
+    )
+    state_of(request).waiting.notify_worker(worker_id)
     return answer(json_text(views.worker(row, running)))
 
 

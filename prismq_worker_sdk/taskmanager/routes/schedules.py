@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
 
-from prismq_worker_sdk.taskmanager import audit, schedules, views
-from prismq_worker_sdk.taskmanager.app_state import LOOKS, admitted, caller_of, state_of
+from prismq_worker_sdk.taskmanager import schedules, views
+from prismq_worker_sdk.taskmanager.app_state import LOOKS, admitted, caller_of, noted, state_of
 from prismq_worker_sdk.taskmanager.config import Scope
-from prismq_worker_sdk.taskmanager.http import Problem, Route, answer, body_of, json_text, takes
+from prismq_worker_sdk.taskmanager.http import Problem, Route, answer, body_of, json_text, must_be_name, takes
 from prismq_worker_sdk.taskmanager.schedules import NewSchedule
 
 router = APIRouter(tags=["schedules"], route_class=Route)
 PRODUCER = [Depends(admitted(Scope.PRODUCER))]
 ANY = [Depends(admitted(*LOOKS))]
 STEERING = {"pause": schedules.pause, "resume": schedules.resume}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}")
 
 
 @router.get("/schedules", dependencies=ANY)
@@ -43,32 +41,29 @@ async def show(request: Request, name: str) -> Response:
 @router.put("/schedules/{name}", dependencies=PRODUCER, openapi_extra=takes(NewSchedule), status_code=201)
 async def put(request: Request, name: str) -> Response:
     """Makes a schedule, or changes one; what is left out is the default."""
-    if not _NAME.fullmatch(name):
-        raise Problem(422, f"{name[:200]!r} is no name; write up to 128 letters, digits, dots, - or _")
-    state, who, new = state_of(request), caller_of(request).name, await body_of(request, NewSchedule)
-    new.timing(state.now())
-    set_ = audit.noted(lambda db, now: schedules.put(db, name, new, now), who, "set", "schedule", name)
-    row, is_new = await state.run(set_)
+    must_be_name(name)
+    new = await body_of(request, NewSchedule)
+    new.timing(state_of(request).now())
+    row, is_new = await noted(
+        request, lambda db, now: schedules.put(db, name, new, now), "set", "schedule", name
+    )
     return answer(json_text(views.schedule(row)), 201 if is_new else 200)
 
 
 @router.delete("/schedules/{name}", dependencies=PRODUCER)
 async def delete(request: Request, name: str) -> Response:
     """Takes a schedule away; its tasks stay."""
-    who = caller_of(request).name
-    delete_ = audit.noted(lambda db, now: schedules.delete(db, name, now), who, "delete", "schedule", name)
-    row = await state_of(request).run(delete_)
+    row = await noted(request, lambda db, now: schedules.delete(db, name, now), "delete", "schedule", name)
     return answer(json_text(views.schedule(row)))
 
 
 @router.post("/schedules/{name}/run", dependencies=PRODUCER, status_code=201)
 async def run(request: Request, name: str) -> Response:
     """Makes a task of it now; its next time stays."""
-    state, who = state_of(request), caller_of(request).name
-    run_ = audit.noted(
-        lambda db, now: schedules.run_now(db, state.config, name, now), who, "run", "schedule", name
+    state = state_of(request)
+    task = await noted(
+        request, lambda db, now: schedules.run_now(db, state.config, name, now), "run", "schedule", name
     )
-    task = await state.run(run_)
     state.waiting.notify({task["type"]: 1})
     return answer(views.task(task), 201)
 
@@ -78,9 +73,9 @@ async def steer(request: Request, name: str, action: str) -> Response:
     """Pause: fires no more; resume: fires again, from its next time on."""
     if action not in STEERING:
         raise Problem(404, f"a schedule can be told pause, resume or run, not {action}")
-    who, act = caller_of(request).name, STEERING[action]
-    steered = audit.noted(lambda db, now: act(db, name, now), who, action, "schedule", name)
-    return answer(json_text(views.schedule(await state_of(request).run(steered))))
+    act = STEERING[action]
+    row = await noted(request, lambda db, now: act(db, name, now), action, "schedule", name)
+    return answer(json_text(views.schedule(row)))
 
 
 def _shown(request: Request, row: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
 
 from prismq_worker_sdk.taskmanager import audit, deleting, queries, steering, views
-from prismq_worker_sdk.taskmanager.app_state import admitted, caller_of, state_of
+from prismq_worker_sdk.taskmanager.app_state import admitted, caller_of, noted, state_of
 from prismq_worker_sdk.taskmanager.db.statements import Lock
 from prismq_worker_sdk.taskmanager.http import Problem, answer, body_of, json_text, takes
 from prismq_worker_sdk.taskmanager.messages import MAX_DELAY, Delay, Instant, Priority, StrictMessage
@@ -91,14 +91,7 @@ async def _steered(
     detail: dict[str, Any] | None,
 ) -> Response:
     """The task as it is now; a claim that waits may have it."""
-    state, who = state_of(request), caller_of(request).name
-
-    def steered(db: sa.Connection, now: float) -> Any:
-        row = steer(db, now)
-        audit.note(db, who, action, "task", task_id, detail, now)
-        return row
-
-    row = await state.run(steered)
+    row = await noted(request, steer, action, "task", task_id, detail)
     if not row.postponed:
-        state.waiting.notify({row.type: 1})
+        state_of(request).waiting.notify({row.type: 1})
     return answer(views.task(row._asdict()))

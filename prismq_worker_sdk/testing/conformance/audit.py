@@ -9,10 +9,9 @@ from prismq_worker_sdk.testing.conformance.trial import Trial
 check = bundle("audit")
 
 
-@check()
+@check(needs=("manage",))
 def an_act_is_written_down(server: Trial) -> None:
     """A task that was cancelled says so in `GET /audit` and with the task itself: who, when, what."""
-    server.needs("manage")
     task_id = server.submit()
     server.post(f"/tasks/{task_id}/cancel").json(200)
     acts = server.get(f"/audit?kind=task&target={task_id}").json(200)["audit"]
@@ -22,10 +21,9 @@ def an_act_is_written_down(server: Trial) -> None:
     same("what the task shows", [act["action"] for act in server.show(task_id)["audit"]], ["cancel"])
 
 
-@check()
+@check(needs=("manage",))
 def an_act_that_was_refused_is_none(server: Trial) -> None:
     """What was refused is not written down."""
-    server.needs("manage")
     task_id = server.submit()
     server.post(f"/tasks/{task_id}/retry").problem(409)
     same("what was done to the task", server.get(f"/audit?kind=task&target={task_id}").json(200)["audit"], [])

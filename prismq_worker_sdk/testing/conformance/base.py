@@ -58,8 +58,7 @@ def a_task_is_handed_out_whole(server: Trial) -> None:
 @check()
 def times_are_rfc_3339_in_utc(server: Trial) -> None:
     """`created_at` and `claimed_at` are RFC 3339 in UTC, the claim not before the creation."""
-    server.submit()
-    task = server.claimed()
+    task = server.submit_and_claim()
     created, claimed = (instant(task, name) for name in ("created_at", "claimed_at"))
     holds(created <= claimed, f"the task was claimed at {claimed}, before it was created at {created}")
 
@@ -83,8 +82,7 @@ def only_types_that_are_asked_for_are_handed_out(server: Trial) -> None:
 @check()
 def a_completed_task_is_done(server: Trial) -> None:
     """`complete` answers 200 `{"status": "success"}`, and the task is not handed out again."""
-    server.submit()
-    task = server.claimed()
+    task = server.submit_and_claim()
     same("the answer", server.end(task, result={"n": [1, "ž"]}).json(200).get("status"), "success")
     same("a claim after it", server.claim(ANOTHER), None)
 
@@ -115,8 +113,7 @@ def the_end_of_an_unknown_task_is_404(server: Trial) -> None:
 @check()
 def another_worker_cannot_end_a_task(server: Trial) -> None:
     """`complete` and `fail` under another worker id answer 409, and whoever holds the task still can."""
-    server.submit()
-    task = server.claimed(ONE)
+    task = server.submit_and_claim(ONE)
     for how in ("complete", "fail"):
         server.end(task, how, ANOTHER).json(409)
     server.end(task, worker=ONE).json(200)
@@ -134,8 +131,7 @@ def a_task_that_nobody_holds_cannot_be_ended(server: Trial) -> None:
 @check()
 def a_task_ends_once(server: Trial) -> None:
     """A second `complete` or `fail` of a completed task answers 409."""
-    server.submit()
-    task = server.claimed()
+    task = server.submit_and_claim()
     server.end(task).json(200)
     for how in ("complete", "fail"):
         server.end(task, how).json(409)
@@ -153,8 +149,7 @@ def one_task_goes_to_one_of_many_claimers(server: Trial) -> None:
 @check()
 def many_tasks_go_to_many_claimers_once_each(server: Trial) -> None:
     """Claims at the same time are given different tasks, and all tasks are handed out."""
-    for _ in range(CLAIMERS):
-        server.submit()
+    server.submit_many(CLAIMERS)
     calls = [lambda name=f"w{number}": server.claim(name) for number in range(CLAIMERS)]
     found: list[Task] = []
     for _round in range(CLAIMERS):
@@ -176,8 +171,7 @@ def a_request_that_makes_no_sense_is_refused(server: Trial) -> None:
 @check(waits=1)
 def an_abandoned_task_is_handed_out_again(server: Trial) -> None:
     """A task whose claim ran out is handed out again, and its first holder cannot end it then."""
-    server.submit()
-    first = server.claimed(ONE)
+    first = server.submit_and_claim(ONE)
     same("a claim before that", server.claim(ANOTHER), None)
     server.server.pass_time((server.server.claim_timeout or 0) * 1.02 + 0.2)
     again = server.again(lambda: server.claim(ANOTHER))
@@ -189,8 +183,7 @@ def an_abandoned_task_is_handed_out_again(server: Trial) -> None:
 @check(waits=1)
 def a_late_end_is_taken_until_the_task_is_claimed_again(server: Trial) -> None:
     """A claim that ran out stays valid until somebody else has the task (R8)."""
-    server.submit()
-    task = server.claimed()
+    task = server.submit_and_claim()
     server.server.pass_time((server.server.claim_timeout or 0) * 1.02 + 0.2)
     server.end(task).json(200)
 

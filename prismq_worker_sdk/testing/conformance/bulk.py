@@ -101,7 +101,7 @@ def a_pending_task_can_be_changed(server: Trial) -> None:
 @check()
 def a_paused_type_is_not_handed_out(server: Trial) -> None:
     """A task type that is paused is given to no claim, and its tasks stay, until it is resumed; running ones go on."""
-    server.submit(), server.submit()
+    server.submit_many(2)
     task = server.claimed()
     server.afterwards("POST", f"/task-types/{server.type_of()}/resume")
     server.post(f"/task-types/{server.type_of()}/pause", {"reason": "quota"}).json(200)
@@ -126,8 +126,7 @@ def a_pause_ends_by_itself(server: Trial) -> None:
 
 def _tasks(server: Trial, number: int) -> None:
     server.needs("exchange", "manage")
-    for _ in range(number):
-        server.submit()
+    server.submit_many(number)
 
 
 def _job(server: Trial, action: str, **said: Any) -> dict[str, Any]:

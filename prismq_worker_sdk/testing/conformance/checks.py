@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import getdoc
 from typing import Any
@@ -33,11 +33,13 @@ class Check:
     Attributes:
         bundle: `base`, or the name under which a server announces it.
         waits: How many leases it lets run out, of the base protocol claim timeouts.
+        needs: Other bundles without which it cannot be looked at.
     """
 
     bundle: str
     run: Run
     waits: float = 0.0
+    needs: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -80,6 +82,11 @@ def holds(kept: object, text: str) -> None:
 def same(what: str, found: object, wanted: object) -> None:
     """Raises Broken unless both are equal."""
     holds(found == wanted, f"{what}: {_short(found)}, not {_short(wanted)}")
+
+
+def has(what: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Raises Broken unless what was found has these members."""
+    same(what, {name: found.get(name) for name in wanted}, wanted)
 
 
 def _short(value: object) -> str:

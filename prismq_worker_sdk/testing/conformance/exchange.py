@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from prismq_worker_sdk.testing.conformance.base import instant, whole
-from prismq_worker_sdk.testing.conformance.checks import NotChecked, bundle, holds, same
+from prismq_worker_sdk.testing.conformance.checks import NotChecked, bundle, has, holds, same
 from prismq_worker_sdk.testing.conformance.trial import ANOTHER, ONE, Trial, ids
 
 check = bundle("exchange")
@@ -29,7 +29,7 @@ def an_empty_exchange_is_answered(server: Trial) -> None:
     """An exchange of a worker id alone answers with empty lists and what is wanted of the worker: `run`."""
     empty = {"reports": [], "leases": [], "tasks": [], "worker": "run"}
     found = server.exchange()
-    same("the answer", {name: found.get(name) for name in empty}, empty)
+    has("the answer", found, empty)
 
 
 @check()
@@ -48,16 +48,14 @@ def a_task_comes_with_its_claim(server: Trial) -> None:
 @check()
 def no_more_tasks_come_than_are_asked_for(server: Trial) -> None:
     """A claim is given `max_tasks` at most, and what is left by the next one."""
-    for _ in range(3):
-        server.submit()
+    server.submit_many(3)
     same("tasks for a claim of two, and for the next", (len(server.take(2)), len(server.take(2))), (2, 1))
 
 
 @check()
 def one_task_goes_to_one_of_many_claims(server: Trial) -> None:
     """Of eight exchanges at the same time each is given other tasks."""
-    for _ in range(5):
-        server.submit()
+    server.submit_many(5)
     calls = [lambda name=f"w{number}": server.take(1, name) for number in range(8)]
     found = ids(task for tasks in server.at_once(*calls) for task in tasks)
     found += ids(server.take(5))
@@ -67,7 +65,7 @@ def one_task_goes_to_one_of_many_claims(server: Trial) -> None:
 @check()
 def tokens_are_new_for_each_claim(server: Trial) -> None:
     """Each claim has a token of its own, also of the same task (R2)."""
-    server.submit(), server.submit()
+    server.submit_many(2)
     first = server.take(2)
     for task in first:
         same("the verdict on the release", server.report(task, "released"), "accepted")
@@ -79,17 +77,15 @@ def tokens_are_new_for_each_claim(server: Trial) -> None:
 @check()
 def reports_are_applied_before_the_claim(server: Trial) -> None:
     """In one exchange reports and renewals come first: what a report frees can be claimed by it."""
-    server.submit()
-    task = server.taken()
+    task = server.submit_and_take()
     report = server.of(task, outcome="failed", error="again", retryable=True, delay_seconds=0)
     found = server.exchange(reports=[report], claim={"task_types": [server.type_of()]})
     same("the tasks of the exchange that freed one", ids(found["tasks"]), [task["id"]])
 
 
-@check()
+@check(needs=("manage",))
 def an_answer_is_no_larger_than_announced(server: Trial) -> None:
     """An answer has `max_bytes` at most: fewer tasks are handed out, and the others by the next claim."""
-    server.needs("manage")
     most, tasks = int(server.server.exchange["max_bytes"]), int(server.server.exchange["max_tasks"])
     size = min(MIB - 64, most // 4)
     number = most // size + 2
@@ -108,8 +104,7 @@ def an_answer_is_no_larger_than_announced(server: Trial) -> None:
 @check()
 def a_repeat_of_a_request_is_given_the_same_tasks(server: Trial) -> None:
     """A repeat of a `request_id` is given the tasks of its first sending, with the seconds that remain (R6)."""
-    for _ in range(3):
-        server.submit()
+    server.submit_many(3)
     first = server.take(2, request_id="r1")
     again = server.take(2, request_id="r1")
     tokens = [[task["lease_token"] for task in tasks] for tasks in (first, again)]
@@ -124,7 +119,7 @@ def a_repeat_of_a_request_is_given_the_same_tasks(server: Trial) -> None:
 @check()
 def another_worker_has_requests_of_its_own(server: Trial) -> None:
     """The same `request_id` of another worker is another request (R6)."""
-    server.submit(), server.submit()
+    server.submit_many(2)
     one, another = server.take(1, ONE, request_id="r1"), server.take(1, ANOTHER, request_id="r1")
     same("different tasks", len(set(ids(one + another))), 2)
 
@@ -193,8 +188,7 @@ def a_call_that_carries_something_does_not_wait(server: Trial) -> None:
 @check(waits=1)
 def an_expired_claim_is_handed_out_again(server: Trial) -> None:
     """A task whose lease ran out is handed out again, under a new token; not before."""
-    server.submit()
-    first = server.taken(ONE)
+    first = server.submit_and_take(ONE)
     same("a claim before the lease ran out", server.take(1, ANOTHER), [])
     server.let_run_out()
     again = server.again(lambda: server.take(1, ANOTHER))
@@ -205,12 +199,11 @@ def an_expired_claim_is_handed_out_again(server: Trial) -> None:
 @check(waits=1.5)
 def a_renewal_keeps_a_claim(server: Trial) -> None:
     """A renewal answers `renewed` with `lease_seconds`, and the lease counts from then on."""
-    server.submit()
-    task = server.taken()
+    task = server.submit_and_take()
     server.server.pass_time(server.server.lease_seconds * 0.7)
     (verdict,) = server.exchange(leases=[server.of(task)])["leases"]
     wanted = {"task_id": task["id"], "verdict": "renewed", "lease_seconds": server.server.lease_seconds}
-    same("the renewal", {name: verdict.get(name) for name in wanted}, wanted)
+    has("the renewal", verdict, wanted)
     server.server.pass_time(server.server.lease_seconds * 0.7)
     same("a claim after the first lease and within the second", server.take(1, ANOTHER), [])
     same("the verdict on its report", server.report(task), "accepted")

@@ -15,8 +15,7 @@ CHILD = "Child"
 @check()
 def verdicts_come_in_the_order_sent(server: Trial) -> None:
     """Each report and renewal of an exchange has a verdict of its own, in the order sent."""
-    for _ in range(4):
-        server.submit()
+    server.submit_many(4)
     one, two, three, four = server.take(4)
     unknown = {"id": str(uuid.uuid4()), "lease_token": "made-up"}
     sent = [server.of(task, outcome="completed", result=1) for task in (two, unknown, one)]
@@ -30,8 +29,7 @@ def verdicts_come_in_the_order_sent(server: Trial) -> None:
 @check()
 def the_token_alone_proves_a_claim(server: Trial) -> None:
     """A report of another worker under the right token is accepted, one under a token that never was `unknown` (R2)."""
-    server.submit()
-    task = server.taken(ONE)
+    task = server.submit_and_take(ONE)
     same("a made-up token", server.report({**task, "lease_token": uuid.uuid4().hex}, worker=ONE), "unknown")
     same("the right token from another worker", server.report(task, worker=ANOTHER, result=1), "accepted")
 
@@ -39,7 +37,7 @@ def the_token_alone_proves_a_claim(server: Trial) -> None:
 @check()
 def a_token_is_of_its_task(server: Trial) -> None:
     """A report under the token of another task is `unknown`, and touches neither task."""
-    server.submit(), server.submit()
+    server.submit_many(2)
     one, two = server.take(2)
     same(
         "a report under another task's token",
@@ -60,16 +58,14 @@ def a_completed_task_is_done(server: Trial) -> None:
 @check()
 def a_repeated_report_is_a_duplicate(server: Trial) -> None:
     """The same report again is a `duplicate`, and changes nothing (R28)."""
-    server.submit()
-    task = server.taken()
+    task = server.submit_and_take()
     same("a report sent twice", [server.report(task, result=1) for _ in range(2)], ["accepted", "duplicate"])
 
 
 @check()
 def a_repeated_report_is_a_duplicate_after_the_next_claim(server: Trial) -> None:
     """The same report again is a `duplicate` also when the task was claimed again meanwhile (R28)."""
-    server.submit()
-    task = server.taken(ONE)
+    task = server.submit_and_take(ONE)
     failed: dict[str, Any] = {"error": "x", "retryable": True, "delay_seconds": 0}
     same("the report", server.report(task, "failed", **failed), "accepted")
     again = server.again(lambda: server.take(1, ANOTHER))
@@ -81,8 +77,7 @@ def a_repeated_report_is_a_duplicate_after_the_next_claim(server: Trial) -> None
 @check()
 def another_outcome_under_the_same_token_is_refused(server: Trial) -> None:
     """A second report of a claim with another outcome is `refused`, and names the first (R28)."""
-    server.submit()
-    task = server.taken()
+    task = server.submit_and_take()
     server.report(task, result=1)
     report = server.of(task, outcome="failed", error="x", retryable=False)
     (verdict,) = server.exchange(reports=[report])["reports"]
@@ -124,8 +119,7 @@ def a_failure_waits_as_long_as_it_was_told_to(server: Trial) -> None:
 @check()
 def a_release_does_not_count(server: Trial) -> None:
     """A released task is pending again, also after a renewal, and the attempt does not count."""
-    server.submit()
-    task = server.taken()
+    task = server.submit_and_take()
     server.renew(task)
     same("the verdict", server.report(task, "released"), "accepted")
     again = server.again(lambda: server.take(1))
@@ -144,8 +138,7 @@ def a_release_waits_as_long_as_it_was_told_to(server: Trial) -> None:
 @check()
 def a_checkpoint_is_kept(server: Trial) -> None:
     """The checkpoint of a renewal or a report is there for the next attempt; one that says none keeps it (R30)."""
-    server.submit()
-    task = server.taken()
+    task = server.submit_and_take()
     server.renew(task, checkpoint={"page": 1})
     server.report(task, "failed", error="x", delay_seconds=0)
     (task,) = server.again(lambda: server.take(1))
@@ -158,8 +151,7 @@ def a_checkpoint_is_kept(server: Trial) -> None:
 @check()
 def children_are_created_with_their_report(server: Trial) -> None:
     """The children of a completed report can be claimed once it is accepted; a repeat of it creates no more (R22)."""
-    server.submit()
-    task = server.taken()
+    task = server.submit_and_take()
     children = [_child(server, number) for number in range(2)]
     same("a claim of children before", server.take(9, kinds=(CHILD,)), [])
     for verdict in ("accepted", "duplicate"):
@@ -171,8 +163,7 @@ def children_are_created_with_their_report(server: Trial) -> None:
 @check()
 def other_children_are_another_outcome(server: Trial) -> None:
     """The same result with other children is another outcome: `refused`, and nothing is created (R28)."""
-    server.submit()
-    task = server.taken()
+    task = server.submit_and_take()
     server.report(task, result=1)
     same(
         "the same result with a child", server.report(task, result=1, children=[_child(server, 1)]), "refused"
@@ -180,16 +171,14 @@ def other_children_are_another_outcome(server: Trial) -> None:
     same("a claim of children", server.take(9, kinds=(CHILD,)), [])
 
 
-@check()
+@check(needs=("manage",))
 def a_child_that_does_not_fit_refuses_the_report_whole(server: Trial) -> None:
     """A child that does not fit its registered type makes its report `refused`; nothing is created (R22)."""
-    server.needs("manage")
     schema = {"type": "object", "required": ["n"]}
     server.ask("PUT", f"/task-types/{server.type_of(CHILD)}", {"version": "1", "param_schema": schema}).json(
         200
     )
-    server.submit()
-    task = server.taken()
+    task = server.submit_and_take()
     children = [_child(server, 1), {"key": "bad", "type": server.type_of(CHILD), "params": {}}]
     same("the verdict", server.report(task, result=1, children=children), "refused")
     same("a claim of children", server.take(9, kinds=(CHILD,)), [])
@@ -199,7 +188,7 @@ def a_child_that_does_not_fit_refuses_the_report_whole(server: Trial) -> None:
 @check()
 def a_result_that_is_too_large_is_refused_alone(server: Trial) -> None:
     """A result above 8 MiB is `refused`, its neighbours are accepted, and a short failure is taken after it (R24)."""
-    server.submit(), server.submit()
+    server.submit_many(2)
     large, small = server.take(2)
     sent = [
         server.of(large, outcome="completed", result="x" * (8 * 1024 * 1024 + 1)),
@@ -213,8 +202,7 @@ def a_result_that_is_too_large_is_refused_alone(server: Trial) -> None:
 @check(waits=1)
 def what_another_has_claimed_is_lost(server: Trial) -> None:
     """Once a task was claimed again, reports and renewals under the old token are `lost`, and create no children."""
-    server.submit()
-    old = server.taken(ONE)
+    old = server.submit_and_take(ONE)
     server.let_run_out()
     (new,) = server.again(lambda: server.take(1, ANOTHER))
     same("a renewal under the old token", server.renew(old), "lost")
@@ -226,7 +214,7 @@ def what_another_has_claimed_is_lost(server: Trial) -> None:
 @check(waits=1)
 def an_expired_token_is_valid_until_the_task_is_claimed_again(server: Trial) -> None:
     """A late renewal is `renewed` and a late report `accepted`, as long as nobody else has the task (R8)."""
-    server.submit(), server.submit()
+    server.submit_many(2)
     one, two = server.take(2)
     server.let_run_out()
     same("a late renewal", server.renew(one), "renewed")
@@ -238,8 +226,7 @@ def an_expired_token_is_valid_until_the_task_is_claimed_again(server: Trial) -> 
 @check(waits=1)
 def a_late_report_is_accepted(server: Trial) -> None:
     """A report that comes after its lease, without a renewal, is `accepted` unless somebody else has the task (R8)."""
-    server.submit()
-    task = server.taken()
+    task = server.submit_and_take()
     server.let_run_out()
     same("the verdict", server.report(task, result=1), "accepted")
     same("a claim after it", server.take(1, ANOTHER), [])

@@ -55,8 +55,7 @@ def children_are_counted(server: Trial) -> None:
 def _parent(server: Trial, children: int) -> Task:
     """A task that has just completed with children, and what is to follow them."""
     server.needs("exchange", "manage")
-    server.submit()
-    task = server.taken()
+    task = server.submit_and_take()
     made = [{"key": f"c{n}", "type": server.type_of(CHILD), "params": {"n": n}} for n in range(children)]
     then: dict[str, Any] = {"type": server.type_of(LAST), "params": {"run": 7}}
     same("the verdict", server.report(task, result=1, children=made, then=then), "accepted")

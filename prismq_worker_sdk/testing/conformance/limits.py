@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from prismq_worker_sdk.testing.conformance.checks import bundle, holds, same
+from prismq_worker_sdk.testing.conformance.checks import bundle, has, holds, same
 from prismq_worker_sdk.testing.conformance.trial import ANOTHER, ONE, Trial, ids
 
 check = bundle("limits")
@@ -17,7 +17,7 @@ def a_limit_is_set_and_shown(server: Trial) -> None:
     _limit(server, units=9, period=60)
     _limit(server, **wanted)
     found = server.get(_path(server)).json(200)
-    same("the limit", {name: found.get(name) for name in wanted}, wanted)
+    has("the limit", found, wanted)
     same("what is used of it", (found["used"], found["running"]), (0, 0))
     server.ask("DELETE", _path(server)).json(200)
     server.get(_path(server)).problem(404)
@@ -34,9 +34,7 @@ def a_limit_that_makes_no_sense_is_refused(server: Trial) -> None:
 @check()
 def no_more_begins_in_a_period_than_there_are_units(server: Trial) -> None:
     """In a period tasks begin for the units of their limit and no more, at every worker and by every kind of claim."""
-    _limit(server, units=4, period=60)
-    _uses(server, units=2)
-    _tasks(server, 5)
+    _limited(server, 5, units=4, period=60, each=2)
     same("tasks for the first claim", len(server.take(5, ONE)), 2)
     same("tasks for another worker", server.take(5, ANOTHER), [])
     same("a claim of the base protocol", server.claim(), None)
@@ -46,9 +44,7 @@ def no_more_begins_in_a_period_than_there_are_units(server: Trial) -> None:
 @check()
 def units_come_back_after_the_period(server: Trial) -> None:
     """What was used counts for one period."""
-    _limit(server, units=1, period=2)
-    _uses(server)
-    _tasks(server, 2)
+    _limited(server, 2, units=1, period=2)
     same("tasks in the first period", (len(server.take(2)), len(server.take(2))), (1, 0))
     server.server.pass_time(2.2)
     same("tasks in the next one", len(server.again(lambda: server.take(2))), 1)
@@ -57,9 +53,7 @@ def units_come_back_after_the_period(server: Trial) -> None:
 @check()
 def no_more_run_at_once_than_allowed(server: Trial) -> None:
     """`at_once` tasks run at the same time; the next begins when one of them has ended."""
-    _limit(server, at_once=1)
-    _uses(server)
-    _tasks(server, 2)
+    _limited(server, 2, at_once=1)
     tasks = server.take(2)
     same("tasks at once", (len(tasks), len(server.take(2, ANOTHER))), (1, 0))
     same("the verdict", server.report(tasks[0]), "accepted")
@@ -69,9 +63,7 @@ def no_more_run_at_once_than_allowed(server: Trial) -> None:
 @check()
 def many_claims_at_once_keep_to_a_limit(server: Trial) -> None:
     """Claims at the same time are given no more together than the limit allows, and all of it."""
-    _limit(server, units=5, period=600)
-    _uses(server)
-    _tasks(server, 12)
+    _limited(server, 12, units=5, period=600)
     calls = [lambda name=f"w{number}": server.take(2, name) for number in range(8)]
     found = ids(task for tasks in server.at_once(*calls) for task in tasks)
     found += ids(server.take(12))
@@ -96,9 +88,7 @@ def a_name_may_stand_in_the_params(server: Trial) -> None:
 @check()
 def a_paused_limit_stops_its_tasks(server: Trial) -> None:
     """No task begins that uses a paused limit, until it is resumed or the pause is over."""
-    _limit(server, at_once=9)
-    _uses(server)
-    _tasks(server, 1)
+    _limited(server, 1, at_once=9)
     paused = server.post(f"{_path(server)}/pause", {"seconds": 3600, "reason": "quota"}).json(200)
     same("why it is paused", paused["pause_reason"], "quota")
     same("tasks while it is paused", server.take(1), [])
@@ -109,9 +99,7 @@ def a_paused_limit_stops_its_tasks(server: Trial) -> None:
 @check()
 def a_pause_rides_on_an_exchange(server: Trial) -> None:
     """`pauses` of an exchange stop a limit before the same call claims anything."""
-    _limit(server, at_once=9)
-    _uses(server)
-    _tasks(server, 1)
+    _limited(server, 1, at_once=9)
     pause = {"name": _name(server), "seconds": 3600, "reason": "HTTP 429"}
     same("tasks of the call that pauses", server.take(1, pauses=[pause]), [])
     holds(server.get(_path(server)).json(200)["paused_until"], "the limit does not show its pause")
@@ -136,6 +124,8 @@ def _uses(server: Trial, **said: Any) -> None:
     server.ask("PUT", f"/task-types/{server.type_of()}/limits", {"limits": [use]}).json(200)
 
 
-def _tasks(server: Trial, number: int) -> None:
-    for _ in range(number):
-        server.submit()
+def _limited(server: Trial, number: int, *, each: int = 1, **said: Any) -> None:
+    """Creates so many tasks, each of which uses units of a limit."""
+    _limit(server, **said)
+    _uses(server, units=each)
+    server.submit_many(number)

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from prismq_worker_sdk.testing.conformance.base import PARAMS, instant, whole
-from prismq_worker_sdk.testing.conformance.checks import bundle, holds, same
+from prismq_worker_sdk.testing.conformance.checks import bundle, has, holds, same
 from prismq_worker_sdk.testing.conformance.talk import Answer
 from prismq_worker_sdk.testing.conformance.trial import Task, Trial, ids
 
@@ -27,7 +27,7 @@ def a_created_task_is_pending(server: Trial) -> None:
     wanted = {"type": server.type_of(), "params": PARAMS, "priority": 3, "max_attempts": 2}
     task = server.post("/tasks", wanted).json(201)
     whole(task)
-    same("the task", {name: task.get(name) for name in wanted}, wanted)
+    has("the task", task, wanted)
     same("its state", [task[name] for name in ("status", "claimed_at", "worker_id")], ["pending", None, None])
     instant(task, "created_at")
     same("what is shown of it", server.show(task)["params"], PARAMS)
@@ -43,7 +43,7 @@ def a_task_shows_its_life(server: Trial) -> None:
     instant(task, "completed_at")
     (claim,) = task["history"]
     wanted = {"attempt": 1, "worker_id": server.worker(), "verdict": "completed"}
-    same("its claim", {name: claim.get(name) for name in wanted}, wanted)
+    has("its claim", claim, wanted)
 
 
 @check()
@@ -149,33 +149,28 @@ def the_last_attempt_is_the_last(server: Trial) -> None:
     same("its state", (task["status"], task["error"]), ("failed", "broke"))
 
 
-@check()
+@check(needs=("exchange",))
 def a_released_task_has_all_its_attempts(server: Trial) -> None:
     """A release costs no attempt, not the last one either."""
-    server.needs("exchange")
     server.submit(max_attempts=1)
     same("the verdict", server.report(server.taken(), "released"), "accepted")
     same("tasks for the next claim", len(server.again(lambda: server.take(1))), 1)
 
 
-@check()
+@check(needs=("exchange",))
 def progress_is_shown(server: Trial) -> None:
     """Progress, message and checkpoint of a renewal are shown with the task."""
-    server.needs("exchange")
-    server.submit()
-    task = server.taken()
+    task = server.submit_and_take()
     said: dict[str, Any] = {"progress": 40, "message": "page ž", "checkpoint": {"page": 1}}
     same("the renewal", server.renew(task, **said), "renewed")
     shown = server.show(task)
-    same("what is shown", {name: shown.get(name) for name in said}, said)
+    has("what is shown", shown, said)
 
 
-@check()
+@check(needs=("exchange",))
 def children_know_their_parent(server: Trial) -> None:
     """The children of a report bear the id of their parent, and their keys are taken for ever (R22)."""
-    server.needs("exchange")
-    server.submit()
-    task = server.taken()
+    task = server.submit_and_take()
     child = {"key": "c", "type": server.type_of("Child"), "params": {"n": 1}}
     same("the verdict", server.report(task, result=1, children=[child]), "accepted")
     (made,) = server.get(f"/tasks?type={server.type_of('Child')}").json(200)["tasks"]
@@ -237,7 +232,7 @@ def a_task_type_is_registered(server: Trial) -> None:
     _publish(server, SCHEMA).json(200)
     found = server.get(f"/task-types/{server.type_of()}").json(200)
     wanted = {"name": server.type_of(), "version": "1", "param_schema": SCHEMA}
-    same("the type", {name: found.get(name) for name in wanted}, wanted)
+    has("the type", found, wanted)
     listed = server.get("/task-types").json(200)["task_types"]
     holds(server.type_of() in [one["name"] for one in listed], "the type is not listed")
 
@@ -272,14 +267,13 @@ def a_breaking_change_is_refused(server: Trial) -> None:
 @check()
 def numbers_of_each_type_are_told(server: Trial) -> None:
     """`GET /stats` counts the tasks of each type by status, with the age of the oldest that is pending."""
-    for _ in range(3):
-        server.submit()
+    server.submit_many(3)
     server.end(server.claimed()).json(200)
     server.claimed()
     server.server.pass_time(0.1)
     found = server.get("/stats").json(200)["types"][server.type_of()]
     wanted = {"pending": 1, "processing": 1, "completed": 1, "failed": 0, "completed_last_hour": 1}
-    same("the numbers", {name: found.get(name) for name in wanted}, wanted)
+    has("the numbers", found, wanted)
     holds(
         found["oldest_pending_seconds"] > 0, f"the oldest task waits for {found['oldest_pending_seconds']} s"
     )

@@ -86,6 +86,8 @@ class Server:
         announced = self.announced
         if check.bundle not in {BASE, *announced}:
             return f"the server does not announce {check.bundle}"
+        if (missing := self.missing(*check.needs)) is not None:
+            return missing
         if not check.waits:
             return None
         if check.bundle == BASE and self.claim_timeout is None:
@@ -95,6 +97,11 @@ class Server:
         if not self.has_own_clock and self.seconds(check) > MOST_WAITING:
             return f"it would wait {self.seconds(check):.0f} s; start the server with a shorter lease for it"
         return None
+
+    def missing(self, *bundles: str) -> str | None:
+        """Which of these the server does not announce, in a sentence; None where it announces all."""
+        names = [name for name in bundles if name not in self.announced]
+        return f"it can be looked at only where the server announces {names[0]} too" if names else None
 
     def answers(self) -> bool:
         """Whether it still answers at all."""

@@ -19,25 +19,21 @@ def a_pending_task_is_cancelled_at_once(server: Trial) -> None:
     server.post(f"/tasks/{task_id}/cancel").problem(409)
 
 
-@check()
+@check(needs=("exchange",))
 def a_wish_to_cancel_is_told_at_the_next_renewal(server: Trial) -> None:
     """`cancel` of a running task is told by its next renewal, and a result that comes all the same wins (R29)."""
-    server.needs("exchange")
-    server.submit()
-    task = server.taken()
+    task = server.submit_and_take()
     server.post(f"/tasks/{task['id']}/cancel").json(200)
     same("the renewal", server.renew(task), "cancel")
     same("a report after it", server.report(task, result=1), "accepted")
     same("its state", server.show(task)["status"], "completed")
 
 
-@check()
+@check(needs=("exchange",))
 def a_cancelled_task_that_does_not_complete_has_failed(server: Trial) -> None:
     """A failure or release after the wish to cancel ends the task as failed, `cancelled` (R29)."""
-    server.needs("exchange")
     for outcome in ("failed", "released"):
-        server.submit()
-        task = server.taken()
+        task = server.submit_and_take()
         server.post(f"/tasks/{task['id']}/cancel").json(200)
         same(
             "the verdict",
@@ -48,12 +44,10 @@ def a_cancelled_task_that_does_not_complete_has_failed(server: Trial) -> None:
         same(f"its state after {outcome}", (shown["status"], shown["error_type"]), ("failed", "cancelled"))
 
 
-@check(waits=1)
+@check(waits=1, needs=("exchange",))
 def a_cancelled_task_is_not_handed_out_again(server: Trial) -> None:
     """A claim that runs out after the wish to cancel ends the task as failed, `cancelled` (R29)."""
-    server.needs("exchange")
-    server.submit()
-    task = server.taken()
+    task = server.submit_and_take()
     server.post(f"/tasks/{task['id']}/cancel").json(200)
     server.let_run_out()
     same("a claim after it", server.take(1, ANOTHER), [])
@@ -72,12 +66,10 @@ def a_failed_task_is_tried_again(server: Trial) -> None:
     same("the task that is handed out", server.claimed()["id"], task_id)
 
 
-@check()
+@check(needs=("exchange",))
 def workers_are_seen(server: Trial) -> None:
     """`GET /workers` shows who exchanges here, and which tasks it holds."""
-    server.needs("exchange")
-    server.submit()
-    task = server.taken()
+    task = server.submit_and_take()
     found = [
         one for one in server.get("/workers").json(200)["workers"] if one["worker_id"] == server.worker()
     ]
@@ -88,10 +80,9 @@ def workers_are_seen(server: Trial) -> None:
     )
 
 
-@check()
+@check(needs=("exchange",))
 def a_quiet_worker_gets_no_tasks(server: Trial) -> None:
     """A worker that is to be `quiet` or to `terminate` is told so and given no tasks, until it is resumed (R40)."""
-    server.needs("exchange")
     server.submit()
     server.exchange()
     for action in ("quiet", "terminate"):
@@ -113,10 +104,9 @@ def a_worker_that_is_unknown_cannot_be_steered(server: Trial) -> None:
     server.post(f"/workers/{server.worker('nobody')}/quiet").problem(404)
 
 
-@check()
+@check(needs=("exchange",))
 def a_wait_hears_that_its_worker_is_to_be_quiet(server: Trial) -> None:
     """A claim that waits is answered at once when its worker is told something (R40)."""
-    server.needs("exchange")
     server.exchange()
     server.post(f"/workers/{server.worker()}/resume").json(200)
     wait = min(12.0, float(server.server.exchange["max_wait_seconds"]))

@@ -60,9 +60,8 @@ class Trial:
 
     def needs(self, *bundles: str) -> None:
         """Raises NotChecked unless the server announces these too."""
-        for name in bundles:
-            if name not in self.server.announced:
-                raise NotChecked(f"it can be looked at only where the server announces {name} too")
+        if (missing := self.server.missing(*bundles)) is not None:
+            raise NotChecked(missing)
 
     def ask(self, method: str, path: str, body: object = None, **how: Any) -> Answer:
         """What a call is answered with.
@@ -109,6 +108,21 @@ class Trial:
             )
         self.server.submit(self.type_of(kind), params or {})
         return ""
+
+    def submit_many(self, number: int) -> None:
+        """Creates so many tasks."""
+        for _ in range(number):
+            self.submit()
+
+    def submit_and_claim(self, worker: str = ONE) -> Task:
+        """A new task, claimed by the base protocol."""
+        self.submit()
+        return self.claimed(worker)
+
+    def submit_and_take(self, worker: str = ONE) -> Task:
+        """A new task, claimed by an exchange."""
+        self.submit()
+        return self.taken(worker)
 
     def show(self, task: str | Task) -> Task:
         """A task as the server shows it."""

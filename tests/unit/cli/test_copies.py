@@ -124,7 +124,7 @@ def test_a_database_is_not_copied_onto_itself(cli, database):
     assert "is the database itself" in shown.err
 
 
-@pytest.mark.parametrize("kept", ["-1", "soon", "1y", ""])
+@pytest.mark.parametrize("kept", ["-1", "soon", "1y", "", "30", "1.5"])
 def test_an_age_that_is_none_is_refused(cli, kept):
     shown = cli("taskmanager", f"--keep-failed={kept}", "--port", "0")
 

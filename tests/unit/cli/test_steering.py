@@ -100,6 +100,7 @@ def test_one_task_is_steered_by_its_id(tasks, api):
         (("expedite", "none"), 1, "there is no task none"),
         (("retry", "--status", "completed", "--yes"), 1, "not for completed ones"),
         (("retry", "--ended-after", "yesterday", "--yes"), 1, "such as 2026-11-29T12:00:00Z"),
+        (("delete", "--ended-before", "30", "--yes"), 1, "such as 2026-11-29T12:00:00Z"),
     ],
 )
 def test_what_makes_no_sense_has_its_sentence(tasks, arguments, code, words):

@@ -43,6 +43,12 @@ def test_steering_of_workers_is_written_down(api):
     assert [one["action"] for one in acts(api, "kind=worker&target=w1")] == ["resume", "quiet"]
 
 
+def test_a_worker_whose_id_has_slashes_is_steered(api):
+    api.call("POST", "/tasks/exchange", {"worker_id": "host/quiet"})
+
+    assert api.call("POST", "/workers/host%2Fquiet/quiet").json()["worker_id"] == "host/quiet"
+
+
 def test_a_type_that_is_published_as_it_was_is_no_act(api):
     def publish(version):
         api.call("PUT", f"/task-types/{TYPE}", {"version": version, "param_schema": {}})

@@ -4,11 +4,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.taskmanager.config import ApiKey, Scope, TaskManagerConfig, read_keys
+from prismq_worker_sdk.taskmanager.db.database import connect, open_to_read
 from prismq_worker_sdk.taskmanager.server import RunningServer
 from tests.support.api import TYPE, Api, running_api
 
@@ -173,3 +175,24 @@ def test_a_database_that_is_none_is_said_in_one_sentence(tmp_path):
     assert done.returncode == 2
     assert "tasks.db" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("opened", [connect, open_to_read])
+def test_a_database_that_is_none_is_not_left_open(tmp_path, monkeypatch, opened):
+    left = []
+
+    class Noting(sqlite3.Connection):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            left.append(self)
+
+        def close(self):
+            left.remove(self)
+            super().close()
+
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", partial(sqlite3.connect, factory=Noting))
+    (tmp_path / "tasks.db").write_text("this is no database at all, " * 100)
+    with pytest.raises(SettingsError):
+        opened(f"sqlite:///{tmp_path / 'tasks.db'}")
+
+    assert left == []

@@ -155,3 +155,62 @@ def test_a_failed_task_is_not_tried_again_beside_an_unfinished_one_of_its_dedupe
     assert second in refused.json()["detail"]
     api.call("POST", f"/tasks/{second}/cancel")
     assert api.call("POST", f"/tasks/{first}/retry").status_code == 200
+
+
+def given_up(api):
+    """A task whose claim ran out at its last attempt, the claim, and a newer task of its dedupe key."""
+    first = api.submit(dedupe_key="k", max_attempts=1)
+    claim = {"worker_id": "w1", "claim": {"task_types": [TYPE]}}
+    (task,) = api.call("POST", "/tasks/exchange", claim).json()["tasks"]
+    held = {"task_id": first, "lease_token": task["lease_token"]}
+    assert send(api, leases=[held]) == "renewed"
+    api.clock.turn(61)
+    assert api.show(first)["error_type"] == "expired"
+    return held, api.submit(dedupe_key="k")
+
+
+def send(api, **said):
+    answer = api.call("POST", "/tasks/exchange", {"worker_id": "w1", **said}).json()
+    ((verdict,),) = [answer[kind] for kind in said]
+    return verdict["verdict"]
+
+
+def status(api, held):
+    return api.show(held["task_id"])["status"]
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_r08_a_late_renewal_is_taken_beside_a_newer_task_of_the_same_dedupe_key(api, runs):
+    held, newer = given_up(api)
+    if runs:
+        assert api.claim("w2")["id"] == newer
+
+    assert send(api, leases=[held]) == "renewed"
+    assert status(api, held) == "processing"
+    assert api.submit(dedupe_key="k") == newer
+    assert send(api, reports=[{**held, "outcome": "completed", "result": 1}]) == "accepted"
+    assert (status(api, held), api.show(newer)["status"]) == (
+        "completed",
+        "processing" if runs else "pending",
+    )
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+def test_a_task_given_back_late_is_not_started_again_beside_a_newer_one_of_its_dedupe_key(api, renewed):
+    held, newer = given_up(api)
+    if renewed:
+        send(api, leases=[held])
+
+    assert send(api, reports=[{**held, "outcome": "released"}]) == "accepted"
+    shown = api.show(held["task_id"])
+    assert (shown["status"], shown["error_type"]) == ("failed", "superseded")
+    assert newer in shown["error"]
+    assert [api.claim("w2")["id"], api.claim("w3")] == [newer, None]
+
+
+def test_a_task_given_back_late_is_tried_again_where_the_newer_one_has_ended(api):
+    held, newer = given_up(api)
+    api.call("POST", f"/tasks/{newer}/cancel")
+
+    assert send(api, reports=[{**held, "outcome": "released"}]) == "accepted"
+    assert api.claim("w2")["id"] == held["task_id"]

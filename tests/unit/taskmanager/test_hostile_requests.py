@@ -113,6 +113,22 @@ def test_a_query_out_of_bounds_is_refused_with_its_reason(api, query):
     assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
 
 
+@pytest.mark.parametrize(
+    "instant", ["9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00+14:00"]
+)
+def test_an_instant_that_no_answer_can_show_is_refused(api, instant):
+    bulk = {"action": "cancel", "filter": {"created_before": instant}}
+    refused = [
+        api.call("GET", "/tasks", params={"ended_after": instant}),
+        api.call("POST", "/tasks/bulk", bulk),
+        api.call("PATCH", f"/tasks/{api.submit()}", {"not_before": instant}),
+        api.call("POST", "/limits/some/pause", {"until": instant}),
+        api.call("POST", f"/task-types/{TYPE}/pause", {"until": instant}),
+    ]
+
+    assert [one.status_code for one in refused] == [422] * 5
+
+
 def test_a_wrong_method_is_told_which_one_is_right(api):
     assert api.call("PUT", "/stats").headers["allow"] == "GET"
     assert api.call("PATCH", "/tasks").headers["allow"] == "GET, POST"

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
+from prismq_worker_sdk.taskmanager import app
 from tests.support.api import SERVER, TYPE, running_api
 
 DOCUMENT = yaml.safe_load((Path(__file__).parents[3] / "docs/reference/openapi.yaml").read_text("utf-8"))
@@ -229,7 +230,10 @@ def test_a_method_that_a_path_has_not_is_refused(api, path):
 
 @pytest.mark.skipif(SERVER in os.environ, reason="it is SQLite that is told to be so")
 @pytest.mark.parametrize("trouble", ["query_only = ON", "max_page_count = 1"])
-def test_a_database_that_is_read_only_or_full_is_told_by_every_route_that_writes(tmp_path, trouble, caplog):
+def test_a_database_that_is_read_only_or_full_is_told_by_every_route_that_writes(
+    tmp_path, trouble, caplog, monkeypatch
+):
+    monkeypatch.setattr(app, "TELL_EVERY", 1e9)
     with running_api(tmp_path) as api:
         task_id = api.submit(max_attempts=1)
         api.chore(lambda state: state.run(lambda db, _now: db.exec_driver_sql(f"PRAGMA {trouble}").close()))
@@ -239,6 +243,7 @@ def test_a_database_that_is_read_only_or_full_is_told_by_every_route_that_writes
             schema = body_schema(said)
             data = None if schema is None else json.dumps(sample(schema)).encode()
             refused.append(send(api, route, filled(route[1], task_id), data))
+        said = [one.getMessage() for one in caplog.records if "the database failed" in one.getMessage()]
         caplog.clear()
 
     told = [answer for answer in refused if answer.status_code >= 500]
@@ -246,3 +251,4 @@ def test_a_database_that_is_read_only_or_full_is_told_by_every_route_that_writes
     assert {answer.status_code for answer in told} == {503}
     assert {answer.headers["retry-after"] for answer in told} == {"1"}
     assert all("nothing was stored" in answer.json()["detail"] for answer in told)
+    assert len(said) == 1

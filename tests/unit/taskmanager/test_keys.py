@@ -106,6 +106,20 @@ def test_other_servers_of_the_database_follow_at_their_next_look_a_second_later(
         assert looks(two, key) == 401
 
 
+def test_a_key_that_was_just_made_holds_at_every_server_at_once(tmp_path):
+    with running_api(tmp_path, keys=FILE) as one, running_api(tmp_path, keys=FILE) as two:
+        key = make(one, "new", "reader")["key"]
+        assert looks(two, key) == 200
+        assert two.call("GET", "/health", key=make(one, "newer", "reader")["key"]).status_code == 200
+        assert two.call("GET", "/keys", key=key).status_code == 403
+
+
+def test_the_first_key_is_what_it_is_at_a_server_that_was_open(tmp_path):
+    with running_api(tmp_path) as one, running_api(tmp_path) as two:
+        key = make(one, "first", "reader", by=None)["key"]
+        assert two.call("GET", "/keys", key=key).status_code == 403
+
+
 def test_a_key_holds_until_it_expires(guarded):
     key = make(guarded, "short", expires_in_seconds=60)["key"]
     for seconds, status in ((59, 200), (1, 401)):
@@ -124,6 +138,12 @@ def test_a_key_is_revoked_by_name_or_id_once_and_stays_listed(guarded):
     assert revoke(guarded, "c").status_code == 404
     assert [looks(guarded, one["key"]) for one in (first, second)] == [401, 401]
     assert set(listed(guarded)) == {"a", "b"}
+
+
+def test_a_key_whose_name_has_slashes_is_revoked_by_its_name(guarded):
+    make(guarded, "team/scraper")
+
+    assert revoke(guarded, "team%2Fscraper").json()["name"] == "team/scraper"
 
 
 def test_a_name_is_used_once_so_that_the_audit_says_for_ever_who_it_was(guarded):

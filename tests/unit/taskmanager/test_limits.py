@@ -3,9 +3,13 @@
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from urllib.parse import quote
 
 import pytest
 
+from prismq_worker_sdk.taskmanager.db import statements
+from prismq_worker_sdk.taskmanager.db.statements import execute
 from tests.support.api import TYPE, Api, running_api
 
 
@@ -312,6 +316,49 @@ def test_the_order_of_priority_and_age_holds_across_lanes(api):
     ]
 
 
+def test_the_order_holds_across_lanes_when_few_of_many_tasks_are_claimed_at_once(api):
+    using(api, {"path": "/host"})
+    dice = Random(5)
+    tasks = [
+        {"type": TYPE, "params": {"n": n, "host": dice.choice("abcde")}, "priority": dice.randrange(3)}
+        for n in range(60)
+    ]
+    assert api.call("POST", "/tasks/batch", {"tasks": tasks}).status_code == 200
+
+    found = [one["params"]["n"] for _ in range(9) for one in taken(api, most=7)]
+    assert found == sorted(range(60), key=lambda n: (-tasks[n]["priority"], n))
+
+
+def test_lanes_that_share_a_limit_leave_the_rest_of_a_claim_to_others(api):
+    using(api, {"key": "api"}, {"path": "/host"})
+    setting(api, "api", units=3, period=60)
+    using(api, {"path": "/host"}, task_type="Test.Other")
+    filled(api, 4, host="a")
+    filled(api, 4, host="b")
+    filled(api, 4, "Test.Other", host="c")
+
+    found = taken(api, most=6, types=(TYPE, "Test.Other"))
+    assert [one["params"]["host"] for one in found] == ["a", "a", "a", "c", "c", "c"]
+
+
+def test_a_claim_asks_the_database_as_often_for_forty_lanes_as_for_two(api, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        statements, "execute", lambda *given, **more: asked.append(1) or execute(*given, **more)
+    )
+    using(api, {"path": "/n"})
+    numbers = []
+    for lanes in (2, 40):
+        for n in range(lanes):
+            setting(api, str(n), units=100, period=60)
+        filled(api, lanes)
+        asked.clear()
+        assert len(taken(api, most=lanes)) == lanes
+        numbers.append(len(asked))
+
+    assert numbers[0] == numbers[1]
+
+
 def test_a_limit_that_is_deleted_holds_up_nobody(api):
     using(api, {"key": "api"})
     setting(api, "api", units=1, period=600)
@@ -350,6 +397,19 @@ def test_a_name_may_hold_what_an_address_holds(api):
     assert setting(api, name, at_once=1)["name"] == name
     assert api.call("POST", f"/limits/{name}/pause", {"seconds": 9}).json()["name"] == name
     assert api.call("GET", f"/limits/{name}").json()["at_once"] == 1
+
+
+@pytest.mark.parametrize("name", ["a/pause", "a/resume", "pause", "resume/pause/resume", "a%2Fb?c#d"])
+def test_a_name_that_reads_like_an_act_is_a_name(api, name):
+    at = f"/limits/{quote(name, safe='')}"
+    setting(api, "a", at_once=2)
+    assert api.call("PUT", at, {"at_once": 1}).json()["name"] == name
+    assert api.call("POST", f"{at}/pause", {"seconds": 9}).json()["name"] == name
+    assert api.call("GET", at).json()["paused_until"] is not None
+    assert api.call("POST", f"{at}/resume").json()["paused_until"] is None
+    assert api.call("GET", "/limits/a").json()["paused_until"] is None
+    assert api.call("DELETE", at).json()["name"] == name
+    assert [one["name"] for one in api.call("GET", "/limits").json()["limits"]] == ["a"]
 
 
 def test_acts_on_limits_are_written_down(api):

@@ -197,3 +197,10 @@ def test_a_key_that_is_bound_to_types_sees_no_other(locked):
     assert [one.status_code for one in shown.values()] == [200, 200, 403, 404]
     for one in shown.values():
         assert "Secret" not in one.text.replace("Test.<wbr>", "")
+
+
+def test_a_key_that_another_process_just_made_signs_in_at_once(tmp_path):
+    with running_api(tmp_path, keys=KEYS) as first, running_api(tmp_path, keys=KEYS) as second:
+        new = {"name": "new", "scope": "reader"}
+        key = first.call("POST", "/keys", new, key="admin-key-text").json()["key"]
+        assert page(second, "/tasks", Cookie=f"prismq_key={key}").status_code == 200

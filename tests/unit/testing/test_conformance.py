@@ -170,7 +170,7 @@ def test_a_server_that_hangs_fails_its_checks_and_never_the_kit():
         return nothing() if asked.count("/tasks/claim") < 2 else None
 
     with Scripted(answers) as server:
-        found = list(run(Server(server.url, timeout=0.2), BASE[:3]))
+        found = list(run(Server(server.url, timeout=2.0), BASE[:3]))
 
     assert outcomes(found)["base.a_claim_of_nothing_is_null_or_404"] == "failed"
     assert "had no whole answer" in reasons(found, "failed")["base.a_claim_of_nothing_is_null_or_404"]

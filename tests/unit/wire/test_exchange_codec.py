@@ -156,6 +156,13 @@ def test_r24_a_result_whose_follower_the_server_would_pass_over_is_refused_and_n
     assert [one.verdict for one in alone.value.value.reports] == [Verdict.REFUSED]
 
 
+def test_a_pause_goes_to_the_server_beside_a_result_that_it_would_pass_over_a_part_of():
+    odd = report(Completed("1"), children=(Follower("then", "T.Last", "{}"),))
+    call = ExchangeRequest(reports=(odd,), pauses=(LimitPause("api", 60.0, ""),), worker_id="w")
+
+    assert asked(call)[1] == {"worker_id": "w", "pauses": [{"name": "api", "seconds": 60.0}]}
+
+
 def test_a_renewal_says_how_far_the_work_is_when_that_is_new():
     silent, telling = Renewal(identity()), Renewal(identity("t2"), 40.0, "page 1", '{"p":1}')
     call, body = asked(ExchangeRequest(renewals=(silent, telling), worker_id="w"))

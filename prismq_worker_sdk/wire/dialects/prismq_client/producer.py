@@ -9,7 +9,7 @@ from typing import Any
 
 from prismq_worker_sdk.errors import Fault, NotATaskManager, NotSupported, RequestRefused
 from prismq_worker_sdk.model.capabilities import Capabilities
-from prismq_worker_sdk.model.json import first_difference
+from prismq_worker_sdk.model.json import escape, first_difference
 from prismq_worker_sdk.model.protocol import Failure
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.wire.dialects.prismq_client import tasks, values
@@ -268,5 +268,4 @@ def _fault(piece: str) -> Fault | None:
 
 def _pointer(place: str) -> str:
     """A place as the server writes it, such as `a.b[0]`, as JSON pointer."""
-    steps = (step.replace("~", "~0").replace("/", "~1") for step in _STEP.findall(place))
-    return "".join(f"/{step}" for step in steps)
+    return "".join(f"/{escape(step)}" for step in _STEP.findall(place))

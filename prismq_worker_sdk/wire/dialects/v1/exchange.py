@@ -102,7 +102,7 @@ def _without_followers(call: ExchangeRequest, can: Capabilities) -> Steps[Exchan
     """Refuses reports whose follower this server would pass over: it is another one than when that was asked for."""
     rest = replace(call, reports=tuple(one for one in call.reports if not _has_follower(one)))
     found: ExchangeReply = ExchangeResponse()
-    if rest.reports or rest.renewals or rest.claim is not None:
+    if rest.reports or rest.renewals or rest.pauses or rest.claim is not None:
         found = yield from exchange(rest, can)
     if not isinstance(found, ExchangeResponse):
         return found
