@@ -25,7 +25,7 @@ from prismq_worker_sdk.taskmanager.chores import Chore
 from prismq_worker_sdk.taskmanager.db.service_tables import bulk_jobs
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement
 from prismq_worker_sdk.taskmanager.db.tables import tasks
-from prismq_worker_sdk.taskmanager.deleting import delete
+from prismq_worker_sdk.taskmanager.deleting import delete, those_to_delete
 from prismq_worker_sdk.taskmanager.filters import Condition, in_status, matching, nearby
 from prismq_worker_sdk.taskmanager.http import Problem, read
 from prismq_worker_sdk.taskmanager.messages import Priority, StrictMessage, TaskSet
@@ -250,5 +250,5 @@ def _act(db: sa.Connection, job: Any, rows: Sequence[Any], now: float) -> tuple[
     if job.action == "priority":
         _PRIORITY.run(db, [(job.priority, row.seq) for row in rows])
         return rows, Counter()
-    ended = [row for row in rows if row.status != "processing"]
-    return ended, delete(db, ended, now)
+    going = those_to_delete(db, [row for row in rows if row.status != "processing"])
+    return going, delete(db, going, now)

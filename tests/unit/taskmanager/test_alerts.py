@@ -235,6 +235,24 @@ def test_an_alert_that_was_taken_away_or_changed_begins_anew(api, sent):
     assert api.call("GET", "/alerts/a1").status_code == 404
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_what_was_found_of_an_alert_that_was_taken_away_or_changed_meanwhile_is_dropped(api, sent, again):
+    put(api, "oldest", hold_seconds=0)
+    api.submit()
+    api.clock.turn(200)
+    found = api.chore(lambda state: state.reader.run(alerts.look))
+    if again:
+        put(api, "oldest", seconds=1000)
+    else:
+        api.call("DELETE", "/alerts/a1")
+    assert len(found) == 1
+
+    assert api.chore(lambda state: state.run(lambda db, now: alerts.apply(db, found, "i", now))) == 0
+    if not again:
+        put(api, "oldest", seconds=1000)
+    assert states(api) == {}
+
+
 def test_the_secret_is_shown_once(api):
     made = put(api, "oldest")
     assert made.status_code == 201

@@ -158,6 +158,31 @@ def test_children_that_are_cancelled_or_deleted_hold_up_nothing_that_follows_the
     assert (told["completed"], told["failed"]) == (0, 2)
 
 
+@pytest.mark.parametrize("path", ["bulk", "one"])
+def test_r22_a_child_whose_parent_may_create_it_again_by_its_key_is_not_deleted(api, path):
+    parent = api.submit("Test.Parent")
+    child = {"parent_id": parent, "dedupe_key": "k"}
+    keyed, other = api.submit(**child), api.submit(parent_id=parent)
+
+    def delete(task_id):
+        if path == "one":
+            return api.call("DELETE", f"/tasks/{task_id}").status_code == 200
+        return done(api, "delete", {"q": task_id}) == (1, 1, 0)
+
+    assert [delete(keyed), delete(other)] == [False, True]
+    assert api.submit(**child) == keyed
+    api.claim(types=["Test.Parent"])
+    api.complete(parent)
+    assert delete(keyed)
+
+
+def test_a_family_is_deleted_with_its_parent(api):
+    parent = failed(api)
+    api.submit(parent_id=parent, dedupe_key="k")
+
+    assert done(api, "delete", {"type": TYPE}) == (2, 2, 0)
+
+
 def test_more_than_one_slice_is_done_and_each_task_tells_of_it(api):
     many = [{"type": TYPE, "params": {"n": n}} for n in range(2 * SLICE + 7)]
     made = api.call("POST", "/tasks/batch", {"tasks": many}).json()["tasks"]
