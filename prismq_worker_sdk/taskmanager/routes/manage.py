@@ -103,10 +103,10 @@ async def publish(request: Request, name: str) -> Response:
     state = state_of(request)
     new = await body_of(request, NewTaskType)
     await state.apart(producing.check_schemas, new)
-    who = caller_of(request).name
+    caller = caller_of(request)
 
     def publish(db: sa.Connection, now: float) -> str:
-        row = producing.publish(db, name, new, who, now)
+        row = producing.publish(db, name, new, caller, now)
         paused, uses = pauses.standing(db, now).get(name), lanes.uses_of_type(db, name)
         return json_text(views.task_type(row, paused, uses))
 
