@@ -34,6 +34,8 @@ OTHER_SITES = ("cross-site", "same-site")
 """What browsers say of a call that the page of another address makes; it needs no answer to do harm."""
 LOOKS = (Scope.READER, Scope.PRODUCER, Scope.WORKER)
 """Who may call what only shows."""
+SEARCHES = 2
+"""Of the looks that read, those that may take long."""
 CHECKS = 2
 """Checks that may take seconds, at the same time."""
 
@@ -69,6 +71,7 @@ class AppState:
     stats: Recent = field(default_factory=Recent)
     calls: Calls = field(default_factory=Calls)
     claimants: Claimants = field(default_factory=Claimants)
+    _searches: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SEARCHES))
     _key_reader: Reader | Writer = field(init=False)
     _checkers: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(CHECKS, "taskmanager-check")
@@ -122,6 +125,11 @@ class AppState:
         except _ClaimsAreOver:
             self.waiting.notify(await self.writer.run(expire_claims))
             return await self.reader.run(operation)
+
+    async def search(self, operation: Operation[T]) -> T:
+        """The same for a look that may take long: no more than some of those that read do so."""
+        async with self._searches:
+            return await self.look_at_tasks(operation)
 
     async def look_at_keys(self) -> None:
         """Takes up which keys hold now."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from prismq_worker_sdk.taskmanager.counting import count_before_deletion
 from prismq_worker_sdk.taskmanager.db.service_tables import fan_ins, task_logs
 from prismq_worker_sdk.taskmanager.db.tables import claims, tasks
 from prismq_worker_sdk.taskmanager.fan_in import forget
@@ -56,6 +57,8 @@ def delete(db: sa.Connection, rows: Sequence[Any], now: float) -> Counter[str]:
         How many tasks of which type can be had now.
     """
     ids = [row.id for row in rows]
+    if ids:
+        count_before_deletion(db, ids)
     for column in (claims.c.task_id, task_logs.c.task_id, tasks.c.id):
         db.execute(sa.delete(column.table).where(column.in_(ids)))
     return forget(db, rows, now) if rows else Counter()

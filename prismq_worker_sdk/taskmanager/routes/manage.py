@@ -12,6 +12,7 @@ from prismq_worker_sdk.taskmanager import audit, exchange, lanes, pauses, produc
 from prismq_worker_sdk.taskmanager.app_state import LOOKS, admitted, caller_of, noted, state_of
 from prismq_worker_sdk.taskmanager.callers import Caller
 from prismq_worker_sdk.taskmanager.config import Scope
+from prismq_worker_sdk.taskmanager.filters import walks
 from prismq_worker_sdk.taskmanager.http import (
     Problem,
     Route,
@@ -59,7 +60,8 @@ async def create_many(request: Request) -> Response:
 async def listed(request: Request) -> Response:
     """Tasks, newest first, those of the filter; limit, cursor."""
     wanted, types = read(TaskFilter, dict(request.query_params)), caller_of(request).types
-    rows, cursor = await state_of(request).look_at_tasks(lambda db, _now: queries.listed(db, wanted, types))
+    look = state_of(request).search if walks(wanted) else state_of(request).look_at_tasks
+    rows, cursor = await look(lambda db, _now: queries.listed(db, wanted, types))
     shown = ",".join(views.task(row._asdict()) for row in rows)
     return answer(f'{{"tasks":[{shown}],"next_cursor":{json_text(cursor)}}}')
 

@@ -209,6 +209,27 @@ def test_what_is_refused_is_sent_again_under_its_id_for_a_day(api, sent):
     assert len(sent) == tries
 
 
+def test_a_webhook_that_fails_is_tried_once_a_run_and_holds_up_no_other_alert(api, sent, monkeypatch):
+    types = [f"Test.Type{n}" for n in range(6)]
+    for name in ("broken", "well"):
+        put(api, "oldest", name, hold_seconds=0, url=f"https://{name}.example")
+    for one in types:
+        api.submit(one)
+    api.clock.turn(200)
+
+    def send(hook, message_id, body, _now, _allowed):
+        sent.append((message_id, json.loads(body)))
+        if "broken" in hook.url:
+            raise NotDelivered("it answered 500")
+
+    monkeypatch.setattr(delivering, "send", send)
+    api.chore(look_at_alerts)
+    api.chore(deliver)
+
+    assert sorted(one for _, name, one in sent.told if name == "well") == types
+    assert len([one for _, name, one in sent.told if name == "broken"]) == 1
+
+
 def test_what_comes_through_in_the_end_is_over(api, sent):
     sent.fail = True
     put(api, "oldest")

@@ -314,6 +314,26 @@ def test_what_left_the_set_between_look_and_deed_is_left_alone(tmp_path):
         assert (job_of(database, job_id).done, job_of(database, job_id).passed_over) == (0, 2)
 
 
+def test_tasks_that_no_index_finds_are_looked_through_part_by_part(api, monkeypatch):
+    monkeypatch.setattr(bulk, "SPAN", 3)
+    many = [{"type": TYPE, "params": {"n": n, "who": "me" if n in {0, 7, 8} else ""}} for n in range(10)]
+    api.call("POST", "/tasks/batch", {"tasks": many})
+    looks = []
+    look = bulk.next_slice
+
+    def counted(*args):
+        looks.append(look(*args))
+        return looks[-1]
+
+    monkeypatch.setattr(bulk, "next_slice", counted)
+
+    assert done(api, "cancel", {"q": '"who": "me"'}) == (3, 3, 0)
+    assert [len(one.seqs) for one in looks if one is not None] == [1, 0, 2, 0]
+    looks.clear()
+    assert done(api, "cancel", {"type": TYPE}) == (7, 7, 0)
+    assert [len(one.seqs) for one in looks if one is not None] == [7]
+
+
 def test_a_job_that_is_stopped_goes_no_further(tmp_path):
     with opened(tmp_path) as database:
         filled(database, SLICE + 1)
