@@ -46,7 +46,7 @@ def receiver(status=200, headers=(), body=b"ok"):
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         server.taken = taken
         server.url = f"http://127.0.0.1:{server.server_port}"
         yield server
