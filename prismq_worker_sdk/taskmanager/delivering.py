@@ -31,7 +31,7 @@ _WITH_DUE = Statement(
 )
 _DUE = Statement(
     "SELECT id, alert, body, tries, created_at FROM deliveries WHERE alert = :alert AND next_try <= :now"
-    " ORDER BY created_at, id LIMIT 1",
+    " ORDER BY next_try LIMIT 1",
     lock=Lock.SKIP,
 )
 _HOOK = Statement("SELECT name, url, secret FROM alerts WHERE name = :name")
@@ -56,7 +56,7 @@ async def look_at_alerts(state: AppState) -> None:
 async def deliver(state: AppState) -> None:
     """Tells webhooks what is due; what fails is tried again for a day.
 
-    Those of an alert go one after the other, the oldest first: one that is slow holds up no other alert's.
+    Those of an alert go one after the other, by when they are due: one that is slow holds up no other alert's.
     """
     names = await state.reader.run(lambda db, now: [row.alert for row in _WITH_DUE.rows(db, now=now)])
     places = asyncio.Semaphore(AT_ONCE)
