@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 # most tests wait for something, so there are twice as many jobs as a small machine has cores
 JOBS   ?= 4
+# what pytest compiles of the tests is kept: else each job compiles it in each run, seven seconds of work
+export PYTHONDONTWRITEBYTECODE :=
 FAST   := tests/decide tests/unit tests/contract tests/property tests/typing $(wildcard tests/docs/test_*_page.py)
 
 .PHONY: help demo test test-fast check format docs screenshots bench bench-peers smoke clean

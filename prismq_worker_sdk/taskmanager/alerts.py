@@ -33,6 +33,7 @@ _HELD = Statement(
 _STATE = Statement(
     "SELECT phase, since, fired_at FROM alert_states WHERE name = :name AND type = :type", lock=Lock.WAIT
 )
+_ALERT = Statement("SELECT name, updated_at FROM alerts WHERE name = :name", lock=Lock.WAIT)
 _NEW_STATE = insert(alert_states, ("name", "type", "phase", "since", "fired_at", "value"))
 _SET_STATE = Statement(
     "UPDATE alert_states SET phase = :phase, since = :since, fired_at = :fired_at, value = :value"
@@ -117,7 +118,7 @@ def put(db: sa.Connection, name: str, new: NewAlert, now: float) -> tuple[dict[s
         db.execute(alerts.insert().values(name=name, created_at=now, **values))
     else:
         db.execute(alerts.update().where(alerts.c.name == name).values(values))
-        db.execute(alert_states.delete().where(alert_states.c.name == name))
+    db.execute(alert_states.delete().where(alert_states.c.name == name))
     return shown(db, find(db, name)) | ({"secret": made} if made else {}), before is None
 
 
@@ -189,7 +190,11 @@ def apply(db: sa.Connection, found: Sequence[Found], instance: str, now: float) 
     Several processes may do so at the same time: a state is changed under its lock, once.
     """
     told = 0
+    names = sorted({one.alert.name for one in found})
+    as_they_are = {row.name: row.updated_at for row in _ALERT.first_of_each(db, "name", names) if row}
     for alert, task_type, reading in found:
+        if as_they_are.get(alert.name) != alert.updated_at:  # it was set anew, or taken away
+            continue
         key = {"name": alert.name, "type": task_type}
         row = _STATE.first(db, **key)
         state = None if row is None else State(row.phase, row.since, row.fired_at)

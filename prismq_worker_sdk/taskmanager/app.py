@@ -45,12 +45,12 @@ from prismq_worker_sdk.taskmanager.routes import (
 from prismq_worker_sdk.taskmanager.schedules import FIRE_SCHEDULES
 from prismq_worker_sdk.version import __version__
 
-PARTS = (
+PARTS = (  # a request looks for its route in this order
     worker,
-    alerts,
-    limits,
     bulk,
     manage,
+    alerts,
+    limits,
     steering,
     pauses,
     schedules,

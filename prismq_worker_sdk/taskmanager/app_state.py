@@ -37,6 +37,8 @@ LOOKS = (Scope.READER, Scope.PRODUCER, Scope.WORKER)
 COOKIE, PAGE = "prismq_key", "X-PrismQ-Page"
 """Where the browser of a page keeps its key, and the header by which calls of the page are told from others: no other
 site can send it."""
+SEARCHES = 2
+"""Of the looks that read, those that may take long."""
 CHECKS = 2
 """Checks that may take seconds, at the same time."""
 
@@ -72,6 +74,7 @@ class AppState:
     stats: Recent = field(default_factory=Recent)
     calls: Calls = field(default_factory=Calls)
     claimants: Claimants = field(default_factory=Claimants)
+    _searches: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SEARCHES))
     _key_reader: Reader | Writer = field(init=False)
     _checkers: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(CHECKS, "taskmanager-check")
@@ -125,6 +128,11 @@ class AppState:
         except _ClaimsAreOver:
             self.waiting.notify(await self.writer.run(expire_claims))
             return await self.reader.run(operation)
+
+    async def search(self, operation: Operation[T]) -> T:
+        """The same for a look that may take long: no more than some of those that read do so."""
+        async with self._searches:
+            return await self.look_at_tasks(operation)
 
     async def find_key(self, key: str) -> None:
         """Takes up what the database knows of a key that is not known here yet."""

@@ -25,14 +25,16 @@ from prismq_worker_sdk.taskmanager.chores import Chore
 from prismq_worker_sdk.taskmanager.db.service_tables import bulk_jobs
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement
 from prismq_worker_sdk.taskmanager.db.tables import tasks
-from prismq_worker_sdk.taskmanager.deleting import delete
-from prismq_worker_sdk.taskmanager.filters import Condition, in_status, matching, nearby
+from prismq_worker_sdk.taskmanager.deleting import delete, those_to_delete
+from prismq_worker_sdk.taskmanager.filters import Condition, in_status, matching, nearby, searching, walks
 from prismq_worker_sdk.taskmanager.http import Problem, read
 from prismq_worker_sdk.taskmanager.messages import Priority, StrictMessage, TaskSet
 from prismq_worker_sdk.taskmanager.retention import next_size
 
 SLICE, FIRST_SLICE = 200, 50
 """Tasks of one transaction at most, and of the first one."""
+SPAN = 20_000
+"""Tasks that are looked through for a slice where no index finds them."""
 LOOK_EVERY = 0.5
 """Seconds between two looks for jobs."""
 MOST_LISTED = 100
@@ -82,11 +84,13 @@ class Slice:
 
     Attributes:
         at_seq: How far the job had come.
+        reached: How far it has come with these.
         is_last: Whether there are no more.
     """
 
     at_seq: int
     seqs: Sequence[int]
+    reached: int
     is_last: bool
 
 
@@ -104,11 +108,16 @@ def check(asked: BulkRequest) -> None:
 
 
 def count(db: sa.Connection, asked: BulkRequest, now: float) -> Counted:
-    """How many tasks are meant now."""
+    """How many tasks are meant now.
+
+    Raises:
+        Problem: 422 there is too much to look through.
+    """
     last_seq = db.scalar(sa.select(sa.func.max(tasks.c.seq))) or 0
-    near = nearby(db, asked.filter)
     those = _meant(db, asked, last_seq, now)
-    number = db.scalar(sa.select(sa.func.count()).select_from(tasks).where(*those, *near))
+    with searching(db, asked.filter):
+        near = nearby(db, asked.filter)
+        number = db.scalar(sa.select(sa.func.count()).select_from(tasks).where(*those, *near))
     return Counted(number or 0, last_seq, now)
 
 
@@ -204,10 +213,13 @@ def next_slice(job_id: str, size: int, db: sa.Connection, _now: float) -> Slice 
     job = _JOB[Lock.NONE].first(db, id=job_id)
     if job is None or job.ended_at is not None:
         return None
-    those = _meant(db, _asked(job), job.last_seq, job.created_at)
+    asked = _asked(job)
+    until = min(job.last_seq, job.at_seq + SPAN) if walks(asked.filter) else job.last_seq
+    those = _meant(db, asked, until, job.created_at)
     query = sa.select(tasks.c.seq).where(*those, tasks.c.seq > job.at_seq).order_by(tasks.c.seq).limit(size)
     seqs = list(db.scalars(query))
-    return Slice(job.at_seq, seqs, len(seqs) < size)
+    reached = until if len(seqs) < size else seqs[-1]
+    return Slice(job.at_seq, seqs, reached, is_last=len(seqs) < size and until == job.last_seq)
 
 
 def do_slice(job_id: str, found: Slice, db: sa.Connection, now: float) -> tuple[Counter[str], float]:
@@ -235,8 +247,7 @@ def do_slice(job_id: str, found: Slice, db: sa.Connection, now: float) -> tuple[
     passed_over = job.passed_over + len(found.seqs) - len(done)
     if found.is_last:  # what left the set before its slice came
         passed_over = max(passed_over, job.found - number)
-    reached, ended_at = (job.last_seq, now) if found.is_last else (found.seqs[-1], None)
-    _ADVANCE.run(db, [(reached, number, passed_over, ended_at, job_id)])
+    _ADVANCE.run(db, [(found.reached, number, passed_over, now if found.is_last else None, job_id)])
     return freed, time.perf_counter() - begun
 
 
@@ -250,5 +261,5 @@ def _act(db: sa.Connection, job: Any, rows: Sequence[Any], now: float) -> tuple[
     if job.action == "priority":
         _PRIORITY.run(db, [(job.priority, row.seq) for row in rows])
         return rows, Counter()
-    ended = [row for row in rows if row.status != "processing"]
-    return ended, delete(db, ended, now)
+    going = those_to_delete(db, [row for row in rows if row.status != "processing"])
+    return going, delete(db, going, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -11,8 +11,8 @@ from prismq_worker_sdk.taskmanager.app_state import AppState
 from prismq_worker_sdk.taskmanager.chores import Chore
 from prismq_worker_sdk.taskmanager.db.service_tables import ended_counts
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement, insert
-from prismq_worker_sdk.taskmanager.db.tables import meta
-from prismq_worker_sdk.taskmanager.stats import COUNTED, ENDED, EVER, EVER_BY_TYPE, MINUTE
+from prismq_worker_sdk.taskmanager.db.tables import claims, meta, tasks
+from prismq_worker_sdk.taskmanager.stats import COUNTED, ENDED, EVER, EVER_BY_TYPE, HIGHEST, MINUTE
 
 LAG = 60.0
 """Seconds after which no transaction brings an end into a minute that is over."""
@@ -23,8 +23,8 @@ AT_ONCE = 60
 _FIRST_END = Statement(
     "SELECT min(completed_at) AS at FROM tasks WHERE status = :status AND completed_at >= :since"
 )
-_NEW_COUNTED = insert(meta, ("name", "value"))
-_SET_COUNTED = Statement("UPDATE meta SET value = :value WHERE name = :name")
+_NEW_META = insert(meta, ("name", "value"))
+_SET_META = Statement("UPDATE meta SET value = :value WHERE name = :name")
 _NEW = insert(ended_counts, ("minute", "type", "completed", "failed"))
 _ADD = Statement(
     "UPDATE ended_counts SET completed = completed + :completed, failed = failed + :failed"
@@ -38,7 +38,7 @@ def count_ends(db: sa.Connection, now: float) -> bool:
     until = int((now - LAG) // MINUTE)
     row = COUNTED[Lock.WAIT].first(db)
     if row is None:
-        _NEW_COUNTED.run(db, [("ends_counted", "1")])
+        _NEW_META.run(db, [("ends_counted", "1")])
     place = 1 if row is None else int(row.value)
     sums: dict[str, Counter[str]] = {}
     for _ in range(AT_ONCE):
@@ -53,9 +53,29 @@ def count_ends(db: sa.Connection, now: float) -> bool:
             sums.setdefault(name, Counter()).update(one)
         place += 1
     _add(db, sums)
-    _SET_COUNTED.run(db, [(str(max(place, 1)), "ends_counted")])
+    _SET_META.run(db, [(str(max(place, 1)), "ends_counted")])
     _FORGET.run(db, [(until - KEPT_MINUTES,)])
     return place < until
+
+
+def count_before_deletion(db: sa.Connection, task_ids: Sequence[str]) -> None:
+    """Counts what no look will find any more once these tasks are deleted, in the transaction that does it."""
+    row = COUNTED[Lock.WAIT].first(db)
+    since = 0.0 if row is None else int(row.value) * MINUTE
+    uncounted = tasks.c.id.in_(task_ids) & tasks.c.status.in_(("completed", "failed"))
+    ends = sa.select(tasks.c.type, tasks.c.status).where(uncounted, tasks.c.completed_at >= since)
+    sums: dict[str, Counter[str]] = {}
+    for name, status in db.execute(ends):
+        sums.setdefault(name, Counter())[status] += 1
+    _add(db, sums)
+    last = sa.select(sa.func.max(claims.c.id)).where(claims.c.task_id.in_(task_ids))
+    found = sa.select(sa.func.max(tasks.c.seq)).where(tasks.c.id.in_(task_ids))
+    for name, at in zip(HIGHEST, (db.scalar(found), db.scalar(last)), strict=True):
+        before = db.scalar(sa.select(meta.c.value).where(meta.c.name == name).with_for_update())
+        if before is None:
+            _NEW_META.run(db, [(name, str(at or 0))])
+        elif int(before) < (at or 0):
+            _SET_META.run(db, [(str(at), name)])
 
 
 async def keep_counting(state: AppState) -> None:

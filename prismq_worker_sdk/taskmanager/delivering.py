@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from functools import partial
 from typing import Any
@@ -20,15 +21,19 @@ from prismq_worker_sdk.taskmanager.webhooks import NotDelivered, Webhook, send
 
 _LOG = logging.getLogger("prismq.taskmanager")
 AT_ONCE = 4
+LONG = 10.0
+"""Seconds after which the rest of an alert's deliveries waits for the next run."""
 LEASE = 60.0
 """Seconds for which nobody else tries a delivery that is being tried."""
 
+_WITH_DUE = Statement(
+    "SELECT alert FROM deliveries WHERE next_try <= :now GROUP BY alert ORDER BY min(next_try)"
+)
 _DUE = Statement(
-    "SELECT id, alert, body, tries, created_at FROM deliveries WHERE next_try <= :now"
-    f" ORDER BY next_try LIMIT {AT_ONCE}",
+    "SELECT id, alert, body, tries, created_at FROM deliveries WHERE alert = :alert AND next_try <= :now"
+    " ORDER BY next_try LIMIT 1",
     lock=Lock.SKIP,
 )
-_SOME_DUE = Statement("SELECT 1 AS one FROM deliveries WHERE next_try <= :now LIMIT 1")
 _HOOK = Statement("SELECT name, url, secret FROM alerts WHERE name = :name")
 _TRY = Statement("UPDATE deliveries SET tries = :tries, next_try = :next_try WHERE id = :id")
 _TRIED = Statement(
@@ -49,12 +54,13 @@ async def look_at_alerts(state: AppState) -> None:
 
 
 async def deliver(state: AppState) -> None:
-    """Tells webhooks what is due; what fails is tried again for a day."""
-    while await state.reader.run(lambda db, now: _SOME_DUE.first(db, now=now)) is not None:
-        due = await state.run(_take)
-        if not due:
-            return
-        await asyncio.gather(*(_deliver(state, row, hook) for row, hook in due))
+    """Tells webhooks what is due; what fails is tried again for a day.
+
+    Those of an alert go one after the other, by when they are due: one that is slow holds up no other alert's.
+    """
+    names = await state.reader.run(lambda db, now: [row.alert for row in _WITH_DUE.rows(db, now=now)])
+    places = asyncio.Semaphore(AT_ONCE)
+    await asyncio.gather(*(_deliver_due(state, name, places) for name in names))
 
 
 async def try_out(state: AppState, name: str) -> str | None:
@@ -74,27 +80,25 @@ LOOK_AT_ALERTS = Chore("look at the alerts", 15.0, look_at_alerts)
 DELIVER = Chore("tell webhooks", 2.0, deliver)
 
 
-def _take(db: sa.Connection, now: float) -> list[tuple[Any, Webhook]]:
-    """What is tried now, by nobody else."""
-    due = list(_DUE.rows(db, now=now))
-    found = _HOOK.first_of_each(db, "name", [row.alert for row in due])
-    _TRY.run(
-        db,
-        [
-            (row.tries + 1, now + LEASE if hook else None, row.id)
-            for row, hook in zip(due, found, strict=True)
-        ],
-    )
-    return [
-        (row, Webhook(hook.url, hook.secret))
-        for row, hook in zip(due, found, strict=True)
-        if hook is not None
-    ]
+async def _deliver_due(state: AppState, alert: str, places: asyncio.Semaphore) -> None:
+    """Tells what is due of an alert, until it fails or this has taken long: the rest is for the next run."""
+    async with places:
+        until = time.monotonic() + LONG
+        while time.monotonic() < until and (taken := await state.run(partial(_take, alert))) is not None:
+            row, hook = taken
+            error = await _sent(state, hook, row.id, row.body)
+            await state.run(partial(_note, row, error))
+            if error is not None:
+                break
 
 
-async def _deliver(state: AppState, row: Any, hook: Webhook) -> None:
-    error = await _sent(state, hook, row.id, row.body)
-    await state.run(partial(_note, row, error))
+def _take(alert: str, db: sa.Connection, now: float) -> tuple[Any, Webhook] | None:
+    """What is tried next, by nobody else; None where nothing is due."""
+    row, hook = _DUE.first(db, alert=alert, now=now), _HOOK.first(db, name=alert)
+    if row is None:
+        return None
+    _TRY.run(db, [(row.tries + 1, None if hook is None else now + LEASE, row.id)])
+    return None if hook is None else (row, Webhook(hook.url, hook.secret))
 
 
 def _note(row: Any, error: str | None, db: sa.Connection, now: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,10 +65,12 @@ def exchange(
     asked: ExchangeRequest,
     now: float,
     wait_id: str | None = None,
+    types: Collection[str] | None = None,
 ) -> Answer:
     """Applies everything, in this order.
 
     Args:
+        types: Those that the caller is bound to, None for every one.
         wait_id: Of the wait that begins where nothing is found, and other processes may be sent its repeat.
     """
     command = _command(db, asked.worker_id)
@@ -78,7 +80,7 @@ def exchange(
         _SEEN.run(db, [(now, asked.worker_id)])
     verdicts, freed = report(db, config, asked.reports, now)
     leases = renew(db, config, asked.leases, now)
-    pause_for_worker(db, asked.worker_id, asked.pauses, now)
+    pause_for_worker(db, asked.worker_id, asked.pauses, now, types)
     command = command or RUN
     found = _claim(db, config, asked, command, now)
     if config.is_shared and asked.claim is not None and asked.request_id is not None:

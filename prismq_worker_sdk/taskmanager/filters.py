@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import sqlalchemy as sa
 
 from prismq_worker_sdk.taskmanager.callers import Caller
+from prismq_worker_sdk.taskmanager.db.deadline import TooSlow, within
 from prismq_worker_sdk.taskmanager.db.tables import tasks
+from prismq_worker_sdk.taskmanager.http import Problem
 from prismq_worker_sdk.taskmanager.messages import TaskSet
 
 Condition = sa.ColumnElement[bool]
@@ -17,6 +21,17 @@ _SEARCHED = (tasks.c.id, tasks.c.type, tasks.c.params, tasks.c.error)
 _SPANS = (
     (tasks.c.created_at, "created", sa.true()),
     (tasks.c.completed_at, "ended", tasks.c.status.in_(("completed", "failed"))),
+)
+SEARCH_SECONDS = 10.0
+_UNINDEXED = (
+    "worker_id",
+    "error_type",
+    "error",
+    "q",
+    "created_after",
+    "created_before",
+    "ended_after",
+    "ended_before",
 )
 _LETTER = re.compile(r"[A-Za-z]")
 
@@ -43,6 +58,29 @@ def must_be_seen(wanted: TaskSet, caller: Caller) -> None:
     """Raises Problem 403 for a search in texts that the caller does not see: it would tell what they say."""
     if wanted.q or wanted.error:
         caller.must_see_payloads("finds nothing by their texts")
+
+
+def walks(wanted: TaskSet) -> bool:
+    """Whether tasks are looked through one by one: no index finds those that are wanted."""
+    return any(getattr(wanted, name) is not None for name in _UNINDEXED)
+
+
+@contextmanager
+def searching(db: sa.Connection, wanted: TaskSet) -> Iterator[None]:
+    """What is looked for inside may take a while.
+
+    Raises:
+        Problem: 422 it took too long.
+    """
+    try:
+        with within(db, SEARCH_SECONDS) if walks(wanted) else nullcontext():
+            yield
+    except TooSlow:
+        raise Problem(
+            422,
+            f"the search was broken off after {SEARCH_SECONDS:g} s, since there is too much to look through; "
+            "narrow it by type, status, parent_id or times",
+        ) from None
 
 
 def in_status(status: str) -> Condition:

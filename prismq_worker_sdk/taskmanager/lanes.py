@@ -99,6 +99,11 @@ def uses_of_type(db: sa.Connection, task_type: str) -> list[dict[str, Any]]:
     return [] if row is None else list(json.loads(row.uses))
 
 
+def uses_of(db: sa.Connection, types: Iterable[str]) -> list[LimitUse]:
+    """What tasks of these types use, together."""
+    return [use for one in limited_types(db, types) for use in one.uses]
+
+
 def all_uses(db: sa.Connection) -> dict[str, list[dict[str, Any]]]:
     """The same of every type that uses limits."""
     return {row.type: json.loads(row.uses) for row in db.execute(sa.select(type_uses))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from prismq_worker_sdk.compat import Self
 from prismq_worker_sdk.taskmanager import audit, lanes, rooms
+from prismq_worker_sdk.taskmanager.callers import Caller
 from prismq_worker_sdk.taskmanager.db.service_tables import limit_uses, limits
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement
 from prismq_worker_sdk.taskmanager.http import Problem
-from prismq_worker_sdk.taskmanager.messages import PauseItem, StrictMessage, Uses
+from prismq_worker_sdk.taskmanager.messages import LimitUse, PauseItem, StrictMessage, Uses
 from prismq_worker_sdk.taskmanager.views import instant
 
 FOR_EVER = 253402300799.0
@@ -94,9 +95,23 @@ def pause(
     return shown(db, name, now)
 
 
-def pause_for_worker(db: sa.Connection, worker_id: str, items: Sequence[PauseItem], now: float) -> None:
-    """What handlers of a worker have learnt of outside services; never ends a longer pause."""
+def pause_for_worker(
+    db: sa.Connection,
+    worker_id: str,
+    items: Sequence[PauseItem],
+    now: float,
+    types: Collection[str] | None = None,
+) -> None:
+    """What handlers of a worker have learnt of outside services; never ends a longer pause.
+
+    Args:
+        types: Limits that none of these uses are passed over, and that is written down; None for none of that.
+    """
+    uses = [] if types is None or not items else lanes.uses_of(db, types)
     for one in sorted(items, key=lambda item: item.name):
+        if types is not None and not any(use.may_name(one.name) for use in uses):
+            audit.note(db, worker_id, "pause refused", "limit", one.name, {"task_types": sorted(types)}, now)
+            continue
         before = _ONE.first(db, name=one.name)
         until = now + one.seconds
         if before is None or (before.paused_until or 0.0) < until:
@@ -115,6 +130,25 @@ def resume(db: sa.Connection, name: str, who: str, now: float) -> dict[str, Any]
     db.execute(limits.update().where(limits.c.name == name).values(paused_until=None, pause_reason=None))
     audit.note(db, who, "resume", "limit", name, None, now)
     return shown(db, name, now)
+
+
+def must_share_with_none(db: sa.Connection, task_type: str, new: Sequence[LimitUse], caller: Caller) -> None:
+    """Lets a key that is bound to types say of none of them that it uses a limit of a type of others.
+
+    Raises:
+        Problem: 403 it would. What was said of the type before may be said again.
+    """
+    if caller.types is None:
+        return
+    before = lanes.uses_of(db, [task_type])
+    fresh = [use for use in new if use not in before]
+    for name in sorted(lanes.all_uses(db).keys() - caller.types) if fresh else ():
+        if any(use.overlaps(other) for use in fresh for other in lanes.uses_of(db, [name])):
+            raise Problem(
+                403,
+                f"this API key is bound to task types, and {name} uses a limit that {task_type} would use too; "
+                f"an admin says so with PUT /task-types/{task_type}/limits",
+            )
 
 
 def set_type(db: sa.Connection, task_type: str, new: TypeLimits, who: str, now: float) -> dict[str, Any]:

@@ -249,6 +249,19 @@ class LimitUse(StrictMessage):
             raise ValueError("prefix stands before what path finds; it needs path")
         return self
 
+    def may_name(self, limit: str) -> bool:
+        """Whether it is of this limit for some params."""
+        return limit == self.key if self.path is None else limit.startswith(self.prefix or "")
+
+    def overlaps(self, other: LimitUse) -> bool:
+        """Whether both may be of the same limit."""
+        if self.path is None:
+            return other.may_name(self.key or "")
+        if other.path is None:
+            return self.may_name(other.key or "")
+        mine, theirs = self.prefix or "", other.prefix or ""
+        return mine.startswith(theirs) or theirs.startswith(mine)
+
 
 Uses = Annotated[list[LimitUse], Field(max_length=MOST_USES)]
 

@@ -17,6 +17,7 @@ from prismq_worker_sdk.handlers.values import ParamsSpec
 from prismq_worker_sdk.model.json import DRAFT
 from prismq_worker_sdk.taskmanager import audit, limits
 from prismq_worker_sdk.taskmanager.breaking import breaking_changes
+from prismq_worker_sdk.taskmanager.callers import Caller
 from prismq_worker_sdk.taskmanager.checking import LongChecks, faults_of
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.db.statements import Statement, insert
@@ -162,12 +163,13 @@ def check_schemas(new: NewTaskType) -> None:
         raise Problem(422, str(error)) from None
 
 
-def publish(db: sa.Connection, name: str, new: NewTaskType, who: str, now: float) -> Any:
+def publish(db: sa.Connection, name: str, new: NewTaskType, caller: Caller, now: float) -> Any:
     """Registers a task type, or changes it; its schemas were checked. What changes nothing is not written down.
 
     Raises:
-        Problem: 409 the change breaks producers and is not allowed to.
+        Problem: 409 the change breaks producers and is not allowed to, 403 its limits are not for the caller.
     """
+    limits.must_share_with_none(db, name, new.limits or (), caller)
     before = TASK_TYPE.first(db, name=name)
     if before is not None and not new.allow_breaking:
         breaks = "; ".join(breaking_changes(json.loads(before.param_schema), new.param_schema))
@@ -184,9 +186,9 @@ def publish(db: sa.Connection, name: str, new: NewTaskType, who: str, now: float
     else:
         db.execute(task_types.update().where(task_types.c.name == name).values(values))
     if before is None or any(getattr(before, key) != values[key] for key in values if key != "updated_at"):
-        audit.note(db, who, "publish", "type", name, {"version": new.version}, now)
+        audit.note(db, caller.name, "publish", "type", name, {"version": new.version}, now)
     if new.limits is not None:
-        limits.set_type(db, name, limits.TypeLimits(limits=new.limits), who, now)
+        limits.set_type(db, name, limits.TypeLimits(limits=new.limits), caller.name, now)
     return type_named(db, name)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
+import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class Calls:
 
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     seconds: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    process: str = field(default_factory=lambda: f"{os.getpid()}-{int(time.time())}")
+    process: str = field(default_factory=lambda: f"{os.getpid()}-{secrets.token_hex(4)}")
 
     def add(self, method: str, path: str, status: str, seconds: float) -> None:
         """Counts an answer."""
@@ -65,7 +65,7 @@ def _of_calls(calls: Calls) -> list[str]:
     labels = {key: dict(zip(names, (*key, calls.process), strict=True)) for key in calls.counts}
     counts = [(labels[key], number) for key, number in calls.counts.items()]
     seconds = [(labels[key], number) for key, number in calls.seconds.items()]
-    about = "Calls that this process has answered, and how long they took with waits for work."
+    about = "Calls that one process has answered, and how long they took with waits for work."
     lines = _family("taskmanager_http_requests_total", "counter", about, counts)
     return lines + _family("taskmanager_http_request_seconds_total", "counter", about, seconds)
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from prismq_worker_sdk.taskmanager.cursors import latest
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement
 from prismq_worker_sdk.taskmanager.db.tables import claims, task_types, tasks
-from prismq_worker_sdk.taskmanager.filters import matching, nearby
+from prismq_worker_sdk.taskmanager.filters import matching, nearby, searching
 from prismq_worker_sdk.taskmanager.http import Problem
 from prismq_worker_sdk.taskmanager.messages import TaskFilter
 
@@ -56,11 +56,15 @@ def listed(
 
     Args:
         types: Others are not to be seen; None for none of that.
+
+    Raises:
+        Problem: 422 there is too much to look through.
     """
-    query = sa.select(tasks).where(*matching(db, wanted), *nearby(db, wanted))
+    query = sa.select(tasks).where(*matching(db, wanted))
     if types is not None:
         query = query.where(tasks.c.type.in_(sorted(types)))
-    return latest(db, query, tasks.c.seq, wanted.limit, wanted.cursor)
+    with searching(db, wanted):
+        return latest(db, query.where(*nearby(db, wanted)), tasks.c.seq, wanted.limit, wanted.cursor)
 
 
 def type_named(db: sa.Connection, name: str) -> Any:

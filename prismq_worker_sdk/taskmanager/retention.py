@@ -23,15 +23,21 @@ from prismq_worker_sdk.taskmanager.app_state import AppState
 from prismq_worker_sdk.taskmanager.chores import Chore
 from prismq_worker_sdk.taskmanager.config import DAY
 from prismq_worker_sdk.taskmanager.db.service_tables import (
+    alert_states,
+    alerts,
     audit,
     bulk_jobs,
     deliveries,
+    limit_uses,
+    limits,
     task_logs,
+    type_pauses,
     worker_types,
 )
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement
 from prismq_worker_sdk.taskmanager.db.tables import workers
-from prismq_worker_sdk.taskmanager.deleting import delete, delete_logs, those_that_may_go
+from prismq_worker_sdk.taskmanager.deleting import delete, delete_logs, forget_log_counts, those_that_may_go
+from prismq_worker_sdk.taskmanager.rooms import MICRO
 
 _LOG = logging.getLogger("prismq.taskmanager")
 SLICE, FIRST_SLICE = 500, 50
@@ -41,7 +47,7 @@ LOG_ROWS = 100
 SECONDS = 0.02
 """How long a slice is to take; the next one is as much smaller or larger."""
 KEEP_OTHERS = 30 * DAY
-"""For ended bulk jobs, deliveries of alerts that are over, and workers that are gone."""
+"""For ended bulk jobs, what alerts have told, workers that are gone, and pauses of limits that are nothing else."""
 REST = 2.0
 """How long the rest behind a slice is, in the time that it took."""
 EVERY = 300.0
@@ -114,15 +120,9 @@ async def _delete_all(state: AppState) -> None:
         if age is not None and (deleted := await _delete_tasks(state, _Old(status, age))):
             _LOG.info("deleted %d %s tasks, older than %s", deleted, status, duration.text(age))
     await _delete_rows(state, audit.c.id, lambda now: _older(audit.c.at, now, config.keep_audit))
-    await _delete_rows(state, bulk_jobs.c.id, lambda now: _older(bulk_jobs.c.ended_at, now, KEEP_OTHERS))
-    await _delete_rows(state, workers.c.worker_id, lambda now: _older(workers.c.last_seen, now, KEEP_OTHERS))
-    await _delete_rows(
-        state, worker_types.c.worker_id, lambda now: _older(worker_types.c.seen_at, now, KEEP_OTHERS)
-    )
-    over = deliveries.c.next_try.is_(None)
-    await _delete_rows(
-        state, deliveries.c.id, lambda now: over & _older(deliveries.c.created_at, now, KEEP_OTHERS)
-    )
+    for key, is_old in _OTHERS:
+        await _delete_rows(state, key, is_old)
+    await state.run(_delete_alert_states)
 
 
 async def _delete_tasks(state: AppState, old: _Old) -> int:
@@ -192,8 +192,17 @@ def _delete_keys(
 ) -> float:
     """When it began, by the monotonic clock."""
     begun = time.monotonic()
+    logged = sa.select(task_logs.c.claim).where(task_logs.c.id.in_(keys))
+    logs_of = set(db.scalars(logged)) if key is task_logs.c.id else set()
     db.execute(sa.delete(key.table).where(key.in_(keys), is_old(now)))
+    forget_log_counts(db, logs_of)
     return begun
+
+
+def _delete_alert_states(db: sa.Connection, now: float) -> None:
+    """Those that were resolved long ago, and those of alerts that are gone."""
+    resolved = (alert_states.c.phase == "resolved") & _older(alert_states.c.since, now, KEEP_OTHERS)
+    db.execute(sa.delete(alert_states).where(resolved | alert_states.c.name.not_in(sa.select(alerts.c.name))))
 
 
 async def _rest(size: int, begun: float) -> int:
@@ -209,3 +218,30 @@ def _export_logs(folder: Path, ids: Sequence[int], db: sa.Connection, now: float
 
 def _older(column: sa.Column[Any], now: float, age: float | None) -> sa.ColumnElement[bool]:
     return sa.false() if age is None else column <= now - age
+
+
+def _is_used_no_more(now: float) -> sa.ColumnElement[bool]:
+    """What was used of a limit longer ago than a day before its period: a claim does not look at it."""
+    period = sa.select(limits.c.period).where(limits.c.name == limit_uses.c.name).scalar_subquery()
+    return limit_uses.c.slice <= (now - DAY - sa.func.coalesce(period, 0.0)) * MICRO
+
+
+def _was_a_pause(now: float) -> sa.ColumnElement[bool]:
+    """A limit that allows everything, and whose pause is long over."""
+    at = sa.func.coalesce(limits.c.paused_until, limits.c.updated_at)
+    return limits.c.units.is_(None) & limits.c.at_once.is_(None) & (at <= now - KEEP_OTHERS)
+
+
+_OTHERS: tuple[tuple[sa.Column[Any], _IsOld], ...] = (
+    (bulk_jobs.c.id, lambda now: _older(bulk_jobs.c.ended_at, now, KEEP_OTHERS)),
+    (workers.c.worker_id, lambda now: _older(workers.c.last_seen, now, KEEP_OTHERS)),
+    (worker_types.c.worker_id, lambda now: _older(worker_types.c.seen_at, now, KEEP_OTHERS)),
+    (
+        deliveries.c.id,
+        lambda now: deliveries.c.next_try.is_(None) & _older(deliveries.c.created_at, now, KEEP_OTHERS),
+    ),
+    (type_pauses.c.type, lambda now: _older(type_pauses.c.until, now, 0.0)),
+    (limit_uses.c.name, _is_used_no_more),
+    (limits.c.name, _was_a_pause),
+)
+"""Rows that nobody needs any more, whatever the settings say."""

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from prismq_worker_sdk.taskmanager import pauses
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement
-from prismq_worker_sdk.taskmanager.db.tables import workers
+from prismq_worker_sdk.taskmanager.db.tables import meta, workers
 
 Numbers = dict[str, Any]
 MINUTE, HOUR = 60.0, 3600.0
@@ -55,7 +55,9 @@ COUNTED = {
     lock: Statement("SELECT value FROM meta WHERE name = 'ends_counted'", lock=lock)
     for lock in (Lock.NONE, Lock.WAIT)
 }
-_OTHERS = Statement("SELECT (SELECT max(seq) FROM tasks) AS created, (SELECT max(id) FROM claims) AS claims")
+_LATEST = Statement("SELECT (SELECT max(seq) FROM tasks) AS created, (SELECT max(id) FROM claims) AS claims")
+HIGHEST = ("highest_task_deleted", "highest_claim_deleted")
+"""In `meta`: numbers of tasks and claims that are gone, so that what was ever made never becomes less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,9 @@ def look(db: sa.Connection, now: float) -> Stats:
         put(name, "paused", 1)
     for one in types.values():
         one["pending"], one["processing"] = one["queued"] + one["postponed"], one["running"]
-    others = _OTHERS.first(db)
+    created, claimed = _made_ever(db)
     seen = sa.select(sa.func.count()).where(workers.c.last_seen >= now - WORKER_SEEN)
-    return Stats(now, types, others.created or 0, others.claims or 0, db.scalar(seen) or 0)
+    return Stats(now, types, created, claimed, db.scalar(seen) or 0)
 
 
 def zeros() -> Numbers:
@@ -182,6 +184,15 @@ def _completed_ever(db: sa.Connection, now: float) -> Counter[str]:
     for row in ENDED.rows(db, status="completed", since=since, until=now + MINUTE):
         found[row.type] += row.number
     return found
+
+
+def _made_ever(db: sa.Connection) -> tuple[int, int]:
+    """Tasks and claims."""
+    latest = _LATEST.first(db)
+    rows = db.execute(sa.select(meta).where(meta.c.name.in_(HIGHEST)))
+    gone = {row.name: row.value for row in rows}
+    created, claimed = (int(gone.get(name, 0)) for name in HIGHEST)
+    return max(latest.created or 0, created), max(latest.claims or 0, claimed)
 
 
 def _counted(db: sa.Connection) -> int:

@@ -11,6 +11,7 @@ import ipaddress
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,8 +24,7 @@ from prismq_worker_sdk.wire.reasons import sentence
 
 PREFIX = "whsec_"
 SECONDS = 10.0
-"""For a whole delivery, once the name is known."""
-MOST_ANSWER = 4096
+"""For connecting, and then for the delivery, once the name is known."""
 LONGEST_URL = 2000
 MIN_SECRET, MAX_SECRET = 24, 64
 """Bytes."""
@@ -139,8 +139,7 @@ def _post(url: SplitResult, headers: dict[str, str], body: bytes, allowed: tuple
         connection.sock = secured(sock, host, None) if secure else sock
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
         connection.request("POST", target, body, headers)
-        answer = connection.getresponse()
-        answer.read(MOST_ANSWER)
+        answer = connection.getresponse()  # its body says nothing that is wanted, and may never end
         if late.is_set():  # what was read of its head may look like all of it
             raise TimeoutError("the answer did not come in time")
         return answer.status
@@ -153,13 +152,16 @@ def _post(url: SplitResult, headers: dict[str, str], body: bytes, allowed: tuple
 
 def _connected(addresses: list[str], port: int) -> socket.socket:
     """A connection to the first of these addresses that takes one."""
-    for place, address in enumerate(addresses):
+    over = time.monotonic() + SECONDS
+    error: OSError = TimeoutError("none of its addresses answered in time")
+    for address in addresses:
+        if (left := over - time.monotonic()) <= 0:
+            break
         try:
-            return socket.create_connection((address, port), timeout=SECONDS / 2)
-        except OSError:
-            if place == len(addresses) - 1:
-                raise
-    raise ValueError("the host has no address")
+            return socket.create_connection((address, port), timeout=min(left, SECONDS / 2))
+        except OSError as refused:
+            error = refused
+    raise error
 
 
 def _end(sock: socket.socket, late: threading.Event) -> None:

@@ -5,18 +5,37 @@ import hashlib
 import os
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import requests
 import sqlalchemy as sa
+import uvicorn.server
 
 from prismq_worker_sdk.taskmanager.chores import Chore
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
+from prismq_worker_sdk.taskmanager.db.database import connect
 from prismq_worker_sdk.taskmanager.server import RunningServer
 from prismq_worker_sdk.testing import FakeClock
 
 TYPE = "Test.Some"
 SERVER = "PRISMQ_TEST_DATABASE"
 """URL of a database server, without a database, on which the tests make one for each folder; SQLite without it."""
+
+
+class Hurried:
+    """asyncio as uvicorn sees it, which looks ten times a second whether it is to end, and waits a tenth to end."""
+
+    def __getattr__(self, name):
+        return getattr(asyncio, name)
+
+    @staticmethod
+    async def sleep(seconds):
+        await asyncio.sleep(seconds / 10)
+
+
+uvicorn.server.asyncio = Hurried()
 
 
 class Inside:
@@ -77,7 +96,10 @@ def database_of(folder):
     """The database of a folder: the same one whenever it is asked for."""
     server = os.environ.get(SERVER)
     if server is None:
-        return str(folder / "tasks.db")
+        path = folder / "tasks.db"
+        if not path.exists():
+            path.write_bytes(_fresh())
+        return str(path)
     name = "t" + hashlib.sha256(str(folder).encode()).hexdigest()[:24]
     engine = sa.create_engine(server)
     with engine.begin() as db:
@@ -92,6 +114,15 @@ def routed(*apis):
         api.call("GET", "/nothing")
 
 
+@cache
+def _fresh():
+    """A file with all tables and no task: to make them takes longer than most tests."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "tasks.db"
+        connect(TaskManagerConfig(database=str(path)).url).close()
+        return path.read_bytes()
+
+
 @contextmanager
 def running_api(folder, clock=None, *, own_time=False, **options):
     """A server on the database of a folder.
@@ -102,7 +133,8 @@ def running_api(folder, clock=None, *, own_time=False, **options):
         own_time: Whether it goes by the time of the machine or the database server, in place of a clock.
     """
     clock = None if own_time else clock or FakeClock()
-    options = {"database": database_of(folder), **options}
+    if "database" not in options:
+        options["database"] = database_of(folder)
     config = TaskManagerConfig(port=0, **options)
     inside = Inside()
     with RunningServer(config, clock=clock, chores=(inside.chore,)) as server:

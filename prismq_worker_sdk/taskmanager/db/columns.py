@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.types import TypeEngine
 
@@ -36,6 +35,8 @@ class Name(sa.types.TypeDecorator[str]):
         """With the collation that compares bytes."""
         if dialect.name not in {"mysql", "mariadb"}:
             return dialect.type_descriptor(sa.String(self.length))
+        from sqlalchemy.dialects import mysql
+
         return dialect.type_descriptor(
             mysql.VARCHAR(self.length, charset="utf8mb4", collation=_bytes(dialect))
         )
@@ -51,6 +52,8 @@ class Payload(sa.types.TypeDecorator[str]):
         """With room for a result of 8 MiB."""
         if dialect.name not in {"mysql", "mariadb"}:
             return dialect.type_descriptor(sa.Text())
+        from sqlalchemy.dialects import mysql
+
         return dialect.type_descriptor(mysql.LONGTEXT(charset="utf8mb4", collation=_bytes(dialect)))
 
 

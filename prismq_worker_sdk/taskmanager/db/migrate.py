@@ -70,8 +70,10 @@ def _create(db: sa.Connection) -> None:
 
 def _look(db: sa.Connection) -> None:
     """Raises unless every table is there, with its columns."""
-    for table in metadata.sorted_tables:
-        db.execute(sa.select(table).limit(0))
+    quote = db.dialect.identifier_preparer.quote
+    for table in metadata.tables.values():
+        columns = ", ".join(quote(column.name) for column in table.columns)
+        db.exec_driver_sql(f"SELECT {columns} FROM {quote(table.name)} LIMIT 0")
 
 
 def _adopt(db: sa.Connection) -> None:

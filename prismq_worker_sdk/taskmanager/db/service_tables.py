@@ -232,12 +232,13 @@ deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Name(36), primary_key=True),
-    Column("alert", Name(255), nullable=False, index=True),
+    Column("alert", Name(255), nullable=False),
     Column("body", Payload, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("next_try", Instant, index=True, doc="NULL once it is over"),
     Column("error", Payload, doc="of the last try"),
+    Index("deliveries_of_alert", "alert", "next_try"),
 )
 """What webhooks are told, until it is told."""
 

@@ -148,28 +148,31 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
-async def page(request: Request, viewer: Viewer, template: str, look: Look, **more: Any) -> Response:
+async def page(
+    request: Request, viewer: Viewer, template: str, look: Look, *, searches: bool = False
+) -> Response:
     """A page, or its live parts where it asks again; the same one is made once a second at most.
 
     Args:
         look: What the template shows, read in one go.
-        more: Further values of the template.
+        searches: Whether that may take long.
     """
     answers: Answers = request.app.state.pages
     asks_again = is_live(request)
     layout = LIVE if asks_again else WHOLE
     key = (layout, str(request.url), viewer.caller.name)
     fresh = request.headers.get(PAGE) == FRESH
+    read = state_of(request).search if searches else state_of(request).look_at_tasks
     known = None if fresh else answers.get(key)
     again_in = answers.pace.again_in()
 
     def made(db: sa.Connection, now: float) -> tuple[str, float]:
         begun = time.thread_time()
-        values = {"viewer": viewer, "path": request.url.path, "now": now, "problem": None, **more}
+        values = {"viewer": viewer, "path": request.url.path, "now": now, "problem": None}
         text = render(template, layout, {**values, **look(db, now)})
         return text, time.thread_time() - begun
 
-    text, cost = (known, 0.0) if known is not None else await state_of(request).look_at_tasks(made)
+    text, cost = (known, 0.0) if known is not None else await read(made)
     answers.put(key, text)
     answers.pace.add(cost + COST_OF_A_CALL, again_in)
     return _answered(request, text, again_in if asks_again else None)

@@ -64,7 +64,9 @@ async def tasks(request: Request, viewer: Viewer) -> Response:
             "worker_ids": _worker_ids(db) if whole and viewer.sees_all else [],
         }
 
-    return await page(request, viewer, "tasks.html", look)
+    return await page(
+        request, viewer, "tasks.html", look, searches=bool(asked.get("q") or asked.get("error"))
+    )
 
 
 def filter_of(asked: Mapping[str, str], now: float) -> dict[str, Any]:

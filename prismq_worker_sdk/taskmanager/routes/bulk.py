@@ -19,7 +19,7 @@ async def begin(request: Request) -> Response:
     state, who = state_of(request), caller_of(request).name
     asked = await body_of(request, BulkRequest)
     bulk.check(asked)
-    counted = await state.look_at_tasks(lambda db, now: bulk.count(db, asked, now))
+    counted = await state.search(lambda db, now: bulk.count(db, asked, now))
     if asked.dry_run:
         return answer(json_text({"found": counted.number}))
     job = await state.run(lambda db, _now: bulk.begin(db, asked, who, counted))

@@ -22,6 +22,7 @@ from prismq_worker_sdk.taskmanager import (
 from prismq_worker_sdk.taskmanager.app_state import LOOKS, admitted, caller_of, noted, state_of
 from prismq_worker_sdk.taskmanager.callers import Caller
 from prismq_worker_sdk.taskmanager.config import Scope
+from prismq_worker_sdk.taskmanager.filters import walks
 from prismq_worker_sdk.taskmanager.http import (
     Problem,
     answer,
@@ -69,9 +70,9 @@ async def create_many(request: Request) -> Response:
 async def listed(request: Request) -> Response:
     """Tasks, newest first, those of the filter; limit, cursor."""
     wanted, caller = read(TaskFilter, dict(request.query_params)), caller_of(request)
-    types = caller.types
     filters.must_be_seen(wanted, caller)
-    rows, cursor = await state_of(request).look_at_tasks(lambda db, _now: queries.listed(db, wanted, types))
+    look = state_of(request).search if walks(wanted) else state_of(request).look_at_tasks
+    rows, cursor = await look(lambda db, _now: queries.listed(db, wanted, caller.types))
     shown = ",".join(views.task(views.columns(row, caller)) for row in rows)
     return answer(f'{{"tasks":[{shown}],"next_cursor":{json_text(cursor)}}}')
 
@@ -116,10 +117,10 @@ async def publish(request: Request, name: str) -> Response:
     state = state_of(request)
     new = await body_of(request, NewTaskType)
     await state.apart(producing.check_schemas, new)
-    who = caller_of(request).name
+    caller = caller_of(request)
 
     def publish(db: sa.Connection, now: float) -> str:
-        row = producing.publish(db, name, new, who, now)
+        row = producing.publish(db, name, new, caller, now)
         paused, uses = pauses.standing(db, now).get(name), lanes.uses_of_type(db, name)
         return json_text(views.task_type(row, paused, uses))
 

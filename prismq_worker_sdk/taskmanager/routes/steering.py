@@ -76,6 +76,12 @@ async def delete(request: Request, task_id: str) -> Response:
         row = queries.find(db, task_id, Lock.WAIT)
         if row.status == "processing":
             raise Problem(409, f"task {task_id} runs; cancel it, and delete it once it has ended")
+        if not deleting.those_to_delete(db, [row]):
+            raise Problem(
+                409,
+                f"task {row.parent_id}, its parent, has not completed and may create it again by its dedupe key; "
+                "delete that first",
+            )
         audit.note(db, who, "delete", "task", task_id, {"type": row.type, "status": row.status}, now)
         return deleting.delete(db, [row], now)
 

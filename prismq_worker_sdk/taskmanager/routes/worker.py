@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
@@ -125,9 +126,11 @@ async def _ended(request: Request, worker_id: str, report: ReportItem) -> Respon
 @router.post("/tasks/exchange", tags=["exchange"], dependencies=WORKER, openapi_extra=takes(ExchangeRequest))
 async def exchanged(request: Request) -> Response:
     """Reports and renewals are applied and durable first, then tasks are claimed; an empty claim may wait."""
-    state = state_of(request)
+    state, types = state_of(request), caller_of(request).types
     asked = await body_of(request, ExchangeRequest)
     caller_of(request).must_use(_types_of(asked))
+    if types is not None and asked.request_id is not None:
+        asked = asked.model_copy(update={"request_id": _own(asked.request_id, types)})
     alone = not (asked.reports or asked.leases or asked.pauses)
     if asked.claim is not None:
         state.claimants.note(asked.worker_id, asked.claim.task_types)
@@ -136,9 +139,14 @@ async def exchanged(request: Request) -> Response:
             return answer((joined[0] or Answer()).text())
         if alone and asked.claim.wait_seconds:
             return answer((await _waited(request, state, asked, asked.claim)).text())
-    found = await state.run(lambda db, now: exchange(db, state.config, asked, now))
+    found = await state.run(lambda db, now: exchange(db, state.config, asked, now, types=types))
     state.waiting.notify(found.freed)
     return answer(found.text())
+
+
+def _own(request_id: str, types: Iterable[str]) -> str:
+    """The id under which a request of a key that is bound to types is known: it repeats none of another key's."""
+    return hashlib.sha256(json_text([sorted(types), request_id]).encode()).hexdigest()
 
 
 def _types_of(asked: ExchangeRequest) -> Generator[str, None, None]:
@@ -154,6 +162,7 @@ def _types_of(asked: ExchangeRequest) -> Generator[str, None, None]:
 async def _waited(request: Request, state: AppState, asked: ExchangeRequest, claim: ClaimItem) -> Answer:
     """What a claim finds at once, or within the seconds that it may wait."""
     waiting, found = state.waiting, None
+    types = caller_of(request).types
     wait_id = secrets.token_hex(16) if state.config.is_shared and asked.request_id else None
 
     async def look() -> Answer | None:
@@ -163,7 +172,7 @@ async def _waited(request: Request, state: AppState, asked: ExchangeRequest, cla
     most = min(claim.max_tasks, MAX_TASKS)
     wait = waiting.enter((asked.worker_id, asked.request_id), claim.task_types, most)
     try:
-        found = await state.run(lambda db, now: exchange(db, state.config, asked, now, wait_id))
+        found = await state.run(lambda db, now: exchange(db, state.config, asked, now, wait_id, types))
         if not found.tasks and found.command == RUN:
             wait.written = wait_id
             seconds = min(claim.wait_seconds, state.config.max_wait)

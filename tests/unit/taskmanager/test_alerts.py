@@ -209,6 +209,27 @@ def test_what_is_refused_is_sent_again_under_its_id_for_a_day(api, sent):
     assert len(sent) == tries
 
 
+def test_a_webhook_that_fails_is_tried_once_a_run_and_holds_up_no_other_alert(api, sent, monkeypatch):
+    types = [f"Test.Type{n}" for n in range(6)]
+    for name in ("broken", "well"):
+        put(api, "oldest", name, hold_seconds=0, url=f"https://{name}.example")
+    for one in types:
+        api.submit(one)
+    api.clock.turn(200)
+
+    def send(hook, message_id, body, _now, _allowed):
+        sent.append((message_id, json.loads(body)))
+        if "broken" in hook.url:
+            raise NotDelivered("it answered 500")
+
+    monkeypatch.setattr(delivering, "send", send)
+    api.chore(look_at_alerts)
+    api.chore(deliver)
+
+    assert sorted(one for _, name, one in sent.told if name == "well") == types
+    assert len([one for _, name, one in sent.told if name == "broken"]) == 1
+
+
 def test_what_comes_through_in_the_end_is_over(api, sent):
     sent.fail = True
     put(api, "oldest")
@@ -233,6 +254,24 @@ def test_an_alert_that_was_taken_away_or_changed_begins_anew(api, sent):
     pass_time(api, 300)
     assert len(sent) == 1
     assert api.call("GET", "/alerts/a1").status_code == 404
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_was_found_of_an_alert_that_was_taken_away_or_changed_meanwhile_is_dropped(api, sent, again):
+    put(api, "oldest", hold_seconds=0)
+    api.submit()
+    api.clock.turn(200)
+    found = api.chore(lambda state: state.reader.run(alerts.look))
+    if again:
+        put(api, "oldest", seconds=1000)
+    else:
+        api.call("DELETE", "/alerts/a1")
+    assert len(found) == 1
+
+    assert api.chore(lambda state: state.run(lambda db, now: alerts.apply(db, found, "i", now))) == 0
+    if not again:
+        put(api, "oldest", seconds=1000)
+    assert states(api) == {}
 
 
 def test_the_secret_is_shown_once(api):

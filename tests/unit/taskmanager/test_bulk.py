@@ -158,6 +158,31 @@ def test_children_that_are_cancelled_or_deleted_hold_up_nothing_that_follows_the
     assert (told["completed"], told["failed"]) == (0, 2)
 
 
+@pytest.mark.parametrize("path", ["bulk", "one"])
+def test_r22_a_child_whose_parent_may_create_it_again_by_its_key_is_not_deleted(api, path):
+    parent = api.submit("Test.Parent")
+    child = {"parent_id": parent, "dedupe_key": "k"}
+    keyed, other = api.submit(**child), api.submit(parent_id=parent)
+
+    def delete(task_id):
+        if path == "one":
+            return api.call("DELETE", f"/tasks/{task_id}").status_code == 200
+        return done(api, "delete", {"q": task_id}) == (1, 1, 0)
+
+    assert [delete(keyed), delete(other)] == [False, True]
+    assert api.submit(**child) == keyed
+    api.claim(types=["Test.Parent"])
+    api.complete(parent)
+    assert delete(keyed)
+
+
+def test_a_family_is_deleted_with_its_parent(api):
+    parent = failed(api)
+    api.submit(parent_id=parent, dedupe_key="k")
+
+    assert done(api, "delete", {"type": TYPE}) == (2, 2, 0)
+
+
 def test_more_than_one_slice_is_done_and_each_task_tells_of_it(api):
     many = [{"type": TYPE, "params": {"n": n}} for n in range(2 * SLICE + 7)]
     made = api.call("POST", "/tasks/batch", {"tasks": many}).json()["tasks"]
@@ -287,6 +312,26 @@ def test_what_left_the_set_between_look_and_deed_is_left_alone(tmp_path):
         do(database, job_id, found)
 
         assert (job_of(database, job_id).done, job_of(database, job_id).passed_over) == (0, 2)
+
+
+def test_tasks_that_no_index_finds_are_looked_through_part_by_part(api, monkeypatch):
+    monkeypatch.setattr(bulk, "SPAN", 3)
+    many = [{"type": TYPE, "params": {"n": n, "who": "me" if n in {0, 7, 8} else ""}} for n in range(10)]
+    api.call("POST", "/tasks/batch", {"tasks": many})
+    looks = []
+    look = bulk.next_slice
+
+    def counted(*args):
+        looks.append(look(*args))
+        return looks[-1]
+
+    monkeypatch.setattr(bulk, "next_slice", counted)
+
+    assert done(api, "cancel", {"q": '"who": "me"'}) == (3, 3, 0)
+    assert [len(one.seqs) for one in looks if one is not None] == [1, 0, 2, 0]
+    looks.clear()
+    assert done(api, "cancel", {"type": TYPE}) == (7, 7, 0)
+    assert [len(one.seqs) for one in looks if one is not None] == [7]
 
 
 def test_a_job_that_is_stopped_goes_no_further(tmp_path):

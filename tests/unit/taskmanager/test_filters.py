@@ -1,9 +1,13 @@
 """Which tasks a filter means; `GET /tasks` shows them."""
 
+from contextlib import contextmanager
+
 import pytest
 import sqlalchemy as sa
 
+from prismq_worker_sdk.taskmanager import filters
 from prismq_worker_sdk.taskmanager.db.database import connect
+from prismq_worker_sdk.taskmanager.db.deadline import TooSlow
 from prismq_worker_sdk.taskmanager.db.tables import tasks
 from prismq_worker_sdk.taskmanager.filters import matching
 from prismq_worker_sdk.taskmanager.messages import TaskSet
@@ -50,6 +54,27 @@ def test_a_text_is_found_in_either_case_of_ascii_and_no_other(api):
         assert listed(api, q=found) == [task_id], found
     for other in ("ärger", "100_", "a.b", "ZOË"):
         assert listed(api, error=other) == [], other
+
+
+@contextmanager
+def too_slow(_db, _seconds):
+    yield
+    raise TooSlow
+
+
+@pytest.mark.parametrize("wanted", [{"q": "never there"}, {"error": "no"}, {"worker_id": "w9"}])
+def test_a_search_that_takes_too_long_is_broken_off_and_says_what_to_do(api, monkeypatch, wanted):
+    api.submit()
+    assert listed(api, **wanted) == []
+    monkeypatch.setattr(filters, "within", too_slow)
+    for refused in (
+        api.call("GET", "/tasks", params=wanted),
+        api.call("POST", "/tasks/bulk", {"action": "cancel", "filter": wanted}),
+    ):
+        assert refused.status_code == 422
+        assert "narrow it by type, status, parent_id or times" in refused.json()["detail"]
+
+    assert len(listed(api, type=TYPE)) == 1
 
 
 def test_tasks_are_found_by_their_parent(api):

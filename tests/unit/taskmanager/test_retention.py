@@ -7,12 +7,16 @@ import sqlalchemy as sa
 
 from prismq_worker_sdk.taskmanager import export
 from prismq_worker_sdk.taskmanager.db.service_tables import (
+    alert_states,
     audit,
     bulk_jobs,
     fan_ins,
+    limit_uses,
+    limits,
     task_logs,
+    type_pauses,
 )
-from prismq_worker_sdk.taskmanager.db.tables import claims, tasks, workers
+from prismq_worker_sdk.taskmanager.db.tables import claims, metadata, tasks, workers
 from prismq_worker_sdk.taskmanager.retention import LOG_ROWS, SLICE, delete_old, next_size
 from tests.support.api import TYPE, running_api
 
@@ -112,6 +116,24 @@ def test_logs_go_before_their_tasks_and_also_those_of_a_task_that_runs(api):
     age(api, 2)
 
     assert count(api, task_logs) == 1
+
+
+def test_a_task_tells_nothing_of_a_log_that_is_gone(api):
+    api.submit()
+    claim = {"worker_id": "w1", "claim": {"task_types": [TYPE]}}
+    (task,) = api.call("POST", "/tasks/exchange", claim).json()["tasks"]
+    line = {"at": api.clock.utc().timestamp(), "level": "info", "text": "line"}
+    report = {"task_id": task["id"], "lease_token": task["lease_token"], "outcome": "completed"}
+    report["log"] = {"first": 1, "logged": 3, "lines": [line]}
+    api.call("POST", "/tasks/exchange", {"worker_id": "w1", "reports": [report]})
+
+    def log():
+        return api.call("GET", f"/tasks/{task['id']}/logs").json()
+
+    age(api, 6)
+    assert log()["attempts"] == [{"attempt": 1, "lines": 1, "dropped": 2}]
+    age(api, 2)
+    assert (log()["lines"], log()["attempts"]) == ([], [])
 
 
 def test_a_task_with_more_lines_than_one_transaction_takes_goes_too(tmp_path):
@@ -233,6 +255,44 @@ def test_the_audit_ended_jobs_and_workers_that_are_gone_go_later(api):
     assert [count(api, table) for table in (audit, bulk_jobs, workers)] == [1, 1, 0]
     age(api, 400)
     assert count(api, audit) == 0
+
+
+def test_an_alert_forgets_types_of_which_all_is_well_for_long_and_one_that_is_gone_leaves_nothing(api):
+    now = api.clock.utc().timestamp()
+    made = {"rule": "oldest", "seconds": 100, "url": "https://hooks.example"}
+    assert api.call("PUT", "/alerts/late", made).status_code == 201
+    phases = {"resolved": "late", "firing": "late", "pending": "gone"}
+    rows = [{"name": name, "type": f"Test.{phase}", "phase": phase} for phase, name in phases.items()]
+    write(api, alert_states.insert().values([{**row, "since": now, "value": 1.0} for row in rows]))
+    age(api, 29)
+    assert count(api, alert_states) == 2
+    age(api, 2)
+    assert count(api, alert_states) == 1
+
+
+def test_a_limit_that_was_only_a_pause_goes_and_so_does_what_was_used_long_ago(api):
+    api.call("PUT", "/limits/hourly", {"units": 9, "period": 3600})
+    api.call("PUT", f"/task-types/{TYPE}/limits", {"limits": [{"key": "hourly"}]})
+    done(api)
+    pauses = [{"name": "of a handler", "seconds": 60}, {"name": "hourly", "seconds": 60}]
+    api.call("POST", "/tasks/exchange", {"worker_id": "w1", "pauses": pauses})
+    api.call("POST", f"/task-types/{TYPE}/pause", {"seconds": 60})
+    age(api, 0.9)
+    assert [count(api, table) for table in (limits, limit_uses, type_pauses)] == [2, 1, 0]
+    age(api, 0.2)
+    assert [count(api, table) for table in (limits, limit_uses)] == [2, 0]
+    age(api, 30)
+    assert [one["name"] for one in api.call("GET", "/limits").json()["limits"]] == ["hourly"]
+
+
+def test_of_each_table_it_is_known_what_takes_its_rows_away():
+    with_their_task = {"tasks", "claims", "task_logs", "fan_ins"}
+    by_age = {"audit", "bulk_jobs", "workers", "worker_types", "deliveries", "alert_states", "limit_uses"}
+    by_age |= {"type_pauses", "ended_counts", "dedupe_locks", "waits"}
+    by_hand = {"limits", "schedules", "alerts"}
+    one_for_each_name_ever = {"task_types", "type_uses", "api_keys", "meta", "lanes"}
+
+    assert set(metadata.tables) == with_their_task | by_age | by_hand | one_for_each_name_ever
 
 
 def test_what_is_deleted_is_exported_before(tmp_path):

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from prismq_worker_sdk.taskmanager.counting import KEPT_MINUTES, keep_counting
+from prismq_worker_sdk.taskmanager.prometheus import Calls
 from prismq_worker_sdk.taskmanager.retention import delete_old
 from prismq_worker_sdk.taskmanager.stats import REST, SLOW, Recent, Stats
 from tests.support.api import TYPE
@@ -109,6 +110,26 @@ def test_completed_tasks_are_counted_for_ever_though_they_are_deleted(api):
     assert api.call("GET", "/tasks").json()["tasks"] == []
     assert numbers(api)["completed"] == 4
     assert numbers(api)["completed_last_hour"] == 0
+
+
+def test_what_was_ever_made_never_becomes_less_by_deletion(api):
+    def read():
+        lines = api.call("GET", "/metrics").text.splitlines()
+        names = ("taskmanager_tasks_created_total ", "taskmanager_claims_total ")
+        return [line for line in lines if line.startswith(names)], numbers(api)["completed"]
+
+    ended(api, completed=2, failed=1)
+    before = read()
+    for task in api.call("GET", "/tasks").json()["tasks"]:
+        assert api.call("DELETE", f"/tasks/{task['id']}").status_code == 200
+    assert read() == before
+    api.clock.turn(300)
+    api.chore(keep_counting)
+    assert read() == before
+
+
+def test_processes_behind_one_address_never_share_a_series():
+    assert Calls().process != Calls().process
 
 
 def test_many_minutes_are_caught_up_with_and_counted_once(api):

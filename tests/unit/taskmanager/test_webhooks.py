@@ -4,10 +4,12 @@ import base64
 import hashlib
 import hmac
 import http.server
+import ipaddress
 import json
 import socket
 import threading
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
@@ -44,7 +46,7 @@ def receiver(status=200, headers=(), body=b"ok"):
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         server.taken = taken
         server.url = f"http://127.0.0.1:{server.server_port}"
         yield server
@@ -123,6 +125,41 @@ def test_an_answer_that_is_not_2xx_is_told(status):
 def test_a_large_answer_is_not_read_to_its_end():
     with receiver(body=b"x" * 5_000_000) as server:
         assert send(Webhook(server.url, SECRET), "m1", "{}", 0.0, HERE) == 200
+
+
+def test_an_answer_is_taken_by_its_head_though_its_body_never_ends():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        held = []
+
+        def answer():
+            taken, _ = listening.accept()
+            held.append(taken)
+            taken.recv(65536)
+            taken.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        assert send(Webhook(url, SECRET), "m1", "{}", 0.0, HERE) == 200
+        thread.join(20)
+        held[0].close()
+
+
+def test_a_name_with_many_addresses_that_do_not_answer_is_given_up_in_time(monkeypatch):
+    tried = []
+
+    def connect(address, timeout):
+        tried.append(timeout)
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(webhooks, "time", SimpleNamespace(monotonic=lambda: sum(tried)))
+    monkeypatch.setattr(socket, "create_connection", connect)
+    many = [ipaddress.ip_address(f"192.0.1.{n}") for n in range(1, 100)]
+    monkeypatch.setattr(webhooks, "public_addresses", lambda *_args: many)
+    with pytest.raises(NotDelivered):
+        send(Webhook("http://hooks.example/", SECRET), "m1", "{}", 0.0, HERE)
+
+    assert len(tried) == 2
 
 
 def test_an_answer_that_trickles_is_cut_off(monkeypatch):
