@@ -25,6 +25,8 @@ SPANS = {"5m": 300, "1h": 3600, "24h": 86400, "7d": 7 * 86400, "30d": 30 * 86400
 """What a filter offers as ages, in seconds."""
 AGES = ("created", "ended")
 TEXTS = ("type", "status", "q", "error_type", "error", "worker_id", "parent_id")
+WALKED = ("q", "error", "error_type", "worker_id", *AGES)
+"""Fields by which tasks are looked through one by one."""
 MOST_OFFERED = 50
 """Values that are offered to complete a field with."""
 
@@ -64,9 +66,7 @@ async def tasks(request: Request, viewer: Viewer) -> Response:
             "worker_ids": _worker_ids(db) if whole and viewer.sees_all else [],
         }
 
-    return await page(
-        request, viewer, "tasks.html", look, searches=bool(asked.get("q") or asked.get("error"))
-    )
+    return await page(request, viewer, "tasks.html", look, searches=any(map(asked.get, WALKED)))
 
 
 def filter_of(asked: Mapping[str, str], now: float) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from prismq_worker_sdk.taskmanager import filters
 from prismq_worker_sdk.taskmanager.config import ApiKey, Scope
 from prismq_worker_sdk.taskmanager.pages.rendering import static
 from tests.support.api import TYPE, running_api
@@ -102,6 +103,15 @@ def test_an_odd_filter_is_told_on_the_page_which_stays(api, query):
     assert answer.status_code == 200
     assert 'role="alert"' in answer.text
     assert 'role="search"' in answer.text
+
+
+def test_a_search_that_takes_too_long_is_told_on_the_page_which_stays(api, monkeypatch):
+    api.call("POST", "/tasks/batch", {"tasks": [{"type": TYPE, "params": {"n": n}} for n in range(300)]})
+    monkeypatch.setattr(filters, "SEARCH_SECONDS", -1.0)
+    answer = page(api, "/tasks?q=nothing")
+    assert answer.status_code == 200
+    assert "the search was broken off" in answer.text
+    assert 'value="nothing"' in answer.text
 
 
 def test_a_page_that_asks_again_gets_its_live_parts_and_nothing_when_nothing_changed(api):
