@@ -10,12 +10,11 @@ import click
 from prismq_worker_sdk.cli.options import json_option
 from prismq_worker_sdk.cli.output import answer
 from prismq_worker_sdk.cli.tables import EVERY, age_seconds, is_terminal, shown_again, table, watch_option
-from prismq_worker_sdk.cli.task_lines import task_lines
+from prismq_worker_sdk.cli.task_lines import task_fields, task_lines
 from prismq_worker_sdk.cli.tasks import api_url_option, client_of
 from prismq_worker_sdk.cli.workers import lines_of as worker_lines
 from prismq_worker_sdk.errors import NotSupported, RequestRefused
 from prismq_worker_sdk.model import duration
-from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.wire.producer import TaskManagerClient
 
 TYPE_NAMES = ("TYPE", "RUNNING", "WAITING", "LATER", "OLDEST", "COMPLETED/H", "FAILED/H", "")
@@ -61,7 +60,9 @@ def top(*, api_url: str | None) -> None:
 
 def _show(client: TaskManagerClient, *, as_json: bool) -> None:
     found = _look(client)
-    answer({**found, "running": [_plain(task) for task in found["running"]]}, _lines(found), as_json=as_json)
+    answer(
+        {**found, "running": [task_fields(task) for task in found["running"]]}, _lines(found), as_json=as_json
+    )
 
 
 def _look(client: TaskManagerClient) -> dict[str, Any]:
@@ -133,15 +134,3 @@ def _limit(one: dict[str, Any]) -> str:
 
 def _is_here(worker: dict[str, Any]) -> bool:
     return bool(worker.get("running")) or age_seconds(worker.get("last_seen")) < QUIET_FOR
-
-
-def _plain(task: Task) -> dict[str, Any]:
-    return {
-        "id": task.id,
-        "type": task.type,
-        "worker_id": task.worker_id,
-        "attempt": task.attempt,
-        "progress": task.progress,
-        "message": task.message,
-        "claimed_at": None if task.claimed_at is None else task.claimed_at.isoformat(),
-    }

@@ -1,14 +1,18 @@
-"""Tasks as lines of a table."""
+"""Tasks as lines of a table, and whole, as plain values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
 
 from prismq_worker_sdk.cli.tables import age, is_terminal, table
 from prismq_worker_sdk.model.task import Task, TaskStatus, short_id
 
 NAMES = ("ID", "STATUS", "TYPE", "ATTEMPT", "AGE", "RUNS", "")
 COLUMNS = 80
+_FIELDS = [field.name for field in fields(Task)]
 
 
 def task_lines(tasks: Iterable[Task], *, for_people: bool | None = None) -> Iterator[str]:
@@ -19,6 +23,16 @@ def task_lines(tasks: Iterable[Task], *, for_people: bool | None = None) -> Iter
     """
     short = is_terminal() if for_people is None else for_people
     return table(NAMES, [_cells(task, short=short) for task in tasks], for_people=for_people)
+
+
+def task_fields(task: Task) -> dict[str, Any]:
+    """All that is known of a task, as plain values."""
+    found = {name: getattr(task, name) for name in _FIELDS}
+    return {name: _instant(one) if isinstance(one, datetime) else one for name, one in found.items()}
+
+
+def _instant(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _cells(task: Task, *, short: bool) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from prismq_worker_sdk.cli.options import (
 )
 from prismq_worker_sdk.cli.output import answer, fields, json_text, note, tell, tell_json
 from prismq_worker_sdk.cli.tables import shown_again, watch_option
-from prismq_worker_sdk.cli.task_lines import task_lines
+from prismq_worker_sdk.cli.task_lines import task_fields, task_lines
 from prismq_worker_sdk.errors import NotSupported, RequestRefused, ServerError
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.observe.logs import indented, one_line
@@ -117,7 +117,7 @@ def submit(
     elif (unserved := _unserved(client, task_type)) is not None:
         note(unserved)
     if not wait:
-        answer(_shown(handle.task, "result"), [handle.id], as_json=as_json)
+        answer(task_fields(handle.task), [handle.id], as_json=as_json)
         return 0
     if handle.created:
         note(f"task {handle.id}")
@@ -125,7 +125,7 @@ def submit(
         task = handle.wait(timeout)
     except TimeoutError as error:
         raise ServerError(str(error)) from None
-    answer(_shown(task, "result"), task_lines([task]), as_json=as_json)
+    answer(task_fields(task), task_lines([task]), as_json=as_json)
     if task.result is not None and not as_json:
         tell_json(task.result)
     return 0 if task.status is TaskStatus.COMPLETED else 1
@@ -150,7 +150,7 @@ def list_(*, api_url: str | None, as_json: bool, watch: bool, **wanted: Any) -> 
 
     def show() -> None:
         page = client.tasks(**wanted)
-        shown = {"tasks": [_shown(task) for task in page.tasks], "next_cursor": page.next_cursor}
+        shown = {"tasks": [task_fields(task) for task in page.tasks], "next_cursor": page.next_cursor}
         answer(shown, task_lines(page.tasks), as_json=as_json, none="no task")
         if page.next_cursor is not None and not as_json:
             note(f"more: --cursor {page.next_cursor}")
@@ -183,7 +183,7 @@ def children(task_id: str, *, as_json: bool, api_url: str | None, **wanted: Any)
     page = client_of(api_url).children(task_id, **wanted)
     found = {"status": page.parent, "counts": page.counts, "open": page.open, "follower": page.follower}
     counts = {**page.counts, "open": page.open, "follower": page.follower}
-    shown = {**found, "tasks": [_shown(task) for task in page.tasks], "next_cursor": page.next_cursor}
+    shown = {**found, "tasks": [task_fields(task) for task in page.tasks], "next_cursor": page.next_cursor}
     answer(shown, [*fields(counts), *task_lines(page.tasks)], as_json=as_json)
     if page.next_cursor is not None and not as_json:
         note(f"more: --cursor {page.next_cursor}")
@@ -292,8 +292,3 @@ def _log_line(line: TaskLogLine, *, as_json: bool) -> str:
     if as_json:
         return json_text({"attempt": line.attempt, "at": at, "level": line.level, "text": line.text})
     return f"{at} #{line.attempt} {one_line(line.level):<7} {indented(line.text)}"
-
-
-def _shown(task: Task, *more: str) -> dict[str, Any]:
-    """A task as plain values."""
-    return {name: getattr(task, name) for name in ("id", "type", "status", *more, "error")}
