@@ -18,7 +18,7 @@ from prismq_worker_sdk.taskmanager.callers import ANONYMOUS, Caller, KeyRing, Kn
 from prismq_worker_sdk.taskmanager.checking import Decided, LongChecks, decide, knowing
 from prismq_worker_sdk.taskmanager.claimants import Claimants
 from prismq_worker_sdk.taskmanager.claims import expire_claims, some_are_over, types_to_have
-from prismq_worker_sdk.taskmanager.config import Scope, TaskManagerConfig
+from prismq_worker_sdk.taskmanager.config import Scope, TaskManagerConfig, is_address
 from prismq_worker_sdk.taskmanager.db.database import Database
 from prismq_worker_sdk.taskmanager.db.transactions import Operation, Reader, Writer
 from prismq_worker_sdk.taskmanager.exchange import Answer, waits_over, workers_to_tell
@@ -200,8 +200,10 @@ def admitted(*scopes: Scope, by_type: bool = False) -> Callable[[Request], Await
 
     async def check(request: Request) -> None:
         caller = state_of(request).keys.caller(await _key_of(request))
-        if caller is ANONYMOUS and request.headers.get("Sec-Fetch-Site") in OTHER_SITES:
-            raise Problem(403, "pages of other sites may not call a server without API keys")
+        if caller is ANONYMOUS:
+            if request.headers.get("Sec-Fetch-Site") in OTHER_SITES:
+                raise Problem(403, "pages of other sites may not call a server without API keys")
+            must_name_this_machine(request)
         if Scope.ADMIN not in caller.scopes and caller.scopes.isdisjoint(scopes):
             wanted = " or ".join(scopes) or "admin"
             raise Problem(403, f"this API key is not for this; it takes one of scope {wanted}")
@@ -210,6 +212,17 @@ def admitted(*scopes: Scope, by_type: bool = False) -> Callable[[Request], Await
         request.scope["caller"] = caller
 
     return check
+
+
+def must_name_this_machine(request: Request) -> None:
+    """Raises Problem 403 for a call of a server without API keys by a name that is not this machine's own.
+
+    Somebody else's name may lead here for a browser that shows somebody else's page (DNS rebinding).
+    """
+    host = request.url.hostname or ""
+    if host != "localhost" and not host.endswith(".localhost") and not is_address(host):
+        text = f"a server without API keys is called by localhost or an IP address, not by {host[:100]!r}; make a key"
+        raise Problem(403, text)
 
 
 def still_admitted(request: Request) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http import HTTPStatus
@@ -56,14 +56,14 @@ class Answers:
     """The pages that were made in the last second, and what they cost."""
 
     pace: Pace = field(default_factory=Pace)
-    _made: dict[tuple[str, ...], tuple[float, str]] = field(default_factory=dict)
+    _made: dict[Hashable, tuple[float, str]] = field(default_factory=dict)
 
-    def get(self, key: tuple[str, ...]) -> str | None:
+    def get(self, key: Hashable) -> str | None:
         """The page, where it was made just now."""
         at, text = self._made.get(key, (0.0, ""))
         return text if time.monotonic() - at < SHARED_FOR else None
 
-    def put(self, key: tuple[str, ...], text: str) -> None:
+    def put(self, key: Hashable, text: str) -> None:
         """Takes a page that was made; one that is known stays as old as it is."""
         if self.get(key) is not None:
             return
@@ -160,7 +160,7 @@ async def page(
     answers: Answers = request.app.state.pages
     asks_again = is_live(request)
     layout = LIVE if asks_again else WHOLE
-    key = (layout, str(request.url), viewer.caller.name)
+    key = (layout, request.url.path, request.url.query, viewer.caller)
     fresh = request.headers.get(PAGE) == FRESH
     read = state_of(request).search if searches else state_of(request).look_at_tasks
     known = None if fresh else answers.get(key)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 
-from prismq_worker_sdk.taskmanager.app_state import COOKIE, state_of
+from prismq_worker_sdk.taskmanager.app_state import COOKIE, must_name_this_machine, state_of
 from prismq_worker_sdk.taskmanager.callers import ANONYMOUS, Caller
 from prismq_worker_sdk.taskmanager.config import Scope
 
@@ -50,6 +50,8 @@ async def viewer_of(request: Request) -> Viewer:
     """
     key = request.headers.get("X-API-Key") or request.cookies.get(COOKIE)
     caller = await caller_with(request, key or "")
+    if caller is ANONYMOUS:
+        must_name_this_machine(request)
     request.scope["caller"] = caller
     return Viewer(caller, caller is not ANONYMOUS)
 

@@ -6,6 +6,7 @@ import pytest
 
 from prismq_worker_sdk.taskmanager import filters
 from prismq_worker_sdk.taskmanager.config import ApiKey, Scope
+from prismq_worker_sdk.taskmanager.delivering import look_at_alerts
 from prismq_worker_sdk.taskmanager.pages.rendering import static
 from tests.support.api import TYPE, running_api
 
@@ -214,3 +215,31 @@ def test_a_key_that_another_process_just_made_signs_in_at_once(tmp_path):
         new = {"name": "new", "scope": "reader"}
         key = first.call("POST", "/keys", new, key="admin-key-text").json()["key"]
         assert page(second, "/tasks", Cookie=f"prismq_key={key}").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/api/tasks"])
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:8000", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:8000", 200),
+        ("me.localhost", 200),
+        ("evil.example", 403),
+    ],
+)
+def test_a_server_without_keys_answers_to_its_own_names_only(api, path, host, status):
+    assert page(api, path, Host=host).status_code == status
+
+
+def test_a_server_with_keys_answers_to_every_name(locked):
+    assert page(locked, "/", key="reader", Host="tasks.example").status_code == 200
+
+
+def test_an_alert_that_holds_is_on_the_overview(api):
+    alert = {"rule": "oldest", "seconds": 60, "hold_seconds": 0, "url": "https://hooks.example/x"}
+    assert api.call("PUT", "/alerts/late", alert).status_code == 201
+    api.submit()
+    api.clock.turn(100)
+    api.chore(look_at_alerts)
+    assert re.search(r"late.*waits too long.*Test\.Some", page(api, "/").text, re.DOTALL)
