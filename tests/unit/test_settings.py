@@ -70,7 +70,7 @@ def option(field):
 
 def on_the_command_line(*arguments):
     given = dict(run.make_context("run", list(arguments)).params)
-    del given["names"]
+    del given["names"], given["live"]
     return given
 
 

@@ -533,3 +533,16 @@ def test_a_follower_that_cannot_be_is_refused_where_it_is_asked_for(call, kind, 
 
     assert isinstance(found.error, kind)
     assert why in str(found.error)
+
+
+def test_lines_take_arguments_as_logging_does_and_wrong_ones_fail_no_task():
+    @task_handler("Test.Logs")
+    def logs(params: dict, ctx):
+        ctx.log.info("step %s of %d", "one", 3)
+        ctx.log.warning("step %d", "one")
+
+    found = HandlerHarness(logs).run()
+
+    assert found.completed
+    assert found.logs[0] == ("INFO", "step one of 3", {})
+    assert found.logs[1][1].startswith("'step %d' (its arguments do not fit: TypeError(")
