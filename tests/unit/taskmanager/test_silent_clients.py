@@ -12,7 +12,7 @@ from prismq_worker_sdk.taskmanager import server
 from prismq_worker_sdk.taskmanager.silent import SilentClients
 from tests.support.api import TYPE, running_api
 
-HEAD = b"POST /api/tasks HTTP/1.1\r\nHost: x\r\n"
+HEAD = b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\n"
 
 
 @pytest.fixture
