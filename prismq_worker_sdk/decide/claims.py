@@ -184,7 +184,7 @@ def longest_wait(can: Capabilities, poll_interval: float, jitter: float) -> floa
         jitter: Evenly spread over 0 to 1.
     """
     within_lease = can.lease_seconds * WAIT_SHARE or math.inf
-    return _spread(min(can.max_wait_seconds, poll_interval, within_lease), jitter)
+    return spread(min(can.max_wait_seconds, poll_interval, within_lease), jitter)
 
 
 def pace_after(pace: Pace, answer: int | Failure, *, poll_interval: float, jitter: float) -> Pace:
@@ -195,7 +195,7 @@ def pace_after(pace: Pace, answer: int | Failure, *, poll_interval: float, jitte
         poll_interval: The longest idle wait, seconds.
         jitter: Evenly spread over 0 to 1.
     """
-    idle = _spread(min(poll_interval, pace.idle), jitter)
+    idle = spread(min(poll_interval, pace.idle), jitter)
     match answer:
         case int():
             if answer:
@@ -203,7 +203,7 @@ def pace_after(pace: Pace, answer: int | Failure, *, poll_interval: float, jitte
             return Pace(idle=pace.idle * IDLE_GROWTH, wait=idle)
         case Conflict():
             quick = pace.conflicts < QUICK_CONFLICTS
-            wait = min(poll_interval, 0.2) * jitter if quick else _spread(poll_interval, jitter)
+            wait = min(poll_interval, 0.2) * jitter if quick else spread(poll_interval, jitter)
             return Pace(conflicts=pace.conflicts + 1, wait=wait)
         case failure:
             failures = pace.failures + 1
@@ -212,6 +212,6 @@ def pace_after(pace: Pace, answer: int | Failure, *, poll_interval: float, jitte
             return Pace(pace.idle, failures=failures, wait=wait if limited else max(wait, idle))
 
 
-def _spread(longest: float, jitter: float) -> float:
+def spread(longest: float, jitter: float) -> float:
     """A half of it to all of it."""
     return longest * (0.5 + 0.5 * jitter)

@@ -166,7 +166,9 @@ def _only(points: Sequence[InstalledPlugin]) -> InstalledPlugin:
 
 
 def _installed(point: InstalledPlugin) -> LoadedPlugin:
-    return replace(_plugin(point.name, point.source, point.load()), version=point.version)
+    plugin = _plugin(point.name, point.source, point.load())
+    handlers = tuple(replace(one, plugin_version=point.version) for one in plugin.handlers)
+    return replace(plugin, version=point.version, handlers=handlers)
 
 
 def _import(name: str) -> tuple[ModuleType, str]:

@@ -76,6 +76,7 @@ class Handler:
         settings_from: Where they come from, and may come from anew; None where they stay what they are.
         bind: Hands the settings to an object that wants them, before `ready` is asked.
         plugin: The module of the plugin that gave it, "" where none did.
+        plugin_version: Of the distribution of that plugin, "" where it has none.
         made_from: The class whose instance was made for it without arguments, where one was.
     """
 
@@ -98,6 +99,7 @@ class Handler:
     settings_from: SettingsSource | None = field(default=None, compare=False)
     bind: Callable[[Any], None] | None = None
     plugin: str = field(default="", compare=False)
+    plugin_version: str = field(default="", compare=False)
     made_from: type[Any] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:

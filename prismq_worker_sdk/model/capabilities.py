@@ -26,6 +26,7 @@ class Capabilities:
         tells_progress: Whether progress can be told where leases cannot be renewed.
         retries_at_once: Whether a failed task is handed out again at once, and counts its claims without a bound.
         limits: Whether limits are counted by the server for the whole fleet, so that handlers can pause them.
+        takes_status: Whether it wants to hear what a worker says of itself.
         max_submits: Tasks that one call creates.
         max_submit_bytes: Largest request of that call.
         max_request_bytes: Largest request.
@@ -49,6 +50,7 @@ class Capabilities:
     tells_progress: bool = False
     retries_at_once: bool = False
     limits: bool = False
+    takes_status: bool = False
     max_submits: int = 1
     max_submit_bytes: int = 16 * MIB
     max_request_bytes: int = 16 * MIB

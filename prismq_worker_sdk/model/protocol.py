@@ -15,6 +15,7 @@ from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.log import LogPart
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.model.told_status import ToldStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class ExchangeRequest:
         within: Seconds that it may take as a whole, None for what its kind usually may.
         maybe_seen: Whether this claim was sent before, and may have been granted without an answer (R6).
         pauses: Only where `Capabilities.limits`.
+        status: What the worker says of itself; only where `Capabilities.takes_status`.
     """
 
     reports: tuple[Report, ...] = ()
@@ -96,6 +98,7 @@ class ExchangeRequest:
     within: float | None = None
     maybe_seen: bool = False
     pauses: tuple[LimitPause, ...] = ()
+    status: ToldStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)

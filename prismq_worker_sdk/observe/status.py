@@ -7,6 +7,7 @@ from typing import Any
 
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.events import TaskRef
+from prismq_worker_sdk.model.told_status import ClosedType
 from prismq_worker_sdk.observe.health import Health
 
 
@@ -45,19 +46,6 @@ class RunningTask:
             "percent": self.percent,
             "message": self.message,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class ClosedType:
-    """A task type that is not claimed now.
-
-    Attributes:
-        seconds: For how long still; None until its handler is ready.
-    """
-
-    type: str
-    reason: str
-    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

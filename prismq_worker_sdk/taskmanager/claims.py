@@ -173,14 +173,17 @@ def types_to_have(db: sa.Connection, types: Sequence[str], now: float) -> tuple[
         return list(types), None
     expired = _expired_lanes(db, types, now) if expiring else []
     left = rooms.look(db, types, now, expired, claiming=False)
-    unlimited = [one for one in types if one not in left.limited]
-    if db.dialect.name == "sqlite":
-        waiting = {one for one in unlimited if _HEAD.first(db, type=one) is not None}
-    else:
-        waiting = {row.type for row in _TYPES_WAITING.rows(db)}.intersection(unlimited)
+    waiting = types_waiting(db, [one for one in types if one not in left.limited])
     waiting |= {lane.type for lane in left.lanes if lane.type in left.limited}
     waiting |= {lane.type for lane in left.again}
     return [one for one in types if one in waiting], left.opens_at()
+
+
+def types_waiting(db: sa.Connection, types: Sequence[str]) -> set[str]:
+    """Those of the types of which a task stands in its queue, whether limits and pauses let it go or not."""
+    if db.dialect.name == "sqlite":
+        return {one for one in types if _HEAD.first(db, type=one) is not None}
+    return {row.type for row in _TYPES_WAITING.rows(db)}.intersection(types)
 
 
 def queue_due(db: sa.Connection, now: float) -> None:

@@ -1,4 +1,4 @@
-"""One exchange: reports and renewals first, then a claim, inside the caller's transaction; and who exchanges here."""
+"""One exchange: reports and renewals first, then a claim, inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from prismq_worker_sdk.taskmanager.db.service_tables import waits
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement, insert
 from prismq_worker_sdk.taskmanager.db.tables import workers
 from prismq_worker_sdk.taskmanager.ends import renew, report
-from prismq_worker_sdk.taskmanager.http import Problem, json_text
+from prismq_worker_sdk.taskmanager.http import json_text
 from prismq_worker_sdk.taskmanager.limits import pause_for_worker
 from prismq_worker_sdk.taskmanager.messages import ExchangeRequest
 from prismq_worker_sdk.taskmanager.rules import MAX_TASKS
@@ -34,7 +34,6 @@ _AGAIN = Statement(
     "UPDATE waits SET wait_id = :wait_id, since = :since WHERE worker_id = :worker_id AND request_id = :request_id"
 )
 _FORGET_WAIT = Statement("DELETE FROM waits WHERE wait_id = :wait_id")
-_HOLDING = Statement("SELECT seq, worker_id, id FROM tasks WHERE status = 'processing'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,28 +119,6 @@ def waits_over(db: sa.Connection, wait_ids: Sequence[str]) -> list[str]:
 def workers_to_tell(db: sa.Connection) -> list[str]:
     """Workers that are to do something else than to run."""
     return [row.worker_id for row in _TO_TELL.rows(db)]
-
-
-def listed(db: sa.Connection) -> list[tuple[Any, list[str]]]:
-    """Every worker, the one heard of last first, with the tasks it holds."""
-    running: dict[str, list[str]] = {}
-    for _seq, worker_id, task_id in sorted(_HOLDING.rows(db)):
-        running.setdefault(worker_id, []).append(task_id)
-    found = db.execute(sa.select(workers).order_by(workers.c.last_seen.desc(), workers.c.worker_id))
-    return [(row, running.get(row.worker_id, [])) for row in found]
-
-
-def steer(db: sa.Connection, worker_id: str, command: str) -> tuple[Any, list[str]]:
-    """Sets what is wanted of a worker; it hears of it at its next exchange.
-
-    Raises:
-        Problem: 404 there is no such worker.
-    """
-    db.execute(workers.update().where(workers.c.worker_id == worker_id).values(wanted=command))
-    found = next((one for one in listed(db) if one[0].worker_id == worker_id), None)
-    if found is None:
-        raise Problem(404, f"there is no worker {worker_id}")
-    return found
 
 
 def _begin_wait(db: sa.Connection, worker_id: str, request_id: str, wait_id: str, now: float) -> None:

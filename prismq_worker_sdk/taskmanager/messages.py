@@ -63,6 +63,8 @@ TaskTypeName = Annotated[str, AfterValidator(_task_type)]
 TaskTypes = Annotated[list[str], Field(min_length=1, max_length=1000)]
 Priority = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 MAX_DELAY = 366 * 86400
+MAX_WORD = 500
+"""Characters of what a worker says of itself, for each text."""
 Delay = Annotated[float | None, Field(ge=0, le=MAX_DELAY)]
 Instant = Annotated[
     float,
@@ -216,6 +218,36 @@ class ClaimItem(Message):
     wait_seconds: float = Field(0, ge=0)
 
 
+class ClosedTypeItem(Message):
+    """A task type of which a worker claims nothing now; without seconds nobody knows how long."""
+
+    type: TaskTypeName
+    reason: str = Field(max_length=MAX_WORD)
+    seconds: float | None = Field(None, ge=0, le=MAX_DELAY)
+
+
+class PluginItem(Message):
+    """What a worker has handlers from."""
+
+    name: str = Field(max_length=MAX_WORD)
+    version: str | None = Field(None, max_length=MAX_WORD)
+
+
+class WorkerStatusItem(Message):
+    """What a worker says of itself, for people."""
+
+    version: str = Field(max_length=MAX_WORD)
+    host: str = Field(max_length=MAX_WORD)
+    pid: int = Field(ge=0, le=2**53)
+    started_at: Instant
+    state: Literal["running", "quiet", "stopping"]
+    slots: int = Field(ge=0, le=1_000_000)
+    task_types: list[TaskTypeName] = Field(default_factory=list, max_length=1000)
+    closed: list[ClosedTypeItem] = Field(default_factory=list, max_length=100)
+    trouble: str | None = Field(None, max_length=MAX_WORD)
+    plugins: list[PluginItem] = Field(default_factory=list, max_length=100)
+
+
 class ExchangeRequest(Message):
     """`POST /tasks/exchange`."""
 
@@ -224,6 +256,7 @@ class ExchangeRequest(Message):
     reports: list[ReportItem] = Field(default_factory=list)
     leases: list[LeaseItem] = Field(default_factory=list)
     pauses: list[PauseItem] = Field(default_factory=list, max_length=MOST_PAUSES)
+    status: WorkerStatusItem | None = None
     claim: ClaimItem | None = None
 
 

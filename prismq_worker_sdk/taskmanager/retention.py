@@ -32,6 +32,7 @@ from prismq_worker_sdk.taskmanager.db.service_tables import (
     limits,
     task_logs,
     type_pauses,
+    worker_statuses,
     worker_types,
 )
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement
@@ -47,7 +48,9 @@ LOG_ROWS = 100
 SECONDS = 0.02
 """How long a slice is to take; the next one is as much smaller or larger."""
 KEEP_OTHERS = 30 * DAY
-"""For ended bulk jobs, what alerts have told, workers that are gone, and pauses of limits that are nothing else."""
+"""For ended bulk jobs, what alerts have told, and pauses of limits that are nothing else."""
+KEEP_WORKERS = 7 * DAY
+"""Since they were heard of last."""
 REST = 2.0
 """How long the rest behind a slice is, in the time that it took."""
 EVERY = 300.0
@@ -220,6 +223,12 @@ def _older(column: sa.Column[Any], now: float, age: float | None) -> sa.ColumnEl
     return sa.false() if age is None else column <= now - age
 
 
+def _is_of_nobody(now: float) -> sa.ColumnElement[bool]:
+    """What workers said of themselves that are gone; one that was just heard of may have no row yet."""
+    gone = worker_statuses.c.worker_id.not_in(sa.select(workers.c.worker_id))
+    return gone & _older(worker_statuses.c.at, now, KEEP_WORKERS)
+
+
 def _is_used_no_more(now: float) -> sa.ColumnElement[bool]:
     """What was used of a limit longer ago than a day before its period: a claim does not look at it."""
     period = sa.select(limits.c.period).where(limits.c.name == limit_uses.c.name).scalar_subquery()
@@ -234,8 +243,9 @@ def _was_a_pause(now: float) -> sa.ColumnElement[bool]:
 
 _OTHERS: tuple[tuple[sa.Column[Any], _IsOld], ...] = (
     (bulk_jobs.c.id, lambda now: _older(bulk_jobs.c.ended_at, now, KEEP_OTHERS)),
-    (workers.c.worker_id, lambda now: _older(workers.c.last_seen, now, KEEP_OTHERS)),
-    (worker_types.c.worker_id, lambda now: _older(worker_types.c.seen_at, now, KEEP_OTHERS)),
+    (workers.c.worker_id, lambda now: _older(workers.c.last_seen, now, KEEP_WORKERS)),
+    (worker_types.c.worker_id, lambda now: _older(worker_types.c.seen_at, now, KEEP_WORKERS)),
+    (worker_statuses.c.worker_id, _is_of_nobody),
     (
         deliveries.c.id,
         lambda now: deliveries.c.next_try.is_(None) & _older(deliveries.c.created_at, now, KEEP_OTHERS),

@@ -129,17 +129,6 @@ def bulk_job(row: Row) -> dict[str, Any]:
     }
 
 
-def worker(row: Row, running: Iterable[str]) -> dict[str, Any]:
-    """A worker, with the ids of the tasks it holds."""
-    return {
-        "worker_id": row.worker_id,
-        "first_seen": instant(row.first_seen),
-        "last_seen": instant(row.last_seen),
-        "wanted": row.wanted,
-        "running": list(running),
-    }
-
-
 def schedule(row: Row, *, payloads: bool = True) -> dict[str, Any]:
     """A schedule; a paused one has no next time."""
     return {

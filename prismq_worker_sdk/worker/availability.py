@@ -11,7 +11,7 @@ from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Event, Notice, ServerLost, ServerRegained, TypePaused, TypeResumed
 from prismq_worker_sdk.model.protocol import Conflict, Failure, NoKey, Throttled, Unauthorised
-from prismq_worker_sdk.observe.status import ClosedType
+from prismq_worker_sdk.model.told_status import ClosedType
 
 SETTING_UP = "its handler is being set up"
 """Why no type can be claimed before its handler was asked for the first time."""

@@ -35,10 +35,8 @@ from prismq_worker_sdk.worker.driver import Loop, Wait, exchange
 from prismq_worker_sdk.worker.room import why_full
 from prismq_worker_sdk.worker.services import Services
 from prismq_worker_sdk.worker.shared import ClaimRequest
+from prismq_worker_sdk.worker.standing_by import listen, rest, stand_by
 from prismq_worker_sdk.worker.task_path import Arrival, accept, arrive, refuse
-
-DISK_PAUSE = 5.0
-"""Seconds before a full disk is looked at again."""
 
 QUICK_ANSWER = 0.5
 """A wait on the server that ended sooner than this was no wait: the worker rests by itself."""
@@ -54,17 +52,18 @@ def claim_loop(services: Services, lane: int = 0) -> Loop:
         lane: Its number among several; all but the first claim only while claims bring work, and never wait on the
             server: one wait at a time can be ended.
     """
-    pace = Pace()
+    pace, word_at = Pace(), None
     claimer = Claimer(services)
     while services.lifecycle.running:
         if claimer.in_doubt is None and (services.shared.delivering or lane >= services.shared.claim_window):
             yield Wait(None)
             continue
         if services.shared.command is WorkerCommand.QUIET and lane == 0:
-            yield from _listen(services)
+            yield from listen(services)
             continue
         request = claimer.prepare(waits=lane == 0)
         if request is not None:
+            word_at = None
             if services.shared.claim_window > 1 and services.slots.free:
                 services.wakeups.claim()  # whose turn it is: this loop has enough to do
             pace = yield from _claim(services, claimer, request, pace)
@@ -72,11 +71,9 @@ def claim_loop(services: Services, lane: int = 0) -> Loop:
                 services.wakeups.claim()  # the slot that was kept may be free again: the first lane asks on
                 pace = pace if pace.failures or pace.conflicts else Pace()
             if not request.part or pace.failures:
-                yield from _rest(services, pace.wait)
-        elif services.shared.disk_trouble is not None:
-            yield from _rest(services, DISK_PAUSE)
+                yield from rest(services, pace.wait)
         else:
-            yield Wait(services.next_room())
+            word_at = yield from stand_by(services, word_at)
     if (request := claimer.prepare(waits=False)) is not None:
         yield from _claim(services, claimer, request, pace)
 
@@ -111,22 +108,6 @@ def _claim(services: Services, claimer: Claimer, request: ClaimRequest, pace: Pa
     if not isinstance(answer, int):
         services.server_status.failed(answer, pace.wait)
     return pace
-
-
-def _listen(services: Services) -> Loop:
-    """Asks the server whether it still wants this worker quiet (R40)."""
-    reply = yield from exchange(services, ExchangeRequest())
-    if isinstance(reply, ExchangeResponse) and services.server_status.answered():
-        services.wakeups.deliver()
-    if services.shared.command is WorkerCommand.QUIET:
-        yield from _rest(services, services.config.poll_interval)
-
-
-def _rest(services: Services, seconds: float) -> Loop:
-    """Waits the whole time, however often something else changes, unless the worker stops."""
-    until = services.clock.monotonic() + seconds
-    while services.lifecycle.running and (left := until - services.clock.monotonic()) > 0:
-        yield Wait(left, idle=False)
 
 
 def claim_apart(services: Services) -> None:

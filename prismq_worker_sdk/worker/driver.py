@@ -20,6 +20,8 @@ from prismq_worker_sdk.model.protocol import (
     Rejected,
     ServerInfo,
 )
+from prismq_worker_sdk.model.told_status import ToldStatus
+from prismq_worker_sdk.worker.own_status import own_status
 from prismq_worker_sdk.worker.services import Services
 
 
@@ -73,7 +75,8 @@ def exchange(services: Services, request: ExchangeRequest) -> Generator[Effect, 
         request.claim is not None and request.claim.wait_seconds > 0
     )  # it would not, with something to say
     pauses = services.pauses.due(sent_at) if services.can.limits and not waits else ()
-    reply = yield Call(replace(request, worker_id=services.worker_id, pauses=pauses))
+    status = _news(services, sent_at)
+    reply = yield Call(replace(request, worker_id=services.worker_id, pauses=pauses, status=status))
     if reply is None or isinstance(reply, ServerInfo):
         raise TypeError(f"an exchange was answered with {reply!r}")
     if pauses:
@@ -82,6 +85,10 @@ def exchange(services: Services, request: ExchangeRequest) -> Generator[Effect, 
             services.pauses.told(pauses, now, sent_at)
         else:
             services.pauses.failed(now)
+    if status is not None:
+        services.status.heard(
+            status if isinstance(reply, ExchangeResponse) else None, services.clock.monotonic()
+        )
     if isinstance(reply, ExchangeResponse):
         if reply.command is not services.shared.command:
             services.apply_command(reply.command)
@@ -93,6 +100,13 @@ def exchange(services: Services, request: ExchangeRequest) -> Generator[Effect, 
             services.can = found.capabilities
             services.emit(Notice("warning", f"{reply.reason}; going on with what it has"))
     return reply
+
+
+def _news(services: Services, now: float) -> ToldStatus | None:
+    """What the server is to be told of this worker, None for nothing: looked at seldom, but at each call of a stop."""
+    if not services.can.takes_status or (services.lifecycle.running and not services.status.looks(now)):
+        return None
+    return services.status.news(own_status(services, now), now)
 
 
 def _pause(services: Services, unknown_types: Iterable[str]) -> None:

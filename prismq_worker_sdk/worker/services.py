@@ -31,6 +31,7 @@ from prismq_worker_sdk.worker.room import Disk
 from prismq_worker_sdk.worker.shared import Lifecycle, Shared, Wakeups
 from prismq_worker_sdk.worker.slots import AttemptTable, SlotPool
 from prismq_worker_sdk.worker.stale_claims import StaleClaimGuard
+from prismq_worker_sdk.worker.telling import StatusTeller
 
 
 class Children(Protocol):
@@ -91,6 +92,7 @@ class Services(Environment):
         stale_claims: Tasks whose claim a report may end while it is on its way.
         children: The processes of handlers that have their own, None when every handler runs in a thread.
         pauses: Of limits, until the server knows them.
+        status: What the server was told of this worker.
     """
 
     server: str
@@ -106,6 +108,7 @@ class Services(Environment):
     wakeups: Wakeups
     shared: Shared
     pauses: LimitPauses
+    status: StatusTeller
 
     def gives_back(self, claim: Claim, delay: float = 0.0) -> bool:
         """Whether a task can go back to the server now, instead of when its claim has lapsed (R18)."""
@@ -196,4 +199,5 @@ def build(
         wakeups=Wakeups(),
         shared=Shared(),
         pauses=LimitPauses(),
+        status=StatusTeller(here.clock.utc().isoformat(timespec="milliseconds")),
     )

@@ -27,6 +27,8 @@ from tests.support.api import TYPE, running_api
 FILE = Path(__file__).parents[2] / "docs" / "reference" / "openapi.yaml"
 DOCUMENT = yaml.safe_load(FILE.read_text(encoding="utf-8"))
 FORMATS = jsonschema.Draft202012Validator.FORMAT_CHECKER
+STATUS = {"version": "1", "host": "here", "pid": 1, "started_at": "2026-01-02T03:04:05Z", "state": "running"}
+STATUS |= {"slots": 2, "closed": [{"type": TYPE, "reason": "x", "seconds": 5}], "plugins": [{"name": "p"}]}
 METHODS = ("get", "put", "post", "delete", "patch")
 BOUNDS = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "default", "pattern")
 BODIES = {
@@ -176,7 +178,9 @@ def test_what_the_server_answers_through_the_life_of_a_task_is_what_the_file_say
     assert [one["status"] for one in made] == [201, 422, 422]
     assert len(call("GET", "/tasks")["tasks"]) == 3
     claim = {"task_types": [TYPE], "max_tasks": 1}
-    (held,) = call("POST", "/tasks/exchange", {"worker_id": "w", "claim": claim})["tasks"]
+    (held,) = call("POST", "/tasks/exchange", {"worker_id": "w", "claim": claim, "status": STATUS})["tasks"]
+    assert call("GET", "/workers")["workers"][0]["status"]["host"] == "here"
+    assert call("POST", "/workers/{worker_id}/{action}", worker_id="w", action="resume")["why_idle"]
     report = {"task_id": held["id"], "lease_token": held["lease_token"], "outcome": "completed"}
     report |= {"children": [{"key": "c", "type": TYPE, "params": {"n": 1}}], "then": {"type": TYPE}}
     answer = call("POST", "/tasks/exchange", {"worker_id": "w", "reports": [report]})

@@ -377,7 +377,7 @@ MUTANTS = (
     Mutant(
         "R40",
         "a quiet worker keeps asking, so that it hears `run`",
-        "worker.claim_loop:_listen",
+        "worker.standing_by:listen",
         "yield from exchange(services, ExchangeRequest())",
         "yield Wait(1.0)",
     ),

@@ -375,4 +375,21 @@ FAULTS = (
         '_zone("UTC")',
         ("schedules.a_schedule_is_set_and_shown",),
     ),
+    Fault(
+        "what a worker says of itself is passed over",
+        "routes.worker:exchanged",
+        "(said := asked.status) is not None",
+        "(said := asked.status) is None and said is not None",
+        (
+            "worker_status.the_reason_of_a_type_is_shown",
+            "worker_status.what_a_worker_says_of_itself_is_shown",
+        ),
+    ),
+    Fault(
+        "a pause of a worker has no end",
+        "workers:note_status",
+        "now + seconds",
+        "None",
+        ("worker_status.the_reason_of_a_type_is_shown",),
+    ),
 )

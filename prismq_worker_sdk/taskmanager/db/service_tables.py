@@ -250,3 +250,12 @@ worker_types = Table(
     Column("seen_at", Instant, nullable=False),
 )
 """What workers claim; noted once a minute."""
+
+worker_statuses = Table(
+    "worker_statuses",
+    metadata,
+    Column("worker_id", Name(255), primary_key=True),
+    Column("status", Payload, nullable=False, doc="JSON, as it was said"),
+    Column("at", Instant, nullable=False),
+)
+"""What workers say of themselves; written when that changes, so that `workers` stays small."""

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from prismq_worker_sdk.taskmanager import (
     audit,
-    exchange,
     filters,
     lanes,
     pauses,
@@ -18,10 +17,12 @@ from prismq_worker_sdk.taskmanager import (
     queries,
     steering,
     views,
+    workers,
 )
 from prismq_worker_sdk.taskmanager.app_state import LOOKS, admitted, caller_of, noted, state_of
 from prismq_worker_sdk.taskmanager.callers import Caller
 from prismq_worker_sdk.taskmanager.config import Scope
+from prismq_worker_sdk.taskmanager.exchange import RUN
 from prismq_worker_sdk.taskmanager.filters import walks
 from prismq_worker_sdk.taskmanager.http import (
     Problem,
@@ -161,21 +162,22 @@ async def type_named(request: Request, name: str) -> Response:
 @router.get("/workers", dependencies=WHOLE)
 async def workers_listed(request: Request) -> Response:
     """Who is there, what it runs, when it was last heard of."""
-    found = await state_of(request).reader.run(lambda db, _now: exchange.listed(db))
-    return answer(json_text({"workers": [views.worker(row, running) for row, running in found]}))
+    reasons = caller_of(request).sees_payloads
+    found = await state_of(request).reader.run(lambda db, now: workers.listed(db, now, reasons=reasons))
+    return answer(json_text({"workers": [workers.view(one) for one in found]}))
 
 
 @router.post("/workers/{worker_id:path}/{action}", dependencies=ADMIN)
 async def steer(request: Request, worker_id: str, action: str) -> Response:
     """Quiet: no new tasks; resume: tasks again; terminate: end as by a signal."""
-    command = {"quiet": "quiet", "resume": exchange.RUN, "terminate": "terminate"}.get(action)
+    command = {"quiet": "quiet", "resume": RUN, "terminate": "terminate"}.get(action)
     if command is None:
         raise Problem(404, f"a worker can be told quiet, resume or terminate, not {action}")
-    row, running = await noted(
-        request, lambda db, _now: exchange.steer(db, worker_id, command), action, "worker", worker_id
+    found = await noted(
+        request, lambda db, now: workers.steer(db, worker_id, command, now), action, "worker", worker_id
     )
     state_of(request).waiting.notify_worker(worker_id)
-    return answer(json_text(views.worker(row, running)))
+    return answer(json_text(workers.view(found)))
 
 
 async def _created(request: Request, wanted: list[NewTask]) -> list[Created | Problem]:

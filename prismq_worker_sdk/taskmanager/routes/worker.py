@@ -42,6 +42,7 @@ from prismq_worker_sdk.taskmanager.rules import (
     MAX_RESULT_BYTES,
     MAX_TASKS,
 )
+from prismq_worker_sdk.taskmanager.workers import note_status
 from prismq_worker_sdk.version import __version__
 
 router = APIRouter(route_class=Route)
@@ -71,6 +72,7 @@ async def health(request: Request) -> Response:
         "batch": {"max_tasks": MAX_BATCH_TASKS, "max_bytes": MAX_REQUEST_BYTES},
         "fan_in": True,
         "alerts": True,
+        "worker_status": True,
     }
     server = {"name": "prismq-taskmanager", "version": __version__, "instance": state.instance}
     time = views.instant(state.now())
@@ -131,6 +133,8 @@ async def exchanged(request: Request) -> Response:
     caller_of(request).must_use(_types_of(asked))
     if types is not None and asked.request_id is not None:
         asked = asked.model_copy(update={"request_id": _own(asked.request_id, types)})
+    if (said := asked.status) is not None:
+        await state.run(lambda db, now: note_status(db, asked.worker_id, said, now))
     alone = not (asked.reports or asked.leases or asked.pauses)
     if asked.claim is not None:
         state.claimants.note(asked.worker_id, asked.claim.task_types)

@@ -22,6 +22,7 @@ from prismq_worker_sdk.testing.conformance import (  # noqa: F401 - each adds it
     manage,
     schedules,
     steering,
+    worker_status,
 )
 from prismq_worker_sdk.testing.conformance.checks import Check, found
 from prismq_worker_sdk.testing.conformance.runner import Outcome, Result, examine, hold, run

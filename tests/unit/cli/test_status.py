@@ -76,7 +76,7 @@ def test_workers_are_listed_and_steered(shown, api):
     assert (shown("workers").out, shown("workers").err) == ("", "no worker was ever here\n")
     exchange(api)
     assert shown("workers").out.split()[0] == "w1"
-    assert "told to quiet" in shown("workers", "quiet", "w1").out
+    assert "told to be quiet" in shown("workers", "quiet", "w1").out
     assert exchange(api)["worker"] == "quiet"
     shown("workers", "resume", "w1")
     assert exchange(api)["worker"] == "run"

@@ -11,7 +11,7 @@ from prismq_worker_sdk.taskmanager.pages.rendering import static
 from tests.support.api import TYPE, running_api
 
 HOSTILE = "<script>alert('x')</script>\"'&{{7*7}}"
-ALL = ("/", "/tasks", "/submit", "/schedules", "/limits", "/keys")
+ALL = ("/", "/tasks", "/submit", "/workers", "/schedules", "/limits", "/keys")
 KEYS = tuple(ApiKey.of(f"{scope}-key-text", scope, f"{scope} of a file") for scope in Scope)
 
 

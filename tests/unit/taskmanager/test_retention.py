@@ -16,7 +16,7 @@ from prismq_worker_sdk.taskmanager.db.service_tables import (
     task_logs,
     type_pauses,
 )
-from prismq_worker_sdk.taskmanager.db.tables import claims, metadata, tasks, workers
+from prismq_worker_sdk.taskmanager.db.tables import claims, metadata, tasks
 from prismq_worker_sdk.taskmanager.retention import LOG_ROWS, SLICE, delete_old, next_size
 from tests.support.api import TYPE, running_api
 
@@ -238,9 +238,8 @@ def test_many_go_in_slices(api):
     assert count(api, tasks) == 0
 
 
-def test_the_audit_ended_jobs_and_workers_that_are_gone_go_later(api):
+def test_the_audit_and_ended_jobs_go_later(api):
     api.call("POST", f"/tasks/{api.submit()}/cancel")
-    api.call("POST", "/tasks/exchange", {"worker_id": "w1"})
     job = dict.fromkeys((column.name for column in bulk_jobs.columns), 1)
     texts = {"action": "retry", "filter": "{}", "asked_by": "me"}
     now = api.clock.utc().timestamp()
@@ -250,9 +249,9 @@ def test_the_audit_ended_jobs_and_workers_that_are_gone_go_later(api):
     ]
     write(api, bulk_jobs.insert().values(rows))
     age(api, 29)
-    assert [count(api, table) for table in (audit, bulk_jobs, workers)] == [1, 2, 1]
+    assert [count(api, table) for table in (audit, bulk_jobs)] == [1, 2]
     age(api, 2)
-    assert [count(api, table) for table in (audit, bulk_jobs, workers)] == [1, 1, 0]
+    assert [count(api, table) for table in (audit, bulk_jobs)] == [1, 1]
     age(api, 400)
     assert count(api, audit) == 0
 
@@ -288,7 +287,7 @@ def test_a_limit_that_was_only_a_pause_goes_and_so_does_what_was_used_long_ago(a
 def test_of_each_table_it_is_known_what_takes_its_rows_away():
     with_their_task = {"tasks", "claims", "task_logs", "fan_ins"}
     by_age = {"audit", "bulk_jobs", "workers", "worker_types", "deliveries", "alert_states", "limit_uses"}
-    by_age |= {"type_pauses", "ended_counts", "dedupe_locks", "waits"}
+    by_age |= {"worker_statuses", "type_pauses", "ended_counts", "dedupe_locks", "waits"}
     by_hand = {"limits", "schedules", "alerts"}
     one_for_each_name_ever = {"task_types", "type_uses", "api_keys", "meta", "lanes"}
 

@@ -30,6 +30,7 @@ from prismq_worker_sdk.model.protocol import (
     WorkerCommand,
 )
 from prismq_worker_sdk.model.report import Report, Verdict
+from prismq_worker_sdk.model.told_status import ClosedType, ToldStatus, WorkerState
 from prismq_worker_sdk.wire.dialects.v1.base import read_bundle, read_health
 from prismq_worker_sdk.wire.dialects.v1.exchange import exchange
 from prismq_worker_sdk.wire.messages import HttpReply
@@ -433,3 +434,68 @@ def test_limits_count_only_together_with_exchanges(bundles, limits):
     body = json.dumps({"status": "healthy", "capabilities": bundles})
 
     assert read_health(HttpReply(200, body.encode())).capabilities.limits is limits
+
+
+STATUS = ToldStatus(
+    version="1.2",
+    host="box",
+    pid=7,
+    started_at="2026-11-29T10:00:00.000+00:00",
+    state=WorkerState.QUIET,
+    slots=4,
+    task_types=("T.A", "T.B"),
+    closed=(ClosedType("T.A", "quota", 60.0), ClosedType("T.B", "no licence")),
+    plugins=(("shop", "3.1"), ("mine", "")),
+)
+
+
+def test_what_a_worker_says_of_itself_goes_along():
+    assert asked(ExchangeRequest(worker_id="w", status=STATUS))[1] == {
+        "worker_id": "w",
+        "status": {
+            "version": "1.2",
+            "host": "box",
+            "pid": 7,
+            "started_at": "2026-11-29T10:00:00.000+00:00",
+            "state": "quiet",
+            "slots": 4,
+            "task_types": ["T.A", "T.B"],
+            "closed": [
+                {"type": "T.A", "reason": "quota", "seconds": 60.0},
+                {"type": "T.B", "reason": "no licence"},
+            ],
+            "plugins": [{"name": "shop", "version": "3.1"}, {"name": "mine", "version": None}],
+        },
+    }
+
+
+@pytest.mark.parametrize("status", [413, 422])
+def test_what_a_worker_says_of_itself_keeps_no_report_from_passing(status):
+    steps = exchange(ExchangeRequest((report(Completed("1")),), worker_id="w", status=STATUS), CAN)
+    assert "status" in json.loads(next(steps).body)
+    second = steps.send(HttpReply(status, b'{"detail": "no"}', {}))
+
+    assert "status" not in json.loads(second.body)
+    assert "reports" in json.loads(second.body)
+
+
+def test_what_a_worker_says_of_itself_goes_where_every_report_beside_it_is_refused_for_its_follower():
+    followed = report(Completed("1"), children=(Follower("k", "T.T", "{}"),))
+    steps = exchange(ExchangeRequest((followed,), status=STATUS), CAN)
+
+    assert json.loads(next(steps).body).keys() == {"worker_id", "status"}
+
+
+@pytest.mark.parametrize(
+    ("announced", "taken"),
+    [
+        ({"exchange": ANNOUNCED, "worker_status": True}, True),
+        ({"exchange": ANNOUNCED}, False),
+        ({"exchange": ANNOUNCED, "worker_status": "yes"}, False),
+        ({"worker_status": True}, False),
+    ],
+)
+def test_a_worker_speaks_of_itself_only_where_that_and_the_exchange_are_announced(announced, taken):
+    body = {"status": "healthy", "capabilities": announced}
+
+    assert read_health(HttpReply(200, json.dumps(body).encode())).capabilities.takes_status is taken

@@ -9,9 +9,10 @@ from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.model.events import Notice
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.worker import room
-from prismq_worker_sdk.worker.claim_loop import DISK_PAUSE, claim_loop
+from prismq_worker_sdk.worker.claim_loop import claim_loop
 from prismq_worker_sdk.worker.delivery_loop import delivery_loop
 from prismq_worker_sdk.worker.room import Space
+from prismq_worker_sdk.worker.standing_by import DISK_PAUSE
 from tests.support.loops import ROOM, Stepped, Work
 
 MIB = 1024 * 1024

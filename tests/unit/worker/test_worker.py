@@ -37,7 +37,7 @@ from prismq_worker_sdk.outbox import folder
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.plugin_settings import plugin_settings_source
 from prismq_worker_sdk.system import SystemClock
-from prismq_worker_sdk.worker import claim_loop, driver, lease_loop, room
+from prismq_worker_sdk.worker import claim_loop, driver, lease_loop, room, standing_by
 from prismq_worker_sdk.worker.config import WorkerConfig
 from tests.support.base_server import BaseServer
 from tests.support.loops import TYPE, Work
@@ -485,7 +485,7 @@ def test_r12_a_worker_whose_disk_is_full_is_not_ready_and_says_why_until_there_i
     free = [1 << 40]
     look = room.OutboxDisk.look
     monkeypatch.setattr(room.OutboxDisk, "look", lambda disk: replace(look(disk), free=free[0]))
-    monkeypatch.setattr(claim_loop, "DISK_PAUSE", 0.02)
+    monkeypatch.setattr(standing_by, "DISK_PAUSE", 0.02)
     worker = start().worker
     wait_until(lambda: worker.health().ready, "readiness", deadline=SOON)
     free[0] = 1 << 20

@@ -81,6 +81,7 @@ def read_health(reply: HttpReply) -> ServerInfo | None:
         can,
         follows=can.creates and bundles.get("fan_in") is True,
         limits=can.renews and bundles.get("limits") is True,
+        takes_status=can.renews and bundles.get("worker_status") is True,
     )
     batch = _numbers(bundles.get("batch"), BATCH) if bundles.get("manage") is True else None
     if batch is not None:

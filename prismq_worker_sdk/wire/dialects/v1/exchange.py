@@ -26,8 +26,9 @@ from prismq_worker_sdk.model.protocol import (
     WorkerCommand,
 )
 from prismq_worker_sdk.model.report import Report, Verdict
+from prismq_worker_sdk.model.told_status import ToldStatus
 from prismq_worker_sdk.wire.dialects.v1 import base
-from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps
+from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, given
 from prismq_worker_sdk.wire.messages import compact_json as _json
 from prismq_worker_sdk.wire.reading import (
     MAX_DETAIL,
@@ -58,8 +59,8 @@ def exchange(call: ExchangeRequest, can: Capabilities) -> Steps[ExchangeReply]:
     if not can.max_log_lines:
         call = _without_logs(call)
     reply = yield _request(call)
-    if isinstance(reply, HttpReply) and reply.status in TOO_MUCH and (bare := _without_logs(call)) != call:
-        call = bare  # no line keeps a report or a renewal from passing
+    if isinstance(reply, HttpReply) and reply.status in TOO_MUCH and (bare := _bare(call)) != call:
+        call = bare  # no line and no word for people keeps a report or a renewal from passing
         reply = yield _request(call)
     return _response(call, reply)
 
@@ -75,6 +76,11 @@ def _without_logs(call: ExchangeRequest) -> ExchangeRequest:
     )
 
 
+def _bare(call: ExchangeRequest) -> ExchangeRequest:
+    """The same call with nothing that is for people only."""
+    return _without_logs(call if call.status is None else replace(call, status=None))
+
+
 def _in_two_ways(call: ExchangeRequest, can: Capabilities) -> Steps[ExchangeReply]:
     """Reports of claims without a token go the way of the base; the replies come in the order of the reports."""
     reports = call.reports
@@ -82,7 +88,7 @@ def _in_two_ways(call: ExchangeRequest, can: Capabilities) -> Steps[ExchangeRepl
     rest = replace(call, reports=tuple(report for report in reports if report.identity.token is not None))
     singly = yield from base.exchange(ExchangeRequest(reports=without))
     found: ExchangeReply = ExchangeResponse()
-    if rest.reports or rest.renewals or rest.pauses or rest.claim is not None:
+    if _says_something(rest):
         found = yield from exchange(rest, can)
     if not isinstance(found, ExchangeResponse):
         tasks = () if call.claim is None else found
@@ -94,6 +100,11 @@ def _in_two_ways(call: ExchangeRequest, can: Capabilities) -> Steps[ExchangeRepl
     )
 
 
+def _says_something(call: ExchangeRequest) -> bool:
+    asked = (call.reports, call.renewals, call.pauses)
+    return any(asked) or call.claim is not None or call.status is not None
+
+
 def _has_follower(report: Report) -> bool:
     return any(isinstance(child, Follower) for child in report.children)
 
@@ -102,7 +113,7 @@ def _without_followers(call: ExchangeRequest, can: Capabilities) -> Steps[Exchan
     """Refuses reports whose follower this server would pass over: it is another one than when that was asked for."""
     rest = replace(call, reports=tuple(one for one in call.reports if not _has_follower(one)))
     found: ExchangeReply = ExchangeResponse()
-    if rest.reports or rest.renewals or rest.pauses or rest.claim is not None:
+    if _says_something(rest):
         found = yield from exchange(rest, can)
     if not isinstance(found, ExchangeResponse):
         return found
@@ -126,6 +137,8 @@ def _request(call: ExchangeRequest) -> HttpRequest:
         parts.append(f'"leases":[{",".join(map(_renewal, call.renewals))}]')
     if call.pauses:
         parts.append(f'"pauses":[{",".join(map(_pause, call.pauses))}]')
+    if call.status is not None:
+        parts.append(_status(call.status))
     if call.claim is not None:
         wait = call.claim.wait_seconds
         wanted = {
@@ -201,6 +214,25 @@ def _log(log: LogPart) -> str:
 def _pause(pause: LimitPause) -> str:
     parts = _given(name=pause.name, seconds=pause.seconds, reason=pause.reason or None)
     return f"{{{','.join(parts)}}}"
+
+
+def _status(status: ToldStatus) -> str:
+    closed = [
+        given({"type": one.type, "reason": one.reason, "seconds": one.seconds}) for one in status.closed
+    ]
+    said = {
+        "version": status.version,
+        "host": status.host,
+        "pid": status.pid,
+        "started_at": status.started_at,
+        "state": status.state,
+        "slots": status.slots,
+        "task_types": status.task_types,
+        "closed": closed,
+        "trouble": status.trouble or None,
+        "plugins": [{"name": name, "version": version or None} for name, version in status.plugins],
+    }
+    return f'"status":{_json(given(said))}'
 
 
 def _response(call: ExchangeRequest, reply: HttpAnswer) -> ExchangeReply:
