@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from prismq_worker_sdk.taskmanager import exchange, queries, stats
+from prismq_worker_sdk.taskmanager import queries, stats, workers
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.db.database import connect
 from prismq_worker_sdk.taskmanager.db.tables import tasks
@@ -18,7 +18,7 @@ READS = {
     "/task-types": (queries, "types"),
     "/stats": (stats, "look"),
     "/metrics": (stats, "look"),
-    "/workers": (exchange, "listed"),
+    "/workers": (workers, "listed"),
 }
 
 
@@ -31,12 +31,12 @@ def test_a_read_that_is_held_open_does_not_stop_a_claim(api, monkeypatch, path):
     module, name = READS[path]
     read, begun, finish, seen = getattr(module, name), threading.Event(), threading.Event(), []
 
-    def held_open(db, *arguments):
+    def held_open(db, *arguments, **options):
         seen.append(statuses(db))
         begun.set()
         finish.wait(60)
         seen.append(statuses(db))
-        return read(db, *arguments)
+        return read(db, *arguments, **options)
 
     monkeypatch.setattr(module, name, held_open)
     task_id, answers, own = api.submit(), [], Api(api.url)
