@@ -100,10 +100,11 @@ def take(db: sa.Connection, wanted: Wanted, now: float) -> list[str]:
     Returns:
         Each as JSON text.
     """
-    worker_id, leased, until = wanted.worker_id, wanted.leased, now + wanted.seconds
+    left = _look(db, wanted, now)
+    worker_id, leased, at, until = wanted.worker_id, wanted.leased, left.now, left.now + wanted.seconds
     held = {
         "status": "processing",
-        "claimed_at": now,
+        "claimed_at": at,
         "worker_id": worker_id,
         "progress": None,
         "message": None,
@@ -112,7 +113,6 @@ def take(db: sa.Connection, wanted: Wanted, now: float) -> list[str]:
     room = MAX_REQUEST_BYTES - ENVELOPE_BYTES
     texts: list[str] = []
     new_claims, taken, closed, lanes = [], [], [], []
-    left = _look(db, wanted, now)
     with closing(candidates.of(db, left, wanted.most, now)) as rows:
         for row, token in zip(rows, tokens, strict=False):
             attempts, unconfirmed = _counted(row)
@@ -123,16 +123,16 @@ def take(db: sa.Connection, wanted: Wanted, now: float) -> list[str]:
             texts.append(text)
             lanes.append(row.lane)
             new_claims.append(
-                (row.id, worker_id, attempts + 1, token, wanted.request_id, now, int(not leased))
+                (row.id, worker_id, attempts + 1, token, wanted.request_id, at, int(not leased))
             )
             counted = attempts if leased else attempts + 1
-            taken.append((counted, unconfirmed, int(leased), now, until, worker_id, row.seq))
+            taken.append((counted, unconfirmed, int(leased), at, until, worker_id, row.seq))
             if row.status == "processing":
-                closed.append((EXPIRED, None, now, row.claim))
+                closed.append((EXPIRED, None, at, row.claim))
     _NEW_CLAIM.run(db, new_claims)
     _TAKE.run(db, taken)
     CLOSE_CLAIM.run(db, closed)
-    left.book(db, lanes, now)
+    left.book(db, lanes)
     return texts
 
 
@@ -210,7 +210,7 @@ def _look(db: sa.Connection, wanted: Wanted, now: float) -> Rooms:
         expired = _expired_lanes(db, types, now)
         expire_claims(db, now)
     if not standing.limited:
-        return rooms.unlimited(types, expired)
+        return rooms.unlimited(types, now, expired)
     return rooms.look(db, types, now, expired, claiming=True)
 
 

@@ -80,11 +80,19 @@ class Rooms:
     Attributes:
         lanes: Those with room for a task at least.
         limited: The types that have limits at all.
+        now: That moment; of one who waited for the limits, once they were locked: of two who use a limit, the second
+            is the later one, so that none counts too few.
     """
 
     def __init__(
-        self, lanes: Sequence[Lane], again: Sequence[Lane], limited: set[str], left: dict[str, Left]
+        self,
+        lanes: Sequence[Lane],
+        again: Sequence[Lane],
+        limited: set[str],
+        left: dict[str, Left],
+        now: float,
     ) -> None:
+        self.now = now
         self._left = left
         self._uses = {one.id: one.uses for one in (*again, *lanes)}
         self._counted = {
@@ -127,9 +135,9 @@ class Rooms:
     def copy(self) -> Rooms:
         """The same, to try something out."""
         left = {name: replace(one) for name, one in self._left.items()}
-        return Rooms(self.lanes, self.again, self.limited, left)
+        return Rooms(self.lanes, self.again, self.limited, left, self.now)
 
-    def book(self, db: sa.Connection, taken: Iterable[int], now: float) -> None:
+    def book(self, db: sa.Connection, taken: Iterable[int]) -> None:
         """Writes down what tasks use that begin, given the lane of each."""
         units: Counter[str] = Counter()
         for lane in taken:
@@ -139,9 +147,9 @@ class Rooms:
         booked, outdated = [], []
         for name, number in sorted(units.items()):
             period = self._left[name].period or 1.0
-            booked.append((name, slice_at(now, period), number))
+            booked.append((name, slice_at(self.now, period), number))
             if self._left[name].outdated:
-                outdated.append((name, int((now - period) * MICRO)))
+                outdated.append((name, int((self.now - period) * MICRO)))
         book_units(db, booked)
         _FORGET.run(db, outdated)
 
@@ -152,9 +160,9 @@ class Rooms:
         return min((at for at in known if at is not None), default=None)
 
 
-def unlimited(types: Sequence[str], expired: Sequence[tuple[str, int]] = ()) -> Rooms:
+def unlimited(types: Sequence[str], now: float, expired: Sequence[tuple[str, int]] = ()) -> Rooms:
     """What there is room for where no type has limits."""
-    return Rooms([Lane(one) for one in types], [Lane(*one) for one in expired], set(), {})
+    return Rooms([Lane(one) for one in types], [Lane(*one) for one in expired], set(), {}, now)
 
 
 def look(
@@ -175,10 +183,13 @@ def look(
     names = {one.type for one in limited}
     lanes = [Lane(one) for one in types if one not in names]
     if not limited:
-        return unlimited(types, expired)
+        return unlimited(types, now, expired)
     lanes += [lane for one in limited for lane in waiting_lanes(db, one, moving=claiming)]
     again = lanes_by_id(db, expired)
-    return Rooms(lanes, again, names, _left(db, (*lanes, *again), now, Lock.WAIT if claiming else Lock.NONE))
+    left = _left(db, (*lanes, *again), now, Lock.WAIT if claiming else Lock.NONE)
+    if claiming and left and (later := db.info.get("later")) is not None:
+        now = later(db, now)
+    return Rooms(lanes, again, names, left, now)
 
 
 def book_units(db: sa.Connection, booked: Sequence[tuple[str, int, int]]) -> None:

@@ -62,6 +62,14 @@ class Database:
             self._latest = max(self._latest, at)
             return self._latest
 
+    def later(self, db: sa.Connection, now: float) -> float:
+        """The time once the locks are held that were waited for.
+
+        Args:
+            now: Of the beginning of the transaction.
+        """
+        return self.now(db) if self.many_write else now
+
     def danger(self) -> str | None:
         """Why what was answered may be lost, None where it is on disk by then (R11)."""
         if not self.many_write:

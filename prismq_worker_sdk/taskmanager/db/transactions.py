@@ -138,6 +138,7 @@ class Writer:
             transaction = db.begin()
             try:
                 now = self._database.now(db)
+                db.info["later"] = self._database.later
                 if len(batch) == 1:
                     batch[0].result, batch[0].error = batch[0].operation(db, now), None
                 else:
