@@ -17,7 +17,14 @@ from prismq_worker_sdk.taskmanager.http import json_text
 
 Row = sa.Row[Any]
 Columns = Mapping[str, Any]
-HIDDEN = {"params": "{}", "result": None, "error": None, "message": None, "checkpoint": None}
+HIDDEN = {
+    "params": "{}",
+    "result": None,
+    "error": None,
+    "message": None,
+    "checkpoint": None,
+    "dedupe_key": None,
+}
 """Of a task whose payloads are not to be seen."""
 
 
@@ -146,7 +153,7 @@ def schedule(row: Row, *, payloads: bool = True) -> dict[str, Any]:
         "next_at": None if row.paused else instant(row.next_at),
         "last_at": instant(row.last_at),
         "last_task_id": row.last_task,
-        "last_error": row.last_error,
+        "last_error": row.last_error if payloads else None,
         "created_at": instant(row.created_at),
         "updated_at": instant(row.updated_at),
     }

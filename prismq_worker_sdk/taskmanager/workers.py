@@ -82,7 +82,7 @@ def listed(
     running: dict[str, list[Any]] = {}
     for task in sorted(_RUNNING.rows(db)):
         running.setdefault(task.worker_id, []).append(task)
-    queue = _queue(db, sorted({name for one in types.values() for name in one}), now)
+    queue = _queue(db, sorted({name for one in types.values() for name in one}), now, reasons=reasons)
     return [_worker(row, status, types[row.worker_id], running, queue, now) for row, status in said]
 
 
@@ -210,7 +210,7 @@ def _closed(closed: Sequence[Mapping[str, Any]], now: float) -> dict[str, Reason
     return found
 
 
-def _queue(db: sa.Connection, types: Sequence[str], now: float) -> Queue:
+def _queue(db: sa.Connection, types: Sequence[str], now: float, *, reasons: bool) -> Queue:
     """Of which of the types tasks wait, and which are held up for everybody."""
     paused = pauses.standing(db, now)
     held = {
@@ -221,21 +221,21 @@ def _queue(db: sa.Connection, types: Sequence[str], now: float) -> Queue:
     room = rooms.look(db, may, now, claiming=False)
     full = room.limited.intersection(may) - {lane.type for lane in room.lanes}
     if full:
-        uses, standing = lanes.all_uses(db), _paused_limits(db, now)
+        uses, standing = lanes.all_uses(db), _paused_limits(db, now, reasons=reasons)
         for name in full:
             names = [one.get("key") for one in uses.get(name, ())]
-            reasons = (standing[one] for one in names if one in standing)
-            held[name] = next(reasons, Reason("its limits leave no room now"))
+            pausing = (standing[one] for one in names if one in standing)
+            held[name] = next(pausing, Reason("its limits leave no room now"))
     return Queue(waiting, held)
 
 
-def _paused_limits(db: sa.Connection, now: float) -> dict[str | None, Reason]:
+def _paused_limits(db: sa.Connection, now: float, *, reasons: bool) -> dict[str | None, Reason]:
     found = db.execute(sa.select(limits).where(limits.c.paused_until > now))
     return {
         row.name: _paused(
             f"limit {row.name} is paused",
             None if row.paused_until >= FOR_EVER else row.paused_until,
-            row.pause_reason,
+            row.pause_reason if reasons else None,
         )
         for row in found
     }

@@ -53,6 +53,47 @@ def test_a_task_is_submitted_as_new_with_other_params(published, open_page):
     assert published.call("GET", "/tasks")["tasks"][0]["params"] == {"search_query": "new", "max_results": 5}
 
 
+SHAPE = {
+    "type": "object",
+    "properties": {
+        "n": {"type": "number"},
+        "i": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        "t": {"type": "string"},
+        "long": {"type": "string", "maxLength": 5000},
+        "l": {"type": "array", "items": {"type": "string"}},
+        "e": {"enum": [1, None, "1", 1.5, True]},
+        "any": {},
+        "a/b~": {"type": "object", "properties": {"": {"type": "string"}, "__proto__": {"type": "integer"}}},
+    },
+}
+
+
+def test_a_form_changes_nothing_of_what_a_task_had(site, open_page):
+    site.call("PUT", "/task-types/Page.Odd", {"version": "1", "param_schema": SHAPE})
+    big = 2**53 + 1
+    had = [
+        {"n": -0.0, "i": big, "t": " x ", "long": "a\nb", "l": ["1", " "], "e": None, "any": [big, 1.0]},
+        {"n": 1e300, "i": None, "e": "1", "any": ""},
+        {"i": 10**400, "t": "", "long": "\nx", "l": []},
+        {"t": "\0\r\n", "a/b~": {}},
+        {"n": 1.0, "a/b~": {"": "x", "__proto__": big}, "e": True},
+        {"n": big, "__proto__": {"x": 1e16}, "e": 1.5},
+    ]
+    page = None
+    for params in had:
+        address = f"{site.root}/submit?from={site.submit('Page.Odd', params)}"
+        page = open_page(address) if page is None else page
+        page.goto(address)
+        page.get_by_role("button", name="Submit").click()
+        page.wait_for_url("**/tasks/*")
+        assert repr(site.call("GET", "/tasks")["tasks"][0]["params"]) in {repr(params), repr(_sorted(params))}
+
+
+def _sorted(params):
+    """As the fields of a form stand."""
+    return {name: params[name] for name in SHAPE["properties"] if name in params}
+
+
 def test_json_that_is_none_is_told_before_anything_is_sent(site, open_page):
     page = open_page(f"{site.root}/submit?type=Page.Any")
     page.get_by_label("Params as JSON").fill("{oops")

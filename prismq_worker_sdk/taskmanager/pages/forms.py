@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,8 @@ LONG = 200
 LONGEST_CHAIN = 8
 """References that lead to each other."""
 MISSING = object()
+CHANGED = frozenset("\0\r")
+"""Characters that browsers change in what a control shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,8 @@ def fields_of(
         values: That are there already.
         pointer: Of the object.
     """
-    return _fields(schema, schema, values, pointer, 1)
+    own = schema if "properties" in schema else _resolved(schema, schema)
+    return _fields(schema, own, values, pointer, 1)
 
 
 def fits_fields(fields: Sequence[FormField], values: Mapping[str, Any]) -> bool:
@@ -138,26 +142,34 @@ def written(kind: str, value: Any) -> str:
         return value
     if kind == "lines" and isinstance(value, list) and all(isinstance(one, str) for one in value):
         return "\n".join(value)
-    return "" if value is None and kind != "json" else json.dumps(value, ensure_ascii=False)
+    return "" if value is None and kind not in {"json", "choice"} else json.dumps(value, ensure_ascii=False)
 
 
 def _shows(field: FormField, value: Any) -> bool:
+    """Whether a control holds exactly this; an empty one is left out, and so holds no value."""
     match field.kind:
         case "group":
-            return isinstance(value, Mapping) and fits_fields(field.fields, value)
-        case "text" | "long":
-            return isinstance(value, str) and ("\n" not in value or field.kind == "long")
-        case "lines":
-            return isinstance(value, list) and all(
-                isinstance(one, str) and one and "\n" not in one for one in value
+            return isinstance(value, Mapping) and bool(value) and fits_fields(field.fields, value)
+        case "text":
+            return _is_line(value)
+        case "long":
+            return (
+                isinstance(value, str) and not value.startswith("\n") and _is_line(value.replace("\n", " "))
             )
+        case "lines":
+            return isinstance(value, list) and bool(value) and all(map(_is_line, value))
         case "number":
-            return isinstance(value, int | float) and not isinstance(value, bool)
+            known = isinstance(value, int | float) and not isinstance(value, bool)
+            return known and abs(value) <= sys.float_info.max
         case "flag":
             return isinstance(value, bool)
         case "choice":
             return written("json", value) in field.choices
     return True
+
+
+def _is_line(value: Any) -> bool:
+    return isinstance(value, str) and value != "" and "\n" not in value and CHANGED.isdisjoint(value)
 
 
 def _hint(schema: Mapping[str, Any]) -> str:

@@ -67,9 +67,9 @@ class Answers:
         """Takes a page that was made; one that is known stays as old as it is."""
         if self.get(key) is not None:
             return
-        if len(self._made) >= MOST_SHARED:
-            self._made.clear()
-        self._made[key] = (time.monotonic(), text)
+        now = time.monotonic()
+        lately = {one: made for one, made in self._made.items() if now - made[0] < SHARED_FOR}
+        self._made = {**lately, key: (now, text)} if len(lately) < MOST_SHARED else {key: (now, text)}
 
 
 class PageRoute(APIRoute):
@@ -132,7 +132,7 @@ async def signed_in(request: Request) -> Response:
         if PAGE in request.headers
         else RedirectResponse(place_of_this_site(to), 303, HEADERS)
     )
-    keep_key(request, response, key)
+    keep_key(request, response, key if state_of(request).keys.are_asked_for else "")
     return response
 
 

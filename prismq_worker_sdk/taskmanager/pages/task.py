@@ -19,6 +19,8 @@ LEVELS, CHILDREN = 3, 25
 """Of the tree of children that is shown, and those of one task."""
 MOST_ATTEMPTS = 50
 """That are shown, the latest ones."""
+MOST_SHOWN = 50_000
+"""Characters of params, a result or a checkpoint: more would make a page of many MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ async def task(request: Request, viewer: Viewer, task_id: str) -> Response:
         counts, unfinished, then = fan_in.looked_at(db, task_id)
         return {
             "task": views.columns(row, viewer.caller),
+            "most_shown": MOST_SHOWN,
             "attempts": timeline(claims[-MOST_ATTEMPTS:], now),
             "attempts_before": max(0, len(claims) - MOST_ATTEMPTS),
             "family": _family(db, task_id, types, counts),

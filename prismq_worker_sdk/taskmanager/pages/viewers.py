@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 
@@ -81,6 +80,5 @@ def keep_key(request: Request, response: Response, key: str) -> None:
 
 def place_of_this_site(wanted: str) -> str:
     """Where to go after signing in; the overview in place of an address of another site."""
-    found = urlsplit(wanted)
     inside = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
-    return wanted if inside and not found.scheme and not found.netloc and wanted.isprintable() else "/"
+    return wanted if inside and wanted.isprintable() else "/"

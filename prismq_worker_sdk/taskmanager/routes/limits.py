@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,14 +34,15 @@ async def listed(request: Request) -> Response:
     """Limits by name: prefix, limit, cursor."""
     wanted = read(limits.LimitFilter, dict(request.query_params))
     found, cursor = await state_of(request).reader.run(lambda db, now: limits.listed(db, wanted, now))
-    return answer(json_text({"limits": found, "next_cursor": cursor}))
+    shown = [_seen(request, one) for one in found]
+    return answer(json_text({"limits": shown, "next_cursor": cursor}))
 
 
 @router.get("/limits/{name:path}", dependencies=ANY)
 async def show(request: Request, name: str) -> Response:
     """A limit, and what is used of it."""
     found = await state_of(request).reader.run(lambda db, now: limits.shown(db, name, now))
-    return answer(json_text(found))
+    return answer(json_text(_seen(request, found)))
 
 
 @router.put("/limits/{name:path}", dependencies=ADMIN, openapi_extra=takes(limits.NewLimit))
@@ -101,3 +102,8 @@ async def _changed(
     found = await state.run(change)
     await state.waiting.look()
     return answer(json_text(found))
+
+
+def _seen(request: Request, limit: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A limit as the caller may see it: a handler that pauses one may say a word of its payload."""
+    return limit if caller_of(request).sees_payloads else {**limit, "pause_reason": None}

@@ -3,6 +3,7 @@
 import pytest
 
 from prismq_worker_sdk.taskmanager.config import ApiKey, Scope
+from prismq_worker_sdk.taskmanager.schedules import fire_due
 from tests.support.api import TYPE, running_api
 
 SECRET = "the-payload"
@@ -79,6 +80,49 @@ def test_pages_of_a_reader_show_none(api, task, path):
     answer = api.session.get(address, headers={"Cookie": "prismq_key=reader-key-text"}, timeout=20)
     assert answer.status_code == 200
     assert SECRET not in answer.text.replace('value="the-pay"', "")
+
+
+@pytest.mark.parametrize("path", ["/api/limits", "/api/limits/quota", "/api/workers", "/limits", "/workers"])
+def test_words_of_a_handler_that_paused_a_limit_are_none_of_a_readers(api, path):
+    about = {"version": "1", "host": "h", "pid": 1, "started_at": "2026-01-01T00:00:00Z", "state": "running"}
+    exchange = {"worker_id": "w", "status": {**about, "slots": 2, "task_types": [TYPE]}}
+    uses = {"limits": [{"key": "quota"}]}
+    pauses = [{"name": "quota", "seconds": 60, "reason": SECRET}]
+    for method, where, body, key in (
+        ("PUT", f"/task-types/{TYPE}/limits", uses, "admin"),
+        ("POST", "/tasks", {"type": TYPE, "params": {}}, "producer"),
+        ("POST", "/tasks/exchange", {**exchange, "pauses": pauses}, "worker"),
+    ):
+        assert api.call(method, where, body, key=f"{key}-key-text").ok
+    address = api.url.removesuffix("/api") + path
+    for key in ("admin", "reader"):
+        sent = {"Cookie": f"prismq_key={key}-key-text", "X-PrismQ-Page": "again"}
+        answer = api.session.get(address, headers=sent, timeout=20)
+        assert answer.status_code == 200
+        assert (SECRET in answer.text) == (key == "admin")
+
+
+@pytest.mark.parametrize("path", ["/api/schedules/often", "/schedules"])
+def test_why_a_schedule_made_no_task_is_none_of_a_readers(api, task, path):
+    schema = {"type": "object", "properties": {"x": {"type": "integer"}}}
+    new = {"version": "2", "param_schema": schema, "allow_breaking": True}
+    assert api.call("PUT", f"/task-types/{TYPE}", new, key="worker-key-text").ok
+    api.clock.turn(100)
+    api.chore(fire_due)
+    address = api.url.removesuffix("/api") + path
+    for key in ("admin", "reader"):
+        sent = {"Cookie": f"prismq_key={key}-key-text", "X-PrismQ-Page": "again"}
+        said = api.session.get(address, headers=sent, timeout=20).text
+        assert ("integer" in said) == (key == "admin")
+
+
+def test_a_dedupe_key_is_none_of_a_readers(api):
+    new = {"type": TYPE, "params": {}, "dedupe_key": SECRET}
+    made = api.call("POST", "/tasks", new, key="producer-key-text").json()["id"]
+    address = api.url.removesuffix("/api") + f"/tasks/{made}"
+    for key in ("producer", "reader"):
+        said = api.session.get(address, headers={"Cookie": f"prismq_key={key}-key-text"}, timeout=20).text
+        assert (SECRET in said) == (key == "producer")
 
 
 @pytest.mark.parametrize("key", ["worker", "producer", "admin"])

@@ -101,3 +101,31 @@ def test_values_that_fields_cannot_hold_are_written_as_json(schema, values, fits
 
 def test_values_beside_the_schema_are_written_as_json():
     assert not fits_fields(fields_of({"properties": {}}, {"more": 1}), {"more": 1})
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"type": "string"}, ""),
+        ({"type": "string"}, "a\rb"),
+        ({"type": "string"}, "a\0b"),
+        ({"type": "string", "maxLength": 5000}, ""),
+        ({"type": "string", "maxLength": 5000}, "\na"),
+        ({"type": "string", "maxLength": 5000}, "a\r\nb"),
+        ({"type": "array", "items": {"type": "string"}}, []),
+        ({"type": "array", "items": {"type": "string"}}, ["a", ""]),
+        ({"type": "object", "properties": {"a": {"type": "string"}}}, {}),
+        ({"type": "integer"}, 10**400),
+    ],
+)
+def test_what_a_control_would_change_or_leave_out_is_shown_as_json(schema, value):
+    assert not fits_fields(fields_of({"properties": {"x": schema}}, {"x": value}), {"x": value})
+
+
+def test_a_model_that_holds_itself_has_fields():
+    class Node(BaseModel):
+        name: str
+        next: "Node | None" = None
+
+    found = fields_of(Node.model_json_schema(), {})
+    assert [one.name for one in found] == ["name", "next"]

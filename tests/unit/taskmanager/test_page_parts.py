@@ -1,10 +1,12 @@
 """What pages are made of: words, charts, times of attempts, and how often an open page asks again."""
 
+import time
 from types import SimpleNamespace
 
 import pytest
 
 from prismq_worker_sdk.taskmanager.pages import charts, pace, words
+from prismq_worker_sdk.taskmanager.pages.site import Answers
 from prismq_worker_sdk.taskmanager.pages.task import timeline
 from prismq_worker_sdk.taskmanager.pages.viewers import place_of_this_site
 
@@ -78,7 +80,16 @@ def test_open_pages_ask_later_the_more_they_cost(monkeypatch, pages, cost, again
 
 @pytest.mark.parametrize(
     "wanted",
-    ["https://other.example/", "//other.example", "/\\other.example", "javascript:alert(1)", "", "a"],
+    [
+        "https://other.example/",
+        "//other.example",
+        "/\\other.example",
+        "javascript:alert(1)",
+        "",
+        "a",
+        "//[",
+        "/\t/a",
+    ],
 )
 def test_after_signing_in_nobody_is_led_to_another_site(wanted):
     assert place_of_this_site(wanted) == "/"
@@ -86,3 +97,13 @@ def test_after_signing_in_nobody_is_led_to_another_site(wanted):
 
 def test_after_signing_in_the_page_comes_that_was_asked_for():
     assert place_of_this_site("/tasks?type=A.B&q=1") == "/tasks?type=A.B&q=1"
+
+
+def test_pages_are_kept_no_longer_than_they_are_shared(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    answers = Answers()
+    answers.put("one", "text")
+    now[0] = 2.0
+    answers.put("other", "text")
+    assert (answers.get("one"), answers.get("other"), list(answers._made)) == (None, "text", ["other"])

@@ -236,6 +236,27 @@ def test_a_server_with_keys_answers_to_every_name(locked):
     assert page(locked, "/", key="reader", Host="tasks.example").status_code == 200
 
 
+@pytest.mark.parametrize("query", ["?to=//[", "?to=%ED%A0%80", "?to=/%09/x"])
+def test_an_odd_place_to_go_to_is_none(api, query):
+    answer = page(api, f"/sign-in{query}")
+    assert (answer.status_code, 'name="to" value="/"' in answer.text) == (200, True)
+
+
+@pytest.mark.parametrize("key", ["\N{CYRILLIC SMALL LETTER KA}", "\0", "x" * 60000])
+def test_a_server_without_keys_lets_no_browser_keep_one(api, key):
+    address = api.url.removesuffix("/api") + "/sign-in"
+    answer = api.session.post(address, data={"key": key, "to": "//["}, timeout=20, allow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    assert "Max-Age=0" in answer.headers["Set-Cookie"]
+
+
+def test_of_a_large_payload_the_beginning_is_shown(api):
+    made = api.submit(params={"x": "<" * 200_000})
+    answer = page(api, f"/tasks/{made}")
+    assert (answer.status_code, "of 200\u202f009 characters" in answer.text) == (200, True)
+    assert len(answer.text) < 300_000
+
+
 def test_an_alert_that_holds_is_on_the_overview(api):
     alert = {"rule": "oldest", "seconds": 60, "hold_seconds": 0, "url": "https://hooks.example/x"}
     assert api.call("PUT", "/alerts/late", alert).status_code == 201

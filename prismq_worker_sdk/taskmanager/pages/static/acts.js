@@ -35,14 +35,15 @@ async function act(element, body) {
   }
 }
 
-// One call of the API; asks for a key and calls again where it holds no more.
+// One call of the API, with a body that may be JSON text already; asks for a key and calls again where it holds no more.
 export async function call(words, body) {
   const [method, path] = words.split(" ");
   const headers = { "X-PrismQ-Page": "act" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
+  const text = typeof body === "object" ? JSON.stringify(body) : body;
   let answer;
   try {
-    answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    answer = await fetch(path, { method, headers, body: text });
   } catch {
     return { ok: false, status: 0, found: { detail: "The server does not answer; whether this was done is not known." } };
   }

@@ -1,4 +1,4 @@
-// What a form holds as JSON, and faults at its fields. A field's `data-pointer` says where its value belongs, its
+// What a form holds, as JSON text, and faults at its fields. A field's `data-pointer` says where its value belongs, its
 // `data-kind` what it is: text, number, json, flag, list or set (one value a line). Empty ones are left out unless `data-empty`.
 export function bodyOf(form) {
   const body = {};
@@ -13,7 +13,20 @@ export function bodyOf(form) {
       faults.push({ pointer, message: error.message });
     }
   }
-  return { body, faults };
+  return { body: textOf(body), faults };
+}
+
+// What was typed as a number or as JSON, to be sent as it is: numbers of JavaScript would change large ones.
+class Source {
+  constructor(text) {
+    this.text = text;
+  }
+}
+
+function textOf(value) {
+  if (value instanceof Source) return value.text;
+  if (Array.isArray(value) || typeof value !== "object") return JSON.stringify(value);
+  return `{${Object.entries(value).map(([name, one]) => `${JSON.stringify(name)}:${textOf(one)}`).join(",")}}`;
 }
 
 function valueOf(field) {
@@ -24,14 +37,15 @@ function valueOf(field) {
   if (kind === "number") {
     const value = Number(text);
     if (text.trim() === "" || !Number.isFinite(value)) throw new Error("must be a number");
-    return value;
+    return /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(text) ? new Source(text) : value;
   }
   if (kind === "json") {
     try {
-      return JSON.parse(text);
+      JSON.parse(text);
     } catch (error) {
       throw new Error(`is no JSON: ${error.message}`);
     }
+    return new Source(text);
   }
   if (kind === "lines") return text.split("\n").filter((line) => line !== "");
   return text;
@@ -39,13 +53,10 @@ function valueOf(field) {
 
 function put(body, pointer, value) {
   const steps = pointer.split("/").slice(1).map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
-  if (!steps.length) {
-    Object.assign(body, value);
-    return;
-  }
   let place = body;
   for (const step of steps.slice(0, -1)) {
-    if (!Object.hasOwn(place, step)) Object.defineProperty(place, step, { value: {}, enumerable: true });
+    if (!Object.hasOwn(place, step) || place[step] instanceof Source)
+      Object.defineProperty(place, step, { value: {}, enumerable: true, configurable: true });
     place = place[step];
   }
   Object.defineProperty(place, steps.at(-1), { value, enumerable: true, writable: true, configurable: true });
