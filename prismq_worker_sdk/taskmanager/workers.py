@@ -67,16 +67,23 @@ def note_status(db: sa.Connection, worker_id: str, status: WorkerStatusItem, now
 
 
 def listed(
-    db: sa.Connection, now: float, most: int | None = None, part: str = "", *, reasons: bool = True
+    db: sa.Connection,
+    now: float,
+    most: int | None = None,
+    *,
+    part: str = "",
+    only: str | None = None,
+    reasons: bool = True,
 ) -> list[Worker]:
     """Workers, the one heard of last first.
 
     Args:
         most: As many as that.
         part: Of their ids.
+        only: The id of the only one.
         reasons: Whether the words by which handlers are not ready or paused are shown: they may tell of payloads.
     """
-    rows = sorted(_rows(db, most, part), key=lambda row: (-row.last_seen, row.worker_id))[:most]
+    rows = sorted(_rows(db, most, part, only), key=lambda row: (-row.last_seen, row.worker_id))[:most]
     said = [(row, None if row.status is None else _said(row.status, reasons=reasons)) for row in rows]
     types = {row.worker_id: _types(row, status) for row, status in said}
     running: dict[str, list[Any]] = {}
@@ -92,17 +99,15 @@ def number(db: sa.Connection) -> int:
     return (db.scalar(sa.select(sa.func.count()).select_from(workers)) or 0) + (db.scalar(by_claims) or 0)
 
 
-def steer(db: sa.Connection, worker_id: str, command: str, now: float) -> Worker:
+def steer(db: sa.Connection, worker_id: str, command: str) -> None:
     """Sets what is wanted of a worker; it hears of it at its next exchange.
 
     Raises:
         Problem: 404 there is no such worker.
     """
-    db.execute(workers.update().where(workers.c.worker_id == worker_id).values(wanted=command))
-    found = [one for one in listed(db, now, part=worker_id) if one.worker_id == worker_id]
-    if not found or found[0].first_seen is None:
+    of_it = workers.update().where(workers.c.worker_id == worker_id)
+    if not db.execute(of_it.values(wanted=command)).rowcount:
         raise Problem(404, f"there is no worker {worker_id}")
-    return found[0]
 
 
 def view(worker: Worker) -> dict[str, Any]:
@@ -130,13 +135,16 @@ def view(worker: Worker) -> dict[str, Any]:
 _ONLY_CLAIMS = ~sa.exists().where(workers.c.worker_id == worker_types.c.worker_id)
 
 
-def _rows(db: sa.Connection, most: int | None, part: str) -> list[Any]:
+def _rows(db: sa.Connection, most: int | None, part: str, only: str | None) -> list[Any]:
+    def is_meant(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+        return sa.func.instr(column, part) > 0 if only is None else column == only
+
     claimed = workers.outerjoin(worker_types, worker_types.c.worker_id == workers.c.worker_id)
     told = claimed.outerjoin(worker_statuses, worker_statuses.c.worker_id == workers.c.worker_id)
     exchanging = (
         sa.select(workers, worker_types.c.types, worker_statuses.c.status)
         .select_from(told)
-        .where(sa.func.instr(workers.c.worker_id, part) > 0)
+        .where(is_meant(workers.c.worker_id))
         .order_by(workers.c.last_seen.desc())
     )
     claiming = (
@@ -148,7 +156,7 @@ def _rows(db: sa.Connection, most: int | None, part: str) -> list[Any]:
             worker_types.c.types,
             sa.null().label("status"),
         )
-        .where(_ONLY_CLAIMS, sa.func.instr(worker_types.c.worker_id, part) > 0)
+        .where(_ONLY_CLAIMS, is_meant(worker_types.c.worker_id))
         .order_by(worker_types.c.seen_at.desc())
     )
     return [row for query in (exchanging, claiming) for row in db.execute(query.limit(most))]

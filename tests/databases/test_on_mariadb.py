@@ -33,6 +33,7 @@ FILES = (
     "steering",
     "stats",
     "task_logs",
+    "workers",
 )
 
 

@@ -209,3 +209,25 @@ def test_each_scope_signs_in_and_has_the_buttons_that_it_may_use(site, open_page
     assert page.get_by_role("link", name="Keys").count() == (scope == "admin")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("API key")).to_be_visible()
+
+
+def test_a_worker_is_made_quiet_resumed_and_ended(site, open_page, start_worker):
+    worker = start_worker(site.api)
+    worker.gate_file.write_text("one\n")
+    site.submit("Page.Steps")
+    page = open_page(f"{site.root}/workers")
+    row = page.locator("#workers tbody tr")
+    expect(row).to_contain_text("Page.Steps")
+    expect(row).to_contain_text("1 used, 3 free")
+    expect(row).to_contain_text("no task of its types waits")
+    row.get_by_role("button", name="Quiet").click()
+    page.get_by_role("button", name="Make it quiet").click()
+    expect(row).to_contain_text("told to be quiet, until it is resumed")
+    row.get_by_role("button", name="Resume").click()
+    expect(row).to_contain_text("no task of its types waits")
+    row.get_by_role("button", name="Terminate").click()
+    page.get_by_role("dialog").get_by_role("button", name="Terminate").click()
+    expect(row).to_contain_text("it is stopping")
+    with worker.gate_file.open("a") as gate:
+        gate.write("end\n")
+    assert worker.process.wait(60) == 0

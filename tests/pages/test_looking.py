@@ -84,6 +84,9 @@ def test_hostile_texts_run_nowhere(site, open_page):
     site.call("POST", "/task-types/Page.Some/pause", {"reason": HOSTILE})
     site.call("PUT", "/limits/" + HOSTILE.replace("/", "%2F").replace("<", "%3C"), {"at_once": 3})
     claim = {"task_types": ["Page.Else"], "max_tasks": 1}
+    status = {"version": HOSTILE, "host": HOSTILE, "pid": 1, "started_at": "2026-01-02T03:04:05Z", "slots": 2}
+    status |= {"state": "running", "trouble": HOSTILE, "plugins": [{"name": HOSTILE, "version": HOSTILE}]}
+    site.call("POST", "/tasks/exchange", {"worker_id": HOSTILE, "status": status})
     held = site.call("POST", "/tasks/exchange", {"worker_id": HOSTILE, "claim": claim})["tasks"][0]
     line = {"at": 0.0, "level": "error", "text": HOSTILE}
     report = {

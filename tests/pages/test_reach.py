@@ -8,6 +8,7 @@ PATHS = (
     "/",
     "/tasks",
     "/submit?type=Page.Search",
+    "/workers",
     "/schedules",
     "/limits",
     "/keys",
@@ -15,6 +16,7 @@ PATHS = (
     "/tasks/{id}",
     "/tasks/nothing",
 )
+PICTURES = (("overview", "/"), ("tasks", "/tasks"), ("workers", "/workers"))
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ def test_the_first_tab_leads_past_the_head_of_a_page(lively, open_page):
 def test_pictures_of_the_main_pages(lively, open_page, screenshots, name, options):
     page = open_page(lively.root, **options)
     expect(page.locator("#sums")).to_contain_text("completed, last hour12")
-    for place, path in (("overview", "/"), ("tasks", "/tasks"), ("task", f"/tasks/{lively.failed}")):
+    for place, path in (*PICTURES, ("task", f"/tasks/{lively.failed}")):
         page.goto(lively.root + path)
         ready(page, lively)
         page.screenshot(path=screenshots / f"{place}-{name}.png")

@@ -15,10 +15,10 @@ from prismq_worker_sdk.taskmanager.pages.site import PageRoute, page
 from prismq_worker_sdk.taskmanager.pages.viewers import Viewer
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-MOST_SHOWN = 200
+MOST_SHOWN = 50
 """Workers of a page, those heard of last."""
-MOST_TASKS = 10
-"""Tasks of a worker that are shown."""
+MOST_TASKS, MOST_TYPES = 10, 20
+"""Of a worker, that are shown."""
 
 
 @router.get("/workers")
@@ -29,7 +29,7 @@ async def of_workers(request: Request, viewer: Viewer) -> Response:
     part = request.query_params.get("id", "")
 
     def look(db: sa.Connection, now: float) -> Mapping[str, Any]:
-        found = workers.listed(db, now, MOST_SHOWN, part, reasons=viewer.caller.sees_payloads)
+        found = workers.listed(db, now, MOST_SHOWN, part=part, reasons=viewer.caller.sees_payloads)
         here = [one for one in found if now - one.last_seen <= SILENT]
         return {
             "workers": [*sorted(here, key=lambda one: one.worker_id), *found[len(here) :]],
@@ -37,6 +37,7 @@ async def of_workers(request: Request, viewer: Viewer) -> Response:
             "number": workers.number(db),
             "part": part,
             "most_tasks": MOST_TASKS,
+            "most_types": MOST_TYPES,
         }
 
     return await page(request, viewer, "workers.html", look)

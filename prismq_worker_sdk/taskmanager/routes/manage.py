@@ -163,8 +163,11 @@ async def type_named(request: Request, name: str) -> Response:
 async def workers_listed(request: Request) -> Response:
     """Who is there, what it runs, when it was last heard of."""
     reasons = caller_of(request).sees_payloads
-    found = await state_of(request).reader.run(lambda db, now: workers.listed(db, now, reasons=reasons))
-    return answer(json_text({"workers": [workers.view(one) for one in found]}))
+
+    def look(db: sa.Connection, now: float) -> str:
+        return json_text({"workers": [workers.view(one) for one in workers.listed(db, now, reasons=reasons)]})
+
+    return answer(await state_of(request).reader.run(look))
 
 
 @router.post("/workers/{worker_id:path}/{action}", dependencies=ADMIN)
@@ -173,10 +176,10 @@ async def steer(request: Request, worker_id: str, action: str) -> Response:
     command = {"quiet": "quiet", "resume": RUN, "terminate": "terminate"}.get(action)
     if command is None:
         raise Problem(404, f"a worker can be told quiet, resume or terminate, not {action}")
-    found = await noted(
-        request, lambda db, now: workers.steer(db, worker_id, command, now), action, "worker", worker_id
-    )
-    state_of(request).waiting.notify_worker(worker_id)
+    await noted(request, lambda db, _now: workers.steer(db, worker_id, command), action, "worker", worker_id)
+    state = state_of(request)
+    state.waiting.notify_worker(worker_id)
+    (found,) = await state.reader.run(lambda db, now: workers.listed(db, now, only=worker_id))
     return answer(json_text(workers.view(found)))
 
 
