@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -116,14 +117,20 @@ def test_top_shows_a_terminal_what_goes_on_until_ctrl_c(api, busy):
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "140", "LINES": "40"}
     words = [sys.executable, "-m", "prismq_worker_sdk", "top", "--api-url", api.url]
     process = subprocess.Popen(
-        words, stdin=follower, stdout=follower, stderr=follower, env=environment, cwd=ROOT
+        words,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        env=environment,
+        cwd=ROOT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a run in the background ignores it
     )
     os.close(follower)
     said = b""
     while b"42 % at page 3" not in said:
         assert select.select([leader], [], [], 60)[0], said
         said += os.read(leader, 65536)
-    process.send_signal(2)
+    process.send_signal(signal.SIGINT)
     with suppress(OSError):
         while os.read(leader, 65536):
             pass
