@@ -14,6 +14,8 @@ from tests.support.processes import wait_until
 
 ALL = "the end of all tasks"
 CANARY = "canary-5d81f0aa-do-not-show"
+ALONE = ("--concurrency", "1")
+"""Of a worker that is killed or stopped: no claim of it is under way while its task runs, to be given the next one."""
 
 
 @pytest.fixture
@@ -99,7 +101,7 @@ def test_every_task_completes_once_under_one_quarter_of_faults_and_runs_again_on
 
 def test_r27_a_task_whose_worker_was_killed_lapses_and_is_run_by_the_next_one(deployed, start_worker):
     (task_id,) = deployed.producer.add("Test.Gated", {"n": 1})
-    first = start_worker(deployed.url)
+    first = start_worker(deployed.url, *ALONE)
     wait_until(lambda: first.runs(), "the start of the task")
     first.kill()
     second = start_worker(deployed.url)
@@ -255,7 +257,7 @@ def test_r06_a_task_whose_claim_was_not_answered_is_found_by_its_worker_id_and_r
 def test_r02_the_late_report_of_a_claim_that_somebody_else_took_is_refused(start_deployed, start_worker):
     deployed = start_deployed("Test.Careless")
     (task_id,) = deployed.producer.add("Test.Careless", {"n": 1})
-    late = start_worker(deployed.url, name="late")
+    late = start_worker(deployed.url, *ALONE, name="late")
     wait_until(lambda: late.runs(), "the first run")
     os.killpg(late.process.pid, signal.SIGSTOP)
     deployed.lapse()
@@ -355,7 +357,7 @@ def test_r18_a_deferred_task_lapses_and_comes_back_without_a_failure(start_deplo
 def test_r18_a_type_that_is_unavailable_is_claimed_no_more_while_others_are(start_deployed, start_worker):
     deployed = start_deployed("Test.Unavailable", "Test.Counted")
     (task_id,) = deployed.producer.add("Test.Unavailable", {"n": 1})
-    worker = start_worker(deployed.url, "--concurrency", "1")  # no claim is under way while the task runs
+    worker = start_worker(deployed.url, *ALONE)
     wait_until(lambda: worker.events("claim_ended"), "the end of the claim")
     deployed.lapse()
     others = deployed.producer.add("Test.Counted", *numbers(5))
@@ -371,7 +373,7 @@ def test_r27_a_task_that_kills_its_worker_is_reported_as_failed_at_the_third_cra
     deployed = start_deployed("Test.Crashes")
     (task_id,) = deployed.producer.add("Test.Crashes", {"n": 1})
     for crash in (1, 2, 3):
-        worker = start_worker(deployed.url)
+        worker = start_worker(deployed.url, *ALONE)
         assert worker.exit_code() == 9
         assert len(worker.runs()) == crash
         if crash < 3:
@@ -390,7 +392,7 @@ def test_a_task_that_kills_workers_of_other_machines_too_ends_by_the_number_of_i
     deployed = start_deployed("Test.Crashes")
     (task_id,) = deployed.producer.add("Test.Crashes", {"n": 1})
     for number in (1, 2, 3):
-        assert start_worker(deployed.url, name=f"machine-{number}").exit_code() == 9
+        assert start_worker(deployed.url, *ALONE, name=f"machine-{number}").exit_code() == 9
         deployed.lapse()
     last = start_worker(deployed.url, "--max-attempts", "3", name="machine-4")
     wait_until(lambda: deployed.status(task_id) == "failed", "the end of the task")

@@ -142,7 +142,7 @@ def test_r25_a_lapsed_task_that_comes_back_is_answered_with_the_result_that_is_h
 def test_r27_a_task_that_kills_its_worker_is_reported_as_failed_at_the_third_crash(server, start_worker):
     (task_id,) = server.state.add([{"type": "Test.Crashes"}])
     for crash in (1, 2, 3):
-        worker = start_worker(server.url)
+        worker = start_worker(server.url, "--concurrency", "1")  # no claim is under way when it crashes
         assert worker.exit_code() == 9
         assert len(worker.runs()) == crash
         server.state.expire([task_id])

@@ -107,7 +107,7 @@ class Client:
         return self._call("POST", path, json.dumps(body).encode())
 
     def _call(self, method, path, data):
-        head = f"{method} /{self.prefix}{path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json"
+        head = f"{method} /{self.prefix}{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json"
         self._connection.sendall(f"{head}\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
         status = int(self._file.readline().split()[1])
         length = 0

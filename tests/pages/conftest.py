@@ -21,8 +21,9 @@ QUIET = (
 """Chromium's own calls to its makers left out."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
+    """A browser for one file of tests: in this thread, where other tests run event loops, playwright runs its own."""
     place = shutil.which("chromium")
     if place is None:
         pytest.skip("no chromium on this machine; Debian: apt install chromium")

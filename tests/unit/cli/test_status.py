@@ -115,7 +115,8 @@ def test_top_wants_a_terminal(shown):
 def test_top_shows_a_terminal_what_goes_on_until_ctrl_c(api, busy):
     leader, follower = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "140", "LINES": "40"}
-    words = [sys.executable, "-m", "prismq_worker_sdk", "top", "--api-url", api.url]
+    heeding = ("env", "--default-signal=INT")  # a run in the background ignores it
+    words = [*heeding, sys.executable, "-m", "prismq_worker_sdk", "top", "--api-url", api.url]
     process = subprocess.Popen(
         words,
         stdin=follower,
@@ -123,7 +124,6 @@ def test_top_shows_a_terminal_what_goes_on_until_ctrl_c(api, busy):
         stderr=follower,
         env=environment,
         cwd=ROOT,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a run in the background ignores it
     )
     os.close(follower)
     said = b""

@@ -143,7 +143,7 @@ def test_paths_outside_the_api_are_problems_too(api):
 
 def test_a_client_that_hangs_up_in_its_request_is_no_error_of_the_server(api, caplog):
     port = int(api.url.split(":")[2].split("/")[0])
-    head = b"POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+    head = b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
     with caplog.at_level(logging.ERROR):
         with socket.create_connection(("127.0.0.1", port)) as cut:
             cut.sendall(head + b'{"type": "Test.Cut"')
