@@ -7,6 +7,7 @@ import errno
 import json
 import logging
 import os
+import re
 import sys
 import threading
 import time
@@ -26,6 +27,9 @@ LAST_MOMENT = 1.0
 
 LAST_CALLBACKS = 3.0
 """Seconds for what libraries do at the end of a process (atexit)."""
+
+_STEERING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What JSON lets stand as it is, and terminals take for a command or for another direction of writing."""
 
 _OWNS_PROCESS: list[bool] = []
 _ANSWERS: list[TextIO] = []
@@ -57,7 +61,9 @@ def tell_json(value: object, *, indent: int | None = 2) -> None:
 
 def json_text(value: object, *, indent: int | None = None) -> str:
     """A value as JSON: for people as it is written, in ASCII where stdout lacks one of its characters."""
-    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    text = _STEERING.sub(
+        lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, indent=indent, ensure_ascii=False)
+    )
     try:
         text.encode(getattr(_ANSWERS[-1] if _ANSWERS else sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:

@@ -13,8 +13,9 @@ from prismq_worker_sdk.cli.tables import EVERY, age_seconds, is_terminal, shown_
 from prismq_worker_sdk.cli.task_lines import task_fields, task_lines
 from prismq_worker_sdk.cli.tasks import api_url_option, client_of
 from prismq_worker_sdk.cli.workers import lines_of as worker_lines
-from prismq_worker_sdk.errors import NotSupported, RequestRefused
+from prismq_worker_sdk.errors import NotSupported, RequestRefused, ServerUnreachable
 from prismq_worker_sdk.model import duration
+from prismq_worker_sdk.observe.logs import one_line
 from prismq_worker_sdk.wire.producer import TaskManagerClient
 
 TYPE_NAMES = ("TYPE", "RUNNING", "WAITING", "LATER", "OLDEST", "COMPLETED/H", "FAILED/H", "")
@@ -51,11 +52,21 @@ def top(*, api_url: str | None) -> None:
     from rich.live import Live
     from rich.text import Text
 
+    console = Console(highlight=False)
+    if console.is_dumb_terminal:
+        raise click.UsageError(
+            "top needs a terminal that can move its cursor; `status --watch` writes lines."
+        )
     client = client_of(api_url)
-    with Live(console=Console(highlight=False), screen=True, auto_refresh=False) as live:
+    shown, trouble = list(_lines(_look(client))), ""
+    with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            live.update(Text("\n".join(_lines(_look(client)))), refresh=True)
+            live.update(Text("\n".join([*trouble.splitlines(), *shown])), refresh=True)
             time.sleep(EVERY)
+            try:
+                shown, trouble = list(_lines(_look(client))), ""
+            except ServerUnreachable as error:
+                trouble = f"not live: {one_line(str(error))}"
 
 
 def _show(client: TaskManagerClient, *, as_json: bool) -> None:
@@ -91,7 +102,7 @@ def _allowed(look: Any) -> list[dict[str, Any]]:
 
 def _lines(found: dict[str, Any]) -> Iterator[str]:
     total = found["total"]
-    yield f"{found['api_url']}  {found['at'] or ''}".rstrip()
+    yield one_line(f"{found['api_url']}  {found['at'] or ''}".rstrip())
     yield (
         f"{total.get('running', 0)} running, {total.get('queued', 0)} waiting, {total.get('postponed', 0)} later; "
         f"in the last hour {total.get('completed_last_hour', 0)} completed, {total.get('failed_last_hour', 0)} failed"
@@ -113,7 +124,7 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
             if not place:
                 yield ""
                 yield f"{title}:"
-            yield f"  {line}"
+            yield f"  {one_line(line)}"
 
 
 def _type(name: str, one: dict[str, Any], found: dict[str, Any]) -> tuple[str, ...]:

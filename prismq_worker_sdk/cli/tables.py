@@ -13,6 +13,7 @@ import click
 
 from prismq_worker_sdk.cli.output import note
 from prismq_worker_sdk.compat import UTC, datetime_from_iso
+from prismq_worker_sdk.errors import ServerUnreachable
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.observe.logs import one_line
 
@@ -28,7 +29,7 @@ watch_option = click.option("--watch", is_flag=True, help="Show it again every 2
 
 def is_terminal() -> bool:
     """Whether somebody looks at the answer."""
-    return sys.stdout.isatty()
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def table(
@@ -67,13 +68,20 @@ def age_seconds(since: datetime | str | None) -> float:
 
 
 def shown_again(show: Callable[[], None], *, watch: bool) -> None:
-    """Shows something once, or again and again."""
+    """Shows something once, or again and again; what was seen once is looked at again though its server is away."""
+    seen = False
     while True:
         if watch and is_terminal():
             click.echo(CLEARED, nl=False)
-        show()
+        try:
+            show()
+        except ServerUnreachable as error:
+            if not (watch and seen):
+                raise
+            note(f"not live: {one_line(str(error))}")
         if not watch:
             return
+        seen = True
         if is_terminal():
             note(f"every {duration.text(EVERY)}, Ctrl-C ends it")
         time.sleep(EVERY)

@@ -143,7 +143,8 @@ def read(model: type[M], found: Any) -> M:
             Fault(_pointer(one["loc"]), one["msg"].removeprefix("Value error, "))
             for one in error.errors(include_url=False, include_context=False, include_input=False)
         )
-        raise Problem(422, "; ".join(map(str, faults)), faults) from None
+        said = "; ".join(str(fault) if fault.pointer else fault.message for fault in faults)
+        raise Problem(422, said, faults) from None
 
 
 def at_most(limit: int, name: str, text: str) -> None:

@@ -163,6 +163,32 @@ def test_a_schedule_is_made_with_its_faults_told_then_run_and_paused(site, open_
     assert [one["type"] for one in site.call("GET", "/tasks")["tasks"]] == ["Page.Some"]
 
 
+def test_a_name_that_is_none_and_faults_beside_params_are_told_where_they_are(site, open_page):
+    page = open_page(f"{site.root}/schedules")
+    said = page.locator("#said")
+    page.get_by_role("button", name="Make it").click()
+    expect(said).to_have_text("Name: write one")
+    expect(page.get_by_label("Name")).to_be_focused()
+    page.get_by_label("Name").fill("a/b")
+    page.get_by_label("Task type").fill("Page.Some")
+    page.get_by_label("Or every so many seconds").fill("60")
+    page.get_by_role("button", name="Make it").click()
+    expect(said).to_contain_text("'a/b' is no name")
+    page.get_by_label("Name").fill("often")
+    page.get_by_label("Priority").fill("1e30")
+    page.get_by_role("button", name="Make it").click()
+    expect(page.get_by_label("Priority")).to_have_attribute("aria-invalid", "true")
+    page.goto(f"{site.root}/limits")
+    page.get_by_label("Name", exact=True).fill("..")
+    page.get_by_role("button", name="Set it").click()
+    expect(said).to_have_text("Name: write one")
+    page.get_by_label("Name", exact=True).fill("a")
+    page.get_by_label("Units").fill("5")
+    page.get_by_role("button", name="Set it").click()
+    expect(page.locator(".fault")).to_have_text("units are counted in a period: give both, or none of them")
+    assert site.call("GET", "/limits")["limits"] == []
+
+
 def test_a_limit_is_set_and_paused(site, open_page):
     page = open_page(f"{site.root}/limits")
     page.get_by_label("Name", exact=True).fill("host:a/b")
@@ -174,6 +200,18 @@ def test_a_limit_is_set_and_paused(site, open_page):
     row.get_by_role("button", name="Pause").click()
     page.get_by_role("dialog").get_by_role("button", name="Pause").click()
     expect(row).to_contain_text("until resumed")
+
+
+def test_the_first_key_is_asked_about_and_signs_its_maker_in(site, open_page):
+    page = open_page(f"{site.root}/keys")
+    page.get_by_label("Name, used once").fill("mine")
+    page.get_by_role("button", name="Make it").click()
+    page.get_by_role("button", name="Make the first key").click()
+    expect(page.locator("#keys tr", has_text="mine")).to_contain_text("admin")
+    expect(page.locator(".once code")).to_contain_text("prismq_key_")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.reload()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
 def test_a_key_is_made_shown_once_and_revoked(site, open_page):

@@ -71,6 +71,25 @@ def test_no_page_is_wider_than_a_phone(lively, open_page):
         assert page.evaluate("document.documentElement.scrollWidth") <= 375, path
 
 
+def test_long_words_make_no_page_wider_than_a_phone(site, open_page):
+    name = f"Page.{'L' * 240}"
+    task = site.submit(name, {"x" * 200: "y" * 900}, dedupe_key="k" * 255, max_attempts=1)
+    site.call("PUT", f"/schedules/{'s' * 120}", {"type": name, "every_seconds": 60})
+    site.call("POST", "/tasks/claim", {"worker_id": "w" * 250, "task_types": [name]})
+    site.call("POST", f"/tasks/{task}/fail", {"worker_id": "w" * 250, "error": "e" * 5000})
+    page = open_page(site.root, viewport={"width": 375, "height": 800})
+    for path in (
+        "/",
+        "/tasks",
+        f"/tasks/{task}",
+        f"/submit?from={task}",
+        "/workers",
+        f"/schedules?change={'s' * 120}",
+    ):
+        page.goto(site.root + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 375, path
+
+
 def test_the_first_tab_leads_past_the_head_of_a_page(lively, open_page):
     page = open_page(lively.root)
     page.keyboard.press("Tab")

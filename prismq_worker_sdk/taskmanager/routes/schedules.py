@@ -38,7 +38,9 @@ async def show(request: Request, name: str) -> Response:
     return answer(json_text(_shown(request, row) | {"next_times": [views.instant(at) for at in times]}))
 
 
-@router.put("/schedules/{name}", dependencies=PRODUCER, openapi_extra=takes(NewSchedule), status_code=201)
+@router.put(
+    "/schedules/{name:path}", dependencies=PRODUCER, openapi_extra=takes(NewSchedule), status_code=201
+)
 async def put(request: Request, name: str) -> Response:
     """Makes a schedule, or changes one; what is left out is the default."""
     must_be_name(name)

@@ -12,7 +12,20 @@ from contextlib import suppress
 import pytest
 
 from prismq_worker_sdk.cli import tables
+from prismq_worker_sdk.errors import ServerUnreachable
+from prismq_worker_sdk.wire.producer import TaskManagerClient
+from prismq_worker_sdk.wire.producer_backend import TaskPage
 from tests.support.processes import ROOT
+from tests.support.taskmanager import TaskManager
+
+ABOUT = {
+    "version": "1",
+    "host": "h",
+    "pid": 1,
+    "started_at": "2026-01-01T00:00:00Z",
+    "state": "running",
+    "slots": 1,
+}
 
 
 @pytest.fixture
@@ -112,27 +125,103 @@ def test_top_wants_a_terminal(shown):
     assert "needs a terminal" in said.err
 
 
-def test_top_shows_a_terminal_what_goes_on_until_ctrl_c(api, busy):
-    leader, follower = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "140", "LINES": "40"}
-    heeding = ("env", "--default-signal=INT")  # a run in the background ignores it
-    words = [*heeding, sys.executable, "-m", "prismq_worker_sdk", "top", "--api-url", api.url]
-    process = subprocess.Popen(
-        words,
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        env=environment,
-        cwd=ROOT,
-    )
-    os.close(follower)
-    said = b""
-    while b"42 % at page 3" not in said:
-        assert select.select([leader], [], [], 60)[0], said
-        said += os.read(leader, 65536)
+@pytest.fixture
+def terminal():
+    """Starts `top` on a terminal; gives what waits for a text on it, and the process."""
+    open_ones = []
+
+    def started(url, term="xterm"):
+        leader, follower = pty.openpty()
+        environment = {**os.environ, "TERM": term, "COLUMNS": "140", "LINES": "40"}
+        heeding = ("env", "--default-signal=INT")  # a run in the background ignores it
+        words = [*heeding, sys.executable, "-m", "prismq_worker_sdk", "top", "--api-url", url]
+        process = subprocess.Popen(
+            words, stdin=follower, stdout=follower, stderr=follower, env=environment, cwd=ROOT
+        )
+        os.close(follower)
+        open_ones.append((process, leader))
+
+        def await_text(text):
+            said = b""
+            while text not in said:
+                assert select.select([leader], [], [], 60)[0], said
+                said += os.read(leader, 65536)
+
+        return await_text, process, leader
+
+    yield started
+    for process, leader in open_ones:
+        process.kill()
+        process.wait()
+        os.close(leader)
+
+
+def test_top_shows_a_terminal_what_goes_on_until_ctrl_c(api, busy, terminal):
+    await_text, process, leader = terminal(api.url)
+    await_text(b"42 % at page 3")
     process.send_signal(signal.SIGINT)
     with suppress(OSError):
         while os.read(leader, 65536):
             pass
     assert process.wait(60) == 130
-    os.close(leader)
+
+
+def test_top_says_that_its_server_is_away_and_goes_on_when_it_is_back(tmp_path, terminal):
+    server = TaskManager(tmp_path)
+    try:
+        await_text, _process, _leader = terminal(server.url)
+        await_text(b"0 running")
+        server.kill()
+        await_text(b"not live: ")
+        server.start()
+        await_text(b"\x1b[Hhttp://")
+    finally:
+        server.kill()
+
+
+def test_top_refuses_a_terminal_that_cannot_move_its_cursor(api, terminal):
+    await_text, process, _leader = terminal(api.url, "dumb")
+    await_text(b"move its cursor")
+    assert process.wait(60) == 2
+
+
+def test_watching_goes_on_while_the_server_is_away(shown, monkeypatch):
+    looks = iter([[], ServerUnreachable("it did not answer"), [], KeyboardInterrupt()])
+
+    def look(_client, **_wanted):
+        found = next(looks)
+        if isinstance(found, BaseException):
+            raise found
+        return TaskPage((), None)
+
+    monkeypatch.setattr(tables.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(TaskManagerClient, "tasks", look)
+    said = shown("tasks", "--watch")
+    assert said.code == 130
+    assert said.err.split("\n")[:3] == ["no task", "not live: it did not answer", "no task"]
+
+
+def test_no_command_of_a_text_reaches_the_terminal(shown, api):
+    hostile = "a\x1b[31mb\x1b]0;c\x07d\x9b31me\u202e"
+    exchange(api, "w<b>", status={**ABOUT, "host": hostile, "trouble": hostile})
+    api.call("POST", "/limits/quota/pause", {"seconds": 60, "reason": hostile})
+    api.call("POST", "/task-types/Test.Some/pause", {"reason": hostile})
+    task = api.submit("Test.Some", {"x": hostile}, max_attempts=1)
+    for words in (
+        ("status",),
+        ("workers",),
+        ("tasks",),
+        ("tasks", "show", task),
+        ("limits", "list"),
+        ("types", "list"),
+    ):
+        for more in ((), ("--json",)):
+            said = shown(*words, *more)
+            assert said.code == 0
+            assert said.out.replace("\n", "").isprintable(), words
+
+
+def test_a_command_without_stdout_ends_in_order(api):
+    words = f"{sys.executable} -m prismq_worker_sdk status --api-url {api.url} >&-"
+    said = subprocess.run(["sh", "-c", words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "unexpected" not in said.stderr

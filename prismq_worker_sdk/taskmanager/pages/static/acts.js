@@ -1,7 +1,10 @@
 // Buttons and forms that act: each is one call of the API, written in `data-act` as METHOD /path.
 import { refresh } from "./live.js";
 import { bodyOf, showFaults } from "./fields.js";
-import { signIn } from "./sign_in.js";
+import { signIn, takeKey } from "./sign_in.js";
+
+// What cannot be a step of a path: browsers take it away.
+const NO_STEP = new Set(["", ".", ".."]);
 
 export function startActs() {
   document.addEventListener("click", (event) => {
@@ -12,6 +15,12 @@ export function startActs() {
     const form = event.target.closest("form[data-act]");
     if (!form) return;
     event.preventDefault();
+    const nameless = [...form.querySelectorAll("[required]:not([data-pointer])")].find((one) => NO_STEP.has(one.value));
+    if (nameless) {
+      nameless.focus();
+      say(`${nameless.labels[0].textContent}: write one`, "bad");
+      return;
+    }
     const { body, faults } = bodyOf(form);
     showFaults(form, faults);
     if (!faults.length) act(form, body);
@@ -67,6 +76,7 @@ async function done(element, { ok, found }) {
     return;
   }
   if (element.dataset.showsOnce) showOnce(element, found[element.dataset.showsOnce]);
+  if (element.dataset.signsIn !== undefined) await takeKey(found[element.dataset.showsOnce]);
   say(saying ?? "Done.");
   element.dispatchEvent(new CustomEvent("done", { bubbles: true, detail: found }));
   await refresh();

@@ -74,7 +74,8 @@ export function showFaults(form, faults) {
 }
 
 function mark(form, { pointer, message }) {
-  const places = [(form.dataset.faults ?? "") + pointer, pointer].flatMap(upwards);
+  const own = [(form.dataset.faults ?? "") + pointer, pointer];
+  const places = [...own, ...own.flatMap(upwards)];
   const shown = (place) => [...form.querySelectorAll("[data-pointer]")].find(
     (one) => one.dataset.pointer === place && one.type !== "hidden" && !one.closest("[hidden]"),
   );
@@ -83,7 +84,7 @@ function mark(form, { pointer, message }) {
   const text = document.createElement("p");
   text.className = "fault";
   text.id = `fault-${form.querySelectorAll(".fault").length}`;
-  text.textContent = place?.endsWith(pointer) ? message : `${pointer}: ${message}`;
+  text.textContent = !pointer || place?.endsWith(pointer) ? message : `${pointer}: ${message}`;
   if (!field) {
     form.prepend(text);
     return null;

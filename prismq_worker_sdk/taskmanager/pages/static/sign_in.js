@@ -6,6 +6,12 @@ export function signIn(why) {
   return asking;
 }
 
+// Lets the browser keep a key, where it holds.
+export function takeKey(key) {
+  const body = new URLSearchParams({ key });
+  return fetch("/sign-in", { method: "POST", body, headers: { "X-PrismQ-Page": "sign-in" } });
+}
+
 function ask(why) {
   const dialog = document.createElement("dialog");
   dialog.setAttribute("aria-labelledby", "sign-in-title");
@@ -20,9 +26,8 @@ function ask(why) {
   return new Promise((resolve) => {
     dialog.querySelector("form").addEventListener("submit", async (event) => {
       event.preventDefault();
-      const body = new URLSearchParams({ key: dialog.querySelector("input").value });
       try {
-        const answer = await fetch("/sign-in", { method: "POST", body, headers: { "X-PrismQ-Page": "sign-in" } });
+        const answer = await takeKey(dialog.querySelector("input").value);
         if (answer.ok) {
           dialog.close();
           dialog.remove();
