@@ -22,6 +22,8 @@ function ask(why) {
   dialog.querySelector("p").textContent = why;
   document.body.append(dialog);
   dialog.addEventListener("cancel", (event) => event.preventDefault());
+  // browsers close it at a second Escape, whatever is said to the first
+  dialog.addEventListener("close", () => dialog.isConnected && dialog.showModal());
   dialog.showModal();
   return new Promise((resolve) => {
     dialog.querySelector("form").addEventListener("submit", async (event) => {
@@ -29,7 +31,6 @@ function ask(why) {
       try {
         const answer = await takeKey(dialog.querySelector("input").value);
         if (answer.ok) {
-          dialog.close();
           dialog.remove();
           resolve();
           return;
