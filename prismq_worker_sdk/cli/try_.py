@@ -49,6 +49,7 @@ from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.observe.bus import EventBus
 from prismq_worker_sdk.observe.log_setup import set_up_logging
+from prismq_worker_sdk.observe.logs import indented
 from prismq_worker_sdk.settings import configured_plugins, load_settings
 from prismq_worker_sdk.system import SystemClock
 from prismq_worker_sdk.worker.config import WorkerConfig
@@ -278,7 +279,7 @@ class Screen(logging.Handler):
         self._progress, self._shown_at = "", time.monotonic()
 
     def _say(self, text: str) -> None:
-        note(self._redactor.text(text))
+        note(indented(self._redactor.text(text), 0))
 
 
 def _told(outcome: Outcome, took: str) -> str:

@@ -135,6 +135,25 @@ def test_three_hundred_failed_tasks_are_retried_after_their_number_was_shown(sit
     expect(page.locator("#tasks")).to_contain_text("No task fits this filter")
 
 
+def test_a_priority_is_asked_for_and_said_before_it_is_set(site, chromium):
+    site.submit("Page.Some")
+    context = chromium.new_context()
+    try:
+        page = context.new_page()
+        answers = iter([" ", "7"])
+        page.on("dialog", lambda dialog: dialog.accept(next(answers)))
+        page.goto(f"{site.root}/tasks")
+        for _answer in range(2):
+            page.get_by_role("button", name="Set priority…").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text("Set the priority of 1 task to 7?")
+        dialog.get_by_role("button", name="Set priority").click()
+        expect(page.locator(".job")).to_have_text("priority: 1 of 1 done")
+    finally:
+        context.close()
+    assert site.call("GET", "/tasks")["tasks"][0]["priority"] == 7
+
+
 def test_a_type_is_paused_and_resumed_on_the_overview(site, open_page):
     site.submit("Page.Some")
     page = open_page(site.root)

@@ -101,6 +101,14 @@ def test_a_completed_run_prints_the_result_and_its_log(attempt):
     assert re.fullmatch(rf"info: greeting name=Zoë\ncompleted \({AFTER}\)\n", shown.err)
 
 
+def test_no_command_of_a_text_reaches_the_terminal(attempt):
+    shown = attempt("Test.Greet", json.dumps({"name": "a\x1b[31m\x9b31m\u202eb"}))
+
+    assert json.loads(shown.out)["hello"] == "a\x1b[31m\x9b31m\u202eb"
+    assert "name=a\\x1b[31m\\x9b31m\\u202eb" in shown.err
+    assert (shown.out + shown.err).replace("\n", "").isprintable()
+
+
 def test_an_async_handler_runs_and_params_may_be_left_out(attempt):
     shown = attempt("Test.Asynchronous")
 

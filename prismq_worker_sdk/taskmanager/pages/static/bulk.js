@@ -16,7 +16,7 @@ async function begin(button, group) {
   const wanted = { action: button.dataset.action, filter: JSON.parse(group.dataset.bulk) };
   if (wanted.action === "priority") {
     const said = prompt("Priority, from -1000000 to 1000000; higher ones go first", "10");
-    if (said === null) return;
+    if (!said?.trim()) return;
     wanted.priority = Number(said);
   }
   button.disabled = true;
@@ -25,7 +25,8 @@ async function begin(button, group) {
     if (!counted.ok) return say(counted.found.detail, "bad");
     const tasks = `${counted.found.found.toLocaleString()} ${counted.found.found === 1 ? "task" : "tasks"}`;
     if (!counted.found.found) return say("No task of this filter can be treated so.");
-    if (!(await confirmed(`${WORDS[wanted.action]} ${tasks}?`, button))) return;
+    const to = wanted.action === "priority" ? ` to ${wanted.priority}` : "";
+    if (!(await confirmed(`${WORDS[wanted.action]} ${tasks}${to}?`, button))) return;
     const job = await call("POST /api/tasks/bulk", wanted);
     if (!job.ok) return say(job.found.detail, "bad");
     await follow(job.found, group.querySelector(".job"));
