@@ -13,7 +13,7 @@ from prismq_worker_sdk.cli.tables import EVERY, age_seconds, is_terminal, shown_
 from prismq_worker_sdk.cli.task_lines import task_fields, task_lines
 from prismq_worker_sdk.cli.tasks import api_url_option, client_of
 from prismq_worker_sdk.cli.workers import lines_of as worker_lines
-from prismq_worker_sdk.errors import NotSupported, RequestRefused, ServerUnreachable
+from prismq_worker_sdk.errors import NotSupported, RequestRefused, ServerUnreachable, Unauthorised
 from prismq_worker_sdk.model import duration
 from prismq_worker_sdk.observe.logs import one_line
 from prismq_worker_sdk.wire.producer import TaskManagerClient
@@ -96,7 +96,7 @@ def _look(client: TaskManagerClient) -> dict[str, Any]:
 def _allowed(look: Any) -> list[dict[str, Any]]:
     try:
         return list(look())
-    except (NotSupported, RequestRefused):
+    except (NotSupported, RequestRefused, Unauthorised):
         return []
 
 

@@ -24,7 +24,7 @@ from prismq_worker_sdk.cli.options import (
 from prismq_worker_sdk.cli.output import answer, fields, json_text, note, tell, tell_json
 from prismq_worker_sdk.cli.tables import shown_again, watch_option
 from prismq_worker_sdk.cli.task_lines import task_fields, task_lines
-from prismq_worker_sdk.errors import NotSupported, RequestRefused, ServerError
+from prismq_worker_sdk.errors import NotSupported, RequestRefused, ServerError, Unauthorised
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.observe.logs import indented, one_line
 
@@ -267,7 +267,7 @@ def _unserved(client: TaskManagerClient, task_type: str) -> str | None:
             client.tasks(task_type=task_type, status=status, limit=1).tasks for status in WORKED_ON
         ):
             return None
-    except (NotSupported, RequestRefused):
+    except (NotSupported, RequestRefused, Unauthorised):
         return None  # a server of another dialect refuses unknown types by itself; a key may not look at them
     like = get_close_matches(task_type, known, n=1)
     meant = f"did you mean {like[0]}?" if like else "check its name;"

@@ -82,6 +82,17 @@ def test_status_is_whole_as_json(shown, busy):
     assert [one["worker_id"] for one in found["workers"]] == ["w1"]
 
 
+def test_a_key_that_is_bound_to_types_sees_the_status_of_these(shown, api, busy, monkeypatch):
+    new = {"name": "bound", "scope": "reader", "task_types": ["Test.Some"]}
+    admin = api.call("POST", "/keys", {"name": "admin", "scope": "admin"}).json()["key"]
+    bound = api.call("POST", "/keys", new, key=admin).json()["key"]
+    monkeypatch.setenv("TASKMANAGER_API_KEY", bound)
+    said = shown("status")
+    assert (said.code, said.err) == (0, "")
+    assert "Test.Some" in said.out
+    assert "Test.Other" not in said.out
+
+
 def test_status_of_an_empty_server_is_two_lines(shown):
     assert len(shown("status").out.splitlines()) == 2
 
