@@ -15,6 +15,7 @@ export function startLive() {
     return;
   }
   document.addEventListener("visibilitychange", () => document.hidden || again(0));
+  reached(); // what is shown was made just now
   again(1.5);
 }
 
