@@ -1,9 +1,15 @@
 import os
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from tests.prove.database_trees import DATABASES
 from tests.support.databases import FAST, NAMED, MariaDb, mariadb_is_here
+
+MEMORY, ROOM = Path("/dev/shm"), 2 * 1024**3
 
 
 def started(folder, *more):
@@ -17,10 +23,15 @@ def started(folder, *more):
 
 @pytest.fixture(scope="session")
 def mariadb(tmp_path_factory):
-    server = started(tmp_path_factory.mktemp("mariadb"), *FAST)
-    yield server
-    server.kill()
-    server.forget()
+    """One for all tests, in memory where there is room: each makes its tables, and syncs a disk for each of them."""
+    with ExitStack() as stack:
+        folder = tmp_path_factory.mktemp("mariadb")
+        if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="mariadb-", dir=MEMORY)))
+        server = started(folder, *FAST)
+        yield server
+        server.kill()
+        server.forget()
 
 
 @pytest.fixture
