@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
-from prismq_worker_sdk.cli.options import json_option
 from prismq_worker_sdk.cli.output import answer
 from prismq_worker_sdk.cli.tables import EVERY, age_seconds, is_terminal, shown_again, table, watch_option
 from prismq_worker_sdk.cli.task_lines import task_fields, task_lines
-from prismq_worker_sdk.cli.tasks import api_url_option, client_of
+from prismq_worker_sdk.cli.tasks import api_url_option, client_of, server_options
 from prismq_worker_sdk.cli.workers import lines_of as worker_lines
 from prismq_worker_sdk.errors import NotSupported, RequestRefused, ServerUnreachable, Unauthorised
 from prismq_worker_sdk.model import duration
@@ -27,8 +26,7 @@ QUIET_FOR = 120.0
 
 @click.command
 @watch_option
-@json_option
-@api_url_option
+@server_options
 def status(*, watch: bool, as_json: bool, api_url: str | None) -> None:
     """Show what goes on: task types, what runs and waits, what is paused and why, workers and why they are idle.
 

@@ -28,10 +28,11 @@ def task_lines(tasks: Iterable[Task], *, for_people: bool | None = None) -> Iter
 def task_fields(task: Task) -> dict[str, Any]:
     """All that is known of a task, as plain values."""
     found = {name: getattr(task, name) for name in _FIELDS}
-    return {name: _instant(one) if isinstance(one, datetime) else one for name, one in found.items()}
+    return {name: instant_text(one) if isinstance(one, datetime) else one for name, one in found.items()}
 
 
-def _instant(at: datetime) -> str:
+def instant_text(at: datetime) -> str:
+    """A time as the server writes it."""
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

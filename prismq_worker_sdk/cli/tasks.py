@@ -23,7 +23,7 @@ from prismq_worker_sdk.cli.options import (
 )
 from prismq_worker_sdk.cli.output import answer, fields, json_text, note, tell, tell_json
 from prismq_worker_sdk.cli.tables import shown_again, watch_option
-from prismq_worker_sdk.cli.task_lines import task_fields, task_lines
+from prismq_worker_sdk.cli.task_lines import instant_text, task_fields, task_lines
 from prismq_worker_sdk.errors import NotSupported, RequestRefused, ServerError, Unauthorised
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.observe.logs import indented, one_line
@@ -288,7 +288,7 @@ def _there_already(task: Task, dedupe_key: str | None, run_key: str | None) -> s
 
 
 def _log_line(line: TaskLogLine, *, as_json: bool) -> str:
-    at = line.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = instant_text(line.at)
     if as_json:
         return json_text({"attempt": line.attempt, "at": at, "level": line.level, "text": line.text})
     return f"{at} #{line.attempt} {one_line(line.level):<7} {indented(line.text)}"

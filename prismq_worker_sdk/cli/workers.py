@@ -6,51 +6,42 @@ from typing import Any
 
 import click
 
-from prismq_worker_sdk.cli.group import SuggestingGroup
-from prismq_worker_sdk.cli.options import json_option, options, part_of_address
-from prismq_worker_sdk.cli.output import answer, note
+from prismq_worker_sdk.cli.group import ListingGroup
+from prismq_worker_sdk.cli.options import options, part_of_address
+from prismq_worker_sdk.cli.output import answer
 from prismq_worker_sdk.cli.tables import age, shown_again, table, watch_option
-from prismq_worker_sdk.cli.tasks import api_url_option, client_of
+from prismq_worker_sdk.cli.tasks import client_of, server_options
 from prismq_worker_sdk.model.task import short_id
 
 NAMES = ("WORKER", "SEEN", "SLOTS", "DOES", "HOST", "VERSION")
 _of_one = options(
     click.argument("worker_id", metavar="ID", callback=part_of_address("the id of no worker")),
-    json_option,
-    api_url_option,
+    server_options,
 )
 
 
-@click.group(cls=SuggestingGroup, invoke_without_command=True)
+@click.group(cls=ListingGroup)
 @watch_option
-@json_option
-@api_url_option
-@click.pass_context
-def workers(ctx: click.Context, /, **given: Any) -> None:
+@server_options
+def workers() -> None:
     """List the workers of a server: when each was heard of, what it runs, why it is idle.
 
     \b
         prismq-worker workers --watch
         prismq-worker workers quiet ID
     """
-    ctx.obj = given["api_url"]
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(list_, **given)
 
 
 @workers.command("list", short_help="List workers; so does no command at all.")
 @watch_option
-@json_option
-@api_url_option
+@server_options
 def list_(*, watch: bool, as_json: bool, api_url: str | None) -> None:
     """List workers, the one heard of last first."""
     client = client_of(api_url)
 
     def show() -> None:
         found = client.workers.list()
-        answer({"workers": found}, lines_of(found), as_json=as_json)
-        if not found and not as_json:
-            note("no worker was ever here")
+        answer({"workers": found}, lines_of(found), as_json=as_json, none="no worker was ever here")
 
     shown_again(show, watch=watch)
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from prismq_worker_sdk.model.json import escape
+
 DEEPEST = 4
 """Levels of objects that become groups of fields."""
 LONG = 200
@@ -71,7 +73,7 @@ def _fields(
     required = schema.get("required", ())
     properties = schema.get("properties", {})
     found = (
-        _field(root, name, one, values.get(name, MISSING), f"{pointer}/{_step(name)}", level)
+        _field(root, name, one, values.get(name, MISSING), f"{pointer}/{escape(name)}", level)
         for name, one in sorted(properties.items(), key=lambda item: item[0] not in required)
     )
     return [replace(one, required=one.name in required) for one in found]
@@ -190,7 +192,3 @@ def _bounds(schema: Mapping[str, Any], kind: str) -> dict[str, Any]:
         found = {names[key]: schema[key] for key in names if isinstance(schema.get(key), int | float)}
         return {**found, "step": 1 if schema.get("type") == "integer" else "any"}
     return {}
-
-
-def _step(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from prismq_worker_sdk.taskmanager import alerts, lanes, limits, pauses, stats
 from prismq_worker_sdk.taskmanager.app_state import state_of
 from prismq_worker_sdk.taskmanager.limits import LimitFilter
-from prismq_worker_sdk.taskmanager.pages.site import PageRoute, page
+from prismq_worker_sdk.taskmanager.pages.site import Look, PageRoute, page
 from prismq_worker_sdk.taskmanager.pages.viewers import Viewer
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -23,9 +24,11 @@ RULES = {"failures": "too many fail", "oldest": "waits too long", "no_worker": "
 async def overview(request: Request, viewer: Viewer) -> Response:
     """Types with what waits and runs, what ended in the last hour, pauses, limits, alerts that hold."""
     state = state_of(request)
-    found = await state.stats.get(lambda: state.look_at_tasks(stats.look))
 
-    def look(db: sa.Connection, now: float) -> Mapping[str, Any]:
+    async def numbers() -> Look:
+        return partial(look, await state.stats.get(lambda: state.look_at_tasks(stats.look)))
+
+    def look(found: stats.Stats, db: sa.Connection, now: float) -> Mapping[str, Any]:
         paused, uses = pauses.standing(db, now), lanes.all_uses(db)
         types = {name: one for name, one in sorted(found.types.items()) if viewer.caller.may_use(name)}
         ends = stats.ends_by_minute(db, now)
@@ -45,7 +48,7 @@ async def overview(request: Request, viewer: Viewer) -> Response:
             "rules": RULES,
         }
 
-    return await page(request, viewer, "overview.html", look)
+    return await page(request, viewer, "overview.html", numbers)
 
 
 def _fires(alert: Mapping[str, Any]) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Any
+from inspect import iscoroutinefunction
+from typing import Any, cast
 from urllib.parse import parse_qsl, quote
 
 import sqlalchemy as sa
@@ -29,6 +30,8 @@ from prismq_worker_sdk.taskmanager.pages.viewers import (
 from prismq_worker_sdk.taskmanager.short_ids import with_whole_id
 
 Look = Callable[[sa.Connection, float], Mapping[str, Any]]
+Prepared = Callable[[], Awaitable[Look]]
+"""What is only done for a page that must be made."""
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -64,9 +67,7 @@ class Answers:
         return text if time.monotonic() - at < SHARED_FOR else None
 
     def put(self, key: Hashable, text: str) -> None:
-        """Takes a page that was made; one that is known stays as old as it is."""
-        if self.get(key) is not None:
-            return
+        """Takes a page that was made."""
         now = time.monotonic()
         lately = {one: made for one, made in self._made.items() if now - made[0] < SHARED_FOR}
         self._made = {**lately, key: (now, text)} if len(lately) < MOST_SHARED else {key: (now, text)}
@@ -149,12 +150,12 @@ async def sign_out(request: Request) -> Response:
 
 
 async def page(
-    request: Request, viewer: Viewer, template: str, look: Look, *, searches: bool = False
+    request: Request, viewer: Viewer, template: str, look: Look | Prepared, *, searches: bool = False
 ) -> Response:
     """A page, or its live parts where it asks again; the same one is made once a second at most.
 
     Args:
-        look: What the template shows, read in one go.
+        look: What the template shows, read in one go; or what gives that, once the page must be made.
         searches: Whether that may take long.
     """
     answers: Answers = request.app.state.pages
@@ -165,14 +166,18 @@ async def page(
     read = state_of(request).search if searches else state_of(request).look_at_tasks
     known = None if fresh else answers.get(key)
     again_in = answers.pace.again_in()
+    if known is not None:
+        answers.pace.add(COST_OF_A_CALL, again_in)
+        return _answered(request, known, again_in if asks_again else None)
+    reading = cast("Look", await cast("Prepared", look)() if iscoroutinefunction(look) else look)
 
     def made(db: sa.Connection, now: float) -> tuple[str, float]:
         begun = time.thread_time()
         values = {"viewer": viewer, "path": request.url.path, "now": now, "problem": None}
-        text = render(template, layout, {**values, **look(db, now)})
+        text = render(template, layout, {**values, **reading(db, now)})
         return text, time.thread_time() - begun
 
-    text, cost = (known, 0.0) if known is not None else await read(made)
+    text, cost = await read(made)
     answers.put(key, text)
     answers.pace.add(cost + COST_OF_A_CALL, again_in)
     return _answered(request, text, again_in if asks_again else None)
@@ -180,7 +185,7 @@ async def page(
 
 def refused(problem: Problem) -> Response:
     """A page that says why there is none."""
-    values = {"viewer": None, "path": "", "now": 0.0, "problem": problem, "title": problem.status}
+    values = {"viewer": None, "path": "", "now": 0.0, "problem": problem}
     text = render("problem.html", WHOLE, values)
     return Response(text, problem.status, {**HEADERS, **problem.headers}, media_type="text/html")
 

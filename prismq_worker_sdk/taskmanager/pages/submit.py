@@ -10,14 +10,12 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 
 from prismq_worker_sdk.taskmanager import queries
-from prismq_worker_sdk.taskmanager.db.statements import Statement
 from prismq_worker_sdk.taskmanager.http import Problem
 from prismq_worker_sdk.taskmanager.pages.forms import fields_of, fits_fields
 from prismq_worker_sdk.taskmanager.pages.site import PageRoute, page
 from prismq_worker_sdk.taskmanager.pages.viewers import Viewer
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-_TYPE = Statement("SELECT * FROM task_types WHERE name = :name")
 
 
 @router.get("/submit")
@@ -31,7 +29,7 @@ async def submit(request: Request, viewer: Viewer) -> Response:
     def look(db: sa.Connection, _now: float) -> Mapping[str, Any]:
         origin = None if source is None else queries.find(db, source, types=types)
         name = chosen or (origin.type if origin else "")
-        known = None if not name else _TYPE.first(db, name=name)
+        known = None if not name else queries.TASK_TYPE.first(db, name=name)
         params = json.loads(origin.params) if origin is not None and origin.type == name else {}
         fields = [] if known is None else fields_of(json.loads(known.param_schema), params)
         return {

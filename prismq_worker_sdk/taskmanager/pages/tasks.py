@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +17,7 @@ from prismq_worker_sdk.taskmanager.db.statements import Statement
 from prismq_worker_sdk.taskmanager.db.tables import workers
 from prismq_worker_sdk.taskmanager.http import Problem, read
 from prismq_worker_sdk.taskmanager.messages import TaskFilter
-from prismq_worker_sdk.taskmanager.pages.site import PageRoute, is_live, page
+from prismq_worker_sdk.taskmanager.pages.site import Look, PageRoute, is_live, page
 from prismq_worker_sdk.taskmanager.pages.viewers import Viewer
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -37,11 +38,13 @@ _NEXT_ERROR = Statement("SELECT min(error_type) AS error_type FROM tasks WHERE e
 async def tasks(request: Request, viewer: Viewer) -> Response:
     """Tasks, newest first."""
     state, asked = state_of(request), dict(request.query_params)
-    found = await state.stats.get(lambda: state.look_at_tasks(stats.look))
-    names = [name for name in sorted(found.types) if viewer.caller.may_use(name)]
     whole = not is_live(request)
 
-    def look(db: sa.Connection, now: float) -> Mapping[str, Any]:
+    async def prepared() -> Look:
+        found = (await state.stats.get(lambda: state.look_at_tasks(stats.look))).types if whole else {}
+        return partial(look, [name for name in sorted(found) if viewer.caller.may_use(name)])
+
+    def look(names: list[str], db: sa.Connection, now: float) -> Mapping[str, Any]:
         rows: list[Any] = []
         cursor, problem, wanted = None, None, {}
         try:
@@ -66,7 +69,7 @@ async def tasks(request: Request, viewer: Viewer) -> Response:
             "worker_ids": _worker_ids(db) if whole and viewer.sees_all else [],
         }
 
-    return await page(request, viewer, "tasks.html", look, searches=any(map(asked.get, WALKED)))
+    return await page(request, viewer, "tasks.html", prepared, searches=any(map(asked.get, WALKED)))
 
 
 def filter_of(asked: Mapping[str, str], now: float) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from fastapi import Request, Response
 from prismq_worker_sdk.taskmanager.app_state import COOKIE, must_name_this_machine, state_of
 from prismq_worker_sdk.taskmanager.callers import ANONYMOUS, Caller
 from prismq_worker_sdk.taskmanager.config import Scope
+from prismq_worker_sdk.taskmanager.http import Problem
 
 KEPT = 30 * 86400
 """Seconds for which a browser keeps a key; it is asked for again once it holds no more."""
@@ -34,6 +35,11 @@ class Viewer:
     def submits(self) -> bool:
         """Whether it may create tasks."""
         return bool(self.caller.scopes & {Scope.ADMIN, Scope.PRODUCER})
+
+    def must_see_all(self) -> None:
+        """Raises Problem 403 where it is bound to task types."""
+        if not self.sees_all:
+            raise Problem(403, "this API key is bound to task types; this page takes one that is not")
 
     @property
     def sees_all(self) -> bool:

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 
 from prismq_worker_sdk.taskmanager import workers
-from prismq_worker_sdk.taskmanager.http import Problem
 from prismq_worker_sdk.taskmanager.idle import SILENT
 from prismq_worker_sdk.taskmanager.pages.site import PageRoute, page
 from prismq_worker_sdk.taskmanager.pages.viewers import Viewer
@@ -24,8 +23,7 @@ MOST_TASKS, MOST_TYPES = 10, 20
 @router.get("/workers")
 async def of_workers(request: Request, viewer: Viewer) -> Response:
     """Those that are here by their ids, so that none moves; then those that are not, the one heard of last first."""
-    if not viewer.sees_all:
-        raise Problem(403, "this API key is bound to task types; this page takes one that is not")
+    viewer.must_see_all()
     part = request.query_params.get("id", "")
 
     def look(db: sa.Connection, now: float) -> Mapping[str, Any]:
