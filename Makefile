@@ -35,10 +35,10 @@ demo: $(STAMPS)/demo  ## a TaskManager, a worker and three tasks, from submit to
 	$(BIN)/prismq-worker demo
 
 test: $(STAMPS)/dev   ## all tests, under six minutes on two cores
-	$(BIN)/python -m pytest -q -n $(JOBS) $(TESTS)
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal $(TESTS)
 
 test-fast: $(STAMPS)/dev ## rules, units, contracts, properties, types and the pages that show the way; under two minutes
-	$(BIN)/python -m pytest -q -n $(JOBS) $(FAST)
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal $(FAST)
 
 check: $(STAMPS)/dev  ## format, lint, types, floors, no circles of imports, nothing newer than Python 3.10
 	$(BIN)/ruff format --check .

@@ -146,6 +146,8 @@ class Talk:
                 prepared = session.prepare_request(request)
                 more = session.merge_environment_settings(prepared.url or "", {}, None, None, None)
                 found.put(session.send(prepared, timeout=seconds, allow_redirects=False, **more))
+            except requests.Timeout:
+                pass  # the caller's time is over in the same instant, and it says so
             except Exception as error:  # noqa: BLE001 - whatever it is, it is no answer
                 found.put(error)
 
