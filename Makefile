@@ -9,7 +9,7 @@ JOBS   ?= 4
 export PYTHONDONTWRITEBYTECODE :=
 FAST   := tests/decide tests/unit tests/contract tests/property tests/typing $(wildcard tests/docs/test_*_page.py)
 
-.PHONY: help demo test test-fast check format docs screenshots bench bench-peers smoke clean
+.PHONY: help demo test test-fast check format docs lock screenshots bench bench-peers smoke clean
 .PHONY: prove prove-sim prove-rules prove-client prove-kill prove-replicas prove-stop prove-soak prove-hold prove-wait prove-limits prove-api prove-databases prove-pythons prove-lowest prove-report
 .DEFAULT_GOAL := help
 
@@ -30,6 +30,10 @@ $(STAMPS)/demo: pyproject.toml plugins/youtube_shorts/pyproject.toml | $(BIN)/py
 $(STAMPS)/dev: pyproject.toml plugins/youtube_shorts/pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -e plugins/youtube_shorts
 	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/demo
+
+$(STAMPS)/release: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
+	@mkdir -p $(STAMPS) && touch $@
 
 demo: $(STAMPS)/demo  ## a TaskManager, a worker and three tasks, from submit to Shorts
 	$(BIN)/prismq-worker demo
@@ -59,6 +63,15 @@ format: $(STAMPS)/dev ## put the code in order
 
 docs: $(STAMPS)/dev   ## write the table of settings from their fields into its page
 	$(BIN)/python -m tests.support.settings_page
+
+# what the image is built from: every version pinned, every file by its hash, for each Python and platform
+LOCKS = examples/deploy/docker
+EXTRAS = taskmanager mysql metrics socks
+LOCK  = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-annotate \
+  --custom-compile-command 'make lock'
+lock: $(STAMPS)/release ## pin what the image is built from anew: the newest versions that fit, with their hashes
+	$(LOCK) $(EXTRAS:%=--extra %) --output-file $(LOCKS)/requirements.lock pyproject.toml
+	printf '%s\n' 'hatchling>=1.25' | $(LOCK) --output-file $(LOCKS)/build.lock -
 
 screenshots: $(STAMPS)/dev ## take the pictures of the pages in docs/images anew; needs chromium
 	PRISMQ_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/pages -k pictures
