@@ -99,6 +99,17 @@ def next_renewal(sent_at: float, lease_seconds: float) -> float:
     return sent_at + lease_seconds * SHARE
 
 
+def lateness(now: float, *, sent_at: float, lease_seconds: float, started_at: float) -> float:
+    """By how many seconds the renewal of a running claim is late, 0 while it is not.
+
+    Args:
+        now: Clock reading.
+        sent_at: When its claim, or its last renewal, was sent.
+        started_at: When its handler started: the renewal of a claim that waited for its task is not late by that.
+    """
+    return max(0.0, now - max(next_renewal(sent_at, lease_seconds), first_renewal(started_at)))
+
+
 def renewal_after_failure(now: float, lease_seconds: float, failures: int, jitter: float) -> float:
     """The clock reading of the next try after one that met no server: soon, and never late for the lease.
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prismq_worker_sdk.errors import missing_extra
 from prismq_worker_sdk.model import events as ev
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.observe.bus import EVERY, BatchListener
+from prismq_worker_sdk.observe.readings import Readings
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry, Metric
 
 UNREACHABLE = "unreachable"
 """The error of a call that has no answer; others are `http_` and the status."""
@@ -25,6 +29,7 @@ class PrometheusMetrics(BatchListener):
     Args:
         task_types: Whose series stand at 0 from the start: the first event of a series that was not there is none
             to `increase()`.
+        read: What is read at the moment the metrics are asked for; nothing of it unless given.
 
     Attributes:
         expose: Gives the metrics now, in Prometheus' text format.
@@ -35,13 +40,19 @@ class PrometheusMetrics(BatchListener):
 
     kinds = EVERY - {ev.TaskStarted, ev.TaskProgressed}
 
-    def __init__(self, task_types: Iterable[str] = ()) -> None:
+    def __init__(self, task_types: Iterable[str] = (), read: Callable[[], Readings] | None = None) -> None:
         try:
             import prometheus_client as prometheus
         except ImportError as error:
             raise missing_extra(error, "/metrics", "metrics", "prometheus_client") from None
         registry = prometheus.CollectorRegistry()
-        self.expose: Callable[[], bytes] = partial(prometheus.generate_latest, registry)
+        self.expose: Callable[[], bytes] = partial(prometheus.generate_latest, _WithoutCreated(registry))
+        task_types = tuple(task_types)
+        if read is not None:
+            from prismq_worker_sdk.observe.gauges import Gauges
+
+            registry.register(Gauges(read, task_types))
+            prometheus.ProcessCollector(registry=registry)
 
         def made(kind: Any, name: str, about: str, *labels: str, **more: Any) -> Any:
             return kind(f"prismq_worker_{name}", about, labels, registry=registry, **more)
@@ -59,14 +70,23 @@ class PrometheusMetrics(BatchListener):
         self._handler = made(histogram, "handler_seconds", "Handler time", "type", buckets=HANDLER_BUCKETS)
         self._api = made(histogram, "api_seconds", "API calls", "call")
         self._api_errors = made(counter, "api_errors", "API calls that failed", "call", "error")
+        self._stalls = made(counter, "handler_stalls", "Handlers that did not end when told to", "type")
         self._paused = made(gauge, "type_paused", "1 while a type is not claimed", "type")
+        self._by_type = (
+            self._claims,
+            self._running,
+            self._failed_early,
+            self._handler,
+            self._stalls,
+            self._paused,
+        )
         self._begin_at_zero(task_types)
 
     def _begin_at_zero(self, task_types: Iterable[str]) -> None:
         for settlement in Settlement:
             self._reports.labels(str(settlement))
         for task_type in task_types:
-            for series in (self._claims, self._running, self._failed_early, self._handler, self._paused):
+            for series in self._by_type:
                 series.labels(task_type)
             for end in ev.End:
                 self._ends.labels(task_type, str(end))
@@ -95,6 +115,8 @@ class PrometheusMetrics(BatchListener):
                         self._parked.inc()
                 case ev.TaskFailedEarly(ref=ref):
                     self._failed_early.labels(ref.task_type).inc()
+                case ev.HandlerOverran(ref=ref):
+                    self._stalls.labels(ref.task_type).inc()
                 case ev.ApiCalled(call=call, seconds=seconds, error=error):
                     self._api.labels(call).observe(seconds)
                     self._api_errors.labels(call, UNREACHABLE)
@@ -112,6 +134,19 @@ class PrometheusMetrics(BatchListener):
             self._waiting.set(max(0, self._left))
 
 
-def available_metrics(task_types: Iterable[str]) -> PrometheusMetrics | None:
+class _WithoutCreated:
+    """What a registry has, without a time of creation beside each counter: twice the series, and nobody asks for it."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family."""
+        for family in self._registry.collect():
+            family.samples = [one for one in family.samples if not one.name.endswith("_created")]
+            yield family
+
+
+def available_metrics(task_types: Iterable[str], read: Callable[[], Readings]) -> PrometheusMetrics | None:
     """Metrics where the extra `metrics` is installed, else None."""
-    return PrometheusMetrics(task_types) if find_spec("prometheus_client") else None
+    return PrometheusMetrics(task_types, read) if find_spec("prometheus_client") else None

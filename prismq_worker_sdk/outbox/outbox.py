@@ -171,6 +171,15 @@ class Outbox:
         counted = f"SELECT count(*) FROM outcomes WHERE {store.OF_SERVER} AND state = ?2"
         return self.transactions.run(lambda db: int(db.execute(counted, (self._server, state)).fetchone()[0]))
 
+    def backlog(self) -> tuple[int, float]:
+        """How many reports wait, and for how many seconds the oldest has; a disk that hangs is not waited for."""
+        first = f"SELECT committed_at FROM outcomes WHERE +{_WAITS} ORDER BY number LIMIT 1"
+        asked = f"SELECT count(*), ({first}) FROM outcomes WHERE {_WAITS}"
+        number, since = self.transactions.run(
+            lambda db: db.execute(asked, (self._server,)).fetchone(), within=LOOK_LIMIT
+        )
+        return int(number), 0.0 if since is None else max(0.0, self._now() - since)
+
     def elsewhere(self) -> dict[str, int]:
         """Waiting reports that go to other servers: server → how many (R1)."""
         counted = (

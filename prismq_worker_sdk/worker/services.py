@@ -41,6 +41,11 @@ class Children(Protocol):
         """Begins; the children inherit this descriptor."""
         ...
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The numbers of the children."""
+        ...
+
     def has(self, task_type: str) -> bool:
         """Whether handlers of this type run in children."""
         ...

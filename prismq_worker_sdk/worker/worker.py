@@ -20,6 +20,7 @@ from prismq_worker_sdk.observe.event_log import EventLog
 from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.observe.log_setup import set_up_logging
 from prismq_worker_sdk.observe.metrics import available_metrics
+from prismq_worker_sdk.observe.readings import Readings
 from prismq_worker_sdk.observe.statistics import Statistics, Summary
 from prismq_worker_sdk.observe.status import WorkerStatus
 from prismq_worker_sdk.system import SignalInbox, SystemClock, resident_memory, signals
@@ -60,7 +61,8 @@ class Worker:
             if handler.settings_from is not None:
                 handler.settings_from.tell(self._redactor.learn)
         self._statistics = Statistics(self._clock, memory=resident_memory)
-        self._metrics = None if config.health_port is None else available_metrics(registry.types)
+        served = config.health_port is not None
+        self._metrics = available_metrics(registry.types, self._readings) if served else None
         metrics = () if self._metrics is None else (self._metrics,)
         self._event_log = EventLog(self._clock)
         self._bus = EventBus([self._event_log, self._statistics, *metrics, *listeners], self._redactor)
@@ -188,6 +190,9 @@ class Worker:
             "/healthz, /readyz and /status" if metrics is None else "/healthz, /readyz, /status and /metrics"
         )
         self._bus.emit(Notice("info", f"{paths} at {server.url}"))
+
+    def _readings(self) -> Readings:
+        return self._supervisor.readings()
 
     def _warn(self, text: str) -> None:
         self._bus.emit(Notice("warning", text))

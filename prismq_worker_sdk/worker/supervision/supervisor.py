@@ -13,6 +13,7 @@ from prismq_worker_sdk.model.events import Notice, WorkerStarted, WorkerStopped
 from prismq_worker_sdk.model.protocol import ServerInfo, WorkerCommand
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.observe.health import Health
+from prismq_worker_sdk.observe.readings import Readings
 from prismq_worker_sdk.observe.status import WorkerStatus
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.version import __version__
@@ -23,6 +24,7 @@ from prismq_worker_sdk.worker.handler_run import run
 from prismq_worker_sdk.worker.services import Children, Environment, Services, build
 from prismq_worker_sdk.worker.shared import Lifecycle
 from prismq_worker_sdk.worker.slots import SlotPool, SlotThreads
+from prismq_worker_sdk.worker.supervision.read import MetricsReader
 from prismq_worker_sdk.worker.supervision.recovery import State, recover
 from prismq_worker_sdk.worker.supervision.startup import find_server, search
 from prismq_worker_sdk.worker.supervision.supervise_loop import ask_stop, seconds_left, supervise
@@ -99,6 +101,7 @@ class Supervisor:
         self._children = _processes(here)
         self._connections: Connects = connections or Connections(here.config, here.emit)
         self._services: Services | None = None
+        self._reader: MetricsReader | None = None
         self._slot_threads = SlotThreads()
         self._threads: WorkerThreads | None = None
         self._owns_process = False
@@ -162,6 +165,11 @@ class Supervisor:
             waiting=0 if services is None else services.accounting.waiting,
         )
 
+    def readings(self) -> Readings:
+        """The same and more, for its metrics."""
+        status, reader = self.status(), self._reader
+        return Readings(status=status) if reader is None else reader.read(status)
+
     def _run(self, state: State, done: Callable[[int], None]) -> None:
         code: int = ExitCode.FAILED
         reason = ""
@@ -189,6 +197,7 @@ class Supervisor:
         if found is None:
             return never_begun(self._here.lifecycle, state.outbox, elsewhere=state.left_elsewhere())
         services = self._services = self._build(found, state)
+        self._reader = MetricsReader(services)
         recovered = recover(services, state.troubles)
         announce(services, state_dir=str(state.instance.path), recovered=recovered)
         threads = self._threads = WorkerThreads(

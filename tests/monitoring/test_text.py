@@ -1,0 +1,7 @@
+"""What Prometheus' own tool says of our numbers."""
+
+from tests.monitoring.exposed import worker_text
+
+
+def test_the_numbers_of_a_worker_keep_to_the_conventions(promtool):
+    assert promtool("check", "metrics", text=worker_text()) == (0, "")
