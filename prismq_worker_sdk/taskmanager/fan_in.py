@@ -23,7 +23,9 @@ from prismq_worker_sdk.taskmanager.messages import FollowerItem, NewTask
 COUNTS = "children"
 """The member of a follower's params that tells how the children ended."""
 
-_ASK = insert(fan_ins, ("parent_id", "above", "type", "params", "priority", "max_attempts"))
+_ASK = insert(
+    fan_ins, ("parent_id", "above", "type", "params", "priority", "max_attempts", "traceparent", "tracestate")
+)
 _UNFINISHED = "FROM tasks WHERE parent_id = :parent_id AND status IN ('pending', 'processing')"
 _LOCK_UNFINISHED = Statement(f"SELECT seq {_UNFINISHED}", lock=Lock.WAIT)
 _LOCK_WAITING = Statement(
@@ -69,7 +71,8 @@ def ask(db: sa.Connection, config: TaskManagerConfig, parent: Any, then: Followe
     """Notes that a task is to follow the children of one that completes now."""
     params = json.dumps(then.params, ensure_ascii=False)
     row = (parent.id, parent.parent_id, then.type, params, then.priority, config.max_attempts)
-    _ASK.run(db, [row])
+    trace = producing.trace_columns(then)
+    _ASK.run(db, [(*row, trace.get("traceparent"), trace.get("tracestate"))])
 
 
 def wait_for_ends(db: sa.Connection, parent_id: str) -> None:
@@ -137,6 +140,8 @@ def _create(db: sa.Connection, parent_id: str, now: float) -> str:
         params={**json.loads(row.params), COUNTS: counts},
         priority=row.priority,
         parent_id=row.above,
+        traceparent=row.traceparent,
+        tracestate=row.tracestate,
     )
     task_id = producing.create_checked(db, new, row.max_attempts, now)
     if _PARENT.first(db, parent_id=parent_id) is None:

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from prismq_worker_sdk.compat import UTC, Self, datetime_from_iso
+from prismq_worker_sdk.model.trace_context import TraceContext
 from prismq_worker_sdk.taskmanager.rules import (
     LONGEST_LIMIT_NAME,
     MAX_BATCH_TASKS,
@@ -65,6 +66,7 @@ Priority = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 MAX_DELAY = 366 * 86400
 MAX_WORD = 500
 """Characters of what a worker says of itself, for each text."""
+TEXT_OR_NULL = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 Delay = Annotated[float | None, Field(ge=0, le=MAX_DELAY)]
 Instant = Annotated[
     float,
@@ -108,7 +110,23 @@ class FailRequest(Message):
     error: str
 
 
-class NewTask(StrictMessage):
+class Traced(BaseModel):
+    """What a new task may have: the span that it belongs to; what is malformed counts as absent.
+
+    Attributes:
+        traceparent: W3C Trace Context; `tracestate` counts for nothing without it.
+    """
+
+    traceparent: Annotated[Any, WithJsonSchema(TEXT_OR_NULL)] = None
+    tracestate: Annotated[Any, WithJsonSchema(TEXT_OR_NULL)] = None
+
+    @property
+    def trace(self) -> TraceContext | None:
+        """The span, None where none was given rightly."""
+        return None if self.traceparent is None else TraceContext.read(self.traceparent, self.tracestate)
+
+
+class NewTask(StrictMessage, Traced):
     """`POST /tasks`."""
 
     type: TaskTypeName
@@ -120,7 +138,7 @@ class NewTask(StrictMessage):
     parent_id: str | None = Field(None, min_length=1, max_length=36)
 
 
-class ChildItem(Message):
+class ChildItem(Message, Traced):
     """A task to be created with its parent's result."""
 
     key: str = Field(min_length=1, max_length=255)
@@ -136,6 +154,8 @@ class ChildItem(Message):
             priority=self.priority,
             dedupe_key=self.key,
             parent_id=parent_id,
+            traceparent=self.traceparent,
+            tracestate=self.tracestate,
         )
 
 
@@ -164,7 +184,7 @@ class LogItem(Message):
     logged: int = Field(0, ge=0, le=1_000_000_000)
 
 
-class FollowerItem(Message):
+class FollowerItem(Message, Traced):
     """A task to be created once the children of the reported one have ended, all of them."""
 
     type: TaskTypeName

@@ -24,6 +24,7 @@ HIDDEN = {
     "message": None,
     "checkpoint": None,
     "dedupe_key": None,
+    "tracestate": None,
 }
 """Of a task whose payloads are not to be seen."""
 
@@ -36,6 +37,8 @@ def task(row: Columns, more: str = "") -> str:
         more: Further members of the object, each with a comma before it.
     """
     status, progress = row["status"], row["progress"]
+    if row["traceparent"] is not None:
+        more = f',"traceparent":"{row["traceparent"]}","tracestate":{_text(row["tracestate"])}{more}'
     if progress is not None and status == "completed":
         progress = 100.0
     return (

@@ -392,4 +392,29 @@ FAULTS = (
         "None",
         ("worker_status.the_reason_of_a_type_is_shown",),
     ),
+    Fault(
+        "trace contexts are forgotten",
+        "producing:trace_columns",
+        "trace is None",
+        "True",
+        (
+            "trace_context.a_task_keeps_its_trace_context",
+            "trace_context.a_trace_context_outlives_an_attempt",
+            "trace_context.children_keep_their_trace_context",
+        ),
+    ),
+    Fault(
+        "a malformed traceparent is kept",
+        "producing:trace_columns",
+        "new.trace",
+        "new.traceparent and type('', (), {'parent': new.traceparent, 'state': new.tracestate})",
+        ("trace_context.a_malformed_traceparent_counts_as_absent",),
+    ),
+    Fault(
+        "what follows children has no trace context",
+        "fan_in:_create",
+        "row.traceparent",
+        "None",
+        ("trace_context.children_keep_their_trace_context",),
+    ),
 )

@@ -125,6 +125,8 @@ fan_ins = Table(
     Column("max_attempts", Integer, nullable=False),
     Column("completed", Integer, nullable=False, server_default="0", doc="children that were deleted then"),
     Column("failed", Integer, nullable=False, server_default="0", doc="children that were deleted otherwise"),
+    Column("traceparent", Name(55), doc="of the task that follows"),
+    Column("tracestate", Name(512)),
     Column("task_id", Name(36), doc="the task that followed, NULL while children are open"),
     Index("fan_ins_open", "task_id", "above"),
 )

@@ -61,6 +61,8 @@ tasks = Table(
         server_default="0",
         doc="tasks of a type that use the same units of the same limits; 0 uses none",
     ),
+    Column("traceparent", Name(55), doc="of the span that created it, W3C Trace Context"),
+    Column("tracestate", Name(512)),
     sqlite_autoincrement=True,
 )
 

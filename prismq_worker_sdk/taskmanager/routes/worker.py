@@ -73,6 +73,7 @@ async def health(request: Request) -> Response:
         "fan_in": True,
         "alerts": True,
         "worker_status": True,
+        "trace_context": True,
     }
     server = {"name": "prismq-taskmanager", "version": __version__, "instance": state.instance}
     time = views.instant(state.now())

@@ -22,6 +22,7 @@ from prismq_worker_sdk.testing.conformance import (  # noqa: F401 - each adds it
     manage,
     schedules,
     steering,
+    trace_context,
     worker_status,
 )
 from prismq_worker_sdk.testing.conformance.checks import Check, found

@@ -15,6 +15,8 @@ def upgrade() -> None:
     db = op.get_bind()
     for column in ("postponed", "lane"):
         op.add_column("tasks", sa.Column(column, sa.Integer(), nullable=False, server_default="0"))
+    for name in ("traceparent", "tracestate"):
+        op.add_column("tasks", sa.Column(name, tasks.c[name].type))
     for column in ("log_lines", "log_bytes", "log_last", "log_total"):
         op.add_column("claims", sa.Column(column, sa.Integer()))
     db.execute(sa.text("UPDATE tasks SET postponed = 1 WHERE status = 'pending' AND not_before IS NOT NULL"))
