@@ -66,11 +66,13 @@ docs: $(STAMPS)/dev   ## write the table of settings from their fields into its 
 
 # what the image is built from: every version pinned, every file by its hash, for each Python and platform
 LOCKS = examples/deploy/docker
-EXTRAS = taskmanager mysql metrics socks
+EXTRAS = taskmanager,mysql,metrics,socks
+OURS  = prismq-worker-sdk prismq-youtube-shorts
 LOCK  = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-annotate \
   --custom-compile-command 'make lock'
 lock: $(STAMPS)/release ## pin what the image is built from anew: the newest versions that fit, with their hashes
-	$(LOCK) $(EXTRAS:%=--extra %) --output-file $(LOCKS)/requirements.lock pyproject.toml
+	printf '%s\n' '.[$(EXTRAS)]' ./plugins/youtube_shorts | \
+	  $(LOCK) $(OURS:%=--no-emit-package %) --output-file $(LOCKS)/requirements.lock -
 	printf '%s\n' 'hatchling>=1.25' | $(LOCK) --output-file $(LOCKS)/build.lock -
 
 screenshots: $(STAMPS)/dev ## take the pictures of the pages in docs/images anew; needs chromium

@@ -21,6 +21,12 @@ PIN = re.compile(
 )
 
 
+PLUGINS = [
+    tomllib.loads(file.read_text(encoding="utf-8"))["project"]["dependencies"]
+    for file in ROOT.glob("plugins/*/pyproject.toml")
+]
+
+
 def pins(name):
     """The entries of a lock file, the lines of one joined."""
     text = (LOCKS / name).read_text(encoding="utf-8")
@@ -43,13 +49,22 @@ def test_every_line_of_a_lock_is_one_version_with_its_hashes(name):
 @pytest.mark.parametrize("extra", [None, *sorted(EXTRAS.keys() - TOOLS)])
 def test_what_the_package_asks_for_is_locked_in_a_version_that_fits(extra):
     wanted = PROJECT["project"]["dependencies"] if extra is None else EXTRAS[extra]
-    locked = versions("requirements.lock")
 
+    assert_locked(wanted, f"put {extra} into EXTRAS of the Makefile and run make lock")
+
+
+def test_what_a_plugin_asks_for_is_locked_too():
+    assert PLUGINS
+    for wanted in PLUGINS:
+        outside = [line for line in wanted if canonicalize_name(line) != PROJECT["project"]["name"]]
+        assert_locked(outside, "name the plugin in the target lock of the Makefile, and run make lock")
+
+
+def assert_locked(wanted, remedy):
+    locked = versions("requirements.lock")
     for requirement in map(Requirement, wanted):
         found = locked.get(canonicalize_name(requirement.name), [])
-        assert found, (
-            f"{requirement} is not locked; put {extra} into EXTRAS of the Makefile and run make lock"
-        )
+        assert found, f"{requirement} is not locked; {remedy}"
         assert all(requirement.specifier.contains(version) for version in found), f"{requirement}: make lock"
 
 
