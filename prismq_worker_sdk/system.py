@@ -182,6 +182,15 @@ def is_exhaustion(error: OSError) -> bool:
     return error.errno in {errno.EMFILE, errno.ENFILE}
 
 
+def open_descriptors() -> tuple[int, int] | None:
+    """How many this process has open, and how many it may; None where the system does not tell."""
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            most, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            return len(os.listdir("/proc/self/fd")), most  # noqa: PTH208 - of names only
+    return None
+
+
 def allow_descriptors() -> None:
     """Lets this process have as many descriptors as it may; the lower limit is for programs that use `select`."""
     if sys.platform != "win32":

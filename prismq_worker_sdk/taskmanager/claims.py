@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -92,13 +92,23 @@ class Wanted:
     request_id: str | None = None
 
 
-def take(db: sa.Connection, wanted: Wanted, now: float) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is handed out.
+
+    Attributes:
+        tasks: Each as JSON text.
+        waits: The type of each, and for how many seconds it could be had.
+    """
+
+    tasks: list[str] = field(default_factory=list)
+    waits: list[tuple[str, float]] = field(default_factory=list)
+
+
+def take(db: sa.Connection, wanted: Wanted, now: float) -> Taken:
     """Hands out tasks, the highest priority first, then the oldest; no more bytes than an answer may have.
 
     An expired claim counts as an attempt; a task whose attempts are used up, or that somebody cancelled, fails.
-
-    Returns:
-        Each as JSON text.
     """
     left = _look(db, wanted, now)
     worker_id, leased, at, until = wanted.worker_id, wanted.leased, left.now, left.now + wanted.seconds
@@ -112,7 +122,7 @@ def take(db: sa.Connection, wanted: Wanted, now: float) -> list[str]:
     tokens = new_tokens(wanted.most) if leased else [None] * wanted.most
     room = MAX_REQUEST_BYTES - ENVELOPE_BYTES
     texts: list[str] = []
-    new_claims, taken, closed, lanes = [], [], [], []
+    new_claims, taken, closed, lanes, waits = [], [], [], [], []
     with closing(candidates.of(db, left, wanted.most, now)) as rows:
         for row, token in zip(rows, tokens, strict=False):
             attempts, unconfirmed = _counted(row)
@@ -122,6 +132,7 @@ def take(db: sa.Connection, wanted: Wanted, now: float) -> list[str]:
                 break
             texts.append(text)
             lanes.append(row.lane)
+            waits.append((row.type, max(0.0, at - _had_since(row))))
             new_claims.append(
                 (row.id, worker_id, attempts + 1, token, wanted.request_id, at, int(not leased))
             )
@@ -133,7 +144,7 @@ def take(db: sa.Connection, wanted: Wanted, now: float) -> list[str]:
     _TAKE.run(db, taken)
     CLOSE_CLAIM.run(db, closed)
     left.book(db, lanes)
-    return texts
+    return Taken(texts, waits)
 
 
 def still_held(db: sa.Connection, worker_id: str, request_id: str, now: float) -> list[str]:
@@ -223,6 +234,12 @@ def _expired_lanes(db: sa.Connection, types: Sequence[str], now: float) -> list[
     known = set(types)
     found = dict.fromkeys((row.type, row.lane) for row in _EXPIRED_LANES.rows(db, now=now))
     return [one for one in found if one[0] in known]
+
+
+def _had_since(row: Any) -> float:
+    """Since when a task could be had, seconds since 1970."""
+    since = row.claim_expires_at if row.status == "processing" else row.not_before
+    return float(row.created_at if since is None else since)
 
 
 def _counted(row: Any) -> tuple[int, int]:

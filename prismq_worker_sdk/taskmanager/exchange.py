@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prismq_worker_sdk.taskmanager.claims import Wanted, still_held, take
+from prismq_worker_sdk.taskmanager.claims import Taken, Wanted, still_held, take
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.db.service_tables import waits
 from prismq_worker_sdk.taskmanager.db.statements import Lock, Statement, insert
@@ -44,6 +44,7 @@ class Answer:
         tasks: Each as JSON text.
         command: What is wanted of the worker.
         freed: Not on the wire: how many tasks of which type can be had now by what was reported.
+        waits: Not on the wire either: how long tasks had waited that are handed out here.
     """
 
     reports: list[dict[str, Any]] = field(default_factory=list)
@@ -51,6 +52,7 @@ class Answer:
     tasks: list[str] = field(default_factory=list)
     command: str = RUN
     freed: Counter[str] = field(default_factory=Counter)
+    waits: list[tuple[str, float]] = field(default_factory=list)
 
     def text(self) -> str:
         """The answer on the wire."""
@@ -83,9 +85,9 @@ def exchange(
     command = command or RUN
     found = _claim(db, config, asked, command, now)
     if config.is_shared and asked.claim is not None and asked.request_id is not None:
-        waits_on = not found and command == RUN
+        waits_on = not found.tasks and command == RUN
         _begin_wait(db, asked.worker_id, asked.request_id, (waits_on and wait_id) or "", now)
-    return Answer(verdicts, leases, found, command, freed)
+    return Answer(verdicts, leases, found.tasks, command, freed, found.waits)
 
 
 def claim_only(
@@ -98,11 +100,11 @@ def claim_only(
             return Answer()
     command = _command(db, asked.worker_id) or RUN
     found = _claim(db, config, asked, command, now)
-    if not found and command == RUN:
+    if not found.tasks and command == RUN:
         return None
     if wait_id is not None:
         forget_wait(db, wait_id)
-    return Answer(tasks=found, command=command)
+    return Answer(tasks=found.tasks, command=command, waits=found.waits)
 
 
 def forget_wait(db: sa.Connection, wait_id: str) -> None:
@@ -137,9 +139,9 @@ def _command(db: sa.Connection, worker_id: str) -> str | None:
 
 def _claim(
     db: sa.Connection, config: TaskManagerConfig, asked: ExchangeRequest, command: str, now: float
-) -> list[str]:
+) -> Taken:
     if asked.claim is None or command != RUN:
-        return []
+        return Taken()
     held = still_held(db, asked.worker_id, asked.request_id, now) if asked.request_id is not None else []
     wanted = Wanted(
         worker_id=asked.worker_id,
@@ -149,4 +151,4 @@ def _claim(
         leased=True,
         request_id=asked.request_id,
     )
-    return held or take(db, wanted, now)
+    return Taken(held) if held else take(db, wanted, now)

@@ -11,6 +11,9 @@ from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.observe.metrics import PrometheusMetrics
 from prismq_worker_sdk.observe.readings import ChildrenUsage, QuotaReading, Readings
 from prismq_worker_sdk.observe.status import RunningTask, WorkerStatus
+from prismq_worker_sdk.taskmanager import prometheus
+from prismq_worker_sdk.taskmanager.prometheus import Calls
+from prismq_worker_sdk.taskmanager.stats import Stats, zeros
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "operations" / "monitoring.md"
@@ -53,6 +56,17 @@ def worker_text():
     metrics = PrometheusMetrics([TYPE], lambda: READINGS)
     metrics(ev.ApiCalled("claim", 0.1, "http_503"))
     return metrics.expose().decode()
+
+
+def taskmanager_text():
+    """All that a TaskManager can tell."""
+    calls = Calls(process="1-a")
+    calls.add("GET", "/stats", "200", 0.01)
+    calls.handed_out([(TYPE, 3.0)])
+    limit = {"name": "youtube", "units": 1, "period": 1.0, "used": 0, "at_once": 1, "running": 0}
+    lines = prometheus.of_types({TYPE: zeros()}, calls)
+    lines += prometheus.of_all(Stats(0.0, {}, 1, 1, 1), calls, [limit | {"paused_until": None}])
+    return "\n".join([*lines, *prometheus.of_disk(1, 2), ""])
 
 
 def families(text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sqlite3
 import threading
 import time
@@ -69,6 +70,17 @@ class Database:
             now: Of the beginning of the transaction.
         """
         return self.now(db) if self.many_write else now
+
+    def space(self) -> tuple[int, int] | None:
+        """Bytes of its file with the write-ahead log, and those free beside it; None where it is no file here."""
+        if self.many_write or not (place := self.writing.url.database) or place == ":memory:":
+            return None
+        try:
+            log = Path(f"{place}-wal")
+            size = Path(place).stat().st_size + (log.stat().st_size if log.exists() else 0)
+            return size, shutil.disk_usage(Path(place).parent).free
+        except OSError:
+            return None
 
     def danger(self) -> str | None:
         """Why what was answered may be lost, None where it is on disk by then (R11)."""

@@ -9,11 +9,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from prismq_worker_sdk.taskmanager import prometheus, stats, views
 from prismq_worker_sdk.taskmanager.app_state import LOOKS, admitted, caller_of, state_of
 from prismq_worker_sdk.taskmanager.http import Problem, Route, answer, json_text
+from prismq_worker_sdk.taskmanager.limits import LimitFilter, listed
 from prismq_worker_sdk.taskmanager.rules import is_task_type
 
 router = APIRouter(tags=["manage"], route_class=Route)
 ANY = [Depends(admitted(*LOOKS, by_type=True))]
 MOST_TYPES = 100
+MOST_LIMITS = LimitFilter(limit=1000)
 
 
 @router.get("/stats", dependencies=ANY)
@@ -39,9 +41,13 @@ async def numbers(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """The same for Prometheus."""
     found, types = await _looked(request)
-    lines = prometheus.of_types(dict(sorted(types.items())))
+    state = state_of(request)
+    lines = prometheus.of_types(dict(sorted(types.items())), state.calls)
     if caller_of(request).types is None:
-        lines += prometheus.of_all(found, state_of(request).calls)
+        limits, _more = await state.look_at_tasks(lambda db, now: listed(db, MOST_LIMITS, now))
+        lines += prometheus.of_all(found, state.calls, limits)
+        if (space := state.database.space()) is not None:
+            lines += prometheus.of_disk(*space)
     return Response("\n".join([*lines, ""]), media_type="text/plain; version=0.0.4")
 
 

@@ -89,8 +89,9 @@ async def claim(request: Request) -> Response:
     caller_of(request).must_use(asked.task_types)
     state.claimants.note(asked.worker_id, asked.task_types)
     wanted = Wanted(worker_id=asked.worker_id, types=asked.task_types, seconds=state.config.claim_timeout)
-    tasks = await state.run(lambda db, now: take(db, wanted, now))
-    return answer(tasks[0] if tasks else "null")
+    taken = await state.run(lambda db, now: take(db, wanted, now))
+    state.calls.handed_out(taken.waits)
+    return answer(taken.tasks[0] if taken.tasks else "null")
 
 
 @router.post(
@@ -146,6 +147,7 @@ async def exchanged(request: Request) -> Response:
             return answer((await _waited(request, state, asked, asked.claim)).text())
     found = await state.run(lambda db, now: exchange(db, state.config, asked, now, types=types))
     state.waiting.notify(found.freed)
+    state.calls.handed_out(found.waits)
     return answer(found.text())
 
 
@@ -182,6 +184,8 @@ async def _waited(request: Request, state: AppState, asked: ExchangeRequest, cla
             wait.written = wait_id
             seconds = min(claim.wait_seconds, state.config.max_wait)
             found = await waiting.until(wait, seconds, look, request.is_disconnected)
+        if found is not None:
+            state.calls.handed_out(found.waits)
         if found is not None and len(found.tasks) >= most:
             waiting.notify(dict.fromkeys(claim.task_types, 1))  # there may be more for the next one
     finally:

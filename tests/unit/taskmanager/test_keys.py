@@ -280,6 +280,7 @@ def test_a_bound_key_sees_creates_and_publishes_its_types_only(guarded):
     assert get("/tasks?type=Test.Other", reader)["tasks"] == []
     assert [one["name"] for one in get("/task-types", worker)["task_types"]] == [TYPE]
     assert list(get("/stats", producer)["types"]) == [TYPE]
+    guarded.call("POST", "/tasks/claim", {"worker_id": "w1", "task_types": ["Test.Other"]}, key=ADMIN)
     assert "Test.Other" not in guarded.call("GET", "/metrics", key=reader).text
     assert len(get("/tasks", ADMIN)["tasks"]) == 2
 

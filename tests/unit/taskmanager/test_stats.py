@@ -1,6 +1,7 @@
 """Numbers that are right whatever was counted before, and what is made of them for autoscalers and Prometheus."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -184,7 +185,7 @@ def test_prometheus_reads_every_number(api):
     families = {one.name: one for one in text_string_to_metric_families(text)}
 
     def value(name, **labels):
-        family = families[name.removesuffix("_total")]
+        family = families[re.sub("_(total|count|bucket)$", "", name)]
         found = [one for one in family.samples if one.name == name and labels.items() <= one.labels.items()]
         return sum(one.value for one in found)
 
@@ -198,8 +199,70 @@ def test_prometheus_reads_every_number(api):
     assert value("taskmanager_type_paused", type=TYPE) == 0
     asked = {"method": "GET", "path": "/tasks/{task_id}", "status": "404"}
     assert value("taskmanager_http_requests_total", **asked) == 1
-    assert value("taskmanager_http_request_seconds_total", **asked) >= 0
+    del asked["status"]
+    assert value("taskmanager_http_request_seconds_count", **asked) == 1
+    assert value("taskmanager_http_request_seconds_bucket", **asked, le="+Inf") == 1
     assert all(one.documentation for one in families.values())
+
+
+def waited(api):
+    """How many tasks were handed out so far, and how long they had waited together."""
+    lines = api.call("GET", "/metrics").text.splitlines()
+    parts = [f'taskmanager_task_wait_seconds_{part}{{type="{TYPE}"' for part in ("count", "sum")]
+    return tuple(sum(float(line.split()[-1]) for line in lines if line.startswith(part)) for part in parts)
+
+
+def test_a_task_has_waited_since_it_could_be_had_when_it_is_handed_out(api):
+    api.submit()
+    api.clock.turn(40)
+    api.claim()
+    assert waited(api) == (1, pytest.approx(40))
+    api.submit(delay_seconds=100)
+    api.clock.turn(107)
+    api.claim()
+    assert waited(api) == (2, pytest.approx(47))
+
+
+def test_a_task_whose_claim_ran_out_has_waited_since_then(api):
+    api.submit()
+    api.claim()
+    api.clock.turn(310)
+    api.claim()
+
+    assert waited(api) == (2, pytest.approx(10, abs=1))
+
+
+def test_waits_are_counted_however_tasks_are_claimed(api):
+    for _ in range(3):
+        api.submit()
+    api.clock.turn(5)
+    claim = {"task_types": [TYPE], "max_tasks": 2, "wait_seconds": 0}
+    api.call("POST", "/tasks/exchange", {"worker_id": "w1", "claim": claim})
+    api.call("POST", "/tasks/exchange", {"worker_id": "w1", "claim": claim | {"wait_seconds": 1}})
+
+    assert waited(api) == (3, pytest.approx(15))
+
+
+def test_a_task_that_is_told_again_to_the_same_claim_has_waited_once(api):
+    api.submit()
+    asked = {"worker_id": "w1", "request_id": "r1", "claim": {"task_types": [TYPE], "max_tasks": 1}}
+    first, again = (api.call("POST", "/tasks/exchange", asked).json()["tasks"] for _ in range(2))
+
+    assert first[0]["id"] == again[0]["id"]
+    assert waited(api)[0] == 1
+
+
+def test_limits_are_told_with_what_is_used_of_them(api):
+    assert api.call("PUT", "/limits/youtube", {"units": 100, "period": 60, "at_once": 3}).status_code == 200
+    api.call("POST", "/limits/youtube/pause", {})
+    lines = api.call("GET", "/metrics").text.splitlines()
+    found = {
+        line.split("{")[0].removeprefix("taskmanager_limit_"): float(line.split()[-1])
+        for line in lines
+        if 'limit="youtube"' in line
+    }
+
+    assert found == {"units": 100, "period_seconds": 60, "used": 0, "at_once": 3, "running": 0, "paused": 1}
 
 
 def test_a_look_that_took_long_is_shown_again_for_a_while():
