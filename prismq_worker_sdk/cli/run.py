@@ -33,11 +33,13 @@ def run(names: tuple[str, ...], *, live: bool, **given: Any) -> int:
     from prismq_worker_sdk.handlers.discovery import load
     from prismq_worker_sdk.observe.log_setup import set_up_logging
     from prismq_worker_sdk.processes import lead_as_init
+    from prismq_worker_sdk.sd_notify import service_manager
     from prismq_worker_sdk.settings import SETTINGS, configured_plugins, load_settings
     from prismq_worker_sdk.system import ignore_stop_signals
     from prismq_worker_sdk.worker.worker import Worker
 
     lead_as_init()
+    service_manager()  # before a plugin starts what would inherit its variables
     settings = load_settings(given)
     keep_places(settings.state_dir)
     config = settings.config()

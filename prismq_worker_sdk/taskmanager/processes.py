@@ -7,6 +7,7 @@ import multiprocessing
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -27,6 +28,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds before a process that ended is started again; twice as long each time until one has lived for LONG_LIFE."""
 LONG_LIFE = 60.0
+LOOK_EVERY = 2.0
 END_SECONDS = 30.0
 
 
@@ -38,6 +40,7 @@ class ServingProcesses:
     Args:
         prepare: What each process does first, such as setting up its logs; can be pickled.
         ended: Called when they cannot go on.
+        tick: Called every few seconds while they are looked after.
 
     Raises:
         SettingsError: The address is taken, or the database cannot be opened.
@@ -49,8 +52,9 @@ class ServingProcesses:
         *,
         prepare: Callable[[], object] = lambda: None,
         ended: Callable[[], None] = lambda: None,
+        tick: Callable[[], None] = lambda: None,
     ) -> None:
-        self._config, self._prepare, self._ended = config, prepare, ended
+        self._config, self._prepare, self._ended, self._tick = config, prepare, ended, tick
         self._listening = bind(config)
         try:
             connect(config.url).close()  # what is wrong with it is said once, and its tables are changed once
@@ -83,11 +87,13 @@ class ServingProcesses:
     def _keep(self) -> None:
         """Starts again what ends, until all of it is to."""
         try:
-            pause = FIRST_PAUSE
+            pause, ended_at = FIRST_PAUSE, time.monotonic()
             while not self._stopping.is_set():
-                over = wait([one.process.sentinel for one in self._processes], LONG_LIFE)
+                self._tick()
+                over = wait([one.process.sentinel for one in self._processes], LOOK_EVERY)
                 if not over:
-                    pause = FIRST_PAUSE
+                    if time.monotonic() - ended_at >= LONG_LIFE:
+                        pause = FIRST_PAUSE
                     continue
                 for place, one in enumerate(self._processes):
                     if one.process.sentinel in over and not self._stopping.wait(pause):
@@ -96,7 +102,7 @@ class ServingProcesses:
                             "serving process %d ended (exit code %s); it is started again", place, code
                         )
                         self._processes[place] = self._start(place)
-                pause = min(LONGEST_PAUSE, pause * 2)
+                pause, ended_at = min(LONGEST_PAUSE, pause * 2), time.monotonic()
         finally:
             self._ended()
 

@@ -39,6 +39,7 @@ class RunningServer:
         clock: Time; the machine's unless given.
         chores: What it does by itself; tests that turn the clock do so themselves.
         ended: Called when it has ended.
+        tick: Called several times a second while it serves.
 
     Raises:
         SettingsError: The address is taken, or the database cannot be opened.
@@ -51,10 +52,11 @@ class RunningServer:
         clock: Clock | None = None,
         chores: Sequence[Chore] = CHORES,
         ended: Callable[[], None] = lambda: None,
+        tick: Callable[[], None] = lambda: None,
     ) -> None:
         self._listening = bind(config)
         try:
-            self._server = Server(create_app(config, clock=clock, chores=chores))
+            self._server = Server(create_app(config, clock=clock, chores=chores), tick)
         except BaseException:
             self._listening.close()
             raise
@@ -80,9 +82,9 @@ class RunningServer:
 
 
 class Server(uvicorn.Server):
-    """Serves an application of `create_app`."""
+    """Serves an application of `create_app`; calls `tick` several times a second."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, tick: Callable[[], None] = lambda: None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -97,6 +99,7 @@ class Server(uvicorn.Server):
         self._waiting = app.state.taskmanager.waiting
         self._silent = SilentClients(CLIENT_SECONDS)
         self._told = Rarely(TELL_EVERY)
+        self._tick = tick
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -110,6 +113,7 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Whether it is to end; closes what silent clients keep open."""
+        self._tick()
         if counter % LOOK_TICKS == 0:
             for one in self._silent.found(self.server_state.connections, time.monotonic()):
                 one.transport.close()

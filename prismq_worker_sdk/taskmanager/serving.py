@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from prismq_worker_sdk.sd_notify import STOPPING, UP, service_manager
 from prismq_worker_sdk.system import allow_descriptors, signals
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.listening import PREFIX, database_shown
@@ -24,11 +25,17 @@ def serve(config: TaskManagerConfig, prepare: Callable[[], object] = lambda: Non
         SettingsError: The address is taken, or the database cannot be opened.
     """
     allow_descriptors()
+    manager = service_manager()
+
+    def tick() -> None:
+        if manager.due():
+            manager.tell(*UP, status="serves")
+
     with signals() as inbox:
         serving = (
-            RunningServer(config, ended=inbox.wake)
+            RunningServer(config, ended=inbox.wake, tick=tick)
             if config.workers == 1
-            else ServingProcesses(config, prepare=prepare, ended=inbox.wake)
+            else ServingProcesses(config, prepare=prepare, ended=inbox.wake, tick=tick)
         )
         with serving as server:
             pages = server.url.removesuffix(PREFIX)
@@ -37,4 +44,5 @@ def serve(config: TaskManagerConfig, prepare: Callable[[], object] = lambda: Non
             )
             while (name := inbox.next()) == "SIGUSR1":
                 _LOG.info("SIGUSR1 has no meaning here")
+            manager.tell(STOPPING, status="ends")
             _LOG.info("%s: the TaskManager ends", name or "it cannot go on")

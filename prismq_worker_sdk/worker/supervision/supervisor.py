@@ -16,6 +16,7 @@ from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.observe.readings import Readings
 from prismq_worker_sdk.observe.status import WorkerStatus
 from prismq_worker_sdk.outbox.outbox import Outbox
+from prismq_worker_sdk.sd_notify import ServiceManager, service_manager
 from prismq_worker_sdk.version import __version__
 from prismq_worker_sdk.worker.commit_loop import count_and_tell, end_claims, lapsed
 from prismq_worker_sdk.worker.connections import Connections, Connects
@@ -26,6 +27,7 @@ from prismq_worker_sdk.worker.shared import Lifecycle
 from prismq_worker_sdk.worker.slots import SlotPool, SlotThreads
 from prismq_worker_sdk.worker.supervision.read import MetricsReader
 from prismq_worker_sdk.worker.supervision.recovery import State, recover
+from prismq_worker_sdk.worker.supervision.service_notices import ServiceNotices
 from prismq_worker_sdk.worker.supervision.startup import find_server, search
 from prismq_worker_sdk.worker.supervision.supervise_loop import ask_stop, seconds_left, supervise
 from prismq_worker_sdk.worker.supervision.threads import WorkerThreads
@@ -193,6 +195,9 @@ class Supervisor:
         """The whole life, from finding the server to closing the books; the exit code and its reason."""
         for said in state.found:
             self._here.emit(said)
+        manager = service_manager() if self._owns_process else ServiceManager()
+        notices = ServiceNotices(manager, self._here, self.status)
+        notices.searching()
         found = self._find_server(waiting=state.outbox.count("waiting") > 0)
         if found is None:
             return never_begun(self._here.lifecycle, state.outbox, elsewhere=state.left_elsewhere())
@@ -204,7 +209,7 @@ class Supervisor:
             services, self._connections, self._waker.wake, owns_process=self._owns_process
         )
         threads.start()
-        drive(supervise(services, threads), no_calls, self._waker)
+        drive(supervise(services, threads), no_calls, self._waker, notices.look)
         threads.end(seconds_left(self._here, 0.0))
         self._slot_threads.close()
         return close_books(services, elsewhere=state.left_elsewhere())
