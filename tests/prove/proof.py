@@ -11,6 +11,7 @@ PROOFS = {
     "kill": "tests.prove.kill",
     "replicas": "tests.prove.replicas",
     "stop": "tests.prove.stop",
+    "systemd": "tests.prove.systemd",
     "soak": "tests.prove.soak",
     "hold": "tests.prove.hold",
     "wait": "tests.prove.wait",
