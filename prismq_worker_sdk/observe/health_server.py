@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
@@ -18,6 +19,9 @@ from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.system import RESERVE, is_exhaustion
 
 _LOG = logging.getLogger("prismq.health")
+
+MOST_CONNECTIONS = 64
+"""At the same time; clients that are slow, or gone without a word, keep no probe out and use nothing up."""
 
 DOOR_PAUSE = 0.5
 """Seconds before a connection is tried again for which no descriptor is left."""
@@ -81,6 +85,29 @@ class HealthServer:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, *given: Any) -> None:
+        self._lock = threading.Lock()
+        self._connections: dict[Any, None] = {}
+        super().__init__(*given)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answers on a thread of its own; where too many are open, the oldest connection makes room."""
+        with self._lock:
+            self._connections[request] = None
+            oldest = next(iter(self._connections)) if len(self._connections) > MOST_CONNECTIONS else None
+            self._connections.pop(oldest, None)
+        if oldest is not None:
+            with suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """A connection is over."""
+        with self._lock:
+            self._connections.pop(request, None)
+        super().shutdown_request(request)
 
     def server_bind(self) -> None:
         """As it is above, but without asking the resolver for the name of this host."""

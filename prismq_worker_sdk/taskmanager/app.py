@@ -36,6 +36,7 @@ from prismq_worker_sdk.taskmanager.routes import (
     limits,
     manage,
     pauses,
+    probes,
     schedules,
     stats,
     steering,
@@ -115,8 +116,10 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.taskmanager, app.state.pages, app.state.told = state, Answers(), Rarely(TELL_EVERY)
+    app.state.probe = probes.DatabaseProbe()
     for part in PARTS:
         app.include_router(part.router, prefix=PREFIX)
+    app.include_router(probes.router)
     for router in PAGES:
         app.include_router(router)
     for kind in (Problem, HTTPException, DBAPIError, Unsure, Exception):

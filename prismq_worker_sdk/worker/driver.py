@@ -204,6 +204,48 @@ def no_calls(request: ExchangeRequest | Probe) -> Failure:
     raise TypeError(f"this loop makes no calls, and made {request!r}")
 
 
+class StepWatch:
+    """Tells when one step of a loop takes too long (R31); it is told the loop's effects.
+
+    A look adds little: while the process stood still, the step could not go on.
+    """
+
+    def __init__(self, name: str, clock: Clock) -> None:
+        self._name = name
+        self._clock = clock
+        self._busy_since: float | None = None
+        self._looked_at = clock.monotonic()
+        self._overdue: tuple[float | None, float] = (None, 0.0)
+
+    def begin(self) -> None:
+        """The loop begins."""
+        self._busy_since = self._clock.monotonic()
+
+    def mark(self, effect: object) -> None:
+        """What the loop asks for, before it is carried out; None when it goes on."""
+        self._busy_since = None if isinstance(effect, Wait) else self._clock.monotonic()
+
+    def end(self) -> None:
+        """The loop is over."""
+        self._busy_since = None
+
+    def trouble(self) -> str | None:
+        """Why the worker must stop, None while no step is overdue."""
+        now = self._clock.monotonic()
+        since, looked_at, self._looked_at = self._busy_since, self._looked_at, now
+        if since is None:
+            self._overdue = (None, 0.0)
+            return None
+        step, seen = self._overdue
+        seen = (seen if step == since else 0.0) + min(LONGEST_LOOK, max(0.0, now - max(since, looked_at)))
+        self._overdue = (since, seen)
+        return (
+            f"the {self._name} loop hangs: one step took more than {STEP_LIMIT:.0f} s"
+            if seen > STEP_LIMIT
+            else None
+        )
+
+
 class LoopThread:
     """One loop on a thread of its own, watched from outside."""
 
@@ -215,16 +257,13 @@ class LoopThread:
         self.error: BaseException | None = None
         self._loop = loop
         self._perform = perform
-        self._clock = clock
         self._ended = ended
-        self._busy_since: float | None = None
-        self._looked_at = clock.monotonic()
-        self._overdue: tuple[float | None, float] = (None, 0.0)
+        self._steps = StepWatch(name, clock)
         self._thread = threading.Thread(target=self._run, name=f"prismq-{name}", daemon=True)
 
     def start(self) -> None:
         """Begins."""
-        self._busy_since = self._clock.monotonic()
+        self._steps.begin()
         self._thread.start()
 
     @property
@@ -240,28 +279,13 @@ class LoopThread:
         """Why the worker must stop: the loop died, or a step of it is overdue (R31); None when all is well."""
         if self.error is not None:
             return f"the {self.name} loop died: {type(self.error).__name__}: {self.error}"
-        now = self._clock.monotonic()
-        since, looked_at, self._looked_at = self._busy_since, self._looked_at, now
-        if since is None or not self.alive:
-            self._overdue = (None, 0.0)
-            return None
-        step, seen = self._overdue
-        seen = (seen if step == since else 0.0) + min(LONGEST_LOOK, max(0.0, now - max(since, looked_at)))
-        self._overdue = (since, seen)
-        return (
-            f"the {self.name} loop hangs: one step took more than {STEP_LIMIT:.0f} s"
-            if seen > STEP_LIMIT
-            else None
-        )
+        return self._steps.trouble() if self.alive else None
 
     def _run(self) -> None:
         try:
-            drive(self._loop, self._perform, self.waker, self._mark)
+            drive(self._loop, self._perform, self.waker, self._steps.mark)
         except BaseException as error:  # noqa: BLE001 - whatever ends a loop ends the worker, with its reason
             self.error = error
         finally:
-            self._busy_since = None
+            self._steps.end()
             self._ended()
-
-    def _mark(self, effect: object) -> None:
-        self._busy_since = None if isinstance(effect, Wait) else self._clock.monotonic()

@@ -144,7 +144,8 @@ class Worker:
 
     def health(self) -> Health:
         """Whether it lives and is ready, and why not."""
-        return self._supervisor.health()
+        found = self._supervisor.health()
+        return replace(found, reasons=tuple(map(self._redactor.text, found.reasons)))
 
     def status(self) -> WorkerStatus:
         """What it does now: its tasks with time and progress, its slots, what is paused and why."""

@@ -90,6 +90,11 @@ class Writer:
         found: T = await asked.future
         return found
 
+    @property
+    def works(self) -> bool:
+        """Whether all its threads run; none ends before `close`."""
+        return all(thread.is_alive() for thread in self._threads)
+
     def close(self) -> None:
         """Ends after what was asked for."""
         for _thread in self._threads:

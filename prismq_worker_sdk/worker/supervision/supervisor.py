@@ -20,7 +20,7 @@ from prismq_worker_sdk.sd_notify import ServiceManager, service_manager
 from prismq_worker_sdk.version import __version__
 from prismq_worker_sdk.worker.commit_loop import count_and_tell, end_claims, lapsed
 from prismq_worker_sdk.worker.connections import Connections, Connects
-from prismq_worker_sdk.worker.driver import Waker, drive, no_calls
+from prismq_worker_sdk.worker.driver import StepWatch, Waker, drive, no_calls
 from prismq_worker_sdk.worker.handler_run import run
 from prismq_worker_sdk.worker.services import Children, Environment, Services, build
 from prismq_worker_sdk.worker.shared import Lifecycle
@@ -100,6 +100,7 @@ class Supervisor:
     def __init__(self, here: Environment, connections: Connects | None = None) -> None:
         self._here = here
         self._waker = Waker()
+        self._steps = StepWatch("supervising", here.clock)
         self._children = _processes(here)
         self._connections: Connects = connections or Connections(here.config, here.emit)
         self._services: Services | None = None
@@ -129,7 +130,9 @@ class Supervisor:
 
     def health(self) -> Health:
         """Whether the worker lives and is ready, and why not."""
-        dead = () if self._threads is None else self._threads.troubles()
+        dead = [] if self._threads is None else [*self._threads.troubles()]
+        if (hangs := self._steps.trouble()) is not None:
+            dead.append(hangs)
         reasons = list(dead)
         if self._services is None:
             reasons.append("the server has not been found yet")
@@ -209,7 +212,14 @@ class Supervisor:
             services, self._connections, self._waker.wake, owns_process=self._owns_process
         )
         threads.start()
-        drive(supervise(services, threads), no_calls, self._waker, notices.look)
+
+        def watch(effect: object) -> None:
+            self._steps.mark(effect)
+            notices.look(effect)
+
+        self._steps.begin()
+        drive(supervise(services, threads), no_calls, self._waker, watch)
+        self._steps.end()
         threads.end(seconds_left(self._here, 0.0))
         self._slot_threads.close()
         return close_books(services, elsewhere=state.left_elsewhere())

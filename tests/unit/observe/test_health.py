@@ -6,6 +6,7 @@ import json
 import socket
 import struct
 import threading
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +17,7 @@ from prismq_worker_sdk.observe import health_server as health_module
 from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.observe.health_server import HealthServer
 from prismq_worker_sdk.observe.metrics import PrometheusMetrics
+from tests.support.processes import wait_until
 
 WELL = Health(live=True, ready=True)
 BUSY = Health(live=True, ready=False, reasons=("the server does not answer", "T: quota used up"))
@@ -309,3 +311,49 @@ def test_a_connection_that_stays_silent_is_closed(serve, monkeypatch):
     server = serve()
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as silent:
         assert silent.recv(1) == b""
+
+
+def silent(server, text=b""):
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    connection.sendall(text)
+    return connection
+
+
+@pytest.mark.parametrize("text", [b"", b"GET /heal", b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_clients_that_say_nothing_more_or_read_nothing_keep_no_probe_out(serve, text):
+    server = serve(metrics=lambda: b"x" * 10_000_000)
+    with ExitStack() as open_ones:
+        for _ in range(2 * health_module.MOST_CONNECTIONS):
+            open_ones.enter_context(silent(server, text))
+
+        assert ask(server, "/healthz")[0] == 200
+
+
+def test_the_oldest_of_too_many_connections_makes_room(serve, monkeypatch):
+    monkeypatch.setattr(health_module, "MOST_CONNECTIONS", 2)
+    server = serve()
+    with silent(server) as first, silent(server) as second, silent(server):
+        assert first.recv(1) == b""
+        second.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert second.recv(15) == b"HTTP/1.1 200 OK"
+
+
+def test_connections_that_ended_are_not_counted(serve, monkeypatch):
+    monkeypatch.setattr(health_module, "MOST_CONNECTIONS", 1)
+    server = serve()
+
+    assert [ask(server, "/healthz")[0] for _ in range(5)] == [200] * 5
+    wait_until(lambda: not server._server._connections, "their end")
+
+
+def test_a_connection_that_hangs_makes_room_once_and_keeps_nobody_from_it_later(serve, monkeypatch):
+    monkeypatch.setattr(health_module, "MOST_CONNECTIONS", 1)
+    go_on = threading.Event()
+    server = serve(metrics=lambda: (go_on.wait(30) and b"") or b"")
+    with (
+        silent(server, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"),
+        silent(server) as second,
+        silent(server),
+    ):
+        assert second.recv(1) == b""
+        go_on.set()

@@ -193,7 +193,7 @@ def test_r31_a_loop_that_rests_is_never_overdue(start, clock):
 
     thread = start(loop())
     assert resting.wait(10)
-    wait_until(lambda: thread._busy_since is None, "the rest", deadline=10)
+    wait_until(lambda: thread._steps._busy_since is None, "the rest", deadline=10)
     clock.turn(100 * STEP_LIMIT)
 
     assert thread.alive

@@ -1,6 +1,7 @@
 """What a worker does at this moment."""
 
 import json
+import threading
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from prismq_worker_sdk.model.protocol import WorkerCommand
 from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.observe.status import ClosedType, RunningTask, WorkerStatus
 from prismq_worker_sdk.worker.config import WorkerConfig
+from prismq_worker_sdk.worker.supervision import supervisor as supervisor_module
 from prismq_worker_sdk.worker.worker import Worker
 from tests.support.base_server import BaseServer
 from tests.support.loops import TYPE, Work
@@ -130,3 +132,41 @@ def test_a_worker_tells_what_runs_and_why_nothing_more_is_claimed(tmp_path):
     assert (paused.type, paused.reason) == (TYPE, "quota used up")
     assert 0 < paused.seconds <= 60
     assert after.phase == "stopped"
+
+
+def test_reasons_hold_no_secret_that_is_known_by_the_time_they_are_told(tmp_path):
+    settings = WorkerConfig(api_url="http://server.invalid/api", state_dir=tmp_path)
+    worker = Worker([Work().handler], settings=settings)
+    worker._supervisor._here.availability.set_ready(TYPE, "the key canary-4711-geheim is refused")
+    before = worker.health().reasons
+    worker._redactor.learn("canary-4711-geheim")
+
+    assert any("canary-4711" in reason for reason in before)
+    assert not any("canary-4711" in reason for reason in worker.health().reasons)
+
+
+def test_r31_a_supervising_loop_that_hangs_makes_the_worker_dead(tmp_path, clock, monkeypatch):
+    hangs, go_on = threading.Event(), threading.Event()
+
+    def supervise(services, _threads):
+        hangs.set()
+        go_on.wait(30)
+        services.lifecycle.ask_stop("the test ends it", grace=0.0, now=clock.monotonic())
+        yield from ()
+
+    monkeypatch.setattr(supervisor_module, "supervise", supervise)
+    with BaseServer() as server:
+        settings = WorkerConfig(api_url=server.url, state_dir=tmp_path, poll_interval=0.02)
+        worker = Worker([Work().handler], settings=settings, clock=clock)
+        worker.start()
+        wait_until(hangs.is_set, "the loop")
+        alive = worker.health()
+        for _ in range(30):
+            clock.turn(5.0)
+            found = worker.health()
+        go_on.set()
+        worker.wait(30)
+
+    assert alive.live
+    assert not found.live
+    assert "the supervising loop hangs: one step took more than 120 s" in found.reasons
