@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE :=
 FAST   := tests/decide tests/unit tests/contract tests/property tests/typing $(wildcard tests/docs/test_*_page.py)
 
 .PHONY: help demo test test-fast check format docs lock screenshots bench bench-peers smoke clean
-.PHONY: prove prove-sim prove-rules prove-client prove-kill prove-replicas prove-stop prove-systemd prove-soak prove-hold prove-wait prove-limits prove-api prove-databases prove-pythons prove-lowest prove-report
+.PHONY: prove prove-sim prove-rules prove-client prove-kill prove-replicas prove-stop prove-systemd prove-soak prove-hold prove-wait prove-limits prove-api prove-databases prove-image prove-pythons prove-lowest prove-report
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
@@ -94,7 +94,7 @@ prove: $(STAMPS)/dev  ## all long proofs, then their page; hours, a cut run goes
 	$(PROVE) $(if $(MINUTES),--minutes $(MINUTES))
 	$(PROVE) report
 
-prove-sim prove-rules prove-client prove-kill prove-replicas prove-stop prove-systemd prove-soak prove-hold prove-wait prove-limits prove-api prove-databases prove-pythons prove-lowest: $(STAMPS)/dev
+prove-sim prove-rules prove-client prove-kill prove-replicas prove-stop prove-systemd prove-soak prove-hold prove-wait prove-limits prove-api prove-databases prove-image prove-pythons prove-lowest: $(STAMPS)/dev
 	$(PROVE) $(@:prove-%=%) $(if $(MINUTES),--minutes $(MINUTES))
 
 prove-report: $(STAMPS)/dev ## the page docs/operations/reliability.md from what the proofs wrote down

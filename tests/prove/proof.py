@@ -18,6 +18,7 @@ PROOFS = {
     "limits": "tests.prove.limits",
     "api": "tests.prove.api",
     "databases": "tests.prove.databases",
+    "image": "tests.prove.image",
     "pythons": "tests.prove.pythons",
     "lowest": "tests.prove.lowest",
 }

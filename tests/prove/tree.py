@@ -40,13 +40,15 @@ class Tree:
     """One Debian; it is made once, and used again.
 
     Attributes:
-        packages: What it has beside a bare system.
+        packages: What it is made for.
         name: Of its folder, where its suite alone is not enough.
+        bare: What it has beside them, to work in it.
     """
 
     suite: str
     packages: tuple[str, ...]
     name: str = ""
+    bare: tuple[str, ...] = BARE
 
     @property
     def root(self):
@@ -66,7 +68,7 @@ class Tree:
             fresh = self.root.with_name(f"{self.root.name}.unfinished")
             shutil.rmtree(fresh, ignore_errors=True)
             fresh.parent.mkdir(parents=True, exist_ok=True)
-            include = f"--include={','.join((*BARE, *self.packages))}"
+            include = f"--include={','.join((*self.bare, *self.packages))}"
             said(["debootstrap", "--variant=minbase", include, self.suite, str(fresh)], ROOT)
             fresh.rename(self.root)
         for name in OF_THE_HOST:
