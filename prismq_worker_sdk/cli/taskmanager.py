@@ -19,7 +19,7 @@ from prismq_worker_sdk.cli.keys import keys as keys_group
 from prismq_worker_sdk.cli.options import age_option, duration_option
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import SettingsError
-from prismq_worker_sdk.files import place
+from prismq_worker_sdk.files import place, read_secret
 from prismq_worker_sdk.observe.log_setup import set_up_logging
 
 V1, PRISMQ_CLIENT = "v1", "prismq-client"
@@ -73,6 +73,12 @@ def _networks(_ctx: click.Context, option: click.Parameter, values: tuple[str, .
     envvar="PRISMQ_TASKMANAGER_DATABASE",
     help="SQLite file; v1 also takes the URL of a MariaDB or MySQL database: mysql+pymysql://USER:PASSWORD@HOST/NAME. "
     "PRISMQ_TASKMANAGER_DATABASE gives it where nobody may read it off the process list.",
+)
+@click.option(
+    "--database-file",
+    type=click.Path(path_type=Path),
+    envvar="PRISMQ_TASKMANAGER_DATABASE_FILE",
+    help="File that holds the URL instead, as secrets are handed out; PRISMQ_TASKMANAGER_DATABASE_FILE names it too.",
 )
 @click.option(
     "--workers",
@@ -154,7 +160,7 @@ def taskmanager(
     It keeps its tasks in a SQLite file, speaks the documented protocol, and creates tasks at POST /api/tasks.
     With --dialect prismq-client it answers as the server in production does.
     """
-    context.obj = given["database"]
+    given["database"] = context.obj = _named(given["database"], given.pop("database_file"))
     if context.invoked_subcommand is not None:
         return
     for option in context.command.params:
@@ -173,6 +179,17 @@ def taskmanager(
         _serve_v1(host, port, keys, logs, **given)
     else:
         _serve_prismq_client(host, port, keys, **given)
+
+
+def _named(database: str | None, file: Path | None) -> str | None:
+    """The database that is named, itself or by the file that holds its address."""
+    if file is None:
+        return database
+    if database is not None:
+        raise SettingsError(
+            "both --database and --database-file are set, as options or variables; keep one of them"
+        )
+    return read_secret(place(file, "--database-file"), "--database-file")
 
 
 def _set_up_logging(log_format: Literal["console", "json"], level: str, secrets: tuple[str, ...]) -> None:

@@ -12,7 +12,13 @@ import pytest
 
 from prismq_worker_sdk.observe.health import Health
 from prismq_worker_sdk.observe.health_server import HealthServer
-from tests.support.deploy import DEPLOY, VARIABLES, command_line, worker_settings
+from tests.support.deploy import (
+    DEPLOY,
+    VARIABLES,
+    command_line,
+    named_variables,
+    worker_settings,
+)
 from tests.support.pages import free_port
 from tests.support.surroundings import ROOT
 
@@ -102,6 +108,23 @@ def test_a_build_gets_what_it_copies():
         assert (ROOT / name).exists()
         assert any(Path(name).is_relative_to(one) for one in allowed)
     assert {"README.md", "LICENSE", "pyproject.toml", "prismq_worker_sdk", "plugins"} <= {*allowed}
+
+
+def test_the_page_says_ports_paths_and_times_as_they_are():
+    text = (ROOT / "docs" / "operations" / "docker.md").read_text(encoding="utf-8")
+    settings = worker_settings({name: value for name, value in variables().items() if name != "PATH"})
+
+    assert f"the volume `{said('VOLUME')}`" in text
+    assert f"port {settings.health_port} (`PRISMQ_WORKER_HEALTH_PORT`)" in text
+    assert f"{said('USER').split(':')[0]} of group 0" in text
+    assert f"the grace period ({settings.grace_period:g} s)" in text
+    assert all(int(time) > settings.grace_period + 10 for time in re.findall(r"--stop-timeout (\d+)", text))
+    assert named_variables(text) <= VARIABLES
+    docker_run = text.split("docker run")[1].split("```")[0].replace("\\\n", " ").splitlines()[0]
+    _, _, words = docker_run.partition(" prismq-worker ")
+    worker_settings(dict(re.findall(r"-e (\w+)=(\S+)", docker_run)), words.split())
+    for line in re.findall(r"`prismq-worker ([^`]+)`|docker exec worker prismq-worker (.+)", text):
+        command_line("".join(line).split())
 
 
 def check(*words, **environment):

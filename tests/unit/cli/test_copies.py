@@ -58,6 +58,24 @@ def test_what_taskmanager_was_given_counts_for_its_commands(cli, database, tmp_p
     assert len(exported(cli)) == 3
 
 
+def test_a_file_may_hold_the_address_of_the_database(cli, database, tmp_path, monkeypatch):
+    (tmp_path / "address").write_text(f"{database}\n")
+    assert cli("taskmanager", "--database-file", "address", "export").out.count("\n") == 3
+    monkeypatch.setenv("PRISMQ_TASKMANAGER_DATABASE_FILE", str(tmp_path / "address"))
+    assert len(exported(cli)) == 3
+    assert "keep one of them" in cli("taskmanager", "--database", database, "export").err
+
+
+@pytest.mark.parametrize(("text", "said"), [(None, "cannot be read"), ("\n", "is empty")])
+def test_a_file_that_holds_no_address_is_named(text, said, cli, tmp_path):
+    if text is not None:
+        (tmp_path / "address").write_text(text)
+    shown = cli("taskmanager", "--database-file", "address")
+
+    assert (shown.code, shown.out) == (2, "")
+    assert f"--database-file names {tmp_path / 'address'}, which {said}" in shown.err
+
+
 def test_a_copy_holds_what_was_answered_and_stands_alone(cli, api, database, tmp_path):
     copy = tmp_path / "copies" / "copy.db"
     copy.parent.mkdir()
