@@ -32,6 +32,7 @@ def run(names: tuple[str, ...], *, live: bool, **given: Any) -> int:
     from prismq_worker_sdk.errors import PluginError
     from prismq_worker_sdk.handlers.discovery import load
     from prismq_worker_sdk.observe.log_setup import set_up_logging
+    from prismq_worker_sdk.observe.span_export import span_export
     from prismq_worker_sdk.processes import lead_as_init
     from prismq_worker_sdk.sd_notify import service_manager
     from prismq_worker_sdk.settings import SETTINGS, configured_plugins, load_settings
@@ -57,14 +58,17 @@ def run(names: tuple[str, ...], *, live: bool, **given: Any) -> int:
         raise PluginError(
             "there is no handler to run: install a plugin, or name one with --plugin NAME (see prismq-worker plugins)"
         )
+    spans = span_export(lambda text: logging.getLogger("prismq.settings").warning("%s", text))
     view = _view() if live else None
-    listeners: list[Callable[[Any], None]] = [] if view is None else [view]
+    listeners: list[Callable[[Any], None]] = [one for one in (view, spans) if one is not None]
     worker = Worker(
         handlers, settings=settings.config(secrets=secrets), listeners=[*listeners, *plugins.listeners()]
     )
     with nullcontext() if view is None else view.shown(worker.status):
         code = worker.run()
     ignore_stop_signals()
+    if spans is not None:
+        spans.close()
     return code
 
 

@@ -27,6 +27,7 @@ class Capabilities:
         retries_at_once: Whether a failed task is handed out again at once, and counts its claims without a bound.
         limits: Whether limits are counted by the server for the whole fleet, so that handlers can pause them.
         takes_status: Whether it wants to hear what a worker says of itself.
+        keeps_trace: Whether tasks are kept with the span that created them.
         max_submits: Tasks that one call creates.
         max_submit_bytes: Largest request of that call.
         max_request_bytes: Largest request.
@@ -51,6 +52,7 @@ class Capabilities:
     retries_at_once: bool = False
     limits: bool = False
     takes_status: bool = False
+    keeps_trace: bool = False
     max_submits: int = 1
     max_submit_bytes: int = 16 * MIB
     max_request_bytes: int = 16 * MIB

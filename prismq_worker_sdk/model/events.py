@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from prismq_worker_sdk.compat import StrEnum
 from prismq_worker_sdk.model.report import Settlement
+from prismq_worker_sdk.model.trace_context import TraceContext
 
 
 class Phase(StrEnum):
@@ -34,11 +35,13 @@ class TaskRef:
 
     Attributes:
         attempt: Counted from 1, None where the server does not tell.
+        trace: The span that lines of the log name.
     """
 
     task_id: str
     task_type: str
     attempt: int | None = None
+    trace: TraceContext | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from prismq_worker_sdk.model.trace_context import TraceContext
+
 
 @dataclass(frozen=True, slots=True)
 class Child:
@@ -13,12 +15,14 @@ class Child:
     Attributes:
         key: Unique among the children of one outcome; makes the creation repeatable.
         params: The parameters as JSON text.
+        trace: The span that it belongs to.
     """
 
     key: str
     type: str
     params: str
     priority: int | None = None
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True)

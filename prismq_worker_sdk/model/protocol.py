@@ -288,3 +288,11 @@ class ExchangeResponse:
 
 
 ExchangeReply: TypeAlias = ExchangeResponse | Failure
+
+
+def replies_of(whole: ExchangeReply, number: int) -> tuple[ReportReply, ...]:
+    """One reply for each report, whatever came."""
+    if not isinstance(whole, ExchangeResponse):
+        return (whole,) * number
+    silent = Unreachable("the server did not say what became of the report")
+    return (*whole.reports[:number], *(silent,) * (number - len(whole.reports)))

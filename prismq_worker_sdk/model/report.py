@@ -8,6 +8,7 @@ from prismq_worker_sdk.compat import StrEnum
 from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.log import LogPart
 from prismq_worker_sdk.model.outcome import Child, Completed, Outcome
+from prismq_worker_sdk.model.trace_context import TraceContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Report:
         checkpoint: The last checkpoint of a task that has not completed, JSON text (R30).
         passed: How often it failed while others got through; decides on parking (R23).
         log: The last lines that its handler logged.
+        trace: The span that its delivery belongs to.
     """
 
     number: int | None
@@ -34,6 +36,7 @@ class Report:
     passed: int = 0
     checkpoint: str | None = None
     log: LogPart | None = None
+    trace: TraceContext | None = None
 
     @property
     def size(self) -> int:

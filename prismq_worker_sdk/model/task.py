@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from prismq_worker_sdk.compat import StrEnum
+from prismq_worker_sdk.model.trace_context import TraceContext
 
 SHORT, SHORT_GROWING, LONG_ID, VERSION_AT = 8, 18, 36, 14
 """Characters of ids; those that the embedded TaskManager makes of the same moment differ in the 18th."""
@@ -39,6 +40,7 @@ class Task:
         attempt: Which attempt this is, counted from 1; for people, never an identity.
         progress: Percent, 0 to 100.
         not_before: The earliest instant of the next attempt, UTC.
+        trace: The span that created it.
     """
 
     id: str
@@ -60,6 +62,7 @@ class Task:
     message: str | None = None
     not_before: datetime | None = None
     parent_id: str | None = None
+    trace: TraceContext | None = None
 
 
 def short_id(task_id: str) -> str:

@@ -12,6 +12,8 @@ from prismq_worker_sdk.compat import UTC
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.model.events import TaskRef
 from prismq_worker_sdk.model.log import message_of
+from prismq_worker_sdk.model.trace_context import TraceContext
+from prismq_worker_sdk.tracing import current
 
 TASK: ContextVar[TaskRef | None] = ContextVar("prismq_task", default=None)
 """The task at hand: every record emitted meanwhile, those of other libraries too, carries it."""
@@ -114,6 +116,9 @@ class JsonFormatter(RecordFormatter):
             "type": ref.task_type if ref else None,
             "attempt": ref.attempt if ref else None,
         }
+        named = getattr(record, "context", None) or current(ref.trace if ref else None)
+        if isinstance(named, TraceContext):
+            line["trace_id"], line["span_id"] = named.trace_id, named.span_id
         if trace:
             line["exception"] = trace
         own = {_beside(line, self.name_of(name)): value for name, value in fields.items()}

@@ -11,6 +11,7 @@ from prismq_worker_sdk.decide.crashes import orphaned
 from prismq_worker_sdk.errors import StateFolderError
 from prismq_worker_sdk.model.claim import Identity
 from prismq_worker_sdk.model.outcome import Outcome
+from prismq_worker_sdk.model.trace_context import TraceContext
 from prismq_worker_sdk.outbox.bounds import prune
 from prismq_worker_sdk.outbox.folder import Instance
 from prismq_worker_sdk.outbox.rows import REPORT_COLUMNS, identity_of, report_of
@@ -161,19 +162,19 @@ def resolve_orphans(
 ) -> list[tuple[Identity, Outcome | None]]:
     """Ends every claim that a crash left without an outcome: reported, or left to lapse (None)."""
     ended: list[tuple[Identity, Outcome | None]] = []
-    for identity, attempt in holds(db, server):
+    for identity, attempt, trace in holds(db, server):
         crashes = count_one(db, "crashes", identity.task_key, now)
         outcome = orphaned(crashes=crashes, retried=retried(attempt))
-        end = Drop(identity) if outcome is None else Commit(identity, outcome, attempt=attempt)
+        end = Drop(identity) if outcome is None else Commit(identity, outcome, attempt=attempt, trace=trace)
         end_claims(db, (end,), now)
         ended.append((identity, outcome))
     return ended
 
 
-def holds(db: Connection, server: str | None) -> list[tuple[Identity, int | None]]:
-    """Every claim without an outcome, with its attempt; of one server, or of all."""
+def holds(db: Connection, server: str | None) -> list[tuple[Identity, int | None, TraceContext | None]]:
+    """Every claim without an outcome, with its attempt and the span of its task; of one server, or of all."""
     rows = db.execute(
-        f"SELECT {IDENTITY_COLUMNS}, attempt FROM holds WHERE {OF_SERVER} ORDER BY held_at",
+        f"SELECT {IDENTITY_COLUMNS}, attempt, trace FROM holds WHERE {OF_SERVER} ORDER BY held_at",
         (server,),
     ).fetchall()
-    return [(identity_of(row[:7]), row[7]) for row in rows]
+    return [(identity_of(row[:7]), row[7], TraceContext.parse(row[8])) for row in rows]

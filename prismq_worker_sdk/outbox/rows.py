@@ -21,9 +21,12 @@ from prismq_worker_sdk.model.outcome import (
     Released,
 )
 from prismq_worker_sdk.model.report import Report
+from prismq_worker_sdk.model.trace_context import TraceContext
 from prismq_worker_sdk.outbox.schema import IDENTITY_COLUMNS
 
-REPORT_COLUMNS = f"number, {IDENTITY_COLUMNS}, attempt, kind, body, children, tries, maybe_seen, passed, log"
+REPORT_COLUMNS = (
+    f"number, {IDENTITY_COLUMNS}, attempt, kind, body, children, tries, maybe_seen, passed, log, trace"
+)
 _named = attrgetter(*IDENTITY_COLUMNS.split(", ")[:-1])
 
 
@@ -51,16 +54,23 @@ def encoded(outcome: Outcome) -> tuple[str, str]:
 
 def children_text(children: tuple[Child, ...]) -> str:
     """The children of an outcome as JSON."""
-    return json.dumps([asdict(child) for child in children]) if children else "[]"
+    return json.dumps(list(map(_child_row, children))) if children else "[]"
+
+
+def _child_row(child: Child) -> dict[str, Any]:
+    trace = {} if child.trace is None else {"trace": child.trace.text()}
+    return {"key": child.key, "type": child.type, "params": child.params, "priority": child.priority} | trace
 
 
 def _child_of(kept: dict[str, Any]) -> Child:
+    if "trace" in kept:
+        kept["trace"] = TraceContext.parse(kept["trace"])
     return Follower(**kept) if kept["key"] == FOLLOWER_KEY else Child(**kept)
 
 
 def report_of(row: Sequence[Any]) -> Report:
     """The report in a row of REPORT_COLUMNS."""
-    attempt, kind, body, children, tries, maybe_seen, passed, log = row[8:]
+    attempt, kind, body, children, tries, maybe_seen, passed, log, trace = row[8:]
     outcome = Completed(body) if kind == "completed" else _UNFINISHED[kind](**json.loads(body))
     told = tuple(_child_of(child) for child in json.loads(children))
     return Report(
@@ -73,6 +83,7 @@ def report_of(row: Sequence[Any]) -> Report:
         bool(maybe_seen),
         passed,
         log=_log(log) if log else None,
+        trace=TraceContext.parse(trace) if trace else None,
     )
 
 

@@ -105,7 +105,14 @@ ALTER TABLE outcomes ADD COLUMN log TEXT NOT NULL DEFAULT '';
 """The last lines that a handler logged wait with its outcome. Children may have among them what is to follow them,
 which an older version would create with them."""
 
-STEPS = (FIRST, SECOND, THIRD, FOURTH, FIFTH)
+SIXTH = """
+ALTER TABLE outcomes ADD COLUMN trace TEXT NOT NULL DEFAULT '';
+ALTER TABLE holds ADD COLUMN trace TEXT NOT NULL DEFAULT '';
+"""
+"""The span that a report belongs to, "" where nobody traces: a later process delivers it there. Children may
+have their own among what is kept of them."""
+
+STEPS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH)
 """Each leads from one version of the tables to the next, in a transaction of its own."""
 
 VERSION = len(STEPS)

@@ -17,6 +17,7 @@ from prismq_worker_sdk.model.claim import Claim, Identity, TaskKey
 from prismq_worker_sdk.model.log import LogPart
 from prismq_worker_sdk.model.outcome import Child, Completed, Outcome, Released
 from prismq_worker_sdk.model.report import Report, Settlement
+from prismq_worker_sdk.model.trace_context import TraceContext
 from prismq_worker_sdk.outbox.bounds import prune_recent
 from prismq_worker_sdk.outbox.rows import children_text, encoded, identity_row
 from prismq_worker_sdk.outbox.schema import IDENTITY_COLUMNS, TASK_COLUMNS
@@ -75,6 +76,7 @@ class Commit:
         wait: Seconds before it is due for the first time.
         held: Whether the claim was written down; one that was not is given back, and its first end is this.
         log: The last lines that its handler logged.
+        trace: The span that it is reported in.
     """
 
     identity: Identity
@@ -85,6 +87,7 @@ class Commit:
     wait: float = 0.0
     held: bool = True
     log: LogPart | None = None
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,10 @@ def _hold_known(db: Connection, claim: Claim, now: float) -> HoldResult:
     superseded = db.execute(f"DELETE {waiting}", key).rowcount
     if found is not None:
         completed = Completed(found[0])
-        (report,) = _insert(db, [Commit(claim.identity, completed, attempt=claim.task.attempt)], now)
+        task = claim.task
+        (report,) = _insert(
+            db, [Commit(claim.identity, completed, attempt=task.attempt, trace=task.trace)], now
+        )
         # a report of it may be on its way (R26), and the same result may not have passed before (R23)
         known = (found[1], superseded > 0, found[2], report.number)
         db.execute("UPDATE outcomes SET children = ?, maybe_seen = ?, passed = ? WHERE number = ?", known)
@@ -149,8 +155,17 @@ def _hold_known(db: Connection, claim: Claim, now: float) -> HoldResult:
 
 def _write_down(db: Connection, claims: Iterable[Claim], now: float) -> None:
     db.executemany(
-        f"INSERT OR REPLACE INTO holds ({IDENTITY_COLUMNS}, attempt, held_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [(*identity_row(claim.identity), claim.task.attempt, now) for claim in claims],
+        f"INSERT OR REPLACE INTO holds ({IDENTITY_COLUMNS}, attempt, held_at, trace)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                *identity_row(one.identity),
+                one.task.attempt,
+                now,
+                "" if one.task.trace is None else one.task.trace.text(),
+            )
+            for one in claims
+        ],
     )
 
 
@@ -190,7 +205,7 @@ def _insert(db: Connection, commits: Sequence[Commit], now: float) -> list[Repor
         return []
     db.executemany(
         f"INSERT INTO outcomes (uid, {IDENTITY_COLUMNS}, attempt, kind, body, children, committed_at, next_try,"
-        " maybe_seen, log) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " maybe_seen, log, trace) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 secrets.token_hex(16),
@@ -202,6 +217,7 @@ def _insert(db: Connection, commits: Sequence[Commit], now: float) -> list[Repor
                 now + one.wait,
                 one.maybe_seen,
                 "" if one.log is None else one.log.text(),
+                "" if one.trace is None else one.trace.text(),
             )
             for one in commits
         ],
@@ -216,6 +232,7 @@ def _insert(db: Connection, commits: Sequence[Commit], now: float) -> list[Repor
             one.attempt,
             maybe_seen=one.maybe_seen,
             log=one.log,
+            trace=one.trace,
         )
         for number, one in enumerate(commits, last - len(commits) + 1)
     ]
@@ -258,7 +275,12 @@ def _settle(db: Connection, report: Report, judgement: Judgement, retry_in: floa
             done = park(db, number, detail, now)
             if done and failure is not None:
                 instead = Commit(
-                    report.identity, failure, attempt=report.attempt, maybe_seen=seen, log=report.log
+                    report.identity,
+                    failure,
+                    attempt=report.attempt,
+                    maybe_seen=seen,
+                    log=report.log,
+                    trace=report.trace,
                 )
                 (own,) = _insert(db, [instead], now)
                 db.execute(

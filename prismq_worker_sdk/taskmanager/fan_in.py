@@ -71,7 +71,7 @@ def ask(db: sa.Connection, config: TaskManagerConfig, parent: Any, then: Followe
     """Notes that a task is to follow the children of one that completes now."""
     params = json.dumps(then.params, ensure_ascii=False)
     row = (parent.id, parent.parent_id, then.type, params, then.priority, config.max_attempts)
-    trace = producing.trace_columns(then)
+    trace = then.trace_columns()
     _ASK.run(db, [(*row, trace.get("traceparent"), trace.get("tracestate"))])
 
 

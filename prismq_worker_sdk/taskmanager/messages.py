@@ -17,7 +17,6 @@ from pydantic import (
 )
 
 from prismq_worker_sdk.compat import UTC, Self, datetime_from_iso
-from prismq_worker_sdk.model.trace_context import TraceContext
 from prismq_worker_sdk.taskmanager.rules import (
     LONGEST_LIMIT_NAME,
     MAX_BATCH_TASKS,
@@ -26,6 +25,7 @@ from prismq_worker_sdk.taskmanager.rules import (
     is_name,
     is_task_type,
 )
+from prismq_worker_sdk.taskmanager.traced import Traced
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST, END = datetime.min.replace(tzinfo=UTC).timestamp(), 253402300800.0
@@ -66,7 +66,6 @@ Priority = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 MAX_DELAY = 366 * 86400
 MAX_WORD = 500
 """Characters of what a worker says of itself, for each text."""
-TEXT_OR_NULL = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 Delay = Annotated[float | None, Field(ge=0, le=MAX_DELAY)]
 Instant = Annotated[
     float,
@@ -108,22 +107,6 @@ class FailRequest(Message):
 
     worker_id: WorkerId
     error: str
-
-
-class Traced(BaseModel):
-    """What a new task may have: the span that it belongs to; what is malformed counts as absent.
-
-    Attributes:
-        traceparent: W3C Trace Context; `tracestate` counts for nothing without it.
-    """
-
-    traceparent: Annotated[Any, WithJsonSchema(TEXT_OR_NULL)] = None
-    tracestate: Annotated[Any, WithJsonSchema(TEXT_OR_NULL)] = None
-
-    @property
-    def trace(self) -> TraceContext | None:
-        """The span, None where none was given rightly."""
-        return None if self.traceparent is None else TraceContext.read(self.traceparent, self.tracestate)
 
 
 class NewTask(StrictMessage, Traced):

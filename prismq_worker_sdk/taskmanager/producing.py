@@ -25,7 +25,7 @@ from prismq_worker_sdk.taskmanager.db.tables import task_types, tasks
 from prismq_worker_sdk.taskmanager.http import Problem, at_most, json_text, size_of
 from prismq_worker_sdk.taskmanager.ids import new_ids
 from prismq_worker_sdk.taskmanager.lanes import lanes_of
-from prismq_worker_sdk.taskmanager.messages import NewTask, NewTaskType, Traced
+from prismq_worker_sdk.taskmanager.messages import NewTask, NewTaskType
 from prismq_worker_sdk.taskmanager.queries import TASK_TYPE, type_named
 from prismq_worker_sdk.taskmanager.rules import MAX_PARAMS_BYTES
 
@@ -227,16 +227,10 @@ def _store(db: sa.Connection, new: Sequence[tuple[dict[str, Any], Any]]) -> None
     _NEW_TASK.run(db, [itemgetter(*_STORED)(task) for task, _params in new])
 
 
-def trace_columns(new: Traced) -> dict[str, str | None]:
-    """The columns that say to which span a new task belongs."""
-    trace = new.trace
-    return {} if trace is None else {"traceparent": trace.parent, "tracestate": trace.state or None}
-
-
 def _columns(new: NewTask, max_attempts: int, now: float) -> dict[str, Any]:
     return (
         _BLANK
-        | trace_columns(new)
+        | new.trace_columns()
         | {
             "type": new.type,
             "priority": new.priority,

@@ -54,6 +54,12 @@ def server_identity(api_url: str, found: ServerInfo) -> str:
     return normalise(api_url) + (f"#{found.instance}" if found.instance else "")
 
 
+def host_and_port(api_url: str) -> tuple[str, int]:
+    """Where a server listens."""
+    parts = urlsplit(api_url)
+    return parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
+
+
 def is_plain(base: str) -> bool:
     """Whether an api_url can be sent as it is; others have names and paths that must be written otherwise."""
     return _PLAIN.fullmatch(base) is not None

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from prismq_worker_sdk.errors import ServerUnreachable
+from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.wire.producer_backend import ChildPage
 
 T = TypeVar("T")
 
@@ -15,6 +17,32 @@ MAX_PAUSE = 2.0
 """Seconds between two looks at a task that is waited for; they grow from the first to the second."""
 MAX_CHILDREN_PAUSE = 5.0
 """The most where children are waited for: they take longer, and are counted at each look."""
+
+
+def until_finished(
+    get: Callable[[], Task], task_id: str, timeout: float | None, sleep: Callable[[float], None]
+) -> Task:
+    """A task once it has ended; for errors see `until`."""
+
+    def look() -> tuple[Task, str]:
+        task = get()
+        return task, "" if task.status.finished else f"is still {task.status}"
+
+    return until(look, f"task {task_id}", timeout, MAX_PAUSE, sleep)
+
+
+def until_children_ended(
+    get: Callable[[], ChildPage], task_id: str, timeout: float | None, sleep: Callable[[float], None]
+) -> ChildPage:
+    """The children of a task once they have ended; for errors see `until`."""
+
+    def look() -> tuple[ChildPage, str]:
+        page = get()
+        if not page.parent.finished:
+            return page, f"is still {page.parent}"
+        return page, "" if page.ended else f"has {page.open} children that have not ended"
+
+    return until(look, f"task {task_id}", timeout, MAX_CHILDREN_PAUSE, sleep)
 
 
 def until(

@@ -18,19 +18,22 @@ from prismq_worker_sdk.wire.dialects import AUTO, DIALECTS, HEALTH, dialect_name
 from prismq_worker_sdk.wire.handle import TaskHandle as TaskHandle  # noqa: PLC0414 - where users look for it
 from prismq_worker_sdk.wire.key_redaction import clean_error
 from prismq_worker_sdk.wire.limits import FleetLimits
-from prismq_worker_sdk.wire.looking import MAX_CHILDREN_PAUSE, MAX_PAUSE, until
+from prismq_worker_sdk.wire.looking import until_children_ended, until_finished
 from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, perform
 from prismq_worker_sdk.wire.producer_backend import (
     ChildPage,
+    Created,
     LogFilter,
     LogPage,
     ProducerBackend,
     Submission,
+    Submitted,
     TaskFilter,
     TaskPage,
     TypeSchema,
     error_of,
 )
+from prismq_worker_sdk.wire.producer_spans import kept, traced_submit, traced_submits
 from prismq_worker_sdk.wire.rate_limits import RateLimits, rate_limits_of
 from prismq_worker_sdk.wire.schedules import Schedules
 from prismq_worker_sdk.wire.steering import Steering
@@ -106,7 +109,11 @@ class TaskManagerClient:
             dedupe_key=dedupe_key,
             parent_id=parent_id,
         )
-        created = self._perform(lambda backend: backend.submit(wanted))
+
+        def send(one: Submission) -> Created:
+            return self._perform(lambda backend: backend.submit(kept(one, self._can)))
+
+        created = traced_submit(wanted, send, self._api_url)
         return TaskHandle(created.task, created=created.new, client=self)
 
     def submit_many(self, submissions: Iterable[Submission]) -> list[TaskHandle | RequestRefused]:
@@ -124,8 +131,13 @@ class TaskManagerClient:
             ServerUnreachable: No answer came; what was created before stays. With a `dedupe_key` each they can be
                 given again without becoming two.
         """
-        wanted = list(submissions)
-        found = self._perform(lambda backend: backend.submit_many(wanted, self._can()))
+
+        def send(all_: Sequence[Submission]) -> list[Submitted]:
+            return self._perform(
+                lambda backend: backend.submit_many([kept(one, self._can) for one in all_], self._can())
+            )
+
+        found = traced_submits(list(submissions), send, self._api_url)
         return [
             one if isinstance(one, RequestRefused) else TaskHandle(one.task, created=one.new, client=self)
             for one in found
@@ -277,23 +289,11 @@ class TaskManagerClient:
         Raises:
             TimeoutError: It is not finished within the timeout (seconds); it goes on all the same.
         """
-
-        def look() -> tuple[Task, str]:
-            task = self.get(task_id)
-            return task, "" if task.status.finished else f"is still {task.status}"
-
-        return until(look, f"task {task_id}", timeout, MAX_PAUSE, self._sleep)
+        return until_finished(lambda: self.get(task_id), task_id, timeout, self._sleep)
 
     def wait_children(self, task_id: str, timeout: float | None = None) -> ChildPage:
         """How the children of a task stand once it and all of them have ended: see `TaskHandle.wait_children`."""
-
-        def look() -> tuple[ChildPage, str]:
-            page = self.children(task_id, limit=0)
-            if not page.parent.finished:
-                return page, f"is still {page.parent}"
-            return page, "" if page.ended else f"has {page.open} children that have not ended"
-
-        return until(look, f"task {task_id}", timeout, MAX_CHILDREN_PAUSE, self._sleep)
+        return until_children_ended(lambda: self.children(task_id, limit=0), task_id, timeout, self._sleep)
 
     def close(self) -> None:
         """Closes the connections."""

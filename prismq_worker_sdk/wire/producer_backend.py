@@ -19,6 +19,7 @@ from prismq_worker_sdk.errors import (
 from prismq_worker_sdk.model import protocol
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.task import Task, TaskStatus
+from prismq_worker_sdk.model.trace_context import TraceContext
 from prismq_worker_sdk.wire.address import what_to_check
 from prismq_worker_sdk.wire.messages import HttpRequest, Steps
 from prismq_worker_sdk.wire.reading import strict_params
@@ -27,6 +28,9 @@ from prismq_worker_sdk.wire.reading import strict_params
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """A task to be created; None for what was not said.
+
+    Attributes:
+        trace: The span that it belongs to; the one that is current when it is sent, unless it is given here.
 
     Raises:
         RequestRefused: The params or a key are no JSON that UTF-8 carries, or no worker could read them.
@@ -40,6 +44,7 @@ class Submission:
     delay_seconds: float | None = None
     dedupe_key: str | None = None
     parent_id: str | None = None
+    trace: TraceContext | None = None
 
     def __post_init__(self) -> None:
         texts = [dict(self.params), self.task_type, self.run_key, self.dedupe_key, self.parent_id]

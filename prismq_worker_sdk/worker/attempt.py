@@ -13,9 +13,11 @@ from prismq_worker_sdk.model.claim import Claim
 from prismq_worker_sdk.model.events import TaskRef
 from prismq_worker_sdk.model.outcome import Child, Outcome
 from prismq_worker_sdk.model.report import Report, Settlement
+from prismq_worker_sdk.model.trace_context import TraceContext
 from prismq_worker_sdk.observe.status import RunningTask
 from prismq_worker_sdk.worker.attempt_log import AttemptLog
 from prismq_worker_sdk.worker.context import CancelToken
+from prismq_worker_sdk.worker.traces import TaskTrace
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,11 @@ class Abandoned:
 State: TypeAlias = Prefetched | Running | Finished | Offered | Settled | Committed | Abandoned
 
 
+def ref_of(claim: Claim) -> TaskRef:
+    """How events speak of a claim's task."""
+    return TaskRef(claim.task.id, claim.task.type, claim.task.attempt, claim.task.trace)
+
+
 class Attempt(CancelToken):
     """One task being worked on; may be used from any thread.
 
@@ -111,12 +118,13 @@ class Attempt(CancelToken):
         progress: What the handler said last, percent (None for nothing yet) and message.
         checkpoint: The last one, JSON text.
         log: What the handler logged.
+        trace: Its spans, None where nobody traces.
     """
 
     def __init__(self, claim: Claim, handler: Handler, *, checkpoint: str | None, limit_at: float) -> None:
         super().__init__()
         self.claim = claim
-        self.ref = TaskRef(claim.task.id, claim.task.type, claim.task.attempt)
+        self.ref = TaskRef(claim.task.id, claim.task.type, claim.task.attempt, claim.task.trace)
         self.handler = handler
         self.checkpoint = checkpoint
         self.limit_at = limit_at
@@ -129,6 +137,7 @@ class Attempt(CancelToken):
         self.killed = False
         self.progress: tuple[float | None, str] = (None, "")
         self.log = AttemptLog()
+        self.trace: TaskTrace | None = None
         self._killing = threading.Lock()
         self._kill: Callable[[], None] | None = None
 
@@ -192,6 +201,8 @@ class Attempt(CancelToken):
             self.returned = True
             if isinstance(self.state, Prefetched | Running):
                 self.state = Finished()
+        if self.trace is not None:
+            self.trace.finish()
 
     def commit(self) -> None:
         """Its end is in the outbox; for whoever holds `binding`."""
@@ -243,7 +254,13 @@ class Attempt(CancelToken):
             attempt=claim.task.attempt,
             maybe_seen=state.maybe_seen,
             log=self.log.ending(),
+            trace=self.context,
         )
+
+    @property
+    def context(self) -> TraceContext | None:
+        """The span that its report, and what its handler creates, belong to."""
+        return self.claim.task.trace if self.trace is None else self.trace.context
 
     def limit_text(self, now: float) -> str:
         """The time that its handler has, for people; a moment lost on the way to its slot is not told.

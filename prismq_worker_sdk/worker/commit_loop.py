@@ -28,7 +28,7 @@ from prismq_worker_sdk.model.events import ClaimEnded, End, Event, Notice, Outco
 from prismq_worker_sdk.model.outcome import Completed, Failed, Outcome, Released
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.outbox.store import ClaimEnd, Commit, Drop, Lapse
-from prismq_worker_sdk.worker.attempt import Abandoned, Attempt, Ending, Offered, Settled
+from prismq_worker_sdk.worker.attempt import Abandoned, Attempt, Ending, Offered, Settled, ref_of
 from prismq_worker_sdk.worker.driver import Loop, Wait
 from prismq_worker_sdk.worker.services import Services
 
@@ -95,6 +95,8 @@ def commit(services: Services, finished: Sequence[Finished]) -> list[Finished]:
     told = [end for end, is_first in zip(ends, first, strict=True) if is_first]
     count_and_tell(services, told, deliver=not all(attempt.returned for attempt, _ in finished))
     for (attempt, ending), end, is_first in zip(finished, ends, first, strict=True):
+        if attempt.trace is not None:
+            attempt.trace.end(end.end, end.detail, end.error_type)
         if is_first:
             _tell_type(services, attempt, ending, end.end)
     return []
@@ -145,7 +147,8 @@ def _ended(services: Services, attempt: Attempt, ending: Ending) -> Ended:
     if outcome is not None and reported and settled is None:
         wait = _held_back(services, claim, outcome)
         log = attempt.log.ending(trace, services.clock.utc().timestamp() if trace else 0.0)
-        stored = Commit(claim.identity, outcome, children, claim.task.attempt, seen, wait, log=log)
+        at = claim.task.trace if attempt.trace is None else attempt.trace.context
+        stored = Commit(claim.identity, outcome, children, claim.task.attempt, seen, wait, log=log, trace=at)
     return Ended(
         attempt.ref,
         end,
@@ -315,8 +318,9 @@ def all_runs_done(services: Services) -> bool:
 
 def failed(claim: Claim, outcome: Failed) -> Ended:
     """A held claim fails without any work."""
-    stored, kind = Commit(claim.identity, outcome, attempt=claim.task.attempt), outcome.error_type
-    return Ended(ref_of(claim), End.FAILED, stored, outcome.error, reported=True, error_type=kind)
+    stored = Commit(claim.identity, outcome, attempt=claim.task.attempt, trace=claim.task.trace)
+    error, kind = outcome.error, outcome.error_type
+    return Ended(ref_of(claim), End.FAILED, stored, error, reported=True, error_type=kind)
 
 
 def released(claim: Claim, outcome: Released, *, held: bool) -> Ended:
@@ -325,7 +329,8 @@ def released(claim: Claim, outcome: Released, *, held: bool) -> Ended:
     Args:
         held: Whether it is in the outbox.
     """
-    stored = Commit(claim.identity, outcome, attempt=claim.task.attempt, held=held)
+    task = claim.task
+    stored = Commit(claim.identity, outcome, attempt=task.attempt, held=held, trace=task.trace)
     return Ended(ref_of(claim), End.RELEASED, stored, outcome.reason, reported=True)
 
 
@@ -342,8 +347,3 @@ def lapsed(ref: TaskRef, why: str, *, held: Claim | None = None) -> Ended:
         held: Where it is in the outbox.
     """
     return Ended(ref, End.LAPSED, None if held is None else Drop(held.identity), why)
-
-
-def ref_of(claim: Claim) -> TaskRef:
-    """How events speak of a claim's task."""
-    return TaskRef(claim.task.id, claim.task.type, claim.task.attempt)

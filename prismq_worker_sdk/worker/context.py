@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.outcome import COUNTS, FOLLOWER_KEY, Child, Follower
 from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.model.trace_context import TraceContext
 
 MAX_CHECKPOINT_BYTES = 64 * 1024
 """docs/rules.md, limits."""
@@ -138,6 +140,10 @@ class ContextBackend(Protocol):
     def utc(self) -> datetime:
         """The time, with time zone."""
 
+    @property
+    def context(self) -> TraceContext | None:
+        """The span that tasks belong to which the handler creates now."""
+
     def pause_limit(self, name: str, seconds: float, reason: str) -> None:
         """Pauses a limit for the whole fleet where the server can, else the type of the task in this worker."""
 
@@ -217,7 +223,7 @@ class RunningContext(TaskContext):
         self.check()
         limit = self._backing.can.max_params_bytes
         child = child_of(len(self.children), task_type, params, priority, max_bytes=limit)
-        self.children = (*self.children, child)
+        self.children = (*self.children, self._traced(child))
 
     def then(self, task_type: str, params: dict[str, Any], *, priority: int | None = None) -> None:
         if not self._backing.can.follows:
@@ -229,13 +235,18 @@ class RunningContext(TaskContext):
         if any(isinstance(child, Follower) for child in self.children):
             raise PluginError("ctx.then was called before: one task follows the children")
         limit = self._backing.can.max_params_bytes
-        self.children = (*self.children, follower_of(task_type, params, priority, max_bytes=limit))
+        follower = follower_of(task_type, params, priority, max_bytes=limit)
+        self.children = (*self.children, self._traced(follower))
 
     def pause_limit(self, key: str, until: float | datetime, *, reason: str = "") -> None:
         if not (1 <= len(key) <= LONGEST_LIMIT_NAME and key.isprintable()):
             raise ValueError(f"pause_limit({key!r}, …): the key of a limit is 1 to 255 printable characters")
         self._backing.pause_limit(key, _seconds_until(until, self._backing), str(reason))
         self.check()
+
+    def _traced(self, child: Child) -> Child:
+        trace = self._backing.context if self._backing.can.keeps_trace else None
+        return child if trace is None else replace(child, trace=trace)
 
     def sleep(self, seconds: float) -> None:
         self.check()

@@ -9,7 +9,7 @@ from prismq_worker_sdk.decide.claims import lanes
 from prismq_worker_sdk.decide.delivery import Again, Settle
 from prismq_worker_sdk.errors import OutboxError
 from prismq_worker_sdk.model.events import Notice, Phase, ReportDelayed, ReportSettled
-from prismq_worker_sdk.model.protocol import ExchangeRequest, ExchangeResponse, Failure
+from prismq_worker_sdk.model.protocol import ExchangeRequest, ExchangeResponse, Failure, replies_of
 from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.worker.attempt import Attempt
 from prismq_worker_sdk.worker.claim_loop import Claimer, claim_apart, still_unknown
@@ -19,7 +19,6 @@ from prismq_worker_sdk.worker.report_sender import (
     LARGEST_BATCH,
     TIDY_BYTES,
     ReportSender,
-    replies_of,
 )
 from prismq_worker_sdk.worker.services import Services
 from prismq_worker_sdk.worker.shared import ClaimRequest

@@ -32,14 +32,17 @@ from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.model.events import Notice, TaskProgressed, TaskStarted
 from prismq_worker_sdk.model.outcome import Completed, Outcome
 from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.model.trace_context import TraceContext
 from prismq_worker_sdk.observe.logs import TASK
 from prismq_worker_sdk.processes import end_fork_of
+from prismq_worker_sdk.tracing import current
 from prismq_worker_sdk.worker.attempt import Attempt, Ending, Prefetched
 from prismq_worker_sdk.worker.commit_loop import finish, pause_type
 from prismq_worker_sdk.worker.context import RunningContext
 from prismq_worker_sdk.worker.handler_call import call
 from prismq_worker_sdk.worker.prefetch import may_begin
 from prismq_worker_sdk.worker.services import Services
+from prismq_worker_sdk.worker.traces import TaskTrace
 
 LONGEST_MESSAGE = 2000
 """Characters of a progress message that go to the server."""
@@ -53,6 +56,7 @@ def run(services: Services, attempt: Attempt) -> None:
     attempt.native_id = threading.get_native_id()
     process = os.getpid()
     task = TASK.set(attempt.ref)
+    leave = None if attempt.trace is None else attempt.trace.enter()
     try:
         try:
             if not begin(services, attempt):
@@ -60,7 +64,10 @@ def run(services: Services, attempt: Attempt) -> None:
             services.shared.threads[attempt.thread_id] = attempt
             services.emit(TaskStarted(attempt.ref))
             ctx = RunningContext(AttemptBackend(services, attempt))
-            ending = worked(services, attempt, ctx, place_of(services, attempt, ctx))
+            place = place_of(services, attempt, ctx)
+            if attempt.trace is not None:
+                place = traced(place, attempt.trace)
+            ending = worked(services, attempt, ctx, place)
         except BaseException as error:  # noqa: BLE001 - no memory, for one: the claim must have an end all the same
             ending = Ending(outcome_of_error(error, redact=services.redactor.text), error)
         if os.getpid() != process:
@@ -70,6 +77,8 @@ def run(services: Services, attempt: Attempt) -> None:
                 _LOG.debug("the handler raised", exc_info=ending.error)
     finally:
         TASK.reset(task)
+        if leave is not None:
+            leave()
     finish(services, attempt, ending)
 
 
@@ -125,6 +134,11 @@ def place_of(services: Services, attempt: Attempt, ctx: RunningContext) -> Place
         return Place(handler.params.check, lambda _params: children.call(services, attempt, ctx))
     limit = services.can.max_result_bytes
     return Place(handler.params.parse, partial(call, handler, ctx=ctx, token=attempt, max_bytes=limit))
+
+
+def traced(place: Place, trace: TaskTrace) -> Place:
+    """The same place, where each step has its span."""
+    return Place(partial(trace.validate, place.parse), partial(trace.run, place.call))
 
 
 def worked(here: Surroundings, attempt: Attempt, ctx: RunningContext, place: Place) -> Ending:
@@ -249,6 +263,10 @@ class AttemptBackend:
     @property
     def utc(self) -> datetime:
         return self._services.clock.utc()
+
+    @property
+    def context(self) -> TraceContext | None:
+        return current(self.token.context)
 
     def pause_limit(self, name: str, seconds: float, reason: str) -> None:
         services, task_type = self._services, self.task.type

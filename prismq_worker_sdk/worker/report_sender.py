@@ -35,7 +35,7 @@ from prismq_worker_sdk.model.protocol import (
     ReportAnswer,
     ReportReply,
     Throttled,
-    Unreachable,
+    replies_of,
 )
 from prismq_worker_sdk.model.report import Report, Settlement
 from prismq_worker_sdk.outbox.store import HoldResult
@@ -43,6 +43,7 @@ from prismq_worker_sdk.worker.claim_loop import Claimer, claim_apart
 from prismq_worker_sdk.worker.driver import Effect, Reply, Wait, exchange
 from prismq_worker_sdk.worker.services import Services
 from prismq_worker_sdk.worker.task_path import Arrival, look
+from prismq_worker_sdk.worker.traces import delivered
 
 DISK_PAUSE = 1.0
 LARGEST_BATCH = 128
@@ -167,11 +168,14 @@ class ReportSender:
     def exchange(self, call: ExchangeRequest) -> Generator[Effect, Reply, ExchangeReply]:
         """The reply to a call with reports; their claims are over meanwhile where a server knows them by worker id."""
         services, by_worker_id = self._services, [one for one in call.reports if one.identity.token is None]
-        if not by_worker_id:
-            return (yield from exchange(services, call))
-        services.stale_claims.sending(by_worker_id)
+        spans = services.tracing.delivering(call.reports) if services.tracing is not None else ()
+        if by_worker_id:
+            services.stale_claims.sending(by_worker_id)
         whole = yield from exchange(services, call)
-        services.stale_claims.answered(by_worker_id, services.clock.monotonic())
+        if by_worker_id:
+            services.stale_claims.answered(by_worker_id, services.clock.monotonic())
+        if spans:
+            delivered(spans, replies_of(whole, len(spans)))
         return whole
 
     def _judged(
@@ -306,7 +310,7 @@ class ReportSender:
         events: list[Event] = []
         for report, judgement, retry_in in judged:
             identity = report.identity
-            ref = TaskRef(identity.task_id, identity.task_type, report.attempt)
+            ref = TaskRef(identity.task_id, identity.task_type, report.attempt, report.trace)
             match judgement:
                 case Settle(settlement=settlement, detail=detail):
                     accepted = settlement is Settlement.ACCEPTED and isinstance(report.outcome, Completed)
@@ -327,14 +331,6 @@ class ReportSender:
             services.accounting.settle(settlement, number)
         if events:
             services.emit(*events)
-
-
-def replies_of(whole: ExchangeReply, number: int) -> tuple[ReportReply, ...]:
-    """One reply for each report, whatever came."""
-    if not isinstance(whole, ExchangeResponse):
-        return (whole,) * number
-    silent = Unreachable("the server did not say what became of the report")
-    return (*whole.reports[:number], *(silent,) * (number - len(whole.reports)))
 
 
 def _within_bytes(reports: Sequence[Report]) -> tuple[Report, ...]:

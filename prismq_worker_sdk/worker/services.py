@@ -32,6 +32,7 @@ from prismq_worker_sdk.worker.shared import Lifecycle, Shared, Wakeups
 from prismq_worker_sdk.worker.slots import AttemptTable, SlotPool
 from prismq_worker_sdk.worker.stale_claims import StaleClaimGuard
 from prismq_worker_sdk.worker.telling import StatusTeller
+from prismq_worker_sdk.worker.traces import Tracing
 
 
 class Children(Protocol):
@@ -71,6 +72,7 @@ class Environment:
         worker_id: The id under which this process claims.
         rng: For jitter only.
         line_text: The text of what a handler logs, as its server is told.
+        tracing: None where nobody traces.
     """
 
     config: WorkerConfig
@@ -84,6 +86,7 @@ class Environment:
     lifecycle: Lifecycle
     server_status: ServerStatus
     availability: TypeAvailability
+    tracing: Tracing | None = None
 
 
 @dataclass(slots=True, kw_only=True)

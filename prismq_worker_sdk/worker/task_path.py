@@ -24,14 +24,13 @@ from prismq_worker_sdk.model.protocol import BadGrant, Grant
 from prismq_worker_sdk.model.report import Settlement
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.outbox.store import Answered, Drop, HoldResult
-from prismq_worker_sdk.worker.attempt import Attempt
+from prismq_worker_sdk.worker.attempt import Attempt, ref_of
 from prismq_worker_sdk.worker.commit_loop import (
     answered,
     count_and_tell,
     end_claims,
     failed,
     lapsed,
-    ref_of,
     released,
 )
 from prismq_worker_sdk.worker.handler_run import watch
@@ -176,6 +175,8 @@ def begin(services: Services, attempts: Sequence[Attempt]) -> None:
         return
     services.attempts.add(attempts)
     now = services.clock.monotonic()
+    if services.tracing is not None:
+        services.tracing.begin(attempts, now)
     services.slots.start(attempts, now)
     watch(services, attempts)
 

@@ -28,6 +28,7 @@ from prismq_worker_sdk.worker.config import ProvidesConfig, WorkerConfig
 from prismq_worker_sdk.worker.services import environment
 from prismq_worker_sdk.worker.supervision.recovery import open_state
 from prismq_worker_sdk.worker.supervision.supervisor import Supervisor
+from prismq_worker_sdk.worker.traces import Tracing
 
 
 class Worker:
@@ -74,6 +75,7 @@ class Worker:
             emit=self._bus.emit,
             worker_id=config.worker_id,
         )
+        self._here = here
         self._worker_id = here.worker_id
         self._supervisor = Supervisor(here)
         self._stop_health: Callable[[], None] | None = None
@@ -165,6 +167,7 @@ class Worker:
         self._started = True
         try:
             self._serve_health()
+            self._here.tracing = Tracing.found(self._worker_id, self._config.api_url, self._redactor.text)
             state = open_state(self._config.state_dir, self._config.instance, self._clock)
         except UsageError:
             self._finished(ExitCode.USAGE, lambda: None)

@@ -101,6 +101,6 @@ class SimulatedOutbox(Outbox):
 
     def _count_holds(self, claims: Sequence[Claim]) -> None:
         """The process ended just after its transaction: what it held counts all the same."""
-        on_disk = {held for held, _ in self._process.host.disk.run(lambda db: left_behind.holds(db, None))}
+        on_disk = {held for held, *_ in self._process.host.disk.run(lambda db: left_behind.holds(db, None))}
         for claim in claims:
             self._watch.holds[claim.task.id] += claim.identity in on_disk

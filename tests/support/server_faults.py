@@ -394,7 +394,7 @@ FAULTS = (
     ),
     Fault(
         "trace contexts are forgotten",
-        "producing:trace_columns",
+        "traced:Traced.trace_columns",
         "trace is None",
         "True",
         (
@@ -405,9 +405,9 @@ FAULTS = (
     ),
     Fault(
         "a malformed traceparent is kept",
-        "producing:trace_columns",
-        "new.trace",
-        "new.traceparent and type('', (), {'parent': new.traceparent, 'state': new.tracestate})",
+        "traced:Traced.trace_columns",
+        "self.trace",
+        "self.traceparent and type('', (), {'parent': self.traceparent, 'state': self.tracestate})",
         ("trace_context.a_malformed_traceparent_counts_as_absent",),
     ),
     Fault(

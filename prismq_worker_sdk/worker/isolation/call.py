@@ -151,6 +151,7 @@ class _Call:
             backing.stopping,
             backing.can,
             bool(services.config.max_memory_per_child),
+            backing.context,
         )
 
     def _cancel(self) -> None:

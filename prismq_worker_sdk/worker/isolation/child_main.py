@@ -22,6 +22,8 @@ from prismq_worker_sdk.handlers.plugin_code import PluginRaised, plugin_code
 from prismq_worker_sdk.handlers.reference import find
 from prismq_worker_sdk.handlers.settings_source import SettingsSource
 from prismq_worker_sdk.model.clock import Clock
+from prismq_worker_sdk.model.trace_context import TraceContext
+from prismq_worker_sdk.observe.span_export import span_export
 from prismq_worker_sdk.processes import (
     drop_stop_signals,
     end_fork_of,
@@ -30,6 +32,7 @@ from prismq_worker_sdk.processes import (
     show_stacks_when_asked,
 )
 from prismq_worker_sdk.system import FileLock, SystemClock, none_left, resident_memory
+from prismq_worker_sdk.tracing import current, entered
 from prismq_worker_sdk.worker.context import CancelToken, RunningContext
 from prismq_worker_sdk.worker.handler_call import call, set_up
 from prismq_worker_sdk.worker.isolation.child_output import ToWorker, send_logs
@@ -99,12 +102,15 @@ class _Child:
             told = tell(error)
             self._channel.send(LoadFailed(f"{told.main}{''.join(told.more)}"))
             return
+        spans = span_export(lambda text: _LOG.debug("%s", text))  # the worker has told it
         drop_stop_signals()  # a library may have set handlers of its own when it was imported
         self._channel.send(Ready())
         threading.Thread(target=self._listen, name="prismq-child", daemon=True).start()
         while (given := self._runs.get()) is not None:
             self._run(*given)
         self._tear_down()
+        if spans is not None:
+            spans.close()
         late = threading.Timer(LAST_MOMENT, os._exit, (0,))
         late.daemon = True
         late.start()  # a thread that a handler has left running holds up no end
@@ -142,6 +148,7 @@ class _Child:
         handler = self._handlers[run.task.type]
         ctx = RunningContext(backing)
         result = failure = None
+        leave = entered(run.context)
         try:
             self._prepare(handler)
             drop_stop_signals()
@@ -149,6 +156,8 @@ class _Child:
             result = call(handler, params, ctx, token=backing.token, max_bytes=run.can.max_result_bytes)
         except BaseException as error:  # noqa: BLE001 - whatever it raises is judged by the worker
             failure = failure_of(single(error))
+        finally:
+            leave()
         end_fork_of(self._process)
         drop_stop_signals()
         backing.close()
@@ -206,6 +215,7 @@ class ChildBackend:
         self.can = run.can
         self.checkpoint_text = run.checkpoint
         self.stopping = run.stopping
+        self._context = run.context
         self._limit_at = clock.monotonic() + run.time_left
         self._unlogged = ToWorker(channel)
         self._storing = threading.Lock()
@@ -244,6 +254,10 @@ class ChildBackend:
     @property
     def utc(self) -> datetime:
         return self._clock.utc()
+
+    @property
+    def context(self) -> TraceContext | None:
+        return current(self._context)
 
     def pause_limit(self, name: str, seconds: float, reason: str) -> None:
         self._channel.send(PauseLimit(name, seconds, reason))

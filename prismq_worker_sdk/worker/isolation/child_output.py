@@ -11,6 +11,7 @@ from typing import Any, TextIO, TypeAlias
 
 from prismq_worker_sdk.handlers.context import TASK_LOGGER
 from prismq_worker_sdk.model.log import message_of
+from prismq_worker_sdk.tracing import current
 from prismq_worker_sdk.worker.isolation.protocol import Channel, Logged
 
 LONGEST = 256 * 1024
@@ -53,6 +54,7 @@ def replay(
     record.created = said.created
     record.stack_info = said.trace or None
     record.fields = said.fields
+    record.context = said.context
     vars(record).update(extra)
     if keep is not None and said.logger == TASK_LOGGER:
         keep(record)
@@ -85,7 +87,13 @@ class ToWorker(logging.Handler):
         fields = getattr(record, "fields", None)
         own = plain(fields) if isinstance(fields, dict) else {}
         return Logged(
-            record.name, record.levelno, message_of(record)[:LONGEST], record.created, own, trace[:LONGEST]
+            record.name,
+            record.levelno,
+            message_of(record)[:LONGEST],
+            record.created,
+            own,
+            trace[:LONGEST],
+            current(),
         )
 
 

@@ -36,6 +36,7 @@ from prismq_worker_sdk.model.cancel import CancelReason
 from prismq_worker_sdk.model.capabilities import Capabilities
 from prismq_worker_sdk.model.outcome import Child
 from prismq_worker_sdk.model.task import Task
+from prismq_worker_sdk.model.trace_context import TraceContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Run:
         number: Tells this run from those before it in the same child.
         can: What the server at hand can do.
         report_memory: Whether the memory of the child is wanted at the end.
+        context: The span that the handler runs under.
     """
 
     number: int
@@ -72,6 +74,7 @@ class Run:
     stopping: bool
     can: Capabilities
     report_memory: bool
+    context: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ class Logged:
     created: float
     fields: Mapping[str, Any]
     trace: str
+    context: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True)

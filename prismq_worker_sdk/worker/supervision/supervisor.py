@@ -325,6 +325,8 @@ def _let_lapse(services: Services) -> int:
     left = services.attempts.all()
     for attempt in services.attempts.live():
         ended = lapsed(attempt.ref, "its handler did not end in time", held=attempt.claim)
+        if attempt.trace is not None:
+            attempt.trace.end(ended.end)
         try:
             end_claims(services, [ended])
         except OutboxError as error:

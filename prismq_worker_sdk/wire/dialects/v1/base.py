@@ -26,6 +26,7 @@ from prismq_worker_sdk.model.protocol import (
 )
 from prismq_worker_sdk.model.report import Report, Verdict
 from prismq_worker_sdk.model.task import Task, TaskStatus
+from prismq_worker_sdk.model.trace_context import TraceContext
 from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, compact_json
 from prismq_worker_sdk.wire.reading import (
     detail_of,
@@ -82,6 +83,7 @@ def read_health(reply: HttpReply) -> ServerInfo | None:
         follows=can.creates and bundles.get("fan_in") is True,
         limits=can.renews and bundles.get("limits") is True,
         takes_status=can.renews and bundles.get("worker_status") is True,
+        keeps_trace=bundles.get("trace_context") is True,
     )
     batch = _numbers(bundles.get("batch"), BATCH) if bundles.get("manage") is True else None
     if batch is not None:
@@ -173,6 +175,8 @@ def read_task(raw: Any) -> Task:
                 read[name] = reader(value)
             except (ValueError, TypeError, OverflowError, RecursionError):
                 raise ValueError(f"its {name} is {short(value)}, which cannot be read") from None
+    if raw.get("traceparent") is not None:
+        read["trace"] = TraceContext.read(raw["traceparent"], raw.get("tracestate"))
     return Task(id=raw["id"], type=raw["type"], params=params, status=STATUSES[status], **read)
 
 

@@ -78,7 +78,11 @@ def _without_logs(call: ExchangeRequest) -> ExchangeRequest:
 
 def _bare(call: ExchangeRequest) -> ExchangeRequest:
     """The same call with nothing that is for people only."""
-    return _without_logs(call if call.status is None else replace(call, status=None))
+    reports = tuple(
+        replace(report, children=tuple(replace(child, trace=None) for child in report.children))
+        for report in call.reports
+    )
+    return _without_logs(replace(call, status=None, reports=reports))
 
 
 def _in_two_ways(call: ExchangeRequest, can: Capabilities) -> Steps[ExchangeReply]:
@@ -191,8 +195,10 @@ def _children(children: tuple[Child, ...]) -> list[str]:
 
 
 def _new_task(child: Child) -> str:
-    text = f'"type":{_json(child.type)},"params":{child.params}'
-    return f"{text}}}" if child.priority is None else f'{text},"priority":{_json(child.priority)}}}'
+    parts = [f'"type":{_json(child.type)},"params":{child.params}', *_given(priority=child.priority)]
+    if (trace := child.trace) is not None:
+        parts += _given(traceparent=trace.parent, tracestate=trace.state or None)
+    return f"{','.join(parts)}}}"
 
 
 def _renewal(renewal: Renewal) -> str:

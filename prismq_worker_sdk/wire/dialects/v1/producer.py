@@ -234,6 +234,8 @@ def _submitted(wanted: Submission) -> dict[str, Any]:
         "delay_seconds": wanted.delay_seconds,
         "dedupe_key": wanted.dedupe_key,
         "parent_id": wanted.parent_id,
+        "traceparent": None if wanted.trace is None else wanted.trace.parent,
+        "tracestate": (wanted.trace.state or None) if wanted.trace is not None else None,
     }
     return given(body)
 
