@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from functools import partial
+from pathlib import Path
 
 from tests.prove.page import grid
 from tests.prove.proof import Part, Proof
@@ -23,12 +24,14 @@ INSTALL = (
 )
 SOURCE, GUEST = "root/prismq", "opt/prove"
 ANSWER = "answer.json"
+GUESTS = ("systemd_guest.py", "systemd_machine.py", "handlers.py")
 LONGEST = 600
 RUN = f"""[Unit]
 Description=The proof
 After=dbus.service
 [Service]
-ExecStart=/usr/bin/python3 /{GUEST}/systemd_guest.py {{scene}} /{GUEST}/{ANSWER}
+WorkingDirectory=/{GUEST}
+ExecStart=/usr/bin/python3 -m tests.prove.systemd_guest {{scene}} /{GUEST}/{ANSWER}
 [Install]
 WantedBy=multi-user.target
 """
@@ -107,10 +110,9 @@ def _clear(root):
 
 
 def _prepare(root, scene):
-    place = root / GUEST
+    folder, place = Path(__file__).parent, root / GUEST / "tests" / "prove"
     place.mkdir(parents=True)
-    folder = ROOT / "tests" / "prove"
-    for one in (*UNITS.iterdir(), folder / "systemd_guest.py", folder / "handlers.py"):
+    for one in (*UNITS.iterdir(), *(folder / name for name in GUESTS)):
         shutil.copy(one, place)
     unit = root / "etc/systemd/system/prove.service"
     wanted = unit.parent / "multi-user.target.wants"

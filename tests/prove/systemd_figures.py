@@ -64,7 +64,17 @@ def credential(seen):
     yield "the machine was started anew", seen["same_boot"]
 
 
-PROMISES = {one.__name__: one for one in (start, watchdog, stop, restart, wrong, away, left, credential)}
+def server(seen):
+    yield "a TaskManager that stands still came back late", seen["hung_seconds"] <= WATCHDOG + 2 + LATE
+    yield "a TaskManager that was killed came back late", seen["killed_seconds"] <= 2 + LATE
+    yield "a TaskManager that was stopped is not inactive", seen["stopped"]["ActiveState"] == "inactive"
+    yield "its worker ended", seen["by_itself"] == 0
+    yield "a wrong setting of it did not end failed", seen["wrong"]["ActiveState"] == "failed"
+    yield "a wrong setting of it made a storm of restarts", seen["wrong"]["starts"] <= 5
+
+
+SCENES = (start, watchdog, stop, restart, wrong, away, left, credential, server)
+PROMISES = {one.__name__: one for one in SCENES}
 
 
 def _ended(one):
@@ -145,5 +155,11 @@ ROWS = (
         "credential",
         lambda seen: f"{'yes' if seen['after_reload'] else 'no'} / {seen['restart_seconds']} s",
     ),
+    (
+        "a TaskManager that stands still / is killed: up again after",
+        "server",
+        lambda seen: f"{seen['hung_seconds']} / {seen['killed_seconds']} s",
+    ),
+    ("a wrong setting of a TaskManager", "server", lambda seen: _ended(seen["wrong"])),
 )
 """What is said, the scene that shows it, and its figures there."""

@@ -17,12 +17,14 @@ def test_each_scene_of_the_guest_has_its_promises_a_row_and_a_part_on_each_debia
     assert len(systemd.parts()) == len(systemd.TREES) * len(scenes)
 
 
-def test_what_runs_in_the_guest_needs_nothing_but_python():
-    tree = ast.parse((systemd.ROOT / "tests" / "prove" / "systemd_guest.py").read_text("utf-8"))
+@pytest.mark.parametrize("name", systemd.GUESTS[:2])
+def test_what_runs_in_the_guest_needs_nothing_but_python(name):
+    tree = ast.parse((systemd.ROOT / "tests" / "prove" / name).read_text("utf-8"))
     names = [one.names[0].name for one in ast.walk(tree) if isinstance(one, ast.Import)]
     names += [one.module for one in ast.walk(tree) if isinstance(one, ast.ImportFrom)]
 
-    assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names
+    ours = {f"tests.prove.{one.removesuffix('.py')}" for one in systemd.GUESTS}
+    assert {one.split(".")[0] for one in set(names) - ours} <= sys.stdlib_module_names
 
 
 def test_a_tree_is_given_what_the_guest_reads_and_nothing_of_the_boot_before(tmp_path):
@@ -33,14 +35,11 @@ def test_a_tree_is_given_what_the_guest_reads_and_nothing_of_the_boot_before(tmp
     systemd._clear(tmp_path)
     systemd._prepare(tmp_path, "start")
 
-    there = {one.name for one in (tmp_path / systemd.GUEST).iterdir()}
-    assert there == {
-        *(one.name for one in systemd.UNITS.iterdir()),
-        "systemd_guest.py",
-        "handlers.py",
-    }
+    there = {one.name for one in (tmp_path / systemd.GUEST / "tests" / "prove").iterdir()}
+    assert there == {*(one.name for one in systemd.UNITS.iterdir()), *systemd.GUESTS}
+    assert not (tmp_path / systemd.GUEST / systemd.ANSWER).exists()
     unit = (tmp_path / "etc/systemd/system/prove.service").read_text("utf-8")
-    assert f"systemd_guest.py start /{systemd.GUEST}/{systemd.ANSWER}" in unit
+    assert f"systemd_guest start /{systemd.GUEST}/{systemd.ANSWER}" in unit
 
 
 @pytest.mark.parametrize(
