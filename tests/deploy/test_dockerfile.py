@@ -19,33 +19,12 @@ from tests.support.deploy import (
     named_variables,
     worker_settings,
 )
+from tests.support.dockerfile import FILE, instructions, said, variables
 from tests.support.pages import free_port
 from tests.support.surroundings import ROOT
 
 DOCKER = DEPLOY / "docker"
-FILE = DOCKER / "Dockerfile"
 HEALTHCHECK = DOCKER / "healthcheck.py"
-
-
-def instructions():
-    """Each instruction with its words, comments left out and lines joined."""
-    text = re.sub(r"^#.*\n", "", FILE.read_text(encoding="utf-8"), flags=re.MULTILINE).replace("\\\n", " ")
-    return [tuple(line.split(maxsplit=1)) for line in text.splitlines() if line.strip()]
-
-
-def final():
-    """Those of the stage that becomes the image."""
-    found = instructions()
-    return found[max(n for n, (name, _) in enumerate(found) if name == "FROM") :]
-
-
-def said(name):
-    (words,) = [words for instruction, words in final() if instruction == name]
-    return words
-
-
-def variables():
-    return dict(word.split("=", 1) for word in said("ENV").split())
 
 
 def test_the_linter_has_nothing_to_say():
