@@ -66,7 +66,7 @@ docs: $(STAMPS)/dev   ## write the table of settings from their fields into its 
 
 # what the image is built from: every version pinned, every file by its hash, for each Python and platform
 LOCKS = examples/deploy/docker
-EXTRAS = taskmanager,mysql,metrics,socks
+EXTRAS = taskmanager,mysql,metrics,otel,socks
 OURS  = prismq-worker-sdk prismq-youtube-shorts
 LOCK  = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-annotate \
   --custom-compile-command 'make lock'
