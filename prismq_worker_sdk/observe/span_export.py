@@ -5,6 +5,7 @@ It is set up for processes of ours only; a program that embeds a worker sets up 
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -12,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from prismq_worker_sdk.model.events import Event, PhaseChanged
+from prismq_worker_sdk.model.log import message_of
 from prismq_worker_sdk.observe.bus import BatchListener
 from prismq_worker_sdk.tracing import tracer
 
@@ -26,6 +28,26 @@ PROTOCOL = "http/protobuf"
 KNOWN = ("otlp", "console")
 FLUSH_SECONDS = 1.0
 """How long the end of a process waits for spans that were not sent yet, at most."""
+QUIET_SECONDS = 60.0
+"""OpenTelemetry logs several lines for each batch that a collector does not take; one in so long is shown."""
+
+_LOG = logging.getLogger("prismq.tracing")
+
+
+class _OneOfMany(logging.Handler):
+    """Shows a line of OpenTelemetry's own now and then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._quiet_until = 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Shows it, unless another one was shown just now."""
+        if (now := time.monotonic()) >= self._quiet_until:
+            self._quiet_until = now + QUIET_SECONDS
+            _LOG.warning(
+                "OpenTelemetry says, and more that is not shown for a minute: %s", message_of(record)
+            )
 
 
 class SpanExport(BatchListener):
@@ -110,6 +132,8 @@ def _provider(wanted: list[str]) -> TracerProvider:
         else:
             provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
     trace.set_tracer_provider(provider)
+    said = logging.getLogger("opentelemetry")
+    said.handlers[:], said.propagate = [_OneOfMany()], False
     return provider
 
 
