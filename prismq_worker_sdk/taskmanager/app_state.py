@@ -245,7 +245,10 @@ async def _key_of(request: Request) -> str | None:
 
 
 def _sent_key(request: Request) -> str | None:
-    """The key of a call: in its header, or in the cookie of a page."""
-    if (key := request.headers.get("X-API-Key")) is not None or PAGE not in request.headers:
+    """The key of a call: in one of its headers, or in the cookie of a page."""
+    if (key := request.headers.get("X-API-Key")) is not None:
         return key
-    return request.cookies.get(COOKIE)
+    if PAGE in request.headers:
+        return request.cookies.get(COOKIE)
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else None

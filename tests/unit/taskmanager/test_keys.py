@@ -366,3 +366,17 @@ def test_the_page_of_another_site_makes_no_browser_call_a_server_without_keys(ap
     api.session.headers["Sec-Fetch-Site"] = site
 
     assert api.call("POST", "/tasks", data=b'{"type": "Test.Some"}').status_code == status
+
+
+def test_a_key_may_come_as_a_bearer_as_prometheus_sends_it(guarded):
+    key = make(guarded, "prometheus", "reader")["key"]
+
+    def asked(path="/metrics", **headers):
+        return guarded.session.get(guarded.url + path, headers=headers, timeout=20).status_code
+
+    assert asked(Authorization=f"Bearer {key}") == 200
+    assert asked(Authorization=f"bearer  {key} ") == 200
+    assert asked("/keys", Authorization=f"Bearer {key}") == 403
+    for wrong in (f"Bearer {key}x", "Bearer", "Bearer ", f"Basic {key}", key):
+        assert asked(Authorization=wrong) == 401, wrong
+    assert asked(Authorization="Bearer wrong", **{"X-API-Key": key}) == 200
