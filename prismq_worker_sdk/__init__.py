@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from prismq_worker_sdk.model.task import Task, TaskStatus
     from prismq_worker_sdk.plugin_settings import PluginSettings
     from prismq_worker_sdk.settings import WorkerSettings
+    from prismq_worker_sdk.wire.connection_options import ConnectionOptions
     from prismq_worker_sdk.wire.producer import TaskHandle, TaskManagerClient
     from prismq_worker_sdk.wire.producer_backend import Submission
     from prismq_worker_sdk.worker.worker import Worker
@@ -53,6 +54,7 @@ _PLACES = {
     "model.task": ("Task", "TaskStatus"),
     "plugin_settings": ("PluginSettings",),
     "settings": ("WorkerSettings",),
+    "wire.connection_options": ("ConnectionOptions",),
     "wire.producer": ("TaskHandle", "TaskManagerClient"),
     "wire.producer_backend": ("Submission",),
     "worker.worker": ("Worker",),
@@ -80,6 +82,7 @@ __all__ = [  # noqa: RUF022 - by what one needs first
     "Worker",
     "WorkerSettings",
     "TaskManagerClient",
+    "ConnectionOptions",
     "TaskHandle",
     "Submission",
     "Task",

@@ -15,6 +15,7 @@ from prismq_worker_sdk.environment import MISSION_NAMES, environment_value, user
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.files import place, read_config, read_secret
 from prismq_worker_sdk.model.setting import Setting, as_written, path, setting, settings_of, text
+from prismq_worker_sdk.wire.connection_options import ConnectionOptions, proxy_address
 from prismq_worker_sdk.worker.config import Settings, WorkerConfig
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ CONFIG_FILE = "prismq-worker.toml"
 PLUGIN = "plugin"
 """The key of the config file that is no setting of a worker, but says what it loads."""
 
-SERVER_FIELDS = frozenset({"api_url", "api_key", "api_key_file", "dialect"})
+CONNECTION_FIELDS = frozenset({"ca_file", "client_cert", "client_key", "proxy"})
+"""How a server is reached."""
+SERVER_FIELDS = CONNECTION_FIELDS | {"api_url", "api_key", "api_key_file", "dialect"}
 """What a producer must know."""
 
 
@@ -33,6 +36,10 @@ def _secret(value: object) -> Any:
     from pydantic import SecretStr  # noqa: PLC0415 - wanted only where there is a key
 
     return value if isinstance(value, SecretStr) else SecretStr(text()(value))
+
+
+def _proxy(value: object) -> Any:
+    return _secret(proxy_address(_secret(value).get_secret_value()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +59,14 @@ class WorkerSettings(Settings):
         "A file with the key, instead",
         "; read again when the key is refused",
         unset="none",
+    )
+    proxy: SecretStr | None = setting(
+        None,
+        _proxy,
+        "URL",
+        "The proxy for this server",
+        ", `http://user:password@proxy:3128`; unless given, what `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say",
+        unset="the environment's",
     )
 
     if not TYPE_CHECKING:  # who checks types sees every field
@@ -87,7 +102,9 @@ class WorkerSettings(Settings):
         """
         key = self.key()
         fields = {name: getattr(self, name) for name in settings_of(Settings)}
-        return WorkerConfig(**fields, key=self.key, secrets=(*([key] if key else ()), *secrets))
+        proxy = None if self.proxy is None else self.proxy.get_secret_value()
+        known = (*([key] if key else ()), *ConnectionOptions(proxy=proxy).secrets, *secrets)
+        return WorkerConfig(**fields, key=self.key, proxy=proxy, secrets=known)
 
 
 SETTINGS: Mapping[str, Setting] = settings_of(WorkerSettings)

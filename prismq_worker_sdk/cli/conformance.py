@@ -70,13 +70,17 @@ def server(
     Exit codes: 0 all promises that could be checked are kept · 1 one is not
                 2 there is no server, or wrong use
     """
+    from prismq_worker_sdk.settings import CONNECTION_FIELDS, load_settings
     from prismq_worker_sdk.testing.conformance import CHECKS, Server, run
     from prismq_worker_sdk.testing.conformance.report import as_junit, as_values
+    from prismq_worker_sdk.wire.tls import check_files
 
     if not url.startswith(("http://", "https://")):
         raise click.BadParameter(f"{url!r} is no address; write http://localhost:8000/api", param_hint="URL")
     submit = None if submit_command is None else _Command(submit_command)
-    examined = Server(url, key=_key(key), submit=submit, **how)
+    options = load_settings(only=CONNECTION_FIELDS).config().connection
+    check_files(options)
+    examined = Server(url, key=_key(key), submit=submit, options=options, **how)
     checks = _chosen(CHECKS, only)
     _announce(examined, checks)
     results = list(run(examined, checks))

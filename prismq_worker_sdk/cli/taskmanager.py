@@ -32,6 +32,8 @@ KEPT = (
     "export_folder",
     "webhook_allow",
     "hide_payloads",
+    "tls_cert",
+    "tls_key",
 )
 OWNERS = dict.fromkeys(("lease_seconds", "workers", *KEPT), V1) | dict.fromkeys(
     ("rate_limit", "repaired", "deadlocks", "half_failures"), PRISMQ_CLIENT
@@ -56,6 +58,10 @@ def _networks(_ctx: click.Context, option: click.Parameter, values: tuple[str, .
                 f"{error}; write for example 10.1.0.0/16", param_hint=option.opts[0]
             ) from None
     return values
+
+
+def _place(_ctx: click.Context, option: click.Parameter, value: str | None) -> Path | None:
+    return None if value is None else place(value, option.opts[0])
 
 
 @click.group(cls=SuggestingGroup, invoke_without_command=True, context_settings={"show_default": True})
@@ -112,9 +118,21 @@ def _networks(_ctx: click.Context, option: click.Parameter, values: tuple[str, .
 @click.option(
     "--export-before-deletion",
     "export_folder",
-    callback=lambda _ctx, _option, value: None if value is None else place(value, "--export-before-deletion"),
+    callback=_place,
     metavar="FOLDER",
     help="Add what is deleted to a file of the day there first (v1).",
+)
+@click.option(
+    "--tls-cert",
+    callback=_place,
+    metavar="FILE",
+    help="Serve https with this certificate, PEM, with those between it and its CA (v1); renewed files are taken up.",
+)
+@click.option(
+    "--tls-key",
+    callback=_place,
+    metavar="FILE",
+    help="Its private key, PEM, not encrypted (v1); in --tls-cert unless given.",
 )
 @click.option(
     "--keys",

@@ -227,9 +227,11 @@ def client_of(api_url: str | None) -> TaskManagerClient:
     from prismq_worker_sdk.settings import SERVER_FIELDS, load_settings
     from prismq_worker_sdk.wire.producer import TaskManagerClient
 
-    settings = load_settings({"api_url": api_url}, only=SERVER_FIELDS)
-    _await_local_server(settings.api_url)
-    return TaskManagerClient(settings.api_url, api_key=settings.key(), dialect=settings.dialect)
+    config = load_settings({"api_url": api_url}, only=SERVER_FIELDS).config()
+    _await_local_server(config.api_url)
+    return TaskManagerClient(
+        config.api_url, api_key=config.key(), options=config.connection, dialect=config.dialect
+    )
 
 
 def _await_local_server(api_url: str) -> None:

@@ -59,6 +59,8 @@ class TaskManagerConfig:
         keep_completed: When a completed task is deleted, None for never; so with the other three.
         export_folder: Takes what is deleted, before it is.
         hide_payloads: Whether keys of scope reader see neither params nor what became of them: results, errors, logs.
+        tls_cert: PEM file of the certificate to serve https with, and those between it and its CA; http without.
+        tls_key: PEM file of its private key; in `tls_cert` unless given.
         webhook_allow: Networks that are not public to which webhooks of alerts may go, as `10.1.0.0/16`.
     """
 
@@ -80,6 +82,8 @@ class TaskManagerConfig:
     export_folder: Path | None = None
     webhook_allow: tuple[str, ...] = ()
     hide_payloads: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
 
     @property
     def url(self) -> str:

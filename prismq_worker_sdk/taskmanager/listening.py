@@ -7,6 +7,7 @@ import socket
 import sqlalchemy as sa
 
 from prismq_worker_sdk.errors import SettingsError
+from prismq_worker_sdk.taskmanager.certificate import check_certificate
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.keys import need_keys_of
 
@@ -17,9 +18,10 @@ def bind(config: TaskManagerConfig) -> socket.socket:
     """A socket that listens there.
 
     Raises:
-        SettingsError: It cannot be had, or is open to others while there is no key.
+        SettingsError: It cannot be had, is open to others while there is no key, or its certificate cannot be used.
     """
     need_keys_of(config)
+    check_certificate(config)
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     # asyncio turns Nagle's delay (40 ms a call) off only where the protocol is named
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -38,7 +40,8 @@ def bind(config: TaskManagerConfig) -> socket.socket:
 def address(config: TaskManagerConfig, port: int) -> str:
     """The URL of its API."""
     host = f"[{config.host}]" if ":" in config.host else config.host
-    return f"http://{host}:{port}{PREFIX}"
+    scheme = "http" if config.tls_cert is None else "https"
+    return f"{scheme}://{host}:{port}{PREFIX}"
 
 
 def database_shown(config: TaskManagerConfig) -> str:

@@ -139,7 +139,7 @@ def _serve(
     """What such a process does."""
     let_stop_signals_in()
     prepare()
-    server = Server(create_app(config))
+    server = Server(create_app(config), config)
 
     def watch() -> None:
         wait([alive])

@@ -18,6 +18,7 @@ from prismq_worker_sdk.compat import Self
 from prismq_worker_sdk.model.clock import Clock
 from prismq_worker_sdk.system import is_exhaustion
 from prismq_worker_sdk.taskmanager.app import CHORES, create_app
+from prismq_worker_sdk.taskmanager.certificate import ServedCertificate
 from prismq_worker_sdk.taskmanager.chores import Chore
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.listening import address, bind
@@ -56,7 +57,7 @@ class RunningServer:
     ) -> None:
         self._listening = bind(config)
         try:
-            self._server = Server(create_app(config, clock=clock, chores=chores), tick)
+            self._server = Server(create_app(config, clock=clock, chores=chores), config, tick)
         except BaseException:
             self._listening.close()
             raise
@@ -82,9 +83,11 @@ class RunningServer:
 
 
 class Server(uvicorn.Server):
-    """Serves an application of `create_app`; calls `tick` several times a second."""
+    """Serves an application of `create_app`, over https where it has a certificate; ticks several times a second."""
 
-    def __init__(self, app: FastAPI, tick: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, app: FastAPI, config: TaskManagerConfig, tick: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -94,8 +97,11 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=5,
                 server_header=False,
                 ws="none",
+                ssl_certfile=config.tls_cert,
+                ssl_keyfile=config.tls_key,
             )
         )
+        self._certificate = None if config.tls_cert is None else ServedCertificate(config)
         self._waiting = app.state.taskmanager.waiting
         self._silent = SilentClients(CLIENT_SECONDS)
         self._told = Rarely(TELL_EVERY)
@@ -117,6 +123,8 @@ class Server(uvicorn.Server):
         if counter % LOOK_TICKS == 0:
             for one in self._silent.found(self.server_state.connections, time.monotonic()):
                 one.transport.close()
+            if self._certificate is not None and self.config.ssl is not None:
+                self._certificate.renew(self.config.ssl)
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -20,6 +20,7 @@ from urllib.parse import SplitResult, urlsplit
 from prismq_worker_sdk.taskmanager.addresses import Network, public_addresses, why_refused
 from prismq_worker_sdk.version import __version__
 from prismq_worker_sdk.wire.connecting import secured
+from prismq_worker_sdk.wire.connection_options import NO_OPTIONS
 from prismq_worker_sdk.wire.reasons import sentence
 
 PREFIX = "whsec_"
@@ -136,7 +137,7 @@ def _post(url: SplitResult, headers: dict[str, str], body: bytes, allowed: tuple
     over.daemon = True
     over.start()
     try:
-        connection.sock = secured(sock, host, None) if secure else sock
+        connection.sock = secured(sock, host, NO_OPTIONS) if secure else sock
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
         connection.request("POST", target, body, headers)
         answer = connection.getresponse()  # its body says nothing that is wanted, and may never end

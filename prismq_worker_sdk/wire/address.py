@@ -63,3 +63,21 @@ def host_and_port(api_url: str) -> tuple[str, int]:
 def is_plain(base: str) -> bool:
     """Whether an api_url can be sent as it is; others have names and paths that must be written otherwise."""
     return _PLAIN.fullmatch(base) is not None
+
+
+def is_this_machine(api_url: str) -> bool:
+    """Whether what goes there stays on this machine."""
+    host = urlsplit(api_url).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def exposure(api_url: str, *, has_key: bool) -> str | None:
+    """What others on the way can do where an api_url is plain http to another machine; None where they cannot."""
+    if urlsplit(api_url).scheme != "http" or is_this_machine(api_url):
+        return None
+    if has_key:
+        return (
+            f"the API key goes to {api_url} unencrypted: whoever is on the way reads it and acts in its name; "
+            "serve https, and give this key up for a new one"
+        )
+    return f"plain http to another machine, {api_url}: whoever is on the way reads and changes tasks; serve https"

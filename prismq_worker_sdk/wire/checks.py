@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from prismq_worker_sdk.compat import StrEnum
 from prismq_worker_sdk.errors import PrismqError, ServerUnreachable, SettingsError, Unauthorised
@@ -31,6 +30,7 @@ from prismq_worker_sdk.model.protocol import (
     Unreachable,
 )
 from prismq_worker_sdk.model.report import Report, Verdict
+from prismq_worker_sdk.wire.connection_options import NO_OPTIONS, ConnectionOptions
 from prismq_worker_sdk.wire.messages import HttpAnswer, HttpReply, HttpRequest, Steps, compact_json, perform
 from prismq_worker_sdk.wire.producer_backend import ProducerBackend, Submission
 from prismq_worker_sdk.wire.reading import KEY_REFUSED, detail_of, strip_surrogates
@@ -44,7 +44,6 @@ LISTING = HttpRequest("list", "GET", ("tasks",), query=(("limit", "20"),))
 """Asks for what a key is needed for; the times in the tasks tell about time zones too."""
 
 WHERE = "TASKMANAGER_API_KEY or TASKMANAGER_API_KEY_FILE"
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 MAX_NAMED = 3
 """Types that are named in one result."""
 
@@ -105,6 +104,7 @@ class Recorder:
 
     api_url: str
     key: Callable[[], str | None]
+    options: ConnectionOptions = NO_OPTIONS
     records: list[Record] = field(default_factory=list)
 
     def ask(self, request: HttpRequest, *, with_key: bool = True) -> HttpAnswer:
@@ -120,7 +120,7 @@ class Recorder:
 
     def _send(self, request: HttpRequest, key: Callable[[], str | None]) -> HttpAnswer:
         try:
-            transport = Transport(self.api_url, key=key, timeouts=TIMEOUTS)
+            transport = Transport(self.api_url, key=key, timeouts=TIMEOUTS, options=self.options)
         except SettingsError as error:  # there is no way to it
             return Unreachable(str(error), maybe_seen=False)
         try:
@@ -187,9 +187,7 @@ def check_key(context: CheckContext, scoped: HttpRequest | None = None) -> Check
     if getattr(server.ask(LISTING, with_key=False), "status", 0) == 200:  # noqa: PLR2004
         text = "a key is set, but the server works without one: whoever reaches it can use it"
         return warn("key", text, "set the key there too, or take yours away")
-    url = urlsplit(server.api_url)
-    readable = url.scheme == "http" and url.hostname not in LOOPBACK
-    return ok("key", f"the server takes it{', and it travels readable over http' if readable else ''}")
+    return ok("key", "the server takes it")
 
 
 def compare_type(name: str, ours: Any, there: Mapping[str, Any], publish: str) -> CheckResult:

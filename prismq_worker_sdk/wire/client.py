@@ -20,13 +20,14 @@ from prismq_worker_sdk.model.protocol import (
     Unreachable,
     UnrecognisedServer,
 )
+from prismq_worker_sdk.wire.connection_options import NO_OPTIONS, ConnectionOptions
 from prismq_worker_sdk.wire.dialect import Exchange
 from prismq_worker_sdk.wire.dialects import AUTO, DIALECTS, HEALTH, dialect_named, recognise
 from prismq_worker_sdk.wire.key_redaction import clean_answer
 from prismq_worker_sdk.wire.messages import NOT_JSON, HttpAnswer, HttpRequest, Steps
 from prismq_worker_sdk.wire.rate_limits import RateLimits, rate_limits_of
 from prismq_worker_sdk.wire.reading import KEY_REFUSED
-from prismq_worker_sdk.wire.transport import Timeouts, Transport
+from prismq_worker_sdk.wire.transport import Transport
 
 MAX_CALL = 90.0
 """Seconds that the requests of one call may take together; one that has begun may take its own time."""
@@ -44,6 +45,7 @@ class WireClient:
         key: The API key now; asked again after the server refused it (R34).
         dialect: `auto`, or the one that must be met.
         on_call: Is told of every HTTP request.
+        options: How the server is reached.
         exchange: The worker's side of the dialect, which the clients of one worker share; its own unless given.
     """
 
@@ -54,11 +56,11 @@ class WireClient:
         key: Callable[[], str | None] = lambda: None,
         dialect: str = AUTO,
         on_call: Callable[[ApiCalled], object] = lambda _: None,
-        timeouts: Timeouts | None = None,
+        options: ConnectionOptions = NO_OPTIONS,
         exchange: Exchange | None = None,
     ) -> None:
         self._api_url = api_url
-        self._transport = Transport(api_url, key=key, timeouts=timeouts)
+        self._transport = Transport(api_url, key=key, options=options)
         self._wanted = dialect
         self._on_call = on_call
         self._exchange = exchange

@@ -6,13 +6,14 @@ import socket
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
-from functools import lru_cache, partial
+from functools import partial
 from ipaddress import ip_address
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from prismq_worker_sdk.system import RESERVE, is_exhaustion
-from prismq_worker_sdk.wire.reasons import NameNotResolvedInTimeError, NoAnswerError
+from prismq_worker_sdk.system import RESERVE
+from prismq_worker_sdk.wire.connection_options import ConnectionOptions
+from prismq_worker_sdk.wire.reasons import NameNotResolvedInTimeError
+from prismq_worker_sdk.wire.tls import context_of
 
 if TYPE_CHECKING:
     import ssl
@@ -60,31 +61,14 @@ def connect(
     raise trouble
 
 
-def secured(sock: socket.socket, host: str, bundle: str | None) -> ssl.SSLSocket:
-    """TLS on a connection; a bundle of certificates that was replaced is read again."""
-    if bundle is None:
-        import certifi  # noqa: PLC0415 - for https alone
+def secured(sock: socket.socket, host: str, options: ConnectionOptions) -> ssl.SSLSocket:
+    """TLS on a connection.
 
-        bundle = certifi.where()
-    try:
-        context = _context(bundle, Path(bundle).stat().st_mtime_ns)
-    except OSError as error:
-        if is_exhaustion(error):
-            raise
-        raise NoAnswerError(
-            f"the CA bundle {bundle} cannot be used ({error.strerror or error}); see REQUESTS_CA_BUNDLE"
-        ) from None
-    return context.wrap_socket(sock, server_hostname=host.rstrip("."))
-
-
-@lru_cache(maxsize=4)
-def _context(bundle: str, _changed_at: int) -> ssl.SSLContext:
-    import ssl  # noqa: PLC0415 - for https alone
-
-    folder = Path(bundle).is_dir()
-    context = ssl.create_default_context(cafile=None if folder else bundle, capath=bundle if folder else None)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+    Raises:
+        NoAnswerError: A file that it takes cannot be used.
+        OSError: One of both sides does not trust the other.
+    """
+    return context_of(options).wrap_socket(sock, server_hostname=host.rstrip("."))
 
 
 def with_reserve(opens: Callable[[], T]) -> T:

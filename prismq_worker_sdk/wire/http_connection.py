@@ -6,21 +6,19 @@ import re
 import select
 import socket
 import sys
-import time
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from prismq_worker_sdk.wire.address import DEFAULT_PORTS
 from prismq_worker_sdk.wire.connecting import connect, secured, with_reserve
+from prismq_worker_sdk.wire.connection_options import NO_OPTIONS, ConnectionOptions
+from prismq_worker_sdk.wire.deadline import Deadline
 from prismq_worker_sdk.wire.http_codings import joined_chunks, shown, unpacked
 from prismq_worker_sdk.wire.messages import HttpReply
 from prismq_worker_sdk.wire.reasons import CUT_OFF, NoAnswerError, too_large
 
 PIECE = 64 * 1024
 """Bytes that are read at once; bodies from this size on are not copied behind their head."""
-
-SHORTEST_TIMEOUT = 0.001
-"""Seconds; a socket's time-out of 0 would mean "do not wait at all"."""
 
 QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 """Only Linux has it."""
@@ -41,66 +39,22 @@ _TARGET = re.compile(r"/[!-~]*")
 _FIELD = re.compile(r"[A-Za-z-]+: [\t -~\x80-\xff]*")
 
 
-class Deadline:
-    """When the call that is under way must be over as a whole (R31); one for each transport.
-
-    A socket's own time-out begins anew with each byte that trickles in.
-
-    Attributes:
-        sent: Whether any of its request went out on a connection.
-    """
-
-    __slots__ = ("_at", "sent")
-
-    def __init__(self) -> None:
-        self._at = float("inf")
-        self.sent = False
-
-    def set(self, seconds: float) -> None:
-        """The call begins now and may take so long."""
-        self._at = time.monotonic() + seconds
-        self.sent = False
-
-    def left(self) -> float:
-        """Seconds left.
-
-        Raises:
-            TimeoutError: None are.
-        """
-        left = self._at - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the answer did not come in time")
-        return max(SHORTEST_TIMEOUT, left)
-
-    def send(self, sock: socket.socket, data: bytes) -> None:
-        """Sends all of it. `sendall` would not do: over TLS each record has the whole time-out for itself.
-
-        Raises:
-            OSError: It did not go out; TimeoutError: not in time.
-        """
-        rest = memoryview(data)
-        while rest:
-            sock.settimeout(self.left())
-            self.sent = True
-            rest = rest[sock.send(rest) :]
-
-
 class HttpConnection:
     """Sends one request after another on one connection, made anew where it must be; for one thread.
 
     Args:
         base: The api_url, for which `is_plain` holds.
-        ca_bundle: File or folder of the certificates to trust; certifi's unless given.
+        options: What TLS takes of them.
     """
 
-    def __init__(self, base: str, deadline: Deadline, *, ca_bundle: str | None) -> None:
+    def __init__(self, base: str, deadline: Deadline, options: ConnectionOptions = NO_OPTIONS) -> None:
         parts = urlsplit(base)
         self._host = parts.hostname or ""
         self._port = parts.port or DEFAULT_PORTS[parts.scheme]
         self._fields = self._host_field = f"Host: {parts.netloc}\r\n"
         self._body_field = _JSON_FIELD
         self._is_secure = parts.scheme == "https"
-        self._ca_bundle = ca_bundle
+        self._options = options
         self._deadline = deadline
         self._kept: socket.socket | None = None
         self._closed = 0
@@ -180,7 +134,7 @@ class HttpConnection:
             return sock
         try:
             sock.settimeout(min(seconds, left()))
-            return secured(sock, self._host, self._ca_bundle)
+            return secured(sock, self._host, self._options)
         except BaseException:
             sock.close()
             raise

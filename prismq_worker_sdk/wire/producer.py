@@ -13,6 +13,7 @@ from prismq_worker_sdk.model.capabilities import BASE, Capabilities
 from prismq_worker_sdk.model.protocol import ServerInfo, Throttled, Unreachable, UnrecognisedServer
 from prismq_worker_sdk.model.task import Task
 from prismq_worker_sdk.wire.alerts import Alerts
+from prismq_worker_sdk.wire.connection_options import NO_OPTIONS, ConnectionOptions
 from prismq_worker_sdk.wire.dialect import Dialect
 from prismq_worker_sdk.wire.dialects import AUTO, DIALECTS, HEALTH, dialect_named, recognise
 from prismq_worker_sdk.wire.handle import TaskHandle as TaskHandle  # noqa: PLC0414 - where users look for it
@@ -49,6 +50,7 @@ class TaskManagerClient:
     Args:
         api_url: For example `http://localhost:8000/api`.
         api_key: The key, when the server wants one.
+        options: CA, client certificate, proxy.
         sleep: How to wait between two looks.
         dialect: `v1` or `prismq-client`; `auto` finds it by the server's health, once, before the first call.
 
@@ -61,11 +63,12 @@ class TaskManagerClient:
         *,
         api_key: str | SecretStr | None = None,
         timeouts: Timeouts | None = None,
+        options: ConnectionOptions = NO_OPTIONS,
         sleep: Callable[[float], None] = time.sleep,
         dialect: str = "auto",
     ) -> None:
         secret = checked_key(api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key)
-        self._transport = Transport(api_url, key=lambda: secret, timeouts=timeouts)
+        self._transport = Transport(api_url, key=lambda: secret, timeouts=timeouts, options=options)
         self._api_url = api_url
         self._sleep = sleep
         self._limits: RateLimits | None = None

@@ -23,15 +23,20 @@ from urllib3 import exceptions
 
 from prismq_worker_sdk.errors import missing_extra
 from prismq_worker_sdk.wire.connecting import in_time, with_reserve
-from prismq_worker_sdk.wire.http_connection import Deadline
+from prismq_worker_sdk.wire.connection_options import NO_OPTIONS, ConnectionOptions
+from prismq_worker_sdk.wire.deadline import Deadline
 from prismq_worker_sdk.wire.messages import HttpReply
 from prismq_worker_sdk.wire.reasons import CUT_OFF, NoAnswerError, sentence, too_large
+from prismq_worker_sdk.wire.tls import context_of, trusted_by
 
 BY_PROXY = "by way of the proxy of the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY)"
+BY_OUR_PROXY = "by way of the proxy of TASKMANAGER_PROXY"
 
 
-def proxies_for(base: str) -> dict[str, str]:
-    """Scheme → proxy, of the environment or the system; none where none is for this address."""
+def proxies_for(base: str, proxy: str | None) -> dict[str, str]:
+    """Scheme → proxy: the one of our setting, else those of the environment or the system; none where none is meant."""
+    if proxy is not None:
+        return {"all": proxy}
     known: dict[str, str] = get_environ_proxies(base)
     return known if select_proxy(base, known) else {}
 
@@ -42,22 +47,27 @@ class RequestsConnection:
     Args:
         base: The api_url.
         proxies: Scheme → proxy.
-        ca_bundle: File or folder of the certificates to trust; those of requests unless given.
+        options: What TLS takes of them.
 
     Raises:
         SettingsError: A SOCKS proxy is set and nothing here can talk to it.
     """
 
     def __init__(
-        self, base: str, deadline: Deadline, *, proxies: dict[str, str], ca_bundle: str | None
+        self,
+        base: str,
+        deadline: Deadline,
+        options: ConnectionOptions = NO_OPTIONS,
+        *,
+        proxies: dict[str, str],
     ) -> None:
         self._origin = base[: len(base) - len(urlsplit(base).path)]
         proxy = select_proxy(base, proxies) or ""
         if _is_socks(proxy):
             _check_socks()
-        self._way = f", {BY_PROXY}" if proxy else ""
+        self._way = f", {BY_PROXY if options.proxy is None else BY_OUR_PROXY}" if proxy else ""
         self._proxies = proxies
-        self._verify = ca_bundle or True
+        self._options = options
         self._deadline = deadline
         self._adapter = _Adapter(deadline)
         self._headers: dict[str, str] = {}
@@ -89,12 +99,16 @@ class RequestsConnection:
         self._adapter.close()
 
     def _sent(self, prepared: requests.PreparedRequest, connect_in: float, limit: int) -> HttpReply:
-        left = self._deadline.left
+        left, options = self._deadline.left, self._options
+        if self._origin.startswith("https:"):
+            context_of(options)  # says better than requests what is wrong with its files
+        key = options.client_key or options.client_cert
         response = self._adapter.send(
             prepared,
             stream=True,
             timeout=(min(connect_in, left()), left()),
-            verify=self._verify,
+            verify=trusted_by(options) or True,
+            cert=None if options.client_cert is None else (str(options.client_cert), str(key)),
             proxies=self._proxies,
         )
         try:

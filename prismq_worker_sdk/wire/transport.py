@@ -15,10 +15,13 @@ from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.version import __version__
-from prismq_worker_sdk.wire.address import is_plain, normalise
-from prismq_worker_sdk.wire.http_connection import Deadline, HttpConnection
+from prismq_worker_sdk.wire.address import is_plain, is_this_machine, normalise
+from prismq_worker_sdk.wire.connection_options import NO_OPTIONS, ConnectionOptions
+from prismq_worker_sdk.wire.deadline import Deadline
+from prismq_worker_sdk.wire.http_connection import HttpConnection
 from prismq_worker_sdk.wire.messages import NOT_JSON, HttpReply, HttpRequest
 from prismq_worker_sdk.wire.reasons import sentence
+from prismq_worker_sdk.wire.tls import check_files
 
 if TYPE_CHECKING:
     from prismq_worker_sdk.wire.requests_connection import RequestsConnection
@@ -70,7 +73,8 @@ class Transport:
         secret: The key that is sent; what is told of an answer must not repeat it.
 
     Raises:
-        SettingsError: The api_url is no address, or a SOCKS proxy is set and nothing here can talk to it.
+        SettingsError: The api_url is no address, a file of the options cannot be used, or a SOCKS proxy is set and
+            nothing here can talk to it.
     """
 
     def __init__(
@@ -79,15 +83,18 @@ class Transport:
         *,
         key: Callable[[], str | None],
         timeouts: Timeouts | None = None,
+        options: ConnectionOptions = NO_OPTIONS,
     ) -> None:
         base = normalise(api_url)
+        if base.startswith("https:"):
+            check_files(options)
         self._path = urlsplit(base).path
         self._key = key
         self.secret: str | None = None
         self._secret_known = False
         self._timeouts = timeouts or Timeouts()
         self._deadline = Deadline()
-        self._connection = opened(base, self._deadline, _environment_ca_bundle())
+        self._connection = opened(base, self._deadline, options)
         self._used_at = time.monotonic()
 
     def send(self, request: HttpRequest) -> HttpReply | Unreachable:
@@ -159,27 +166,22 @@ def checked_key(key: str | None) -> str | None:
     raise SettingsError("the API key holds a line break or a character that no HTTP header can carry")
 
 
-def opened(base: str, deadline: Deadline, ca_bundle: str | None) -> HttpConnection | RequestsConnection:
+def opened(base: str, deadline: Deadline, options: ConnectionOptions) -> HttpConnection | RequestsConnection:
     """What carries the requests from now on; requests is imported where it may be needed only."""
-    straight, plain = _goes_straight(base), is_plain(base)
+    straight, plain = options.proxy is None and _goes_straight(base), is_plain(base)
     if not straight or not plain:
         from prismq_worker_sdk.wire import requests_connection as odd  # noqa: PLC0415 - see there
 
-        proxies = {} if straight else odd.proxies_for(base)
+        proxies = {} if straight else odd.proxies_for(base, options.proxy)
         if proxies or not plain:
-            return odd.RequestsConnection(base, deadline, proxies=proxies, ca_bundle=ca_bundle)
-    return HttpConnection(base, deadline, ca_bundle=ca_bundle)
+            return odd.RequestsConnection(base, deadline, options, proxies=proxies)
+    return HttpConnection(base, deadline, options)
 
 
 def _goes_straight(base: str) -> bool:
     """Whether no proxy can be meant: for this very machine, which none can reach for us, and where none is set."""
-    host = urlsplit(base).hostname or ""
-    if host in {"localhost", "::1"} or host.startswith("127."):
+    if is_this_machine(base):
         return True
     names = {name.lower() for name, value in os.environ.items() if value}
     set_here = any(name.endswith("_proxy") and name != "no_proxy" for name in names)
     return not set_here and not SYSTEM_HAS_PROXIES
-
-
-def _environment_ca_bundle() -> str | None:
-    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None

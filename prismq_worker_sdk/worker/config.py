@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from prismq_worker_sdk.model.protocol import ClaimOrder
 from prismq_worker_sdk.model.setting import one_of, path, seconds, setting, size, switch, text, whole
 from prismq_worker_sdk.wire.address import normalise
+from prismq_worker_sdk.wire.connection_options import ConnectionOptions
 from prismq_worker_sdk.wire.dialects import AUTO, dialect_choice, dialect_names, dialects_where
 
 
@@ -39,6 +40,20 @@ class Settings:
     """The settings of a worker that its command line takes; durations in seconds."""
 
     api_url: str = setting("http://localhost:8000/api", text(into=normalise), "URL", "The TaskManager")
+    ca_file: Path | None = setting(
+        None,
+        path,
+        "FILE",
+        "CA certificates to trust for https, PEM",
+        ", and no others; unless given, what `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` or `SSL_CERT_FILE` names",
+        unset="public CAs",
+    )
+    client_cert: Path | None = setting(
+        None, path, "FILE", "Certificate that this worker shows, PEM", unset="none"
+    )
+    client_key: Path | None = setting(
+        None, path, "FILE", "Its private key, PEM, not encrypted", unset="in --client-cert"
+    )
     worker_id: str = setting(
         "", WORKER_ID, "ID", "Its name", "; each process needs its own on a base server", unset="generated"
     )
@@ -135,16 +150,28 @@ class WorkerConfig(Settings):
 
     Attributes:
         key: The API key now; asked again after the server refused it.
+        proxy: By which proxy the server is reached, past those of the environment.
         secrets: Values that no sink may show.
     """
 
     key: Callable[[], str | None] = no_key
+    proxy: str | None = field(default=None, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def level(self) -> str:
         """The lowest level that is logged."""
         return "DEBUG" if self.debug else self.log_level
+
+    @property
+    def connection(self) -> ConnectionOptions:
+        """How the server is reached."""
+        return ConnectionOptions(
+            ca_file=self.ca_file,
+            client_cert=self.client_cert,
+            client_key=self.client_key,
+            proxy=self.proxy,
+        )
 
     def config(self) -> WorkerConfig:
         """Itself, so that it serves where settings do."""

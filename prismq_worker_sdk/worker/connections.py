@@ -62,6 +62,7 @@ class Connections:
             key=self._config.key,
             dialect=dialect,
             on_call=self._emit,
+            options=self._config.connection,
             exchange=self._exchange,
         )
         self._clients.append(client)

@@ -24,6 +24,10 @@ MISSION = {
     "api_url": "TASKMANAGER_API_URL",
     "api_key": "TASKMANAGER_API_KEY",
     "api_key_file": "TASKMANAGER_API_KEY_FILE",
+    "ca_file": "TASKMANAGER_CA_FILE",
+    "client_cert": "TASKMANAGER_CLIENT_CERT",
+    "client_key": "TASKMANAGER_CLIENT_KEY",
+    "proxy": "TASKMANAGER_PROXY",
     "worker_id": "WORKER_ID",
     "poll_interval": "POLL_INTERVAL",
     "max_runs": "MAX_RUNS",
@@ -32,6 +36,9 @@ MISSION = {
 SAME = str
 SAID = {
     "api_url": (SAME, "http://cli.test/api", "http://env.test/api", "http://toml.test/api"),
+    "ca_file": (Path, "/from/cli", "/from/env", "/from/toml"),
+    "client_cert": (Path, "/from/cli", "/from/env", "/from/toml"),
+    "client_key": (Path, "/from/cli", "/from/env", "/from/toml"),
     "worker_id": (SAME, "from-cli", "from-env", "from-toml"),
     "poll_interval": (duration.seconds, "1m", "2m", "3m"),
     "max_runs": (int, "1", "2", "3"),
@@ -55,7 +62,7 @@ SAID = {
 }
 """Field → how it is read, then what the command line, the environment and the config file say."""
 
-ODD = {"debug", "isolation", "prefetch", "api_key", "api_key_file"}
+ODD = {"debug", "isolation", "prefetch", "api_key", "api_key_file", "proxy"}
 """A flag, choices of two, and what has no option: told on their own below."""
 
 
@@ -82,12 +89,14 @@ def test_the_table_of_this_test_has_every_setting():
     assert set(SAID) | ODD == FIELDS
 
 
-def test_every_setting_but_the_keys_has_an_option_of_its_name():
-    assert FIELDS - set(on_the_command_line()) == NOT_ON_THE_COMMAND_LINE == {"api_key", "api_key_file"}
+def test_every_setting_that_may_hold_no_secret_has_an_option_of_its_name():
+    assert (
+        FIELDS - set(on_the_command_line()) == NOT_ON_THE_COMMAND_LINE == {"api_key", "api_key_file", "proxy"}
+    )
     assert set(on_the_command_line()) <= FIELDS
 
 
-def test_the_variables_of_the_mission_are_fixed_and_all_others_have_the_prefix():
+def test_the_variables_of_the_mission_and_of_the_way_to_the_server_are_fixed_and_all_others_have_the_prefix():
     assert MISSION_NAMES == MISSION
     for field in FIELDS - set(MISSION):
         assert variable(field) == f"PRISMQ_WORKER_{field.upper()}"

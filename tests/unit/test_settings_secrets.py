@@ -107,6 +107,37 @@ def test_a_key_and_a_key_file_together_are_refused_by_whoever_asks_for_the_key(a
     assert CANARY not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "proxy:3128",
+        "ftp://proxy",
+        "http://",
+        "http://proxy:no",
+        "http://u:{}@pro xy",
+        "http://u:{}@[proxy",
+        "u:{}@p",
+    ],
+)
+def test_an_address_of_a_proxy_that_is_none_is_refused_and_not_shown(monkeypatch, address):
+    monkeypatch.setenv("TASKMANAGER_PROXY", address.format(CANARY))
+
+    with pytest.raises(
+        SettingsError, match=r"TASKMANAGER_PROXY: is no address of a proxy .*; write it like"
+    ) as caught:
+        load_settings()
+    assert CANARY not in str(caught.value)
+
+
+def test_the_password_of_the_proxy_is_a_secret_as_it_is_and_as_it_is_written(monkeypatch):
+    monkeypatch.setenv("TASKMANAGER_PROXY", "http://somebody:can%2Fary@proxy:3128")
+    config = load_settings().config()
+
+    assert set(config.secrets) == {"can/ary", "can%2Fary"}
+    assert config.connection.proxy == "http://somebody:can%2Fary@proxy:3128"
+    assert "ary" not in repr(config)
+
+
 @pytest.mark.parametrize("name", ["api_key", "api-key"])
 def test_a_key_in_the_config_file_is_refused_and_not_shown(name):
     Path(CONFIG_FILE).write_text(f'{name} = "{CANARY}"')
@@ -119,7 +150,7 @@ def test_a_key_in_the_config_file_is_refused_and_not_shown(name):
 def test_the_settings_that_a_config_file_may_hold_are_listed_without_the_key():
     Path(CONFIG_FILE).write_text("colour = 1")
 
-    with pytest.raises(SettingsError, match="known are api_key_file, api_url, claim_order, concurrency"):
+    with pytest.raises(SettingsError, match="known are api_key_file, api_url, ca_file, claim_order"):
         load_settings()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from prismq_worker_sdk.cli.doctor.encryption import check_encryption
 from prismq_worker_sdk.cli.doctor.here import check_here
 from prismq_worker_sdk.cli.doctor.server import Doctor, check_limits, check_server
 from prismq_worker_sdk.cli.handlers import ready_handlers, why_unready
@@ -24,7 +25,12 @@ from prismq_worker_sdk.observe.logs import one_line
 from prismq_worker_sdk.settings import SETTINGS, configured_plugins, load_settings, raw_value
 from prismq_worker_sdk.wire.checks import CheckResult, Level, Recorder, fail, ok, warn
 
-CHECKS: tuple[Callable[[Doctor], Iterable[CheckResult]], ...] = (check_server, check_limits, check_here)
+CHECKS: tuple[Callable[[Doctor], Iterable[CheckResult]], ...] = (
+    check_server,
+    check_encryption,
+    check_limits,
+    check_here,
+)
 """What is looked at once the plugins are loaded; what a dialect adds comes with `check_server`."""
 
 TRACEBACKS = "prismq-worker plugins shows the traceback"
@@ -64,7 +70,7 @@ def doctor(names: tuple[str, ...], *, as_json: bool, probe: bool, **given: Any) 
             config=config,
             handlers=handlers,
             plugins=plugins,
-            server=Recorder(config.api_url, config.key),
+            server=Recorder(config.api_url, config.key, config.connection),
             probe=probe,
             address_given=given["api_url"] is not None or raw_value("api_url") is not None,
         )

@@ -53,7 +53,8 @@ REMEDIES = (
     ("refused", "start the TaskManager, or check the port of --api-url (TASKMANAGER_API_URL)"),
     ("in time", "check the address, and firewalls on the way"),
     ("speaks http,", "write http:// in --api-url (TASKMANAGER_API_URL)"),
-    ("ssl|certificate", "check https or http in --api-url; for a CA of your own set REQUESTS_CA_BUNDLE"),
+    ("certificate|--client-|--ca-file|requests_ca_bundle", ""),
+    ("ssl", "check https or http in --api-url (TASKMANAGER_API_URL)"),
     (
         "no connection",
         "check this machine's network and what it may reach, and --api-url (TASKMANAGER_API_URL)",
@@ -190,7 +191,9 @@ def _better(doctor: Doctor, failure: Failure) -> str | None:
     if not isinstance(failure, UnrecognisedServer) or new_address(url, doctor.health) is not None:
         return None
     for address in other_addresses(url):
-        if isinstance(recognise(Recorder(address, lambda: None).ask(HEALTH)), ServerInfo):
+        if isinstance(
+            recognise(Recorder(address, lambda: None, doctor.server.options).ask(HEALTH)), ServerInfo
+        ):
             return address
     return None
 

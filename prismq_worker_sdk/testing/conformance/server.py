@@ -10,6 +10,7 @@ from typing import Any
 from prismq_worker_sdk.errors import UsageError
 from prismq_worker_sdk.testing.conformance.checks import BASE, Broken, Check, NoAnswer
 from prismq_worker_sdk.testing.conformance.talk import NOT_ALLOWED, Talk
+from prismq_worker_sdk.wire.connection_options import NO_OPTIONS, ConnectionOptions
 
 MOST_WAITING = 180.0
 """Seconds of the machine's clock that a check may let leases run out."""
@@ -28,9 +29,10 @@ class Server:
         pass_time: Lets time pass for the server, seconds: the clock of a test. The machine's clock unless given.
         quick: Leave out what waits until a claim runs out.
         timeout: How long an answer is waited for, seconds.
+        options: CA and client certificate for https, proxy.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that can be said of a server
         self,
         url: str,
         *,
@@ -40,9 +42,10 @@ class Server:
         pass_time: Callable[[float], None] | None = None,
         quick: bool = False,
         timeout: float = 10.0,
+        options: ConnectionOptions = NO_OPTIONS,
     ) -> None:
         self.url = url.rstrip("/")
-        self.talk = Talk(self.url, key, timeout)
+        self.talk = Talk(self.url, key, timeout, options)
         self.submit, self.claim_timeout, self.quick = submit, claim_timeout, quick
         self.pass_time = pass_time or time.sleep
         self.has_own_clock = pass_time is not None

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import requests
 
 from prismq_worker_sdk.testing.conformance.checks import Broken, NoAnswer, NotChecked
+from prismq_worker_sdk.wire.connection_options import NO_OPTIONS, ConnectionOptions
 
 NOT_ALLOWED = {401, 403}
 SHOWN = 400
@@ -91,6 +92,7 @@ class Talk:
     url: str
     key: str | None
     timeout: float
+    options: ConnectionOptions = NO_OPTIONS
 
     def ask(
         self,
@@ -140,11 +142,17 @@ class Talk:
         found: SimpleQueue[requests.Response | Exception],
     ) -> None:
         """Puts the response there, its body read, or what came in its place."""
+        options = self.options
+        key = options.client_key or options.client_cert
+        cert = None if options.client_cert is None else (str(options.client_cert), str(key))
+        proxies = {} if options.proxy is None else {"all": options.proxy}
         with requests.Session() as session:
             session.trust_env = urlsplit(self.url).hostname not in LOOPBACK
             try:
                 prepared = session.prepare_request(request)
-                more = session.merge_environment_settings(prepared.url or "", {}, None, None, None)
+                more = session.merge_environment_settings(
+                    prepared.url or "", proxies, None, str(options.ca_file or "") or None, cert
+                )
                 found.put(session.send(prepared, timeout=seconds, allow_redirects=False, **more))
             except requests.Timeout:
                 pass  # the caller's time is over in the same instant, and it says so

@@ -18,7 +18,9 @@ from prismq_worker_sdk.observe.status import WorkerStatus
 from prismq_worker_sdk.outbox.outbox import Outbox
 from prismq_worker_sdk.sd_notify import ServiceManager, service_manager
 from prismq_worker_sdk.version import __version__
+from prismq_worker_sdk.wire.address import exposure
 from prismq_worker_sdk.worker.commit_loop import count_and_tell, end_claims, lapsed
+from prismq_worker_sdk.worker.config import WorkerConfig
 from prismq_worker_sdk.worker.connections import Connections, Connects
 from prismq_worker_sdk.worker.driver import StepWatch, Waker, drive, no_calls
 from prismq_worker_sdk.worker.handler_run import run
@@ -68,6 +70,8 @@ def announce(services: Services, *, state_dir: str, recovered: int) -> None:
             limits=_limits(services),
         )
     )
+    if (exposed := exposure(config.api_url, has_key=_has_key(config))) is not None:
+        services.emit(Notice("warning", exposed))
     if config.worker_id and not can.fences:
         services.emit(
             Notice(
@@ -88,6 +92,13 @@ def announce(services: Services, *, state_dir: str, recovered: int) -> None:
                 "(--server-claim-timeout)",
             )
         )
+
+
+def _has_key(config: WorkerConfig) -> bool:
+    try:
+        return config.key() is not None
+    except SettingsError:  # its file is away just now
+        return True
 
 
 class Supervisor:

@@ -76,7 +76,7 @@ def test_a_finding_is_one_line_whatever_a_server_said():
         ("the name of the host cannot be resolved", "check the host of --api-url"),
         ("the connection was refused", "start the TaskManager"),
         ("the answer did not come in time", "firewalls"),
-        ("SSLError: certificate verify failed", "REQUESTS_CA_BUNDLE"),
+        ("SSLError: [SSL] internal error", "check https or http in --api-url"),
         ("HTTP 502: bad gateway", "the server's log"),
         ("the connection was reset", "check --api-url"),
         ("no connection: Network is unreachable", "this machine's network"),

@@ -18,7 +18,6 @@ from prismq_worker_sdk.model.protocol import (
 )
 from prismq_worker_sdk.model.report import Verdict
 from prismq_worker_sdk.wire.client import WireClient
-from prismq_worker_sdk.wire.transport import Timeouts
 from tests.support.dialect import CLAIM, report
 from tests.support.raw_server import answer, raw_server, says
 
@@ -228,7 +227,7 @@ def babbler():
             peer.send(saying[0])
 
     with raw_server(babbles) as server:
-        client = WireClient(server.url, key=lambda: CANARY, timeouts=Timeouts(default=5.0, calls={}))
+        client = WireClient(server.url, key=lambda: CANARY)
         yield saying, client
         client.close()
 

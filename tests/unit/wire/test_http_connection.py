@@ -15,7 +15,8 @@ import pytest
 
 from prismq_worker_sdk.model.protocol import Unreachable
 from prismq_worker_sdk.wire import http_connection
-from prismq_worker_sdk.wire.http_connection import Deadline, HttpConnection
+from prismq_worker_sdk.wire.deadline import Deadline
+from prismq_worker_sdk.wire.http_connection import HttpConnection
 from prismq_worker_sdk.wire.messages import HttpRequest
 from prismq_worker_sdk.wire.requests_connection import RequestsConnection
 from prismq_worker_sdk.wire.transport import Timeouts, Transport
@@ -83,7 +84,7 @@ def exchange(connection, request=COMPLETE):
 
 
 def opened(url="http://127.0.0.1:9/api"):
-    return HttpConnection(url, Deadline(), ca_bundle=None)
+    return HttpConnection(url, Deadline())
 
 
 NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -230,9 +231,9 @@ def test_r31_a_handshake_that_hangs_is_bounded_and_has_shown_the_server_nothing(
     assert found == Unreachable("the answer did not come in time", maybe_seen=False)
 
 
-@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_the_certificates_of_the_environment_are_trusted(monkeypatch, name):
-    for one in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+    for one in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(one, raising=False)
     monkeypatch.setenv(name, str(CERTIFICATE))
     with raw_server(says(answer()), tls=tls()) as server:
@@ -255,7 +256,9 @@ def test_certificates_that_were_replaced_are_read_again(monkeypatch, tmp_path):
         after = transport.send(HEALTH)
         transport.close()
 
-    assert before.reason.startswith(f"the CA bundle {bundle} cannot be used")
+    assert before.reason.startswith(
+        f"REQUESTS_CA_BUNDLE names {bundle}, which holds no certificate in PEM form"
+    )
     assert not before.maybe_seen
     assert after.status == 200
 
@@ -266,8 +269,9 @@ def test_certificates_that_are_not_there_are_named(monkeypatch, tmp_path):
         url = server.url.replace("http:", "https:")
         found = Transport(url, key=no_key).send(COMPLETE)
 
-    assert found.reason.startswith(f"the CA bundle {tmp_path / 'none.pem'} cannot be used (No such file")
-    assert "REQUESTS_CA_BUNDLE" in found.reason
+    assert found.reason.startswith(
+        f"REQUESTS_CA_BUNDLE names {tmp_path / 'none.pem'}, which cannot be read (No"
+    )
 
 
 @pytest.mark.parametrize(
@@ -307,7 +311,7 @@ def test_a_body_is_json_unless_the_headers_say_otherwise(kind):
     deadline.set(10.0)
     with (
         raw_server(says(answer(), answer())) as server,
-        closing(kind(server.url, deadline, ca_bundle=None)) as connection,
+        closing(kind(server.url, deadline)) as connection,
     ):
         for headers in ({}, {"content-type": "application/x-www-form-urlencoded"}):
             connection.use(headers)

@@ -22,7 +22,8 @@ from googleapiclient.errors import Error, HttpError
 
 from prismq_worker_sdk.decide.redaction import Redactor
 from prismq_worker_sdk.errors import SettingsError
-from prismq_worker_sdk.wire.http_connection import Deadline
+from prismq_worker_sdk.wire.connection_options import ConnectionOptions
+from prismq_worker_sdk.wire.deadline import Deadline
 from prismq_worker_sdk.wire.reasons import NoAnswerError, sentence
 from prismq_worker_sdk.wire.transport import MAX_ANSWER, MAX_IDLE, opened
 from prismq_youtube_shorts.errors import Misconfigured, YouTubeTrouble, from_answer, uncharged
@@ -107,7 +108,7 @@ class _Http:
 
     def __init__(self, endpoint: str) -> None:
         self.deadline = Deadline()
-        self._connection = opened(endpoint.rstrip("/"), self.deadline, _trusted())
+        self._connection = opened(endpoint.rstrip("/"), self.deadline, ConnectionOptions(ca_file=_trusted()))
         self._used_at = time.monotonic()
 
     def request(
@@ -145,7 +146,7 @@ def _untrusted(error: BaseException | None) -> ssl.SSLCertVerificationError | No
     return error
 
 
-def _trusted() -> str | None:
+def _trusted() -> Path | None:
     """Where the environment says that the certificates to trust are, a file or a folder."""
     name = next((name for name in CA_VARIABLES if os.environ.get(name)), None)
     if name is None:
@@ -158,4 +159,4 @@ def _trusted() -> str | None:
     except OSError as error:
         fault = f"{name} names {path}, which holds no certificates that can be read ({error})"
         raise SettingsError(f"{fault}; fix it or unset it") from None
-    return path
+    return Path(path)
