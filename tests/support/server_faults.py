@@ -243,7 +243,7 @@ FAULTS = (
     Fault(
         "a repeat is a claim of its own",
         "exchange:_claim",
-        "held or take(db, wanted, now)",
+        "Taken(held) if held else take(db, wanted, now)",
         "take(db, wanted, now)",
         ("exchange.a_repeat_of_a_request_is_given_the_same_tasks",),
     ),
