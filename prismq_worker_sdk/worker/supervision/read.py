@@ -91,10 +91,9 @@ def _books(services: Services) -> tuple[dict[str, int], float | None]:
         seen = {"claims": abs(services.accounting.claimed - services.accounting.ended - held)}
         try:
             waiting, oldest = services.outbox.backlog()
-        except OutboxError:
-            oldest = None
-        else:
-            seen["reports"] = abs(services.accounting.waiting - waiting)
+        except OutboxError:  # it is not waited for once more
+            return seen, None
+        seen["reports"] = abs(services.accounting.waiting - waiting)
         off = {name: min(number, off.get(name, number)) for name, number in seen.items()}
         if not any(off.values()):
             break
