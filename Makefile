@@ -61,7 +61,7 @@ format: $(STAMPS)/dev ## put the code in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(STAMPS)/dev   ## write the table of settings from their fields into its page
+docs: $(STAMPS)/dev   ## write the tables of settings and options from the code into their page
 	$(BIN)/python -m tests.support.settings_page
 
 # what the image is built from: every version pinned, every file by its hash, for each Python and platform

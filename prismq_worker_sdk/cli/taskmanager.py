@@ -96,7 +96,12 @@ def _place(_ctx: click.Context, option: click.Parameter, value: str | None) -> P
 @duration_option(
     "--lease", "lease_seconds", default="1m", over=0, help="How long a renewed claim lasts (v1)."
 )
-@click.option("--max-attempts", type=click.IntRange(1, 1000), default=3)
+@click.option(
+    "--max-attempts",
+    type=click.IntRange(1, 1000),
+    default=3,
+    help="Attempts of a task that does not say its own.",
+)
 @age_option(
     "--keep-completed", default="30d", help="When completed tasks are deleted (v1); 0 or forever: never."
 )
@@ -158,7 +163,12 @@ def _place(_ctx: click.Context, option: click.Parameter, value: str | None) -> P
     help="Part of failures that a deadlock stops half-way, so that they are final (prismq-client).",
     **SHARE,
 )
-@click.option("--log-format", type=click.Choice(["console", "json"]), default="console")
+@click.option(
+    "--log-format",
+    type=click.Choice(["console", "json"]),
+    default="console",
+    help="json where machines read.",
+)
 @click.option("--debug", is_flag=True, help="Log everything.")
 @click.pass_context
 def taskmanager(

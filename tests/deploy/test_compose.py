@@ -141,7 +141,7 @@ def test_a_taskmanager_is_started_with_options_and_variables_that_it_has(service
 
     assert server["environment"].keys() <= environment_of_servers()
     assert server["ports"] == [f"127.0.0.1:{port}:{port}"]
-    assert health["test"] == ["CMD", *check_of_the_image(), f"http://127.0.0.1:{port}/api/health"]
+    assert health["test"] == ["CMD", *check_of_the_image(), f"http://127.0.0.1:{port}/readyz"]
     assert duration.seconds(health["start_period"]) > START_SECONDS
     assert duration.seconds(server["stop_grace_period"]) > END_SECONDS
 

@@ -155,14 +155,22 @@ def test_both_kinds_of_workers_differ_in_their_state_only():
 def test_a_taskmanager_is_started_with_options_and_variables_that_it_has():
     name = "taskmanager.yaml"
     command, values = command_line(container(name)["args"])
-    probe, ready = container(name)["startupProbe"], container(name)["readinessProbe"]
+    probe = container(name)["startupProbe"]
 
     assert command == "taskmanager"
     assert values["port"] == port(name)["containerPort"]
     assert environment(name).keys() <= environment_of_servers()
     assert probe["periodSeconds"] * probe["failureThreshold"] > START_SECONDS
     assert pod(name)["terminationGracePeriodSeconds"] > END_SECONDS + 5
-    assert {probe["httpGet"]["path"], ready["httpGet"]["path"]} == {"/api/health"}
+
+
+def test_probes_ask_what_a_taskmanager_answers(tmp_path):
+    with running_api(tmp_path) as api:
+        root = api.url.removesuffix("/api")
+        for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
+            asked = container("taskmanager.yaml")[kind]["httpGet"]
+            assert asked["port"] == port("taskmanager.yaml")["name"]
+            assert api.session.get(root + asked["path"], timeout=10).status_code == 200
 
 
 def test_every_secret_that_is_read_is_made():
@@ -223,7 +231,7 @@ def test_the_page_names_what_is_there():
     assert {*re.findall(r"`([a-z-]+\.yaml)`", text)} <= {*FILES, "kustomization.yaml"}
     for version in VERSIONS:
         assert ".".join(version.split(".")[:2]) in text
-    for line in re.findall(r"kubectl .* -- prismq-worker (.+)", text):
+    for line in re.findall(r"kubectl .* -- prismq-worker ([^#\n]+)", text):
         command_line(line.split())
 
 

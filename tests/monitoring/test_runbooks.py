@@ -1,30 +1,13 @@
 """What a runbook lets people type is there."""
 
 import re
-from itertools import pairwise
 
-import click
 import pytest
 
-from prismq_worker_sdk.cli import prismq_worker
 from tests.monitoring.test_rules import RUNBOOKS
+from tests.support.deploy import unknown
 
 COMMANDS = sorted(set(re.findall(r"prismq-worker( [a-z][^`#\n]*?)(?=`|\s+#|\n)", RUNBOOKS)))
-
-
-def unknown(words):
-    """What of a command line is no command and no option; names of the reader's are in capitals."""
-    command, context, found = prismq_worker, click.Context(prismq_worker), []
-    for before, word in pairwise(["", *words]):
-        inner = command.get_command(context, word) if isinstance(command, click.Group) else None
-        if inner is not None:
-            command, context = inner, click.Context(inner, parent=context)
-        elif word.startswith("--"):
-            options = {name for one in command.params for name in one.opts}
-            found += [] if word in options else [word]
-        elif isinstance(command, click.Group) and word.islower() and not before.startswith("--"):
-            found.append(word)
-    return found
 
 
 @pytest.mark.parametrize("line", COMMANDS)

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 from contextlib import ExitStack
+from itertools import pairwise
 from unittest import mock
 
 import click
@@ -40,6 +41,24 @@ def command_line(words):
             path.append(name)
             values |= context.params
     return " ".join(path), values
+
+
+def unknown(words):
+    """What of a command line is no command and no option; names of the reader's are in capitals."""
+    command, context, found = prismq_worker, click.Context(prismq_worker), []
+    if [*words] == ["--version"]:
+        return []
+    default = ["run"] if words[0].startswith("-") else []
+    for before, word in pairwise(["", *default, *words]):
+        inner = command.get_command(context, word) if isinstance(command, click.Group) else None
+        if inner is not None:
+            command, context = inner, click.Context(inner, parent=context)
+        elif word.startswith("--"):
+            options = {name for one in command.params for name in one.opts}
+            found += [] if word.split("=")[0] in options else [word]
+        elif isinstance(command, click.Group) and word.islower() and not before.startswith("--"):
+            found.append(word)
+    return found
 
 
 def environment_of_servers():

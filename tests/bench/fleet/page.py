@@ -37,6 +37,16 @@ request carries one task, each task costs two more (a claim and a report), and a
 five empty claims before it is idle again; where one carries many, one or less. If that is too much, raise
 `--poll-interval`: on a server that holds claims open it delays no task; on one that does not, it is the longest wait
 for a task.
+
+## How far a TaskManager goes, and what comes after
+
+- **One process on SQLite**: its one writer and the syncs of its disk decide. `python -m tests.bench replicas` says how
+  many tasks a second that is on your machine, beside two replicas on MariaDB. Take it until you want to lose a machine
+  without losing the service, or until its processor is busy all day.
+- **Replicas on one MariaDB or MySQL**: each brings processors for HTTP and JSON, all share the writes of the database.
+  Add one while replicas are busy and the database is not; they agree by the database alone.
+- **After that**: TaskManagers of their own for task types of their own. Workers, keys, limits and schedules belong to
+  one.
 """
 SIMULATED = """\
 ## {workers:,} workers, simulated
