@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from prismq_worker_sdk.model.trace_context import TraceContext
@@ -14,7 +15,7 @@ from prismq_worker_sdk.version import __version__
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
-    from opentelemetry.trace import Span, SpanContext, Tracer
+    from opentelemetry.trace import Span, SpanContext, Tracer, TracerProvider
 
 Endpoint = tuple[str, int]
 """Host and port of a server."""
@@ -34,6 +35,14 @@ def tracer() -> Tracer | None:
     provider = trace.get_tracer_provider()
     if isinstance(provider, trace.ProxyTracerProvider):
         return None
+    return _tracer_of(provider)
+
+
+@lru_cache(maxsize=1)
+def _tracer_of(provider: TracerProvider) -> Tracer | None:
+    """That of a provider; to ask it again and again is slow."""
+    from opentelemetry import trace
+
     found = provider.get_tracer(SCOPE, __version__)
     return None if isinstance(found, trace.NoOpTracer) else found
 

@@ -250,7 +250,8 @@ def _taken_over(services: Services, live: Attempt, claim: Claim, limit_at: float
             return False
         begun = live.claim.sent_at if live.started_at is None else live.started_at
         live.limit_at = min(limit_at, begun + live.handler.time_limit)
-        live.claim, live.ref = claim, ref_of(claim)
+        live.claim = claim
+        live.ref = replace(ref_of(claim), trace=live.context)
         live.log.rebind()
     why = "handed out again while it still runs here; it goes on under the new claim"
     count_and_tell(services, [lapsed(before, why)])

@@ -5,9 +5,10 @@ Made only where a tracer was set up when the worker started; names and attribute
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -28,6 +29,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 SECOND = 1_000_000_000
 """Nanoseconds."""
+
+_LOG = logging.getLogger("prismq.tracing")
+_TOLD: set[type] = set()
+
+
+@contextmanager
+def harmless() -> Iterator[None]:
+    """What is done meanwhile may fail, as processors of spans do: that is told once, and stops nobody."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever a program has set up, tasks are worked on
+        if type(error) not in _TOLD:
+            _TOLD.add(type(error))
+            _LOG.warning("a span is lost: %s: %s", type(error).__name__, error)
 
 
 class Traced(Protocol):
@@ -64,15 +79,18 @@ class Tracing:
             now: Clock reading.
         """
         for attempt in attempts:
-            attempt.trace = TaskTrace(self, attempt.claim, now)
-            attempt.ref = replace(attempt.ref, trace=attempt.trace.context)
+            with harmless():
+                attempt.trace = TaskTrace(self, attempt.claim, now)
+                attempt.ref = replace(attempt.ref, trace=attempt.trace.context)
 
     def delivering(self, reports: Sequence[Report]) -> Sequence[Span]:
-        """A span for each report that is sent now."""
-        return [
-            self.span("deliver", "settle", one.identity.task_id, one.identity.task_type, parent(one.trace))
-            for one in reports
-        ]
+        """A span for each report that is sent now; none where they cannot be made."""
+        spans: list[Span] = []
+        with harmless():
+            for one in reports:
+                task_id, task_type = one.identity.task_id, one.identity.task_type
+                spans.append(self.span("deliver", "settle", task_id, task_type, parent(one.trace)))
+        return spans if len(spans) == len(reports) else ()
 
     def span(
         self,
@@ -109,11 +127,12 @@ class Tracing:
 def delivered(spans: Sequence[Span], replies: Sequence[ReportReply]) -> None:
     """Ends the spans of reports that were sent."""
     for span, reply in zip(spans, replies, strict=True):
-        if isinstance(reply, ReportAnswer):
-            span.set_attribute("prismq.report.verdict", str(reply.verdict))
-        else:
-            fail(span, type(reply).__name__)
-        span.end()
+        with harmless():
+            if isinstance(reply, ReportAnswer):
+                span.set_attribute("prismq.report.verdict", str(reply.verdict))
+            else:
+                fail(span, type(reply).__name__)
+            span.end()
 
 
 class TaskTrace:
@@ -161,29 +180,35 @@ class TaskTrace:
         """
         if not self._span.is_recording():
             return
-        if self._finished_at is not None:
-            self._tracing.part("commit", self._own, self._finished_at).end()
-        self._span.set_attribute("prismq.task.end", str(end))
-        if end is End.FAILED:
-            fail(self._span, error_type, error)
-        self._span.end()
+        with harmless():
+            if self._finished_at is not None:
+                self._tracing.part("commit", self._own, self._finished_at).end()
+            self._span.set_attribute("prismq.task.end", str(end))
+            if end is End.FAILED:
+                fail(self._span, error_type, error)
+        with harmless():
+            self._span.end()
 
     def _under(self, name: str, call: Callable[[Any], T], given: Any) -> T:
         from opentelemetry.trace import set_span_in_context
 
-        span = self._tracing.part(name, self._own)
-        leave = enter(set_span_in_context(span, self._own))
+        span, leave = None, None
+        with harmless():
+            span = self._tracing.part(name, self._own)
+            leave = enter(set_span_in_context(span, self._own))
         try:
             return call(given)
         except BaseException as error:
-            text = ""
-            with suppress(Exception):  # whatever was raised, it is judged elsewhere
-                text = sentence(tell(error), self._tracing.redact)
-            fail(span, type(error).__name__, text)
+            with harmless():
+                if span is not None:
+                    fail(span, type(error).__name__, sentence(tell(error), self._tracing.redact))
             raise
         finally:
-            leave()
-            span.end()
+            with harmless():
+                if leave is not None:
+                    leave()
+                if span is not None:
+                    span.end()
 
 
 def _claim_seconds(claim: Claim, now: float) -> float:

@@ -107,6 +107,7 @@ def test_a_trace_leads_from_submit_to_the_child_through_a_worker_that_is_killed(
     wait_until(
         lambda: [one for one in receiver.spans(trace_id) if one.what == "process"], "the span of the task"
     )
+    (committed,) = wait_until(lambda: first.events("committed"), "the line of the end")
     first.kill()
     manager.start()
     second = start("--max-runs", "1", **asked)
@@ -141,7 +142,6 @@ def test_a_trace_leads_from_submit_to_the_child_through_a_worker_that_is_killed(
     assert steps[-1].attributes["messaging.client.id"] != steps[0].attributes["messaging.client.id"]
     assert told(first, "in the parent") == (trace_id, steps[2].span_id)
     assert told(second, "in the child") == (trace_id, own.span_id)
-    (committed,) = first.events("committed")
     assert (committed["trace_id"], committed["span_id"]) == (trace_id, process.span_id)
 
 

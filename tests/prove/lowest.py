@@ -47,7 +47,7 @@ def _environment():
         said([str(TOOL / "bin" / "python"), "-m", "pip", "install", "--quiet", "uv"], PLACE)
         said([str(uv), "venv", "--quiet", "--seed", "--python", sys.executable, str(ENVIRONMENT)], PLACE)
         install = [str(uv), "pip", "install", "--quiet", "--python", str(PYTHON), "-e", PLUGIN, "-e"]
-        said([*install, ".[taskmanager,metrics,socks]", "--resolution", "lowest-direct"], SOURCE)
+        said([*install, ".[taskmanager,metrics,otel,socks]", "--resolution", "lowest-direct"], SOURCE)
         frozen = [str(uv), "pip", "freeze", "--quiet", "--exclude-editable", "--python", str(PYTHON)]
         lowest.write_text(said(frozen, SOURCE), "utf-8")
         said([*install, ".[dev]", "--constraint", str(lowest)], SOURCE)

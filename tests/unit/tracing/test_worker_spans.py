@@ -7,6 +7,7 @@ import threading
 from io import StringIO
 
 import pytest
+from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import SpanKind, get_current_span
 from pydantic import BaseModel
 
@@ -17,6 +18,7 @@ from prismq_worker_sdk.wire.producer_backend import Submission
 from prismq_worker_sdk.worker.config import WorkerConfig
 from tests.support.api import running_api
 from tests.support.base_server import BaseServer
+from tests.support.children import probes
 from tests.support.processes import wait_until
 from tests.support.tracing import traced
 
@@ -293,6 +295,45 @@ def test_without_a_tracer_a_task_carries_its_trace_to_its_children(api, worker):
 
     listed = api.call("GET", f"/tasks?type={CHILD}&limit=1").json()["tasks"]
     assert {name: listed[0][name] for name in given} == given
+
+
+class Broken(SpanProcessor):
+    """Raises whatever it is told."""
+
+    def __init__(self, *moments):
+        self._moments = moments
+
+    def on_start(self, span, parent_context=None):
+        if "start" in self._moments:
+            raise RuntimeError("broken at the start")
+
+    def on_end(self, span):
+        if "end" in self._moments:
+            raise RuntimeError("broken at the end")
+
+
+@pytest.mark.parametrize("moment", ["start", "end"])
+def test_a_processor_of_spans_that_raises_costs_no_task(kept, worker, moment):
+    kept.provider.add_span_processor(Broken(moment))
+    with BaseServer() as server:
+        server.state.add([{"type": CHILD}, {"type": "Test.Fails"}])
+
+        @task_handler("Test.Fails")
+        def fails(params: dict, ctx):
+            raise KeyError("x")
+
+        worker(server.url, child, fails, tasks=2)
+        assert server.state.seen()["counts"] == {"completed": 1, "failed": 1}
+
+
+def test_a_child_of_a_process_slot_belongs_to_the_span_of_its_handler(api, kept, worker):
+    (submit,) = [one for one in probes() if one.task_type == "Probe.Submit"]
+    with kept.tracer.start_as_current_span("request"):
+        handle = TaskManagerClient(api.url).submit("Probe.Submit", {})
+    worker(api.url, submit, isolation="process")
+
+    found = api.call("GET", f"/tasks/{handle.id}/children").json()["tasks"]
+    assert {one["traceparent"] for one in found} == {f"00-{'-'.join(ids(kept.one('run')))}-03"}
 
 
 def test_the_tracer_of_one_worker_is_looked_for_when_it_starts(api, kept, tmp_path):
