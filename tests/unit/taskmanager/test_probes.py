@@ -1,6 +1,6 @@
 """What a supervisor asks a TaskManager, at its root and without a key."""
 
-import threading
+import asyncio
 
 import pytest
 import requests
@@ -50,25 +50,15 @@ def test_nothing_can_be_sent_to_them(api, path, method):
 
 
 def test_a_database_that_hangs_makes_it_unready_and_leaves_it_live(api, monkeypatch):
+    async def hangs(_self, _operation):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Writer, "run", hangs)
     monkeypatch.setattr(probes, "PATIENCE", 0.05)
-    held, go_on = threading.Event(), threading.Event()
 
-    def hold(_db, _now):
-        held.set()
-        go_on.wait(30)
-
-    holding = threading.Thread(target=lambda: api.chore(lambda state: state.run(hold)))
-    holding.start()
-    held.wait(30)
-    try:
-        assert asked(api, "/readyz") == (
-            503,
-            {"ready": False, "reasons": ["the database has not answered within 0.05 s"]},
-        )
-        assert asked(api, "/healthz")[0] == 200
-    finally:
-        go_on.set()
-        holding.join()
+    said = "the database has not answered within 0.05 s"
+    assert asked(api, "/readyz") == (503, {"ready": False, "reasons": [said]})
+    assert asked(api, "/healthz")[0] == 200
 
 
 def test_a_database_that_fails_makes_it_unready_and_says_nothing_of_where_it_is(api, monkeypatch):
