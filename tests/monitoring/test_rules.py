@@ -5,6 +5,8 @@ import re
 import pytest
 import yaml
 
+from prismq_worker_sdk.cli.taskmanager import taskmanager
+from prismq_worker_sdk.taskmanager.listening import PREFIX
 from tests.monitoring.exposed import PAGE, ROOT, TYPE, told
 
 DEPLOY = ROOT / "examples" / "deploy"
@@ -139,6 +141,17 @@ def test_every_rule_has_a_test_in_which_it_fires_and_one_in_which_it_is_silent()
 def test_promtool_likes_the_rules_and_the_configuration(promtool):
     assert promtool("check", "rules", RULES)[0] == 0
     assert promtool("check", "config", "--syntax-only", PROMETHEUS / "prometheus.yml")[0] == 0
+
+
+def test_the_configuration_asks_where_worker_and_taskmanager_answer():
+    jobs = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    worker, server = (job["static_configs"][0]["targets"] for job in jobs)
+    (port,) = [one.default for one in taskmanager.params if one.name == "port"]
+
+    assert jobs[1]["metrics_path"] == f"{PREFIX}/metrics"
+    assert server == [f"127.0.0.1:{port}"]
+    assert worker == ["127.0.0.1:8081"]
+    assert "`--health-port 8081`" in PAGE.read_text(encoding="utf-8")
 
 
 def section(alert):
