@@ -60,6 +60,15 @@ def words(unit, more=""):
     return [word for given in rest for word in (more.split() if given.startswith("$") else [given])]
 
 
+def on_page(beginning):
+    """The variables that the page gives a value."""
+    return {
+        name
+        for name in re.findall(r"\b([A-Z_]+)=", PAGE.read_text(encoding="utf-8"))
+        if name.startswith(beginning)
+    }
+
+
 def written(name):
     """The variables of an environment file, those in comments too."""
     return dict(SETTING.findall((SYSTEMD / name).read_text(encoding="utf-8")))
@@ -70,7 +79,7 @@ def test_a_worker_is_started_with_options_and_variables_that_it_has():
     own = given.pop("WORKER_OPTIONS")
     del given["TASKMANAGER_API_KEY_FILE"]
 
-    assert given.keys() <= VARIABLES
+    assert given.keys() | on_page("PRISMQ_WORKER_") <= VARIABLES
     settings = worker_settings(given, words(WORKER, own))
     assert settings.instance == "%i"
     assert settings.grace_period == WorkerConfig(state_dir="/").grace_period
@@ -84,7 +93,7 @@ def test_a_taskmanager_is_started_with_options_and_variables_that_it_has():
 
     assert command == "taskmanager"
     assert values["workers"] == 4
-    assert given.keys() <= environment_of_servers()
+    assert given.keys() | on_page("PRISMQ_TASKMANAGER_") <= environment_of_servers()
     assert one(SERVER, "StateDirectory") in variables(SERVER)["PRISMQ_TASKMANAGER_DATABASE"]
 
 

@@ -100,7 +100,7 @@ def restart(tasks=1500, times=3):
     install()
     systemctl("start", SERVER, A, B)
     for number in range(tasks):
-        submit("Square", n=number, seconds=0.2)
+        submit("Square", n=number, seconds=0.6)
     seconds = [timed("restart", unit) for _ in range(times) for unit in (A, B, SERVER)]
     left = tasks - counts()[0].get("completed", 0)
     until(lambda: counts()[0].get("completed") == tasks, "the last result", 300)
