@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from dataclasses import dataclass
-from datetime import datetime
+from functools import lru_cache
 from typing import TextIO
 
 from prismq_worker_sdk.decide.redaction import Redactor
@@ -81,25 +82,25 @@ class ConsoleFormatter(RecordFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        message, fields, trace = self.parts(record)
         brief = getattr(record, "brief", None)
-        if not isinstance(brief, Brief):
+        if isinstance(brief, Brief):
+            brief, trace = Brief(self.shown(brief.text), brief.mark), self.trace(record)
+        else:
+            message, fields, trace = self.parts(record)
             words = [] if record.name == WORKER_LOGGER else self.words(fields)
             brief = Brief(" ".join([message, *words]))
-        else:
-            brief = Brief(self.shown(brief.text), brief.mark)
         mark = brief.mark or _OF_LEVEL.get(record.levelname, _OTHER)
         level = record.levelname if record.levelno > logging.INFO and brief.mark is None else ""
-        time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         ref = self.task(record)
         who = []
         if ref is not None:
             again = "" if ref.attempt is None or ref.attempt == 1 else f" #{ref.attempt}"
             who = [one_line(f"{ref.task_type} {short_id(ref.task_id)}{again}")]
         said = " ".join(part for part in (level, *who, indented(brief.text, TEXT_AT)) if part)
-        line = f"{self._painted(time, '2')} {self._shown(mark, said, whole=bool(level))}".rstrip()
+        at = self._painted(_time_of_day(int(record.created)), "2")
+        line = f"{at} {self._shown(mark, said, whole=bool(level))}".rstrip()
         line = line if not trace else f"{line}\n    {indented(trace)}"
-        return line.encode("utf-8", "backslashreplace").decode("utf-8")
+        return line if line.isascii() else line.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def _shown(self, mark: Mark, said: str, *, whole: bool) -> str:
         """The mark and the text behind it, both in its colour or the mark alone."""
@@ -110,6 +111,12 @@ class ConsoleFormatter(RecordFormatter):
 
     def _painted(self, text: str, colour: str) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if self._colour and colour else text
+
+
+@lru_cache(maxsize=1)
+def _time_of_day(seconds: int) -> str:
+    """On the wall, in the zone of this process: the same for all lines of a second."""
+    return time.strftime("%H:%M:%S", time.localtime(seconds))
 
 
 def shows_colours(stream: TextIO) -> bool:

@@ -6,7 +6,6 @@ import logging
 import queue
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TextIO
@@ -46,7 +45,7 @@ class LineHandler(logging.Handler):
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream = stream
-        self._lines: queue.Queue[str] = queue.Queue(MOST_LINES)
+        self._lines: queue.SimpleQueue[str | threading.Event] = queue.SimpleQueue()
         self._dropped = 0
         self._thread = threading.Thread(target=self._write, name="prismq-log", daemon=True)
         self._thread.start()
@@ -54,11 +53,11 @@ class LineHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Takes a record; raises nothing, whatever was done to logging or to the stream."""
         try:
-            if not _is_own(record.name) and self._lines.qsize() >= MOST_LINES - KEPT_FREE:
+            if self._lines.qsize() >= (MOST_LINES if _is_own(record.name) else MOST_LINES - KEPT_FREE):
                 self._dropped += 1
             else:
-                self._lines.put_nowait(self.format(record))
-        except Exception:  # noqa: BLE001 - full, or it cannot be shown: a line is lost, the worker is not
+                self._lines.put(self.format(record))
+        except Exception:  # noqa: BLE001 - it cannot be shown: a line is lost, the worker is not
             self._dropped += 1
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802 - the base class names it so
@@ -68,29 +67,32 @@ class LineHandler(logging.Handler):
 
     def flush(self) -> None:
         """Returns when every line is written, or when the reader takes too long."""
-        give_up_at = time.monotonic() + FLUSH_SECONDS
-        with self._lines.all_tasks_done:
-            while self._lines.unfinished_tasks and (left := give_up_at - time.monotonic()) > 0:
-                self._lines.all_tasks_done.wait(left)
+        written = threading.Event()
+        self._lines.put(written)
+        written.wait(FLUSH_SECONDS)
 
     def _write(self) -> None:
         while True:
-            lines = [self._lines.get()]
+            taken = [self._lines.get()]
             with suppress(queue.Empty):
-                while len(lines) < TOGETHER:
-                    lines.append(self._lines.get_nowait())
-            try:
-                self._stream.write("\n".join(lines) + "\n")
-                if self._dropped and not self._lines.full():
-                    dropped, self._dropped = self._dropped, 0
-                    self._stream.write(f"{self._lost(dropped)}\n")
-                self._stream.flush()
-            except UnicodeError:  # one line that this stream cannot carry
-                self._write_apart(lines)
-            except Exception:  # noqa: BLE001 - there is nobody to tell but the next line
-                self._dropped += len(lines)
-            for _line in lines:
-                self._lines.task_done()
+                while len(taken) < TOGETHER:
+                    taken.append(self._lines.get_nowait())
+            self._write_together([one for one in taken if isinstance(one, str)])
+            for one in taken:
+                if isinstance(one, threading.Event):
+                    one.set()
+
+    def _write_together(self, lines: Sequence[str]) -> None:
+        try:
+            self._stream.write("".join(f"{line}\n" for line in lines))
+            if self._dropped and self._lines.qsize() < MOST_LINES:
+                dropped, self._dropped = self._dropped, 0
+                self._stream.write(f"{self._lost(dropped)}\n")
+            self._stream.flush()
+        except UnicodeError:  # one line that this stream cannot carry
+            self._write_apart(lines)
+        except Exception:  # noqa: BLE001 - there is nobody to tell but the next line
+            self._dropped += len(lines)
 
     def _write_apart(self, lines: Sequence[str]) -> None:
         for line in lines:

@@ -49,20 +49,22 @@ class RecordFormatter(logging.Formatter):
 
     def parts(self, record: logging.LogRecord) -> tuple[str, dict[str, Any], str]:
         """Message, fields and traceback; a record that cannot be formatted is said so instead of lost."""
-        message = message_of(record)
         fields = getattr(record, "fields", None)
         own = self._redactor.value(fields) if isinstance(fields, dict) else {}
         if isinstance(fields, dict) and "event" in own:  # what programs tell lines apart by
             own["event"] = self.name_of(fields["event"])
-        message = _cut(message, LONGEST_MESSAGE)
+        message = _cut(message_of(record), LONGEST_MESSAGE)
+        return self._redactor.text(message), own, self.trace(record)
+
+    def trace(self, record: logging.LogRecord) -> str:
+        """The traceback, with the stack where one was asked for; "" for none."""
         trace = ""
         if record.exc_info and record.exc_info[0] is not None:
             trace = self._trace(record.exc_info)
         trace = trace or str(getattr(record, "handler_trace", ""))
         if record.stack_info:
             trace = f"{trace}\n{record.stack_info}".strip()
-        trace = _cut(trace, LONGEST_TRACE)
-        return self._redactor.text(message), own, self._redactor.text(trace)
+        return self._redactor.text(_cut(trace, LONGEST_TRACE)) if trace else ""
 
     def _trace(self, found: Any) -> str:
         try:

@@ -68,6 +68,7 @@ def counted(text, seconds):
         "skipped": found.get("skipped", 0),
         "seconds": round(seconds),
         "wrong": sorted(WRONG.findall(text)),
+        **({"said": text[-10 * TAIL :]} if WRONG.search(text) else {}),
     }
 
 
