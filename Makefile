@@ -9,8 +9,8 @@ JOBS   ?= 4
 export PYTHONDONTWRITEBYTECODE :=
 FAST   := tests/decide tests/unit tests/contract tests/property tests/typing $(wildcard tests/docs/test_*_page.py)
 
-.PHONY: help demo test test-fast check format docs lock screenshots bench bench-peers smoke clean
-.PHONY: prove prove-sim prove-rules prove-client prove-kill prove-replicas prove-stop prove-systemd prove-soak prove-hold prove-wait prove-limits prove-api prove-databases prove-image prove-pythons prove-lowest prove-report
+.PHONY: help demo test test-fast check format docs lock dist screenshots bench bench-peers smoke clean
+.PHONY: prove prove-sim prove-rules prove-client prove-kill prove-replicas prove-stop prove-systemd prove-soak prove-hold prove-wait prove-limits prove-secrets prove-api prove-databases prove-image prove-pythons prove-lowest prove-report
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
@@ -75,6 +75,9 @@ lock: $(STAMPS)/release ## pin what the image is built from anew: the newest ver
 	  $(LOCK) $(OURS:%=--no-emit-package %) --output-file $(LOCKS)/requirements.lock -
 	printf '%s\n' 'hatchling>=1.25' | $(LOCK) --output-file $(LOCKS)/build.lock -
 
+dist: $(STAMPS)/release ## wheels, sdists and the SBOM in dist/, built twice alike and tried in a clean tree
+	$(BIN)/python -m tests.ci.dist
+
 screenshots: $(STAMPS)/dev ## take the pictures of the pages in docs/images anew; needs chromium
 	PRISMQ_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/pages -k pictures
 
@@ -94,7 +97,7 @@ prove: $(STAMPS)/dev  ## all long proofs, then their page; hours, a cut run goes
 	$(PROVE) $(if $(MINUTES),--minutes $(MINUTES))
 	$(PROVE) report
 
-prove-sim prove-rules prove-client prove-kill prove-replicas prove-stop prove-systemd prove-soak prove-hold prove-wait prove-limits prove-api prove-databases prove-image prove-pythons prove-lowest: $(STAMPS)/dev
+prove-sim prove-rules prove-client prove-kill prove-replicas prove-stop prove-systemd prove-soak prove-hold prove-wait prove-limits prove-secrets prove-api prove-databases prove-image prove-pythons prove-lowest: $(STAMPS)/dev
 	$(PROVE) $(@:prove-%=%) $(if $(MINUTES),--minutes $(MINUTES))
 
 prove-report: $(STAMPS)/dev ## the page docs/operations/reliability.md from what the proofs wrote down

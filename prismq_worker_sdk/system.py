@@ -85,6 +85,11 @@ if sys.platform != "win32":
     os.register_at_fork(after_in_child=_leave_to_parent)
 
 
+def _own_file(path: str, flags: int) -> int:
+    """A file for this user alone; a link that somebody put in its place is not followed."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+
+
 @dataclass(slots=True)
 class FileLock:
     """An exclusive lock on a file of its own; the system drops it when the last process that holds it dies.
@@ -101,7 +106,7 @@ class FileLock:
         Raises:
             OSError: The file cannot be opened or the file system knows no locks.
         """
-        file = path.open("a+b")
+        file = open(path, "a+b", opener=_own_file)  # noqa: SIM115 - it is held until it is released
         keep_owner(path, path.parent)
         try:
             if sys.platform == "win32":

@@ -282,7 +282,7 @@ def _pieces(secret: str) -> Iterable[str]:
     for part in parts:
         piece = part.strip().rstrip(",")
         if len(piece) >= SHORTEST_PIECE and piece != secret:
-            yield from {piece, piece.replace("/", "\\/"), json.dumps(piece)[1:-1], repr(piece)[1:-1]}
+            yield from _escaped(piece)
 
 
 def _inside(secret: str) -> Iterable[str]:
@@ -304,15 +304,25 @@ def _inside(secret: str) -> Iterable[str]:
             yield value
 
 
+def _escaped(text: str) -> set[str]:
+    """A text as it is, and as it stands in JSON and in reprs, and in those of a text that holds such a one."""
+    once = _escaped_once(text)
+    forms = {text, *once, *(twice for one in once for twice in _escaped_once(one))}
+    return forms | {form.replace("/", "\\/") for form in forms}
+
+
+def _escaped_once(text: str) -> set[str]:
+    both = repr(f'"{text}')[2:-1]  # where a text holds quotes of both kinds, one of them is escaped
+    return {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1], both}
+
+
 def _forms(secret: str) -> Iterable[str]:
-    yield secret
     for safe in ("", "/"):
         quoted = quote(secret, safe=safe, errors="surrogatepass")
         yield quoted
         yield quoted.replace("%20", "+")
         yield _PERCENT.sub(lambda found: found[0].lower(), quoted)
-    for escaped in (json.dumps(secret), json.dumps(secret, ensure_ascii=False), repr(secret)):
-        yield from {escaped[1:-1], escaped[1:-1].replace("/", "\\/")}
+    yield from _escaped(secret)
     raw = secret.encode("utf-8", "surrogatepass")
     for encoded in (base64.b64encode(raw), base64.urlsafe_b64encode(raw)):
         text = encoded.decode("ascii").rstrip("=")

@@ -102,7 +102,7 @@ def _salvage(path: Path, copy: Path, fresh: Path) -> tuple[int, int]:
 
     It reads from a copy: SQLite changes a file, and its log, even by looking at them.
     """
-    copy.touch()
+    copy.touch(mode=0o600)
     for end in ("", "-wal"):
         if (part := path.with_name(path.name + end)).exists():
             shutil.copyfile(part, copy.with_name(copy.name + end))

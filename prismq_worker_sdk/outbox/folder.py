@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -25,6 +27,8 @@ MOST = 1024
 REMAINS_LIMIT = 5.0
 """Seconds that the child processes of a dead worker may need to end."""
 LOOK_EVERY = 0.05
+MADE_BY_OTHERS = 0o022
+"""The rights of a folder with which others can make something in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +158,22 @@ def not_ours(instance: Path) -> str:
     )
 
 
+def is_planted(instance: Path) -> bool:
+    """Whether another user may have made an instance that this one is not to trust with results.
+
+    Only where others can make something in the state folder. Root works for the owner of the folder too.
+    """
+    if sys.platform == "win32":
+        return False
+    folder, made = instance.parent.stat(), instance.lstat()
+    trusted = {0, os.geteuid()}
+    if os.geteuid() == 0:
+        trusted.add(folder.st_uid)
+    return (
+        bool(folder.st_mode & MADE_BY_OTHERS or folder.st_uid not in trusted) and made.st_uid not in trusted
+    )
+
+
 def doubt(state_dir: Path) -> str | None:
     """Why locks in this folder may not hold, None where nothing speaks against them."""
     kind = unproven_file_system(state_dir)
@@ -194,6 +214,12 @@ def _take(path: Path) -> Instance | None:
         if not path.is_dir():
             path.mkdir(exist_ok=True, mode=0o700)
             keep_owner(path, path.parent)
+        if is_planted(path):
+            raise _NotOursError(not_ours(path))
+        if (path / DATABASE).is_symlink():
+            raise StateFolderError(
+                f"{path / DATABASE} is a symbolic link; put the file itself there, or let the whole state folder be one"
+            )
         lock = FileLock.acquire(path / LOCK)
     except OSError as error:
         if isinstance(error, PermissionError) and path.is_dir():

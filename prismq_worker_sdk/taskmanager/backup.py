@@ -67,6 +67,7 @@ def sqlite_file(url: str) -> Path:
 
 def _copied(source: Path, part: Path) -> int:
     address = f"file:{quote(str(source.resolve()))}?mode=rw"
+    part.touch(mode=0o600)
     with closing(sqlite3.connect(address, uri=True)) as db, closing(sqlite3.connect(part)) as copy:
         db.backup(copy)  # in one step: of several, each commit of the server would begin it anew
         copy.execute("PRAGMA journal_mode = DELETE")  # one file is all of it

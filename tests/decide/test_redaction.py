@@ -534,3 +534,20 @@ def test_a_value_that_does_not_compare_is_no_trouble():
 )
 def test_a_long_text_does_not_hold_the_log_up_for_minutes(piece, times):
     assert len(Redactor(["some-known-secret", KEY]).text(piece * times)) > 0
+
+
+@pytest.mark.parametrize("secret", ['it\'s "odd" \\ ü/x9', "nothing odd x9", "it's x9", '"quoted" x9'])
+def test_a_secret_is_found_where_a_text_that_holds_it_escaped_is_escaped_again(secret):
+    redactor = Redactor([secret])
+    for inner in (
+        json.dumps({"v": secret}),
+        json.dumps({"v": secret}, ensure_ascii=False),
+        str({"v": secret}),
+    ):
+        for outer in (
+            json.dumps([inner]),
+            str([inner]),
+            str({"a": inner, "b": "'"}),
+            json.dumps(inner).replace("/", "\\/"),
+        ):
+            assert "x9" not in redactor.text(outer), outer

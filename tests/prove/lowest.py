@@ -6,6 +6,7 @@ import sys
 import time
 from functools import partial
 
+from prismq_worker_sdk.compat import tomllib
 from tests.prove.proof import Part, Proof
 from tests.prove.suite import clone, counted, folders, run, said, summed, table
 from tests.support.processes import ROOT
@@ -47,12 +48,18 @@ def _environment():
         said([str(TOOL / "bin" / "python"), "-m", "pip", "install", "--quiet", "uv"], PLACE)
         said([str(uv), "venv", "--quiet", "--seed", "--python", sys.executable, str(ENVIRONMENT)], PLACE)
         install = [str(uv), "pip", "install", "--quiet", "--python", str(PYTHON), "-e", PLUGIN, "-e"]
-        said([*install, ".[taskmanager,metrics,otel,socks]", "--resolution", "lowest-direct"], SOURCE)
+        said([*install, f".[{','.join(extras())}]", "--resolution", "lowest-direct"], SOURCE)
         frozen = [str(uv), "pip", "freeze", "--quiet", "--exclude-editable", "--python", str(PYTHON)]
         lowest.write_text(said(frozen, SOURCE), "utf-8")
         said([*install, ".[dev]", "--constraint", str(lowest)], SOURCE)
         MADE.write_text(head, "ascii")
     return dict(line.split("==") for line in lowest.read_text("utf-8").split())
+
+
+def extras():
+    """What a user can install with the SDK: all extras but the tools of those who work on it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return sorted(project["optional-dependencies"].keys() - {"dev", "release"})
 
 
 def figures(results):

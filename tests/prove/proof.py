@@ -16,6 +16,7 @@ PROOFS = {
     "hold": "tests.prove.hold",
     "wait": "tests.prove.wait",
     "limits": "tests.prove.limits",
+    "secrets": "tests.prove.leaks",
     "api": "tests.prove.api",
     "databases": "tests.prove.databases",
     "image": "tests.prove.image",

@@ -66,3 +66,8 @@ def test_the_lowest_libraries_are_named_where_the_metadata_names_them():
 
     assert lowest.shown(found).endswith("\n\npydantic 2.7.0.")
     assert "| 1 | 5 | 0 | 0 | 2 |" in lowest.shown(found)
+
+
+def test_the_lowest_libraries_of_every_extra_are_tried():
+    assert {"taskmanager", "mysql", "metrics", "socks", "otel"} <= set(lowest.extras())
+    assert not {"dev", "release"} & set(lowest.extras())

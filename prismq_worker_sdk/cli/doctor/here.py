@@ -19,6 +19,7 @@ from prismq_worker_sdk.outbox.folder import (
     doubt,
     free_bytes,
     instances,
+    is_planted,
     not_ours,
     remains_of,
 )
@@ -28,6 +29,8 @@ from prismq_worker_sdk.wire.address import server_identity
 from prismq_worker_sdk.wire.checks import CheckResult, fail, ok, warn
 
 CHECK = "state"
+EVERYBODY = 0o002
+"""The right of everybody to make something in a folder, and to take it away."""
 LOCAL = "give --state-dir a writable local folder (PRISMQ_WORKER_STATE_DIR)"
 OTHER = "or give another name or none"
 
@@ -64,6 +67,10 @@ def check_folder(
         yield fail(CHECK, text, "make room, or lower --concurrency")
     if (doubtful := doubt(existing)) is not None:
         yield warn(CHECK, doubtful)
+    if existing == state_dir and os.name != "nt" and state_dir.stat().st_mode & EVERYBODY:
+        yield warn(
+            CHECK, f"{state_dir} can be written by everybody on this machine", f"chmod 700 {state_dir}"
+        )
     entries: list[Entry] = []
     for path in instances(state_dir):
         try:
@@ -126,6 +133,8 @@ def _unusable(state_dir: Path, instance: str | None, existing: Path) -> tuple[st
 
 def _taken(instance: Path) -> tuple[str, str] | None:
     try:
+        if instance.is_dir() and is_planted(instance):
+            return not_ours(instance), OTHER
         if not _in_use(instance):
             return None
     except PermissionError:

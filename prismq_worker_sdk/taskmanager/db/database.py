@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,6 +123,8 @@ def connect(
         raise missing_extra(error, "a database of MariaDB or MySQL", "mysql", "pymysql") from None
     except (SQLAlchemyError, *NO_OPTION) as error:
         raise SettingsError(f"--database is no URL that can be used: {error}") from None
+    if writing.dialect.name == "sqlite" and not in_memory(url):
+        _make_private(writing.url.database or "")
     try:
         _wait_for(writing, patience)
         migrate(writing)
@@ -133,6 +137,14 @@ def connect(
     if clock is None and writing.dialect.name == "sqlite":
         clock = time.time
     return Database(writing, writing if in_memory(url) else _engine(url, reads=True), clock)
+
+
+def _make_private(path: str) -> None:
+    """Makes a new file for this user alone: it will hold params, results and secrets of webhooks."""
+    if path.startswith("file:"):
+        return
+    with suppress(OSError):  # it is there, or cannot be: who opens it tells
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _wait_for(engine: sa.Engine, seconds: float) -> None:

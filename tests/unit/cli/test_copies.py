@@ -1,6 +1,7 @@
 """`prismq-worker taskmanager export|backup`, beside a server that runs."""
 
 import json
+import os
 import sqlite3
 from contextlib import closing
 
@@ -149,3 +150,14 @@ def test_an_age_that_is_none_is_refused(cli, kept):
     assert (shown.code, shown.out) == (2, "")
     assert "--keep-failed" in shown.err
     assert "write for example 12h or 30d, or forever" in shown.err
+
+
+def test_a_new_database_and_its_copy_are_for_their_user_alone(cli, tmp_path):
+    before = os.umask(0)
+    try:
+        assert cli("taskmanager", "--database", "new.db", "keys", "list").code == 0
+        assert cli("taskmanager", "--database", "new.db", "backup", "copy.db").code == 0
+    finally:
+        os.umask(before)
+
+    assert {oct(path.stat().st_mode & 0o777) for path in tmp_path.glob("*.db*")} == {"0o600"}

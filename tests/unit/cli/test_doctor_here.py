@@ -153,3 +153,14 @@ def test_a_key_file_that_cannot_be_read_is_wrong_use(cli, api, plugin, tmp_path,
 
     assert (shown.code, shown.out) == (2, "")
     assert "TASKMANAGER_API_KEY_FILE names" in shown.err
+
+
+def test_a_state_folder_that_everybody_can_write_is_a_warning(doctor, api, tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state").chmod(0o777)
+    found = doctor(api.url)
+
+    assert (found.code, found.level("state")) == (0, ["warn", "ok"])
+    assert f"can be written by everybody on this machine; chmod 700 {tmp_path / 'state'}" in found.text(
+        "state"
+    )

@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,23 +13,7 @@ from prismq_worker_sdk.outbox.folder import free_siblings, instances, take_insta
 from prismq_worker_sdk.outbox.looking import look
 from prismq_worker_sdk.outbox.schema import open_database
 from prismq_worker_sdk.system import SystemClock
-
-SOMEBODY = 65534
-ROOT = os.geteuid() == 0
-
-
-@contextmanager
-def an_ordinary_user():
-    """Root may enter every folder; everybody else is one already."""
-    if ROOT:
-        os.setegid(SOMEBODY)
-        os.seteuid(SOMEBODY)
-    try:
-        yield
-    finally:
-        if ROOT:
-            os.seteuid(0)
-            os.setegid(0)
+from tests.support.users import ROOT, SOMEBODY, an_ordinary_user
 
 
 @pytest.fixture
