@@ -83,7 +83,7 @@ class Claims:
                 begun, goal = time.perf_counter(), taken + MOST
                 while taken < goal:
                     with db.begin():
-                        taken += len(take(db, wanted, self._database.now(db)))
+                        taken += len(take(db, wanted, self._database.now(db)).tasks)
                 spent += time.perf_counter() - begun
                 with db.begin():
                     db.execute(sa.text("UPDATE tasks SET status = 'pending' WHERE status = 'processing'"))

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.bench import __main__ as bench
-from tests.bench import figures, path, prismq_client, server_pairs, slots, startup, throughput
+from tests.bench import depth, figures, path, prismq_client, server_pairs, slots, startup, throughput
 from tests.bench.backlog import fresh_strict, kept_embedded
 from tests.bench.figures import ROUNDS, Row, Table
 from tests.support.processes import ROOT
@@ -35,6 +35,17 @@ def test_the_fastest_benches_print_one_json_object_for_each_table():
     for row in (row for table in tables for row in table["rows"]):
         assert 0 < row["min"] <= row["median"] <= row["max"], row
         assert row["rounds"] >= ROUNDS
+
+
+def test_claims_from_a_deep_backlog_leave_it_as_deep():
+    with depth.sqlite(1) as url:
+        claims = depth.Claims(url, depth.SLICE)
+        assert claims(0.001) > 0
+        with claims._database.reading.connect() as db:
+            assert (
+                db.exec_driver_sql("SELECT count(*) FROM tasks WHERE status = 'pending'").scalar()
+                == depth.SLICE
+            )
 
 
 def test_the_table_is_aligned_and_has_its_unit_in_the_header():
