@@ -176,7 +176,7 @@ def profile(rounds):
     for prefix, what in ((THREAD, "thread"), (FILE, "file")):
         names = {name for one in rounds.values() for name in one if name.startswith(prefix)}
         middle = {name: median(one.get(name, 0.0) for one in rounds.values()) for name in names}
-        first = sorted(middle, key=middle.get, reverse=True)[:SHOWN]
+        first = sorted(middle, key=lambda name: (-middle[name], name))[:SHOWN]
         found.append(grid((what, "µs a task"), [(name.removeprefix(prefix), middle[name]) for name in first]))
     return "\n\n".join(found)
 
