@@ -28,6 +28,8 @@ def task_lines(tasks: Iterable[Task], *, for_people: bool | None = None) -> Iter
 def task_fields(task: Task) -> dict[str, Any]:
     """All that is known of a task, as plain values."""
     found = {name: getattr(task, name) for name in _FIELDS}
+    if (trace := found.pop("trace")) is not None:
+        found |= {"traceparent": trace.parent, "tracestate": trace.state or None}
     return {name: instant_text(one) if isinstance(one, datetime) else one for name, one in found.items()}
 
 

@@ -81,14 +81,15 @@ def test_pages_follow_each_other_by_the_cursor(tasks, api):
     assert second.err == ""
 
 
-def test_the_list_as_json_is_one_object(tasks, api):
-    task_id = api.submit()
+@pytest.mark.parametrize("trace", [{}, {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "tracestate": "v=1"}])
+def test_the_list_as_json_is_one_object(tasks, api, trace):
+    task_id = api.submit(**trace)
     shown = tasks("--json")
 
     found = json.loads(shown.out)
     whole = {name: one for name, one in api.show(task_id).items() if name in found["tasks"][0]}
     assert found == {"tasks": [whole], "next_cursor": None}
-    assert {"params", "result", "created_at", "attempt", "priority", "progress"} <= whole.keys()
+    assert {"params", "result", "created_at", "attempt", "priority", "progress", *trace} <= whole.keys()
     assert shown.err == ""
 
 
