@@ -99,6 +99,12 @@ _SECRET_NAME = re.compile(
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LINE_END = re.compile(r"[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]|\\[nr]")
 _PERCENT = re.compile(r"%[0-9A-F]{2}")
+_SIGN = re.compile(r"\\+(.?)|.", re.DOTALL)
+MOST_BACKSLASHES = 32
+"""In a row that are taken for escapes: four texts of JSON that hold one another make 16 of one."""
+_BACKSLASHES = rf"\\{{1,{MOST_BACKSLASHES}}}"
+QUOTED = {'"', "'", "/"}
+"""Characters that may have backslashes before them."""
 
 _NAME = r"""
     (?:^|(?<=[^A-Za-z0-9])|(?<=%3F)|(?<=%26))
@@ -199,9 +205,12 @@ class Redactor:
         while (
             now := frozenset(self._secrets)
         ) != self._known.secrets:  # until no other thread has learned meanwhile
-            forms = {form for secret in now for form in _forms(secret)}
-            pieces = {piece for secret in now for piece in _pieces(secret)} - forms
-            pattern = re.compile("|".join(map(re.escape, (MARK, *_longest_first(forms)))))
+            forms = {form for secret in now for form in _forms(secret)} - now
+            pieces = {piece for secret in now for piece in _pieces(secret)} - forms - now
+            known = (
+                _however_escaped(one) if one in now else re.escape(one) for one in _longest_first(forms | now)
+            )
+            pattern = re.compile("|".join((re.escape(MARK), *known)))
             self._known = _Known(now, pattern, tuple(_longest_first(pieces)))
 
     def text(self, text: str) -> str:
@@ -305,15 +314,27 @@ def _inside(secret: str) -> Iterable[str]:
 
 
 def _escaped(text: str) -> set[str]:
-    """A text as it is, and as it stands in JSON and in reprs, and in those of a text that holds such a one."""
-    once = _escaped_once(text)
-    forms = {text, *once, *(twice for one in once for twice in _escaped_once(one))}
+    """A text as it is, and as it stands in JSON and in reprs."""
+    forms = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
     return forms | {form.replace("/", "\\/") for form in forms}
 
 
-def _escaped_once(text: str) -> set[str]:
-    both = repr(f'"{text}')[2:-1]  # where a text holds quotes of both kinds, one of them is escaped
-    return {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1], both}
+def _however_escaped(text: str) -> str:
+    """A pattern of a text as it is and as JSON and reprs have it, however many of them hold one another."""
+    return "".join(_sign(found[0], found[1], found.start()) for found in _SIGN.finditer(text))
+
+
+def _sign(sign: str, behind: str | None, place: int) -> str:
+    """A pattern of one character of a text, or of backslashes in it with the character behind them."""
+    char = sign if behind is None else behind
+    forms = {json.dumps(char)[1:-1], repr(char)[1:-1]} - {""}
+    tails = [_BACKSLASHES.join(map(re.escape, form.split("\\")[1:])) for form in forms if form[0] == "\\"]
+    either = "|".join([re.escape(char), *sorted(tails)])
+    if behind is not None:
+        return f"{_BACKSLASHES}(?:{either})"
+    if char in QUOTED:  # a long run of backslashes is not looked through from each of its places
+        return re.escape(char) if place == 0 else rf"\\{{0,{MOST_BACKSLASHES}}}{re.escape(char)}"
+    return f"(?:{re.escape(char)}|{_BACKSLASHES}(?:{'|'.join(sorted(tails))}))" if tails else re.escape(char)
 
 
 def _forms(secret: str) -> Iterable[str]:
@@ -322,7 +343,6 @@ def _forms(secret: str) -> Iterable[str]:
         yield quoted
         yield quoted.replace("%20", "+")
         yield _PERCENT.sub(lambda found: found[0].lower(), quoted)
-    yield from _escaped(secret)
     raw = secret.encode("utf-8", "surrogatepass")
     for encoded in (base64.b64encode(raw), base64.urlsafe_b64encode(raw)):
         text = encoded.decode("ascii").rstrip("=")

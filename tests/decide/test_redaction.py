@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from random import Random
 from string import ascii_letters, digits
@@ -536,18 +537,25 @@ def test_a_long_text_does_not_hold_the_log_up_for_minutes(piece, times):
     assert len(Redactor(["some-known-secret", KEY]).text(piece * times)) > 0
 
 
-@pytest.mark.parametrize("secret", ['it\'s "odd" \\ ü/x9', "nothing odd x9", "it's x9", '"quoted" x9'])
-def test_a_secret_is_found_where_a_text_that_holds_it_escaped_is_escaped_again(secret):
+@pytest.mark.parametrize(
+    "secret", ['it\'s "odd" \\ ü/\n\tx9', "nothing odd x9", "it's/x9", '"quoted" x9', "\\'x9"]
+)
+def test_a_secret_is_found_however_often_the_text_that_holds_it_was_escaped(secret):
+    ways = (
+        lambda text: json.dumps({"v": text}),
+        lambda text: json.dumps({"v": text}, ensure_ascii=False),
+        lambda text: json.dumps([text]).replace("/", "\\/"),
+        lambda text: str({"v": text, "q": "'"}),
+    )
     redactor = Redactor([secret])
-    for inner in (
-        json.dumps({"v": secret}),
-        json.dumps({"v": secret}, ensure_ascii=False),
-        str({"v": secret}),
-    ):
-        for outer in (
-            json.dumps([inner]),
-            str([inner]),
-            str({"a": inner, "b": "'"}),
-            json.dumps(inner).replace("/", "\\/"),
-        ):
-            assert "x9" not in redactor.text(outer), outer
+    for chain in product(ways, repeat=3):
+        text = secret
+        for way in chain:
+            text = way(text)
+            assert "x9" not in redactor.text(text), text
+
+
+def test_a_long_run_of_backslashes_is_looked_through_once():
+    clean = Redactor(['\\"secret', "a'b/secret"]).text("\\" * 300_000 + "a'b/secret")
+
+    assert clean == "\\" * 300_000 + MARK

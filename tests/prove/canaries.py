@@ -74,6 +74,7 @@ FORMS = {
     "JSON in JSON": lambda text: json.dumps({"body": json.dumps({"value": text})}),
     "JSON in a dict": lambda text: str({"body": json.dumps({"value": text})}),
     "repr in JSON": lambda text: json.dumps({"said": str({"value": text})}),
+    "JSON of PHP in a dict": lambda text: str({"body": json.dumps({"value": text}).replace("/", "\\/")}),
     "query": lambda text: f"GET https://host.example/search?q=x&key={quote_plus(text)}&page=2 failed",
     "path": lambda text: f"https://host.example/hooks/{quote(text)}/run",
     "percent": lambda text: f"https://host.example/?{quote(text, safe='')}",
