@@ -156,7 +156,7 @@ def run_once(
 
     with TemporaryDirectory(prefix="prismq-try-", ignore_cleanup_errors=True) as folder:
         here = environment(
-            WorkerConfig(api_url="http://try.invalid/api", state_dir=Path(folder), max_runs=1, concurrency=1),
+            WorkerConfig(api_url="http://localhost/api", state_dir=Path(folder), max_runs=1, concurrency=1),
             Registry([handler]),
             clock=clock,
             redactor=redactor,

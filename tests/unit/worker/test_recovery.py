@@ -287,16 +287,16 @@ def parked(place, *details):
 
 
 def test_what_is_parked_is_told_at_the_start_and_at_the_end_for_every_server(workplace):
-    parked(workplace(server="http://one.invalid/api"), "HTTP 413: too large", "HTTP 413: too large")
-    parked(workplace(server="http://two.invalid/api"), "no such task")
-    place = workplace(server="http://one.invalid/api")
+    parked(workplace(server="https://one.invalid/api"), "HTTP 413: too large", "HTTP 413: too large")
+    parked(workplace(server="https://two.invalid/api"), "no such task")
+    place = workplace(server="https://one.invalid/api")
     recovered = recover(place.services, ())
     announce(place.services, state_dir="state", recovered=recovered)
 
     (told,) = said(place)[-2:-1]
     assert told == (
         "3 reports are parked in this state folder and not sent: 2: HTTP 413: too large; 1 for "
-        "http://two.invalid/api: no such task; see prismq-worker outbox list --state parked"
+        "https://two.invalid/api: no such task; see prismq-worker outbox list --state parked"
     )
     assert [event.parked for event in place.of(WorkerStarted)] == [3]
     place.stop()
