@@ -29,7 +29,9 @@ def test_what_tests_came_to_is_read_from_the_last_words_of_pytest():
         "skipped": 3,
         "seconds": 61,
         "wrong": ["tests/unit/test_a.py::test_b[1-x]", "tests/unit/test_c.py"],
+        "said": RED,
     }
+    assert "said" not in counted("5 passed in 1.00s", 2)
     assert counted("....\n2395 passed in 5.01s\n", 5)["passed"] == 2395
 
 

@@ -88,7 +88,7 @@ class Embedded:
                     wanted = claims.Wanted(
                         worker_id=body["worker_id"], types=body["task_types"], seconds=TIMEOUT
                     )
-                    tasks = claims.take(self._db, wanted, now)
+                    tasks = claims.take(self._db, wanted, now).tasks
                     return 200, json.loads(tasks[0]) if tasks else None
                 task_id, end = path
                 outcome = {"complete": "completed", "fail": "failed"}[end]
