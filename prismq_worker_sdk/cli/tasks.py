@@ -27,6 +27,7 @@ from prismq_worker_sdk.cli.task_lines import instant_text, task_fields, task_lin
 from prismq_worker_sdk.errors import NotSupported, RequestRefused, ServerError, Unauthorised
 from prismq_worker_sdk.model.task import Task, TaskStatus
 from prismq_worker_sdk.observe.logs import indented, one_line
+from prismq_worker_sdk.wire.address import host_and_port, is_this_machine
 
 if TYPE_CHECKING:
     from prismq_worker_sdk.wire.producer import TaskManagerClient
@@ -36,7 +37,6 @@ PATIENCE = 5.0
 """Seconds that a server of this machine has to open its port."""
 
 LOOK_EVERY = 0.05
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 FOLLOW_EVERY = 1.0
 """Seconds between two looks at a log that is followed."""
 
@@ -240,9 +240,9 @@ def _await_local_server(api_url: str) -> None:
     `prismq-worker taskmanager &` and a command for it, pasted together, should do what they look like.
     """
     address = urlsplit(api_url)
-    if address.hostname not in LOOPBACK:
+    if not is_this_machine(api_url):
         return
-    place = address.hostname, address.port or (443 if address.scheme == "https" else 80)
+    place = host_and_port(api_url)
     give_up_at, noted = time.monotonic() + PATIENCE, False
     while not _listens(place) and time.monotonic() < give_up_at:
         if not noted:

@@ -124,7 +124,7 @@ class Attempt(CancelToken):
     def __init__(self, claim: Claim, handler: Handler, *, checkpoint: str | None, limit_at: float) -> None:
         super().__init__()
         self.claim = claim
-        self.ref = TaskRef(claim.task.id, claim.task.type, claim.task.attempt, claim.task.trace)
+        self.ref = ref_of(claim)
         self.handler = handler
         self.checkpoint = checkpoint
         self.limit_at = limit_at

@@ -1,8 +1,8 @@
 """A SOCKS5 proxy for tests: every name that it is asked for leads to one place."""
 
-import socket
-import threading
 from contextlib import contextmanager, suppress
+
+from tests.support.tunnels import listening, tunnel
 
 
 @contextmanager
@@ -13,16 +13,9 @@ def socks_server(port, *, trickles=False):
         port: Where every connection ends, on this machine.
         trickles: Whether it says nothing at all.
     """
-    names, over, threads = [], threading.Event(), []
-    listening = socket.create_server(("127.0.0.1", 0))
+    names = []
 
-    def pump(source, sink):
-        with suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-
-    def serve(client):
+    def serve(client, over):
         with client, suppress(OSError):
             file = client.makefile("rb")
             _version, methods = file.read(2)
@@ -35,29 +28,7 @@ def socks_server(port, *, trickles=False):
             names.append(file.read(file.read(1)[0] if kind == 3 else 4))
             file.read(2)
             client.sendall(b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00")
-            with socket.create_connection(("127.0.0.1", port)) as server:
-                back = threading.Thread(target=pump, args=(server, client))
-                back.start()
-                pump(client, server)
-                back.join()
+            tunnel(client, port)
 
-    def accept():
-        while True:
-            client, _ = listening.accept()
-            if over.is_set():
-                client.close()
-                return
-            threads.append(threading.Thread(target=serve, args=(client,)))
-            threads[-1].start()
-
-    accepting = threading.Thread(target=accept)
-    accepting.start()
-    try:
-        yield f"127.0.0.1:{listening.getsockname()[1]}", names
-    finally:
-        over.set()
-        socket.create_connection(listening.getsockname()).close()
-        accepting.join()
-        for thread in threads:
-            thread.join()
-        listening.close()
+    with listening(serve) as address:
+        yield address, names

@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 
 from prismq_worker_sdk.testing.conformance.checks import Broken, NoAnswer, NotChecked
+from prismq_worker_sdk.wire.address import is_this_machine
 from prismq_worker_sdk.wire.connection_options import NO_OPTIONS, ConnectionOptions
 
 NOT_ALLOWED = {401, 403}
 SHOWN = 400
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,7 @@ class Talk:
         cert = None if options.client_cert is None else (str(options.client_cert), str(key))
         proxies = {} if options.proxy is None else {"all": options.proxy}
         with requests.Session() as session:
-            session.trust_env = urlsplit(self.url).hostname not in LOOPBACK
+            session.trust_env = not is_this_machine(self.url)
             try:
                 prepared = session.prepare_request(request)
                 more = session.merge_environment_settings(

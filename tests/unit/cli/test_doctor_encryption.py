@@ -4,21 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from prismq_worker_sdk.wire.tls import CA_VARIABLES
-from tests.support.certificates import DAY, Authority
+from tests.support.certificates import DAY
 from tests.support.connect_proxy import connect_proxy
 from tests.support.raw_server import answer, raw_server, says
 
-
-@pytest.fixture(autouse=True)
-def _nothing_is_trusted(monkeypatch):
-    for name in CA_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def ours(tmp_path):
-    return Authority(tmp_path)
+pytestmark = pytest.mark.usefixtures("nothing_is_trusted")
 
 
 def serving(tls):

@@ -6,28 +6,11 @@ from prismq_worker_sdk import ConnectionOptions, TaskManagerClient, Worker, Work
 from prismq_worker_sdk.errors import ServerUnreachable, SettingsError
 from prismq_worker_sdk.taskmanager.config import TaskManagerConfig
 from prismq_worker_sdk.taskmanager.listening import bind
-from prismq_worker_sdk.wire.tls import CA_VARIABLES
 from tests.support.api import running_api
-from tests.support.certificates import Authority, encrypted, split
+from tests.support.certificates import encrypted, split
 from tests.support.processes import wait_until
 
-
-@pytest.fixture(autouse=True)
-def _nothing_is_trusted(monkeypatch):
-    for name in CA_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def ours(tmp_path):
-    return Authority(tmp_path)
-
-
-@pytest.fixture
-def theirs(tmp_path):
-    folder = tmp_path / "theirs"
-    folder.mkdir()
-    return Authority(folder)
+pytestmark = pytest.mark.usefixtures("nothing_is_trusted")
 
 
 def health(url, authority):

@@ -9,9 +9,8 @@ from prismq_worker_sdk.errors import SettingsError
 from prismq_worker_sdk.wire import transport as transport_module
 from prismq_worker_sdk.wire.connection_options import ConnectionOptions
 from prismq_worker_sdk.wire.messages import HttpRequest
-from prismq_worker_sdk.wire.tls import CA_VARIABLES
 from prismq_worker_sdk.wire.transport import Transport
-from tests.support.certificates import DAY, Authority, encrypted, split
+from tests.support.certificates import DAY, encrypted, split
 from tests.support.connect_proxy import connect_proxy
 from tests.support.raw_server import answer, raw_server, says
 
@@ -20,24 +19,10 @@ VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 
 @pytest.fixture(autouse=True, params=["socket", "requests"])
-def carried_by(request, monkeypatch):
+def carried_by(request, monkeypatch, nothing_is_trusted):
     if request.param == "requests":
         monkeypatch.setattr(transport_module, "is_plain", lambda _base: False)
-    for name in CA_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
     return request.param
-
-
-@pytest.fixture
-def ours(tmp_path):
-    return Authority(tmp_path)
-
-
-@pytest.fixture
-def theirs(tmp_path):
-    folder = tmp_path / "theirs"
-    folder.mkdir()
-    return Authority(folder)
 
 
 def asked(server, url=None, **options):
